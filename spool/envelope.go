@@ -1,0 +1,45 @@
+package spool
+
+import "time"
+
+// Form says how a message is treated when it cannot be delivered.
+type Form string
+
+// Forms. A return never begets a return.
+const (
+	Ordinary Form = ""
+	// Report is a return or a delay warning: null sender; undeliverable it goes to failed/.
+	Report Form = "report"
+	// PlainReport is a Report whose null sender a server refused: it goes out once
+	// more from the site's address and is itself never returned.
+	PlainReport Form = "plain-report"
+)
+
+// Envelope is what is fixed when a message is queued.
+type Envelope struct {
+	ID         ID       `json:"id"`
+	Sender     string   `json:"sender"` // reverse-path without < >; empty: the null sender
+	Recipients []string `json:"recipients"`
+	// ReturnTo is where returns go when it is not Sender ([site] rewrite_from).
+	ReturnTo string    `json:"return_to,omitempty"`
+	QueuedAt time.Time `json:"queued_at"`
+	// ExpiresAt comes from --expires; zero: [retry] give_up decides.
+	ExpiresAt time.Time `json:"expires_at,omitzero"`
+	Ref       string    `json:"ref,omitempty"`        // the caller's own reference, e.g. a patron's number
+	MessageID string    `json:"message_id,omitempty"` // with < >, as in the header
+	Size      int64     `json:"size"`                 // octets of the stored message: CRLF, added headers
+	EightBit  bool      `json:"eight_bit,omitempty"`  // body has octets over 127: wants 8BITMIME
+	UTF8      bool      `json:"utf8,omitempty"`       // header or an address has them: needs SMTPUTF8
+	Form      Form      `json:"form,omitempty"`
+}
+
+// ReturnAddress is where a return goes; empty: nowhere.
+func (e *Envelope) ReturnAddress() string {
+	if e.Form != Ordinary {
+		return ""
+	}
+	if e.ReturnTo != "" {
+		return e.ReturnTo
+	}
+	return e.Sender
+}

@@ -1,0 +1,225 @@
+package spool
+
+import "time"
+
+// Kind names an event in the life of a message. The words are part of the
+// on-disk format, notices-spool(5).
+type Kind string
+
+// Kinds of events, in the order in which they usually come.
+const (
+	Try      Kind = "try"      // attempt N begins; without a result behind it: interrupted
+	Result   Kind = "result"   // what attempt N brought
+	Postpone Kind = "postpone" // not attempted, every server is paused
+	Returned Kind = "returned" // the return for attempt N is stored durably
+	Warned   Kind = "warned"   // the sender was told of the delay
+	Hold     Kind = "hold"     // by a person, or by the third uncertain attempt in a row
+	Release  Kind = "release"  // due again at Next
+	Retry    Kind = "retry"    // due at Next; Fresh: as if queued at At
+	GiveUp   Kind = "giveup"   // moved to failed/: nobody to return it to
+)
+
+// Event is one entry of a message's record. Times are whole seconds in UTC.
+type Event struct {
+	Kind    Kind      `json:"kind"`
+	At      time.Time `json:"at"`
+	N       int       `json:"n,omitempty"`       // the attempt's number, from 1
+	Next    time.Time `json:"next,omitzero"`     // the next send time from now on
+	Results []Answer  `json:"results,omitempty"` // with Result
+	Note    string    `json:"note,omitempty"`    // why, for a person
+	Fresh   bool      `json:"fresh,omitempty"`   // with Retry: age and failed recipients start anew
+	// Grace, with Result: the message was overdue because the machine was off, and
+	// this was its first try since; it is owed one more.
+	Grace bool `json:"grace,omitempty"`
+}
+
+// Answer is an outcome and the recipients that it is for.
+type Answer struct {
+	Outcome
+	// To holds indices into Envelope.Recipients; nil: nobody's. A server passed over
+	// in an attempt leaves such an answer in the history.
+	To []int `json:"to,omitempty"`
+}
+
+// RecipientState is where one recipient stands.
+type RecipientState string
+
+// Recipient states, as in `list --json`.
+const (
+	RecipientPending   RecipientState = "pending"
+	RecipientDelivered RecipientState = "delivered"
+	RecipientFailed    RecipientState = "failed"
+)
+
+// Recipient is one recipient and the last that was heard about it.
+type Recipient struct {
+	Address string
+	State   RecipientState
+	Outcome Outcome
+	// FailedIn is the attempt that failed it; 0: it has not failed.
+	FailedIn int
+}
+
+// MessageState is where a message stands.
+type MessageState string
+
+// Message states, as in `list --json`.
+const (
+	StateQueued   MessageState = "queued"
+	StateDeferred MessageState = "deferred"
+	StateHeld     MessageState = "held"
+	StateFailed   MessageState = "failed"
+)
+
+// Record is a message's envelope and all that has happened to it.
+type Record struct {
+	Envelope   Envelope
+	Recipients []Recipient
+	Events     []Event
+
+	Attempts   int
+	QueuedAt   time.Time // Envelope.QueuedAt, or the last fresh Retry
+	NextSendAt time.Time
+	Held       bool
+	GivenUp    bool // in failed/
+	Touched    bool // an attempt or a postponement happened
+	InFlight   bool // a Try without a Result: running now, or interrupted
+	Uncertain  int  // uncertain results in a row
+	Grace      bool // the extra try of an overdue message is owed
+	Warned     bool
+	ReturnedIn int // the last attempt whose return is stored
+	LastError  string
+}
+
+// NewRecord starts the record of a message that was just queued.
+func NewRecord(env Envelope) *Record {
+	r := &Record{
+		Envelope:   env,
+		QueuedAt:   env.QueuedAt,
+		NextSendAt: env.QueuedAt,
+		Recipients: make([]Recipient, len(env.Recipients)),
+	}
+	for i, address := range env.Recipients {
+		r.Recipients[i] = Recipient{Address: address, State: RecipientPending}
+	}
+	return r
+}
+
+// Apply folds the next event in. What it does not know it keeps and passes over,
+// so that an older program can read a newer one's record.
+func (r *Record) Apply(e Event) {
+	r.Events = append(r.Events, e)
+	if !e.Next.IsZero() {
+		r.NextSendAt = e.Next
+	}
+	switch e.Kind {
+	case Try:
+		r.Attempts, r.InFlight, r.Touched = e.N, true, true
+	case Result:
+		r.applyResult(e)
+	case Postpone:
+		r.Touched, r.LastError = true, e.Note
+	case Returned:
+		r.ReturnedIn = max(r.ReturnedIn, e.N)
+	case Warned:
+		r.Warned = true
+	case Hold:
+		r.Held = true
+		if e.Note != "" {
+			r.LastError = e.Note
+		}
+	case Release:
+		r.Held, r.Uncertain = false, 0
+	case Retry:
+		r.applyRetry(e)
+	case GiveUp:
+		r.GivenUp = true
+	}
+}
+
+func (r *Record) applyResult(e Event) {
+	r.InFlight, r.Grace = false, e.Grace
+	uncertain := false
+	for _, a := range e.Results {
+		if a.Class != Delivered {
+			r.LastError = a.Reply.String()
+		}
+		uncertain = uncertain || a.Class == Uncertain
+		for _, i := range a.To {
+			if i >= 0 && i < len(r.Recipients) {
+				r.Recipients[i].settle(a.Outcome, e.N)
+			}
+		}
+	}
+	if uncertain {
+		r.Uncertain++
+	} else {
+		r.Uncertain = 0
+	}
+}
+
+func (r *Recipient) settle(o Outcome, n int) {
+	r.Outcome = o
+	switch o.Class {
+	case Delivered:
+		r.State = RecipientDelivered
+	case Failed:
+		r.State, r.FailedIn = RecipientFailed, n
+	}
+}
+
+func (r *Record) applyRetry(e Event) {
+	if !e.Fresh {
+		return
+	}
+	r.GivenUp, r.Held, r.InFlight, r.Grace, r.Warned = false, false, false, false, false
+	r.QueuedAt, r.Uncertain = e.At, 0
+	for i := range r.Recipients {
+		if r.Recipients[i].State == RecipientFailed {
+			r.Recipients[i].State, r.Recipients[i].FailedIn = RecipientPending, 0
+		}
+	}
+}
+
+// State is the message's state as the lists show it.
+func (r *Record) State() MessageState {
+	switch {
+	case r.GivenUp:
+		return StateFailed
+	case r.Held:
+		return StateHeld
+	case r.Touched:
+		return StateDeferred
+	}
+	return StateQueued
+}
+
+// Pending returns the indices of the recipients that are still to be served.
+func (r *Record) Pending() []int { return r.in(RecipientPending, 0) }
+
+// FailedIn returns the indices of the recipients that failed in attempt n.
+func (r *Record) FailedIn(n int) []int { return r.in(RecipientFailed, n) }
+
+// in returns the recipients in state s, and if n > 0 only those failed in n.
+func (r *Record) in(s RecipientState, n int) []int {
+	var found []int
+	for i := range r.Recipients {
+		if r.Recipients[i].State == s && (n == 0 || r.Recipients[i].FailedIn == n) {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// UnreturnedIn is the first attempt whose failed recipients' return is not
+// recorded yet, or 0: work that a crash left behind.
+func (r *Record) UnreturnedIn() int {
+	first := 0
+	for i := range r.Recipients {
+		n := r.Recipients[i].FailedIn
+		if n > r.ReturnedIn && (first == 0 || n < first) {
+			first = n
+		}
+	}
+	return first
+}

@@ -1,0 +1,45 @@
+package spool
+
+import (
+	"io"
+	"time"
+)
+
+// Message is one attempt's worth of a message as the flush engine hands it to a
+// route: only the recipients that are still pending.
+type Message struct {
+	ID         ID
+	Sender     string
+	Recipients []string
+	Body       io.ReaderAt // canonical: CRLF only, no line over 998 octets, ends in CRLF
+	Size       int64       // octets of Body
+	EightBit   bool
+	UTF8       bool
+	// Begin records the attempt. The route calls it once, before the first server
+	// hears of the message; its error (the spool cannot be written) ends the run.
+	Begin func() error
+}
+
+// Wait says why a message was not attempted.
+type Wait string
+
+// Waits.
+const (
+	Attempted Wait = ""
+	// NoServer: every server is paused. The message gets a new next send, undialled.
+	NoServer Wait = "no server"
+	// Limited: a day's budget or a [[limit]] is used up. The message stays due.
+	Limited Wait = "limit"
+)
+
+// Delivery is what became of a Message.
+type Delivery struct {
+	Wait  Wait
+	Until time.Time // with NoServer or Limited: not before then; may be zero
+	// Outcomes holds one outcome for each recipient, in order. With NoServer it
+	// holds the trouble that paused the last server, for the message's last error.
+	Outcomes []Outcome
+	// Passed are the troubles met on the way to the server that answered, one for
+	// each server passed over in this attempt, for the history.
+	Passed []Outcome
+}

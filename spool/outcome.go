@@ -1,0 +1,97 @@
+package spool
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Class says what an answer means for the recipient. Unknown means Deferred:
+// nothing is given up for a reply that nobody understood.
+type Class string
+
+// The four classes.
+const (
+	Delivered Class = "delivered"
+	Deferred  Class = "deferred"
+	Failed    Class = "failed"
+	// Uncertain: the final dot was sent and no answer came. It may have been taken.
+	Uncertain Class = "uncertain"
+)
+
+// Scope says whose trouble it is. It decides failover: only the server's own
+// trouble, and a 4xx for the whole message, lead to the next server.
+type Scope string
+
+// The three scopes.
+const (
+	ServerScope    Scope = "server"
+	MessageScope   Scope = "message"
+	RecipientScope Scope = "recipient"
+)
+
+// Reason refines an outcome where a rule of SPEC section 5 needs more than class
+// and scope. The zero value is the ordinary case: the reply's code says it all.
+type Reason string
+
+// Reasons.
+const (
+	ReasonDNS      Reason = "dns"      // the server's name does not resolve
+	ReasonConnect  Reason = "connect"  // no connection; refused, unreachable, timed out
+	ReasonGreeting Reason = "greeting" // no or a bad greeting or EHLO
+	ReasonTLS      Reason = "tls"      // handshake or certificate failed, or STARTTLS is not offered
+	ReasonAuth     Reason = "auth"     // AUTH refused for good: 530, 534, 535, 538; a person is needed
+	ReasonAuthWait Reason = "authwait" // AUTH refused for now: 454 4.7.0
+	ReasonLimit    Reason = "limit"    // the account's limit or policy
+	ReasonRelay    Reason = "relay"    // relaying denied
+	ReasonShutdown Reason = "shutdown" // 421
+	ReasonBusy     Reason = "busy"     // one more connection refused beside working ones
+	ReasonProtocol Reason = "protocol" // what came is no SMTP
+	ReasonLost     Reason = "lost"     // timed out or lost after MAIL was accepted, before the final dot
+	ReasonSender   Reason = "sender"   // 5xx to MAIL
+	ReasonSendAs   Reason = "sendas"   // 5.7.60: the account may not send as this sender
+	ReasonCannot   Reason = "cannot"   // the server lacks SMTPUTF8 or takes no message of this size
+	ReasonTooMany  Reason = "toomany"  // 452 4.5.3: the rest belongs in another transaction
+	ReasonExpired  Reason = "expired"  // not the server's word: the message's time is over
+	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here
+)
+
+// Reply is what a server said, or what happened instead of an answer.
+type Reply struct {
+	Server   string    `json:"server,omitempty"` // "1", "2", "google", "microsoft", "service"; empty: nobody was asked
+	Host     string    `json:"host,omitempty"`   // name of that server, for Remote-MTA
+	Code     int       `json:"code,omitempty"`   // 200 to 599; 0: Text is our own description of what went wrong
+	Enhanced string    `json:"enhanced,omitempty"`
+	Text     string    `json:"text,omitempty"` // one line, printable, secrets masked
+	At       time.Time `json:"at,omitzero"`
+}
+
+// String is the reply as a log or a person wants it: `550 5.1.1 no such user`.
+func (r Reply) String() string {
+	var parts []string
+	if r.Code != 0 {
+		parts = append(parts, strconv.Itoa(r.Code))
+	}
+	if r.Enhanced != "" {
+		parts = append(parts, r.Enhanced)
+	}
+	if r.Text != "" {
+		parts = append(parts, r.Text)
+	}
+	return strings.Join(parts, " ")
+}
+
+// Outcome is the one answer to "what became of it", used alike by retry,
+// failover, log, return and server test.
+type Outcome struct {
+	Class  Class  `json:"class"`
+	Scope  Scope  `json:"scope,omitempty"`
+	Reason Reason `json:"reason,omitempty"`
+	Reply  Reply  `json:"reply,omitzero"`
+}
+
+// NeedsPerson reports whether waiting cannot help: the account's secret or the
+// permission to send as the sender is wrong. Such mail is not returned for age.
+func (o Outcome) NeedsPerson() bool {
+	return o.Reason == ReasonAuth || o.Reason == ReasonSecret || o.Reason == ReasonSendAs
+}

@@ -1,0 +1,136 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+)
+
+// Errors of a store. Others are I/O errors as the system gave them, wrapped.
+var (
+	// ErrBusy: another process, or another worker of this one, has the message claimed.
+	ErrBusy = errors.New("in flight")
+	// ErrGone: no such message, or it left the spool meanwhile.
+	ErrGone = errors.New("no such message")
+	// ErrExists: Commit found a message of that id.
+	ErrExists = errors.New("exists already")
+	// ErrUnsure: the last sync of a Commit failed; the message may be queued.
+	ErrUnsure = errors.New("may be queued")
+	// ErrNoSpool: the spool is there but is none (a file, a foreign file system). Exit 73.
+	ErrNoSpool = errors.New("no usable spool")
+	// ErrDamaged: the message's record cannot be understood; it was moved to aside/.
+	ErrDamaged = errors.New("moved to aside/")
+)
+
+// Entry is what one listing tells about a message without opening it. It is a
+// hint: the record rules, and a Claim shows it.
+type Entry struct {
+	ID   ID
+	Next time.Time // next send time; of a failed message: when it failed
+	// State is StateQueued for queued and deferred messages alike (one name for both
+	// keeps a first attempt free of a rename), else StateHeld or StateFailed.
+	State MessageState
+}
+
+// Store keeps messages. All methods are safe for concurrent use, by goroutines
+// and by processes. What every store must do is written down as the suite in
+// package storetest.
+type Store interface {
+	// New starts a message of that id. Nothing of it is visible until Commit.
+	New(ctx context.Context, id ID) (Draft, error)
+	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
+	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
+	// others may be). ErrExists: one of that id is there; that draft is dropped.
+	Commit(ctx context.Context, drafts ...Draft) (n int, err error)
+
+	// Scan calls yield for every message that is queued, deferred or held, in no
+	// order, until yield returns false. It opens no message.
+	Scan(ctx context.Context, yield func(Entry) bool) error
+	// ScanFailed is Scan for failed messages.
+	ScanFailed(ctx context.Context, yield func(Entry) bool) error
+	// Find returns the entry of one message, failed ones too. ErrGone.
+	Find(ctx context.Context, id ID) (Entry, error)
+	// Claim takes a message for the caller alone until the claim ends or the process
+	// dies. ErrBusy, ErrGone, ErrDamaged.
+	Claim(ctx context.Context, e Entry) (Claim, error)
+	// Look reads a message without claiming it; the reader is closed by the caller.
+	Look(ctx context.Context, e Entry) (*Record, Body, error)
+
+	// Writable tries that outcomes can be written at all: full, quota, read-only.
+	Writable(ctx context.Context) error
+	// Sync makes everything that was to be durable Soon durable now.
+	Sync(ctx context.Context) error
+	// Repair sets aside what the last Scan could not understand and sweeps what dead
+	// writers left. Cheap when there is nothing to do.
+	Repair(ctx context.Context) ([]Anomaly, error)
+	// Usage is the number of octets that the messages in the store take, failed ones included.
+	Usage(ctx context.Context) (int64, error)
+	// State gives the small values kept beside the messages.
+	State() State
+	// Close syncs and lets go of everything.
+	Close() error
+}
+
+// Body reads a stored message.
+type Body interface {
+	io.ReaderAt
+	io.Closer
+	Size() int64
+}
+
+// Draft is a message being written. Not for concurrent use.
+type Draft interface {
+	ID() ID
+	io.Writer   // appends to the body
+	io.ReaderAt // reads what was written
+	Len() int64
+	// Truncate drops what was written after n octets, so that it can be written anew.
+	Truncate(n int64) error
+	// Seal writes the envelope and closes the body. Commit comes next, or Abort.
+	Seal(Envelope) error
+	// Abort drops the draft. Harmless after Commit.
+	Abort() error
+}
+
+// Durability says when an event must survive a power cut. A killed process never
+// loses an appended event.
+type Durability int
+
+// Durabilities, by what losing the event would cost.
+const (
+	Lazy Durability = iota // an early try: no sync of its own
+	Soon                   // a duplicate: synced with others within a second, and by Sync
+	Now                    // a promise: synced before the call returns
+)
+
+// Claim is the sole right to change a message. It is used by one goroutine.
+type Claim interface {
+	Entry() Entry
+	// Record is the message's record, kept current by Begin and Append.
+	Record() *Record
+	// Body reads the message; it is closed with the claim.
+	Body() Body
+	// Begin appends a Try and makes sure that there is room on disk for its result
+	// even if the disk fills meanwhile. Lazy; the listing is not touched.
+	Begin(e Event) error
+	// Append appends any other event and lets the listing follow it.
+	Append(e Event, d Durability) error
+	// Remove takes the message out of the store: delivered, returned or removed. With Soon
+	// the claim is over and the rest happens with others; a crash may bring it back.
+	Remove(d Durability) error
+	// Fail appends a GiveUp and moves the message to the failed ones, durably.
+	Fail(e Event) error
+	// Revive appends a fresh Retry to a failed message and queues it again, durably.
+	Revive(e Event) error
+	// Release ends the claim, bringing the listing in line with the record. Harmless
+	// after Remove, Fail or Revive, each of which ends the claim too.
+	Release() error
+}
+
+// Anomaly is something in the spool that is not ours or is torn.
+type Anomaly struct {
+	Name  string // as found
+	Moved string // where it is now, e.g. "aside/NAME"; empty: swept, it was never accepted
+	Why   string
+}
