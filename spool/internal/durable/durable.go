@@ -1,0 +1,85 @@
+// Package durable is the only code that knows how a spool on disk is made to
+// survive a kill or a power cut: open, write, fsync, rename, lock, and the
+// errors of each. Everything goes through FS, so that the crash tests can stop
+// at any step, fail it, or replay what a power cut would have left.
+//
+// Files are bare descriptors, not os.File: an enqueue is a process, and the
+// runtime's poller, finalizers and extra system calls are most of what a
+// careful small write costs.
+package durable
+
+import (
+	"errors"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// FS is a folder and every step that can be taken in it. Names are relative to
+// it. Errors are *fs.PathError with the system's errno inside.
+type FS interface {
+	// Open never follows a link in the last part of name, never blocks on a fifo,
+	// and closes on exec.
+	Open(name string, flags int, perm uint32) (File, error)
+	// Rename moves a file, never over another one: then fs.ErrExist.
+	Rename(from, to string) error
+	// Replace moves a file over whatever is there.
+	Replace(from, to string) error
+	Unlink(name string) error
+	Mkdir(name string, perm uint32) error
+	// SyncDir makes the entries of a folder durable.
+	SyncDir(name string) error
+	// List calls yield with each name in a folder, in no order, but not . and ..
+	// The bytes are only valid during the call.
+	List(name string, yield func(name []byte) bool) error
+	// Stat does not follow a link.
+	Stat(name string) (Info, error)
+	Close() error
+}
+
+// File is an open file. Reads and writes are whole or an error.
+type File interface {
+	Write(p []byte) (int, error)
+	ReadAt(p []byte, off int64) (int, error)
+	WriteAt(p []byte, off int64) (int, error)
+	Truncate(size int64) error
+	Stat() (Info, error)
+	// Sync waits until content and size are on disk.
+	Sync() error
+	// Lock takes the exclusive flock(2) of the file, which ends with Close or with the
+	// process, whatever ends it. wait false: ErrLocked if somebody else has it.
+	Lock(wait bool) error
+	// Allocate makes sure that the file can grow to size without ENOSPC. What it adds
+	// reads as NUL octets.
+	Allocate(size int64) error
+	Close() error
+}
+
+// Info is what is asked of a file.
+type Info struct {
+	Size    int64
+	Links   uint64
+	Mode    uint32 // permission bits
+	Regular bool
+	Inode   uint64
+	ModTime int64 // unix seconds
+}
+
+// ErrLocked is Lock's answer when another open file has the lock.
+var ErrLocked = errors.New("locked")
+
+func pathError(op, name string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return &fs.PathError{Op: op, Path: name, Err: err}
+}
+
+// retry repeats a system call that a signal interrupted.
+func retry(call func() error) error {
+	for {
+		if err := call(); err != unix.EINTR {
+			return err
+		}
+	}
+}

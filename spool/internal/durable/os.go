@@ -1,0 +1,257 @@
+package durable
+
+import (
+	"encoding/binary"
+	"io"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// osFS is the real thing: system calls relative to one open folder.
+type osFS struct {
+	path string // for error texts
+	fd   int
+}
+
+// Open opens an existing folder as an FS.
+func Open(dir string) (FS, error) {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, pathError("open", dir, err)
+	}
+	return &osFS{dir, fd}, nil
+}
+
+func (d *osFS) full(name string) string { return filepath.Join(d.path, name) }
+
+func (d *osFS) Open(name string, flags int, perm uint32) (File, error) {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, perm)
+		return err
+	})
+	if err != nil {
+		return nil, pathError("open", d.full(name), err)
+	}
+	return &osFile{dir: d, name: name, fd: fd}, nil
+}
+
+// Rename uses renameat2(RENAME_NOREPLACE); file systems without it get a hard
+// link and an unlink, which never replaces either but can leave both names.
+func (d *osFS) Rename(from, to string) error {
+	err := unix.Renameat2(d.fd, from, d.fd, to, unix.RENAME_NOREPLACE)
+	if err == unix.EINVAL || err == unix.ENOSYS {
+		if err = unix.Linkat(d.fd, from, d.fd, to, 0); err == nil {
+			err = unix.Unlinkat(d.fd, from, 0)
+		}
+	}
+	return pathError("rename", d.full(to), err)
+}
+
+func (d *osFS) Replace(from, to string) error {
+	return pathError("rename", d.full(to), unix.Renameat(d.fd, from, d.fd, to))
+}
+
+func (d *osFS) Unlink(name string) error {
+	return pathError("unlink", d.full(name), unix.Unlinkat(d.fd, name, 0))
+}
+
+func (d *osFS) Mkdir(name string, perm uint32) error {
+	return pathError("mkdir", d.full(name), unix.Mkdirat(d.fd, name, perm))
+}
+
+func (d *osFS) SyncDir(name string) error {
+	fd, err := d.openDir(name)
+	if err != nil {
+		return err
+	}
+	err = retry(func() error { return unix.Fsync(fd) })
+	unix.Close(fd)
+	return pathError("fsync", d.full(name), err)
+}
+
+func (d *osFS) openDir(name string) (int, error) {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	return fd, pathError("open", d.full(name), err)
+}
+
+func (d *osFS) Stat(name string) (Info, error) {
+	var st unix.Stat_t
+	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	return info(&st), pathError("stat", d.full(name), err)
+}
+
+func (d *osFS) Close() error { return unix.Close(d.fd) }
+
+// listBuffer is large, as a folder of a million names is read with it.
+const listBuffer = 256 << 10
+
+func (d *osFS) List(name string, yield func(name []byte) bool) error {
+	fd, err := d.openDir(name)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	buf := make([]byte, listBuffer)
+	for {
+		var n int
+		err := retry(func() (err error) {
+			n, err = unix.Getdents(fd, buf)
+			return err
+		})
+		if err != nil || n == 0 {
+			return pathError("readdir", d.full(name), err)
+		}
+		if !eachName(buf[:n], yield) {
+			return nil
+		}
+	}
+}
+
+// eachName walks linux_dirent64 records, getdents64(2): inode and offset, eight
+// octets each, record length, two, type, one, the name, a NUL.
+func eachName(buf []byte, yield func(name []byte) bool) bool {
+	const nameAt = 19
+	for len(buf) > nameAt {
+		length := int(binary.NativeEndian.Uint16(buf[16:]))
+		name := buf[nameAt:length]
+		buf = buf[length:]
+		for i, c := range name {
+			if c == 0 {
+				name = name[:i]
+				break
+			}
+		}
+		if string(name) != "." && string(name) != ".." && !yield(name) {
+			return false
+		}
+	}
+	return true
+}
+
+type osFile struct {
+	dir  *osFS
+	name string
+	fd   int
+}
+
+func (f *osFile) fail(op string, err error) error { return pathError(op, f.dir.full(f.name), err) }
+
+func (f *osFile) Write(p []byte) (int, error) {
+	return f.writeAll(p, func(p []byte) (int, error) { return unix.Write(f.fd, p) })
+}
+
+func (f *osFile) WriteAt(p []byte, off int64) (int, error) {
+	return f.writeAll(p, func(p []byte) (n int, err error) {
+		n, err = unix.Pwrite(f.fd, p, off)
+		off += int64(max(n, 0))
+		return n, err
+	})
+}
+
+func (f *osFile) writeAll(p []byte, write func([]byte) (int, error)) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := write(p[done:])
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return done, f.fail("write", err)
+		}
+		done += n
+	}
+	return done, nil
+}
+
+func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
+	done := 0
+	for done < len(p) {
+		n, err := unix.Pread(f.fd, p[done:], off+int64(done))
+		if err == unix.EINTR {
+			continue
+		}
+		if err != nil {
+			return done, f.fail("read", err)
+		}
+		if n == 0 {
+			return done, io.EOF
+		}
+		done += n
+	}
+	return done, nil
+}
+
+func (f *osFile) Truncate(size int64) error {
+	err := retry(func() error { return unix.Ftruncate(f.fd, size) })
+	if err == nil {
+		_, err = unix.Seek(f.fd, size, io.SeekStart)
+	}
+	return f.fail("truncate", err)
+}
+
+func (f *osFile) Stat() (Info, error) {
+	var st unix.Stat_t
+	err := unix.Fstat(f.fd, &st)
+	return info(&st), f.fail("stat", err)
+}
+
+// Sync is fdatasync(2): content and the metadata needed to read it, not the times.
+func (f *osFile) Sync() error {
+	return f.fail("fsync", retry(func() error { return unix.Fdatasync(f.fd) }))
+}
+
+func (f *osFile) Lock(wait bool) error {
+	how := unix.LOCK_EX
+	if !wait {
+		how |= unix.LOCK_NB
+	}
+	err := retry(func() error { return unix.Flock(f.fd, how) })
+	if err == unix.EWOULDBLOCK {
+		return ErrLocked
+	}
+	return f.fail("lock", err)
+}
+
+// Allocate falls back to writing where the file system has no fallocate(2).
+func (f *osFile) Allocate(size int64) error {
+	err := retry(func() error { return unix.Fallocate(f.fd, 0, 0, size) })
+	if err != unix.EOPNOTSUPP && err != unix.ENOSYS {
+		return f.fail("allocate", err)
+	}
+	now, err := f.Stat()
+	if err != nil || now.Size >= size {
+		return err
+	}
+	_, err = f.WriteAt(make([]byte, size-now.Size), now.Size)
+	return err
+}
+
+func (f *osFile) Close() error {
+	if f.fd < 0 {
+		return nil
+	}
+	err := unix.Close(f.fd)
+	f.fd = -1
+	return f.fail("close", err)
+}
+
+func info(st *unix.Stat_t) Info {
+	return Info{
+		Size:    st.Size,
+		Links:   st.Nlink,
+		Mode:    st.Mode & 0o7777,
+		Regular: st.Mode&unix.S_IFMT == unix.S_IFREG,
+		Inode:   st.Ino,
+		ModTime: st.Mtim.Sec,
+	}
+}

@@ -1,0 +1,232 @@
+// Package simfs is a disk in memory that can die: a durable.FS whose every step
+// can be counted, failed, or be the last one, and which knows what a kill and
+// what a power cut leave of it.
+//
+// The rules of a power cut are those that the spool relies on, and no kinder:
+//
+//   - a rename is atomic, even from folder to folder;
+//   - of the changes to folders since their last sync, any may be lost and any may
+//     have happened, in whatever order;
+//   - of the content written to a file since its last sync, any 512 octets may be
+//     there and any not; its size may be the old one, the new one, or between.
+//
+// A kill loses nothing but locks and open files.
+package simfs
+
+import (
+	"io/fs"
+	"math/rand/v2"
+	"path"
+	"strings"
+	"sync"
+
+	"notices/spool/internal/durable"
+)
+
+// Step is one system call that changes the disk or promises something about it.
+type Step struct {
+	Op   string // "create", "write", "sync", "syncdir", "rename", "replace", "unlink", "mkdir", "truncate", "allocate"
+	Name string
+}
+
+// Disk is the disk. Open gives a process's view of it.
+type Disk struct {
+	mu    sync.Mutex
+	now   map[string]*inode // as processes see it, by full name
+	disk  map[string]*inode // as a power cut leaves it at least
+	since map[string]int    // number of the last change of a name that is on disk
+	dirs  map[string]bool
+	queue []change // not yet on disk
+	count int
+	inos  uint64
+
+	unlocked sync.Cond
+}
+
+type inode struct {
+	number uint64
+	data   []byte
+	synced []byte
+	owner  *file // who has the lock
+}
+
+// change is one atomic change of names: from goes (if any), to comes (if any).
+type change struct {
+	number   int
+	from, to string
+	node     *inode
+}
+
+func (c change) touches(dir string) bool {
+	return c.from != "" && path.Dir(c.from) == dir || c.to != "" && path.Dir(c.to) == dir
+}
+
+// New returns an empty disk.
+func New() *Disk {
+	d := &Disk{now: map[string]*inode{}, disk: map[string]*inode{}, since: map[string]int{}, dirs: map[string]bool{".": true}}
+	d.unlocked.L = &d.mu
+	return d
+}
+
+// Open is a process's view. before is asked ahead of each step, if not nil: an
+// error is what the step returns instead of happening. After ErrDead every later
+// step of this view dies, too, and nothing is written: the process is gone.
+func (d *Disk) Open(before func(Step) error) *Process {
+	return &Process{disk: d, before: before}
+}
+
+// Kill ends a process: its locks are free, its open files closed.
+func (d *Disk) Kill(p *Process) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	p.dead = true
+	for _, n := range d.now {
+		d.unlock(n, p)
+	}
+	for _, c := range d.queue {
+		d.unlock(c.node, p)
+	}
+}
+
+func (d *Disk) unlock(n *inode, p *Process) {
+	if n.owner != nil && n.owner.process == p {
+		n.owner = nil
+		d.unlocked.Broadcast()
+	}
+}
+
+// PowerCut returns the disk as it is found after the power came back: what was
+// durable, and of the rest what the dice say. All processes are gone.
+func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	names := make(map[string]*inode, len(d.disk))
+	since := make(map[string]int, len(d.since))
+	for name, n := range d.disk {
+		names[name], since[name] = n, d.since[name]
+	}
+	for _, c := range d.queue {
+		if dice.IntN(2) == 0 {
+			apply(names, since, c)
+		}
+	}
+	after := New()
+	after.inos = d.inos
+	for dir := range d.dirs {
+		after.dirs[dir] = true // made once, long before
+	}
+	copies := map[*inode]*inode{}
+	for name, n := range names {
+		if copies[n] == nil {
+			content := n.survivor(dice)
+			copies[n] = &inode{number: n.number, data: content, synced: append([]byte(nil), content...)}
+		}
+		after.now[name], after.disk[name] = copies[n], copies[n]
+	}
+	return after
+}
+
+// apply performs a change on names, unless a later change of the same name is
+// there already.
+func apply(names map[string]*inode, since map[string]int, c change) {
+	if c.from != "" && since[c.from] < c.number {
+		if names[c.from] == c.node {
+			delete(names, c.from)
+		}
+		since[c.from] = c.number
+	}
+	if c.to != "" && since[c.to] < c.number {
+		names[c.to] = c.node
+		since[c.to] = c.number
+	}
+}
+
+const sector = 512
+
+// survivor is the content after a power cut.
+func (n *inode) survivor(dice *rand.Rand) []byte {
+	size := len(n.data)
+	if len(n.synced) != len(n.data) {
+		low, high := min(len(n.synced), len(n.data)), max(len(n.synced), len(n.data))
+		size = low + dice.IntN(high-low+1)
+	}
+	content := make([]byte, size)
+	copy(content, n.synced)
+	for at := 0; at < size; at += sector {
+		end := min(at+sector, size)
+		if dice.IntN(2) == 0 && at < len(n.data) {
+			copy(content[at:end], n.data[at:min(end, len(n.data))])
+		}
+	}
+	return content
+}
+
+// change performs a change of names and queues it for the disk.
+func (d *Disk) change(from, to string, n *inode) {
+	d.count++
+	c := change{d.count, from, to, n}
+	if from != "" {
+		delete(d.now, from)
+	}
+	if to != "" {
+		d.now[to] = n
+	}
+	d.queue = append(d.queue, c)
+}
+
+// syncDir puts on disk what touches a folder.
+func (d *Disk) syncDir(dir string) {
+	rest := d.queue[:0]
+	for _, c := range d.queue {
+		if c.touches(dir) {
+			apply(d.disk, d.since, c)
+		} else {
+			rest = append(rest, c)
+		}
+	}
+	d.queue = rest
+}
+
+func (d *Disk) links(n *inode) (count uint64) {
+	for _, other := range d.now {
+		if other == n {
+			count++
+		}
+	}
+	return count
+}
+
+// Names lists all names of the disk under a folder, for checks.
+func (d *Disk) Names(dir string) (names []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for name := range d.now {
+		if strings.HasPrefix(name, dir+"/") {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// Read returns a file's content, for checks; nil when there is none.
+func (d *Disk) Read(name string) []byte {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if n := d.now[name]; n != nil {
+		return append([]byte{}, n.data...)
+	}
+	return nil
+}
+
+// Write puts a file on the disk, durably, as some other program might.
+func (d *Disk) Write(name string, content []byte) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.inos++
+	d.change("", name, &inode{number: d.inos, data: content, synced: append([]byte(nil), content...)})
+	d.syncDir(path.Dir(name))
+}
+
+func fail(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
+
+var _ durable.FS = (*Process)(nil)

@@ -1,0 +1,322 @@
+package simfs
+
+import (
+	"errors"
+	"io"
+	"path"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool/internal/durable"
+)
+
+// ErrDead is what every step of a killed process returns. A real one would not
+// even see that.
+var ErrDead = errors.New("killed")
+
+// Process is a view of a Disk with locks of its own. It implements durable.FS.
+type Process struct {
+	disk   *Disk
+	before func(Step) error
+	dead   bool
+}
+
+// step locks the disk and asks whether the step may happen. On a nil error the
+// caller unlocks.
+func (p *Process) step(op, name string) error {
+	p.disk.mu.Lock()
+	err := p.may(op, name)
+	if err != nil {
+		p.disk.mu.Unlock()
+		return fail(op, name, err)
+	}
+	return nil
+}
+
+func (p *Process) may(op, name string) error {
+	if p.dead {
+		return ErrDead
+	}
+	if p.before == nil || op == "read" {
+		return nil
+	}
+	err := p.before(Step{op, name})
+	if errors.Is(err, ErrDead) {
+		p.dead = true
+	}
+	return err
+}
+
+// Open opens or creates a file.
+func (p *Process) Open(name string, flags int, _ uint32) (durable.File, error) {
+	op := "read"
+	if flags&unix.O_CREAT != 0 {
+		op = "create"
+	}
+	if err := p.step(op, name); err != nil {
+		return nil, err
+	}
+	defer p.disk.mu.Unlock()
+	n := p.disk.now[name]
+	switch {
+	case !p.disk.dirs[path.Dir(name)]:
+		return nil, fail("open", name, unix.ENOENT)
+	case n != nil && flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
+		return nil, fail("open", name, unix.EEXIST)
+	case n == nil && flags&unix.O_CREAT == 0:
+		return nil, fail("open", name, unix.ENOENT)
+	case n == nil:
+		p.disk.inos++
+		n = &inode{number: p.disk.inos}
+		p.disk.change("", name, n)
+	case flags&unix.O_TRUNC != 0:
+		n.data = nil
+	}
+	return &file{process: p, name: name, node: n}, nil
+}
+
+// Rename moves a name, never over another.
+func (p *Process) Rename(from, to string) error { return p.rename("rename", from, to, false) }
+
+// Replace moves a name over another.
+func (p *Process) Replace(from, to string) error { return p.rename("replace", from, to, true) }
+
+func (p *Process) rename(op, from, to string, over bool) error {
+	if err := p.step(op, to); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	n := p.disk.now[from]
+	switch {
+	case n == nil || !p.disk.dirs[path.Dir(to)]:
+		return fail(op, from, unix.ENOENT)
+	case !over && p.disk.now[to] != nil:
+		return fail(op, to, unix.EEXIST)
+	}
+	p.disk.change(from, to, n)
+	return nil
+}
+
+// Unlink removes a name.
+func (p *Process) Unlink(name string) error {
+	if err := p.step("unlink", name); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	n := p.disk.now[name]
+	if n == nil {
+		return fail("unlink", name, unix.ENOENT)
+	}
+	p.disk.change(name, "", n)
+	return nil
+}
+
+// Mkdir makes a folder; folders are durable at once.
+func (p *Process) Mkdir(name string, _ uint32) error {
+	if err := p.step("mkdir", name); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	if p.disk.dirs[name] {
+		return fail("mkdir", name, unix.EEXIST)
+	}
+	p.disk.dirs[name] = true
+	return nil
+}
+
+// SyncDir makes the changes of a folder durable.
+func (p *Process) SyncDir(name string) error {
+	if err := p.step("syncdir", name); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	if !p.disk.dirs[name] {
+		return fail("syncdir", name, unix.ENOENT)
+	}
+	p.disk.syncDir(name)
+	return nil
+}
+
+// List yields the names of a folder.
+func (p *Process) List(name string, yield func([]byte) bool) error {
+	if err := p.step("read", name); err != nil {
+		return err
+	}
+	if !p.disk.dirs[name] {
+		p.disk.mu.Unlock()
+		return fail("readdir", name, unix.ENOENT)
+	}
+	var names []string
+	for full := range p.disk.now {
+		if path.Dir(full) == name {
+			names = append(names, path.Base(full))
+		}
+	}
+	p.disk.mu.Unlock()
+	slices.Sort(names)
+	for _, n := range names {
+		if !yield([]byte(n)) {
+			break
+		}
+	}
+	return nil
+}
+
+// Stat tells of a file or folder.
+func (p *Process) Stat(name string) (durable.Info, error) {
+	if err := p.step("read", name); err != nil {
+		return durable.Info{}, err
+	}
+	defer p.disk.mu.Unlock()
+	if p.disk.dirs[name] {
+		return durable.Info{Mode: 0o700, Links: 2}, nil
+	}
+	n := p.disk.now[name]
+	if n == nil {
+		return durable.Info{}, fail("stat", name, unix.ENOENT)
+	}
+	return p.info(n), nil
+}
+
+func (p *Process) info(n *inode) durable.Info {
+	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: 0o600, Regular: true, Inode: n.number}
+}
+
+// Close ends the view like a clean exit: locks go.
+func (p *Process) Close() error {
+	p.disk.Kill(p)
+	return nil
+}
+
+type file struct {
+	process *Process
+	name    string
+	node    *inode
+	at      int64
+	closed  bool
+}
+
+func (f *file) step(op string) error {
+	if f.closed {
+		return fail(op, f.name, unix.EBADF)
+	}
+	return f.process.step(op, f.name)
+}
+
+// ErrShort makes a write stop in the middle.
+var ErrShort = errors.New("short write")
+
+func (f *file) Write(p []byte) (int, error) {
+	n, err := f.WriteAt(p, f.at)
+	f.at += int64(n)
+	return n, err
+}
+
+func (f *file) WriteAt(p []byte, off int64) (int, error) {
+	err := f.step("write")
+	if errors.Is(err, ErrShort) {
+		f.process.disk.mu.Lock()
+		defer f.process.disk.mu.Unlock()
+		return f.put(p[:len(p)/2], off), fail("write", f.name, unix.ENOSPC)
+	}
+	if err != nil {
+		return 0, err
+	}
+	defer f.process.disk.mu.Unlock()
+	return f.put(p, off), nil
+}
+
+func (f *file) put(p []byte, off int64) int {
+	if grow := off + int64(len(p)) - int64(len(f.node.data)); grow > 0 {
+		f.node.data = append(f.node.data, make([]byte, grow)...)
+	}
+	return copy(f.node.data[off:], p)
+}
+
+func (f *file) ReadAt(p []byte, off int64) (int, error) {
+	if err := f.step("read"); err != nil {
+		return 0, err
+	}
+	defer f.process.disk.mu.Unlock()
+	if off >= int64(len(f.node.data)) {
+		return 0, io.EOF
+	}
+	n := copy(p, f.node.data[off:])
+	if n < len(p) {
+		return n, io.EOF
+	}
+	return n, nil
+}
+
+func (f *file) Truncate(size int64) error {
+	if err := f.step("truncate"); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	f.resize(size)
+	f.at = size
+	return nil
+}
+
+func (f *file) resize(size int64) {
+	data := make([]byte, size)
+	copy(data, f.node.data)
+	f.node.data = data
+}
+
+func (f *file) Stat() (durable.Info, error) {
+	if err := f.step("read"); err != nil {
+		return durable.Info{}, err
+	}
+	defer f.process.disk.mu.Unlock()
+	return f.process.info(f.node), nil
+}
+
+func (f *file) Sync() error {
+	if err := f.step("sync"); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	f.node.synced = append([]byte(nil), f.node.data...)
+	return nil
+}
+
+// Lock waits, if it is to, until the owner closes the file or its process ends.
+func (f *file) Lock(wait bool) error {
+	if err := f.step("read"); err != nil {
+		return err
+	}
+	d := f.process.disk
+	defer d.mu.Unlock()
+	for f.node.owner != nil && f.node.owner != f {
+		if !wait {
+			return durable.ErrLocked
+		}
+		d.unlocked.Wait()
+	}
+	f.node.owner = f
+	return nil
+}
+
+func (f *file) Allocate(size int64) error {
+	if err := f.step("allocate"); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	if size > int64(len(f.node.data)) {
+		f.resize(size)
+	}
+	return nil
+}
+
+func (f *file) Close() error {
+	f.process.disk.mu.Lock()
+	defer f.process.disk.mu.Unlock()
+	f.closed = true
+	if f.node.owner == f {
+		f.node.owner = nil
+		f.process.disk.unlocked.Broadcast()
+	}
+	return nil
+}
