@@ -1,0 +1,281 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// claim is a locked body and its open sidecar.
+type claim struct {
+	s     *Store
+	entry spool.Entry // as the listing has it now
+	body  *openBody
+	side  durable.File
+	rec   *spool.Record
+	end   int64 // where the next line goes
+	room  int64 // size of the sidecar
+	sum   chain
+	done  bool
+}
+
+// openBody is the message, read only.
+type openBody struct {
+	durable.File
+	size int64
+}
+
+func (b *openBody) Size() int64 { return b.size }
+
+// Claim locks the body, then opens the sidecar under the listed name: if it is not
+// there any more, somebody was faster.
+func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
+	c := &claim{s: s, entry: e}
+	if err := c.open(); err != nil {
+		c.close()
+		return nil, err
+	}
+	s.claims.add(c)
+	return c, nil
+}
+
+func (c *claim) open() error {
+	f, err := c.s.fs.Open(bodyPath(home(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
+	if notAFile(err) {
+		return c.setAside("the message is no file")
+	}
+	if err != nil {
+		return c.gone(err)
+	}
+	c.body = &openBody{File: f}
+	if err := f.Lock(false); err != nil {
+		return c.lockedOut(err)
+	}
+	c.side, err = c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
+	if notAFile(err) {
+		return c.setAside("its sidecar is no file")
+	}
+	if err != nil {
+		return c.gone(err)
+	}
+	return c.read()
+}
+
+// lockedOut tells a message in flight from one that has left, or moved on in the
+// listing.
+func (c *claim) lockedOut(err error) error {
+	if !errors.Is(err, durable.ErrLocked) {
+		return err
+	}
+	if _, err := c.s.fs.Stat(c.sidePath()); err != nil {
+		return c.gone(err)
+	}
+	return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrBusy)
+}
+
+// notAFile tells a link, a folder, a fifo or a device by what opening or reading
+// it says.
+func notAFile(err error) bool {
+	return errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EISDIR) ||
+		errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ESPIPE)
+}
+
+func (c *claim) gone(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
+	}
+	return err
+}
+
+func (c *claim) sidePath() string { return home(c.entry.State) + "/" + sidecarName(c.entry) }
+
+// read folds the sidecar and checks that the pair belongs together. A body without
+// a name was removed, and its id given to a new message, since it was opened.
+func (c *claim) read() error {
+	st, err := c.body.Stat()
+	if err != nil {
+		return err
+	}
+	if st.Links == 0 {
+		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
+	}
+	p, err := readSidecar(c.side)
+	if notAFile(err) {
+		return c.setAside("its sidecar is no file")
+	}
+	if err != nil {
+		return err
+	}
+	c.rec, c.end, c.sum, err = parseSidecar(p)
+	c.room, c.body.size = int64(len(p)), st.Size
+	switch {
+	case err != nil:
+		return c.setAside(err.Error())
+	case !st.Regular:
+		return c.setAside("the message is no file")
+	case c.rec.Envelope.ID != c.entry.ID:
+		return c.setAside("the sidecar belongs to message " + string(c.rec.Envelope.ID))
+	case c.rec.Envelope.Size != st.Size:
+		return c.setAside(fmt.Sprintf("the message has %d octets, its sidecar says %d", st.Size, c.rec.Envelope.Size))
+	}
+	return nil
+}
+
+// setAside moves the pair, which cannot be understood, out of the way.
+func (c *claim) setAside(why string) error {
+	dir := home(c.entry.State)
+	moved, err := c.s.aside(dir, string(c.entry.ID))
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil
+	}
+	if _, e := c.s.aside(dir, sidecarName(c.entry)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+		err = errors.Join(err, e)
+	}
+	if err != nil {
+		return err
+	}
+	return fmt.Errorf("%s: %w: %s (%s)", c.entry.ID, spool.ErrDamaged, why, moved)
+}
+
+// errOver: the claim has ended.
+var errOver = errors.New("the claim on the message is over")
+
+func (c *claim) Entry() spool.Entry { return c.entry }
+
+func (c *claim) Record() *spool.Record { return c.rec }
+
+func (c *claim) Body() spool.Body { return c.body }
+
+// Begin makes room for the result first: an attempt whose outcome could not be
+// written down must not be made.
+func (c *claim) Begin(e spool.Event) error {
+	if c.done {
+		return errOver
+	}
+	line, sum, err := appendLine(nil, c.sum, e)
+	if err != nil {
+		return err
+	}
+	need := c.end + int64(len(line)) + roomFor(len(c.rec.Pending()))
+	if need > c.room {
+		need = (need + blockSize - 1) / blockSize * blockSize
+		if err := c.side.Allocate(need); err != nil {
+			return err
+		}
+		c.room = need
+	}
+	return c.write(e, line, sum)
+}
+
+func (c *claim) write(e spool.Event, line []byte, sum chain) error {
+	if _, err := c.side.WriteAt(line, c.end); err != nil {
+		return err
+	}
+	c.end += int64(len(line))
+	c.room, c.sum = max(c.room, c.end), sum
+	c.rec.Apply(e)
+	return nil
+}
+
+func (c *claim) Append(e spool.Event, d spool.Durability) error {
+	if err := c.append(e); err != nil {
+		return err
+	}
+	c.follow()
+	switch d {
+	case spool.Now:
+		return c.side.Sync()
+	case spool.Soon:
+		return c.syncSoon()
+	}
+	return nil
+}
+
+// syncSoon gives the syncer a descriptor of its own: the claim may end before.
+func (c *claim) syncSoon() error {
+	f, err := c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
+	if err != nil {
+		return c.side.Sync()
+	}
+	c.s.soon.addFile(f)
+	return nil
+}
+
+// append writes the event. When the disk is full it is cut to the room that Begin
+// reserved: the texts of the replies go before the fact.
+func (c *claim) append(e spool.Event) error {
+	if c.done {
+		return errOver
+	}
+	line, sum, err := appendLine(nil, c.sum, e)
+	if err == nil {
+		err = c.write(e, line, sum)
+	}
+	if err != nil {
+		err = c.squeeze(e, err)
+	}
+	return err
+}
+
+// squeeze writes the event with shorter replies, if that fits.
+func (c *claim) squeeze(e spool.Event, cause error) error {
+	for _, limit := range []int{64, 0} {
+		short := shorten(e, limit)
+		line, sum, err := appendLine(nil, c.sum, short)
+		if err == nil && c.end+int64(len(line)) <= c.room {
+			return c.write(short, line, sum)
+		}
+	}
+	return cause
+}
+
+func shorten(e spool.Event, limit int) spool.Event {
+	cut := make([]spool.Answer, len(e.Results))
+	for i, a := range e.Results {
+		a.Reply.Text = a.Reply.Text[:min(limit, len(a.Reply.Text))]
+		cut[i] = a
+	}
+	e.Results = cut
+	return e
+}
+
+// follow renames the sidecar to what the record says. The name is a hint: where
+// that fails, the next run looks into the message too early and tries again.
+func (c *claim) follow() {
+	want := entryOf(c.rec)
+	if home(want.State) != home(c.entry.State) || sidecarName(want) == sidecarName(c.entry) {
+		return
+	}
+	from := c.sidePath()
+	if c.s.fs.Rename(from, home(want.State)+"/"+sidecarName(want)) == nil {
+		c.entry = want
+	}
+}
+
+// Release brings the name in line and lets go.
+func (c *claim) Release() error {
+	if c.done {
+		return nil
+	}
+	c.follow()
+	return c.close()
+}
+
+func (c *claim) close() error {
+	c.done = true
+	c.s.claims.drop(c)
+	var err error
+	if c.side != nil {
+		err = c.side.Close()
+	}
+	if c.body != nil {
+		err = errors.Join(err, c.body.Close())
+	}
+	return err
+}

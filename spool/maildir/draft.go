@@ -1,0 +1,236 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// draft is a message in tmp. It holds the lock on its body, which goes with the
+// file to cur: from the first octet on the message has an owner.
+type draft struct {
+	s    *Store
+	id   spool.ID
+	body durable.File
+	side durable.File
+	size int64
+	next time.Time
+	done bool
+}
+
+func bodyPath(dir string, id spool.ID) string { return dir + "/" + string(id) }
+
+func (d *draft) tmpBody() string { return bodyPath(tmpDir, d.id) }
+func (d *draft) tmpSide() string { return tmpDir + "/." + string(d.id) }
+
+// New creates and locks the body of a new message in tmp.
+func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
+	if !id.Valid() {
+		return nil, fmt.Errorf("%q is no queue id", id)
+	}
+	d := &draft{s: s, id: id}
+	if err := s.withLayout(d.create); err != nil {
+		return nil, s.hint(err)
+	}
+	return d, nil
+}
+
+// create makes tmp/ID. Between making and locking it a sweeper may take it for
+// left over: then the lock is had on a file without a name, and it is made anew.
+func (d *draft) create() error {
+	for {
+		f, err := d.s.fs.Open(d.tmpBody(), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+		if errors.Is(err, fs.ErrExist) {
+			swept, err := d.s.sweepDraft(d.id)
+			if err != nil {
+				return err
+			}
+			if !swept {
+				return fmt.Errorf("%s: %w", d.id, spool.ErrBusy)
+			}
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		if err = f.Lock(true); err == nil {
+			var st durable.Info
+			if st, err = f.Stat(); err == nil && st.Links > 0 {
+				d.body = f
+				return nil
+			}
+		}
+		f.Close()
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (d *draft) ID() spool.ID { return d.id }
+
+func (d *draft) Len() int64 { return d.size }
+
+func (d *draft) Write(p []byte) (int, error) {
+	n, err := d.body.Write(p)
+	d.size += int64(n)
+	return n, err
+}
+
+func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(p, off) }
+
+func (d *draft) Truncate(n int64) error {
+	err := d.body.Truncate(n)
+	if err == nil {
+		d.size = n
+	}
+	return err
+}
+
+// Seal writes the sidecar beside the body in tmp.
+func (d *draft) Seal(env spool.Envelope) error {
+	env.ID, env.Size = d.id, d.size
+	env.QueuedAt = unixTime(env.QueuedAt.Unix())
+	line, _, err := appendLine(nil, chainStart, firstLine{Version: formatVersion, Envelope: env})
+	if err != nil {
+		return err
+	}
+	d.side, err = d.s.fs.Open(d.tmpSide(), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	d.next = env.QueuedAt
+	_, err = d.side.Write(padded(line))
+	return err
+}
+
+// Abort removes what was written.
+func (d *draft) Abort() error {
+	if d.done {
+		return nil
+	}
+	var err error
+	if d.side != nil {
+		err = d.s.fs.Unlink(d.tmpSide())
+	}
+	return errors.Join(err, d.s.fs.Unlink(d.tmpBody()), d.close())
+}
+
+func (d *draft) close() error {
+	d.done = true
+	var err error
+	if d.side != nil {
+		err = d.side.Close()
+	}
+	return errors.Join(err, d.body.Close())
+}
+
+// Commit syncs all files at once, renames pair after pair, and syncs cur once.
+func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
+	own := make([]*draft, len(drafts))
+	for i, d := range drafts {
+		var ok bool
+		if own[i], ok = d.(*draft); !ok || own[i].side == nil || own[i].done {
+			return 0, fmt.Errorf("message %s is not sealed", d.ID())
+		}
+	}
+	if err := syncDrafts(own); err != nil {
+		return 0, err
+	}
+	n, failure := s.renameAll(own)
+	if n > 0 {
+		if err := s.fs.SyncDir(curDir); err != nil {
+			return 0, unsure(own[:n], err)
+		}
+	}
+	for _, d := range own[:n] {
+		d.close()
+	}
+	if errors.Is(failure, spool.ErrExists) {
+		own[n].Abort()
+	}
+	return n, failure
+}
+
+func (s *Store) renameAll(drafts []*draft) (int, error) {
+	for i, d := range drafts {
+		if err := d.rename(); err != nil {
+			return i, err
+		}
+	}
+	return len(drafts), nil
+}
+
+// unsure undoes what can be undone after the last sync failed. Whether the
+// messages survive is not known: ErrUnsure.
+func unsure(renamed []*draft, cause error) error {
+	for _, d := range renamed {
+		d.s.fs.Unlink(d.curSide())
+		d.s.fs.Unlink(bodyPath(curDir, d.id))
+		d.close()
+	}
+	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
+}
+
+func (d *draft) curSide() string {
+	return filepath.Join(curDir, sidecarName(spool.Entry{ID: d.id, Next: d.next}))
+}
+
+// rename makes the message a message. The body goes first: with the sidecar, the
+// commit point, it is complete.
+func (d *draft) rename() error {
+	if err := d.settled(); err != nil {
+		return err
+	}
+	to := bodyPath(curDir, d.id)
+	err := d.s.fs.Rename(d.tmpBody(), to)
+	if errors.Is(err, fs.ErrExist) {
+		if err = d.replaceOrphan(); err == nil {
+			err = d.s.fs.Rename(d.tmpBody(), to)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	if err = d.s.fs.Rename(d.tmpSide(), d.curSide()); err != nil {
+		// Back, so that Abort finds both names.
+		return errors.Join(err, d.s.fs.Rename(to, d.tmpBody()))
+	}
+	return nil
+}
+
+// settled refuses an id that is in failed already: that of a return is derived, and
+// after a crash it is stored again.
+func (d *draft) settled() error {
+	_, err := d.s.fs.Stat(bodyPath(failedDir, d.id))
+	if err == nil {
+		return fmt.Errorf("%s: %w", d.id, spool.ErrExists)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// replaceOrphan looks at a body that is in the way: with a sidecar it is a
+// message, locked it is becoming one, else its writer died before the commit.
+func (d *draft) replaceOrphan() error {
+	exists := fmt.Errorf("%s: %w", d.id, spool.ErrExists)
+	_, found, err := d.s.findIn(curDir, d.id)
+	if err != nil || found {
+		return errors.Join(err, exists)
+	}
+	swept, err := d.s.sweepBody(d.id)
+	if err == nil && !swept {
+		err = exists
+	}
+	return err
+}

@@ -1,0 +1,164 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// Remove unlinks the sidecar, makes that durable, and unlinks the body.
+func (c *claim) Remove(d spool.Durability) error {
+	if c.done {
+		return errOver
+	}
+	dir := home(c.entry.State)
+	if err := c.s.fs.Unlink(c.sidePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	path := bodyPath(dir, c.entry.ID)
+	if d != spool.Now && dir == curDir {
+		c.s.soon.addBody(goneBody{path, c.body.File})
+		c.body.File = overFile{}
+		return c.close()
+	}
+	err := c.s.fs.SyncDir(dir)
+	if err == nil {
+		err = c.s.fs.Unlink(path)
+	}
+	return errors.Join(err, c.close())
+}
+
+// overFile takes the place of a body that the syncer keeps.
+type overFile struct{ durable.File }
+
+func (overFile) ReadAt([]byte, int64) (int, error) { return 0, errOver }
+func (overFile) Close() error                      { return nil }
+
+// Fail moves the pair to failed.
+func (c *claim) Fail(e spool.Event) error {
+	e.Kind = spool.GiveUp
+	return c.move(e)
+}
+
+// Revive moves the pair back to cur.
+func (c *claim) Revive(e spool.Event) error {
+	e.Kind, e.Fresh = spool.Retry, true
+	return c.move(e)
+}
+
+// move appends the event that says where the message belongs, then renames the
+// pair. Stopped half way, the record tells Repair which way to go.
+func (c *claim) move(e spool.Event) error {
+	if err := errors.Join(c.append(e), c.side.Sync()); err != nil {
+		return err
+	}
+	if err := c.s.movePair(c.entry, entryOf(c.rec)); err != nil {
+		return err
+	}
+	c.entry = entryOf(c.rec)
+	return c.close()
+}
+
+func (s *Store) movePair(from, to spool.Entry) error {
+	fromDir, toDir := home(from.State), home(to.State)
+	err := s.fs.Rename(bodyPath(fromDir, from.ID), bodyPath(toDir, to.ID))
+	if err == nil {
+		err = s.fs.Rename(fromDir+"/"+sidecarName(from), toDir+"/"+sidecarName(to))
+	}
+	return errors.Join(err, s.fs.SyncDir(toDir), s.fs.SyncDir(fromDir))
+}
+
+// Look reads a message without its lock. Between opening the one file and the
+// other it may leave: then it is gone.
+func (s *Store) Look(_ context.Context, e spool.Entry) (*spool.Record, spool.Body, error) {
+	c := &claim{s: s, entry: e}
+	rec, err := c.look()
+	if c.side != nil {
+		c.side.Close()
+	}
+	if err != nil {
+		if c.body != nil {
+			c.body.Close()
+		}
+		return nil, nil, err
+	}
+	return rec, c.body, nil
+}
+
+func (c *claim) look() (*spool.Record, error) {
+	f, err := c.s.fs.Open(bodyPath(home(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, c.gone(err)
+	}
+	c.body = &openBody{File: f}
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	c.body.size = st.Size
+	if c.side, err = c.s.fs.Open(c.sidePath(), unix.O_RDONLY, 0); err != nil {
+		return nil, c.gone(err)
+	}
+	p, err := readSidecar(c.side)
+	if err != nil {
+		return nil, err
+	}
+	rec, _, _, err := parseSidecar(p)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.entry.ID, err)
+	}
+	return rec, nil
+}
+
+// aside moves a name of a message folder to aside/, under a name that is free.
+func (s *Store) aside(dir, name string) (moved string, err error) {
+	for n := 0; ; n++ {
+		moved = asideDir + "/" + name
+		if n > 0 {
+			moved = fmt.Sprintf("%s.%d", moved, n)
+		}
+		err = s.withLayout(func() error { return s.fs.Rename(filepath.Join(dir, name), moved) })
+		if !errors.Is(err, fs.ErrExist) || n > 1000 {
+			return moved, err
+		}
+	}
+}
+
+// sweepBody removes a body in cur that has no sidecar, unless it is locked. The
+// missing sidecar is made durable first: half a message must not come back.
+func (s *Store) sweepBody(id spool.ID) (swept bool, err error) {
+	return s.sweepLocked(bodyPath(curDir, id), func() error {
+		if _, found, err := s.findIn(curDir, id); found || err != nil {
+			return errors.Join(err, durable.ErrLocked)
+		}
+		return s.fs.SyncDir(curDir)
+	})
+}
+
+// sweepLocked unlinks a file that nobody has locked, if before agrees under the lock.
+func (s *Store) sweepLocked(path string, before func() error) (swept bool, err error) {
+	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if err = f.Lock(false); err == nil {
+		if err = before(); err == nil {
+			return true, s.fs.Unlink(path)
+		}
+	}
+	if errors.Is(err, durable.ErrLocked) {
+		err = nil
+	}
+	return false, err
+}

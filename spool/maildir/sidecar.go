@@ -1,0 +1,144 @@
+package maildir
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// formatVersion is the "notices" field of the first line. A program that finds a
+// higher one must not touch the message.
+const formatVersion = 1
+
+// firstLine is the first line of a sidecar.
+type firstLine struct {
+	Version int `json:"notices"`
+	spool.Envelope
+}
+
+// chain is the running checksum of a sidecar, FNV-1a of 64 bits: it needs no table
+// at start-up, and torn writes are no adversary.
+type chain uint64
+
+const (
+	chainStart chain = 14695981039346656037
+	chainPrime       = 1099511628211
+	sumDigits        = 16
+)
+
+func (c chain) over(p []byte) chain {
+	for _, b := range p {
+		c = (c ^ chain(b)) * chainPrime
+	}
+	return c
+}
+
+// appendLine appends "SUM JSON\n" and returns the checksum that the next line continues.
+func appendLine(dst []byte, c chain, v any) ([]byte, chain, error) {
+	start := len(dst)
+	dst = append(dst, "0123456789abcdef "...)
+	buf := bytes.NewBuffer(dst)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false) // <id@host> is to be read by people
+	if err := enc.Encode(v); err != nil {
+		return dst[:start], c, err
+	}
+	dst = buf.Bytes()
+	c = c.over(dst[start+sumDigits:])
+	var sum [8]byte
+	binary.BigEndian.PutUint64(sum[:], uint64(c))
+	hex.Encode(dst[start:], sum[:])
+	return dst, c, nil
+}
+
+// nextLine cuts the first line off p and checks it. A line that is torn, padding,
+// or written behind another line is none.
+func nextLine(p []byte, c chain) (text []byte, rest []byte, next chain, ok bool) {
+	end := bytes.IndexByte(p, '\n')
+	if end < sumDigits+2 || p[sumDigits] != ' ' {
+		return nil, nil, c, false
+	}
+	var sum [8]byte
+	if _, err := hex.Decode(sum[:], p[:sumDigits]); err != nil {
+		return nil, nil, c, false
+	}
+	next = c.over(p[sumDigits : end+1])
+	if binary.BigEndian.Uint64(sum[:]) != uint64(next) {
+		return nil, nil, c, false
+	}
+	return p[sumDigits+1 : end], p[end+1:], next, true
+}
+
+// errTorn: the envelope cannot be read.
+var errTorn = errors.New("the sidecar's first line is torn or not ours")
+
+// parseSidecar folds the lines of a sidecar. end is where the next line goes.
+func parseSidecar(p []byte) (r *spool.Record, end int64, c chain, err error) {
+	text, rest, c, ok := nextLine(p, chainStart)
+	if !ok {
+		return nil, 0, 0, errTorn
+	}
+	var first firstLine
+	if err := json.Unmarshal(text, &first); err != nil {
+		return nil, 0, 0, fmt.Errorf("%w: %w", errTorn, err)
+	}
+	if first.Version < 1 || first.Version > formatVersion {
+		return nil, 0, 0, fmt.Errorf("sidecar of format %d; this program knows %d", first.Version, formatVersion)
+	}
+	r = spool.NewRecord(first.Envelope)
+	for {
+		text, after, next, ok := nextLine(rest, c)
+		var e spool.Event
+		if !ok || json.Unmarshal(text, &e) != nil {
+			return r, int64(len(p) - len(rest)), c, nil
+		}
+		r.Apply(e)
+		rest, c = after, next
+	}
+}
+
+// maxSidecar bounds what is read into memory: 10,000 recipients and 200 attempts fit.
+const maxSidecar = 64 << 20
+
+// readSidecar reads an open sidecar whole; most fit the first read.
+func readSidecar(f durable.File) ([]byte, error) {
+	p := make([]byte, blockSize)
+	n, err := f.ReadAt(p, 0)
+	if err == io.EOF {
+		return p[:n], nil
+	}
+	for err == nil && len(p) < maxSidecar {
+		have := len(p)
+		p = append(p, make([]byte, have)...)
+		n, err = f.ReadAt(p[have:], int64(have))
+		if err == io.EOF {
+			return p[:have+n], nil
+		}
+	}
+	return nil, err
+}
+
+const blockSize = 4096
+
+// Room for results beside the envelope: about a reply for the message and a short one
+// for each recipient. Up to a block it is written at enqueue, where it costs nothing.
+const (
+	roomBase         = 1024
+	roomPerRecipient = 256
+)
+
+func roomFor(recipients int) int64 { return roomBase + roomPerRecipient*int64(recipients) }
+
+// padded rounds the first line up with newlines, which are no line, so that the
+// blocks for the first results are allocated with it.
+func padded(line []byte) []byte {
+	target := (len(line) + roomBase + blockSize - 1) / blockSize * blockSize
+	return append(line, bytes.Repeat([]byte{'\n'}, target-len(line))...)
+}

@@ -1,0 +1,228 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// The folders of a spool.
+const (
+	tmpDir    = "tmp"
+	curDir    = "cur"
+	failedDir = "failed"
+	asideDir  = "aside"
+	stateDir  = "state"
+)
+
+// Options are for tests; the zero value is right.
+type Options struct {
+	FS durable.FS // nil: the folder itself
+}
+
+// Store is a spool folder. It implements spool.Store.
+type Store struct {
+	fs     durable.FS
+	dir    string
+	state  state
+	soon   syncer
+	claims claimSet
+	closed atomic.Bool
+	// odd: the last listing of cur or failed showed something else than pairs.
+	oddCur, oddFailed atomic.Bool
+}
+
+// Open opens the spool in dir and makes what is missing, with mode 0700.
+// spool.ErrNoSpool: dir is no folder, or on a file system without shared locks.
+// fs.ErrPermission: not ours to write, or others may write to it.
+func Open(dir string, o Options) (*Store, error) {
+	s := &Store{fs: o.FS, dir: dir}
+	if s.fs == nil {
+		opened, err := openDir(dir)
+		if err != nil {
+			return nil, err
+		}
+		s.fs = opened
+	}
+	if err := s.checkMode(); err != nil {
+		s.fs.Close()
+		return nil, err
+	}
+	s.state = state{s.fs}
+	s.soon.fs = s.fs
+	return s, nil
+}
+
+func openDir(dir string) (durable.FS, error) {
+	d, err := durable.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = durable.MakeDir(dir); err == nil {
+			d, err = durable.Open(dir)
+		}
+	}
+	if errors.Is(err, unix.ENOTDIR) {
+		return nil, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if kind, err := durable.Shared(dir); kind != "" || err != nil {
+		d.Close()
+		if err != nil {
+			return nil, err
+		}
+		return nil, fmt.Errorf("%w: %s is on %s, whose locks do not reach other machines; keep it on a local disk (many machines that share one spool need a database)", spool.ErrNoSpool, dir, kind)
+	}
+	return d, nil
+}
+
+func (s *Store) checkMode() error {
+	st, err := s.fs.Stat(".")
+	if err != nil {
+		return err
+	}
+	if st.Mode&0o022 != 0 {
+		return fmt.Errorf("%w: others may write to the spool %s; run: chmod go-w %s", fs.ErrPermission, s.dir, s.dir)
+	}
+	return nil
+}
+
+// layout makes the folders of the spool. It is called when one turned out to be
+// missing, so that an enqueue need not look for them.
+func (s *Store) layout() error {
+	for _, dir := range []string{tmpDir, curDir, failedDir, asideDir, stateDir} {
+		err := s.fs.Mkdir(dir, 0o700)
+		if err != nil && !errors.Is(err, fs.ErrExist) {
+			return s.hint(err)
+		}
+	}
+	return s.fs.SyncDir(".")
+}
+
+// hint says more about an error where a person can mend it.
+func (s *Store) hint(err error) error {
+	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, fs.ErrExist) {
+		return fmt.Errorf("%w: %w", spool.ErrNoSpool, err)
+	}
+	return err
+}
+
+// withLayout runs a step again after making the folders, if one was missing.
+func (s *Store) withLayout(step func() error) error {
+	err := step()
+	if !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	if err := s.layout(); err != nil {
+		return err
+	}
+	return step()
+}
+
+// State gives the small values kept in state/.
+func (s *Store) State() spool.State { return s.state }
+
+// Writable writes a block and removes it again: it finds a full disk, a quota and
+// a read-only mount before a server hears of any message.
+func (s *Store) Writable(context.Context) error {
+	name := filepath.Join(tmpDir, ".writable-"+strconv.Itoa(unix.Getpid()))
+	return s.withLayout(func() error {
+		f, err := s.fs.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(make([]byte, blockSize))
+		f.Close()
+		if e := s.fs.Unlink(name); err == nil {
+			err = e
+		}
+		return err
+	})
+}
+
+// Sync makes durable now what was to be durable soon.
+func (s *Store) Sync(context.Context) error { return s.soon.flush() }
+
+// Usage adds up the sizes of all messages.
+func (s *Store) Usage(ctx context.Context) (int64, error) {
+	var total int64
+	for _, dir := range []string{curDir, failedDir} {
+		err := s.list(dir, func(name []byte) bool {
+			if st, err := s.fs.Stat(filepath.Join(dir, string(name))); err == nil {
+				total += st.Size
+			}
+			return ctx.Err() == nil
+		})
+		if err != nil {
+			return 0, err
+		}
+	}
+	return total, ctx.Err()
+}
+
+// claimSet are the claims under way.
+type claimSet struct {
+	mu  sync.Mutex
+	set map[*claim]bool
+}
+
+func (s *claimSet) add(c *claim) {
+	s.mu.Lock()
+	if s.set == nil {
+		s.set = map[*claim]bool{}
+	}
+	s.set[c] = true
+	s.mu.Unlock()
+}
+
+func (s *claimSet) drop(c *claim) {
+	s.mu.Lock()
+	delete(s.set, c)
+	s.mu.Unlock()
+}
+
+func (s *claimSet) close() {
+	s.mu.Lock()
+	open := s.set
+	s.set = nil
+	s.mu.Unlock()
+	for c := range open {
+		c.close()
+	}
+}
+
+// list is a listing that takes a folder not yet made for an empty one.
+func (s *Store) list(dir string, yield func(name []byte) bool) error {
+	err := s.fs.List(dir, yield)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return s.hint(err)
+}
+
+// Close ends the claims, syncs what is pending and closes the folder.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	s.claims.close()
+	err := s.soon.flush()
+	if e := s.fs.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// unixTime is a whole second in UTC, as records hold it.
+func unixTime(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
