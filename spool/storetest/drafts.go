@@ -1,0 +1,231 @@
+package storetest
+
+import (
+	"bytes"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"notices/spool"
+)
+
+func testBodies(k kit, h Harness) {
+	for _, size := range []int{0, 1, 4 << 10, 3 << 20} {
+		id := spool.ID(fmt.Sprintf("size-%d", size))
+		body := content(size)
+		d := k.draft(h.Store, id)
+		k.writeInPieces(d, body)
+		if size > 0 {
+			k.readsBack(d, body)
+		}
+		env := sample(id, 1)
+		env.Size = int64(size)
+		k.ok(d.Seal(env), "Seal")
+		_, err := h.Store.Commit(k.ctx, d)
+		k.ok(err, "Commit")
+
+		c := k.claim(h.Store, id)
+		k.sameBody("claimed", k.read(c.Body()), body)
+		k.ok(c.Release(), "Release")
+		other := h.Reopen()
+		_, data := k.look(other, id)
+		k.sameBody("looked at from another handle", data, body)
+		k.ok(other.Close(), "Close")
+	}
+}
+
+// writeInPieces takes steps that fit no buffer.
+func (k kit) writeInPieces(d spool.Draft, body []byte) {
+	k.Helper()
+	for rest := body; len(rest) > 0; {
+		n := min(len(rest), 7001)
+		k.write(d, rest[:n])
+		rest = rest[n:]
+	}
+	if d.Len() != int64(len(body)) {
+		k.Fatalf("a draft of %d octets says %d", len(body), d.Len())
+	}
+}
+
+// readsBack reads a draft before it is sealed, past its end too.
+func (k kit) readsBack(d spool.Draft, body []byte) {
+	k.Helper()
+	data, err := io.ReadAll(io.NewSectionReader(d, 0, 1<<40))
+	k.ok(err, "ReadAt of a draft")
+	k.sameBody("draft", data, body)
+	if _, err := d.ReadAt(make([]byte, 1), int64(len(body))); err != io.EOF {
+		k.Errorf("ReadAt behind the end of a draft: %v, want EOF", err)
+	}
+}
+
+func testBodyManyReaders(k kit, h Harness) {
+	body := content(3 << 20)
+	k.put(h.Store, sample("A", 1), body)
+	c := k.claim(h.Store, "A")
+	defer c.Release()
+	_, seen, err := h.Store.Look(k.ctx, k.find(h.Store, "A"))
+	k.ok(err, "Look")
+	defer seen.Close()
+
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			r := io.ReaderAt(c.Body())
+			if g%2 == 1 {
+				r = seen
+			}
+			buf := make([]byte, 9973)
+			for off := g * 1000; off < len(body); off += 4 * len(buf) {
+				n, err := r.ReadAt(buf, int64(off))
+				end := min(len(body), off+len(buf))
+				if (err != nil && err != io.EOF) || !bytes.Equal(buf[:n], body[off:end]) {
+					k.Errorf("reading %d octets at %d among others: %d, %v", len(buf), off, n, err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// full is an envelope in which every field is set, and none to what a careless
+// encoding would keep.
+func full(id spool.ID) spool.Envelope {
+	return spool.Envelope{
+		ID:         id,
+		Sender:     "bücherei@büchereien.example",
+		Recipients: []string{`"odd \" one"@example.net`, "用户@例子.example", "o'neill+due=today@example.org"},
+		ReturnTo:   "returns@example.org",
+		QueuedAt:   start,
+		ExpiresAt:  start.Add(36 * time.Hour),
+		Ref:        "patron 4711, \"Ärger\" \\ <tag> \t 50 % = {x}\nsecond line\u2028\x00\x7f end ",
+		MessageID:  "<1.2@mail.example.org>",
+		EightBit:   true,
+		UTF8:       true,
+		Form:       spool.PlainReport,
+	}
+}
+
+func testEnvelope(k kit, h Harness) {
+	for id, env := range map[spool.ID]spool.Envelope{
+		"full": full("full"),
+		"null": {ID: "null", Recipients: []string{"a@example.net"}, QueuedAt: start, Form: spool.Report},
+		spool.ID("9" + strings.Repeat("-_.z", 24)): sample(spool.ID("9"+strings.Repeat("-_.z", 24)), 1),
+	} {
+		k.put(h.Store, env, content(300))
+		env.Size = 300
+		r, _ := k.look(h.Store, id)
+		k.same(string(id), r, fold(env))
+		other := h.Reopen()
+		c := k.claim(other, id)
+		k.same(string(id)+" claimed by another handle", c.Record(), fold(env))
+		k.ok(c.Release(), "Release")
+		k.ok(other.Close(), "Close")
+	}
+}
+
+func testManyRecipients(k kit, h Harness) {
+	env := sample("A", 1000)
+	for i := range env.Recipients {
+		env.Recipients[i] = strings.Repeat("long-name-", 5) + env.Recipients[i]
+	}
+	k.put(h.Store, env, content(100))
+	env.Size = 100
+	want := fold(env)
+	k.same("put", k.recordOf(h.Store, "A"), want)
+
+	c := k.claim(h.Store, "A")
+	each := make([]spool.Answer, len(env.Recipients))
+	for i := range each {
+		each[i] = answer(spool.Failed, 550, fmt.Sprintf("5.1.1 no such user %d", i), i)
+	}
+	for _, e := range []spool.Event{try(1, 0, later(60)), result(1, 1, later(70), each...)} {
+		k.append(c, e, spool.Soon)
+		want.Apply(e)
+	}
+	k.ok(c.Release(), "Release")
+	k.same("an answer for each", k.recordOf(h.Store, "A"), want)
+}
+
+func (k kit) recordOf(s spool.Store, id spool.ID) *spool.Record {
+	k.Helper()
+	r, _ := k.look(s, id)
+	return r
+}
+
+// append writes an event by the method that is for it.
+func (k kit) append(c spool.Claim, e spool.Event, d spool.Durability) {
+	k.Helper()
+	if e.Kind == spool.Try {
+		k.ok(c.Begin(e), "Begin")
+		return
+	}
+	k.ok(c.Append(e, d), "Append "+string(e.Kind))
+}
+
+func testInvisibleBeforeCommit(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	both := []spool.Store{h.Store, other}
+	entry := spool.Entry{ID: "A", Next: start, State: spool.StateQueued}
+
+	unseen := func(what string) {
+		k.Helper()
+		k.listed(what, both)
+		k.gone(h.Store, entry)
+		k.gone(other, entry)
+	}
+	d := k.draft(h.Store, "A")
+	unseen("after New")
+	k.write(d, content(5000))
+	unseen("after Write")
+	k.ok(d.Seal(sample("A", 1)), "Seal")
+	unseen("after Seal")
+	_, err := h.Store.Commit(k.ctx, d)
+	k.ok(err, "Commit")
+	k.listed("after Commit", both, entry)
+}
+
+func testAbort(k kit, h Harness) {
+	entry := spool.Entry{ID: "A", Next: start, State: spool.StateQueued}
+	open := k.draft(h.Store, "A")
+	k.write(open, content(5000))
+	k.ok(open.Abort(), "Abort")
+	k.gone(h.Store, entry)
+
+	d := k.sealed(h.Store, sample("A", 1), content(10))
+	k.ok(d.Abort(), "Abort when sealed")
+	k.ok(d.Abort(), "Abort once more")
+	k.gone(h.Store, entry)
+	k.listed("after Abort", []spool.Store{h.Store})
+
+	d = k.sealed(h.Store, sample("A", 1), content(77))
+	_, err := h.Store.Commit(k.ctx, d)
+	k.ok(err, "Commit after an Abort")
+	k.ok(d.Abort(), "Abort after Commit")
+	_, body := k.look(h.Store, "A")
+	k.sameBody("after an Abort that came too late", body, content(77))
+}
+
+func testTruncate(k kit, h Harness) {
+	d := k.draft(h.Store, "A")
+	k.write(d, content(100_000))
+	k.ok(d.Truncate(30_000), "Truncate")
+	if d.Len() != 30_000 {
+		k.Fatalf("Len after Truncate: %d", d.Len())
+	}
+	k.readsBack(d, content(30_000))
+	k.write(d, []byte("and the end\r\n"))
+	want := append(content(30_000), "and the end\r\n"...)
+	k.readsBack(d, want)
+
+	k.ok(d.Truncate(0), "Truncate to nothing")
+	k.write(d, []byte("anew\r\n"))
+	k.ok(d.Seal(sample("A", 1)), "Seal")
+	_, err := h.Store.Commit(k.ctx, d)
+	k.ok(err, "Commit")
+	_, body := k.look(h.Store, "A")
+	k.sameBody("written anew", body, []byte("anew\r\n"))
+}

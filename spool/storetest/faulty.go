@@ -1,0 +1,248 @@
+package storetest
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"notices/spool"
+)
+
+// Errors of a Faulty store.
+var (
+	// ErrInjected is the default error of the call that a Plan fails.
+	ErrInjected = errors.New("storetest: injected fault")
+	// ErrDead: the process died earlier; nothing that it calls happens any more.
+	ErrDead = errors.New("storetest: the process is dead")
+)
+
+// Call is one call on a Faulty store or on what it handed out.
+type Call struct {
+	// Method is "Scan", "Commit", "Claim.Append", "Draft.Write", "Body.ReadAt",
+	// "State.Update" and so on: the interface, unless it is Store, and the method.
+	Method string
+	ID     spool.ID   // of the message, if the call is about one; of a State, the name
+	Kind   spool.Kind // of the event, if the call brings one
+}
+
+func (c Call) String() string {
+	s := c.Method
+	if c.Kind != "" {
+		s += " " + string(c.Kind)
+	}
+	if c.ID != "" {
+		s += " " + string(c.ID)
+	}
+	return s
+}
+
+// Plan says which call goes wrong, and how. The zero Plan only counts.
+type Plan struct {
+	// At is the number, from 1, of the call to hit among those that Match; 0: none.
+	At int
+	// Match picks the calls that count; nil: all.
+	Match func(Call) bool
+	// Die ends the process there: this call and all later ones fail with ErrDead
+	// and do nothing, Release too. Otherwise only this one fails, with Err.
+	Die bool
+	// Late carries the call out first: it happened, and the caller does not learn it.
+	Late bool
+	// Err is what the call fails with; nil: ErrInjected. With Die it is ErrDead.
+	Err error
+	// Always fails every matching call from At on.
+	Always bool
+}
+
+// FaultyStore is a spool.Store that goes wrong as planned. Commit of several
+// drafts counts as so many calls, so that it can break off in the middle.
+type FaultyStore struct {
+	inner spool.Store
+	plan  Plan
+
+	mu    sync.Mutex
+	seen  int
+	dead  bool
+	calls []Call
+}
+
+// Faulty wraps a store. To see what a dead process left behind, look at the spool
+// through another handle: what the wrapped one has claimed is still claimed until
+// it is killed, too (memory.Store.Crash).
+func Faulty(s spool.Store, plan Plan) *FaultyStore {
+	return &FaultyStore{inner: s, plan: plan}
+}
+
+// Calls returns the calls so far, those that Match, in order; the one that was
+// hit is the last that a dead process made.
+func (f *FaultyStore) Calls() []Call {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return append([]Call(nil), f.calls...)
+}
+
+// Hit reports whether the plan's call was made.
+func (f *FaultyStore) Hit() bool {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.plan.At > 0 && f.seen >= f.plan.At
+}
+
+// Kill ends the process now.
+func (f *FaultyStore) Kill() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.dead = true
+}
+
+// verdict is what becomes of one call.
+type verdict struct {
+	err  error // nil: it goes through
+	late bool  // and only its result is replaced by err
+}
+
+func (f *FaultyStore) count(c Call) verdict {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.dead {
+		return verdict{err: ErrDead}
+	}
+	if f.plan.Match != nil && !f.plan.Match(c) {
+		return verdict{}
+	}
+	f.seen++
+	f.calls = append(f.calls, c)
+	hit := f.seen == f.plan.At || f.plan.Always && f.plan.At > 0 && f.seen > f.plan.At
+	switch {
+	case !hit:
+		return verdict{}
+	case f.plan.Die:
+		f.dead = true
+		return verdict{err: ErrDead, late: f.plan.Late}
+	case f.plan.Err != nil:
+		return verdict{err: f.plan.Err, late: f.plan.Late}
+	}
+	return verdict{err: ErrInjected, late: f.plan.Late}
+}
+
+// do makes one call, or what the plan makes of it.
+func (f *FaultyStore) do(c Call, call func() error) error {
+	v := f.count(c)
+	if v.err == nil {
+		return call()
+	}
+	if v.late {
+		_ = call() // it failed for the caller in any case
+	}
+	return v.err
+}
+
+// New implements spool.Store.
+func (f *FaultyStore) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
+	err = f.do(Call{Method: "New", ID: id}, func() error {
+		inner, err := f.inner.New(ctx, id)
+		d = &faultyDraft{f, inner}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// Commit implements spool.Store.
+func (f *FaultyStore) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
+	for n, d := range drafts {
+		err := f.do(Call{Method: "Commit", ID: d.ID()}, func() error {
+			if own, ok := d.(*faultyDraft); ok {
+				d = own.inner
+			}
+			_, err := f.inner.Commit(ctx, d)
+			return err
+		})
+		if err != nil {
+			return n, err
+		}
+	}
+	return len(drafts), nil
+}
+
+// Scan implements spool.Store.
+func (f *FaultyStore) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
+	return f.do(Call{Method: "Scan"}, func() error { return f.inner.Scan(ctx, yield) })
+}
+
+// ScanFailed implements spool.Store.
+func (f *FaultyStore) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
+	return f.do(Call{Method: "ScanFailed"}, func() error { return f.inner.ScanFailed(ctx, yield) })
+}
+
+// Find implements spool.Store.
+func (f *FaultyStore) Find(ctx context.Context, id spool.ID) (e spool.Entry, err error) {
+	err = f.do(Call{Method: "Find", ID: id}, func() error {
+		e, err = f.inner.Find(ctx, id)
+		return err
+	})
+	return e, err
+}
+
+// Claim implements spool.Store. A Late failure leaves the message claimed.
+func (f *FaultyStore) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, err error) {
+	err = f.do(Call{Method: "Claim", ID: e.ID}, func() error {
+		inner, err := f.inner.Claim(ctx, e)
+		c = &faultyClaim{f, inner}
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Look implements spool.Store.
+func (f *FaultyStore) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Body, err error) {
+	err = f.do(Call{Method: "Look", ID: e.ID}, func() error {
+		record, body, err := f.inner.Look(ctx, e)
+		r, b = record, &faultyBody{f, body, e.ID}
+		return err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	return r, b, nil
+}
+
+// Writable implements spool.Store.
+func (f *FaultyStore) Writable(ctx context.Context) error {
+	return f.do(Call{Method: "Writable"}, func() error { return f.inner.Writable(ctx) })
+}
+
+// Sync implements spool.Store.
+func (f *FaultyStore) Sync(ctx context.Context) error {
+	return f.do(Call{Method: "Sync"}, func() error { return f.inner.Sync(ctx) })
+}
+
+// Repair implements spool.Store.
+func (f *FaultyStore) Repair(ctx context.Context) (found []spool.Anomaly, err error) {
+	err = f.do(Call{Method: "Repair"}, func() error {
+		found, err = f.inner.Repair(ctx)
+		return err
+	})
+	return found, err
+}
+
+// Usage implements spool.Store.
+func (f *FaultyStore) Usage(ctx context.Context) (n int64, err error) {
+	err = f.do(Call{Method: "Usage"}, func() error {
+		n, err = f.inner.Usage(ctx)
+		return err
+	})
+	return n, err
+}
+
+// State implements spool.Store.
+func (f *FaultyStore) State() spool.State { return faultyState{f} }
+
+// Close implements spool.Store.
+func (f *FaultyStore) Close() error {
+	return f.do(Call{Method: "Close"}, f.inner.Close)
+}

@@ -1,0 +1,194 @@
+package storetest
+
+import (
+	"fmt"
+	"time"
+
+	"notices/spool"
+
+	"pgregory.net/rapid"
+)
+
+func (m *model) put(t *rapid.T) {
+	m.at(t)
+	_, s := m.handle(t)
+	var drafts []spool.Draft
+	var messages []*modelled
+	for range rapid.IntRange(1, 3).Draw(t, "messages") {
+		v := m.newMessage(t)
+		drafts = append(drafts, m.k.sealed(s, v.env, v.body))
+		messages = append(messages, v)
+	}
+	n, err := s.Commit(m.k.ctx, drafts...)
+	m.k.ok(err, "Commit")
+	if n != len(drafts) {
+		m.k.Fatalf("Commit of %d says %d", len(drafts), n)
+	}
+	for _, v := range messages {
+		m.there[v.env.ID] = v
+		m.touched = v.env.ID
+	}
+}
+
+func (m *model) newMessage(t *rapid.T) *modelled {
+	v := &modelled{
+		env:  sample(m.nextID(), rapid.IntRange(1, 4).Draw(t, "recipients")),
+		body: content(rapid.IntRange(0, 200).Draw(t, "size")),
+	}
+	v.env.QueuedAt = m.now
+	v.env.Size = int64(len(v.body))
+	v.env.Ref = rapid.StringN(0, 8, -1).Draw(t, "ref")
+	v.relist()
+	return v
+}
+
+func (m *model) putExisting(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, anyOne)
+	_, s := m.handle(t)
+	n, err := s.Commit(m.k.ctx, m.k.sealed(s, sample(v.env.ID, 1), content(5)))
+	m.k.wants(err, "Commit of an id that is there", spool.ErrExists)
+	if n != 0 {
+		m.k.Fatalf("Commit of an id that is there says %d", n)
+	}
+}
+
+func (m *model) abort(t *rapid.T) {
+	m.at(t)
+	_, s := m.handle(t)
+	v := m.newMessage(t)
+	d := m.k.draft(s, v.env.ID)
+	m.k.write(d, v.body)
+	if rapid.Bool().Draw(t, "sealed") {
+		m.k.ok(d.Seal(v.env), "Seal")
+	}
+	m.k.ok(d.Abort(), "Abort")
+}
+
+func (m *model) claim(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, anyOne)
+	i, s := m.handle(t)
+	c, err := s.Claim(m.k.ctx, m.k.find(s, v.env.ID))
+	if v.claim != nil {
+		m.k.wants(err, fmt.Sprintf("Claim of %s, which handle %d has", v.env.ID, v.owner), spool.ErrBusy)
+		return
+	}
+	m.k.ok(err, "Claim")
+	m.k.sameBody("claimed", m.k.read(c.Body()), v.body)
+	v.claim, v.owner = c, i
+}
+
+func (m *model) claimRemoved(t *rapid.T) {
+	m.at(t)
+	if len(m.removed) == 0 {
+		t.Skip("none removed yet")
+	}
+	_, s := m.handle(t)
+	m.k.gone(s, rapid.SampledFrom(m.removed).Draw(t, "removed"))
+}
+
+func (m *model) begin(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedQueued)
+	e := spool.Event{Kind: spool.Try, At: m.now, N: v.record().Attempts + 1, Next: m.soon(t)}
+	m.k.ok(v.claim.Begin(e), "Begin")
+	v.add(e, spool.Lazy)
+}
+
+// soon draws a next send time, up to two hours away.
+func (m *model) soon(t *rapid.T) time.Time {
+	return m.now.Add(time.Duration(rapid.IntRange(0, 7200).Draw(t, "next")) * time.Second)
+}
+
+func durability(t *rapid.T) spool.Durability {
+	return rapid.SampledFrom([]spool.Durability{spool.Lazy, spool.Soon, spool.Now}).Draw(t, "durability")
+}
+
+func (m *model) result(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedQueued)
+	classes := []spool.Class{spool.Delivered, spool.Deferred, spool.Failed, spool.Uncertain}
+	e := spool.Event{Kind: spool.Result, At: m.now, N: v.record().Attempts, Next: m.soon(t)}
+	e.Grace = rapid.Bool().Draw(t, "grace")
+	for i := range v.env.Recipients {
+		class := rapid.SampledFrom(classes).Draw(t, "class")
+		e.Results = append(e.Results, answer(class, 450, rapid.StringN(0, 20, -1).Draw(t, "reply"), i))
+	}
+	d := durability(t)
+	m.k.ok(v.claim.Append(e, d), "Append")
+	v.add(e, d)
+}
+
+// append writes one of the events that say when a message is due, or what was
+// done about it.
+func (m *model) append(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedQueued)
+	e := spool.Event{
+		Kind: rapid.SampledFrom([]spool.Kind{
+			spool.Postpone, spool.Returned, spool.Warned, spool.Hold, spool.Release, spool.Retry,
+		}).Draw(t, "kind"),
+		At: m.now,
+	}
+	switch e.Kind {
+	case spool.Postpone, spool.Release, spool.Retry:
+		e.Next = m.soon(t)
+	case spool.Returned:
+		e.N = v.record().Attempts
+	}
+	e.Note = rapid.StringN(0, 8, -1).Draw(t, "note")
+	d := durability(t)
+	m.k.ok(v.claim.Append(e, d), "Append")
+	v.add(e, d)
+}
+
+func (m *model) release(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedOne)
+	m.k.ok(v.claim.Release(), "Release")
+	v.claim = nil
+	v.relist()
+}
+
+func (m *model) remove(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedOne)
+	d := rapid.SampledFrom([]spool.Durability{spool.Soon, spool.Now}).Draw(t, "durability")
+	m.k.ok(v.claim.Remove(d), "Remove")
+	m.k.ok(v.claim.Release(), "Release after Remove")
+	v.claim = nil
+	delete(m.there, v.env.ID)
+	if d != spool.Now {
+		m.limbo[v.env.ID] = v
+	}
+	m.removed = append(m.removed, v.listed)
+}
+
+func (m *model) fail(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedQueued)
+	e := spool.Event{Kind: spool.GiveUp, At: m.now}
+	m.k.ok(v.claim.Fail(e), "Fail")
+	v.claim = nil
+	v.add(e, spool.Now)
+}
+
+func (m *model) revive(t *rapid.T) {
+	m.at(t)
+	v := m.pick(t, claimedFailed)
+	e := spool.Event{Kind: spool.Retry, At: m.now, Next: m.now, Fresh: true}
+	m.k.ok(v.claim.Revive(e), "Revive")
+	v.claim = nil
+	v.add(e, spool.Now)
+}
+
+// jump moves the clock, which may be set back, by up to ten years.
+func (m *model) jump(t *rapid.T) {
+	days := rapid.SampledFrom([]int{0, 0, 1, -1, 30, -30, 3650, -3650}).Draw(t, "days")
+	m.now = m.now.AddDate(0, 0, days).Add(time.Duration(rapid.IntRange(1, 5000).Draw(t, "seconds")) * time.Second)
+	// Ten digits of seconds are what a listing is promised to hold.
+	if m.now.Before(start.AddDate(-20, 0, 0)) || m.now.After(start.AddDate(100, 0, 0)) {
+		m.now = start
+	}
+}

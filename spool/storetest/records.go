@@ -1,0 +1,138 @@
+package storetest
+
+import (
+	"fmt"
+	"strings"
+
+	"notices/spool"
+)
+
+// life is one of every event, with every field in use somewhere.
+func life() []spool.Event {
+	passed := answer(spool.Deferred, 0, "connection refused")
+	passed.Scope, passed.Reason, passed.To = spool.ServerScope, spool.ReasonConnect, nil
+	refused := answer(spool.Failed, 550, "5.1.1 „keiner da“ \"\\\t<>", 1)
+	refused.Reply.Enhanced = "5.1.1"
+	lost := answer(spool.Uncertain, 0, "no answer to the final dot", 2)
+	lost.Scope, lost.Reason, lost.Reply.Server = spool.MessageScope, spool.ReasonLost, "google"
+	lastTry := result(2, 70, later(150), lost)
+	lastTry.Grace = true
+	return []spool.Event{
+		try(1, 0, later(75)),
+		result(1, 1, later(6), passed, answer(spool.Delivered, 250, "2.0.0 ok", 0), refused, deferral(2)),
+		{Kind: spool.Returned, At: later(2), N: 1},
+		{Kind: spool.Postpone, At: later(6), Next: later(65), Note: "every server is paused"},
+		{Kind: spool.Warned, At: later(7)},
+		try(2, 65, later(140)),
+		lastTry,
+		{Kind: spool.Hold, At: later(71), Note: "the third time without an answer"},
+		{Kind: spool.Retry, At: later(72), Next: later(72)},
+		{Kind: spool.Release, At: later(73), Next: later(73)},
+		{Kind: spool.Retry, At: later(80), Next: later(80), Fresh: true},
+		try(3, 81, later(150)),
+	}
+}
+
+func testRecord(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	k.put(h.Store, full("A"), content(100))
+	env := full("A")
+	env.Size = 100
+	want := fold(env)
+
+	c := k.claim(h.Store, "A")
+	for i, e := range life() {
+		k.append(c, e, spool.Durability(i%3))
+		want.Apply(e)
+		what := fmt.Sprintf("after event %d, %s", i, e.Kind)
+		k.same(what+", the claim", c.Record(), want)
+		k.same(what+", another handle", k.recordOf(other, "A"), want)
+	}
+	k.ok(c.Release(), "Release")
+	c = k.claim(other, "A")
+	k.same("claimed anew", c.Record(), want)
+	k.append(c, result(3, 82, later(200), deferral(2)), spool.Soon)
+	want.Apply(result(3, 82, later(200), deferral(2)))
+	k.ok(c.Release(), "Release")
+	k.same("at last", k.recordOf(h.Store, "A"), want)
+}
+
+// testRecordUnknownKind: a newer program's event is kept by an older one.
+func testRecordUnknownKind(k kit, h Harness) {
+	k.put(h.Store, sample("A", 1), content(100))
+	env := sample("A", 1)
+	env.Size = 100
+	e := spool.Event{Kind: "future", At: later(1), N: 7, Next: later(9), Note: "?"}
+	c := k.claim(h.Store, "A")
+	k.append(c, e, spool.Now)
+	k.ok(c.Release(), "Release")
+	k.same("an unknown event", k.recordOf(h.Store, "A"), fold(env, e))
+}
+
+// testRecordLong: a message that was long on the road outgrows any room that a
+// store sets aside for it.
+func testRecordLong(k kit, h Harness) {
+	k.put(h.Store, sample("A", 3), content(100))
+	env := sample("A", 3)
+	env.Size = 100
+	want := fold(env)
+	c := k.claim(h.Store, "A")
+	for i := range 150 {
+		text := fmt.Sprintf("%d %s", i, strings.Repeat("4.7.0 please read our policy ", 70))
+		for _, e := range []spool.Event{
+			try(i+1, i, later(i+60)),
+			result(i+1, i, later(i+1), answer(spool.Deferred, 450, text, 0, 1, 2)),
+		} {
+			k.append(c, e, spool.Lazy)
+			want.Apply(e)
+		}
+		if i%50 == 0 {
+			k.ok(c.Release(), "Release")
+			c = k.claim(h.Store, "A")
+		}
+	}
+	k.same("the claim", c.Record(), want)
+	k.ok(c.Release(), "Release")
+	other := h.Reopen()
+	defer closeAll(k, other)
+	k.same("300 events", k.recordOf(other, "A"), want)
+}
+
+func testListingFollowsAppend(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	k.putSample(h.Store, "A")
+	c := k.claim(h.Store, "A")
+	next, state := start, spool.StateQueued
+	for i, e := range life() {
+		k.append(c, e, spool.Durability(i%3))
+		switch {
+		case e.Kind == spool.Try: // the listing stays
+		case !e.Next.IsZero():
+			next = e.Next
+		}
+		switch {
+		case e.Kind == spool.Hold:
+			state = spool.StateHeld
+		case e.Kind == spool.Release, e.Fresh:
+			state = spool.StateQueued
+		}
+		want := spool.Entry{ID: "A", Next: next, State: state}
+		k.listed(fmt.Sprintf("after event %d, %s", i, e.Kind), []spool.Store{h.Store, other}, want)
+	}
+	k.ok(c.Release(), "Release")
+}
+
+// testListingAfterBegin: the attempt was begun, and ended without a result to
+// write (a stop, a server that closed before MAIL). The listing catches up.
+func testListingAfterBegin(k kit, h Harness) {
+	k.putSample(h.Store, "A")
+	c := k.claim(h.Store, "A")
+	k.append(c, try(1, 0, later(60)), spool.Lazy)
+	k.ok(c.Release(), "Release")
+	want := spool.Entry{ID: "A", Next: later(60), State: spool.StateQueued}
+	k.listed("after Release", []spool.Store{h.Store}, want)
+	k.ok(k.claim(h.Store, "A").Release(), "Release of an untouched claim")
+	k.listed("after an untouched claim", []spool.Store{h.Store}, want)
+}

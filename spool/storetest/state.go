@@ -1,0 +1,124 @@
+package storetest
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"runtime"
+	"strconv"
+	"sync"
+
+	"notices/spool"
+)
+
+func testState(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	a, b := h.Store.State(), other.State()
+	load := func(what string, want []byte) {
+		k.Helper()
+		for i, s := range []spool.State{a, b} {
+			got, err := s.Load(k.ctx, "health-1")
+			k.ok(err, "Load")
+			if !bytes.Equal(got, want) || (got == nil) != (want == nil) {
+				k.Errorf("%s: handle %d loads %q, want %q", what, i, got, want)
+			}
+		}
+	}
+	update := func(s spool.State, durable bool, wantOld, value []byte) {
+		k.Helper()
+		err := s.Update(k.ctx, "health-1", durable, func(old []byte) ([]byte, error) {
+			if !bytes.Equal(old, wantOld) {
+				k.Errorf("Update is shown %q, want %q", old, wantOld)
+			}
+			return value, nil
+		})
+		k.ok(err, "Update")
+	}
+	load("missing", nil)
+	update(a, false, nil, []byte("one\x00\xff"))
+	load("set", []byte("one\x00\xff"))
+	update(b, true, []byte("one\x00\xff"), []byte("two"))
+	load("replaced by another handle", []byte("two"))
+
+	no := errors.New("no")
+	err := a.Update(k.ctx, "health-1", true, func([]byte) ([]byte, error) { return []byte("three"), no })
+	k.wants(err, "Update that fails", no)
+	load("after an update that failed", []byte("two"))
+
+	update(a, true, []byte("two"), nil)
+	load("removed", nil)
+	update(b, false, nil, nil)
+	load("removed again", nil)
+	update(b, false, nil, []byte("back"))
+	load("set after removal", []byte("back"))
+}
+
+// testStateNames: values do not touch each other or the messages.
+func testStateNames(k kit, h Harness) {
+	st := h.Store.State()
+	names := []string{"health-1", "health-10", "test-1", "rate-google", spool.LastFlushName, "A"}
+	k.putSample(h.Store, "A")
+	for _, name := range names {
+		k.ok(st.Update(k.ctx, name, false, func([]byte) ([]byte, error) { return []byte(name), nil }), "Update")
+	}
+	for _, name := range names {
+		b, err := st.Load(k.ctx, name)
+		k.ok(err, "Load")
+		if string(b) != name {
+			k.Errorf("%s holds %q", name, b)
+		}
+	}
+	k.listed("beside values", []spool.Store{h.Store}, spool.Entry{ID: "A", Next: start, State: spool.StateQueued})
+	found, err := h.Store.Repair(k.ctx)
+	k.ok(err, "Repair")
+	if len(found) != 0 {
+		k.Errorf("Repair finds fault with the values: %v", found)
+	}
+	for _, name := range []string{"", "../A", "a/b", ".x"} {
+		if err := st.Update(k.ctx, name, false, func([]byte) ([]byte, error) { return []byte("x"), nil }); err == nil {
+			k.Errorf("Update takes the name %q", name)
+		}
+		if b, err := st.Load(k.ctx, name); err == nil && b != nil {
+			k.Errorf("Load of %q gives %q", name, b)
+		}
+	}
+}
+
+// testStateAtomic counts from eight sides at once, over two handles.
+func testStateAtomic(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	states := []spool.State{h.Store.State(), other.State()}
+	var wg sync.WaitGroup
+	for g := range 8 {
+		wg.Go(func() {
+			for range 100 {
+				if err := increment(k, states[g%2]); err != nil {
+					k.Errorf("Update among others: %v", err)
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+	b, err := states[0].Load(k.ctx, "count")
+	k.ok(err, "Load")
+	if string(b) != "800" {
+		k.Errorf("800 increments make %q", b)
+	}
+}
+
+func increment(k kit, s spool.State) error {
+	return s.Update(k.ctx, "count", false, func(old []byte) ([]byte, error) {
+		n := 0
+		if old != nil {
+			var err error
+			if n, err = strconv.Atoi(string(old)); err != nil {
+				return nil, fmt.Errorf("half a value: %q", old)
+			}
+		}
+		runtime.Gosched() // let the others come in between, if they can
+		return strconv.AppendInt(nil, int64(n+1), 10), nil
+	})
+}
