@@ -32,6 +32,7 @@
 //	        x        x                                               being committed (locked), else swept
 //	                 x       x                                       queued, deferred or held
 //	                 x                                               done with; swept after a second listing
+//	                                                 x               the same
 //	                                                 x          x    failed
 //	                         x                       x               on its way to or from failed/: finished,
 //	                 x                                          x    the way the record says

@@ -228,7 +228,7 @@ func (d *draft) replaceOrphan() error {
 	if err != nil || found {
 		return errors.Join(err, exists)
 	}
-	swept, err := d.s.sweepBody(d.id)
+	swept, err := d.s.sweepBody(curDir, d.id)
 	if err == nil && !swept {
 		err = exists
 	}

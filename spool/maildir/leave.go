@@ -131,14 +131,14 @@ func (s *Store) aside(dir, name string) (moved string, err error) {
 	}
 }
 
-// sweepBody removes a body in cur that has no sidecar, unless it is locked. The
-// missing sidecar is made durable first: half a message must not come back.
-func (s *Store) sweepBody(id spool.ID) (swept bool, err error) {
-	return s.sweepLocked(bodyPath(curDir, id), func() error {
-		if _, found, err := s.findIn(curDir, id); found || err != nil {
+// sweepBody removes a body that has no sidecar, unless it is locked. The missing
+// sidecar is made durable first: half a message must not come back.
+func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
+	return s.sweepLocked(bodyPath(dir, id), func() error {
+		if _, found, err := s.findIn(dir, id); found || err != nil {
 			return errors.Join(err, durable.ErrLocked)
 		}
-		return s.fs.SyncDir(curDir)
+		return s.fs.SyncDir(dir)
 	})
 }
 

@@ -148,13 +148,10 @@ func (s *Store) repairBody(err *error, found []spool.Anomaly, dir string, id spo
 		*err = errors.Join(*err, e1)
 		return found
 	}
-	if dir == failedDir {
-		return s.report(err, found, dir, string(id), "its sidecar is missing")
-	}
 	if s.foreign(bodyPath(dir, id), id) {
 		return s.report(err, found, dir, string(id), "not a file of this spool")
 	}
-	swept, e2 := s.sweepBody(id)
+	swept, e2 := s.sweepBody(dir, id)
 	*err = errors.Join(*err, e2)
 	if swept {
 		found = append(found, spool.Anomaly{Name: bodyPath(dir, id), Why: "left over, no message"})

@@ -1,0 +1,157 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+)
+
+const otherID = spool.ID("0CKRP4W3R1A9B8C8")
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// TestForeignThingsGoAside puts into the message folder what people and programs
+// leave in folders. All of it is moved and reported, nothing is deleted, and the
+// message beside it is not touched.
+func TestForeignThingsGoAside(t *testing.T) {
+	side := "." + string(otherID) + ",1900000000,q"
+	for name, make := range map[string]func(path string) error{
+		"README":         func(p string) error { return os.WriteFile(p, []byte("mine"), 0o600) },
+		"1234.M5P6.host": func(p string) error { return os.WriteFile(p, []byte("a Maildir file"), 0o600) },
+		".hidden":        func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		"folder":         func(p string) error { return os.Mkdir(p, 0o700) },
+		"link":           func(p string) error { return os.Symlink("/etc/passwd", p) },
+		"fifo":           func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"two words":      func(p string) error { return os.WriteFile(p, nil, 0o600) },
+		string(otherID):  func(p string) error { return os.Symlink("/etc/passwd", p) },
+		side:             func(p string) error { return os.WriteFile(p, []byte("no body"), 0o600) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			put(t, s, theID, theBody)
+			must(t, make(filepath.Join(s.dir, curDir, name)))
+			must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
+			found, err := s.Repair(context.Background())
+			must(t, err)
+			if len(found) != 1 || found[0].Moved != "aside/"+name || found[0].Why == "" {
+				t.Fatalf("found %+v", found)
+			}
+			if _, err := os.Lstat(filepath.Join(s.dir, found[0].Moved)); err != nil {
+				t.Fatal(err)
+			}
+			if e, err := s.Find(context.Background(), theID); err != nil || e.ID != theID {
+				t.Fatal(e, err)
+			}
+		})
+	}
+}
+
+// TestTornPairsGoAside damages a message in ways that only opening it shows.
+func TestTornPairsGoAside(t *testing.T) {
+	for name, damage := range map[string]func(body, side string) error{
+		"torn sidecar":     func(_, side string) error { return os.Truncate(side, 40) },
+		"empty sidecar":    func(_, side string) error { return os.Truncate(side, 0) },
+		"foreign sidecar":  func(_, side string) error { return os.WriteFile(side, []byte("hello\n"), 0o600) },
+		"sidecar a fifo":   func(_, side string) error { return replace(side, func() error { return unix.Mkfifo(side, 0o600) }) },
+		"sidecar a folder": func(_, side string) error { return replace(side, func() error { return os.Mkdir(side, 0o700) }) },
+		"sidecar a link": func(_, side string) error {
+			return replace(side, func() error { return os.Symlink("/etc/passwd", side) })
+		},
+		"body cut":   func(body, _ string) error { return os.Truncate(body, 10) },
+		"body grown": func(body, _ string) error { return os.Truncate(body, 1<<20) },
+		"body a link": func(body, _ string) error {
+			return replace(body, func() error { return os.Symlink("/etc/passwd", body) })
+		},
+		"body a folder": func(body, _ string) error { return replace(body, func() error { return os.Mkdir(body, 0o700) }) },
+		"body a fifo":   func(body, _ string) error { return replace(body, func() error { return unix.Mkfifo(body, 0o600) }) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			put(t, s, theID, theBody)
+			e, err := s.Find(context.Background(), theID)
+			must(t, err)
+			must(t, damage(filepath.Join(s.dir, bodyPath(curDir, theID)), filepath.Join(s.dir, curDir, sidecarName(e))))
+			if _, err := s.Claim(context.Background(), e); !errors.Is(err, spool.ErrDamaged) || !strings.Contains(err.Error(), string(theID)) {
+				t.Fatalf("Claim: %v", err)
+			}
+			left, err := os.ReadDir(filepath.Join(s.dir, asideDir))
+			must(t, err)
+			if len(left) != 2 {
+				t.Fatalf("aside holds %v, want body and sidecar", left)
+			}
+			if _, err := s.Claim(context.Background(), e); !errors.Is(err, spool.ErrGone) {
+				t.Fatalf("Claim again: %v", err)
+			}
+		})
+	}
+}
+
+func replace(path string, with func() error) error {
+	return errors.Join(os.Remove(path), with())
+}
+
+func TestAsideNeverReplaces(t *testing.T) {
+	s := open(t)
+	put(t, s, theID, theBody)
+	for range 3 {
+		must(t, os.WriteFile(filepath.Join(s.dir, curDir, "README"), nil, 0o600))
+		must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
+		if _, err := s.Repair(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	left, err := os.ReadDir(filepath.Join(s.dir, asideDir))
+	must(t, err)
+	if len(left) != 3 {
+		t.Fatalf("aside holds %v", left)
+	}
+}
+
+func TestOpenRefuses(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	if _, err := Open(file, Options{}); !errors.Is(err, spool.ErrNoSpool) {
+		t.Errorf("a file: %v", err)
+	}
+	loose := filepath.Join(t.TempDir(), "loose")
+	must(t, os.Mkdir(loose, 0o700))
+	must(t, os.Chmod(loose, 0o777))
+	if _, err := Open(loose, Options{}); !errors.Is(err, fs.ErrPermission) || !strings.Contains(err.Error(), "chmod") {
+		t.Errorf("a folder that others may write: %v", err)
+	}
+	under := filepath.Join(file, "spool")
+	if _, err := Open(under, Options{}); !errors.Is(err, spool.ErrNoSpool) {
+		t.Errorf("a folder under a file: %v", err)
+	}
+}
+
+// TestFilesArePrivate: whatever the umask, only the owner can read mail.
+func TestFilesArePrivate(t *testing.T) {
+	old := unix.Umask(0)
+	defer unix.Umask(old)
+	s := open(t)
+	put(t, s, theID, theBody)
+	must(t, s.State().Update(context.Background(), "value", true, func([]byte) ([]byte, error) { return []byte("x"), nil }))
+	must(t, filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if st, err := d.Info(); err != nil || st.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v (%v)", path, st.Mode(), err)
+		}
+		return nil
+	}))
+}
