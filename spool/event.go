@@ -28,8 +28,8 @@ type Event struct {
 	Results []Answer  `json:"results,omitempty"` // with Result
 	Note    string    `json:"note,omitempty"`    // why, for a person
 	Fresh   bool      `json:"fresh,omitempty"`   // with Retry: age and failed recipients start anew
-	// Grace, with Result: the message was overdue because the machine was off, and
-	// this was its first try since; it is owed one more.
+	// Grace, with Result or Postpone: the message was overdue because the machine was
+	// off, and this was its first try since; it is owed one more.
 	Grace bool `json:"grace,omitempty"`
 }
 
@@ -118,7 +118,7 @@ func (r *Record) Apply(e Event) {
 	case Result:
 		r.applyResult(e)
 	case Postpone:
-		r.Touched, r.LastError = true, e.Note
+		r.Touched, r.LastError, r.Grace = true, e.Note, r.Grace || e.Grace
 	case Returned:
 		r.ReturnedIn = max(r.ReturnedIn, e.N)
 	case Warned:

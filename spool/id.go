@@ -18,14 +18,14 @@ const MaxIDLength = 100
 // Crockford's base 32: no I, L, O or U to misread on paper, and it sorts by value.
 const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
-// NewID returns an id that sorts by time: ten digits of microseconds since 1970,
-// then six random ones, so that machines that share a spool do not collide.
+// NewID returns an id that sorts by time: eleven digits of microseconds since 1970,
+// then five random ones, so that machines that share a spool do not collide.
 func NewID(now time.Time) ID {
 	var random [4]byte
 	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	var b [16]byte
-	putBase32(b[:10], uint64(now.UnixMicro()))
-	putBase32(b[10:], uint64(binary.LittleEndian.Uint32(random[:])))
+	putBase32(b[:11], uint64(now.UnixMicro()))
+	putBase32(b[11:], uint64(binary.LittleEndian.Uint32(random[:])))
 	return ID(b[:])
 }
 

@@ -154,7 +154,7 @@ func (s *Store) sweepLocked(path string, before func() error) (swept bool, err e
 	defer f.Close()
 	if err = f.Lock(false); err == nil {
 		if err = before(); err == nil {
-			return true, s.fs.Unlink(path)
+			return true, ignoreMissing(s.fs.Unlink(path)) // its writer may have moved it since
 		}
 	}
 	if errors.Is(err, durable.ErrLocked) {

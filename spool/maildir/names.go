@@ -1,6 +1,7 @@
 package maildir
 
 import (
+	"slices"
 	"strconv"
 	"time"
 
@@ -107,11 +108,20 @@ func entryOf(r *spool.Record) spool.Entry {
 	e := spool.Entry{ID: r.Envelope.ID, Next: r.NextSendAt, State: spool.StateQueued}
 	switch {
 	case r.GivenUp:
-		e.State, e.Next = spool.StateFailed, r.Events[len(r.Events)-1].At
+		e.State, e.Next = spool.StateFailed, givenUpAt(r)
 	case r.Held:
 		e.State = spool.StateHeld
 	}
 	return e
+}
+
+func givenUpAt(r *spool.Record) time.Time {
+	for _, e := range slices.Backward(r.Events) {
+		if e.Kind == spool.GiveUp {
+			return e.At
+		}
+	}
+	return r.NextSendAt
 }
 
 // home is the folder of messages in that state.

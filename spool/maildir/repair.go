@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -126,8 +127,12 @@ func (s *Store) repairSidecar(err *error, found []spool.Anomaly, e spool.Entry) 
 	if _, e := s.fs.Stat(bodyPath(dir, e.ID)); e == nil {
 		return found
 	}
-	if done, e := s.finishMove(e); done || e != nil {
-		*err = errors.Join(*err, e)
+	done, failed := s.finishMove(e)
+	if errors.Is(failed, fs.ErrExist) { // the pair is whole over there
+		return s.report(err, found, dir, sidecarName(e), "a second sidecar of the same message")
+	}
+	if done || failed != nil {
+		*err = errors.Join(*err, failed)
 		return found
 	}
 	return s.report(err, found, dir, sidecarName(e), "its message is missing")
@@ -160,13 +165,20 @@ func (s *Store) repairBody(err *error, found []spool.Anomaly, dir string, id spo
 }
 
 // foreign reports whether a body without sidecar was never ours. What is locked is
-// being committed, whatever its name.
+// being committed, whatever its name; what is committed since has its sidecar now.
 func (s *Store) foreign(path string, id spool.ID) bool {
 	st, err := s.fs.Stat(path)
 	if err != nil || st.Regular && id.Generated() {
 		return false
 	}
-	return !st.Regular || !s.locked(path)
+	if !st.Regular {
+		return true
+	}
+	if s.locked(path) {
+		return false
+	}
+	_, found, err := s.findIn(filepath.Dir(path), id)
+	return !found && err == nil
 }
 
 func (s *Store) locked(path string) bool {

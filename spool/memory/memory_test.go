@@ -128,7 +128,10 @@ func open(*testing.T) storetest.Harness {
 			s = s.Crash()
 			return s
 		},
-		PowerCut: func() spool.Store { return s.PowerCut() },
+		PowerCut: func() spool.Store {
+			s = s.PowerCut()
+			return s
+		},
 	}
 }
 

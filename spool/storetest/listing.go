@@ -78,10 +78,12 @@ func testFind(k kit, h Harness) {
 	defer closeAll(k, other)
 	k.putSample(h.Store, "A")
 	k.putSample(h.Store, "A-1") // a return's id begins with its original's
+	k.putSample(h.Store, "A.w")
 	k.putSample(h.Store, "AA")
 	for id, want := range map[spool.ID]spool.Entry{
 		"A":   {ID: "A", Next: start, State: spool.StateQueued},
 		"A-1": {ID: "A-1", Next: start, State: spool.StateQueued},
+		"A.w": {ID: "A.w", Next: start, State: spool.StateQueued},
 	} {
 		if e := k.find(other, id); !sameEntry(e, want) {
 			k.Errorf("Find %s: %v, want %v", id, e, want)
@@ -92,7 +94,7 @@ func testFind(k kit, h Harness) {
 	if e := k.find(other, "A"); !sameEntry(e, want) {
 		k.Errorf("Find of a failed message: %v, want %v", e, want)
 	}
-	for _, id := range []spool.ID{"B", "A-2", "A-", "a"} {
+	for _, id := range []spool.ID{"B", "A-2", "A-", "A.", "a"} {
 		_, err := other.Find(k.ctx, id)
 		k.wants(err, "Find "+string(id), spool.ErrGone)
 	}

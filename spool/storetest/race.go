@@ -18,8 +18,27 @@ type racer struct {
 	errors  atomic.Int32
 }
 
+// sweep repairs the spool again and again until stop: nothing that lives may be
+// taken for left over.
+func sweep(k kit, s spool.Store, stop *atomic.Bool) {
+	for !stop.Load() {
+		err := s.Scan(k.ctx, func(spool.Entry) bool { return true })
+		found, repairErr := s.Repair(k.ctx)
+		if err != nil || repairErr != nil {
+			k.Errorf("Scan and Repair among others: %v, %v", err, repairErr)
+			return
+		}
+		for _, a := range found {
+			if a.Moved != "" {
+				k.Errorf("Repair among others: %+v", a)
+			}
+		}
+	}
+}
+
 // testRaceForClaims: sixteen workers over two handles take 200 messages. Each is
-// held by one at a time, put back once and then removed, exactly once.
+// held by one at a time, put back once and then removed, exactly once. A third
+// handle sweeps.
 func testRaceForClaims(k kit, h Harness) {
 	other := h.Reopen()
 	defer closeAll(k, other)
@@ -33,7 +52,11 @@ func testRaceForClaims(k kit, h Harness) {
 	_, err := h.Store.Commit(k.ctx, drafts...)
 	k.ok(err, "Commit")
 
-	var wg sync.WaitGroup
+	third := h.Reopen()
+	defer closeAll(k, third)
+	var over atomic.Bool
+	var sweeper, wg sync.WaitGroup
+	sweeper.Go(func() { sweep(k, third, &over) })
 	for g := range 16 {
 		s := h.Store
 		if g%2 == 1 {
@@ -42,6 +65,8 @@ func testRaceForClaims(k kit, h Harness) {
 		wg.Go(func() { r.work(s) })
 	}
 	wg.Wait()
+	over.Store(true)
+	sweeper.Wait()
 	for id, n := range r.removed {
 		if n.Load() != 1 {
 			k.Errorf("%s was removed %d times", id, n.Load())
@@ -113,12 +138,17 @@ func (r *racer) visit(s spool.Store, e spool.Entry) error {
 	return c.Release()
 }
 
-// testRaceOfWriters: eight writers over two handles put ten messages each.
+// testRaceOfWriters: eight writers over two handles put ten messages each, while
+// a third handle sweeps.
 func testRaceOfWriters(k kit, h Harness) {
 	other := h.Reopen()
 	defer closeAll(k, other)
 	const writers, each = 8, 10
-	var wg sync.WaitGroup
+	third := h.Reopen()
+	defer closeAll(k, third)
+	var over atomic.Bool
+	var sweeper, wg sync.WaitGroup
+	sweeper.Go(func() { sweep(k, third, &over) })
 	for g := range writers {
 		s := h.Store
 		if g%2 == 1 {
@@ -126,7 +156,7 @@ func testRaceOfWriters(k kit, h Harness) {
 		}
 		wg.Go(func() {
 			for i := range each {
-				env := sample(spool.ID(fmt.Sprintf("w%d-%d", g, i)), 1)
+				env := sample(spool.ID(fmt.Sprintf("%08d%08d", g, i)), 1)
 				if err := tryPut(k, s, env); err != nil {
 					k.Errorf("writing %s among others: %v", env.ID, err)
 					return
@@ -135,6 +165,8 @@ func testRaceOfWriters(k kit, h Harness) {
 		})
 	}
 	wg.Wait()
+	over.Store(true)
+	sweeper.Wait()
 	if n := len(k.list(h.Store)); n != writers*each {
 		k.Errorf("%d messages are listed, want %d", n, writers*each)
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"notices/spool"
 )
@@ -122,6 +123,21 @@ func testListingFollowsAppend(k kit, h Harness) {
 		k.listed(fmt.Sprintf("after event %d, %s", i, e.Kind), []spool.Store{h.Store, other}, want)
 	}
 	k.ok(c.Release(), "Release")
+}
+
+// testListingFarTimes: a held message's next send may be never, which is the last
+// second of ten digits.
+func testListingFarTimes(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	k.putSample(h.Store, "A")
+	for _, next := range []time.Time{time.Unix(9_999_999_999, 0).UTC(), time.Unix(1_000_000_000, 0).UTC()} {
+		c := k.claim(h.Store, "A")
+		k.append(c, spool.Event{Kind: spool.Hold, At: later(1), Next: next}, spool.Lazy)
+		k.ok(c.Release(), "Release")
+		k.listed("far away", []spool.Store{h.Store, other}, spool.Entry{ID: "A", Next: next, State: spool.StateHeld})
+	}
+	k.ok(k.claim(other, "A").Release(), "Release")
 }
 
 // testListingAfterBegin: the attempt was begun, and ended without a result to

@@ -24,9 +24,9 @@ type Harness struct {
 	// Reopen returns a second, independent handle on the same spool, as another
 	// process would have it. Both are in use at once.
 	Reopen func() spool.Store
-	// Crash ends what Store (after a Crash: what the last Crash returned) does as if
-	// its process had been killed: nothing is synced, finished or tidied up, what it
-	// had claimed is free. It returns a fresh handle. nil: those tests are left out.
+	// Crash ends what Store (later: what the last Crash or PowerCut returned) does as
+	// if its process had been killed: nothing is synced, finished or tidied up, what
+	// it had claimed is free. It returns a fresh handle. nil: those tests are left out.
 	Crash func() spool.Store
 	// PowerCut is Crash for all handles at once, and what was not synced may be lost.
 	// nil: those tests are left out.
@@ -74,6 +74,7 @@ var parts = []struct {
 	{"RecordUnknownKind", testRecordUnknownKind},
 	{"RecordLong", testRecordLong},
 	{"ListingFollowsAppend", testListingFollowsAppend},
+	{"ListingFarTimes", testListingFarTimes},
 	{"ListingAfterBegin", testListingAfterBegin},
 	{"Remove", testRemove},
 	{"Fail", testFail},

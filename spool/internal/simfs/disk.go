@@ -15,6 +15,7 @@ package simfs
 
 import (
 	"io/fs"
+	"maps"
 	"math/rand/v2"
 	"path"
 	"strings"
@@ -100,11 +101,7 @@ func (d *Disk) unlock(n *inode, p *Process) {
 func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	names := make(map[string]*inode, len(d.disk))
-	since := make(map[string]int, len(d.since))
-	for name, n := range d.disk {
-		names[name], since[name] = n, d.since[name]
-	}
+	names, since := maps.Clone(d.disk), maps.Clone(d.since)
 	for _, c := range d.queue {
 		if dice.IntN(2) == 0 {
 			apply(names, since, c)
