@@ -1,0 +1,226 @@
+package flush
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"notices/spool"
+	"notices/spool/schedule"
+)
+
+// job is one claimed message.
+type job struct {
+	*engine
+	claim spool.Claim
+	rec   *spool.Record
+	own   bool // a report that this run made
+
+	scheduled time.Time // when it was to be sent
+	began     time.Time
+	n         int   // the attempt's number
+	to        []int // the recipients served, as indices
+	begun     bool
+	beginErr  error
+
+	// What to count; the first that is true counts.
+	failed, returned, deferred, sent bool
+	err                              error
+}
+
+// claim takes a message, or returns nil if it is not to be had: somebody else
+// works on it, or was faster.
+func (e *engine) claim(entry spool.Entry) *job {
+	c, err := e.store.Claim(e.work, entry)
+	switch {
+	case err == nil:
+		return &job{engine: e, claim: c, rec: c.Record()}
+	case errors.Is(err, spool.ErrBusy), errors.Is(err, spool.ErrGone):
+	case errors.Is(err, spool.ErrDamaged):
+		e.Log.Aside(spool.Anomaly{Name: string(entry.ID), Moved: "aside/", Why: err.Error()})
+	default:
+		e.report(entry.ID, err)
+	}
+	return nil
+}
+
+// end lets the message go and counts it.
+func (j *job) end() {
+	if err := j.claim.Release(); err != nil && j.err == nil {
+		j.err = err
+	}
+	if j.err != nil {
+		j.report(j.id(), j.err)
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	switch {
+	case j.failed:
+		j.tally.Failed++
+	case j.own:
+	case j.returned:
+		j.tally.Returned++
+	case j.deferred:
+		j.tally.Deferred++
+	case j.sent:
+		j.tally.Sent++
+	}
+}
+
+func (j *job) id() spool.ID { return j.rec.Envelope.ID }
+
+// append writes an event; without that the run cannot go on.
+func (j *job) append(e spool.Event, d spool.Durability) error {
+	return unwritable(j.claim.Append(e, d))
+}
+
+func unwritable(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrSpool, err)
+	}
+	return err
+}
+
+// serve makes one attempt of a message.
+func (e *engine) serve(ctx context.Context, entry spool.Entry) {
+	if j := e.claim(entry); j != nil {
+		j.err = j.run(ctx)
+		j.end()
+	}
+}
+
+// serveOwn is serve for a report that this run made.
+func (e *engine) serveOwn(ctx context.Context, entry spool.Entry) {
+	if j := e.claim(entry); j != nil {
+		j.own = true
+		j.err = j.run(ctx)
+		j.end()
+	}
+}
+
+func (j *job) run(ctx context.Context) error {
+	j.logInterrupted()
+	if over, err := j.conclude(); over || err != nil {
+		return err
+	}
+	j.began, j.scheduled = j.now(), j.rec.NextSendAt
+	// The listing was a hint; a person or another flush may have changed the message.
+	wanted := j.All || len(j.IDs) > 0 || j.due()
+	if j.rec.Held || !wanted {
+		return nil
+	}
+	if o := j.down.Load(); o != nil {
+		return j.postpone(o)
+	}
+	return j.attempt(ctx)
+}
+
+func (j *job) due() bool { return j.Policy.Due(j.scheduled, j.began) }
+
+// logInterrupted tells of an attempt that a killed run left without a result.
+func (j *job) logInterrupted() {
+	if n := len(j.rec.Events); n > 0 && j.rec.Events[n-1].Kind == spool.Try {
+		j.Log.Interrupted(j.id(), j.rec.Attempts, j.rec.Events[n-1].At)
+	}
+}
+
+func (j *job) attempt(ctx context.Context) error {
+	j.n = nextAttempt(j.rec)
+	d, err := j.Deliverer.Deliver(ctx, j.message())
+	if j.beginErr != nil {
+		return unwritable(j.beginErr)
+	}
+	if err != nil {
+		// The attempt stands as interrupted unless the route knows its outcome.
+		j.cut.Store(true)
+		if ctx.Err() == nil {
+			j.stop(fmt.Errorf("delivery: %w", err))
+		}
+		if len(d.Outcomes) != len(j.to) {
+			return nil
+		}
+		return j.settle(ctx, d)
+	}
+	var o *outage
+	if d.Wait == spool.NoServer {
+		o = newOutage(d)
+		j.down.CompareAndSwap(nil, o)
+	}
+	switch {
+	case d.Wait == spool.Limited && !j.begun:
+		return nil
+	case d.Wait == spool.NoServer && !j.begun:
+		return j.postpone(o)
+	case len(d.Outcomes) != len(j.to):
+		return fmt.Errorf("the route returned %d outcomes for %d recipients", len(d.Outcomes), len(j.to))
+	}
+	return j.settle(ctx, d)
+}
+
+// nextAttempt numbers attempts and the ends that come without one (a return by
+// hand), so that each return has an id of its own.
+func nextAttempt(r *spool.Record) int { return max(r.Attempts, r.ReturnedIn) + 1 }
+
+// message is what the route gets to see. As a rule all recipients are pending, and
+// nothing is copied.
+func (j *job) message() *spool.Message {
+	env := &j.rec.Envelope
+	m := &spool.Message{
+		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: j.claim.Body(), Size: env.Size,
+		EightBit: env.EightBit, UTF8: env.UTF8, Begin: j.begin,
+	}
+	j.to = j.rec.Pending()
+	if len(j.to) < len(env.Recipients) {
+		m.Recipients = make([]string, len(j.to))
+		for k, i := range j.to {
+			m.Recipients[k] = env.Recipients[i]
+		}
+	}
+	return m
+}
+
+// begin writes the attempt down, with a next send in case nobody lives to tell how
+// it ended.
+func (j *job) begin() error {
+	if j.begun {
+		return nil
+	}
+	now := j.now()
+	e := spool.Event{Kind: spool.Try, At: now, N: j.n, Next: j.next(now)}
+	if err := j.claim.Begin(e); err != nil {
+		j.beginErr = err
+		return err
+	}
+	j.begun = true
+	return nil
+}
+
+func (j *job) age() schedule.Age {
+	return schedule.Age{QueuedAt: j.rec.QueuedAt, ExpiresAt: j.rec.Envelope.ExpiresAt}
+}
+
+// next is the next send time. It is not past the deadline, unless now is.
+func (j *job) next(now time.Time) time.Time {
+	if now.Before(j.Policy.Deadline(j.age())) {
+		return j.Policy.Next(j.age(), now, j.Random)
+	}
+	return j.Policy.Free(j.age(), now, j.Random)
+}
+
+// timeOver decides whether a message that was not delivered by now is given up, or
+// owed a further try because the machine was off (SPEC section 6). waits: its
+// account waits for a person.
+func (j *job) timeOver(now time.Time, waits bool) (over, grace bool) {
+	switch {
+	case now.Before(j.Policy.Deadline(j.age())):
+		return false, false
+	case !j.rec.Envelope.ExpiresAt.IsZero():
+		return true, false // --expires always counts
+	case waits:
+		return false, false
+	case !j.rec.Grace && j.began.Sub(j.scheduled) > j.Policy.Longest():
+		return false, true
+	}
+	return true, false
+}

@@ -1,0 +1,71 @@
+package flush
+
+import (
+	"time"
+
+	"notices/spool"
+)
+
+// outage is why no server takes mail in this run.
+type outage struct {
+	last        spool.Outcome // what paused the last server
+	waitsPerson bool
+}
+
+func newOutage(d spool.Delivery) *outage {
+	o := &outage{waitsPerson: needsPerson(d)}
+	if len(d.Outcomes) > 0 {
+		o.last = d.Outcomes[0]
+	}
+	return o
+}
+
+func (o *outage) text() string {
+	if s := o.last.Reply.String(); s != "" {
+		return s
+	}
+	return "every server is paused"
+}
+
+// postpone gives a due message a new next send without dialling for it: ten
+// thousand messages do not wait for ten thousand time-outs. It is no attempt; but
+// what is out of time is returned with the one that was tried for real.
+func (j *job) postpone(o *outage) error {
+	if !j.due() {
+		return nil // asked for before its time
+	}
+	now := j.now()
+	over, grace := j.timeOver(now, o.waitsPerson)
+	if over {
+		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(o.outcome(now)) })
+	}
+	j.postponed.Add(1)
+	return j.append(spool.Event{Kind: spool.Postpone, At: now, Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
+}
+
+// outcome is the outage as an outcome of a message that was not tried.
+func (o *outage) outcome(now time.Time) spool.Outcome {
+	last := tidy(o.last, now)
+	if last.Reply.String() == "" {
+		last.Reply.Text = o.text()
+	}
+	return last
+}
+
+// giveUp ends a message without an attempt: all that is pending fails.
+func (j *job) giveUp(now time.Time, outcome func(spool.Recipient) spool.Outcome) error {
+	f := &folded{event: spool.Event{Kind: spool.Result, At: now, N: nextAttempt(j.rec)}}
+	for i := range j.rec.Recipients {
+		if j.rec.Recipients[i].State == spool.RecipientPending {
+			f.answer(outcome(j.rec.Recipients[i]), i)
+		}
+	}
+	if len(f.event.Results) > 0 {
+		if err := j.append(f.event, spool.Now); err != nil {
+			return err
+		}
+		j.logResult(f.event)
+	}
+	_, err := j.conclude()
+	return err
+}

@@ -1,0 +1,63 @@
+package flush
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"notices/spool"
+)
+
+// purgeName is the state value that says when failed/ was last looked through.
+const purgeName = "purge"
+
+// purgeEvery keeps a run with nothing to do to one listing of the message folder.
+const purgeEvery = 24 * time.Hour
+
+type purged struct {
+	At time.Time `json:"at"`
+}
+
+// purge removes failed messages older than KeepFailed, once a day. That it cannot
+// is no trouble of the mail: the next run tries again.
+func (e *engine) purge(ctx context.Context) {
+	if e.KeepFailed <= 0 || ctx.Err() != nil {
+		return
+	}
+	now := e.now()
+	last, err := spool.LoadState[purged](ctx, e.store.State(), purgeName)
+	if age := now.Sub(last.At); err == nil && age >= 0 && age < purgeEvery {
+		return
+	}
+	var old []spool.Entry
+	err = e.store.ScanFailed(ctx, func(entry spool.Entry) bool {
+		if now.Sub(entry.Next) > e.KeepFailed {
+			old = append(old, entry)
+		}
+		return true
+	})
+	for i := 0; err == nil && i < len(old) && ctx.Err() == nil; i++ {
+		err = e.removeFailed(old[i])
+	}
+	if err == nil {
+		err = spool.UpdateState(e.work, e.store.State(), purgeName, false, func(p *purged) error {
+			p.At = now
+			return nil
+		})
+	}
+	if err != nil {
+		e.Log.Trouble("removing failed mail that is older than keep_failed", err)
+	}
+}
+
+func (e *engine) removeFailed(entry spool.Entry) error {
+	j := e.claim(entry)
+	if j == nil {
+		return nil
+	}
+	err := j.claim.Remove(spool.Soon)
+	if err == nil {
+		e.Log.Removed(entry.ID, "keep_failed")
+	}
+	return errors.Join(err, j.claim.Release())
+}

@@ -1,0 +1,134 @@
+package flush
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"notices/spool"
+	"notices/spool/bounce"
+)
+
+// canTell: there is somebody to tell of what failed in attempt n. Of a report that
+// is nobody, but one refused for its null sender goes out once more.
+func (j *job) canTell(n int) bool {
+	env := &j.rec.Envelope
+	if env.Form != spool.Report {
+		return env.ReturnAddress() != ""
+	}
+	return env.Sender == "" && j.Site.Address != "" && j.refusedSender(n)
+}
+
+// refusedSender: in attempt n every server refused to take mail from the sender.
+func (j *job) refusedSender(n int) bool {
+	for _, i := range j.rec.FailedIn(n) {
+		if j.rec.Recipients[i].Outcome.Reason != spool.ReasonSender {
+			return false
+		}
+	}
+	return true
+}
+
+// tell stores the return for what failed in attempt n, then says so in the record.
+func (j *job) tell(n int) error {
+	if j.rec.Envelope.Form == spool.Report {
+		return j.resend(n)
+	}
+	failed := j.rec.FailedIn(n)
+	id := j.id().Return(n)
+	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Failed, Recipients: failed})
+	if err == nil {
+		err = j.append(spool.Event{Kind: spool.Returned, At: j.now(), N: n}, spool.Now)
+	}
+	if err != nil {
+		return err
+	}
+	j.returned = true
+	j.addMade(stored)
+	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(failed))
+	return nil
+}
+
+// resend stores a report once more, from the site's address.
+func (j *job) resend(n int) error {
+	env := j.rec.Envelope
+	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.Site.Address, spool.PlainReport, j.now()
+	env.UTF8 = env.UTF8 || strings.ContainsFunc(env.Sender, func(r rune) bool { return r >= 0x80 })
+	stored, err := j.put(env, func(w io.Writer) error {
+		return bounce.Readdress(w, io.NewSectionReader(j.claim.Body(), 0, j.claim.Body().Size()), j.Site)
+	})
+	if err == nil {
+		err = j.append(spool.Event{Kind: spool.Returned, At: j.now(), N: n, Note: "sent once more, from " + j.Site.Address}, spool.Now)
+	}
+	if err != nil {
+		return err
+	}
+	j.deferred = true
+	j.addMade(stored)
+	j.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
+	return nil
+}
+
+// warn tells the sender once that the message is late.
+func (j *job) warn(failedAt time.Time) error {
+	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.rec.QueuedAt) < j.WarnAfter || j.rec.Envelope.ReturnAddress() == "" {
+		return nil
+	}
+	id := warningID(j.id())
+	pending := j.rec.Pending()
+	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Delayed, Recipients: pending, Until: j.until()})
+	if err == nil {
+		err = j.append(spool.Event{Kind: spool.Warned, At: j.now()}, spool.Soon)
+	}
+	if err != nil {
+		return err
+	}
+	j.addMade(stored)
+	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(pending))
+	return nil
+}
+
+// until is when a warned sender gets the message back; zero: not known.
+func (j *job) until() time.Time {
+	if deadline := j.Policy.Deadline(j.age()); j.now().Before(deadline) {
+		return deadline
+	}
+	return time.Time{}
+}
+
+// compose composes a report on the message and stores it durably. It returns no
+// entry if it was stored before.
+func (j *job) compose(r bounce.Report) ([]spool.Entry, error) {
+	r.Record, r.Now, r.Original = j.rec, j.Now(), j.claim.Body()
+	eightBit, utf8 := r.Encoding()
+	return j.put(spool.Envelope{
+		ID: r.ID, Recipients: []string{j.rec.Envelope.ReturnAddress()}, QueuedAt: j.now(), Ref: j.rec.Envelope.Ref,
+		MessageID: j.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
+	}, func(w io.Writer) error { return bounce.Compose(w, j.Site, r) })
+}
+
+// put stores a message durably, unless it is there.
+func (j *job) put(env spool.Envelope, write func(io.Writer) error) ([]spool.Entry, error) {
+	d, err := j.store.New(j.work, env.ID)
+	if err != nil {
+		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
+	}
+	defer func() { _ = d.Abort() }() // harmless after Commit
+	err = write(d)
+	if err == nil {
+		env.Size = d.Len()
+		err = d.Seal(env)
+	}
+	if err == nil {
+		_, err = j.store.Commit(j.work, d)
+	}
+	if errors.Is(err, spool.ErrExists) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
+	}
+	return []spool.Entry{{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued}}, nil
+}

@@ -1,0 +1,211 @@
+package torture
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/simfs"
+)
+
+// lenience says who may be sent twice.
+type lenience int
+
+const (
+	inFlight lenience = iota // killed: the message that the process died over
+	lastRun                  // power cut: what the last second sent
+)
+
+// check holds the world against what it was given: accepted are the letters whose
+// enqueue returned nil, the others may be there or not.
+func (w *world) check(accepted map[spool.ID]bool, l lenience) error {
+	waiting, failed := w.left()
+	if len(waiting) > 0 {
+		return fmt.Errorf("still waiting: %v", waiting)
+	}
+	if aside := w.disk.Names("aside"); len(aside) > 0 && l == inFlight {
+		return fmt.Errorf("set aside: %v", aside)
+	}
+	for _, let := range letters {
+		if err := w.checkLetter(let, accepted[let.id], failed, l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *world) checkLetter(let letter, accepted bool, failed []spool.ID, l lenience) error {
+	seen := 0
+	for _, r := range let.recipients {
+		if strings.HasPrefix(r, "gone") {
+			continue
+		}
+		n := w.taken[string(let.id)+" "+r]
+		seen += n
+		if err := w.count(string(let.id), r, n, accepted, l); err != nil {
+			return err
+		}
+	}
+	if !strings.Contains(strings.Join(let.recipients, " "), "gone") {
+		return nil
+	}
+	returns := w.returns(let)
+	kept := strings.Count(fmt.Sprint(failed), string(let.id))
+	switch {
+	case !accepted && seen+returns+kept == 0:
+		return nil
+	case let.kept && (kept != 1 || returns != 0):
+		return fmt.Errorf("%s has no sender: %d in failed/, %d returns", let.id, kept, returns)
+	case !let.kept && let.sender == librarian && returns == 0:
+		return fmt.Errorf("%s: its sender was never told", let.id)
+	case !let.kept && let.sender != librarian && kept != 1:
+		return fmt.Errorf("%s: its return, undeliverable, is %d times in failed/", let.id, kept)
+	case returns > 1 && l == inFlight && !w.diedOver(let.id):
+		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
+	case returns > 2:
+		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
+	}
+	return nil
+}
+
+func (w *world) count(id, recipient string, n int, accepted bool, l lenience) error {
+	switch {
+	case n == 0 && accepted:
+		return fmt.Errorf("%s to %s is lost", id, recipient)
+	case n == 2 && l == inFlight && !w.again[id]:
+		return fmt.Errorf("%s to %s came twice, and the process did not die over it", id, recipient)
+	case n > 2:
+		return fmt.Errorf("%s to %s came %d times", id, recipient, n)
+	}
+	return nil
+}
+
+// returns counts what the librarian was told about a letter.
+func (w *world) returns(let letter) (n int) {
+	for key, times := range w.taken {
+		id, to, _ := strings.Cut(key, " ")
+		if to == let.sender && strings.HasPrefix(id, string(let.id)) && id != string(let.id) {
+			n += times
+		}
+	}
+	return n
+}
+
+func (w *world) diedOver(id spool.ID) bool {
+	for a := range w.again {
+		if strings.HasPrefix(a, string(id)) && a != string(id) {
+			return true
+		}
+	}
+	return false
+}
+
+// fill queues all letters undisturbed.
+func (w *world) fill() map[spool.ID]bool {
+	accepted := map[spool.ID]bool{}
+	for _, let := range letters {
+		if _, err := w.process(0, nil, w.put(let.id, let.sender, let.recipients...)); err != nil {
+			w.t.Fatal(err)
+		}
+		accepted[let.id] = true
+	}
+	return accepted
+}
+
+// runs is how many flushes, hours apart, are swept: the first attempts, the
+// deferred ones, and the end of what was uncertain.
+const runs = 3
+
+// broken queues all, runs before flushes undisturbed, and lets step k of the next
+// go wrong. It returns how many steps that flush took.
+func broken(t *testing.T, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
+	t.Helper()
+	w = newWorld(t)
+	accepted = w.fill()
+	for range before {
+		if _, err := w.process(0, nil, w.flush); err != nil {
+			t.Fatal(err)
+		}
+		w.clock = w.clock.Add(0).Add(100 * 60 * 1e9)
+	}
+	steps, _ = w.process(k, wrong, w.flush)
+	return w, accepted, steps
+}
+
+func TestUndisturbed(t *testing.T) {
+	w := newWorld(t)
+	accepted := w.fill()
+	w.settle()
+	if err := w.check(accepted, inFlight); err != nil {
+		t.Fatal(err)
+	}
+	for key, n := range w.taken {
+		if n != 1 {
+			t.Errorf("%s came %d times", key, n)
+		}
+	}
+}
+
+// TestKilledAtEveryStep is SPEC section 4 rules 2, 3 and 4 for a process that is
+// killed anywhere in a flush.
+func TestKilledAtEveryStep(t *testing.T) {
+	places := 0
+	for before := range runs {
+		_, _, steps := broken(t, before, 0, nil)
+		for k := 1; k <= steps; k++ {
+			w, accepted, _ := broken(t, before, k, simfs.ErrDead)
+			w.settle()
+			if err := w.check(accepted, inFlight); err != nil {
+				t.Errorf("flush %d killed at step %d of %d: %v", before+1, k, steps, err)
+			}
+			places++
+		}
+	}
+	t.Logf("%d places to die", places)
+}
+
+// TestFailingAtEveryStep: one step of a flush fails, as disks do.
+func TestFailingAtEveryStep(t *testing.T) {
+	places := 0
+	for before := range runs {
+		_, _, steps := broken(t, before, 0, nil)
+		for _, wrong := range []error{unix.EIO, unix.ENOSPC, unix.EROFS, unix.EDQUOT, simfs.ErrShort} {
+			for k := 1; k <= steps; k++ {
+				w, accepted, _ := broken(t, before, k, wrong)
+				w.settle()
+				if err := w.check(accepted, lastRun); err != nil {
+					t.Errorf("flush %d, %v at step %d of %d: %v", before+1, wrong, k, steps, err)
+				}
+				places++
+			}
+		}
+	}
+	t.Logf("%d failing steps", places)
+}
+
+// cuts is how often the dice are thrown for each place.
+const cuts = 4
+
+// TestPowerCutAtEveryStep is rules 1 and 3 for a machine that loses its power.
+func TestPowerCutAtEveryStep(t *testing.T) {
+	states := 0
+	for before := range runs {
+		_, _, steps := broken(t, before, 0, nil)
+		for k := 1; k <= steps; k++ {
+			for seed := range uint64(cuts) {
+				w, accepted, _ := broken(t, before, k, simfs.ErrDead)
+				w.disk = w.disk.PowerCut(rand.New(rand.NewPCG(seed, uint64(k))))
+				w.settle()
+				if err := w.check(accepted, lastRun); err != nil {
+					t.Errorf("flush %d, power cut at step %d of %d, seed %d: %v", before+1, k, steps, seed, err)
+				}
+				states++
+			}
+		}
+	}
+	t.Logf("%d states after a power cut", states)
+}
