@@ -1,0 +1,141 @@
+package config
+
+import (
+	"strconv"
+	"time"
+)
+
+// Config is a whole notices.toml. Relative paths in it were made absolute from
+// the folder that the file is in, and "~/" from $HOME.
+type Config struct {
+	Path     string // the file, as it was given
+	Site     Site
+	Delivery Delivery
+	Servers  []Server // in the order in which they are tried
+	Retry    Retry
+	Spool    Spool
+	Log      Log
+	// Problems is all that is wrong, in the order of the file, whatever the caller of
+	// LoadFor needed. Where a value was bad its default stands.
+	Problems Problems
+}
+
+// Site is who sends.
+type Site struct {
+	Name        string
+	Address     string // default sender; may be empty: see Config.Missing
+	Hostname    string // EHLO name; a name or an address literal like [192.0.2.1]
+	RewriteFrom bool
+}
+
+// Delivery is which way mail goes.
+type Delivery struct {
+	Via string // ViaServers
+}
+
+// ViaServers sends through the site's own servers.
+const ViaServers = "servers"
+
+// Values of Server.TLS.
+const (
+	Implicit = "implicit" // TLS from the first octet (RFC 8314)
+	StartTLS = "starttls"
+)
+
+// AuthPassword is the value of Server.Auth for a login with a password.
+const AuthPassword = "password"
+
+// Server is one mail server.
+type Server struct {
+	Name                string // "1", "2": what logs and commands call it
+	Host                string // a name or an IP address
+	Port                int
+	TLS                 string // Implicit or StartTLS: "auto" is decided
+	AllowNonSecure      bool
+	AllowNonSecureLogin bool
+	Auth                string // AuthPassword
+	Login               string // empty: no AUTH
+	// Password, if Login is set, is always set too: what no key gives is systemd's
+	// credential serverN.password, N being Name.
+	Password              Secret
+	CAFile                string // empty: the system's
+	Connections           int
+	MessagesPerConnection int
+	RatePerMinute         int // 0: no limit
+	RatePerDay            int // 0: no limit
+	RecipientsPerMessage  int
+	Timeout               time.Duration
+	DataTimeout           time.Duration
+}
+
+// Retry is when to try again and when to give up.
+type Retry struct {
+	ShortRange time.Duration
+	ShortDelay [2]time.Duration // low, high; low <= high
+	LongDelay  [2]time.Duration
+	GiveUp     time.Duration // 0: one attempt
+	WarnAfter  time.Duration // 0: never
+}
+
+// Spool is where mail waits.
+type Spool struct {
+	Dir            string
+	MaxMessageSize int64         // octets, as given to enqueue
+	KeepFailed     time.Duration // 0: for ever
+}
+
+// Log is where the log goes.
+type Log struct {
+	To string // "stderr", "syslog" or the absolute path of a file
+}
+
+// withDefaults is what an empty file means, but for what depends on the machine.
+func withDefaults(path string) *Config {
+	return &Config{
+		Path:     path,
+		Delivery: Delivery{Via: ViaServers},
+		Retry: Retry{
+			ShortRange: 3 * time.Hour,
+			ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},
+			LongDelay:  [2]time.Duration{60 * time.Minute, 90 * time.Minute},
+			GiveUp:     100 * time.Hour,
+		},
+		Spool: Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
+		Log:   Log{To: "stderr"},
+	}
+}
+
+// defaultServer is the n-th server (from 1) before its keys are read.
+func defaultServer(n int) Server {
+	return Server{
+		Name:                  strconv.Itoa(n),
+		Port:                  587,
+		TLS:                   tlsAuto,
+		Auth:                  AuthPassword,
+		Connections:           4,
+		MessagesPerConnection: 50,
+		RecipientsPerMessage:  100,
+		Timeout:               60 * time.Second,
+		DataTimeout:           10 * time.Minute,
+	}
+}
+
+// tlsAuto is what the file may say; it does not leave this package.
+const tlsAuto = "auto"
+
+// decideTLS ends tls = "auto": port 465 is implicit TLS, any other STARTTLS.
+func (s *Server) decideTLS() {
+	switch {
+	case s.TLS != tlsAuto:
+	case s.Port == 465:
+		s.TLS = Implicit
+	default:
+		s.TLS = StartTLS
+	}
+}
+
+// Missing is the error of a command that needs a key which may otherwise be left
+// out, for example c.Missing("[site] address", "test mail goes there").
+func (c *Config) Missing(key, why string) *Error {
+	return &Error{File: c.Path, Key: key, Msg: "is not set: " + why}
+}

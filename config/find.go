@@ -1,0 +1,99 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// The system's config, and the spool that goes with it.
+const (
+	SystemFile  = "/etc/notices/notices.toml"
+	systemSpool = "/var/spool/notices"
+)
+
+// Find returns the config file to use: what --config said, else $NOTICES_CONFIG,
+// else the user's own if there is one, else the system's. A file that was named is
+// not looked for: Load tells what is wrong with it. The error is an *Error that
+// names the places.
+func Find(flag string, getenv func(string) string) (string, error) {
+	if flag != "" {
+		return flag, nil
+	}
+	if named := getenv("NOTICES_CONFIG"); named != "" {
+		return named, nil
+	}
+	var looked []string
+	for _, path := range []string{UserFile(getenv), SystemFile} {
+		if path == "" {
+			continue
+		}
+		// Any other error than "not there" is for Load to report: going on to the next
+		// file would use a config that nobody meant.
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			return path, nil
+		}
+		looked = append(looked, path)
+	}
+	return "", &Error{Msg: "no config file: looked for " + strings.Join(looked, " and ") +
+		"; to write one, run: notices init", Err: fs.ErrNotExist}
+}
+
+// UserFile is where a user's own config is looked for, and where `notices init`
+// writes one: $XDG_CONFIG_HOME/notices/notices.toml; empty when $HOME is not set.
+func UserFile(getenv func(string) string) string {
+	dir := baseDir(getenv, "XDG_CONFIG_HOME", ".config")
+	if dir == "" {
+		return ""
+	}
+	return filepath.Join(dir, "notices", "notices.toml")
+}
+
+// baseDir follows the XDG Base Directory Specification: a relative path in the
+// variable is ignored.
+func baseDir(getenv func(string) string, variable, below string) string {
+	if dir := getenv(variable); filepath.IsAbs(dir) {
+		return dir
+	}
+	if home := getenv("HOME"); filepath.IsAbs(home) {
+		return filepath.Join(home, below)
+	}
+	return ""
+}
+
+// defaultSpool is the spool of a config that names none.
+func defaultSpool(path string, getenv func(string) string) (string, error) {
+	if filepath.Clean(path) == SystemFile {
+		return systemSpool, nil
+	}
+	dir := baseDir(getenv, "XDG_STATE_HOME", filepath.Join(".local", "state"))
+	if dir == "" {
+		return "", errors.New("is not set, and $HOME is not set either: add dir with the full path of a folder")
+	}
+	return filepath.Join(dir, "notices", "spool"), nil
+}
+
+// absolute completes a path of the config: "~/" is $HOME, and what is relative
+// starts at the folder of the config file, whatever folder cron runs in.
+func (l *loader) absolute(path string) string {
+	if filepath.IsAbs(path) {
+		return path
+	}
+	if rest, ok := strings.CutPrefix(path, "~/"); ok && os.Getenv("HOME") != "" {
+		return filepath.Join(os.Getenv("HOME"), rest)
+	}
+	if l.base == "" {
+		l.base = folderOf(l.cfg.Path)
+	}
+	return filepath.Join(l.base, path)
+}
+
+func folderOf(path string) string {
+	abs, err := filepath.Abs(path)
+	if err != nil { // the working folder is gone
+		abs = path
+	}
+	return filepath.Dir(abs)
+}

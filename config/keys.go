@@ -1,0 +1,154 @@
+package config
+
+import "strings"
+
+// key is one key of a section and how its value is read into the section's
+// struct. These tables are the only place that knows which keys there are.
+type key[T any] struct {
+	name  string
+	read  func(v value, to *T)
+	later bool // planned, not built: not among Keys, and only its empty value is taken
+}
+
+var siteKeys = [...]key[Site]{
+	{name: "name", read: func(v value, s *Site) { v.text(&s.Name) }},
+	{name: "address", read: func(v value, s *Site) { v.address(&s.Address) }},
+	{name: "hostname", read: func(v value, s *Site) { v.helloName(&s.Hostname) }},
+	{name: "rewrite_from", read: func(v value, s *Site) { v.boolean(&s.RewriteFrom) }},
+}
+
+var deliveryKeys = [...]key[Delivery]{
+	{name: "via", read: func(v value, d *Delivery) {
+		v.choice(&d.Via, []string{ViaServers}, "google", "service")
+	}},
+}
+
+var serverKeys = [...]key[Server]{
+	{name: "host", read: func(v value, s *Server) { v.host(&s.Host) }},
+	{name: "port", read: func(v value, s *Server) { v.number(&s.Port, 1, 65535) }},
+	{name: "tls", read: func(v value, s *Server) { v.choice(&s.TLS, []string{tlsAuto, Implicit, StartTLS}) }},
+	{name: "allow_non_secure", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecure) }},
+	{name: "allow_non_secure_login", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecureLogin) }},
+	{name: "auth", read: func(v value, s *Server) {
+		v.choice(&s.Auth, []string{AuthPassword}, "google", "microsoft")
+	}},
+	{name: "login", read: func(v value, s *Server) { v.text(&s.Login) }},
+	{name: "password", read: func(v value, s *Server) { v.secret(&s.Password, inline) }},
+	{name: "password_file", read: func(v value, s *Server) { v.secret(&s.Password, file) }},
+	{name: "password_command", read: func(v value, s *Server) { v.secret(&s.Password, command) }},
+	{name: "ca_file", read: func(v value, s *Server) { v.path(&s.CAFile) }},
+	{name: "preset", later: true},
+	{name: "connections", read: func(v value, s *Server) { v.number(&s.Connections, 1, 1000) }},
+	{name: "messages_per_connection", read: func(v value, s *Server) { v.number(&s.MessagesPerConnection, 1, maxCount) }},
+	{name: "rate_per_minute", read: func(v value, s *Server) { v.number(&s.RatePerMinute, 0, maxCount) }},
+	{name: "rate_per_day", read: func(v value, s *Server) { v.number(&s.RatePerDay, 0, maxCount) }},
+	{name: "recipients_per_message", read: func(v value, s *Server) { v.number(&s.RecipientsPerMessage, 1, maxCount) }},
+	{name: "timeout", read: func(v value, s *Server) { v.timeout(&s.Timeout) }},
+	{name: "data_timeout", read: func(v value, s *Server) { v.timeout(&s.DataTimeout) }},
+}
+
+var retryKeys = [...]key[Retry]{
+	{name: "short_range", read: func(v value, r *Retry) { v.duration(&r.ShortRange) }},
+	{name: "short_delay", read: func(v value, r *Retry) { v.span(&r.ShortDelay) }},
+	{name: "long_delay", read: func(v value, r *Retry) { v.span(&r.LongDelay) }},
+	{name: "give_up", read: func(v value, r *Retry) { v.duration(&r.GiveUp) }},
+	{name: "warn_after", read: func(v value, r *Retry) { v.duration(&r.WarnAfter) }},
+}
+
+var spoolKeys = [...]key[Spool]{
+	{name: "dir", read: func(v value, s *Spool) { v.path(&s.Dir) }},
+	{name: "max_message_size", read: func(v value, s *Spool) { v.size(&s.MaxMessageSize) }},
+	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
+	{name: "database", later: true},
+}
+
+var logKeys = [...]key[Log]{
+	{name: "to", read: func(v value, l *Log) { v.logTarget(&l.To) }},
+}
+
+// maxCount keeps a count within an int of any machine.
+const maxCount = 1_000_000_000
+
+// section is one [section] or [[section]].
+type section struct {
+	name   string
+	many   bool            // [[section]]
+	intake bool            // Need Intake covers it
+	names  func() []string // of its keys that are built; nil: the section is planned, not built
+	read   func(l *loader, t table, at place)
+}
+
+// sections returns the table of sections: a function and not a variable, because
+// reading refers to it in turn.
+func sections() []section {
+	return []section{
+		{name: "site", intake: true, names: namesOf(siteKeys[:]), read: (*loader).site},
+		{name: "delivery", names: namesOf(deliveryKeys[:]), read: (*loader).delivery},
+		{name: "server", many: true, names: namesOf(serverKeys[:]), read: (*loader).server},
+		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: (*loader).retry},
+		{name: "spool", intake: true, names: namesOf(spoolKeys[:]), read: (*loader).spool},
+		{name: "log", names: namesOf(logKeys[:]), read: (*loader).log},
+		{name: "google"}, {name: "microsoft"}, {name: "limit", many: true}, {name: "service"}, {name: "serve"},
+	}
+}
+
+// header is the section as it is written.
+func (s *section) header() string {
+	if s.many {
+		return "[[" + s.name + "]]"
+	}
+	return "[" + s.name + "]"
+}
+
+func intakeNeeds(name string) bool {
+	for _, s := range sections() {
+		if s.name == name {
+			return s.intake
+		}
+	}
+	return false
+}
+
+// Keys lists every key that a config may have, as section.key, in the order in
+// which notices.toml(5) documents them.
+func Keys() []string {
+	var all []string
+	for _, s := range sections() {
+		if s.names == nil {
+			continue
+		}
+		for _, name := range s.names() {
+			all = append(all, s.name+"."+name)
+		}
+	}
+	return all
+}
+
+// namesOf lists the keys that are built.
+func namesOf[T any](keys []key[T]) func() []string {
+	return func() []string {
+		var names []string
+		for _, k := range keys {
+			if !k.later {
+				names = append(names, k.name)
+			}
+		}
+		return names
+	}
+}
+
+// homes lists the sections that have a key of that name, as they are written.
+func homes(name string) string {
+	var found []string
+	for _, s := range sections() {
+		if s.names == nil {
+			continue
+		}
+		for _, k := range s.names() {
+			if k == name {
+				found = append(found, s.header())
+			}
+		}
+	}
+	return strings.Join(found, " or ")
+}

@@ -1,0 +1,126 @@
+package config
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"syscall"
+)
+
+// Need says what of a config a command cannot do without.
+type Need int
+
+// Needs.
+const (
+	Everything Need = iota // flush, check, test-server
+	// Intake is for what takes mail in or looks at the spool: [site] [spool] [retry].
+	// Anything wrong elsewhere must not keep a message from being queued.
+	Intake
+)
+
+// MaxFile is the longest config that is read, in octets.
+const MaxFile = 128 << 10
+
+// Load reads a config of which everything must be right. The error is Problems,
+// or a single *Error when the file cannot be read or is no TOML.
+func Load(path string) (*Config, error) { return LoadFor(path, Everything) }
+
+// LoadFor reads a config and refuses only what need covers. All that is wrong is
+// in Config.Problems all the same. A file that is no TOML stops everybody: nobody
+// can say what it means.
+func LoadFor(path string, need Need) (*Config, error) {
+	data, mode, err := readFile(path)
+	if err != nil {
+		return nil, err
+	}
+	c, err := parse(path, data, mode, need)
+	if err != nil {
+		return nil, err
+	}
+	refused := c.Problems
+	if need == Intake {
+		refused = refused.in(intakeNeeds)
+	}
+	if err := refused.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// readFile reads the whole file and tells who else may.
+func readFile(path string) ([]byte, fs.FileMode, error) {
+	f, err := open(path)
+	if err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	if info.IsDir() {
+		return nil, 0, &Error{File: path, Msg: "is a folder, not a config file"}
+	}
+	b := bytes.NewBuffer(make([]byte, 0, min(info.Size(), MaxFile)+bytes.MinRead))
+	if _, err := b.ReadFrom(io.LimitReader(f, MaxFile+1)); err != nil {
+		return nil, 0, unreadable(path, err)
+	}
+	if b.Len() > MaxFile {
+		return nil, 0, &Error{File: path, Msg: fmt.Sprintf("is longer than %d KiB: is it a config file?", MaxFile>>10)}
+	}
+	return b.Bytes(), info.Mode(), nil
+}
+
+// open is os.Open without handing the file to the network poller, which a regular
+// file does not go with: in a process that opens no other file by os.Open that
+// spares setting the poller up.
+func open(path string) (*os.File, error) {
+	for {
+		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
+		if err == nil {
+			return os.NewFile(uintptr(fd), path), nil
+		}
+		if err != syscall.EINTR {
+			return nil, &fs.PathError{Op: "open", Path: path, Err: err}
+		}
+	}
+}
+
+// unreadable leaves out the path that *fs.PathError would say once more.
+func unreadable(path string, err error) *Error {
+	e := &Error{File: path, Msg: "cannot be read: " + reason(err), Err: err}
+	if errors.Is(err, fs.ErrNotExist) {
+		e.Msg = "does not exist; to write one, run: notices init"
+	}
+	return e
+}
+
+// reason is the system's word without operation and path.
+func reason(err error) string {
+	var pe *fs.PathError
+	if errors.As(err, &pe) {
+		return pe.Err.Error()
+	}
+	return err.Error()
+}
+
+// parse makes a Config of a file's content. The error is of the syntax; all else
+// is in Problems.
+func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, error) {
+	doc, err := parseTOML(path, data)
+	if err != nil {
+		return nil, err
+	}
+	l := &loader{cfg: withDefaults(path), mode: mode}
+	l.read(doc)
+	if need == Everything {
+		l.checkFiles()
+	}
+	if len(l.cfg.Problems) > 0 {
+		l.cfg.Problems.locate(data)
+	}
+	return l.cfg, nil
+}

@@ -1,0 +1,119 @@
+package config
+
+import (
+	"cmp"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// Error is one thing that is wrong with a config file.
+type Error struct {
+	File string
+	Line int    // from 1; 0: not one line's fault
+	Key  string // as a person would point at it: "[site] name", "[[server]] 2 port"
+	Msg  string // what is wrong and what is allowed or to be done
+	Err  error  // what the system said, if it did
+
+	place place
+	meant string // of what is in no section: the one that was probably meant
+}
+
+// section is the section whose readers e concerns.
+func (e *Error) section() string { return cmp.Or(e.meant, e.place.section) }
+
+// Error is one line: FILE:LINE: KEY: what is wrong.
+func (e *Error) Error() string {
+	var b strings.Builder
+	b.WriteString(e.File)
+	if e.Line > 0 {
+		b.WriteByte(':')
+		b.WriteString(strconv.Itoa(e.Line))
+	}
+	if b.Len() > 0 {
+		b.WriteString(": ")
+	}
+	if e.Key != "" {
+		b.WriteString(e.Key)
+		b.WriteByte(' ')
+	}
+	b.WriteString(e.Msg)
+	return b.String()
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Problems is everything that is wrong with a config file.
+type Problems []*Error
+
+// Error is one line a problem.
+func (p Problems) Error() string {
+	lines := make([]string, len(p))
+	for i, e := range p {
+		lines[i] = e.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap gives the problems one by one to errors.As.
+func (p Problems) Unwrap() []error {
+	errs := make([]error, len(p))
+	for i, e := range p {
+		errs[i] = e
+	}
+	return errs
+}
+
+// err is p as an error: nil when there is nothing wrong.
+func (p Problems) err() error {
+	if len(p) == 0 {
+		return nil
+	}
+	return p
+}
+
+// in keeps the problems of the sections for which keep holds.
+func (p Problems) in(keep func(section string) bool) Problems {
+	var kept Problems
+	for _, e := range p {
+		if keep(e.section()) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
+// locate fills in the lines and sorts by them.
+func (p Problems) locate(data []byte) {
+	at := index(data)
+	for _, e := range p {
+		e.Line = at.line(e.place)
+	}
+	slices.SortStableFunc(p, func(a, b *Error) int {
+		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))
+	})
+}
+
+// place is where in the document something stands.
+type place struct {
+	section string // "" for a key before the first section
+	n       int    // which one of an array of tables, from 1; 0: not of an array
+	key     string // "" for the section as a whole
+}
+
+// String points at the place as a person would.
+func (p place) String() string {
+	var s string
+	switch {
+	case p.section == "":
+		return printable(p.key)
+	case p.n > 0:
+		s = "[[" + p.section + "]] " + strconv.Itoa(p.n)
+	default:
+		s = "[" + p.section + "]"
+	}
+	if p.key != "" {
+		s += " " + printable(p.key)
+	}
+	return s
+}

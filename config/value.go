@@ -1,0 +1,181 @@
+package config
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+)
+
+// value is what stands behind one key. Its methods read it into a place of the
+// Config, or note what is allowed there and leave the default alone.
+type value struct {
+	l   *loader
+	at  place
+	raw any
+}
+
+// bad notes what is allowed and what was found.
+func (v value) bad(allowed string) {
+	v.l.bad(v.at, "must be "+allowed+", not "+show(v.raw))
+}
+
+// show is a value as an error may repeat it. Secrets never come here.
+func show(raw any) string {
+	switch x := raw.(type) {
+	case string:
+		return strconv.Quote(shorten(x))
+	case int64, float64, bool:
+		return fmt.Sprint(x)
+	case []any, []table:
+		return "a list"
+	case table:
+		return "a section"
+	case time.Time:
+		return "a date"
+	}
+	return "something else"
+}
+
+// shorten keeps what a person needs to recognize a value.
+func shorten(s string) string {
+	const most = 60
+	if utf8.RuneCountInString(s) <= most {
+		return s
+	}
+	return string([]rune(s)[:most]) + "..."
+}
+
+// printable is a foreign name on one line.
+func printable(s string) string {
+	q := strconv.Quote(shorten(s))
+	if q == `"`+s+`"` && s != "" && !strings.ContainsRune(s, ' ') {
+		return s
+	}
+	return q
+}
+
+// str gives a text on one line. Control characters are refused in every text: a
+// line break in a name or an address would be a header or a command of its own.
+func (v value) str() (string, bool) {
+	s, ok := v.raw.(string)
+	if !ok {
+		v.bad(`a text in quotes`)
+		return "", false
+	}
+	if hasControl(s) {
+		v.l.bad(v.at, "must not contain line breaks or other control characters")
+		return "", false
+	}
+	return s, true
+}
+
+func hasControl(s string) bool { return strings.IndexFunc(s, unicode.IsControl) >= 0 }
+
+func (v value) text(to *string) {
+	if s, ok := v.str(); ok {
+		*to = s
+	}
+}
+
+func (v value) boolean(to *bool) {
+	b, ok := v.raw.(bool)
+	if !ok {
+		v.bad("true or false, without quotes")
+		return
+	}
+	*to = b
+}
+
+func (v value) number(to *int, low, high int) {
+	n, ok := v.raw.(int64)
+	if !ok || n < int64(low) || n > int64(high) {
+		allowed := fmt.Sprintf("a whole number from %d to %d, without quotes", low, high)
+		if high == maxCount {
+			allowed = fmt.Sprintf("a whole number, %d or more, without quotes", low)
+		}
+		v.bad(allowed)
+		return
+	}
+	*to = int(n)
+}
+
+// choice takes one of the words; the later ones are planned.
+func (v value) choice(to *string, words []string, later ...string) {
+	s, _ := v.raw.(string)
+	for _, w := range words {
+		if s == w {
+			*to = w
+			return
+		}
+	}
+	allowed := oneOf(words)
+	for _, w := range later {
+		if s == w {
+			v.l.bad(v.at, fmt.Sprintf("%q is not in this version of notices yet; it must be %s", w, allowed))
+			return
+		}
+	}
+	v.bad(allowed)
+}
+
+// oneOf is `"a", "b" or "c"`.
+func oneOf(words []string) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i == 0:
+		case i == len(words)-1:
+			b.WriteString(" or ")
+		default:
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Quote(w))
+	}
+	return b.String()
+}
+
+// logTarget wants a file to be written with its folder: a misspelt "syslog" must
+// not become a file.
+func (v value) logTarget(to *string) {
+	s, ok := v.str()
+	switch {
+	case !ok:
+	case s == "stderr", s == "syslog":
+		*to = s
+	case strings.Contains(s, "/") && !strings.HasSuffix(s, "/"):
+		*to = v.l.absolute(s)
+	default:
+		v.bad(`"stderr", "syslog" or a file with its folder, like "/var/log/notices.log"`)
+	}
+}
+
+// path makes a file name absolute.
+func (v value) path(to *string) {
+	if s, ok := v.str(); ok && s != "" {
+		*to = v.l.absolute(s)
+	}
+}
+
+// secret takes one of the ways to give a secret, and complains of a second one. It
+// never repeats the value.
+func (v value) secret(to *Secret, by way) {
+	s, ok := v.raw.(string)
+	switch {
+	case !ok:
+		v.l.bad(v.at, "must be a text in quotes")
+	case hasControl(s):
+		v.l.bad(v.at, "must not contain line breaks or other control characters")
+	case s == "":
+	case to.IsSet():
+		v.l.bad(v.at, "gives the secret a second time beside "+to.src.key+": keep one of them")
+	default:
+		if by == file {
+			s = v.l.absolute(s)
+		}
+		to.src = v.l.newSource(by, v.at, s)
+		v.l.checkMode(v.at, by)
+	}
+}

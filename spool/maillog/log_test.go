@@ -1,0 +1,212 @@
+package maillog
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"io/fs"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"notices/spool"
+)
+
+// open opens a log with a still clock and gives what is printed.
+func open(t *testing.T, to string, verbose bool) (*Log, *bytes.Buffer) {
+	t.Helper()
+	var printed bytes.Buffer
+	l, err := Options{To: to, Verbose: verbose, Stderr: &printed, Now: func() time.Time { return at }}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return l, &printed
+}
+
+const (
+	released = "released id=" + string(id) + "\n"
+	gaveUp   = "gave-up id=" + string(id) + " why=x\n"
+	stamp    = "2026-03-02T09:15:07Z "
+)
+
+func TestStandardErrorIsSilentWhileAllIsWell(t *testing.T) {
+	for verbose, want := range map[bool]string{false: gaveUp, true: released + gaveUp} {
+		l, printed := open(t, "stderr", verbose)
+		l.Released(id)
+		l.GaveUp(id, "x")
+		if printed.String() != want {
+			t.Errorf("verbose %v: %q", verbose, printed)
+		}
+	}
+}
+
+// A file gets every event, at the end and with the time; trouble is printed all the same.
+func TestFile(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notices.log")
+	for range 2 {
+		l, printed := open(t, path, false)
+		l.Released(id)
+		l.GaveUp(id, "x")
+		if err := l.Close(); err != nil {
+			t.Error(err)
+		}
+		if printed.String() != gaveUp {
+			t.Errorf("printed %q", printed)
+		}
+		l.Released(id) // after Close: nothing
+	}
+	got, err := os.ReadFile(path)
+	if want := strings.Repeat(stamp+released+stamp+gaveUp, 2); err != nil || string(got) != want {
+		t.Errorf("%q, %v", got, err)
+	}
+	info, err := os.Stat(path)
+	if err != nil || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info.Mode(), err)
+	}
+}
+
+// Lines of several processes and goroutines stay whole.
+func TestLinesDoNotMix(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "notices.log")
+	var wg sync.WaitGroup
+	for range 4 {
+		l, _ := open(t, path, false)
+		defer l.Close()
+		for range 4 {
+			wg.Go(func() {
+				for range 50 {
+					l.Queued(env)
+				}
+			})
+		}
+	}
+	wg.Wait()
+	got, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := strings.SplitAfter(string(got), "\n")
+	for _, l := range lines[:len(lines)-1] {
+		if l != lines[0] {
+			t.Fatalf("%q", l)
+		}
+	}
+	if len(lines) != 801 {
+		t.Errorf("%d lines", len(lines)-1)
+	}
+}
+
+// A log that cannot be opened is an error, and mail goes on with what is left.
+func TestNoSuchFolder(t *testing.T) {
+	var printed bytes.Buffer
+	path := filepath.Join(t.TempDir(), "none", "notices.log")
+	l, err := Options{To: path, Stderr: &printed}.Open()
+	if !errors.Is(err, fs.ErrNotExist) || !strings.Contains(err.Error(), "open log "+path) {
+		t.Error(err)
+	}
+	l.GaveUp(id, "x")
+	if printed.String() != gaveUp {
+		t.Errorf("%q", &printed)
+	}
+}
+
+type full struct{}
+
+func (full) Write([]byte) (int, error) { return 0, errors.New("no space left on device") }
+
+func TestWriteErrorsWaitForClose(t *testing.T) {
+	l := New(full{}, All)
+	l.Released(id)
+	l.Released(id)
+	if err := l.Close(); err == nil || err.Error() != "no space left on device" {
+		t.Error(err)
+	}
+}
+
+func TestSyslog(t *testing.T) {
+	server, err := net.ListenPacket("udp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer server.Close()
+	dialled := 0
+	l := &Log{now: time.Now, outs: []output{toSyslog(func() (syslogger, error) {
+		dialled++
+		return dialSyslog("udp", server.LocalAddr().String())
+	})}}
+	if dialled != 0 {
+		t.Error("connected before there was anything to say")
+	}
+	l.Released(id)
+	l.GaveUp(id, "x")
+	if err := l.Close(); err != nil || dialled != 1 {
+		t.Error(err, dialled)
+	}
+	// Facility mail (2), severity info (6) and warning (4): RFC 3164 4.1.1.
+	for _, want := range []string{"<22>|notices[|: " + released, "<20>|notices[|: " + gaveUp} {
+		packet := make([]byte, 2000)
+		if err := server.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		n, _, err := server.ReadFrom(packet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := string(packet[:n])
+		for part := range strings.SplitSeq(want, "|") {
+			if !strings.Contains(got, part) {
+				t.Errorf("%q is not in %q", part, got)
+			}
+		}
+	}
+}
+
+func TestNoSyslog(t *testing.T) {
+	dialled := 0
+	l := &Log{outs: []output{toSyslog(func() (syslogger, error) { dialled++; return nil, io.ErrClosedPipe })}}
+	l.Released(id)
+	l.Released(id)
+	if err := l.Close(); err != io.ErrClosedPipe || dialled != 1 {
+		t.Error(err, dialled)
+	}
+}
+
+// Events that nobody wants cost nothing, and the others no memory once the line
+// has its room.
+func TestNoAllocations(t *testing.T) {
+	l := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, Trouble)}}
+	all := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, All)}}
+	answer := spool.Answer{Outcome: taken, To: []int{0, 1}}
+	for name, write := range map[string]func(*Log){
+		"outcome": func(l *Log) { l.Outcome(id, 1, "ada@example.net", taken, next) },
+		"answer":  func(l *Log) { l.Answer(env, 1, answer, next) },
+		"queued":  func(l *Log) { l.Queued(env) },
+	} {
+		for _, log := range []*Log{nil, l, all} {
+			if n := testing.AllocsPerRun(100, func() { write(log) }); n > 0 {
+				t.Errorf("%s: %v allocations", name, n)
+			}
+		}
+	}
+}
+
+func BenchmarkOutcome(b *testing.B) {
+	f, err := os.OpenFile(filepath.Join(b.TempDir(), "log"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	for name, w := range map[string]io.Writer{"file": f, "discard": io.Discard} {
+		b.Run(name, func(b *testing.B) {
+			l := New(w, All)
+			b.ReportAllocs()
+			for b.Loop() {
+				l.Outcome(id, 1, "ada@example.net", taken, next)
+			}
+		})
+	}
+}
