@@ -1,0 +1,250 @@
+package smtpout
+
+import (
+	"context"
+	"io"
+	"strconv"
+
+	"notices/spool"
+)
+
+// Transaction is one message to some recipients.
+type Transaction struct {
+	Sender     string // without < >; empty: the null sender
+	Recipients []string
+	Body       io.ReaderAt // canonical: CRLF only, ends in CRLF
+	Size       int64       // octets of Body
+	EightBit   bool        // Body has octets over 127
+	UTF8       bool        // header or an address has them: needs SMTPUTF8
+}
+
+// Result is what became of a Transaction.
+type Result struct {
+	// Outcomes has one for each recipient, in order. A connection that ended after MAIL was
+	// accepted and before the final dot is Deferred, of message scope, ReasonLost; one
+	// that ended before that is the server's, ReasonConnect; what is no SMTP before the
+	// dot is the server's, ReasonProtocol. Once the dot is sent all of these are Uncertain.
+	Outcomes []spool.Outcome
+	// Stale: 421, EOF or reset in answer to the first command on a connection that had served
+	// before, or the connection had ended already. Nothing was attempted; the outcomes
+	// say why. Another connection should be tried, and this is no failed attempt.
+	Stale bool
+	// TooMany counts the recipients refused by 452 4.5.3 beside others that were accepted:
+	// their Reason is toomany and they belong in another transaction at once. When none
+	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
+	TooMany int
+	// OutOfStep: two transactions overlapped on the wire and the answers did not fit. The
+	// caller should not overlap with this server again in this run.
+	OutOfStep bool
+}
+
+// send is one transaction under way.
+type send struct {
+	c        *Conn
+	t        *Transaction
+	watch    watch
+	body     *body
+	utf8     bool
+	outcomes []spool.Outcome // zero: not decided yet
+	rcpts    []int           // those recipients whose address may be written
+
+	// Commands are numbered: RSET -2, MAIL -1, RCPT from 0, DATA len(rcpts).
+	next, heard int
+	writeErr    error // what the last write met
+
+	reused, overlapped bool
+	answered           bool // the first command was
+	mailed             bool // MAIL was accepted
+	accepted           int  // recipients
+	goAhead            bool // 354
+	dotSent            bool
+	stale, outOfStep   bool
+}
+
+// Send runs one transaction. Two goroutines may call it at once: when the server
+// offers PIPELINING the second's MAIL, RCPT and DATA go out right behind the first's
+// final dot (RFC 2920 3.1 lets message content be the first of a group); otherwise the
+// second waits its turn. When ctx ends, what was not yet sent is given up; the answer
+// to a final dot is still waited for, half a minute at most.
+func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
+	s := &send{c: c, t: t, outcomes: make([]spool.Outcome, len(t.Recipients))}
+	s.watch.conn = c.raw
+	if s.prepare() {
+		s.run(ctx)
+		s.body.free()
+	}
+	return s.result()
+}
+
+// prepare settles what needs no server. False: nothing is left to be sent.
+func (s *send) prepare() bool {
+	c, t := s.c, s.t
+	if !s.checkAddresses() {
+		return false
+	}
+	if s.utf8 && !c.offers.utf8 {
+		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which the message needs"))
+		return false
+	}
+	var err error
+	s.body, err = newBody(t, t.EightBit && !c.offers.eightBit && !s.utf8)
+	switch {
+	case unchangeable(err):
+		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer 8BITMIME, which the message needs: "+err.Error()))
+		return false
+	case err != nil:
+		s.settle(c.own(spool.Deferred, spool.MessageScope, "", err.Error()))
+		return false
+	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
+		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
+			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
+		s.body.free()
+		return false
+	}
+	return true
+}
+
+// checkAddresses refuses once more what could leave the < > of a command.
+func (s *send) checkAddresses() bool {
+	s.utf8 = s.t.UTF8 || !ascii(s.t.Sender)
+	if s.t.Sender != "" {
+		if err := spool.CheckAddress(s.t.Sender); err != nil {
+			s.settle(s.c.own(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+			return false
+		}
+	}
+	s.rcpts = make([]int, 0, len(s.t.Recipients))
+	for i, address := range s.t.Recipients {
+		if err := spool.CheckAddress(address); err != nil {
+			s.outcomes[i] = s.c.own(spool.Failed, spool.RecipientScope, "", err.Error())
+			continue
+		}
+		s.utf8 = s.utf8 || !ascii(address)
+		s.rcpts = append(s.rcpts, i)
+	}
+	return len(s.rcpts) > 0
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+// settle gives o to every recipient that has no outcome yet.
+func (s *send) settle(o spool.Outcome) {
+	for i := range s.outcomes {
+		if s.outcomes[i].Class == "" {
+			s.outcomes[i] = o
+		}
+	}
+}
+
+func (s *send) result() Result {
+	r := Result{Outcomes: s.outcomes, Stale: s.stale, OutOfStep: s.outOfStep}
+	for i := range s.outcomes {
+		if s.outcomes[i].Reason != spool.ReasonTooMany {
+			continue
+		}
+		if s.accepted == 0 {
+			s.outcomes[i].Reason = ""
+			continue
+		}
+		r.TooMany++
+	}
+	return r
+}
+
+// run takes the tickets, talks, and gives the tickets back.
+func (s *send) run(ctx context.Context) {
+	if !take(ctx, s.c.writing) {
+		s.settle(s.c.own(spool.Deferred, spool.MessageScope, spool.ReasonLost, errInterrupted.Error()))
+		return
+	}
+	s.watch.hold(&s.watch.writes)
+	defer s.giveBack(&s.watch.reads, s.c.reading)
+	defer s.giveBack(&s.watch.writes, s.c.writing)
+	stop := s.watch.start(ctx)
+	defer stop()
+	if err := s.talk(ctx); err != nil {
+		s.fail(err)
+	}
+}
+
+func (s *send) giveBack(held *bool, ticket chan struct{}) {
+	if s.watch.drop(held) {
+		<-ticket
+	}
+}
+
+func (s *send) talk(ctx context.Context) error {
+	if err := s.begin(ctx); err != nil {
+		return err
+	}
+	if err := s.envelope(ctx); err != nil {
+		return err
+	}
+	if !s.goAhead {
+		s.c.halfOpen = s.mailed || s.accepted > 0
+		return nil
+	}
+	if err := s.content(); err != nil {
+		return err
+	}
+	s.dotSent = true
+	s.watch.passDot()
+	s.giveBack(&s.watch.writes, s.c.writing)
+	return s.verdict()
+}
+
+// begin gets the place to speak: the reading ticket too, unless the commands can go
+// out behind the final dot of the one who has it.
+func (s *send) begin(ctx context.Context) error {
+	c := s.c
+	select {
+	case c.reading <- struct{}{}:
+		s.watch.hold(&s.watch.reads)
+	default:
+		if c.offers.pipelining {
+			s.overlapped = true
+			c.behind.Store(true)
+		} else if err := s.takeReading(ctx); err != nil {
+			return err
+		}
+	}
+	if c.broken.Load() {
+		return errEnded
+	}
+	s.reused = c.sent.Add(1) > 1
+	if s.watch.reads && c.br.Buffered() > 0 {
+		return s.unasked()
+	}
+	return nil
+}
+
+// takeReading waits until the other transaction has its answer.
+func (s *send) takeReading(ctx context.Context) error {
+	if !take(ctx, s.c.reading) {
+		return errInterrupted
+	}
+	s.watch.hold(&s.watch.reads)
+	if s.overlapped {
+		s.c.behind.Store(false)
+	}
+	if s.c.broken.Load() {
+		return errEnded
+	}
+	return nil
+}
+
+// unasked reads what came before the first command: a 421 said in parting, or nonsense.
+func (s *send) unasked() error {
+	code, text, err := s.read(s.c.timeout)
+	if err == nil && code == 421 {
+		return s.parting(StageMail, code, text)
+	}
+	return protocolError("the server spoke before it was asked")
+}

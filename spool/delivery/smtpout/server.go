@@ -1,0 +1,102 @@
+package smtpout
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"time"
+
+	"notices/spool"
+)
+
+// TLSMode says how TLS begins. The zero value is TLSAuto.
+type TLSMode string
+
+// TLS modes, as in notices.toml(5).
+const (
+	TLSAuto     TLSMode = "auto"     // implicit at port 465, else STARTTLS
+	TLSImplicit TLSMode = "implicit" // TLS from the first byte (RFC 8314 3.3)
+	TLSStart    TLSMode = "starttls" // RFC 3207
+)
+
+// Server is all that a conversation needs to know about one server. It is plain
+// data, may be copied, and is not changed by this package.
+type Server struct {
+	Name string // "1", "2", "google"...: goes into Reply.Server
+	Host string // a name or an IP address; the certificate must be for it
+	Port int
+	TLS  TLSMode
+	// AllowNonSecure lets the ladder of Open step down: verified TLS, TLS that could
+	// not be verified, none. Without it: no verified TLS, no mail, no password.
+	AllowNonSecure bool
+	// AllowNonSecureLogin lets the password travel over the last two as well. A token never does.
+	AllowNonSecureLogin bool
+	Hello               string // EHLO name; empty: localhost
+	Login               string // user name for AUTH
+	// Password is asked once for each Open, before anything is dialled. nil: no AUTH, unless Tokens is set.
+	Password func(context.Context) (string, error)
+	Tokens   TokenSource    // XOAUTH2 instead of a password; nil otherwise
+	Roots    *x509.CertPool // nil: the system's
+	// Timeout is the longest wait for each step: one address to connect, the TLS handshake,
+	// each whole reply, each 64 KiB of the message written. DataTimeout is that for the
+	// reply to the final dot. 0: 60 s and 10 min (RFC 5321 4.5.3.2.6).
+	Timeout, DataTimeout time.Duration
+	Now                  func() time.Time // for Reply.At; nil: time.Now
+	Observe              func(Step)       // may be nil; called in the goroutine that runs Open or Send
+	Dial                 Dialer           // nil: the host is looked up and dialled; for tests
+}
+
+// Dialer is the form of net.Dialer.DialContext. One that is set gets the host's
+// name, and looks it up itself.
+type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// TokenSource gives OAuth access tokens.
+type TokenSource interface {
+	Token(ctx context.Context) (string, error)
+	// Refresh returns another token than stale, which a server has refused.
+	Refresh(ctx context.Context, stale string) (string, error)
+}
+
+// Stage is a step of the conversation.
+type Stage string
+
+// Stages, in the order in which they come.
+const (
+	StageSecret   Stage = "secret"    // the password or token is fetched
+	StageDNS      Stage = "dns"       // Detail: the addresses
+	StageConnect  Stage = "connect"   // Detail: the address that answered
+	StageTLS      Stage = "tls"       // Detail: version, cipher, certificate
+	StageGreeting Stage = "greeting"  // the 220 line
+	StageHello    Stage = "ehlo"      // Detail: what the server offers
+	StageStartTLS Stage = "starttls"  // the reply to STARTTLS
+	StageStepDown Stage = "step down" // Detail: why the mail goes out less secure
+	StageAuth     Stage = "auth"
+	StageReset    Stage = "rset"
+	StageMail     Stage = "mail"
+	StageRcpt     Stage = "rcpt"
+	StageData     Stage = "data" // the reply to DATA
+	StageBody     Stage = "body" // the message is being written
+	StageDot      Stage = "dot"  // the reply to the final dot
+	StageQuit     Stage = "quit"
+)
+
+// Step is what Observe is told: a stage that succeeded, or failed with Err.
+// Nothing in it is secret.
+type Step struct {
+	Stage  Stage
+	Detail string
+	Err    error
+	TLS    *tls.ConnectionState // with StageTLS
+}
+
+// Error is why Open failed. The outcome is of server scope and Deferred: no
+// message fails for a server that could not be spoken to.
+type Error struct {
+	Outcome spool.Outcome
+	Err     error // the cause; may be nil: the reply says it all
+}
+
+func (e *Error) Error() string { return e.Outcome.Reply.String() }
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,22 @@
+package smtpout
+
+import (
+	"errors"
+	"io"
+
+	"notices/spool/recode"
+)
+
+// recode writes the message with its 8-bit parts re-encoded, for a server without
+// 8BITMIME (RFC 6152 3: such a server must not be sent 8-bit content, whatever it may
+// tolerate).
+func (b *body) recode(w io.Writer) error {
+	return recode.Recode(w, b.message, b.size, recode.Options{SevenBit: true})
+}
+
+// unchangeable reports whether re-encoding would break a signature, or a header is
+// 8-bit. Postfix breaks the signature then, Exim sends 8 bits all the same; here the
+// server cannot take the message and the next one is asked.
+func unchangeable(err error) bool {
+	return errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader)
+}

@@ -1,0 +1,306 @@
+package smtptest
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// filtering is the listener that go-smtp accepts from.
+type filtering struct{ s *Server }
+
+func (f filtering) Addr() net.Addr { return f.s.listener.Addr() }
+func (f filtering) Close() error   { return f.s.listener.Close() }
+
+func (f filtering) Accept() (net.Conn, error) {
+	for {
+		conn, err := f.s.listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		number, refused := f.admit()
+		if !refused {
+			return newFilter(f.s, conn, number), nil
+		}
+		io.WriteString(conn, "421 4.7.0 too many connections\r\n")
+		conn.Close()
+	}
+}
+
+func (f filtering) admit() (number int, refused bool) {
+	limit := f.s.now().MaxConnections
+	f.s.count(func(c *Counts) {
+		c.Connections++
+		number = c.Connections
+		if refused = limit > 0 && c.Open >= limit; refused {
+			c.Refused++
+			return
+		}
+		c.Open++
+	})
+	return number, refused
+}
+
+// filter is one connection. go-smtp reads one command at a time from it and writes
+// the reply before it reads the next, so the filter knows which reply is to what.
+type filter struct {
+	net.Conn // raw or TLS
+	s        *Server
+	br       *bufio.Reader
+	number   int
+	secure   bool
+	closed   bool
+
+	stage    string
+	data     bool // within a message
+	first    bool // its first line is next
+	prompted bool // the last reply was 334
+	messages int
+
+	rest  []byte // of a line that go-smtp has not read yet
+	reply []byte // being written by go-smtp
+	// answer replaces go-smtp's reply to the dot.
+	answer string
+}
+
+func newFilter(s *Server, conn net.Conn, number int) *filter {
+	c := &filter{s: s, number: number, stage: "connect"}
+	c.use(conn)
+	return c
+}
+
+func (c *filter) use(conn net.Conn) {
+	c.Conn, c.br = conn, bufio.NewReaderSize(conn, 64<<10)
+}
+
+func (c *filter) Close() error {
+	if !c.closed {
+		c.closed = true
+		c.s.count(func(n *Counts) { n.Open-- })
+	}
+	return c.Conn.Close()
+}
+
+// startTLS puts TLS between the wire and the filter.
+func (c *filter) startTLS(config *tls.Config) error {
+	tc := tls.Server(c.Conn, config)
+	if err := tc.Handshake(); err != nil {
+		return err
+	}
+	c.use(tc)
+	c.secure = true
+	return nil
+}
+
+// Read gives go-smtp the next line that is for it.
+func (c *filter) Read(p []byte) (int, error) {
+	for len(c.rest) == 0 {
+		line, err := c.br.ReadSlice('\n')
+		if err != nil && !(c.data && errors.Is(err, bufio.ErrBufferFull)) {
+			return 0, err
+		}
+		if c.data {
+			err = c.body(line)
+		} else {
+			err = c.command(line)
+		}
+		if err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.rest)
+	c.rest = c.rest[n:]
+	return n, nil
+}
+
+func (c *filter) body(line []byte) error {
+	c.rest = line
+	reply := c.s.now().Reply
+	if c.first && reply != nil {
+		if answer := reply("body", string(line)); answer != "" {
+			return c.play(answer)
+		}
+	}
+	c.first = false
+	if string(line) == ".\r\n" {
+		c.data, c.stage, c.answer = false, "dot", ""
+		if reply != nil {
+			c.answer = reply("dot", ".")
+		}
+	}
+	return nil
+}
+
+// command decides whether a command goes to go-smtp or is answered here.
+func (c *filter) command(line []byte) error {
+	text := strings.TrimRight(string(line), "\r\n")
+	c.log(text)
+	o := c.s.now()
+	if c.br.Buffered() > 0 {
+		c.s.count(func(n *Counts) { n.Early++ })
+	}
+	if o.Reply != nil {
+		if answer := o.Reply(c.stage, text); answer != "" {
+			return c.play(answer)
+		}
+	}
+	switch {
+	case c.stage == "STARTTLS" && c.offersTLS(&o):
+		if err := c.play("220 2.0.0 go ahead"); err != nil {
+			return err
+		}
+		return c.startTLS(o.TLS)
+	case c.stage == "AUTH" && !c.prompted && !c.offersAuth(&o):
+		return c.play("538 5.7.11 encryption required")
+	case c.stage == "MAIL" && o.MaxMessages > 0 && c.messages >= o.MaxMessages:
+		return c.play("421 4.7.0 enough for one connection\n" + Drop)
+	case c.stage == "MAIL":
+		c.messages++
+	}
+	c.rest = bytes.Clone(line)
+	return nil
+}
+
+// log notes the command and its stage; what AUTH sends is not kept.
+func (c *filter) log(text string) {
+	if c.prompted {
+		c.s.note("***")
+		return
+	}
+	words := strings.Fields(text)
+	c.stage = ""
+	if len(words) > 0 {
+		c.stage = strings.ToUpper(words[0])
+	}
+	if c.stage == "AUTH" && len(words) > 2 {
+		text = strings.Join(words[:2], " ") + " ***"
+	}
+	c.s.note(text)
+}
+
+func (c *filter) offersTLS(o *Options) bool { return o.TLS != nil && !o.Implicit && !c.secure }
+
+func (c *filter) offersAuth(o *Options) bool {
+	return (o.Users != nil || o.Tokens != nil) && (c.secure || o.ClearLogin)
+}
+
+// Write takes go-smtp's reply line by line and lets it out when it is whole.
+func (c *filter) Write(p []byte) (int, error) {
+	c.reply = append(c.reply, p...)
+	start := bytes.LastIndexByte(bytes.TrimSuffix(c.reply, []byte("\r\n")), '\n') + 1
+	last := c.reply[start:]
+	if len(last) < 4 || last[3] == '-' || !bytes.HasSuffix(last, []byte("\r\n")) {
+		return len(p), nil
+	}
+	reply := c.reply
+	c.reply = nil
+	return len(p), c.release(reply)
+}
+
+func (c *filter) release(reply []byte) error {
+	o := c.s.now()
+	switch c.stage {
+	case "connect":
+		if o.TLS != nil && o.Implicit && !c.secure {
+			if err := c.startTLS(o.TLS); err != nil {
+				return err
+			}
+		}
+		if o.Reply != nil {
+			if answer := o.Reply("connect", ""); answer != "" {
+				return c.play(answer)
+			}
+		}
+	case "EHLO":
+		reply = c.offers(reply, &o)
+	case "dot":
+		if c.answer != "" {
+			return c.play(c.answer)
+		}
+	}
+	c.prompted = bytes.HasPrefix(reply, []byte("334"))
+	c.data = c.stage == "DATA" && bytes.HasPrefix(reply, []byte("354"))
+	c.first = c.data
+	_, err := c.Conn.Write(reply)
+	return err
+}
+
+// offers makes of go-smtp's EHLO answer what the options say.
+func (c *filter) offers(reply []byte, o *Options) []byte {
+	lines := strings.Split(strings.TrimSuffix(string(reply), "\r\n"), "\r\n")
+	kept := []string{lines[0][4:]}
+	for _, line := range lines[1:] {
+		keyword, _, _ := strings.Cut(line[4:], " ")
+		switch {
+		case keyword == "CHUNKING", keyword == "PIPELINING" && o.NoPipelining, keyword == "8BITMIME" && o.No8BitMIME,
+			keyword == "SMTPUTF8" && !o.SMTPUTF8, keyword == "AUTH" && !c.offersAuth(o):
+		case keyword == "SIZE":
+			kept = append(kept, "SIZE "+strconv.FormatInt(o.Size, 10))
+		default:
+			kept = append(kept, line[4:])
+		}
+	}
+	if c.offersTLS(o) {
+		kept = append(kept, "STARTTLS")
+	}
+	return []byte("250-" + strings.Join(kept[:len(kept)-1], "\r\n250-") + "\r\n250 " + kept[len(kept)-1] + "\r\n")
+}
+
+// errOver ends a connection from our side.
+var errOver = errors.New("smtptest: the connection is over")
+
+// play answers the client with what Options.Reply gave.
+func (c *filter) play(answer string) error {
+	reply, ending := splitAnswer(answer)
+	if _, err := io.WriteString(c.Conn, reply); err != nil {
+		return err
+	}
+	if ending == "" {
+		return nil
+	}
+	end(c.Conn, ending)
+	c.Conn.Close()
+	return errOver
+}
+
+// end plays one of the endings, until the client hangs up.
+func end(conn net.Conn, ending string) {
+	switch ending {
+	case Reset:
+		raw := conn
+		if tc, ok := raw.(*tls.Conn); ok {
+			raw = tc.NetConn()
+		}
+		if tcp, ok := raw.(*net.TCPConn); ok {
+			tcp.SetLinger(0)
+			tcp.Close()
+		}
+	case Silent:
+		io.Copy(io.Discard, conn)
+	case Drip:
+		for _, err := io.WriteString(conn, "250-"); err == nil; time.Sleep(100 * time.Millisecond) {
+			_, err = io.WriteString(conn, "x")
+		}
+	case Flood:
+		pour(conn, "250-more of the same\r\n")
+	case Line:
+		io.WriteString(conn, "250 ")
+		pour(conn, "and so on ")
+	}
+}
+
+// pour writes the same again and again until the client hangs up.
+func pour(conn net.Conn, text string) {
+	b := bytes.Repeat([]byte(text), 1000)
+	for {
+		if _, err := conn.Write(b); err != nil {
+			return
+		}
+	}
+}

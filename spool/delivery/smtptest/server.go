@@ -1,0 +1,135 @@
+package smtptest
+
+import (
+	"context"
+	"io"
+	"log"
+	"net"
+	"slices"
+	"sync"
+
+	"github.com/emersion/go-smtp"
+)
+
+// Message is what a Server was sent and answered with 2xx.
+type Message struct {
+	Sender         string
+	Recipients     []string
+	Data           []byte // dots unstuffed
+	Login          string // who was logged in
+	TLS            bool
+	EightBit, UTF8 bool  // parameters of MAIL
+	Size           int64 // SIZE= of MAIL
+	Connection     int   // the how manieth connection it came over, from 1
+}
+
+// Server records what it is sent. Its methods may be called at any time.
+type Server struct {
+	listener net.Listener
+	smtp     *smtp.Server
+
+	mu       sync.Mutex
+	options  Options
+	messages []Message
+	commands []string
+	counts   Counts
+}
+
+// Counts are what happened to a Server so far.
+type Counts struct {
+	Connections int // accepted
+	Refused     int // of those, one too many (MaxConnections)
+	Open, Peak  int // open now; the most at once
+	Logins      int // AUTHs that succeeded
+	LoginErrors int // and that did not
+	Early       int // commands that came before the one before them was answered
+}
+
+// Start runs a server on a loopback port.
+func Start(o Options) (*Server, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, err
+	}
+	s := &Server{listener: l, options: o}
+	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
+	s.smtp.Domain = "mail.example.org"
+	s.smtp.AllowInsecureAuth = true // the filter decides
+	s.smtp.EnableSMTPUTF8 = true    // likewise
+	s.smtp.MaxLineLength = 12288    // RFC 4954 section 4, for tokens
+	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
+	go s.smtp.Serve(filtering{s})
+	return s, nil
+}
+
+// New is Start for tests: it fails the test on error and closes the server at its end.
+func New(t TB, o Options) *Server {
+	t.Helper()
+	s, err := Start(o)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	t.Cleanup(s.Close)
+	return s
+}
+
+// Host is the address that the server listens on.
+func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.String() }
+
+// Port is the port that the server listens on.
+func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
+
+// Dial reaches the server whatever the address: for certificates with another name.
+func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", s.listener.Addr().String())
+}
+
+// Messages are those that were answered with 2xx, in order.
+func (s *Server) Messages() []Message {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.messages)
+}
+
+// Commands are all command lines so far, without what AUTH sends.
+func (s *Server) Commands() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Clone(s.commands)
+}
+
+// Counts tells what happened so far.
+func (s *Server) Counts() Counts {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.counts
+}
+
+// Set changes the options from the next command on.
+func (s *Server) Set(change func(*Options)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.options)
+}
+
+// Close ends the server and its connections.
+func (s *Server) Close() { s.smtp.Close() }
+
+func (s *Server) now() Options {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.options
+}
+
+func (s *Server) count(change func(*Counts)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change(&s.counts)
+	s.counts.Peak = max(s.counts.Peak, s.counts.Open)
+}
+
+func (s *Server) note(command string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.commands = append(s.commands, command)
+}
