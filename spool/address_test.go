@@ -10,7 +10,7 @@ func TestCheckAddress(t *testing.T) {
 		"patron@example.org", "first.last@sub.example.org", "a@b", "x+tag@example.org", "o'brien@example.org",
 		`"two words"@example.org`, `"a\"b"@example.org`, "user@[192.0.2.1]", "user@[IPv6:2001:db8::1]",
 		"jürgen@bücher.example", "用户@例え.example", "_dmarc@_tcp.example.org", "-weird@example.org",
-		"!#$%&'*/=?^_`{|}~@example.org", strings.Repeat("a", 64) + "@example.org",
+		"!#$%&'*/=?^_`{|}~@example.org", "a..b@docomo.example", "a.@docomo.example", strings.Repeat("a", 64) + "@example.org",
 	} {
 		if err := CheckAddress(good); err != nil {
 			t.Errorf("%q: %v", good, err)
@@ -18,7 +18,7 @@ func TestCheckAddress(t *testing.T) {
 	}
 	for _, bad := range []string{
 		"", "@", "a@", "@b", "nobody", "a b@example.org", "a@b c", "<a@b>", "a@b>", "a<b@c", "a@b\r\nRCPT TO:<x@y>", "a\x00@b",
-		"a@b\n", "a..b@c", ".a@c", "a.@c", "a@.c", "a@c.", "a@c..d", "a@-c", "a@c-", `"a@b`, `"a"b"@c`, `"a\"@c`, `""@c`,
+		"a@b\n", ".@c", "..@c", "a@.c", "a@c.", "a@c..d", "a@-c", "a@c-", `"a@b`, `"a"b"@c`, `"a\"@c`, `""@c`,
 		`"a<b"@c`, "a@[1.2.3]", "a@[1.2.3.4", "a@[IPv6:1.2.3.4]", "a@[::1]", "a,b@c", "a;b@c", "a:b@c", "(c)a@b", "a@b\x7f",
 		"\xff@b", strings.Repeat("a", 65) + "@b", "a@" + strings.Repeat("b.", 130) + "c", "a@" + strings.Repeat("b", 64),
 	} {

@@ -2,9 +2,12 @@ package smtpout
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
+
+	"notices/spool/recode"
 )
 
 // piece is how much of a message is written at once: the unit of progress that one
@@ -34,11 +37,12 @@ func newBody(t *Transaction, sevenBit bool) (*body, error) {
 	if sevenBit {
 		// Once for nothing: what cannot be re-encoded is found before MAIL, and SIZE is right.
 		var count counter
-		if err := b.recode(&count); err != nil {
-			return nil, err
-		}
+		err := b.recode(&count)
 		b.declared = int64(count)
-		return b, nil
+		if err == nil || !errors.Is(err, recode.ErrHeader) {
+			return b, err
+		}
+		b.sevenBit, b.declared = false, t.Size // sent as it is
 	}
 	if t.Size > piece {
 		return b, nil

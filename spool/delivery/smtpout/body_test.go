@@ -123,6 +123,7 @@ func TestBodySizes(t *testing.T) {
 // The parameters of MAIL: what is needed and offered.
 func TestExtensions(t *testing.T) {
 	plain, eight := "Subject: a\r\n\r\nb\r\n", "Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\nGrüße\r\n"
+	eightHeader := "Subject: Grüße\r\n\r\nb\r\n"
 	for name, c := range map[string]struct {
 		options smtptest.Options
 		change  func(*Transaction)
@@ -137,11 +138,12 @@ func TestExtensions(t *testing.T) {
 		"no 8BITMIME, plain": {smtptest.Options{No8BitMIME: true}, nil, plain, "delivered 250", " SIZE=17", ""},
 		"no 8BITMIME, signed": {smtptest.Options{No8BitMIME: true}, func(t *Transaction) { t.EightBit = true },
 			"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nü\r\n--b--\r\n", "failed message cannot 0", "", ""},
-		"SMTPUTF8":       {smtptest.Options{SMTPUTF8: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eight, "delivered 250", " SIZE=85 BODY=8BITMIME SMTPUTF8", ""},
-		"no SMTPUTF8":    {smtptest.Options{}, func(t *Transaction) { t.UTF8 = true }, eight, "failed message cannot 0", "", ""},
-		"UTF-8 address":  {smtptest.Options{}, func(t *Transaction) { t.Recipients[0] = "bücher@example.org" }, plain, "failed message cannot 0", "", ""},
-		"SIZE fits":      {smtptest.Options{Size: 17}, nil, plain, "delivered 250", " SIZE=17", ""},
-		"SIZE too small": {smtptest.Options{Size: 16}, nil, plain, "failed message cannot 0", "", ""},
+		"SMTPUTF8":                  {smtptest.Options{SMTPUTF8: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eight, "delivered 250", " SIZE=85 BODY=8BITMIME SMTPUTF8", ""},
+		"UTF-8 header":              {smtptest.Options{}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eightHeader, "delivered 250", " SIZE=23 BODY=8BITMIME", ""},
+		"UTF-8 header, no 8BITMIME": {smtptest.Options{No8BitMIME: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eightHeader, "delivered 250", " SIZE=23", ""},
+		"UTF-8 address":             {smtptest.Options{}, func(t *Transaction) { t.Recipients[0] = "bücher@example.org" }, plain, "failed message cannot 0", "", ""},
+		"SIZE fits":                 {smtptest.Options{Size: 17}, nil, plain, "delivered 250", " SIZE=17", ""},
+		"SIZE too small":            {smtptest.Options{Size: 16}, nil, plain, "failed message cannot 0", "", ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			srv := smtptest.New(t, c.options)

@@ -15,7 +15,7 @@ type Transaction struct {
 	Body       io.ReaderAt // canonical: CRLF only, ends in CRLF
 	Size       int64       // octets of Body
 	EightBit   bool        // Body has octets over 127
-	UTF8       bool        // header or an address has them: needs SMTPUTF8
+	UTF8       bool        // the header has them: SMTPUTF8 where it is offered; only addresses need it
 }
 
 // Result is what became of a Transaction.
@@ -83,7 +83,7 @@ func (s *send) prepare() bool {
 		return false
 	}
 	if s.utf8 && !c.offers.utf8 {
-		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which the message needs"))
+		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
 		return false
 	}
 	var err error
@@ -106,7 +106,7 @@ func (s *send) prepare() bool {
 
 // checkAddresses refuses once more what could leave the < > of a command.
 func (s *send) checkAddresses() bool {
-	s.utf8 = s.t.UTF8 || !ascii(s.t.Sender)
+	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || !ascii(s.t.Sender)
 	if s.t.Sender != "" {
 		if err := spool.CheckAddress(s.t.Sender); err != nil {
 			s.settle(s.c.own(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))

@@ -14,9 +14,9 @@ func (b *body) recode(w io.Writer) error {
 	return recode.Recode(w, b.message, b.size, recode.Options{SevenBit: true})
 }
 
-// unchangeable reports whether re-encoding would break a signature, or a header is
-// 8-bit. Postfix breaks the signature then, Exim sends 8 bits all the same; here the
-// server cannot take the message and the next one is asked.
-func unchangeable(err error) bool {
-	return errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader)
-}
+// unchangeable reports whether re-encoding would break a signature. Postfix breaks
+// it then, Exim sends 8 bits all the same; here the server cannot take the message
+// and the next one is asked. A header in 8 bits, which sloppy programs write and
+// which nothing re-encodes here, is sent as it is, as both of them do: readers cope,
+// and returning every such notice would help nobody.
+func unchangeable(err error) bool { return errors.Is(err, recode.ErrSigned) }

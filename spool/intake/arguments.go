@@ -1,0 +1,144 @@
+package intake
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"notices/spool"
+)
+
+// maxRef is the longest reference, in octets: it is kept with every message and
+// shown in lists.
+const maxRef = 255
+
+// arguments checks all that was given beside the message, before that is read.
+func (j *job) arguments() error {
+	if err := j.in.Site.check(); err != nil {
+		return err
+	}
+	if err := j.sender(); err != nil {
+		return err
+	}
+	for _, arg := range j.r.Recipients {
+		if err := j.recipient(arg); err != nil {
+			return err
+		}
+	}
+	if hasControl(j.r.FullName) || !utf8.ValidString(j.r.FullName) {
+		return badUsage("the full name %s has a character that a header must not have", quote(j.r.FullName))
+	}
+	if hasControl(j.r.Ref) || !utf8.ValidString(j.r.Ref) || len(j.r.Ref) > maxRef {
+		return badUsage("the reference %s is not one line of text of at most %d octets", quote(j.r.Ref), maxRef)
+	}
+	j.env.Ref = j.r.Ref
+	if j.r.Expires < 0 {
+		return badUsage("the message would have expired before it is queued: %s", j.r.Expires)
+	}
+	if j.r.Expires > 0 {
+		j.env.ExpiresAt = j.env.QueuedAt.Add(j.r.Expires)
+	}
+	return nil
+}
+
+// sender settles the envelope sender and where returns go.
+func (j *job) sender() error {
+	site := &j.in.Site
+	if site.RewriteFrom && site.Address == "" {
+		return noAddress("rewrite_from makes it the sender of every message")
+	}
+	if j.r.Sender == nil {
+		if site.Address == "" {
+			return noAddress("set it, or name the sender of this message with -f")
+		}
+		j.env.Sender = site.Address
+		return nil
+	}
+	sender := *j.r.Sender
+	if strings.HasPrefix(sender, "<") && strings.HasSuffix(sender, ">") {
+		sender = sender[1 : len(sender)-1]
+	}
+	if sender == "" {
+		return nil
+	}
+	sender, err := j.qualify(sender)
+	if err != nil {
+		return err
+	}
+	if err := checkAddress(sender); err != nil {
+		return badUsage("the sender is malformed: %s", err)
+	}
+	j.env.Sender = sender
+	if site.RewriteFrom && !sameAddress(sender, site.Address) {
+		j.env.Sender, j.env.ReturnTo = site.Address, sender
+	}
+	return nil
+}
+
+// recipient adds one recipient of the command line.
+func (j *job) recipient(arg string) error {
+	addresses := []string{arg}
+	if j.r.Qualify && strings.ContainsAny(arg, "<, ") && !hasControl(arg) {
+		// Callers of sendmail give what stands in a header, too.
+		addresses = addresses[:0]
+		for box := range mailboxes(arg) {
+			addresses = append(addresses, box.address)
+		}
+		if len(addresses) == 0 {
+			return badUsage("the recipient %s is malformed", quote(arg))
+		}
+	}
+	for _, address := range addresses {
+		address, err := j.qualify(address)
+		if err != nil {
+			return err
+		}
+		if err := checkAddress(address); err != nil {
+			return badUsage("a recipient is malformed: %s; nothing was queued", err)
+		}
+		j.to.add(address)
+	}
+	return nil
+}
+
+// qualify gives a name without a domain the site's.
+func (j *job) qualify(address string) (string, error) {
+	if !j.r.Qualify || address == "" || strings.IndexByte(address, '@') >= 0 {
+		return address, nil
+	}
+	if j.in.Site.Address == "" {
+		return "", noAddress("the address " + quote(address) + " needs its domain")
+	}
+	return address + "@" + domainOf(j.in.Site.Address), nil
+}
+
+// check refuses a config that could write a header of its own.
+func (s *Site) check() error {
+	bad := func(key, value, why string) error {
+		return &Error{Kind: BadConfig, Msg: "[site] " + key + " in the config is " + quote(value) + ", which " + why}
+	}
+	if hasControl(s.Name) || !utf8.ValidString(s.Name) {
+		return bad("name", s.Name, "is not one line of text in UTF-8")
+	}
+	if s.Address != "" && spool.CheckAddress(s.Address) != nil {
+		return bad("address", s.Address, "is no mail address")
+	}
+	if s.Hostname != "" && spool.CheckAddress("x@"+s.Hostname) != nil {
+		return bad("hostname", s.Hostname, "is no host name")
+	}
+	return nil
+}
+
+// host is the right side of a Message-ID.
+func (s *Site) host() string {
+	switch {
+	case s.Hostname != "":
+		return s.Hostname
+	case s.Address != "":
+		return domainOf(s.Address)
+	}
+	return "localhost"
+}
+
+func hasControl(s string) bool {
+	return strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
+}

@@ -1,0 +1,120 @@
+package intake
+
+import (
+	"bytes"
+	"errors"
+	"io"
+
+	"notices/spool"
+	"notices/spool/recode"
+)
+
+// maxLine is the longest line that SMTP carries, without its CRLF (RFC 5321 section
+// 4.5.3.1.6).
+const maxLine = recode.MaxLine
+
+// maxCRs is how many CRs before an LF belong to it. More than two were never seen.
+const maxCRs = 4
+
+// body makes the text behind the header canonical.
+type body struct {
+	out     *sink
+	crs     int   // CRs that no other octet followed yet
+	column  int64 // octets of the line so far
+	lines   int   // that have ended, from the beginning of the input
+	longest int64
+	where   int // number of the longest line
+}
+
+// add takes the next piece.
+func (b *body) add(p []byte) error {
+	if i := bytes.IndexByte(p, 0); i >= 0 {
+		return errNUL(b.lines + 1 + bytes.Count(p[:i], []byte("\n")))
+	}
+	if !b.out.eightBit {
+		b.out.eightBit = recode.EightBit(p)
+	}
+	for len(p) > 0 {
+		i := bytes.IndexByte(p, '\n')
+		if i < 0 {
+			b.text(p)
+			break
+		}
+		b.text(p[:i])
+		b.crs = 0
+		b.endLine()
+		p = p[i+1:]
+		if err := b.out.full(); err != nil {
+			return err
+		}
+	}
+	return b.out.full()
+}
+
+// text takes octets among which there is no LF. CRs at their end wait for what
+// follows: before an LF they belong to it, else each ends a line.
+func (b *body) text(p []byte) {
+	for len(p) > 0 {
+		for ; b.crs > 0 && p[0] != '\r'; b.crs-- {
+			b.endLine()
+		}
+		i := bytes.IndexByte(p, '\r')
+		if i < 0 {
+			i = len(p)
+		}
+		b.out.buf = append(b.out.buf, p[:i]...)
+		b.column += int64(i)
+		for p = p[i:]; len(p) > 0 && p[0] == '\r'; p = p[1:] {
+			if b.crs++; b.crs > maxCRs {
+				b.crs--
+				b.endLine()
+			}
+		}
+	}
+}
+
+func (b *body) endLine() {
+	b.lines++
+	if b.column > b.longest {
+		b.longest, b.where = b.column, b.lines
+	}
+	b.column = 0
+	b.out.buf = append(b.out.buf, '\r', '\n')
+}
+
+// end ends the last line.
+func (b *body) end() error {
+	for ; b.crs > 0; b.crs-- {
+		b.endLine()
+	}
+	if b.column > 0 {
+		b.endLine()
+	}
+	return b.out.full()
+}
+
+// recode writes the message once more, with its long lines re-encoded.
+func (j *job) recode(b *body) error {
+	first := j.out
+	var src io.ReaderAt = bytes.NewReader(first.buf)
+	size := int64(len(first.buf))
+	second := &sink{ctx: j.ctx, store: j.in.Store, id: first.id}
+	if first.draft != nil {
+		if err := first.flush(); err != nil {
+			return err
+		}
+		src, size = first.draft, first.draft.Len()
+		second.id = spool.NewID(j.now)
+	}
+	if err := recode.Recode(second, src, size, recode.Options{}); err != nil {
+		second.abort()
+		if errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader) {
+			return &Error{Kind: BadMessage, Err: err, Msg: "the message has a line that is too long: " +
+				lineIs(b.where, b.longest) + ". It cannot be re-encoded: " + err.Error()}
+		}
+		return err
+	}
+	first.abort()
+	j.out = second
+	return nil
+}

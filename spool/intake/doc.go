@@ -1,0 +1,58 @@
+// Package intake takes mail in: from octets and a few words about them (who sends,
+// to whom) it makes a message in the spool. enqueue, import, sendmail and the
+// submission server differ only in the Request they make.
+//
+// One pass, whatever the size: the header is held in memory, at most 1 MiB of it,
+// and the body streams. A small message is read with one Read and a half and
+// written to its Draft with one Write, because most of what an enqueue costs is
+// system calls. Nothing is created in the spool before the header was found good.
+//
+// # What is stored
+//
+// The stored form is canonical: CRLF line ends only, no NUL, no line over 998
+// octets, a line end at its end. Whatever servers further on take for the end of a
+// message (SMTP smuggling), it is not in there.
+//
+//   - CRLF and LF end a line, and so do CR CR LF, which Windows makes of CRLF.
+//   - A CR alone ends a line in the body. In the header it becomes a blank: programs
+//     that guard their header fields against injection often think of LF only, and
+//     what follows a CR must not become a field of its own. (A message without any
+//     LF at all comes from an old Macintosh; there CR ends header lines too.)
+//   - A body with lines over 998 octets is re-encoded by package recode, in a second
+//     pass. In a header or a signed part that is refused.
+//
+// # The header
+//
+// Fields keep their octets, their order and their folding; fields that are added
+// come last. Bcc, Resent-Bcc and Return-Path are removed, an mbox "From " line and a
+// UTF-8 byte order mark before the header too, and a line of blanks within it, which
+// some readers take for its end. A missing (or empty) Date, Message-ID or From is
+// added. A From that is none is made one: "root (Cron Daemon)" gets the domain of the
+// site's address, a name without any address gets the site's address.
+//
+// A line that is neither a field nor a continuation is refused, with its number; so
+// is a message that has no header at all. With Request.Lenient such a line begins
+// the body, as with sendmail and Postfix.
+//
+// Octets over 127 are kept as they are. In the body they set Envelope.EightBit. In a
+// header, too; and there, if the header is valid UTF-8, Envelope.UTF8 (RFC 6532), as
+// does an address that has them. A header in Latin-1 is not what SMTPUTF8 is for:
+// it goes as 8BITMIME, which servers take although RFC 6152 speaks of bodies only.
+//
+// # Recipients
+//
+// They come from the arguments; if there are none, from To, Cc and Bcc, or from
+// Resent-To, Resent-Cc and Resent-Bcc if one of these is there (RFC 5322 section
+// 3.6.6). Addresses are read as net/mail reads them, and where it gives up, by a
+// reader of our own that takes what callers really send (see addresses). What that
+// cannot read is refused, never guessed and never dropped.
+//
+// # rewrite_from
+//
+// With Site.RewriteFrom the From field becomes the site's address. The name shown is
+// still that of the original From, so that a patron sees which branch wrote; without
+// one it is the site's (with Site.FixedName always: a service vouches for it). The
+// original From goes to Reply-To unless there is one, and a Sender field, which would
+// contradict, is removed. The envelope sender becomes the site's address and returns
+// go to the original one; a null sender stays null, or returns would come to life.
+package intake

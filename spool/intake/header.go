@@ -1,0 +1,170 @@
+package intake
+
+import (
+	"bytes"
+	"strings"
+)
+
+// header is a header in canonical form.
+type header struct {
+	text   []byte // every line ends in CRLF; without the empty line
+	fields []field
+	size   int // octets it took of the input, with what was before and the empty line
+	lines  int // lines of the input it took
+}
+
+// field is a place in header.text.
+type field struct {
+	start, colon, end int
+	line              int // of the input, from 1
+}
+
+func (h *header) raw(f field) []byte { return h.text[f.start:f.end] }
+
+// value is what stands behind the colon, with its folding.
+func (h *header) value(f field) string { return string(h.text[f.colon+1 : f.end-2]) }
+
+func (h *header) is(f field, name string) bool {
+	return strings.EqualFold(string(bytes.TrimRight(h.text[f.start:f.colon], " \t")), name)
+}
+
+// has reports whether the field says anything.
+func (h *header) has(f field) bool { return strings.Trim(h.value(f), " \t\r\n") != "" }
+
+// first is the first field of that name that says anything.
+func (h *header) first(name string) (field, bool) {
+	for _, f := range h.fields {
+		if h.is(f, name) && h.has(f) {
+			return f, true
+		}
+	}
+	return field{}, false
+}
+
+// parseHeader reads the header that b begins with; whole: b is all there is. It
+// returns nil when more is needed to know where the header ends.
+func parseHeader(b []byte, whole, lenient bool) (*header, error) {
+	h := &header{text: make([]byte, 0, min(len(b)+len(b)/16, pieceSize)), fields: make([]field, 0, 16)}
+	h.skipPreface(b)
+	for {
+		line, next, ok := cutLine(b[h.size:], whole)
+		if !ok {
+			return nil, nil
+		}
+		if next == 0 || len(line) == 0 {
+			// Its end, or that of the message.
+			h.size += next
+			h.lines += min(next, 1)
+			return h, h.check(lenient)
+		}
+		if bytes.IndexByte(line, 0) >= 0 {
+			return nil, errNUL(h.lines + 1)
+		}
+		if !h.take(line) {
+			if !lenient {
+				return nil, h.notAField(line)
+			}
+			return h, nil
+		}
+		h.size += next
+		h.lines++
+	}
+}
+
+// skipPreface steps over what some programs write before the header: a byte order
+// mark, the "From " line of an mbox.
+func (h *header) skipPreface(b []byte) {
+	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
+		h.size = 3
+	}
+	line, next, _ := cutLine(b[h.size:], true)
+	rest, found := bytes.CutPrefix(line, []byte("From "))
+	if found && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":")) {
+		h.size += next
+		h.lines++
+	}
+}
+
+// cutLine returns the first line of b, without the line end, and where the next one
+// begins. The last line may have no line end if b is whole.
+func cutLine(b []byte, whole bool) (line []byte, next int, ok bool) {
+	i := bytes.IndexByte(b, '\n')
+	if i < 0 {
+		return bytes.TrimRight(b, "\r"), len(b), whole
+	}
+	return bytes.TrimRight(b[:i], "\r"), i + 1, true
+}
+
+// take adds a line; false: it is no part of a header.
+func (h *header) take(line []byte) bool {
+	if line[0] == ' ' || line[0] == '\t' {
+		if len(h.fields) == 0 {
+			return false
+		}
+		if len(bytes.Trim(line, " \t\r")) == 0 {
+			// Some readers take it for the end of the header.
+			return true
+		}
+		h.append(line)
+		h.fields[len(h.fields)-1].end = len(h.text)
+		return true
+	}
+	colon := colonOf(line)
+	if colon < 0 {
+		return false
+	}
+	start := len(h.text)
+	h.append(line)
+	h.fields = append(h.fields, field{start: start, colon: start + colon, end: len(h.text), line: h.lines + 1})
+	return true
+}
+
+func (h *header) append(line []byte) {
+	start := len(h.text)
+	h.text = append(h.text, line...)
+	for i := start; i < len(h.text); i++ {
+		if h.text[i] == '\r' {
+			h.text[i] = ' '
+		}
+	}
+	h.text = append(h.text, '\r', '\n')
+}
+
+// colonOf is the place of the colon behind a field's name, or -1: printable ASCII
+// (RFC 5322 section 2.2), and blanks, which are obsolete (section 4.5.3).
+func colonOf(line []byte) int {
+	blank := false
+	for i, c := range line {
+		switch {
+		case c == ':':
+			if i == 0 {
+				return -1
+			}
+			return i
+		case c == ' ' || c == '\t':
+			blank = true
+		case blank || c < ' ' || c >= 0x7f:
+			return -1
+		}
+	}
+	return -1
+}
+
+// check is for a header that ended well.
+func (h *header) check(lenient bool) error {
+	if len(h.fields) > 0 || lenient {
+		return nil
+	}
+	return badMessage("the message has no header: it begins with an empty line. It must begin with fields such as To: and Subject:, then an empty line, then the text")
+}
+
+func (h *header) notAField(line []byte) error {
+	if len(h.fields) == 0 {
+		return badMessage("the message has no header: its first line is %s. It must begin with fields such as To: and Subject:, then an empty line, then the text", quote(string(line)))
+	}
+	return badMessage("line %d of the message is no header field: %s. Is the empty line missing that ends the header?", h.lines+1, quote(string(line)))
+}
+
+func errNUL(line int) error {
+	return badMessage("line %d of the message has a NUL octet: this is no mail text; attach files in base64", line)
+}

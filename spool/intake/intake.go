@@ -1,0 +1,147 @@
+package intake
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"time"
+
+	"notices/spool"
+	"notices/spool/maillog"
+)
+
+// Site is who sends, as in [site] of the config.
+type Site struct {
+	Name     string
+	Address  string // default sender; may be empty
+	Hostname string // for Message-ID: a name or an address literal
+	// RewriteFrom makes From and the envelope sender Address.
+	RewriteFrom bool
+	// FixedName, with RewriteFrom: From shows Name, whatever name the message gives.
+	FixedName bool
+}
+
+// Intake stores messages. It is safe for concurrent use.
+type Intake struct {
+	Store   spool.Store
+	Site    Site
+	MaxSize int64            // [spool] max_message_size, in octets as given; 0: no limit
+	Now     func() time.Time // nil: time.Now
+	Log     *maillog.Log     // nil: silent
+}
+
+// Request is one message and what was said about it.
+type Request struct {
+	// Sender is the envelope sender; nil: the site's address; "" or "<>": the null sender.
+	Sender *string
+	// Recipients are addresses, not a list in header syntax; empty: from the header.
+	Recipients []string
+	// FromHeader adds those of the header to Recipients (sendmail -t).
+	FromHeader bool
+	Ref        string
+	Expires    time.Duration // from now; 0: [retry] give_up decides
+	Body       io.Reader     // the message
+
+	// Qualify gives names without @ the domain of the site's address (sendmail).
+	Qualify bool
+	// Lenient lets the body begin where no header field does, instead of refusing it.
+	Lenient bool
+	// FullName is for a From that is added (sendmail -F); empty: the site's name.
+	FullName string
+}
+
+// Accept stores a message. When it returns no error the message is durable; else
+// nothing was stored, but with spool.ErrUnsure that is not known. What is wrong with
+// the request is an *Error; trouble of Body and Store is passed on, wrapped.
+func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
+	d, env, err := in.Draft(ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if _, err := in.Store.Commit(ctx, d); err != nil {
+		_ = d.Abort() // what it cannot remove is swept
+		return "", fmt.Errorf("message %s: %w", env.ID, err)
+	}
+	in.Log.Queued(env)
+	return env.ID, nil
+}
+
+// Prepare makes a sealed draft, for a caller that commits many at once. The caller
+// commits or aborts it.
+func (in *Intake) Prepare(ctx context.Context, r Request) (spool.Draft, error) {
+	d, _, err := in.Draft(ctx, r)
+	return d, err
+}
+
+// Draft is Prepare and the envelope that was sealed, for the log.
+func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
+	j := &job{in: in, r: r, ctx: ctx, now: in.now()}
+	d, err := j.run()
+	if err != nil {
+		j.out.abort()
+		return nil, nil, err
+	}
+	return d, &j.env, nil
+}
+
+func (in *Intake) now() time.Time {
+	if in.Now == nil {
+		return time.Now()
+	}
+	return in.Now()
+}
+
+// job is one message on its way in.
+type job struct {
+	in  *Intake
+	r   Request
+	ctx context.Context
+	now time.Time
+	env spool.Envelope
+	out *sink
+	to  recipients
+}
+
+func (j *job) run() (spool.Draft, error) {
+	j.env.ID = spool.NewID(j.now)
+	j.env.QueuedAt = j.now.UTC().Truncate(time.Second)
+	j.out = &sink{ctx: j.ctx, store: j.in.Store, id: j.env.ID}
+	if err := j.arguments(); err != nil {
+		return nil, err
+	}
+	src := &input{ctx: j.ctx, r: j.r.Body, max: j.in.MaxSize}
+	h, err := src.header(j.r.Lenient)
+	if err != nil {
+		return nil, err
+	}
+	if err := j.header(h, len(src.buf)); err != nil {
+		return nil, err
+	}
+	b := &body{out: j.out, lines: h.lines}
+	if err := src.each(b.add); err != nil {
+		return nil, err
+	}
+	if err := b.end(); err != nil {
+		return nil, err
+	}
+	if b.longest > maxLine {
+		if err := j.recode(b); err != nil {
+			return nil, err
+		}
+	}
+	return j.seal()
+}
+
+// seal writes what is left of the message, and its envelope.
+func (j *job) seal() (spool.Draft, error) {
+	if err := j.out.flush(); err != nil {
+		return nil, err
+	}
+	j.env.ID = j.out.id
+	j.env.Size = j.out.draft.Len()
+	j.env.EightBit = j.out.eightBit
+	if err := j.out.draft.Seal(j.env); err != nil {
+		return nil, fmt.Errorf("writing the message: %w", err)
+	}
+	return j.out.draft, nil
+}

@@ -1,0 +1,56 @@
+package intake
+
+import (
+	"io"
+	"mime/quotedprintable"
+	"strings"
+	"testing"
+)
+
+// TestLongLines are re-encoded, whether the message was small or not.
+func TestLongLines(t *testing.T) {
+	for _, size := range []int{999, 5000, 200_000} {
+		long := strings.Repeat("ü-", size/3)
+		d := newDesk(site)
+		q := d.must(t, plain(complete+"Content-Type: text/html; charset=utf-8\n\nshort\n"+long+"\n"))
+		checkCanonical(t, q.text)
+		header, body := q.parts()
+		if !strings.HasSuffix(header, "Content-Transfer-Encoding: quoted-printable\r\nMIME-Version: 1.0\r\n") &&
+			!strings.HasSuffix(header, "MIME-Version: 1.0\r\nContent-Transfer-Encoding: quoted-printable\r\n") {
+			t.Errorf("header %q", header)
+		}
+		text, err := io.ReadAll(quotedprintable.NewReader(strings.NewReader(body)))
+		if err != nil || string(text) != "short\r\n"+long+"\r\n" {
+			t.Errorf("%d octets decode to %d octets, %v", len(long), len(text), err)
+		}
+		if q.EightBit || d.store.open != 0 {
+			t.Errorf("eight bits: %v, %d drafts open", q.EightBit, d.store.open)
+		}
+	}
+}
+
+func TestLongLineOf998(t *testing.T) {
+	line := strings.Repeat("x", 998)
+	q := newDesk(site).must(t, plain(complete+"\n"+line+"\n"))
+	if _, body := q.parts(); body != line+"\r\n" {
+		t.Errorf("body %q", body)
+	}
+}
+
+// TestLongLinesRefused in a message that was written already: nothing is left.
+func TestLongLinesRefused(t *testing.T) {
+	in := complete + "Content-Type: multipart/signed; boundary=b\n\n--b\n\n" + strings.Repeat("x", 300_000) + "\n--b--\n"
+	if err := newDesk(site).refused(t, plain(in)); err.Kind != BadMessage || !strings.Contains(err.Error(), "line 8 has 300000 octets") {
+		t.Errorf("kind %d, %v", err.Kind, err)
+	}
+}
+
+// TestLongHeaderLine names the line; in what is removed it does not matter.
+func TestLongHeaderLine(t *testing.T) {
+	patrons := strings.Repeat("patron@example.net, ", 100)
+	err := newDesk(site).refused(t, plain(complete+"To: "+patrons+"\n\nx\n"))
+	if err.Kind != BadMessage || !strings.Contains(err.Error(), "line 4 has 2004 octets, 998 are allowed") {
+		t.Errorf("kind %d, %v", err.Kind, err)
+	}
+	newDesk(site).must(t, plain(complete+"Bcc: "+patrons+"\n\nx\n"))
+}

@@ -1,0 +1,95 @@
+package intake
+
+import (
+	"errors"
+	"strings"
+
+	"notices/spool"
+	"notices/spool/recode"
+)
+
+// recipients is a list in which none is twice.
+type recipients struct {
+	list []string
+	seen map[string]struct{}
+	utf8 bool // one has octets over 127
+}
+
+func (r *recipients) add(address string) {
+	key := canonical(address)
+	if _, twice := r.seen[key]; twice {
+		return
+	}
+	if r.seen == nil {
+		r.seen = make(map[string]struct{})
+	}
+	r.seen[key] = struct{}{}
+	r.list = append(r.list, address)
+	r.utf8 = r.utf8 || recode.EightBit([]byte(address))
+}
+
+// recipientsOf takes the recipients from the header, if they are to come from there.
+func (j *job) recipientsOf(h *header) error {
+	if len(j.to.list) == 0 || j.r.FromHeader {
+		given := j.to
+		j.to = recipients{}
+		if err := j.headerRecipients(h); err != nil {
+			return err
+		}
+		for _, address := range given.list {
+			j.to.add(address)
+		}
+	}
+	if len(j.to.list) == 0 {
+		return badMessage("the message has no recipient: name one as an argument, or in a To, Cc or Bcc field")
+	}
+	j.env.Recipients = j.to.list
+	return nil
+}
+
+func (j *job) headerRecipients(h *header) error {
+	names := []string{"To", "Cc", "Bcc"}
+	for _, resent := range []string{"Resent-To", "Resent-Cc", "Resent-Bcc"} {
+		if _, found := h.first(resent); found {
+			names = []string{"Resent-To", "Resent-Cc", "Resent-Bcc"}
+		}
+	}
+	for _, f := range h.fields {
+		for _, name := range names {
+			if h.is(f, name) {
+				if err := j.fieldRecipients(name, h.value(f)); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (j *job) fieldRecipients(name, value string) error {
+	for box := range mailboxes(value) {
+		address, err := j.qualify(box.address)
+		if err != nil {
+			return err
+		}
+		if err := checkAddress(address); err != nil {
+			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, err)
+		}
+		j.to.add(address)
+	}
+	return nil
+}
+
+// checkAddress is spool.CheckAddress with an error that does not repeat a megabyte.
+func checkAddress(address string) error {
+	if len(address) > 254 {
+		return errors.New("address " + quote(address) + " is too long")
+	}
+	if address == "" {
+		return errors.New("there is no address")
+	}
+	if strings.IndexByte(address, '@') < 0 {
+		return errors.New("address " + quote(address) + " has no @ and no domain")
+	}
+	return spool.CheckAddress(address)
+}

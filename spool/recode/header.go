@@ -1,0 +1,189 @@
+package recode
+
+import (
+	"bytes"
+	"fmt"
+	"strings"
+)
+
+// maxField is how much of a Content-Type or Content-Transfer-Encoding is looked at.
+const maxField = 16 << 10
+
+// span is a field in the message, with its line ends.
+type span struct{ start, end int64 }
+
+// header is what matters of an entity's header.
+type header struct {
+	start, end int64 // end: of the last field
+	body       int64
+	place      place
+
+	typed    bool // has a Content-Type
+	mime     bool // has a MIME-Version
+	kind     kind
+	encoding encoding
+	wide     bool   // the encoding announces octets over 127
+	labels   []span // the Content-Transfer-Encoding; in bad mail several
+}
+
+// readHeader reads the header that begins at off. It ends at an empty line, or where
+// no field begins, or at a delimiter.
+func (k *walker) readHeader(off int64, in place) (*header, error) {
+	h := &header{start: off, end: off, body: off, place: in}
+	var f fields
+	for h.body < k.src.size {
+		l, err := k.src.line(h.body)
+		if err != nil {
+			return nil, err
+		}
+		if l.length == 0 {
+			h.body = l.next
+			break
+		}
+		if k.delimits(l).found || !f.take(h, l) {
+			break
+		}
+		if err := k.checkHeaderLine(l); err != nil {
+			return nil, err
+		}
+		h.end, h.body = l.next, l.next
+	}
+	h.kind = parseKind(f.kind)
+	switch {
+	case h.kind.major != "":
+	case in.digest:
+		h.kind = kind{major: "message", minor: "rfc822"}
+	default:
+		h.kind = kind{major: "text", minor: "plain"}
+	}
+	h.encoding, h.wide = parseEncoding(f.encoding)
+	return h, nil
+}
+
+func (k *walker) checkHeaderLine(l line) error {
+	e := extent{eightBit: l.eightBit, longest: l.length}
+	why := k.unfit(e)
+	if why == "" {
+		return nil
+	}
+	name, _, _ := bytes.Cut(l.head[:min(len(l.head), 80)], []byte(":"))
+	return fmt.Errorf("%w: %q has %s", ErrHeader, name, why)
+}
+
+// fields collects the values that are needed, unfolded. The first of a name counts.
+type fields struct {
+	kind, encoding string
+	current        *string // the one that a continuation line belongs to
+	label          bool    // within a Content-Transfer-Encoding
+	any            bool
+}
+
+// take adds a header line; false: it is none.
+func (f *fields) take(h *header, l line) bool {
+	if l.head[0] == ' ' || l.head[0] == '\t' {
+		if !f.any {
+			return false
+		}
+		if f.label {
+			h.labels[len(h.labels)-1].end = l.next
+		}
+		f.add(l.head)
+		return true
+	}
+	name, value, ok := cutField(l.head)
+	if !ok {
+		return false
+	}
+	f.any, f.current, f.label = true, nil, false
+	switch {
+	case strings.EqualFold(name, "Content-Type"):
+		if !h.typed {
+			f.current = &f.kind
+		}
+		h.typed = true
+	case strings.EqualFold(name, "Content-Transfer-Encoding"):
+		f.label = true
+		h.labels = append(h.labels, span{l.start, l.next})
+		if len(h.labels) == 1 {
+			f.current = &f.encoding
+		}
+	case strings.EqualFold(name, "MIME-Version"):
+		h.mime = true
+	}
+	f.add(value)
+	return true
+}
+
+func (f *fields) add(text []byte) {
+	if f.current != nil && len(*f.current)+len(text) <= maxField {
+		*f.current += string(text)
+	}
+}
+
+// cutField splits a field's first line at the colon. Blanks before it are obsolete
+// (RFC 5322 section 4.5.3) and still met.
+func cutField(b []byte) (name string, value []byte, ok bool) {
+	i := bytes.IndexByte(b, ':')
+	if i <= 0 {
+		return "", nil, false
+	}
+	head := bytes.TrimRight(b[:i], " \t")
+	for _, c := range head {
+		if c <= ' ' || c >= 0x7f {
+			return "", nil, false
+		}
+	}
+	if len(head) == 0 {
+		return "", nil, false
+	}
+	return string(head), b[i+1:], true
+}
+
+// edit is what is to change in a header.
+type edit struct {
+	label    string // new Content-Transfer-Encoding; empty: no change at all
+	mime     bool   // add a MIME-Version
+	textType string // add this Content-Type
+}
+
+// relabelled is the edit for an entity that is not encoded: after a walk for seven
+// bits nothing in it is wider, and it may not say so (RFC 2045 section 6.4).
+func (k *walker) relabelled(h *header) edit {
+	if k.SevenBit && h.wide && h.encoding == identity && len(h.labels) > 0 {
+		return edit{label: "7bit"}
+	}
+	return edit{}
+}
+
+// writeHeader writes the header, the empty line behind it too.
+func (k *walker) writeHeader(h *header, e edit) error {
+	if e.label == "" {
+		return k.copy(h.start, h.body)
+	}
+	label := "Content-Transfer-Encoding: " + e.label + "\r\n"
+	off := h.start
+	for _, s := range h.labels {
+		if err := k.copy(off, s.start); err != nil {
+			return err
+		}
+		off = s.end
+		k.out.text(label)
+		label = ""
+	}
+	if err := k.copy(off, h.end); err != nil {
+		return err
+	}
+	if e.mime {
+		k.out.text("MIME-Version: 1.0\r\n")
+	}
+	if e.textType != "" {
+		k.out.text("Content-Type: " + e.textType + "\r\n")
+	}
+	k.out.text(label)
+	if h.end == h.body && e.label != "7bit" {
+		// The body began without an empty line; behind a new field it needs one.
+		k.out.text("\r\n")
+		return k.out.failed()
+	}
+	return k.copy(h.end, h.body)
+}

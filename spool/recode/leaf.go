@@ -1,0 +1,158 @@
+package recode
+
+import (
+	"encoding/base64"
+	"fmt"
+	"unicode/utf8"
+)
+
+// leaf writes an entity that has no parts.
+func (k *walker) leaf(h *header) (int64, error) {
+	e, err := k.extent(h.body)
+	if err != nil {
+		return 0, err
+	}
+	why := k.unfit(e)
+	if why == "" {
+		if err := k.writeHeader(h, k.relabelled(h)); err != nil {
+			return 0, err
+		}
+		return e.next, k.copy(h.body, e.next)
+	}
+	encode, change, err := k.plan(h, e, why)
+	if err != nil {
+		return 0, err
+	}
+	if err := k.writeHeader(h, change); err != nil {
+		return 0, err
+	}
+	if err := encode(h.body, e.end); err != nil {
+		return 0, err
+	}
+	return e.next, k.copy(e.end, e.next)
+}
+
+// plan chooses how a leaf is made to fit, and what its header says then.
+func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int64) error, change edit, err error) {
+	switch {
+	case h.encoding == quotedPrintable:
+		return k.mendQuotedPrintable, edit{}, nil
+	case h.encoding == base64Encoding:
+		return k.wrapBase64, edit{}, nil
+	case h.encoding == unknownEncoding:
+		return nil, edit{}, fmt.Errorf("%w: a part of type %s in an unknown encoding has %s", ErrSigned, h.kind, why)
+	case h.kind.unencodable():
+		return nil, edit{}, fmt.Errorf("%w: a part of type %s has %s", ErrSigned, h.kind, why)
+	case h.kind.major == "text" || h.kind.major == "message":
+		encode, change.label = k.quotedPrintable, "quoted-printable"
+	default:
+		encode, change.label = k.base64, "base64"
+	}
+	change.mime = h.place.root && !h.mime
+	if h.place.root && !h.typed {
+		charset, err := k.charset(h.body, e)
+		change.textType = "text/plain; charset=" + charset
+		return encode, change, err
+	}
+	return encode, change, nil
+}
+
+// charset names that of text which says nothing about it. What is valid UTF-8 is
+// hardly ever anything else; for the rest RFC 1428 section 3 has an honest name.
+func (k *walker) charset(off int64, e extent) (string, error) {
+	if !e.eightBit {
+		return "us-ascii", nil
+	}
+	var check utf8Check
+	valid := true
+	err := k.each(off, e.end, func(b []byte) error {
+		valid = valid && check.add(b)
+		return nil
+	})
+	if !valid || len(check.rest) > 0 {
+		return "unknown-8bit", err
+	}
+	return "utf-8", err
+}
+
+// utf8Check is utf8.Valid for text that comes in pieces.
+type utf8Check struct{ rest []byte } // rest: the beginning of a character
+
+func (u *utf8Check) add(b []byte) bool {
+	for len(u.rest) > 0 && len(b) > 0 && !utf8.FullRune(u.rest) {
+		u.rest = append(u.rest, b[0])
+		b = b[1:]
+	}
+	if len(u.rest) > 0 && (!utf8.FullRune(u.rest) || !utf8.Valid(u.rest)) {
+		return !utf8.FullRune(u.rest)
+	}
+	n := len(b)
+	for i := n - 1; i >= max(0, n-utf8.UTFMax); i-- {
+		if utf8.RuneStart(b[i]) {
+			if !utf8.FullRune(b[i:]) {
+				n = i
+			}
+			break
+		}
+	}
+	u.rest = append(u.rest[:0], b[n:]...)
+	return utf8.Valid(b[:n])
+}
+
+// base64 writes the octets from off to end in base64.
+func (k *walker) base64(off, end int64) error {
+	w := &wrapper{out: k.out}
+	encoder := base64.NewEncoder(base64.StdEncoding, w)
+	err := k.each(off, end, func(b []byte) error {
+		_, err := encoder.Write(b)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	if err := encoder.Close(); err != nil {
+		return err
+	}
+	return k.endText(end)
+}
+
+// wrapBase64 writes base64 in lines of the right length. What is not of its alphabet
+// is left out, as RFC 2045 section 6.8 tells readers to.
+func (k *walker) wrapBase64(off, end int64) error {
+	w := &wrapper{out: k.out}
+	kept := make([]byte, 0, 4096)
+	err := k.each(off, end, func(b []byte) error {
+		for len(b) > 0 {
+			kept = kept[:0]
+			n := min(len(b), cap(kept))
+			for _, c := range b[:n] {
+				if isBase64(c) {
+					kept = append(kept, c)
+				}
+			}
+			b = b[n:]
+			if _, err := w.Write(kept); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	return k.endText(end)
+}
+
+func isBase64(c byte) bool {
+	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
+}
+
+// endText ends the last line of base64 that ends the message; elsewhere the line end
+// before the delimiter does.
+func (k *walker) endText(end int64) error {
+	if end < k.src.size {
+		return nil
+	}
+	k.out.text("\r\n")
+	return k.out.failed()
+}
