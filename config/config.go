@@ -15,6 +15,9 @@ type Config struct {
 	Retry    Retry
 	Spool    Spool
 	Log      Log
+	Google   Account
+	// Microsoft has a Tenant as well.
+	Microsoft Account
 	// Problems is all that is wrong, in the order of the file, whatever the caller of
 	// LoadFor needed. Where a value was bad its default stands.
 	Problems Problems
@@ -30,7 +33,7 @@ type Site struct {
 
 // Delivery is which way mail goes.
 type Delivery struct {
-	Via string // ViaServers
+	Via string // ViaServers, ViaGoogle, ViaMicrosoft
 }
 
 // ViaServers sends through the site's own servers.
@@ -53,8 +56,9 @@ type Server struct {
 	TLS                 string // Implicit or StartTLS: "auto" is decided
 	AllowNonSecure      bool
 	AllowNonSecureLogin bool
-	Auth                string // AuthPassword
-	Login               string // empty: no AUTH
+	Auth                string // AuthPassword, AuthGoogle, AuthMicrosoft
+	// Login empty: no AUTH; with tokens: as the account that is signed in.
+	Login string
 	// Password, if Login is set, is always set too: what no key gives is systemd's
 	// credential serverN.password, N being Name.
 	Password              Secret

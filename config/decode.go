@@ -50,7 +50,9 @@ func (l *loader) read(doc table) {
 	if known < len(doc) {
 		l.strangers(doc, all)
 	}
-	if len(l.cfg.Servers) == 0 && !l.hasProblem("server") {
+	l.fillServers()
+	l.accounts()
+	if len(l.cfg.Servers) == 0 && l.cfg.Delivery.Via == ViaServers && !l.hasProblem("server") && !l.hasProblem("delivery") {
 		l.bad(place{section: "delivery"}, "has no server to send through: add a [[server]] with its host")
 	}
 }
@@ -177,6 +179,9 @@ func (l *loader) strayKey(name string) {
 
 func (l *loader) site(t table, at place) {
 	fill(l, t, at, siteKeys[:], &l.cfg.Site)
+	if l.cfg.Site.RewriteFrom && l.cfg.Site.Address == "" && t["address"] == nil {
+		l.bad(place{section: "site", key: "rewrite_from"}, "needs address: it becomes the sender of every message")
+	}
 	if l.cfg.Site.Hostname == "" {
 		l.cfg.Site.Hostname = machineName()
 	}
@@ -210,10 +215,14 @@ func (l *loader) spool(t table, at place) {
 func (l *loader) server(t table, at place) {
 	s := defaultServer(at.n)
 	fill(l, t, at, serverKeys[:], &s)
-	if _, ok := t["host"]; !ok {
+	if _, ok := t["host"]; !ok && s.Auth == AuthPassword {
 		l.bad(at, `has no host: add host = "mail.example.org"`)
 	}
-	s.decideTLS()
+	if _, ok := t["port"]; !ok && s.Auth != AuthPassword {
+		s.Port = 0 // that of its account, which is not read yet
+	} else {
+		s.decideTLS()
+	}
 	l.credentialFor(&s, at)
 	l.cfg.Servers = append(l.cfg.Servers, s)
 }

@@ -19,7 +19,7 @@ var siteKeys = [...]key[Site]{
 
 var deliveryKeys = [...]key[Delivery]{
 	{name: "via", read: func(v value, d *Delivery) {
-		v.choice(&d.Via, []string{ViaServers}, "google", "service")
+		v.choice(&d.Via, []string{ViaServers, ViaGoogle, ViaMicrosoft}, "service")
 	}},
 }
 
@@ -30,7 +30,7 @@ var serverKeys = [...]key[Server]{
 	{name: "allow_non_secure", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecure) }},
 	{name: "allow_non_secure_login", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecureLogin) }},
 	{name: "auth", read: func(v value, s *Server) {
-		v.choice(&s.Auth, []string{AuthPassword}, "google", "microsoft")
+		v.choice(&s.Auth, []string{AuthPassword, AuthGoogle, AuthMicrosoft})
 	}},
 	{name: "login", read: func(v value, s *Server) { v.text(&s.Login) }},
 	{name: "password", read: func(v value, s *Server) { v.secret(&s.Password, inline) }},
@@ -88,7 +88,9 @@ func sections() []section {
 		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: (*loader).retry},
 		{name: "spool", intake: true, names: namesOf(spoolKeys[:]), read: (*loader).spool},
 		{name: "log", names: namesOf(logKeys[:]), read: (*loader).log},
-		{name: "google"}, {name: "microsoft"}, {name: "limit", many: true}, {name: "service"}, {name: "serve"},
+		{name: "google", names: namesOf(accountKeys[:]), read: (*loader).google},
+		{name: "microsoft", names: namesOf(microsoftKeys()), read: (*loader).microsoft},
+		{name: "limit", many: true}, {name: "service"}, {name: "serve"},
 	}
 }
 

@@ -180,7 +180,7 @@ func (l *loader) newSource(by way, at place, text string) *source {
 // systemd credential: server1.password for the password of server 1.
 func (l *loader) credentialFor(s *Server, at place) {
 	at.key = "password"
-	if s.Login != "" && !s.Password.IsSet() {
+	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
 		s.Password.src = l.newSource(credential, at, "server"+s.Name+".password")
 	}
 }
@@ -208,6 +208,8 @@ func (l *loader) checkFiles() {
 			l.noteFile(src.at, src.text, true)
 		}
 	}
+	l.checkAccount("google", &l.cfg.Google)
+	l.checkAccount("microsoft", &l.cfg.Microsoft)
 }
 
 func (l *loader) noteFile(at place, path string, private bool) {
@@ -221,7 +223,7 @@ func (l *loader) noteFile(at place, path string, private bool) {
 func (c *Config) CheckSecrets(ctx context.Context) Problems {
 	var found Problems
 	for i := range c.Servers {
-		if s := &c.Servers[i]; s.Login != "" {
+		if s := &c.Servers[i]; s.Login != "" && s.Auth == AuthPassword {
 			var e *Error
 			if _, err := s.Password.Read(ctx); errors.As(err, &e) {
 				found = append(found, e)

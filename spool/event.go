@@ -173,7 +173,7 @@ func (r *Record) applyRetry(e Event) {
 		return
 	}
 	r.GivenUp, r.Held, r.InFlight, r.Grace, r.Warned = false, false, false, false, false
-	r.QueuedAt, r.Uncertain = e.At, 0
+	r.QueuedAt, r.Uncertain, r.Touched, r.LastError = e.At, 0, false, ""
 	for i := range r.Recipients {
 		if r.Recipients[i].State == RecipientFailed {
 			r.Recipients[i].State, r.Recipients[i].FailedIn = RecipientPending, 0

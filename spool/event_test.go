@@ -63,7 +63,7 @@ func TestFreshRetryStartsAnew(t *testing.T) {
 		t.Fatal(r.State())
 	}
 	r.Apply(Event{Kind: Retry, At: sec(900), Next: sec(900), Fresh: true})
-	if r.State() == StateFailed || !r.QueuedAt.Equal(sec(900)) || !slices.Equal(r.Pending(), []int{1}) || r.UnreturnedIn() != 0 {
+	if r.State() != StateQueued || r.LastError != "" || !r.QueuedAt.Equal(sec(900)) || !slices.Equal(r.Pending(), []int{1}) || r.UnreturnedIn() != 0 {
 		t.Errorf("%+v", r)
 	}
 }

@@ -1,8 +1,7 @@
 package spool
 
 import (
-	"crypto/rand"
-	"encoding/binary"
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -21,11 +20,11 @@ const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 // NewID returns an id that sorts by time: eleven digits of microseconds since 1970,
 // then five random ones, so that machines that share a spool do not collide.
 func NewID(now time.Time) ID {
-	var random [4]byte
-	rand.Read(random[:]) // never fails: crypto/rand ends the program instead
 	var b [16]byte
 	putBase32(b[:11], uint64(now.UnixMicro()))
-	putBase32(b[11:], uint64(binary.LittleEndian.Uint32(random[:])))
+	// An id is no secret. The runtime's source is seeded by the system and costs no
+	// start-up; crypto/rand's first use would set up timers and the poller.
+	putBase32(b[11:], rand.Uint64())
 	return ID(b[:])
 }
 

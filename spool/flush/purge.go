@@ -11,14 +11,15 @@ import (
 // purgeName is the state value that says when failed/ was last looked through.
 const purgeName = "purge"
 
-// purgeEvery keeps a run with nothing to do to one listing of the message folder.
+// purgeEvery keeps a run with nothing to do to one listing of the message folder. What
+// is kept for less is looked for as often.
 const purgeEvery = 24 * time.Hour
 
 type purged struct {
 	At time.Time `json:"at"`
 }
 
-// purge removes failed messages older than KeepFailed, once a day. That it cannot
+// purge removes failed messages older than KeepFailed, once a day or more often. That it cannot
 // is no trouble of the mail: the next run tries again.
 func (e *engine) purge(ctx context.Context) {
 	if e.KeepFailed <= 0 || ctx.Err() != nil {
@@ -26,7 +27,7 @@ func (e *engine) purge(ctx context.Context) {
 	}
 	now := e.now()
 	last, err := spool.LoadState[purged](ctx, e.store.State(), purgeName)
-	if age := now.Sub(last.At); err == nil && age >= 0 && age < purgeEvery {
+	if age := now.Sub(last.At); err == nil && age >= 0 && age < min(purgeEvery, e.KeepFailed) {
 		return
 	}
 	var old []spool.Entry

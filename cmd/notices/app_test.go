@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/memory"
+	"notices/spool/schedule"
+)
+
+// The name of the command is found among the arguments without building all.
+func TestInvoked(t *testing.T) {
+	for line, want := range map[string]string{
+		"":                                "",
+		"flush":                           "flush",
+		"-v flush --all":                  "flush",
+		"--config /etc/n.toml status":     "status",
+		"--config=/etc/n.toml status":     "status",
+		"--verbose --config x list --due": "list",
+		"--help":                          "",
+	} {
+		if got := invoked(strings.Fields(line)); got != want {
+			t.Errorf("notices %s: %q, want %q", line, got, want)
+		}
+	}
+}
+
+// TestOnlyTheInvokedIsBuilt: an enqueue pays for one command, not for fifteen.
+func TestOnlyTheInvokedIsBuilt(t *testing.T) {
+	for _, name := range commandNames() {
+		commands := newApp().root([]string{name}).Commands()
+		if len(commands) != 1 || commands[0].Name() != name {
+			t.Errorf("for %s, %v was built", name, commands)
+		}
+	}
+	if n := len(newApp().root(nil).Commands()); n != len(commandNames()) {
+		t.Errorf("%d commands for help, want %d", n, len(commandNames()))
+	}
+}
+
+func TestInitPath(t *testing.T) {
+	cases := []struct {
+		name string
+		env  map[string]string
+		flag string
+		root bool
+		want string
+	}{
+		{"said", map[string]string{"NOTICES_CONFIG": "/x"}, "/said", true, "/said"},
+		{"environment", map[string]string{"NOTICES_CONFIG": "/x", "HOME": "/home/me"}, "", false, "/x"},
+		{"a user", map[string]string{"HOME": "/home/me"}, "", false, "/home/me/.config/notices/notices.toml"},
+		{"a user with XDG", map[string]string{"HOME": "/home/me", "XDG_CONFIG_HOME": "/cfg"}, "", false, "/cfg/notices/notices.toml"},
+		{"root", map[string]string{"HOME": "/root"}, "", true, "/etc/notices/notices.toml"},
+		{"root by sudo", map[string]string{"HOME": "/home/me", "SUDO_USER": "me"}, "", true, "/etc/notices/notices.toml"},
+		{"root in a sandbox", map[string]string{"HOME": "/tmp/x"}, "", true, "/tmp/x/.config/notices/notices.toml"},
+		{"nobody", nil, "", false, "/etc/notices/notices.toml"},
+	}
+	for _, c := range cases {
+		a := &app{config: c.flag, getenv: func(key string) string { return c.env[key] }}
+		if got := a.initPath(c.root); got != c.want {
+			t.Errorf("%s: %s, want %s", c.name, got, c.want)
+		}
+	}
+}
+
+// world is a queue in memory, a clock, and what was said.
+type world struct {
+	t     *testing.T
+	a     *app
+	q     *queue
+	now   time.Time
+	out   strings.Builder
+	said  strings.Builder
+	store *memory.Store
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{t: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), store: memory.New()}
+	w.a = newApp()
+	w.a.stdout, w.a.stderr = &w.out, &w.said
+	w.a.now = func() time.Time { return w.now }
+	w.q = &queue{store: w.store, policy: schedule.Policy{
+		ShortRange: 3 * time.Hour,
+		ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},
+		LongDelay:  [2]time.Duration{time.Hour, 90 * time.Minute},
+		GiveUp:     100 * time.Hour,
+	}}
+	return w
+}
+
+// queued puts a message into the spool.
+func (w *world) queued(id spool.ID, recipients ...string) {
+	w.t.Helper()
+	d, err := w.store.New(context.Background(), id)
+	w.check(err)
+	_, err = d.Write([]byte("Subject: x\r\n\r\ntext\r\n"))
+	w.check(err)
+	w.check(d.Seal(spool.Envelope{ID: id, Sender: "desk@example.org", Recipients: recipients, QueuedAt: w.now, Size: d.Len()}))
+	_, err = w.store.Commit(context.Background(), d)
+	w.check(err)
+}
+
+// tried gives a message an attempt with those answers.
+func (w *world) tried(id spool.ID, n int, answers ...spool.Answer) {
+	w.t.Helper()
+	c := w.claimed(id)
+	w.check(c.Begin(spool.Event{Kind: spool.Try, At: w.now, N: n, Next: w.now.Add(5 * time.Minute)}))
+	if answers != nil {
+		w.check(c.Append(spool.Event{Kind: spool.Result, At: w.now, N: n, Next: w.now.Add(5 * time.Minute), Results: answers}, spool.Lazy))
+	}
+	w.check(c.Release())
+}
+
+func (w *world) claimed(id spool.ID) spool.Claim {
+	w.t.Helper()
+	e, err := w.store.Find(context.Background(), id)
+	w.check(err)
+	c, err := w.store.Claim(context.Background(), e)
+	w.check(err)
+	return c
+}
+
+func (w *world) check(err error) {
+	w.t.Helper()
+	if err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) record(id spool.ID) *spool.Record {
+	w.t.Helper()
+	e, err := w.store.Find(context.Background(), id)
+	w.check(err)
+	r, err := w.q.look(context.Background(), e)
+	w.check(err)
+	return r
+}
+
+// servers are two of a config.
+func servers() []config.Server {
+	return []config.Server{{Name: "1", Host: "mail.example.org", Port: 587}, {Name: "2", Host: "backup.example.org", Port: 25}}
+}

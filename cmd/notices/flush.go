@@ -1,0 +1,204 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/delivery"
+	"notices/spool/flush"
+	"notices/spool/maillog"
+)
+
+type flushOptions struct {
+	All    bool
+	Max    int
+	Splay  time.Duration
+	DryRun bool
+	JSON   bool
+	IDs    []string
+}
+
+func (a *app) flushCommand() *cobra.Command {
+	var o flushOptions
+	cmd := &cobra.Command{
+		Use:   "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
+		Short: "Attempt what is due",
+		RunE: a.does(func(ctx context.Context, args []string) error {
+			o.IDs = args
+			if err := o.check(); err != nil {
+				return usageError("notices flush", err)
+			}
+			return a.flush(ctx, o)
+		}),
+	}
+	f := cmd.Flags()
+	f.BoolVar(&o.All, "all", false, "attempt everything that is not held, due or not")
+	f.IntVar(&o.Max, "max", 0, "attempt at most `N` messages")
+	f.Var((*duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
+	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be attempted and send nothing")
+	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
+	return cmd
+}
+
+func (o *flushOptions) check() error {
+	switch {
+	case o.All && len(o.IDs) > 0:
+		return errors.New("--all and ids exclude each other")
+	case o.Max < 0:
+		return fmt.Errorf("--max %d: it is a number of messages", o.Max)
+	}
+	return nil
+}
+
+// flush makes one run. A first SIGINT or SIGTERM ends it cleanly: what is on the
+// wire is finished or noted, the rest stays due. A second one kills.
+func (a *app) flush(ctx context.Context, o flushOptions) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg, err := a.load(config.Everything)
+	if err != nil {
+		return err
+	}
+	servers, err := a.servers(cfg)
+	if err != nil {
+		return err
+	}
+	if !o.DryRun && !a.splay(ctx, o.Splay) {
+		return nil
+	}
+	store, err := a.openStore(cfg)
+	if err != nil {
+		return err
+	}
+	log := a.openLog(cfg)
+	defer a.closeLog(log)
+	options := a.flushOptions(cfg, store, log, o)
+	if o.DryRun {
+		err = a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
+	} else {
+		err = a.send(ctx, options, servers, o.JSON)
+	}
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.Log, o flushOptions) flush.Options {
+	options := flush.Options{
+		Store:      store,
+		Policy:     policy(cfg),
+		Site:       returns(cfg),
+		Log:        log,
+		Now:        a.now,
+		Random:     a.random,
+		All:        o.All,
+		Max:        o.Max,
+		WarnAfter:  cfg.Retry.WarnAfter,
+		KeepFailed: cfg.Spool.KeepFailed,
+	}
+	for _, id := range o.IDs {
+		options.IDs = append(options.IDs, spool.ID(id))
+	}
+	return options
+}
+
+// splay waits, so that a thousand machines whose cron fires in the same second do
+// not connect in the same second. false: told to stop meanwhile.
+func (a *app) splay(ctx context.Context, upTo time.Duration) bool {
+	if upTo <= 0 {
+		return true
+	}
+	select {
+	case <-time.After(time.Duration(a.random(int64(upTo)))):
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// send runs the engine over the route.
+func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Server, asJSON bool) error {
+	route := delivery.New(delivery.Options{
+		Servers:       servers,
+		State:         o.Store.State(),
+		Log:           o.Log,
+		Now:           a.now,
+		IgnoreBreaker: o.All || len(o.IDs) > 0,
+	})
+	bar := a.newProgress()
+	o.Deliverer, o.Progress = route, bar.show
+	tally, err := flush.Run(ctx, o)
+	bar.clear()
+	if e := route.Close(context.WithoutCancel(ctx)); err == nil {
+		err = e
+	}
+	if asJSON {
+		if e := a.printJSON(tally); err == nil {
+			err = e
+		}
+	} else if bar.on {
+		a.say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
+	}
+	return a.ended(ctx, err)
+}
+
+// ended turns the end of a run into the error of the command. That it was told to
+// stop is none: what is left is due, and goes out with the next run.
+func (a *app) ended(ctx context.Context, err error) error {
+	var unknown *flush.UnknownError
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, flush.ErrSpool):
+		return err
+	case errors.As(err, &unknown):
+		for _, id := range unknown.IDs {
+			a.say("%s: no such message; notices list shows those there are", id)
+		}
+		return &failure{code: exitUnknown}
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		a.say("stopped; what is left goes out with the next flush")
+		return nil
+	}
+	return err
+}
+
+// planJSON is what flush --dry-run --json prints: the counts of a flush, all 0, and
+// what would have been attempted.
+type planJSON struct {
+	spool.Tally
+	Would []spool.ID `json:"would_attempt"`
+}
+
+// plan says what a run would attempt.
+func (a *app) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) error {
+	entries, err := flush.Plan(ctx, o)
+	if e := (*flush.UnknownError)(nil); err != nil && !errors.As(err, &e) {
+		return err
+	}
+	if asJSON {
+		would := planJSON{Would: []spool.ID{}}
+		for _, e := range entries {
+			would.Would = append(would.Would, e.ID)
+		}
+		if e := a.printJSON(would); e != nil {
+			return e
+		}
+		return a.ended(ctx, err)
+	}
+	if e := a.print(ctx, q, entries, listOptions{}); e != nil {
+		return e
+	}
+	return a.ended(ctx, err)
+}

@@ -1,0 +1,195 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"path"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+)
+
+// floors says who may import whom: lower floors only, never sideways. The page
+// that argues for it is the package comment of each. A package that is not here
+// fails the test: it has to be given its place.
+func floors() map[string]int {
+	return map[string]int{
+		"notices/spool":                   0,
+		"notices/spool/internal/durable":  0,
+		"notices/spool/recode":            0,
+		"notices/spool/schedule":          0,
+		"notices/spool/maillog":           0,
+		"notices/spool/storetest":         0,
+		"notices/spool/delivery/smtptest": 0,
+		"notices/config":                  0,
+
+		"notices/spool/maildir":          1,
+		"notices/spool/memory":           1,
+		"notices/spool/postgres":         1,
+		"notices/spool/bounce":           1,
+		"notices/spool/oauth":            1,
+		"notices/spool/intake":           1,
+		"notices/spool/delivery/smtpout": 1,
+
+		"notices/spool/delivery":   2,
+		"notices/spool/probe":      2,
+		"notices/spool/submission": 2,
+		"notices/spool/flush":      2,
+
+		"notices/cmd/notices": 3,
+
+		// No code but for tests.
+		"notices/man":                  0,
+		"notices/spool/internal/simfs": 1,
+		"notices/spool/torture":        3,
+	}
+}
+
+// sideways are the imports that stay on their floor, and why.
+func sideways() map[string]string {
+	return map[string]string{
+		// The words all share are the ground that the ground floor stands on.
+		"notices/spool": "everybody",
+	}
+}
+
+// owners says who alone may import a library.
+func owners() map[string][]string {
+	return map[string][]string{
+		"github.com/spf13/cobra":          {"notices/cmd/notices"},
+		"github.com/spf13/pflag":          {"notices/cmd/notices"},
+		"github.com/BurntSushi/toml":      {"notices/config"},
+		"github.com/emersion/go-smtp":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
+		"github.com/emersion/go-sasl":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
+		"golang.org/x/oauth2":             {"notices/spool/oauth"},
+		"github.com/jackc/pgx":            {"notices/spool/postgres"},
+		"notices/config":                  {"notices/cmd/notices", "notices/man"}, // whose tests compare keys
+		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},
+	}
+}
+
+// source is one Go file and its imports.
+type source struct {
+	name    string // within the module
+	pkg     string // its folder's import path
+	imports []string
+	inits   int // init functions
+	test    bool
+}
+
+// sources reads the files of the whole module. It does not ask `go list`,
+// whose answer the test cache would keep.
+func sources(t *testing.T) []source {
+	t.Helper()
+	root := filepath.Join("..", "..")
+	var found []source
+	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		within, err := filepath.Rel(root, name)
+		if err != nil {
+			return err
+		}
+		if d.IsDir() {
+			if base := d.Name(); name != root && (strings.HasPrefix(base, ".") || base == "testdata" || within == "scripts") {
+				return fs.SkipDir // scripts are tools on top of the program, not part of it
+			}
+			return nil
+		}
+		if strings.HasSuffix(name, ".go") {
+			found = append(found, parse(t, name, within))
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found
+}
+
+func parse(t *testing.T, name, within string) source {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := source{
+		name: filepath.ToSlash(within),
+		pkg:  path.Join("notices", path.Dir(filepath.ToSlash(within))),
+		test: strings.HasSuffix(name, "_test.go"),
+	}
+	for _, decl := range file.Decls {
+		if f, ok := decl.(*ast.FuncDecl); ok && f.Recv == nil && f.Name.Name == "init" {
+			s.inits++
+		}
+	}
+	for _, spec := range file.Imports {
+		imported, err := strconv.Unquote(spec.Path.Value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.imports = append(s.imports, imported)
+	}
+	return s
+}
+
+func TestFloors(t *testing.T) {
+	floor, exempt := floors(), sideways()
+	for _, s := range sources(t) {
+		mine, known := floor[s.pkg]
+		if !known {
+			t.Errorf("%s: package %s is on no floor", s.name, s.pkg)
+			continue
+		}
+		if s.test {
+			continue // a test may fetch its peers from anywhere
+		}
+		for _, imported := range s.imports {
+			theirs, ours := floor[imported]
+			if !ours && strings.HasPrefix(imported, "notices/") {
+				t.Errorf("%s imports %s, which is on no floor", s.name, imported)
+			}
+			if ours && theirs >= mine && exempt[imported] == "" {
+				t.Errorf("%s (floor %d) imports %s (floor %d)", s.name, mine, imported, theirs)
+			}
+		}
+	}
+}
+
+func TestLibrariesHaveOneOwner(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports {
+			for library, by := range owners() {
+				if imported != library && !strings.HasPrefix(imported, library+"/") {
+					continue
+				}
+				if !slices.Contains(by, s.pkg) {
+					t.Errorf("%s imports %s, which is for %s alone", s.name, imported, strings.Join(by, ", "))
+				}
+			}
+		}
+	}
+}
+
+// TestNoWorkBeforeMain: an enqueue is a process a message, so what it links does
+// nothing before main.
+func TestNoWorkBeforeMain(t *testing.T) {
+	for _, s := range sources(t) {
+		if s.test || s.pkg == "notices/spool/delivery/smtptest" || s.pkg == "notices/spool/storetest" {
+			continue
+		}
+		if s.inits > 0 {
+			t.Errorf("%s has an init function", s.name)
+		}
+		for _, imported := range s.imports {
+			if imported == "regexp" || imported == "text/template" || imported == "html/template" {
+				t.Errorf("%s imports %s", s.name, imported)
+			}
+		}
+	}
+}

@@ -1,0 +1,98 @@
+package main
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/spf13/pflag"
+)
+
+// TestManPages holds the options and the man pages against each other, in both
+// directions. A page that is missing is a failure.
+func TestManPages(t *testing.T) {
+	root := newApp().root(nil)
+	t.Run("notices", func(t *testing.T) {
+		comparePage(t, "notices.1", optionsOf(root.PersistentFlags()))
+	})
+	for _, cmd := range root.Commands() {
+		t.Run(cmd.Name(), func(t *testing.T) {
+			comparePage(t, "notices-"+cmd.Name()+".1", optionsOf(cmd.LocalNonPersistentFlags()))
+		})
+	}
+}
+
+// TestCommandsInMainPage: a reader of notices(1) finds every command.
+func TestCommandsInMainPage(t *testing.T) {
+	page := readPage(t, "notices.1")
+	for _, name := range commandNames() {
+		if !strings.Contains(page, "\n.It Xr notices-"+name+" 1\n") {
+			t.Errorf("man/notices.1 does not list notices-%s", name)
+		}
+	}
+}
+
+func comparePage(t *testing.T, page string, have []string) {
+	t.Helper()
+	told := optionsIn(readPage(t, page))
+	for _, o := range have {
+		if !slices.Contains(told, o) {
+			t.Errorf("man/%s does not tell of %s (.It Fl ...)", page, o)
+		}
+	}
+	for _, o := range told {
+		if !slices.Contains(have, o) {
+			t.Errorf("man/%s tells of %s, which there is not", page, o)
+		}
+	}
+}
+
+func readPage(t *testing.T, page string) string {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join("..", "..", "man", page))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+// optionsOf lists options as they are typed; --help explains itself.
+func optionsOf(flags *pflag.FlagSet) []string {
+	var have []string
+	flags.VisitAll(func(f *pflag.Flag) {
+		if f.Name == "help" {
+			return
+		}
+		have = append(have, "--"+f.Name)
+		if f.Shorthand != "" {
+			have = append(have, "-"+f.Shorthand)
+		}
+	})
+	return have
+}
+
+// optionsIn finds the options that a page explains: `.It Fl f , Fl Fl sender Ar
+// SENDER`, or `Fl -sender`.
+func optionsIn(page string) []string {
+	var told []string
+	for line := range strings.Lines(page) {
+		words := strings.Fields(line)
+		if len(words) < 3 || words[0] != ".It" || words[1] != "Fl" {
+			continue
+		}
+		for i := 1; i < len(words)-1; i++ {
+			switch {
+			case words[i] != "Fl":
+			case words[i+1] == "Fl" && i+2 < len(words):
+				told = append(told, "--"+words[i+2])
+				i += 2
+			default:
+				told = append(told, "-"+words[i+1])
+				i++
+			}
+		}
+	}
+	return told
+}

@@ -1,0 +1,110 @@
+package main
+
+import (
+	"time"
+
+	"notices/spool"
+	"notices/spool/schedule"
+)
+
+// messageJSON is a message as list and show print it: SPEC section 3, exactly.
+type messageJSON struct {
+	ID         spool.ID           `json:"id"`
+	State      spool.MessageState `json:"state"`
+	Sender     string             `json:"sender"`
+	Recipients []recipientJSON    `json:"recipients"`
+	Size       int64              `json:"size"`
+	Attempts   int                `json:"attempts"`
+	QueuedAt   *time.Time         `json:"queued_at"`
+	NextSendAt *time.Time         `json:"next_send_at"` // null: held or failed, it will not be sent
+	ExpiresAt  *time.Time         `json:"expires_at"`
+	Ref        string             `json:"ref"`
+	LastError  string             `json:"last_error"`
+}
+
+type recipientJSON struct {
+	Address string               `json:"address"`
+	State   spool.RecipientState `json:"state"`
+	Reply   string               `json:"reply"`
+}
+
+func describe(r *spool.Record, policy schedule.Policy) messageJSON {
+	m := messageJSON{
+		ID:         r.Envelope.ID,
+		State:      r.State(),
+		Sender:     r.Envelope.Sender,
+		Recipients: make([]recipientJSON, 0, len(r.Recipients)),
+		Size:       r.Envelope.Size,
+		Attempts:   r.Attempts,
+		QueuedAt:   stamp(r.QueuedAt),
+		NextSendAt: stamp(nextSend(r)),
+		ExpiresAt:  stamp(deadline(r, policy)),
+		Ref:        r.Envelope.Ref,
+		LastError:  r.LastError,
+	}
+	for _, to := range r.Recipients {
+		m.Recipients = append(m.Recipients, recipientJSON{to.Address, to.State, to.Outcome.Reply.String()})
+	}
+	return m
+}
+
+// nextSend is zero for what will not be sent.
+func nextSend(r *spool.Record) time.Time {
+	if r.Held || r.GivenUp {
+		return time.Time{}
+	}
+	return r.NextSendAt
+}
+
+func deadline(r *spool.Record, policy schedule.Policy) time.Time {
+	return policy.Deadline(schedule.Age{QueuedAt: r.QueuedAt, ExpiresAt: r.Envelope.ExpiresAt})
+}
+
+// historyJSON is one entry of a message's history. The outcome is that of an
+// attempt, or the word for what else happened: interrupted, postponed, hold...
+type historyJSON struct {
+	At      *time.Time `json:"at"`
+	Server  string     `json:"server"`
+	Outcome string     `json:"outcome"`
+	Reply   string     `json:"reply"`
+}
+
+// history tells a record's events: an attempt by the answers that it brought.
+func history(r *spool.Record) []historyJSON {
+	told := make([]historyJSON, 0, len(r.Events))
+	for i, e := range r.Events {
+		switch e.Kind {
+		case spool.Try:
+			if !answered(r.Events[i+1:]) {
+				told = append(told, historyJSON{At: stamp(e.At), Outcome: "interrupted"})
+			}
+		case spool.Result:
+			told = append(told, answers(e)...)
+		default:
+			told = append(told, historyJSON{At: stamp(e.At), Outcome: string(e.Kind), Reply: e.Note})
+		}
+	}
+	return told
+}
+
+// answered reports whether the result of a try follows before another try.
+func answered(events []spool.Event) bool {
+	for _, e := range events {
+		if e.Kind == spool.Try || e.Kind == spool.Result {
+			return e.Kind == spool.Result
+		}
+	}
+	return false
+}
+
+func answers(e spool.Event) []historyJSON {
+	var told []historyJSON
+	for _, a := range e.Results {
+		at := a.Reply.At
+		if at.IsZero() {
+			at = e.At
+		}
+		told = append(told, historyJSON{stamp(at), a.Reply.Server, string(a.Class), a.Reply.String()})
+	}
+	return told
+}

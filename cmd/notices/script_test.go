@@ -1,0 +1,154 @@
+package main
+
+import (
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// The scripts in testdata/script run the program as its users do, one a story of
+// SPEC section 3 or a folder of mistakes. What they can do beyond testscript:
+//
+//	exits CODE COMMAND...       runs it and wants that exit code
+//	subst FILE...               puts environment variables in their places
+//	id NAME                     keeps the id that enqueue just printed in $NAME
+//	smtpserver NAME [OPTION...] starts a server (smtp_test.go); its port is in $NAME
+//	awaits NAME COMMAND         waits until it was sent that SMTP command
+//	received NAME               writes what it was sent to NAME/1.eml, NAME/1.env...
+//	terminal WIDTH COMMAND...   runs it on a terminal (terminal_test.go)
+//	nobody COMMAND...           runs it as another user than root; must fail
+//	mount SIZE DIR              mounts a small disk there
+//	remount ro|rw DIR
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("testdata", "script"),
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"exits":      exits,
+			"subst":      subst,
+			"id":         keepID,
+			"smtpserver": smtpServer,
+			"received":   received,
+			"awaits":     awaits,
+			"terminal":   onTerminal,
+			"nobody":     asNobody,
+			"mount":      mount,
+			"remount":    remount,
+		},
+	})
+}
+
+// TestMain makes the test binary the program itself when it is called as notices.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"notices": testedMain})
+}
+
+// testedMain is main with a clock that a script can set: $CLOCK is a length of
+// time by which it is ahead.
+func testedMain() {
+	a := newApp()
+	if ahead, ok := parseDuration(os.Getenv("CLOCK")); ok {
+		a.now = func() time.Time { return time.Now().Add(ahead) }
+	}
+	os.Exit(a.run(os.Args[1:]))
+}
+
+// setUp gives each script a home and a site of its own.
+func setUp(env *testscript.Env) error {
+	env.Setenv("HOME", env.WorkDir)
+	env.Setenv("NOTICES_CONFIG", filepath.Join(env.WorkDir, "notices.toml"))
+	env.Setenv("TZ", "UTC")
+	env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of a -race test sleeps for a second
+	return os.Chmod(env.WorkDir, 0o755)
+}
+
+// exits CODE COMMAND ARG...
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE COMMAND ARG...")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	err = ts.Exec(args[1], args[2:]...)
+	if got := codeOf(ts, err); got != want {
+		ts.Fatalf("%s ended with %d, not %d", strings.Join(args[1:], " "), got, want)
+	}
+}
+
+func codeOf(ts *testscript.TestScript, err error) int {
+	if err == nil {
+		return exitOK
+	}
+	exit := (*exec.ExitError)(nil)
+	if !errors.As(err, &exit) {
+		ts.Fatalf("%v", err)
+	}
+	return exit.ExitCode()
+}
+
+// subst FILE... puts environment variables in their places.
+func subst(ts *testscript.TestScript, _ bool, args []string) {
+	for _, name := range args {
+		text := os.Expand(ts.ReadFile(name), func(key string) string {
+			if value := ts.Getenv(key); value != "" {
+				return value
+			}
+			return "$" + key
+		})
+		ts.Check(os.WriteFile(ts.MkAbs(name), []byte(text), 0o600))
+	}
+}
+
+// keepID NAME keeps the queue id on standard output in a variable.
+func keepID(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Setenv(args[0], strings.TrimSpace(ts.ReadFile("stdout")))
+}
+
+// asNobody COMMAND... runs it without root's rights.
+func asNobody(ts *testscript.TestScript, neg bool, args []string) {
+	const nobody = "65534"
+	program, err := exec.LookPath("notices")
+	ts.Check(err)
+	for _, dir := range []string{filepath.Dir(program), filepath.Dir(filepath.Dir(program)), filepath.Dir(ts.Getenv("WORK"))} {
+		ts.Check(os.Chmod(dir, 0o755)) // they are private temporary folders
+	}
+	err = ts.Exec("setpriv", append([]string{"--reuid", nobody, "--regid", nobody, "--clear-groups"}, args...)...)
+	if (err != nil) == neg {
+		return
+	}
+	ts.Fatalf("as nobody: %v", err)
+}
+
+// mount SIZE DIR mounts a disk of that size. A machine where that is not possible
+// fails the test: a full disk is what this program must stand.
+func mount(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[1])
+	ts.Check(os.MkdirAll(dir, 0o755))
+	if err := syscall.Mount("tmpfs", dir, "tmpfs", 0, "mode=0755,size="+args[0]); err != nil {
+		ts.Fatalf("mount a small disk on %s: %v (run the tests as root, with CAP_SYS_ADMIN)", dir, err)
+	}
+	ts.Defer(func() { ts.Check(syscall.Unmount(dir, syscall.MNT_DETACH)) })
+}
+
+// remount ro|rw DIR.
+func remount(ts *testscript.TestScript, _ bool, args []string) {
+	flags := uintptr(syscall.MS_REMOUNT)
+	if !slices.Contains([]string{"ro", "rw"}, args[0]) {
+		ts.Fatalf("usage: remount ro|rw DIR")
+	}
+	if args[0] == "ro" {
+		flags |= syscall.MS_RDONLY
+	}
+	ts.Check(syscall.Mount("tmpfs", ts.MkAbs(args[1]), "tmpfs", flags, ""))
+}

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+
+	"notices/spool"
+)
+
+type showOptions struct {
+	ID   string
+	JSON bool
+}
+
+func (a *app) showCommand() *cobra.Command {
+	var o showOptions
+	cmd := &cobra.Command{
+		Use:   "show ID [--json]",
+		Short: "Show one message: its recipients, its headers and what has happened to it",
+		Args:  cobra.ExactArgs(1),
+		RunE: a.does(func(ctx context.Context, args []string) error {
+			o.ID = args[0]
+			return a.withQueue(func(q *queue) error { return a.show(ctx, q, o) })
+		}),
+	}
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	return cmd
+}
+
+// shownJSON is what show prints beyond list.
+type shownJSON struct {
+	messageJSON
+	Headers []headerJSON  `json:"headers"`
+	History []historyJSON `json:"history"`
+}
+
+// headerJSON is one header field, unfolded, in the order of the message. A name may
+// come more than once.
+type headerJSON struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+func (a *app) show(ctx context.Context, q *queue, o showOptions) error {
+	r, headers, err := q.open(ctx, o.ID)
+	if errors.Is(err, spool.ErrGone) {
+		return fail(exitUnknown, "%s: no such message; notices list shows those there are", o.ID)
+	}
+	if err != nil && exitCode(err) == exitInternal {
+		return fail(exitIO, "%w; the next flush sets aside what is damaged", err)
+	}
+	if err != nil {
+		return err
+	}
+	m := shownJSON{describe(r, q.policy), headers, history(r)}
+	if o.JSON {
+		return a.printJSON(m)
+	}
+	return a.showMessage(m)
+}
+
+// open reads record and headers. A message that is renamed between the two steps
+// is looked up again.
+func (q *queue) open(ctx context.Context, id string) (r *spool.Record, headers []headerJSON, err error) {
+	for range tries {
+		var e spool.Entry
+		if e, err = q.find(ctx, id); err != nil {
+			return nil, nil, err
+		}
+		var body spool.Body
+		if r, body, err = q.store.Look(ctx, e); err == nil {
+			headers, err = readHeaders(io.NewSectionReader(body, 0, body.Size()))
+			body.Close()
+			return r, headers, err
+		}
+		if !errors.Is(err, spool.ErrGone) {
+			return nil, nil, err
+		}
+	}
+	return nil, nil, err
+}
+
+// maxHeader bounds what show reads of a message, in octets.
+const maxHeader = 1 << 20
+
+// readHeaders splits the header off a stored message, whose lines end in CRLF, and
+// unfolds it (RFC 5322 2.2.3).
+func readHeaders(message io.Reader) ([]headerJSON, error) {
+	headers := []headerJSON{}
+	in := bufio.NewReader(io.LimitReader(message, maxHeader))
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil && err != io.EOF {
+			return nil, err
+		}
+		line = strings.TrimRight(line, "\r\n")
+		name, value, colon := strings.Cut(line, ":")
+		switch last := len(headers) - 1; {
+		case line == "":
+			return headers, nil
+		case (line[0] == ' ' || line[0] == '\t') && last >= 0:
+			headers[last].Value += line
+		case colon:
+			headers = append(headers, headerJSON{name, strings.TrimSpace(value)})
+		}
+		if err == io.EOF {
+			return headers, nil
+		}
+	}
+}
+
+// showMessage is for a person.
+func (a *app) showMessage(m shownJSON) error {
+	p := a.painter()
+	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(w, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+	row("Id", "%s", m.ID)
+	row("State", "%s, %s", m.State, count(m.Attempts, "attempt"))
+	row("Sender", "%s", orElse(m.Sender, "<> (the null sender)"))
+	row("Size", "%s", octets(m.Size))
+	if m.Ref != "" {
+		row("Reference", "%s", m.Ref)
+	}
+	row("Queued", "%s", clock(*m.QueuedAt))
+	if m.NextSendAt != nil {
+		row("Next send", "%s (%s)", clock(*m.NextSendAt), ago(*m.NextSendAt, a.now()))
+	}
+	if m.ExpiresAt != nil {
+		row("Gives up", "%s", clock(*m.ExpiresAt))
+	}
+	if m.LastError != "" {
+		row("Last error", "%s", m.LastError)
+	}
+	w.Flush()
+	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "Recipients"))
+	for _, to := range m.Recipients {
+		fmt.Fprintf(w, "  %s\t%s\t%s\n", printable(to.Address), to.State, printable(to.Reply))
+	}
+	w.Flush()
+	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "Headers"))
+	decoder := new(mime.WordDecoder)
+	for _, h := range m.Headers {
+		value, err := decoder.DecodeHeader(h.Value)
+		if err != nil {
+			value = h.Value
+		}
+		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(h.Name), printable(value))
+	}
+	return a.showHistory(w, p, m.History)
+}
+
+func (a *app) showHistory(w *tabwriter.Writer, p painter, history []historyJSON) error {
+	if len(history) == 0 {
+		return nil
+	}
+	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "History"))
+	for _, h := range history {
+		server := "-"
+		if h.Server != "" {
+			server = "server " + h.Server
+		}
+		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", clock(*h.At), server, h.Outcome, printable(h.Reply))
+	}
+	return w.Flush()
+}
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}

@@ -1,0 +1,180 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/schedule"
+)
+
+type statusOptions struct {
+	JSON bool
+}
+
+func (a *app) statusCommand() *cobra.Command {
+	var o statusOptions
+	cmd := &cobra.Command{
+		Use:   "status [--json]",
+		Short: "Show what is in the spool, when it goes out, and how the servers are",
+		Args:  cobra.NoArgs,
+		RunE: a.does(func(ctx context.Context, _ []string) error {
+			// A wrong setting does not hide the queue: what is wrong is said below it.
+			cfg, err := a.load(config.Intake)
+			if err != nil {
+				return err
+			}
+			for _, problem := range cfg.Problems {
+				a.say("%s", problem)
+			}
+			return a.withQueue(func(q *queue) error { return a.status(ctx, q, cfg.Servers, o) })
+		}),
+	}
+	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	return cmd
+}
+
+// statusJSON is SPEC section 3, exactly.
+type statusJSON struct {
+	Queued         int          `json:"queued"`
+	Deferred       int          `json:"deferred"`
+	Held           int          `json:"held"`
+	Failed         int          `json:"failed"`
+	Bytes          int64        `json:"bytes"`
+	OldestQueuedAt *time.Time   `json:"oldest_queued_at"`
+	NextSendAt     *time.Time   `json:"next_send_at"`
+	Servers        []serverJSON `json:"servers"`
+	Google         *struct{}    `json:"google"`    // null: no account
+	Microsoft      *struct{}    `json:"microsoft"` // null: no account
+	LastFlush      *flushJSON   `json:"last_flush"`
+
+	sends      histogram
+	health     []spool.Health // of Servers
+	unreadable []error        // messages that cannot be counted
+}
+
+type serverJSON struct {
+	Name           string     `json:"name"`
+	Host           string     `json:"host"`
+	Port           int        `json:"port"`
+	LastTestedOn   *time.Time `json:"last_tested_on"`
+	LastTestResult *string    `json:"last_test_result"` // "ok", "error"; null: never tested
+	LastTestDetail *string    `json:"last_test_detail"`
+	DownUntil      *time.Time `json:"down_until"`
+}
+
+type flushJSON struct {
+	At *time.Time `json:"at"`
+	spool.Tally
+}
+
+// status collects everything, then prints it.
+func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
+	now := a.now()
+	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(now)}
+	if err := s.messages(ctx, q, now); err != nil {
+		return err
+	}
+	if n := len(s.unreadable); n > 0 {
+		a.say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
+	}
+	var err error
+	if s.Bytes, err = q.store.Usage(ctx); err != nil {
+		return err
+	}
+	for i := range servers {
+		if err := s.server(ctx, q.store.State(), &servers[i], now); err != nil {
+			return err
+		}
+	}
+	last, err := spool.LoadState[spool.LastFlush](ctx, q.store.State(), spool.LastFlushName)
+	if err != nil {
+		return err
+	}
+	if !last.At.IsZero() {
+		s.LastFlush = &flushJSON{stamp(last.At), last.Tally}
+	}
+	if o.JSON {
+		return a.printJSON(s)
+	}
+	return a.printStatus(s, now)
+}
+
+// messages counts what is in the spool. Whether a message was tried yet only its
+// record knows, so each is looked at.
+func (s *statusJSON) messages(ctx context.Context, q *queue, now time.Time) error {
+	entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.State == spool.StateFailed {
+			s.Failed++
+			continue
+		}
+		switch r, err := q.look(ctx, e); {
+		case err == nil:
+			s.message(r, q.policy, now)
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case !errors.Is(err, spool.ErrGone): // gone: it left meanwhile
+			s.unreadable = append(s.unreadable, err)
+		}
+	}
+	return nil
+}
+
+func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.Time) {
+	switch r.State() {
+	case spool.StateQueued:
+		s.Queued++
+	case spool.StateDeferred:
+		s.Deferred++
+	case spool.StateHeld:
+		s.Held++
+	}
+	if s.OldestQueuedAt == nil || r.QueuedAt.Before(*s.OldestQueuedAt) {
+		s.OldestQueuedAt = stamp(r.QueuedAt)
+	}
+	next := nextSend(r)
+	if next.IsZero() {
+		return
+	}
+	if policy.Due(next, now) {
+		s.sends.due++
+	} else {
+		s.sends.add(next)
+	}
+	if s.NextSendAt == nil || next.Before(*s.NextSendAt) {
+		s.NextSendAt = stamp(next)
+	}
+}
+
+func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {
+	test, err := spool.LoadState[spool.TestResult](ctx, state, spool.TestName+c.Name)
+	if err != nil {
+		return err
+	}
+	health, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+c.Name)
+	if err != nil {
+		return err
+	}
+	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port}
+	if !test.At.IsZero() {
+		result := "error"
+		if test.OK {
+			result = "ok"
+		}
+		line.LastTestedOn, line.LastTestResult, line.LastTestDetail = stamp(test.At), &result, &test.Detail
+	}
+	if health.DownUntil.After(now) {
+		line.DownUntil = stamp(health.DownUntil)
+	}
+	s.Servers = append(s.Servers, line)
+	s.health = append(s.health, health)
+	return nil
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"notices/spool"
+)
+
+// TestStatus: what flush and test-server leave in the state is what a person and a
+// program read of it.
+func TestStatus(t *testing.T) {
+	w := newWorld(t)
+	w.queued("A1", "a@example.net")
+	w.now = w.now.Add(time.Hour)
+	w.queued("A2", "b@example.net")
+	w.tried("A2", 1, spool.Answer{Outcome: spool.Outcome{Class: spool.Deferred}, To: []int{0}})
+	w.queued("A3", "c@example.net")
+	w.check(w.claimed("A3").Fail(spool.Event{Kind: spool.GiveUp, At: w.now}))
+	w.state(spool.TestName+"1", spool.TestResult{At: w.now, OK: true, Detail: "250 2.0.0 taken"})
+	w.state(spool.TestName+"2", spool.TestResult{At: w.now, Detail: "no connection"})
+	w.state(spool.HealthName+"1", spool.Health{Troubles: 1, Notice: "no TLS", NoticeAt: w.now})
+	w.state(spool.HealthName+"2", spool.Health{DownUntil: w.now.Add(2 * time.Minute), Troubles: 2})
+	w.state(spool.LastFlushName, spool.LastFlush{At: w.now, Tally: spool.Tally{Sent: 3, Returned: 1}})
+
+	w.check(w.a.status(context.Background(), w.q, servers(), statusOptions{JSON: true}))
+	var got, want map[string]any
+	w.check(json.Unmarshal([]byte(w.out.String()), &got))
+	w.check(json.Unmarshal([]byte(`{
+		"queued": 1, "deferred": 1, "held": 0, "failed": 1, "bytes": 0,
+		"oldest_queued_at": "2026-11-24T10:00:00Z", "next_send_at": "2026-11-24T10:00:00Z",
+		"servers": [
+			{"name": "1", "host": "mail.example.org", "port": 587, "last_tested_on": "2026-11-24T11:00:00Z",
+			 "last_test_result": "ok", "last_test_detail": "250 2.0.0 taken", "down_until": null},
+			{"name": "2", "host": "backup.example.org", "port": 25, "last_tested_on": "2026-11-24T11:00:00Z",
+			 "last_test_result": "error", "last_test_detail": "no connection", "down_until": "2026-11-24T11:02:00Z"}
+		],
+		"google": null, "microsoft": null,
+		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0}
+	}`), &want))
+	if got["bytes"].(float64) <= 0 {
+		t.Errorf("bytes: %v", got["bytes"])
+	}
+	got["bytes"] = 0.0
+	if !reflect.DeepEqual(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+
+	w.out.Reset()
+	w.check(w.a.status(context.Background(), w.q, servers(), statusOptions{}))
+	for _, told := range []string{
+		"1 queued, 1 deferred, 0 held, 1 failed", "ok: 250 2.0.0 taken", "error: no connection", "no TLS", "left alone until",
+		"3 sent, 0 deferred, 1 returned, 0 failed",
+	} {
+		if !strings.Contains(w.out.String(), told) {
+			t.Errorf("status does not say %q:\n%s", told, w.out.String())
+		}
+	}
+}
+
+// TestPauseThatIsOver: a server whose pause is over is not down.
+func TestPauseThatIsOver(t *testing.T) {
+	w := newWorld(t)
+	w.state(spool.HealthName+"1", spool.Health{DownUntil: w.now.Add(-time.Second), Troubles: 1})
+	w.check(w.a.status(context.Background(), w.q, servers(), statusOptions{JSON: true}))
+	if strings.Count(w.out.String(), `"down_until":null`) != 2 {
+		t.Error(w.out.String())
+	}
+}
+
+// state keeps a value as its owner does.
+func (w *world) state(name string, value any) {
+	w.t.Helper()
+	w.check(w.store.State().Update(context.Background(), name, false, func([]byte) ([]byte, error) { return json.Marshal(value) }))
+}

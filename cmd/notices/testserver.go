@@ -1,0 +1,101 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/delivery"
+	"notices/spool/probe"
+)
+
+type testServerOptions struct {
+	Which []string // names of servers; none or "all": all
+	To    string
+}
+
+func (a *app) testServerCommand() *cobra.Command {
+	var o testServerOptions
+	cmd := &cobra.Command{
+		Use:   "test-server [1|2|all] [--to ADDRESS]",
+		Short: "Send a test message through a server now and show each step",
+		RunE: a.does(func(ctx context.Context, args []string) error {
+			o.Which = args
+			return a.testServer(ctx, o)
+		}),
+	}
+	cmd.Flags().StringVar(&o.To, "to", "", "send the test message to `ADDRESS`; default: [site] address")
+	return cmd
+}
+
+// testServer tests one server after the other, also when one fails.
+func (a *app) testServer(ctx context.Context, o testServerOptions) error {
+	cfg, err := a.load(config.Everything)
+	if err != nil {
+		return err
+	}
+	to, from, err := o.addresses(cfg)
+	if err != nil {
+		return err
+	}
+	servers, err := a.servers(cfg)
+	if err != nil {
+		return err
+	}
+	if servers, err = o.choose(servers); err != nil {
+		return err
+	}
+	store, err := a.openStore(cfg)
+	if err != nil {
+		return err
+	}
+	var errs []error
+	for _, s := range servers {
+		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
+			To: to, From: from, Site: cfg.Site.Name, State: store.State(), Now: a.now,
+			Print: func(line string) { fmt.Fprintln(a.stdout, printable(line)) },
+		}))
+	}
+	return errors.Join(append(errs, store.Close())...)
+}
+
+// addresses are where the message goes, and whom it is from.
+func (o *testServerOptions) addresses(cfg *config.Config) (to, from string, err error) {
+	to, from = o.To, cfg.Site.Address
+	switch {
+	case to == "" && from == "":
+		return "", "", cfg.Missing("[site] address", "test mail goes there; set it, or say where to by --to ADDRESS")
+	case to == "":
+		to = from
+	case from == "":
+		from = to
+	}
+	if err := spool.CheckAddress(to); err != nil {
+		return "", "", usageError("notices test-server", fmt.Errorf("--to: %w", err))
+	}
+	return to, from, nil
+}
+
+// choose keeps the servers that were asked for, in the order of the config.
+func (o *testServerOptions) choose(servers []delivery.Server) ([]delivery.Server, error) {
+	if len(o.Which) == 0 || slices.Contains(o.Which, "all") {
+		return servers, nil
+	}
+	var names []string
+	for _, s := range servers {
+		names = append(names, s.Name)
+	}
+	for _, name := range o.Which {
+		if !slices.Contains(names, name) {
+			return nil, usageError("notices test-server",
+				fmt.Errorf("there is no server %q in the config; there is: %s", name, strings.Join(names, ", ")))
+		}
+	}
+	return slices.DeleteFunc(servers, func(s delivery.Server) bool { return !slices.Contains(o.Which, s.Name) }), nil
+}

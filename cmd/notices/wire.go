@@ -1,0 +1,184 @@
+package main
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/bounce"
+	"notices/spool/delivery"
+	"notices/spool/delivery/smtpout"
+	"notices/spool/intake"
+	"notices/spool/maildir"
+	"notices/spool/maillog"
+	"notices/spool/schedule"
+)
+
+// Here the config becomes objects. A command asks for what it needs and for no
+// more: enqueue reads no server, no secret and no CA file, and works when they are
+// broken.
+
+// load finds and reads the config. Only what need covers is refused.
+func (a *app) load(need config.Need) (*config.Config, error) {
+	path, err := config.Find(a.config, a.getenv)
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadFor(path, need)
+}
+
+func (a *app) openStore(cfg *config.Config) (spool.Store, error) {
+	if a.store != nil {
+		return a.store, nil
+	}
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{})
+}
+
+// openLog opens the log. Trouble with it is told of and is no reason to leave mail
+// alone: what matters most goes to standard error all the same.
+func (a *app) openLog(cfg *config.Config) *maillog.Log {
+	log, err := a.logOptions(cfg).Open()
+	if err != nil {
+		a.say("%s: [log] to: %s", cfg.Path, err)
+	}
+	return log
+}
+
+func (a *app) logOptions(cfg *config.Config) maillog.Options {
+	return maillog.Options{To: cfg.Log.To, Verbose: a.verbose, Stderr: a.stderr, Now: a.now}
+}
+
+// closeLog says when not all could be written to the log.
+func (a *app) closeLog(log *maillog.Log) {
+	if err := log.Close(); err != nil {
+		a.say("the log could not be written: %s", err)
+	}
+}
+
+// withQueue opens the spool for a command that needs nothing else.
+func (a *app) withQueue(work func(*queue) error) error {
+	cfg, err := a.load(config.Intake)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(cfg)
+	if err != nil {
+		return err
+	}
+	log := a.openLog(cfg)
+	defer a.closeLog(log)
+	err = work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log})
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+func policy(cfg *config.Config) schedule.Policy {
+	return schedule.Policy{
+		ShortRange: cfg.Retry.ShortRange,
+		ShortDelay: cfg.Retry.ShortDelay,
+		LongDelay:  cfg.Retry.LongDelay,
+		GiveUp:     cfg.Retry.GiveUp,
+	}
+}
+
+// hostname is what this machine calls itself to others.
+func hostname(cfg *config.Config) string {
+	if cfg.Site.Hostname != "" {
+		return cfg.Site.Hostname
+	}
+	name, err := os.Hostname()
+	if err != nil || spool.CheckAddress("postmaster@"+name) != nil {
+		return "localhost"
+	}
+	return name
+}
+
+func (a *app) intake(cfg *config.Config, store spool.Store, log *maillog.Log) *intake.Intake {
+	return &intake.Intake{
+		Store: store,
+		Site: intake.Site{
+			Name:        cfg.Site.Name,
+			Address:     cfg.Site.Address,
+			Hostname:    hostname(cfg),
+			RewriteFrom: cfg.Site.RewriteFrom,
+		},
+		MaxSize: cfg.Spool.MaxMessageSize,
+		Now:     a.now,
+		Log:     log,
+	}
+}
+
+func returns(cfg *config.Config) bounce.Site {
+	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Hostname: hostname(cfg)}
+}
+
+// servers makes the way that mail goes out of the config's servers. Secrets are
+// read when a server asks for one, CA files now.
+func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
+	hello := hostname(cfg)
+	list := make([]delivery.Server, len(cfg.Servers))
+	var errs []error
+	for i := range cfg.Servers {
+		s, err := a.server(&cfg.Servers[i], hello)
+		if err != nil {
+			key := fmt.Sprintf("[[server]] %d ca_file", i+1)
+			errs = append(errs, &config.Error{File: cfg.Path, Key: key, Msg: err.Error(), Err: err})
+		}
+		list[i] = s
+	}
+	return list, errors.Join(errs...)
+}
+
+func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
+	s := delivery.Server{
+		Server: smtpout.Server{
+			Name:                c.Name,
+			Host:                c.Host,
+			Port:                c.Port,
+			TLS:                 smtpout.TLSMode(c.TLS), // the same words
+			AllowNonSecure:      c.AllowNonSecure,
+			AllowNonSecureLogin: c.AllowNonSecureLogin,
+			Hello:               hello,
+			Login:               c.Login,
+			Timeout:             c.Timeout,
+			DataTimeout:         c.DataTimeout,
+			Now:                 a.now,
+		},
+		Connections:           c.Connections,
+		MessagesPerConnection: c.MessagesPerConnection,
+		RecipientsPerMessage:  c.RecipientsPerMessage,
+		RatePerMinute:         c.RatePerMinute,
+		RatePerDay:            c.RatePerDay,
+	}
+	if c.Login != "" {
+		s.Password = c.Password.Read
+	}
+	if c.CAFile == "" {
+		return s, nil
+	}
+	roots, err := certificates(c.CAFile)
+	s.Roots = roots
+	return s, err
+}
+
+// certificates reads a private CA.
+func certificates(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("has no certificate in PEM in it: %s", path)
+	}
+	return pool, nil
+}
+
+// second is the time of an event: the spool keeps whole seconds in UTC.
+func (a *app) second() time.Time { return a.now().UTC().Truncate(time.Second) }

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"cmp"
+	"net/netip"
+	"net/url"
+)
+
+// Ways that mail goes, beside ViaServers.
+const (
+	ViaGoogle    = "google"    // through Gmail, as the account that is signed in
+	ViaMicrosoft = "microsoft" // through Microsoft 365, in the same way
+)
+
+// Values of Server.Auth beside AuthPassword: the tokens of [google] or [microsoft].
+const (
+	AuthGoogle    = "google"
+	AuthMicrosoft = "microsoft"
+)
+
+// Account is [google] or [microsoft]: an account that a person signs in to. An
+// endpoint that is empty is the provider's own.
+type Account struct {
+	Set                bool // the section is there: not a key
+	ClientID           string
+	ClientSecretFile   Secret
+	Account            string // the address to sign in as; empty: whoever signs in
+	ServiceAccountFile string // [google] only
+	AuthURL            string
+	DeviceURL          string
+	TokenURL           string
+	UserinfoURL        string
+	RevokeURL          string
+	SMTPHost           string
+	SMTPPort           int
+	CAFile             string // empty: the system's alone
+	Tenant             string // [microsoft] only
+}
+
+var accountKeys = [...]key[Account]{
+	{name: "client_id", read: func(v value, a *Account) { v.text(&a.ClientID) }},
+	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, file) }},
+	{name: "account", read: func(v value, a *Account) { v.address(&a.Account) }},
+	{name: "service_account_file", read: func(v value, a *Account) { v.path(&a.ServiceAccountFile) }},
+	{name: "auth_url", read: func(v value, a *Account) { v.endpoint(&a.AuthURL) }},
+	{name: "device_url", read: func(v value, a *Account) { v.endpoint(&a.DeviceURL) }},
+	{name: "token_url", read: func(v value, a *Account) { v.endpoint(&a.TokenURL) }},
+	{name: "userinfo_url", read: func(v value, a *Account) { v.endpoint(&a.UserinfoURL) }},
+	{name: "revoke_url", read: func(v value, a *Account) { v.endpoint(&a.RevokeURL) }},
+	{name: "smtp_host", read: func(v value, a *Account) { v.host(&a.SMTPHost) }},
+	{name: "smtp_port", read: func(v value, a *Account) { v.number(&a.SMTPPort, 1, 65535) }},
+	{name: "ca_file", read: func(v value, a *Account) { v.path(&a.CAFile) }},
+}
+
+// microsoftKeys are those of [google] and one more.
+func microsoftKeys() []key[Account] {
+	return append(accountKeys[:len(accountKeys):len(accountKeys)],
+		key[Account]{name: "tenant", read: func(v value, a *Account) { v.tenant(&a.Tenant) }})
+}
+
+// Gmail is spoken to by TLS from the first octet; Microsoft 365 knows STARTTLS alone.
+func defaultGoogle() Account    { return Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465} }
+func defaultMicrosoft() Account { return Account{SMTPHost: "smtp.office365.com", SMTPPort: 587} }
+
+func (l *loader) google(t table, at place) {
+	l.cfg.Google = defaultGoogle()
+	l.account(t, at, accountKeys[:], &l.cfg.Google)
+}
+
+func (l *loader) microsoft(t table, at place) {
+	l.cfg.Microsoft = defaultMicrosoft()
+	l.account(t, at, microsoftKeys(), &l.cfg.Microsoft)
+	if l.cfg.Microsoft.ServiceAccountFile != "" {
+		at.key = "service_account_file"
+		l.bad(at, "is for Google: leave it out here")
+	}
+}
+
+func (l *loader) account(t table, at place, keys []key[Account], to *Account) {
+	fill(l, t, at, keys, to)
+	to.Set = t != nil
+	if to.ServiceAccountFile != "" && to.Account == "" {
+		at.key = "account"
+		l.bad(at, "is not set: a service account sends as that user")
+	}
+}
+
+// accounts finishes what depends on [google] and [microsoft], once all is read.
+func (l *loader) accounts() {
+	if via := l.cfg.Delivery.Via; via != ViaServers {
+		l.wantClient(via, place{section: "delivery", key: "via"})
+	}
+	for i := range l.cfg.Servers {
+		s := &l.cfg.Servers[i]
+		if s.Auth == AuthPassword {
+			continue
+		}
+		at := place{section: "server", n: i + 1}
+		if s.Password.IsSet() {
+			l.bad(s.Password.src.at, "does not go with auth = \""+s.Auth+"\": leave one of them out")
+		}
+		l.wantClient(s.Auth, place{section: at.section, n: at.n, key: "auth"})
+	}
+}
+
+// Account returns the section of that name: AuthGoogle or AuthMicrosoft.
+func (c *Config) Account(name string) *Account {
+	if name == AuthMicrosoft {
+		return &c.Microsoft
+	}
+	return &c.Google
+}
+
+// Usable reports whether there is a client to sign in with, or a service account.
+func (a *Account) Usable() bool {
+	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile != ""
+}
+
+func (l *loader) wantClient(name string, at place) {
+	if !l.cfg.Account(name).Usable() && !l.hasProblem(name) {
+		l.bad(at, `is "`+name+`", but client_id is not set in [`+name+`]: notices-google(7) tells how to get one`)
+	}
+}
+
+// fillServers gives servers of an account what they leave out.
+func (l *loader) fillServers() {
+	for i := range l.cfg.Servers {
+		s := &l.cfg.Servers[i]
+		if s.Auth == AuthPassword {
+			continue
+		}
+		a := l.cfg.Account(s.Auth)
+		s.Host = cmp.Or(s.Host, a.SMTPHost)
+		s.Port = cmp.Or(s.Port, a.SMTPPort)
+		s.decideTLS()
+	}
+}
+
+func (l *loader) checkAccount(name string, a *Account) {
+	if src := a.ClientSecretFile.src; src != nil {
+		l.noteFile(src.at, src.text, true)
+	}
+	if a.ServiceAccountFile != "" {
+		l.noteFile(place{section: name, key: "service_account_file"}, a.ServiceAccountFile, true)
+	}
+	if a.CAFile != "" {
+		l.noteFile(place{section: name, key: "ca_file"}, a.CAFile, false)
+	}
+}
+
+// endpoint takes an address that secrets may go to.
+func (v value) endpoint(to *string) {
+	s, ok := v.raw.(string)
+	if !ok || s != "" && !validEndpoint(s) {
+		v.bad(`an https address, like "https://broker.example.net/token"`)
+		return
+	}
+	*to = s
+}
+
+// validEndpoint: https, or http that does not leave this machine.
+func validEndpoint(s string) bool {
+	u, err := url.Parse(s)
+	if err != nil || hasControl(s) || u.Hostname() == "" || u.User != nil || u.Fragment != "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && local
+}
+
+// tenant takes a domain, an id, or one of Microsoft's words.
+func (v value) tenant(to *string) {
+	s, ok := v.raw.(string)
+	if !ok || s != "" && !validHost(s) {
+		v.bad(`a domain like "school.example", a directory (tenant) ID, or "common"`)
+		return
+	}
+	*to = s
+}
