@@ -158,7 +158,7 @@ func (c *claim) Begin(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	line, sum, err := appendLine(nil, c.sum, e)
+	line, sum, err := newLine(c.sum, e)
 	if err != nil {
 		return err
 	}
@@ -213,7 +213,7 @@ func (c *claim) append(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	line, sum, err := appendLine(nil, c.sum, e)
+	line, sum, err := newLine(c.sum, e)
 	if err == nil {
 		err = c.write(e, line, sum)
 	}
@@ -227,7 +227,7 @@ func (c *claim) append(e spool.Event) error {
 func (c *claim) squeeze(e spool.Event, cause error) error {
 	for _, limit := range []int{64, 0} {
 		short := shorten(e, limit)
-		line, sum, err := appendLine(nil, c.sum, short)
+		line, sum, err := newLine(c.sum, short)
 		if err == nil && c.end+int64(len(line)) <= c.room {
 			return c.write(short, line, sum)
 		}

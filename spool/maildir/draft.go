@@ -99,7 +99,7 @@ func (d *draft) Truncate(n int64) error {
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size
 	env.QueuedAt = unixTime(env.QueuedAt.Unix())
-	line, _, err := appendLine(nil, chainStart, firstLine{Version: formatVersion, Envelope: env})
+	line, _, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
 	if err != nil {
 		return err
 	}
@@ -173,9 +173,7 @@ func (s *Store) renameAll(drafts []*draft) (int, error) {
 // messages survive is not known: ErrUnsure.
 func unsure(renamed []*draft, cause error) error {
 	for _, d := range renamed {
-		d.s.fs.Unlink(d.curSide())
-		d.s.fs.Unlink(bodyPath(curDir, d.id))
-		d.close()
+		cause = errors.Join(cause, d.s.fs.Unlink(d.curSide()), d.s.fs.Unlink(bodyPath(curDir, d.id)), d.close())
 	}
 	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
 }

@@ -29,9 +29,10 @@ type chain uint64
 
 const (
 	chainStart chain = 14695981039346656037
-	chainPrime       = 1099511628211
-	sumDigits        = 16
+	chainPrime chain = 1099511628211
 )
+
+const sumDigits = 16
 
 func (c chain) over(p []byte) chain {
 	for _, b := range p {
@@ -40,22 +41,21 @@ func (c chain) over(p []byte) chain {
 	return c
 }
 
-// appendLine appends "SUM JSON\n" and returns the checksum that the next line continues.
-func appendLine(dst []byte, c chain, v any) ([]byte, chain, error) {
-	start := len(dst)
-	dst = append(dst, "0123456789abcdef "...)
-	buf := bytes.NewBuffer(dst)
+// newLine is "SUM JSON\n", and the checksum that the next line continues.
+func newLine(c chain, v any) ([]byte, chain, error) {
+	buf := bytes.NewBuffer(make([]byte, 0, 512))
+	buf.WriteString("0123456789abcdef ")
 	enc := json.NewEncoder(buf)
 	enc.SetEscapeHTML(false) // <id@host> is to be read by people
 	if err := enc.Encode(v); err != nil {
-		return dst[:start], c, err
+		return nil, c, err
 	}
-	dst = buf.Bytes()
-	c = c.over(dst[start+sumDigits:])
+	line := buf.Bytes()
+	c = c.over(line[sumDigits:])
 	var sum [8]byte
 	binary.BigEndian.PutUint64(sum[:], uint64(c))
-	hex.Encode(dst[start:], sum[:])
-	return dst, c, nil
+	hex.Encode(line, sum[:])
+	return line, c, nil
 }
 
 // nextLine cuts the first line off p and checks it. A line that is torn, padding,

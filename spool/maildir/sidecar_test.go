@@ -14,7 +14,7 @@ func lines(t testing.TB, n int) []byte {
 	t.Helper()
 	env := testEnvelope()
 	env.ID = "0CKRP4W3R1A9B8C7"
-	line, sum, err := appendLine(nil, chainStart, firstLine{Version: formatVersion, Envelope: env})
+	line, sum, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -22,7 +22,7 @@ func lines(t testing.TB, n int) []byte {
 	end := len(line)
 	for i := range n {
 		at := time.Unix(1_900_000_000+int64(i)*300, 0).UTC()
-		line, sum, err = appendLine(nil, sum, spool.Event{Kind: spool.Try, At: at, N: i + 1, Next: at.Add(5 * time.Minute)})
+		line, sum, err = newLine(sum, spool.Event{Kind: spool.Try, At: at, N: i + 1, Next: at.Add(5 * time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -74,7 +74,7 @@ func TestStaleLineStaysDead(t *testing.T) {
 		t.Fatalf("%d attempts, %v", r.Attempts, err)
 	}
 	at := time.Unix(1_900_000_000, 0).UTC() // a line of the very length of the torn one
-	line, _, _ := appendLine(nil, sum, spool.Event{Kind: spool.Try, At: at, N: 1, Next: at.Add(6 * time.Minute)})
+	line, _, _ := newLine(sum, spool.Event{Kind: spool.Try, At: at, N: 1, Next: at.Add(6 * time.Minute)})
 	copy(p[end:], line)
 	if int(end)+len(line) != cuts[1] {
 		t.Fatal("the new line does not meet the stale one; the test tests nothing")
@@ -85,7 +85,7 @@ func TestStaleLineStaysDead(t *testing.T) {
 }
 
 func TestNewerFormatIsRefused(t *testing.T) {
-	line, _, _ := appendLine(nil, chainStart, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
+	line, _, _ := newLine(chainStart, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
 	if _, _, _, err := parseSidecar(line); err == nil {
 		t.Fatal("a sidecar of a newer format was taken")
 	}

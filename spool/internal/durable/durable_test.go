@@ -152,3 +152,25 @@ func TestMakeDir(t *testing.T) {
 		t.Errorf("a local folder is %q, %v", kind, err)
 	}
 }
+
+// TestRootGivesToTheOwner: what root makes in somebody else's folder is theirs.
+func TestRootGivesToTheOwner(t *testing.T) {
+	if unix.Geteuid() != 0 {
+		t.Fatal("this test needs root, to work in the folder of another user")
+	}
+	const nobody = 65534
+	dir := t.TempDir()
+	must(t, os.Chown(dir, nobody, nobody))
+	d, err := Open(dir)
+	must(t, err)
+	defer d.Close()
+	must(t, d.Mkdir("folder", 0o700))
+	must(t, WriteFile(d, "file", ".file", []byte("x"), false))
+	for _, name := range []string{"folder", "file"} {
+		var st unix.Stat_t
+		must(t, unix.Lstat(filepath.Join(dir, name), &st))
+		if st.Uid != nobody || st.Gid != nobody {
+			t.Errorf("%s belongs to %d:%d", name, st.Uid, st.Gid)
+		}
+	}
+}

@@ -12,6 +12,10 @@ import (
 type osFS struct {
 	path string // for error texts
 	fd   int
+	// give: root works in somebody else's folder. What it makes there belongs to the
+	// folder's owner, or that owner would be locked out of his own spool.
+	give     bool
+	uid, gid int
 }
 
 // Open opens an existing folder as an FS.
@@ -24,7 +28,20 @@ func Open(dir string) (FS, error) {
 	if err != nil {
 		return nil, pathError("open", dir, err)
 	}
-	return &osFS{dir, fd}, nil
+	d := &osFS{path: dir, fd: fd}
+	return d, d.findOwner()
+}
+
+func (d *osFS) findOwner() error {
+	if unix.Geteuid() != 0 {
+		return nil
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(d.fd, &st); err != nil {
+		return pathError("stat", d.path, err)
+	}
+	d.uid, d.gid, d.give = int(st.Uid), int(st.Gid), st.Uid != 0
+	return nil
 }
 
 func (d *osFS) full(name string) string { return filepath.Join(d.path, name) }
@@ -37,6 +54,12 @@ func (d *osFS) Open(name string, flags int, perm uint32) (File, error) {
 	})
 	if err != nil {
 		return nil, pathError("open", d.full(name), err)
+	}
+	if d.give && flags&unix.O_CREAT != 0 {
+		if err := unix.Fchown(fd, d.uid, d.gid); err != nil {
+			unix.Close(fd)
+			return nil, pathError("chown", d.full(name), err)
+		}
 	}
 	return &osFile{dir: d, name: name, fd: fd}, nil
 }
@@ -62,7 +85,11 @@ func (d *osFS) Unlink(name string) error {
 }
 
 func (d *osFS) Mkdir(name string, perm uint32) error {
-	return pathError("mkdir", d.full(name), unix.Mkdirat(d.fd, name, perm))
+	err := unix.Mkdirat(d.fd, name, perm)
+	if err == nil && d.give {
+		err = unix.Fchownat(d.fd, name, d.uid, d.gid, unix.AT_SYMLINK_NOFOLLOW)
+	}
+	return pathError("mkdir", d.full(name), err)
 }
 
 func (d *osFS) SyncDir(name string) error {
