@@ -1,0 +1,121 @@
+package delivery
+
+import (
+	"time"
+
+	"notices/spool"
+)
+
+// job is one message under way over the servers.
+type job struct {
+	m    *spool.Message
+	open []int // recipients nobody has decided on yet
+	out  []spool.Outcome
+	// asked is the server that last heard of the message; nil: it is no attempt yet.
+	asked   *server
+	counted time.Time // when the next transaction was counted, see rate
+	// scouting: it met a server's trouble and is on its way to the next one.
+	scouting *scouts
+	// passes holds why each server asked in vain did not take it. Each counts for all
+	// who are open now: a server passed over leaves all of its rest to the next.
+	passes []spool.Outcome
+}
+
+func newJob(m *spool.Message) *job {
+	j := &job{m: m, open: make([]int, len(m.Recipients)), out: make([]spool.Outcome, len(m.Recipients))}
+	for i := range j.open {
+		j.open[i] = i
+	}
+	return j
+}
+
+// begin records the attempt, once, before the first server hears of the message.
+func (j *job) begin(s *server) error {
+	if j.asked == nil && j.m.Begin != nil {
+		if err := j.m.Begin(); err != nil {
+			return err
+		}
+	}
+	j.asked = s
+	return nil
+}
+
+// chunk is the recipients of the next transaction: at most size, 0 meaning all.
+func (j *job) chunk(size int) []int {
+	if size > 0 && len(j.open) > size {
+		return j.open[:size]
+	}
+	return j.open
+}
+
+// addresses of a chunk, without a copy in the usual case that it is all of them.
+func (j *job) addresses(chunk []int) []string {
+	if len(chunk) == len(j.m.Recipients) {
+		return j.m.Recipients
+	}
+	to := make([]string, len(chunk))
+	for k, i := range chunk {
+		to[k] = j.m.Recipients[i]
+	}
+	return to
+}
+
+// postpone defers everybody who is still open for a reason of our own.
+func (j *job) postpone(why spool.Reply) {
+	o := spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}
+	for _, i := range j.open {
+		j.out[i] = o
+	}
+	j.open = nil
+}
+
+// delivery sums up once nobody is left to ask. Whoever is still open was taken by
+// none of the servers and hears the most telling reason. It is final only when
+// every server there is said no for good.
+func (j *job) delivery(servers int) spool.Delivery {
+	d := spool.Delivery{Outcomes: j.out, Passed: j.passes}
+	if len(j.open) == 0 {
+		return d
+	}
+	best, refusals := 0, 0
+	for i, o := range j.passes {
+		if telling(o) >= telling(j.passes[best]) {
+			best = i
+		}
+		if o.Class == spool.Failed && refusal(o) {
+			refusals++
+		}
+	}
+	o := j.passes[best]
+	o.Class = spool.Deferred
+	if refusals == servers {
+		o.Class = spool.Failed
+	}
+	for _, i := range j.open {
+		j.out[i] = o
+	}
+	// What the recipients show need not stand in the history twice.
+	d.Passed = append(j.passes[:best:best], j.passes[best+1:]...)
+	if len(d.Passed) == 0 {
+		d.Passed = nil
+	}
+	return d
+}
+
+// telling ranks the reasons of servers passed over: what a person must mend, then
+// a server's word on this message, then its own trouble.
+func telling(o spool.Outcome) int {
+	switch {
+	case o.NeedsPerson():
+		return 5
+	case o.Reason == spool.ReasonSender:
+		return 4
+	case o.Reason == spool.ReasonCannot:
+		return 3
+	case o.Reason == spool.ReasonLost:
+		return 1
+	case o.Scope == spool.MessageScope:
+		return 2
+	}
+	return 0
+}

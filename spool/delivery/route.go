@@ -1,0 +1,179 @@
+package delivery
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"notices/spool"
+	"notices/spool/delivery/smtpout"
+	"notices/spool/maillog"
+)
+
+// Server is one server of a route: how to talk to it and what it stands.
+type Server struct {
+	smtpout.Server
+	Connections           int // at most so many at once; under 1: 1
+	MessagesPerConnection int // transactions, then a fresh connection; 0: no limit
+	RecipientsPerMessage  int // a message to more goes in several transactions; 0: no limit
+	RatePerMinute         int // transactions in any 60 seconds, over all flushes; 0: no limit
+	RatePerDay            int // the same in any 24 hours
+}
+
+// Options of a Route.
+type Options struct {
+	Servers []Server     // in the order in which they are asked
+	State   spool.State  // health and rates, shared with all flushes
+	Log     *maillog.Log // may be nil
+	Now     func() time.Time
+	// IgnoreBreaker tries servers that an earlier run paused (flush ID, --all). What
+	// this run meets still pauses a server for its rest.
+	IgnoreBreaker bool
+}
+
+// Route takes messages to the first server that works. It lives for one run.
+type Route struct {
+	servers []*server
+	log     *maillog.Log
+	now     func() time.Time
+	scouts  scouts
+}
+
+// New makes a route. Nothing is read or dialled before the first message.
+func New(o Options) *Route {
+	return newRoute(o, func(ctx context.Context, s *smtpout.Server) (line, error) {
+		c, err := smtpout.Open(ctx, s)
+		if err != nil {
+			return nil, err // not c: a nil *Conn in an interface is not nil
+		}
+		return c, nil
+	})
+}
+
+func newRoute(o Options, open opener) *Route {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Route{log: o.Log, now: o.Now}
+	for _, s := range o.Servers {
+		r.servers = append(r.servers, newServer(s, o, open, &r.scouts))
+	}
+	return r
+}
+
+// Workers is how many messages may be handed to Deliver at once: twice the
+// connections of the largest server, one message on the wire and the next behind
+// its final dot. The other servers are used in its stead, not beside it.
+func (r *Route) Workers() int {
+	most := 1
+	for _, s := range r.servers {
+		most = max(most, s.Connections)
+	}
+	return 2 * most
+}
+
+// Deliver attempts m. An error means that nothing can be said of the message and
+// the run is over: the attempt could not be recorded, the rates not be counted, or
+// ctx ended before anybody was asked. When ctx ends later, what was not sent is
+// told as deferred.
+func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
+	j := newJob(m)
+	defer j.found()
+	tried := make([]bool, len(r.servers))
+	for len(j.open) > 0 {
+		i, detour := r.next(ctx, tried)
+		if i < 0 {
+			break
+		}
+		if detour && j.asked == nil && j.scouting == nil && r.scouts.out() {
+			if err := r.scouts.wait(ctx); err != nil {
+				return spool.Delivery{}, err
+			}
+			continue
+		}
+		tried[i] = true
+		if detour {
+			r.servers[i].rouse()
+		}
+		if err := r.servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+			return r.halt(j, err)
+		}
+	}
+	if j.asked == nil {
+		return r.noServer(), nil
+	}
+	return j.delivery(len(r.servers)), nil
+}
+
+// next picks the first server that is up and was not tried for this message; -1 if
+// there is none. When none at all is up, one that an earlier run paused has its
+// turn: each is tried once a run, or a site whose only server was down when a run
+// began would wait for the pauses to add up. detour: it is not simply the first one.
+func (r *Route) next(ctx context.Context, tried []bool) (i int, detour bool) {
+	anyUp, lastResort := false, -1
+	for i, s := range r.servers {
+		switch s.standing(ctx) {
+		case up:
+			if !tried[i] {
+				return i, i > 0
+			}
+			anyUp = true
+		case resting:
+			if !tried[i] && lastResort < 0 {
+				lastResort = i
+			}
+		}
+	}
+	if anyUp {
+		return -1, false
+	}
+	return lastResort, true
+}
+
+// halt ends a message early. Before anybody was asked it is no attempt; after
+// that, those still open are deferred and told why.
+func (r *Route) halt(j *job, err error) (spool.Delivery, error) {
+	var limit *limited
+	switch {
+	case j.asked == nil && errors.As(err, &limit):
+		return spool.Delivery{Wait: spool.Limited, Until: limit.until}, nil
+	case j.asked == nil:
+		return spool.Delivery{}, err
+	case errors.As(err, &limit):
+		j.postpone(spool.Reply{Server: limit.server, Text: err.Error(), At: r.now()})
+	default:
+		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
+	}
+	return j.delivery(len(r.servers)), nil
+}
+
+// noServer tells that every server is paused: until when, and the trouble. One
+// that needs a person is told before others, for it decides whether the message
+// may be returned for its age; else it is the last server's.
+func (r *Route) noServer() spool.Delivery {
+	d := spool.Delivery{Wait: spool.NoServer}
+	for _, s := range r.servers {
+		trouble, until := s.trouble()
+		if d.Until.IsZero() || until.Before(d.Until) {
+			d.Until = until
+		}
+		if len(d.Outcomes) == 0 || !d.Outcomes[0].NeedsPerson() {
+			d.Outcomes = []spool.Outcome{trouble}
+		}
+	}
+	return d
+}
+
+// Close says QUIT on every connection, in bounded time (less when ctx ends), and
+// saves how the servers are. Deliver must not be called any more.
+func (r *Route) Close(ctx context.Context) error {
+	var errs []error
+	for _, s := range r.servers {
+		s.close()
+	}
+	for _, s := range r.servers {
+		s.await(ctx)
+		errs = append(errs, s.settle(ctx), s.rate.close(ctx))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,222 @@
+package probe
+
+import (
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+
+	"notices/spool"
+)
+
+// advise prints what failed and what to try.
+func (t *test) advise(ctx context.Context, e *Error) {
+	verdict := "did not take the test message"
+	if e.Outcome.Class == spool.Uncertain {
+		verdict = "did not say whether it took the test message"
+	}
+	t.Print(fmt.Sprintf("Server %s %s: %s", t.server.Name, verdict, e.Outcome.Reply))
+	t.Print("What to try:")
+	for _, hint := range t.hints(e) {
+		t.Print("  - " + hint)
+	}
+	if anotherPortMayHelp(e) {
+		t.Print("  - Try a different port. " + t.ports(ctx))
+	}
+	if hint := t.lastResort(); hint != "" && e.Outcome.Reason == spool.ReasonTLS {
+		t.Print("  - " + hint)
+	}
+}
+
+// section is what the server is called in the configuration.
+func (t *test) section() string {
+	switch name := t.server.Name; name {
+	case "google", "microsoft", "service":
+		return "[" + name + "]"
+	default:
+		return "[[server]] number " + name
+	}
+}
+
+// hints are for a person who runs a library, not a mail server: the likely first.
+func (t *test) hints(e *Error) []string {
+	s := &t.server
+	if e.Outcome.Class == spool.Uncertain {
+		return []string{"It may have taken it all the same: look whether the message has come to " + t.To + ", then run the test again."}
+	}
+	switch e.Outcome.Reason {
+	case spool.ReasonDNS:
+		return []string{
+			t.checkAddress(),
+			"Is this machine online, and does it find other names?",
+		}
+	case spool.ReasonConnect:
+		return []string{
+			t.checkAddress(),
+			"Does a firewall, here or at your provider, let this machine connect to port " + fmt.Sprint(s.Port) + "?",
+		}
+	case spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy:
+		return []string{
+			t.checkAddress(),
+			"Run the test again in a few minutes: the server may be busy, or may have had too many connections from here.",
+		}
+	case spool.ReasonTLS:
+		return t.tlsHints(e)
+	case spool.ReasonAuth:
+		return t.loginHints(e)
+	case spool.ReasonAuthWait:
+		return []string{"Run the test again in a few minutes: the server refuses logins for the time being, often after too many of them."}
+	case spool.ReasonSecret:
+		return t.secretHints()
+	}
+	return t.messageHints(e)
+}
+
+func (t *test) checkAddress() string {
+	return fmt.Sprintf("Check the address: is host = %q in %s spelt as your provider gives it for sending mail (SMTP)? Only the name, no https:// and no port.",
+		t.server.Host, t.section())
+}
+
+// secretHints: the password or token could not be had here.
+func (t *test) secretHints() []string {
+	if hint, ok := t.loginCommand(); ok {
+		return []string{hint}
+	}
+	if t.server.Name == "service" {
+		return []string{"Check key_file in [service]: notices must be able to read it, as the user that runs it."}
+	}
+	return []string{fmt.Sprintf("Check password_file, password or password_command in %s: notices must be able to read it, as the user that runs it.", t.section())}
+}
+
+// loginCommand is what mends the login of an account that has no password.
+func (t *test) loginCommand() (string, bool) {
+	switch {
+	case t.server.Tokens == nil:
+		return "", false
+	case t.server.Name == "microsoft":
+		return "Run: notices microsoft-login", true
+	case t.server.Name == "google":
+		return "Run: notices google-login", true
+	}
+	return "Log in anew: notices google-login, or notices microsoft-login.", true
+}
+
+// loginHints: AUTH was refused, or asked for.
+func (t *test) loginHints(e *Error) []string {
+	if t.server.Login == "" {
+		return []string{fmt.Sprintf("The server wants a login: set login and password_file in %s.", t.section())}
+	}
+	if hint, ok := t.loginCommand(); ok {
+		return []string{hint}
+	}
+	if e.Outcome.Reply.Code == 0 { // AUTH is not offered, or not as it is needed
+		return []string{
+			fmt.Sprintf("If the server needs no login, set login = \"\" in %s.", t.section()),
+		}
+	}
+	if t.server.Name == "service" {
+		return []string{"Check site and key_file in [service]. A key that was revoked must be replaced: ask the service for a new one."}
+	}
+	return []string{
+		fmt.Sprintf("Check login = %q in %s: some servers want the whole address, some only the part before the @.", t.server.Login, t.section()),
+		"Check the password. The file must hold it alone, on one line.",
+		"Google, Microsoft, Yahoo and others refuse the ordinary password to programs: make an app password in the account's security settings, or log in with notices google-login or notices microsoft-login.",
+		"Ask your provider whether sending by SMTP (SMTP AUTH) is switched on for the account.",
+	}
+}
+
+// messageHints: the server speaks with us but does not take the message.
+func (t *test) messageHints(e *Error) []string {
+	switch e.Outcome.Reason {
+	case spool.ReasonLimit:
+		return []string{"The account's limit is used up, or its provider has put it on hold. Wait a day, or ask the provider; rate_per_day and rate_per_minute keep below a limit."}
+	case spool.ReasonRelay:
+		return []string{
+			fmt.Sprintf("The server does not send mail for this machine. If you have an account there, set login and password_file in %s.", t.section()),
+			"Else ask who runs the server to let this machine send through it.",
+		}
+	case spool.ReasonSender, spool.ReasonSendAs:
+		return []string{
+			fmt.Sprintf("The account may not send as %s. Set address in [site] to the account's own address, and rewrite_from = true if other senders use this machine.", t.From),
+			"Or have the account allowed to send as that address.",
+		}
+	case spool.ReasonLost:
+		return []string{
+			"Run the test again. If it is lost each time, a firewall or virus scanner on the way may cut the connection.",
+		}
+	}
+	switch {
+	case e.Outcome.Scope == spool.RecipientScope:
+		return []string{fmt.Sprintf("The server works but does not take mail for %s. Check that address, or send the test to another: --to ADDRESS.", t.To)}
+	case e.Outcome.Class == spool.Deferred:
+		return []string{"Run the test again in a few minutes: this is a refusal for now."}
+	}
+	return []string{"The answer is the server's own: ask who runs it what it means."}
+}
+
+// tlsHints: the connection could not be made secure.
+func (t *test) tlsHints(e *Error) []string {
+	var hints []string
+	var name x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	var invalid x509.CertificateInvalidError
+	switch {
+	case errors.As(e.Err, &name):
+		have := names(name.Certificate)
+		hints = append(hints, fmt.Sprintf("The certificate is not for %s but for %s. If that is your provider's server too, set host to a name that the certificate has.",
+			t.server.Host, strings.Join(have, ", ")))
+	case errors.As(e.Err, &unknown):
+		hints = append(hints, fmt.Sprintf("The certificate was issued by %q, whom this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", authority(unknown)),
+			"If it is a public one, install this machine's list of CAs (package ca-certificates).")
+	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
+		hints = append(hints, fmt.Sprintf("The certificate is valid from %s until %s. If this machine's clock is right, whoever runs the server must renew it.",
+			day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter)))
+	case strings.Contains(e.Outcome.Reply.Text, "protocol version"):
+		hints = append(hints, "The server knows only old versions of TLS that protect nothing any more. Whoever runs it must bring it up to date: TLS 1.2 at least.")
+	case e.Outcome.Reply.Code != 0:
+		hints = append(hints, "The server wants or refuses TLS in its own way; try tls = \"starttls\" with port 587, or tls = \"implicit\" with port 465.")
+	default:
+		hints = append(hints, t.checkAddress())
+	}
+	return hints
+}
+
+func authority(e x509.UnknownAuthorityError) string {
+	if e.Cert == nil {
+		return "somebody"
+	}
+	return issuer(e.Cert)
+}
+
+// lastResort is told where it would help: never for a token.
+func (t *test) lastResort() string {
+	s := &t.server
+	const where = "As a last resort, on a network that you trust: "
+	switch {
+	case s.Tokens != nil || s.Name == "service":
+		return ""
+	case s.Login != "" && !(s.AllowNonSecure && s.AllowNonSecureLogin):
+		return where + fmt.Sprintf("allow_non_secure = true and allow_non_secure_login = true in %s let the mail and the password travel where others could read them.", t.section())
+	case s.Login == "" && !s.AllowNonSecure:
+		return where + fmt.Sprintf("allow_non_secure = true in %s lets the mail travel where others could read it.", t.section())
+	}
+	return ""
+}
+
+// anotherPortMayHelp: the trouble looks as if the wrong door was knocked at. A name
+// that does not resolve has no ports, and a certificate is the same at all of them.
+func anotherPortMayHelp(e *Error) bool {
+	var cert x509.CertificateInvalidError
+	var name x509.HostnameError
+	var unknown x509.UnknownAuthorityError
+	switch e.Outcome.Reason {
+	case spool.ReasonConnect, spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy, spool.ReasonRelay:
+		return true
+	case spool.ReasonTLS:
+		return !errors.As(e.Err, &cert) && !errors.As(e.Err, &name) && !errors.As(e.Err, &unknown)
+	case spool.ReasonAuth:
+		return e.Outcome.Reply.Code == 0 // AUTH is not offered at this one
+	}
+	return false
+}

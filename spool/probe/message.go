@@ -1,0 +1,54 @@
+package probe
+
+import (
+	"fmt"
+	"mime"
+	"mime/quotedprintable"
+	"net/mail"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"notices/spool"
+	"notices/spool/delivery/smtpout"
+)
+
+const bodyText = `This is a test message. No answer is needed.
+
+It was sent by "notices", the program that sends the e-mail notices of
+%s, through server %s
+(%s, port %d), because somebody there ran "notices test-server".
+
+That you can read this means that the server works.
+`
+
+// message composes the test message: ASCII only but for an internationalised
+// address, so that any server takes it.
+func (t *test) message() *smtpout.Transaction {
+	now := t.Now()
+	var b strings.Builder
+	header := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
+	header("From", (&mail.Address{Name: t.Site, Address: t.From}).String())
+	header("To", "<"+t.To+">")
+	header("Subject", mime.QEncoding.Encode("utf-8", "Test of mail server "+t.server.Name))
+	header("Date", now.Format(time.RFC1123Z))
+	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), t.From[strings.LastIndexByte(t.From, '@')+1:]))
+	header("Auto-Submitted", "auto-generated")
+	header("MIME-Version", "1.0")
+	header("Content-Type", "text/plain; charset=utf-8")
+	header("Content-Transfer-Encoding", "quoted-printable")
+	b.WriteString("\r\n")
+	w := quotedprintable.NewWriter(&b)
+	fmt.Fprintf(w, strings.ReplaceAll(bodyText, "\n", "\r\n"), t.Site, t.server.Name, t.server.Host, t.server.Port)
+	w.Close()
+	text := b.String()
+	return &smtpout.Transaction{
+		Sender: t.From, Recipients: []string{t.To},
+		Body: strings.NewReader(text), Size: int64(len(text)),
+		EightBit: !ascii(text), UTF8: !ascii(t.From + t.To),
+	}
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
+}

@@ -1,0 +1,69 @@
+package probe
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"notices/spool/delivery/smtpout"
+)
+
+// The ports of SMTP: submission with TLS from the start (RFC 8314), submission
+// (RFC 6409), and server to server (RFC 5321). The better is first.
+var smtpPorts = []int{465, 587, 25}
+
+// knockTime is how long a port is waited for: a closed one says so at once, a
+// filtered one never.
+const knockTime = 5 * time.Second
+
+// knock is smtpout.Answers; tests have their servers at other ports.
+type knock func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpout.Dialer) (string, bool)
+
+// ports knocks at all of them at once and tells which answer and what to set.
+func (t *test) ports(ctx context.Context) string {
+	ctx, cancel := context.WithTimeout(ctx, 2*knockTime)
+	defer cancel()
+	open := make([]bool, len(smtpPorts))
+	var wg sync.WaitGroup
+	for i, port := range smtpPorts {
+		wg.Go(func() { _, open[i] = t.answers(ctx, t.server.Host, port, knockTime, t.server.Dial) })
+	}
+	wg.Wait()
+	var yes, no []string
+	better := 0
+	for i, port := range smtpPorts {
+		if !open[i] {
+			no = append(no, fmt.Sprint(port))
+			continue
+		}
+		yes = append(yes, fmt.Sprint(port))
+		if better == 0 && port != t.server.Port {
+			better = port
+		}
+	}
+	switch {
+	case len(yes) == 0:
+		return fmt.Sprintf("But none of %s answers at %s: is the name right, and does a firewall let this machine out?", list(no), t.server.Host)
+	case better == 0:
+		return fmt.Sprintf("But only %s answers at %s.", list(yes), t.server.Host)
+	}
+	return fmt.Sprintf("Answering at %s: %s; not answering: %s. %s", t.server.Host, list(yes), list(no), t.setPort(better))
+}
+
+// setPort says what to write; a tls that was set for another port must not stay.
+func (t *test) setPort(port int) string {
+	tls := ""
+	if t.server.TLS != "" && t.server.TLS != smtpout.TLSAuto {
+		tls = ` and tls = "auto"`
+	}
+	return fmt.Sprintf("Set port = %d%s in %s.", port, tls, t.section())
+}
+
+func list(words []string) string {
+	if len(words) == 0 {
+		return "none"
+	}
+	return strings.Join(words, ", ")
+}

@@ -1,0 +1,113 @@
+// Package probe is `notices test-server`: a small message sent through one server
+// now, past the queue, with every step told in plain words and, when one fails,
+// what to try. The result is kept for `notices status`.
+//
+// What a step or a refusal means is smtpout's to say, so that a test can never
+// come to another end than the mail does.
+package probe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"notices/spool"
+	"notices/spool/delivery/smtpout"
+)
+
+// Options of a test.
+type Options struct {
+	To, From string           // addresses, for the envelope and the header
+	Site     string           // the site's name, for the message
+	State    spool.State      // where the result is kept
+	Now      func() time.Time // nil: time.Now
+	Print    func(line string)
+}
+
+// Error is why the server did not take the test message: exit 69. An error of Run
+// that is none of these is not the server's: an address, or the state.
+type Error struct {
+	Server  string
+	Outcome spool.Outcome
+	Err     error // the cause, if it is more than the reply; may be nil
+}
+
+func (e *Error) Error() string { return "server " + e.Server + ": " + e.Outcome.Reply.String() }
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// test is one under way.
+type test struct {
+	Options
+	server  smtpout.Server
+	answers knock
+}
+
+// Run tests s. It prints as it goes along and keeps the result, good or bad.
+func Run(ctx context.Context, s smtpout.Server, o Options) error {
+	return run(ctx, s, o, smtpout.Answers)
+}
+
+func run(ctx context.Context, s smtpout.Server, o Options, answers knock) error {
+	for _, address := range []string{o.From, o.To} {
+		if err := spool.CheckAddress(address); err != nil {
+			return fmt.Errorf("no test message can be sent: %w", err)
+		}
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Print == nil {
+		o.Print = func(string) {}
+	}
+	t := &test{Options: o, server: s, answers: answers}
+	t.server.Observe = t.step
+	t.Print(fmt.Sprintf("Server %s: %s, port %d", s.Name, s.Host, s.Port))
+	outcome, err := t.send(ctx)
+	if ctx.Err() != nil && outcome.Class != spool.Delivered {
+		return ctx.Err() // interrupted: that says nothing of the server
+	}
+	var failed error
+	if outcome.Class != spool.Delivered {
+		e := &Error{Server: s.Name, Outcome: outcome, Err: err}
+		t.advise(ctx, e)
+		failed = e
+	} else {
+		t.Print(fmt.Sprintf("Server %s works. The test message is on its way to %s.", s.Name, o.To))
+	}
+	return errors.Join(failed, t.remember(ctx, outcome))
+}
+
+// send opens a connection of its own and sends the message. The error is the cause
+// behind an outcome that is not the server's word.
+func (t *test) send(ctx context.Context) (spool.Outcome, error) {
+	c, err := smtpout.Open(ctx, &t.server)
+	if err != nil {
+		var e *smtpout.Error
+		if errors.As(err, &e) {
+			return e.Outcome, e.Err
+		}
+		return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reply: spool.Reply{Text: err.Error()}}, err
+	}
+	m := t.message()
+	o := c.Send(ctx, m).Outcomes[0]
+	if o.Class == spool.Delivered {
+		t.say("message", "accepted: "+o.Reply.String())
+	} else {
+		t.say("message", "not accepted: "+o.Reply.String())
+	}
+	c.Quit()
+	return o, nil
+}
+
+// remember keeps the result for good: a power cut must not take it.
+func (t *test) remember(ctx context.Context, o spool.Outcome) error {
+	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String()}
+	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
+		func(old *spool.TestResult) error { *old = r; return nil })
+	if err != nil {
+		return fmt.Errorf("the result of the test was not saved: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,110 @@
+package probe
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"notices/spool/delivery/smtpout"
+)
+
+// expiresSoon is when a certificate's end is worth a word: most are renewed a month before.
+const expiresSoon = 14 * 24 * time.Hour
+
+// say prints one step: a word, then what came of it.
+func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, what)) }
+
+// step is smtpout's word on what it does, told to a person.
+func (t *test) step(s smtpout.Step) {
+	word, good := words(s, t.server.Login)
+	var unverified *tls.CertificateVerificationError
+	switch {
+	case s.TLS != nil:
+		t.certificate(word, s)
+	case errors.As(s.Err, &unverified) && len(unverified.UnverifiedCertificates) > 0:
+		t.say("certificate", describe(unverified.UnverifiedCertificates[0], t.Now()))
+		t.say(word, "failed: "+s.Err.Error())
+	case s.Stage == smtpout.StageDNS && s.Detail == t.server.Host: // an address
+	case s.Err != nil && word != "":
+		t.say(word, "failed: "+s.Err.Error())
+	case good != "":
+		t.say(word, good)
+	}
+}
+
+// words are what a stage is called and, if it went well, what is told of it.
+func words(s smtpout.Step, login string) (word, good string) {
+	switch s.Stage {
+	case smtpout.StageSecret:
+		return "password", ""
+	case smtpout.StageDNS:
+		return "name", "is " + strings.ReplaceAll(s.Detail, " ", ", ")
+	case smtpout.StageConnect:
+		return "connection", s.Detail + " answers"
+	case smtpout.StageGreeting:
+		return "greeting", s.Detail
+	case smtpout.StageHello:
+		return "EHLO", ""
+	case smtpout.StageStartTLS:
+		return "STARTTLS", ""
+	case smtpout.StageTLS:
+		return "TLS", s.Detail
+	case smtpout.StageStepDown:
+		return "less secure", s.Detail
+	case smtpout.StageAuth:
+		return "login", login + " is logged in: " + s.Detail
+	}
+	return "", ""
+}
+
+// certificate prints the TLS version, and of the certificate the names, the issuer
+// and the end.
+func (t *test) certificate(word string, s smtpout.Step) {
+	t.say(word, tls.VersionName(s.TLS.Version)+", "+tls.CipherSuiteName(s.TLS.CipherSuite))
+	if len(s.TLS.PeerCertificates) > 0 {
+		t.say("certificate", describe(s.TLS.PeerCertificates[0], t.Now()))
+	}
+	if s.Err != nil {
+		t.say("", "not verified: "+s.Err.Error())
+	}
+}
+
+func describe(c *x509.Certificate, now time.Time) string {
+	text := fmt.Sprintf("for %s, issued by %s, valid until %s",
+		strings.Join(names(c), ", "), issuer(c), day(c.NotAfter))
+	switch left := c.NotAfter.Sub(now); {
+	case left < 0:
+		return text + " (it has expired)"
+	case left < expiresSoon:
+		return text + fmt.Sprintf(" (%d days left: it should have been renewed)", int(left/(24*time.Hour)))
+	}
+	return text
+}
+
+func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
+
+// names are those that the certificate is good for.
+func names(c *x509.Certificate) []string {
+	list := append([]string{}, c.DNSNames...)
+	for _, ip := range c.IPAddresses {
+		list = append(list, ip.String())
+	}
+	if len(list) == 0 {
+		return []string{"no name"}
+	}
+	return list
+}
+
+func issuer(c *x509.Certificate) string {
+	n := c.Issuer
+	switch {
+	case n.CommonName != "" && len(n.Organization) > 0 && n.Organization[0] != n.CommonName:
+		return n.Organization[0] + " " + n.CommonName
+	case n.CommonName != "":
+		return n.CommonName
+	}
+	return n.String()
+}
