@@ -118,7 +118,7 @@ func (r *Record) Apply(e Event) {
 	case Result:
 		r.applyResult(e)
 	case Postpone:
-		r.Touched, r.LastError, r.Grace = true, e.Note, r.Grace || e.Grace
+		r.Touched, r.InFlight, r.LastError, r.Grace = true, false, e.Note, r.Grace || e.Grace
 	case Returned:
 		r.ReturnedIn = max(r.ReturnedIn, e.N)
 	case Warned:

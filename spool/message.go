@@ -30,6 +30,9 @@ const (
 	NoServer Wait = "no server"
 	// Limited: a day's budget or a [[limit]] is used up. The message stays due.
 	Limited Wait = "limit"
+	// Stopped: the run was ended before any server took or refused the message. It
+	// stays due.
+	Stopped Wait = "stopped"
 )
 
 // Delivery is what became of a Message.

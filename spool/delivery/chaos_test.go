@@ -110,6 +110,9 @@ func (c *chaos) send(t *testing.T, r *Route, n int) {
 	if err != nil && err == ctx.Err() && !c.begun[sender] {
 		return
 	}
+	if d.Wait == spool.Stopped && ctx.Err() != nil {
+		return
+	}
 	if err != nil || (d.Wait == spool.Attempted) != c.begun[sender] {
 		t.Errorf("%s: %v, wait %q, begun %v", sender, err, d.Wait, c.begun[sender])
 		return

@@ -86,7 +86,7 @@ func (s *server) saveWell(ctx context.Context) {
 
 // sendAs notes that the account may not send as a sender (5.7.60).
 func (s *server) sendAs(ctx context.Context, sender string, o spool.Outcome) {
-	s.notice(ctx, "may not send as", fmt.Sprintf("may not send as %s (%s): set rewrite_from = true in [site], or let the account send as that address",
+	s.notice(ctx, "may not send as", fmt.Sprintf("may not send as %s (%s): set rewrite_from = true in [site], for mail queued from then on, or let the account send as that address, for what is queued, too",
 		sender, o.Reply))
 }
 

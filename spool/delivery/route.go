@@ -96,7 +96,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 			r.servers[i].rouse()
 		}
 		if err := r.servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
-			return r.halt(j, err)
+			return r.halt(ctx, j, err)
 		}
 	}
 	if j.asked == nil {
@@ -130,15 +130,18 @@ func (r *Route) next(ctx context.Context, tried []bool) (i int, detour bool) {
 	return lastResort, true
 }
 
-// halt ends a message early. Before anybody was asked it is no attempt; after
-// that, those still open are deferred and told why.
-func (r *Route) halt(j *job, err error) (spool.Delivery, error) {
+// halt ends a message early. Before anybody was asked it is no attempt, nor when the
+// run is ended before anybody answered; else those still open are deferred and told
+// why.
+func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, error) {
 	var limit *limited
 	switch {
 	case j.asked == nil && errors.As(err, &limit):
 		return spool.Delivery{Wait: spool.Limited, Until: limit.until}, nil
 	case j.asked == nil:
 		return spool.Delivery{}, err
+	case len(j.open) == len(j.m.Recipients) && ctx.Err() != nil:
+		return spool.Delivery{Wait: spool.Stopped}, nil
 	case errors.As(err, &limit):
 		j.postpone(spool.Reply{Server: limit.server, Text: err.Error(), At: r.now()})
 	default:

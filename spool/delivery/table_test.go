@@ -96,7 +96,7 @@ func TestSendAsNotice(t *testing.T) {
 		t.Errorf("%+v", d)
 	}
 	n := w.health("1").Notice
-	if n != "may not send as library@example.org (554 5.7.60 not you): set rewrite_from = true in [site], or let the account send as that address" {
+	if n != "may not send as library@example.org (554 5.7.60 not you): set rewrite_from = true in [site], for mail queued from then on, or let the account send as that address, for what is queued, too" {
 		t.Errorf("notice %q", n)
 	}
 	updates := w.state.updates

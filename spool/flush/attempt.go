@@ -106,7 +106,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	j.began, j.scheduled = j.now(), j.rec.NextSendAt
 	// The listing was a hint; a person or another flush may have changed the message.
-	wanted := j.All || len(j.IDs) > 0 || j.due()
+	wanted := j.All || len(j.IDs) > 0 || j.due() || j.killedOnce()
 	if j.rec.Held || !wanted {
 		return nil
 	}
@@ -117,6 +117,16 @@ func (j *job) run(ctx context.Context) error {
 }
 
 func (j *job) due() bool { return j.Policy.Due(j.scheduled, j.began) }
+
+// killedOnce reports whether a run died in the message's last attempt, and in that
+// alone: it is free again at once (SPEC section 4 rule 4). After a second death in a
+// row the next send that the attempt began with counts, so that a message that kills
+// the program does not do so in every run.
+func (j *job) killedOnce() bool {
+	n := len(j.rec.Events)
+	died := func(i int) bool { return i >= 0 && j.rec.Events[i].Kind == spool.Try }
+	return died(n-1) && !died(n-2)
+}
 
 // logInterrupted tells of an attempt that a killed run left without a result.
 func (j *job) logInterrupted() {
@@ -149,13 +159,26 @@ func (j *job) attempt(ctx context.Context) error {
 	}
 	switch {
 	case d.Wait == spool.Limited && !j.begun:
+		j.limited.Add(1)
 		return nil
+	case d.Wait == spool.Stopped:
+		return j.stayDue()
 	case d.Wait == spool.NoServer && !j.begun:
 		return j.postpone(o)
 	case len(d.Outcomes) != len(j.to):
 		return fmt.Errorf("the route returned %d outcomes for %d recipients", len(d.Outcomes), len(j.to))
 	}
 	return j.settle(ctx, d)
+}
+
+// stayDue takes back the next send that the attempt began with: the run was ended
+// before anybody answered.
+func (j *job) stayDue() error {
+	j.cut.Store(true)
+	if !j.begun {
+		return nil
+	}
+	return j.append(spool.Event{Kind: spool.Postpone, At: j.now(), Next: j.scheduled, Note: "the flush was stopped before it was sent"}, spool.Lazy)
 }
 
 // nextAttempt numbers attempts and the ends that come without one (a return by

@@ -85,6 +85,7 @@ type engine struct {
 
 	down      atomic.Pointer[outage] // set: every server is paused, the rest is postponed
 	postponed atomic.Int64
+	limited   atomic.Int64
 	cut       atomic.Bool // the run ended before its work did
 
 	mu      sync.Mutex
@@ -233,6 +234,9 @@ func (e *engine) takeMade() []spool.Entry {
 func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) {
 	if n := e.postponed.Load(); n > 0 {
 		e.Log.Postponed(int(n), e.down.Load().text())
+	}
+	if n := e.limited.Load(); n > 0 {
+		e.Log.Postponed(int(n), "a rate limit is used up; they stay due")
 	}
 	err := e.fatal
 	if err == nil {

@@ -168,22 +168,38 @@ func TestClockJump(t *testing.T) {
 	w.wants(1, 0, 0, 0)
 }
 
-// A killed run leaves a Try without Result; the listing still says due, the record
-// rules.
-func TestInterruptedAttemptWaitsItsTime(t *testing.T) {
+// A killed run leaves a Try without Result: the message is free again at once. After
+// a second death in a row the next send of the record rules, whatever the listing
+// says.
+func TestInterruptedAttempt(t *testing.T) {
+	for deaths, sentAtOnce := range map[int]int{1: 1, 2: 0} {
+		w := newWorld(t)
+		w.put("A", nil)
+		for n := range deaths {
+			if err := w.claim("A").Begin(spool.Event{Kind: spool.Try, At: start, N: n + 1, Next: start.Add(5 * time.Minute)}); err != nil {
+				t.Fatal(err)
+			}
+			w.mem = w.mem.Crash()
+		}
+		w.o.Store = w.mem
+		w.pass(time.Minute)
+		w.wants(sentAtOnce, 0, 0, 0)
+		w.pass(5 * time.Minute)
+		w.wants(1-sentAtOnce, 0, 0, 0)
+	}
+}
+
+// A run that is ended before a server answered leaves the message due.
+func TestStoppedStaysDue(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil)
-	if err := w.claim("A").Begin(spool.Event{Kind: spool.Try, At: start, N: 1, Next: start.Add(5 * time.Minute)}); err != nil {
-		t.Fatal(err)
+	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
+		return spool.Delivery{Wait: spool.Stopped}, m.Begin(), true
 	}
-	w.mem = w.mem.Crash()
-	w.o.Store = w.mem
-	w.pass(time.Minute)
-	w.wants(0, 0, 0, 0)
-	if len(w.mail.attempts) != 0 {
-		t.Error("a poisonous message would be tried in every run")
+	if tally, _ := Run(context.Background(), w.o); tally != (spool.Tally{}) {
+		t.Errorf("counted as %+v", tally)
 	}
-	w.pass(5 * time.Minute)
+	w.mail.instead = nil
 	w.wants(1, 0, 0, 0)
 }
 

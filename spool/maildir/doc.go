@@ -29,10 +29,10 @@
 //
 //	tmp/ID  tmp/.ID  cur/ID  cur/.ID,T,S  failed/ID  failed/.ID,T,f
 //	x       ?                                                        being written (locked), else swept
-//	        x        x                                               being committed (locked), else swept
+//	        x        x                                               being committed (locked), else both are swept
 //	                 x       x                                       queued, deferred or held
-//	                 x                                               done with; swept after a second listing
-//	                                                 x               the same
+//	                 x                                               mode 0400: done with; swept after a second
+//	                                                 x               listing; else its sidecar was lost: to aside/
 //	                                                 x          x    failed
 //	                         x                       x               on its way to or from failed/: finished,
 //	                 x                                          x    the way the record says
@@ -47,9 +47,10 @@
 // Attempt: make room if it is short; append the try without a sync. A kill leaves
 // a queued message whose record says that attempt N began and when to go on.
 //
-// Delivered to all: unlink the sidecar; sync cur, shared with others of the same
-// second; unlink the body. In this order: a body without sidecar is swept, a
-// sidecar without body would be a lost message. Deferred: append the result, rename
+// Delivered to all: mark the body (mode 0400); unlink the sidecar; sync cur, shared with
+// others of the same second; unlink the body. In this order: a marked body without
+// sidecar is swept, a sidecar without body would be a lost message. A power cut may take
+// back the mark: then a delivered body may end in aside/, where a person looks. Deferred: append the result, rename
 // to the next send; no sync, losing them costs an early try. Delivered to some:
 // the same, with a sync of the sidecar shared within the second.
 //

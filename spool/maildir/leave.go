@@ -13,12 +13,19 @@ import (
 	"notices/spool/internal/durable"
 )
 
-// Remove unlinks the sidecar, makes that durable, and unlinks the body.
+// doneMode marks a body whose message is over, before its sidecar goes: found alone
+// later, it is left over and no mail whose sidecar was lost.
+const doneMode = 0o400
+
+// Remove marks the body, unlinks the sidecar, makes that durable, and unlinks the body.
 func (c *claim) Remove(d spool.Durability) error {
 	if c.done {
 		return errOver
 	}
 	dir := home(c.entry.State)
+	if err := c.body.Chmod(doneMode); err != nil {
+		return err
+	}
 	if err := c.s.fs.Unlink(c.sidePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -153,8 +152,8 @@ func (s *Store) repairBody(err *error, found []spool.Anomaly, dir string, id spo
 		*err = errors.Join(*err, e1)
 		return found
 	}
-	if s.foreign(bodyPath(dir, id), id) {
-		return s.report(err, found, dir, string(id), "not a file of this spool")
+	if why := s.unknown(dir, id); why != "" {
+		return s.report(err, found, dir, string(id), why)
 	}
 	swept, e2 := s.sweepBody(dir, id)
 	*err = errors.Join(*err, e2)
@@ -164,21 +163,24 @@ func (s *Store) repairBody(err *error, found []spool.Anomaly, dir string, id spo
 	return found
 }
 
-// foreign reports whether a body without sidecar was never ours. What is locked is
-// being committed, whatever its name; what is committed since has its sidecar now.
-func (s *Store) foreign(path string, id spool.ID) bool {
+// unknown says why a body without sidecar must not be swept; "": it is marked as
+// done with, or there is nothing to do. What is locked is being committed, whatever
+// its name; what is committed since has its sidecar now.
+func (s *Store) unknown(dir string, id spool.ID) string {
+	path := bodyPath(dir, id)
 	st, err := s.fs.Stat(path)
-	if err != nil || st.Regular && id.Generated() {
-		return false
+	switch {
+	case err != nil, st.Regular && st.Mode == doneMode:
+		return ""
+	case !st.Regular:
+		return "not a file of this spool"
+	case s.locked(path):
+		return ""
 	}
-	if !st.Regular {
-		return true
+	if _, found, err := s.findIn(dir, id); found || err != nil {
+		return ""
 	}
-	if s.locked(path) {
-		return false
-	}
-	_, found, err := s.findIn(filepath.Dir(path), id)
-	return !found && err == nil
+	return "its sidecar is missing, or it is not a file of this spool"
 }
 
 func (s *Store) locked(path string) bool {
@@ -250,8 +252,12 @@ func (s *Store) sweepTmp() (found []spool.Anomaly, err error) {
 	})
 	for _, name := range names {
 		id := spool.ID(strings.TrimPrefix(name, "."))
-		if !id.Valid() {
-			continue // the probe of Writable
+		switch {
+		case strings.HasPrefix(name, probePrefix):
+			continue // of a process that tries whether it can write
+		case !id.Valid() || !id.Generated() && !s.locked(tmpDir+"/"+string(id)):
+			found = s.report(&err, found, tmpDir, name, "not a file of this spool")
+			continue
 		}
 		swept, e := s.sweepName(id, name)
 		if swept {
@@ -277,13 +283,17 @@ func (s *Store) sweepDraft(id spool.ID) (swept bool, err error) {
 }
 
 // sweepTmpSide removes a sidecar in tmp whose body is not there: it was renamed to
-// cur by a writer that is just about to follow (locked), or died.
+// cur by a writer that is just about to follow (locked), or died. Then the body, never
+// accepted, goes first: without this sidecar it would pass for lost mail.
 func (s *Store) sweepTmpSide(id spool.ID) (bool, error) {
 	if _, err := s.fs.Stat(bodyPath(tmpDir, id)); err == nil {
 		return false, nil // goes with its body
 	}
 	if s.locked(bodyPath(curDir, id)) {
 		return false, nil
+	}
+	if _, err := s.sweepBody(curDir, id); err != nil {
+		return false, err
 	}
 	return true, ignoreMissing(s.fs.Unlink(tmpDir + "/." + string(id)))
 }

@@ -103,6 +103,23 @@ func replace(path string, with func() error) error {
 	return errors.Join(os.Remove(path), with())
 }
 
+// TestLostSidecar: a message whose sidecar somebody removed is no mail any more, but
+// it is not deleted.
+func TestLostSidecar(t *testing.T) {
+	s := open(t)
+	put(t, s, theID, theBody)
+	e, err := s.Find(context.Background(), theID)
+	must(t, err)
+	must(t, os.Remove(filepath.Join(s.dir, curDir, sidecarName(e))))
+	must(t, os.WriteFile(filepath.Join(s.dir, tmpDir, "junk"), nil, 0o600))
+	must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
+	found, err := s.Repair(context.Background())
+	must(t, err)
+	if len(found) != 2 || found[0].Moved != "aside/junk" || found[1].Moved != "aside/"+string(theID) {
+		t.Fatalf("found %+v", found)
+	}
+}
+
 func TestAsideNeverReplaces(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)

@@ -133,10 +133,12 @@ func (s *Store) withLayout(step func() error) error {
 // State gives the small values kept in state/.
 func (s *Store) State() spool.State { return s.state }
 
+const probePrefix = ".writable-"
+
 // Writable writes a block and removes it again: it finds a full disk, a quota and
 // a read-only mount before a server hears of any message.
 func (s *Store) Writable(context.Context) error {
-	name := filepath.Join(tmpDir, ".writable-"+strconv.Itoa(unix.Getpid()))
+	name := filepath.Join(tmpDir, probePrefix+strconv.Itoa(unix.Getpid()))
 	return s.withLayout(func() error {
 		f, err := s.fs.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
 		if err != nil {

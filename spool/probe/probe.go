@@ -106,8 +106,24 @@ func (t *test) remember(ctx context.Context, o spool.Outcome) error {
 	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String()}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
 		func(old *spool.TestResult) error { *old = r; return nil })
+	if err == nil && r.OK {
+		err = t.endPause(ctx)
+	}
 	if err != nil {
 		return fmt.Errorf("the result of the test was not saved: %w", err)
 	}
 	return nil
+}
+
+// endPause lets flush use the server again at once: it works.
+func (t *test) endPause(ctx context.Context) error {
+	name := spool.HealthName + t.server.Name
+	h, err := spool.LoadState[spool.Health](ctx, t.State, name)
+	if err == nil && h.DownUntil.IsZero() && h.Troubles == 0 {
+		return nil
+	}
+	return spool.UpdateState(context.WithoutCancel(ctx), t.State, name, false, func(h *spool.Health) error {
+		h.DownUntil, h.Troubles, h.Secret = time.Time{}, 0, ""
+		return nil
+	})
 }

@@ -145,6 +145,28 @@ func checkMessage(t *testing.T, text string) {
 }
 
 // A name that is not ASCII makes no message that is.
+// A server that works is used again at once, whatever it was paused for.
+func TestEndsPause(t *testing.T) {
+	ca := smtptest.NewCA(t)
+	s := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "secret"}})
+	b := bench{server: at(s), state: memory.New().State()}
+	b.server.Roots, b.server.Login, b.server.Password = ca.Pool(), "library", password("secret")
+	name := spool.HealthName + b.server.Name
+	err := spool.UpdateState(context.Background(), b.state, name, false, func(h *spool.Health) error {
+		h.DownUntil, h.Troubles, h.Secret = time.Now().Add(time.Hour), 3, "salt.digest"
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := b.golden(t, "works"); err != nil {
+		t.Fatal(err)
+	}
+	if h, err := spool.LoadState[spool.Health](context.Background(), b.state, name); err != nil || !h.DownUntil.IsZero() || h.Troubles != 0 || h.Secret != "" {
+		t.Errorf("%+v, %v", h, err)
+	}
+}
+
 func TestMessageIsASCII(t *testing.T) {
 	for _, site := range []string{"Bibliothèque de la Ville", "図書館", "A \"quoted\" \\ name", strings.Repeat("long ", 100), "x\r\nBcc: eve@example.com"} {
 		tt := &test{Options: Options{To: "to@example.org", From: "from@example.org", Site: site, Now: time.Now}}

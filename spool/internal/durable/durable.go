@@ -43,6 +43,7 @@ type File interface {
 	ReadAt(p []byte, off int64) (int, error)
 	WriteAt(p []byte, off int64) (int, error)
 	Truncate(size int64) error
+	Chmod(mode uint32) error
 	Stat() (Info, error)
 	// Sync waits until content and size are on disk.
 	Sync() error

@@ -226,6 +226,8 @@ func (f *osFile) Truncate(size int64) error {
 	return f.fail("truncate", err)
 }
 
+func (f *osFile) Chmod(mode uint32) error { return f.fail("chmod", unix.Fchmod(f.fd, mode)) }
+
 func (f *osFile) Stat() (Info, error) {
 	var st unix.Stat_t
 	err := unix.Fstat(f.fd, &st)

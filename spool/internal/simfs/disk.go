@@ -46,6 +46,8 @@ type Disk struct {
 
 type inode struct {
 	number uint64
+	mode   uint32 // a power cut may take back a change of it
+	born   uint32
 	data   []byte
 	synced []byte
 	owner  *file // who has the lock
@@ -116,7 +118,7 @@ func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
 	for name, n := range names {
 		if copies[n] == nil {
 			content := n.survivor(dice)
-			copies[n] = &inode{number: n.number, data: content, synced: append([]byte(nil), content...)}
+			copies[n] = &inode{number: n.number, mode: n.oldOrNew(dice), data: content, synced: append([]byte(nil), content...)}
 		}
 		after.now[name], after.disk[name] = copies[n], copies[n]
 	}
@@ -136,6 +138,13 @@ func apply(names map[string]*inode, since map[string]int, c change) {
 		names[c.to] = c.node
 		since[c.to] = c.number
 	}
+}
+
+func (n *inode) oldOrNew(dice *rand.Rand) uint32 {
+	if n.mode != n.born && dice.IntN(2) == 0 {
+		return n.born
+	}
+	return n.mode
 }
 
 const sector = 512
@@ -220,7 +229,7 @@ func (d *Disk) Write(name string, content []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inos++
-	d.change("", name, &inode{number: d.inos, data: content, synced: append([]byte(nil), content...)})
+	d.change("", name, &inode{number: d.inos, mode: 0o600, born: 0o600, data: content, synced: append([]byte(nil), content...)})
 	d.syncDir(path.Dir(name))
 }
 

@@ -49,7 +49,7 @@ func (p *Process) may(op, name string) error {
 }
 
 // Open opens or creates a file.
-func (p *Process) Open(name string, flags int, _ uint32) (durable.File, error) {
+func (p *Process) Open(name string, flags int, perm uint32) (durable.File, error) {
 	op := "read"
 	if flags&unix.O_CREAT != 0 {
 		op = "create"
@@ -68,7 +68,7 @@ func (p *Process) Open(name string, flags int, _ uint32) (durable.File, error) {
 		return nil, fail("open", name, unix.ENOENT)
 	case n == nil:
 		p.disk.inos++
-		n = &inode{number: p.disk.inos}
+		n = &inode{number: p.disk.inos, mode: perm, born: perm}
 		p.disk.change("", name, n)
 	case flags&unix.O_TRUNC != 0:
 		n.data = nil
@@ -180,7 +180,7 @@ func (p *Process) Stat(name string) (durable.Info, error) {
 }
 
 func (p *Process) info(n *inode) durable.Info {
-	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: 0o600, Regular: true, Inode: n.number}
+	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number}
 }
 
 // Close ends the view like a clean exit: locks go.
@@ -263,6 +263,15 @@ func (f *file) resize(size int64) {
 	data := make([]byte, size)
 	copy(data, f.node.data)
 	f.node.data = data
+}
+
+func (f *file) Chmod(mode uint32) error {
+	if err := f.step("chmod"); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	f.node.mode = mode
+	return nil
 }
 
 func (f *file) Stat() (durable.Info, error) {

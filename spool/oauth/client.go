@@ -1,0 +1,161 @@
+package oauth
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"time"
+
+	"golang.org/x/oauth2"
+)
+
+// callLimit is how long one HTTP call may take in all. x/oauth2 sets none.
+const callLimit = 20 * time.Second
+
+// maxAnswer is the longest answer that is read, in octets.
+const maxAnswer = 256 << 10
+
+// Client is what the provider knows this program as, and how it is spoken to. It is
+// not changed by this package and may be used by many goroutines.
+type Client struct {
+	Provider Provider
+	ID       string // client_id; empty: it stands in the file that Secret gives
+	// Secret gives the client's secret, or the whole JSON file that Google's console
+	// hands out. nil: a client without one.
+	Secret func(context.Context) (string, error)
+	// Account is the address that the config names; empty: whoever signs in.
+	Account string
+	// Service stands in for a person; nil: a person signs in.
+	Service *ServiceAccount
+	Roots   *x509.CertPool // nil: the system's
+	Now     func() time.Time
+
+	// Transport is how HTTP is done; nil: net/http's own. For tests.
+	Transport http.RoundTripper
+}
+
+func (c *Client) now() time.Time {
+	if c.Now == nil {
+		return time.Now().UTC()
+	}
+	return c.Now().UTC()
+}
+
+// credentials are the client's id and secret.
+func (c *Client) credentials(ctx context.Context) (id, secret string, err error) {
+	if c.Secret != nil {
+		if secret, err = c.Secret(ctx); err != nil {
+			return "", "", c.setting(err.Error(), err)
+		}
+	}
+	id = c.ID
+	if strings.HasPrefix(strings.TrimSpace(secret), "{") {
+		if id, secret, err = c.fromConsole(secret); err != nil {
+			return "", "", err
+		}
+	}
+	if id == "" {
+		return "", "", c.setting(fmt.Sprintf("[%s] client_id is not set: notices-google(7) tells how to get one", c.Provider.Key), nil)
+	}
+	return id, secret, nil
+}
+
+// fromConsole reads the file that Google's console offers for download.
+func (c *Client) fromConsole(text string) (id, secret string, err error) {
+	type client struct {
+		ID     string `json:"client_id"`
+		Secret string `json:"client_secret"`
+	}
+	var file struct{ Installed, Web *client }
+	err = json.Unmarshal([]byte(text), &file)
+	where := fmt.Sprintf("[%s] client_secret_file ", c.Provider.Key)
+	switch {
+	case err != nil || file.Installed == nil && file.Web == nil:
+		return "", "", c.setting(where+"is neither a secret nor the JSON file of an OAuth client", nil)
+	case file.Installed == nil:
+		return "", "", c.setting(where+`is of a client of type "Web application": create one of type "Desktop app"`, nil)
+	case c.ID != "" && c.ID != file.Installed.ID:
+		return "", "", c.setting(where+"is of another client than client_id", nil)
+	}
+	return file.Installed.ID, file.Installed.Secret, nil
+}
+
+// config is the client for x/oauth2. AuthStyle is set: probing would spend a code that
+// can be used once.
+func (c *Client) config(ctx context.Context) (*oauth2.Config, error) {
+	id, secret, err := c.credentials(ctx)
+	if err != nil {
+		return nil, err
+	}
+	p := &c.Provider
+	return &oauth2.Config{
+		ClientID: id, ClientSecret: secret, Scopes: names(c.asked()),
+		Endpoint: oauth2.Endpoint{AuthURL: p.AuthURL, DeviceAuthURL: p.DeviceURL, TokenURL: p.TokenURL, AuthStyle: oauth2.AuthStyleInParams},
+	}, nil
+}
+
+// http is a client for one exchange: with a time limit, without redirects.
+func (c *Client) http() *http.Client {
+	rt := c.Transport
+	if rt == nil {
+		rt = &http.Transport{
+			Proxy:             http.ProxyFromEnvironment,
+			TLSClientConfig:   &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
+			DisableKeepAlives: true,
+			ForceAttemptHTTP2: true,
+		}
+	}
+	return &http.Client{
+		Transport: sober{rt},
+		// A redirect would carry code, secret or token to another address.
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
+
+// with hands x/oauth2 the HTTP client.
+func (c *Client) with(ctx context.Context) context.Context {
+	return context.WithValue(ctx, oauth2.HTTPClient, c.http())
+}
+
+// errAnswer is an answer that no OAuth server gives.
+var errAnswer = errors.New("its answer cannot be understood")
+
+// sober reads answers before x/oauth2 does, which trusts them too much: it follows a
+// null pointer for the answer `null`, and takes any page for a form.
+type sober struct{ next http.RoundTripper }
+
+// Reading all of it here also puts one time limit over the whole call; http.Client's own
+// would need everybody to close the answer, which x/oauth2 forgets for device codes.
+func (s sober) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, cancel := context.WithTimeout(r.Context(), callLimit)
+	defer cancel()
+	answer, err := s.next.RoundTrip(r.WithContext(ctx))
+	if err != nil {
+		return nil, err
+	}
+	defer answer.Body.Close()
+	body, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer+1))
+	if err != nil {
+		return nil, err
+	}
+	if len(body) > maxAnswer {
+		return nil, errAnswer
+	}
+	body = bytes.TrimSpace(body)
+	good := answer.StatusCode >= 200 && answer.StatusCode < 300
+	if good && len(body) > 0 && (body[0] != '{' || !json.Valid(body)) {
+		return nil, errAnswer
+	}
+	answer.Body, answer.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	if good {
+		answer.Header.Set("Content-Type", "application/json") // it is; some say text/plain
+	}
+	return answer, nil
+}

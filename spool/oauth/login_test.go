@@ -1,0 +1,467 @@
+package oauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// person sits before a sign-in: sees what is said, and sends answers back.
+type person struct {
+	*fixture
+	login *Login
+	asked chan url.Values // the query of the printed address, once
+	said  *strings.Builder
+	ended chan outcome
+}
+
+// asks starts a sign-in and waits until it has printed its address.
+func (f *fixture) asks(change func(*Login)) *person {
+	f.t.Helper()
+	p := &person{fixture: f, asked: make(chan url.Values, 1), said: &strings.Builder{}, ended: make(chan outcome, 1)}
+	p.login = &Login{Client: f.client, State: f.state, Limit: 20 * time.Second, Say: func(text string) {
+		p.said.WriteString(text + "\n")
+		for line := range strings.Lines(text) {
+			if u, err := url.Parse(strings.TrimSpace(line)); err == nil && strings.HasPrefix(line, f.client.Provider.AuthURL+"?") {
+				p.asked <- u.Query()
+			}
+		}
+	}}
+	if change != nil {
+		change(p.login)
+	}
+	go func() {
+		a, err := p.login.Run(context.Background())
+		p.ended <- outcome{a, err}
+	}()
+	return p
+}
+
+// end waits for the end of the sign-in.
+func (p *person) end() (Account, error) {
+	p.t.Helper()
+	o := <-p.ended
+	return o.account, o.err
+}
+
+// comesBack has the browser come back with these parameters; it returns the last page.
+func (p *person) comesBack(asked url.Values, answer url.Values) string {
+	p.t.Helper()
+	r, err := http.Get(asked.Get("redirect_uri") + "?" + answer.Encode())
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer r.Body.Close()
+	page, _ := io.ReadAll(r.Body)
+	if ct := r.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || r.StatusCode != 200 {
+		p.t.Errorf("%d %s", r.StatusCode, ct)
+	}
+	return string(page)
+}
+
+// refused wants a Refusal that says so, on the page too if there was one, and that
+// nothing was changed.
+func (p *person) refused(page string, says ...string) {
+	p.t.Helper()
+	_, err := p.end()
+	var r *Refusal
+	if !errors.As(err, &r) {
+		p.t.Fatalf("ended with %v (%T)", err, err)
+	}
+	says = append(says, "Nothing was changed", "notices google-login")
+	p.wantSays(err.Error(), says...)
+	if page != "" {
+		p.wantSays(textOf(page), says...)
+	}
+}
+
+// textOf drops the tags.
+func textOf(page string) string {
+	_, page, _ = strings.Cut(page, "<body")
+	var b strings.Builder
+	depth := 1
+	for _, r := range page {
+		switch {
+		case r == '<':
+			depth++
+		case r == '>':
+			depth--
+		case depth == 0:
+			b.WriteRune(r)
+		}
+	}
+	return strings.Join(strings.Fields(strings.NewReplacer("&lt;", "<", "&gt;", ">", "&#34;", `"`, "&#39;", "'", "&amp;", "&").Replace(b.String())), " ")
+}
+
+func goodAnswer(asked url.Values) url.Values {
+	return url.Values{"code": {"code-1"}, "state": {asked.Get("state")}, "scope": {"email openid"}}
+}
+
+// granted is what Google answers when all is granted: another order, another spelling.
+func granted(fields map[string]any) string {
+	all := map[string]any{
+		"refresh_token": "refresh-2", "id_token": idToken(map[string]any{"email": library, "email_verified": true}),
+		"scope": "https://mail.google.com/ https://www.googleapis.com/auth/userinfo.email openid",
+	}
+	for k, v := range fields {
+		all[k] = v
+	}
+	return tokenAnswer(all)
+}
+
+func TestLogin(t *testing.T) {
+	f := newFixture(t)
+	f.p.says(tokenPath, 200, granted(nil))
+	p := f.asks(nil)
+	q := <-p.asked
+	for key, want := range map[string]string{
+		"response_type": "code", "client_id": "client-1", "scope": "openid email https://mail.google.com/",
+		"access_type": "offline", "prompt": "consent", "code_challenge_method": "S256",
+	} {
+		if q.Get(key) != want {
+			t.Errorf("asked with %s=%q, want %q", key, q.Get(key), want)
+		}
+	}
+	if !strings.HasPrefix(q.Get("redirect_uri"), "http://127.0.0.1:") || len(q.Get("state")) < 32 {
+		t.Errorf("asked with %v", q)
+	}
+	page := p.comesBack(q, goodAnswer(q))
+	f.wantSays(textOf(page), "Signed in with Google", library, "notices test-server google")
+	a, err := p.end()
+	if err != nil || a.Account != library || !a.ExpiresAt.Equal(noon.Add(time.Hour)) {
+		t.Errorf("%+v, %v", a, err)
+	}
+	form := f.p.last(t, tokenPath).form
+	sum := sha256.Sum256([]byte(form.Get("code_verifier")))
+	if base64.RawURLEncoding.EncodeToString(sum[:]) != q.Get("code_challenge") {
+		t.Error("the verifier is not that of the challenge")
+	}
+	for key, want := range map[string]string{"grant_type": "authorization_code", "code": "code-1", "client_secret": clientSecret, "redirect_uri": q.Get("redirect_uri")} {
+		if form.Get(key) != want {
+			t.Errorf("exchanged with %s=%q, want %q", key, form.Get(key), want)
+		}
+	}
+	k := f.kept()
+	if k.Refresh != "refresh-2" || k.Access != "access-2" || k.Account != library || len(k.Scopes) != 3 {
+		t.Errorf("kept %+v", k)
+	}
+	f.wantToken("access-2")
+	f.wantSays(p.said.String(), "tick every box")
+}
+
+// What is granted against what was asked, in all the ways it comes back.
+func TestGrantedScopes(t *testing.T) {
+	const mail, email = "Read, compose, send, and permanently delete all your email from Gmail", "See your primary Google Account email address"
+	for _, c := range []struct {
+		scope any // nil: no such field
+		lacks []string
+	}{
+		{nil, nil},
+		{"openid email https://mail.google.com/", nil},
+		{"https://mail.google.com/ openid email", nil},
+		{"openid  https://www.googleapis.com/auth/userinfo.email https://mail.google.com/ https://www.googleapis.com/auth/drive", nil},
+		{"openid email", []string{mail, "to send mail through Gmail"}},
+		{"openid https://www.googleapis.com/auth/userinfo.email https://www.googleapis.com/auth/gmail.send", []string{mail}},
+		{"openid https://mail.google.com/", []string{email, "the address that mail is sent from"}},
+		{"openid", []string{mail, email}},
+		{"", []string{mail, email}},
+		{"https://mail.google.com", []string{mail}},
+	} {
+		t.Run(fmt.Sprint(c.scope), func(t *testing.T) {
+			f := newFixture(t)
+			f.signedIn(time.Hour)
+			before := f.raw()
+			f.p.says(tokenPath, 200, granted(map[string]any{"scope": c.scope}))
+			p := f.asks(nil)
+			q := <-p.asked
+			page := p.comesBack(q, goodAnswer(q))
+			if c.lacks == nil {
+				if _, err := p.end(); err != nil || f.kept().Refresh != "refresh-2" || len(f.kept().Scopes) < 3 {
+					t.Errorf("%v, kept %+v", err, f.kept())
+				}
+				return
+			}
+			p.refused(page, append(c.lacks, "tick every box", "was not ticked")...)
+			if f.raw() != before {
+				t.Error("the earlier sign-in was changed")
+			}
+			if f.p.count(revokePath) != 0 {
+				t.Error("revoking the half grant would revoke the good one, too")
+			}
+		})
+	}
+}
+
+// Every other way to come back without a sign-in: a clear word, nothing changed.
+func TestLoginRefused(t *testing.T) {
+	for _, c := range []struct {
+		name   string
+		answer func(url.Values)
+		status int
+		body   string
+		says   []string
+	}{
+		{"cancelled", func(v url.Values) { v.Del("code"); v.Set("error", "access_denied") }, 0, "", []string{"cancelled"}},
+		{"refused", func(v url.Values) {
+			v.Del("code")
+			v.Set("error", "invalid_scope")
+			v.Set("error_description", "<script>alert(1)</script>\x1b[0m")
+		}, 0, "", []string{"Google refused the sign-in", "invalid_scope: <script>"}},
+		{"wrong state", func(v url.Values) { v.Set("state", "x") }, 0, "", []string{"belongs to another sign-in"}},
+		{"no state", func(v url.Values) { v.Del("state") }, 0, "", []string{"belongs to another sign-in"}},
+		{"no refresh token", nil, 200, granted(map[string]any{"refresh_token": nil}), []string{"No lasting permission", "myaccount.google.com"}},
+		{"code used", nil, 400, `{"error":"invalid_grant","error_description":"Malformed auth code code-1."}`, []string{"gave no token", "Malformed auth code ***"}},
+		{"client", nil, 401, `{"error":"invalid_client"}`, []string{"refuses the client", "client_secret_file", "notices-google(7)"}},
+		{"down", nil, 500, ``, []string{"gave no token", "HTTP status 500"}},
+		{"page", nil, 200, `<html>`, []string{"cannot be reached now", "cannot be understood"}},
+		{"bad token", nil, 200, granted(map[string]any{"access_token": "a b"}), []string{"no token that can be used"}},
+		{"nobody", nil, 200, granted(map[string]any{"id_token": nil}), []string{"Whose account this is cannot be known", "account in [google]"}},
+		{"odd address", nil, 200, granted(map[string]any{"id_token": idToken(map[string]any{"email": "a@b\r\nRCPT"})}), []string{"cannot be known"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.signedIn(time.Hour)
+			before := f.raw()
+			if c.status > 0 {
+				f.p.says(tokenPath, c.status, c.body)
+			}
+			p := f.asks(nil)
+			q := <-p.asked
+			answer := goodAnswer(q)
+			if c.answer != nil {
+				c.answer(answer)
+			}
+			page := p.comesBack(q, answer)
+			if strings.Contains(page, "<script") {
+				t.Error("the page has foreign code in it")
+			}
+			p.refused(page, c.says...)
+			if f.raw() != before {
+				t.Error("the earlier sign-in was changed")
+			}
+			if c.status == 0 && f.p.count(tokenPath) != 0 {
+				t.Error("a token was asked for")
+			}
+		})
+	}
+}
+
+func TestWrongAccount(t *testing.T) {
+	f := newFixture(t)
+	f.client.Account = "branch@example.org"
+	f.p.says(tokenPath, 200, granted(nil))
+	p := f.asks(nil)
+	q := <-p.asked
+	if q.Get("login_hint") != "branch@example.org" {
+		t.Errorf("asked with %v", q)
+	}
+	p.refused(p.comesBack(q, goodAnswer(q)), "another account", "signed in as "+library, "[google] account is branch@example.org")
+	if f.raw() != "" {
+		t.Error("something was kept")
+	}
+}
+
+// Without an id token the userinfo endpoint tells who it is.
+func TestUserinfo(t *testing.T) {
+	f := newFixture(t)
+	f.p.says(tokenPath, 200, granted(map[string]any{"id_token": nil}))
+	f.p.says(userinfoPath, 200, `{"sub":"1","email":"`+library+`"}`)
+	p := f.asks(nil)
+	q := <-p.asked
+	p.comesBack(q, goodAnswer(q))
+	if a, err := p.end(); err != nil || a.Account != library {
+		t.Errorf("%+v, %v", a, err)
+	}
+	if got := f.p.last(t, userinfoPath).header.Get("Authorization"); got != "Bearer access-2" {
+		t.Errorf("asked with %q", got)
+	}
+}
+
+// Strangers at the port change nothing, and the browser may reload the page.
+func TestStrangersAndReloads(t *testing.T) {
+	f := newFixture(t)
+	f.p.says(tokenPath, 200, granted(nil))
+	p := f.asks(nil)
+	q := <-p.asked
+	home := q.Get("redirect_uri")
+	for _, path := range []string{"favicon.ico", "", "?state=x", "x?code=1&state=" + q.Get("state")} {
+		r, err := http.Get(home + path)
+		if err != nil || r.StatusCode != 404 {
+			t.Fatalf("%s: %v, %v", path, r, err)
+		}
+		r.Body.Close()
+	}
+	evil, _ := http.NewRequest("GET", home+"?code=x&state="+q.Get("state"), nil)
+	evil.Host = "evil.example"
+	if r, err := http.DefaultClient.Do(evil); err != nil || r.StatusCode != 404 {
+		t.Errorf("a foreign Host: %v, %v", r, err)
+	}
+	if r, err := http.PostForm(home, goodAnswer(q)); err != nil || r.StatusCode != 404 {
+		t.Errorf("POST: %v, %v", r, err)
+	}
+	p.comesBack(q, goodAnswer(q))
+	if _, err := p.end(); err != nil || f.p.count(tokenPath) != 1 {
+		t.Errorf("%v, %d exchanges", err, f.p.count(tokenPath))
+	}
+}
+
+func TestThePortIsReachedFromThisMachineOnly(t *testing.T) {
+	f := newFixture(t)
+	p := f.asks(nil)
+	u, _ := url.Parse((<-p.asked).Get("redirect_uri"))
+	if u.Hostname() != "127.0.0.1" {
+		t.Errorf("redirect to %s", u)
+	}
+	addresses, _ := net.InterfaceAddrs()
+	for _, a := range addresses {
+		ip, _, _ := net.ParseCIDR(a.String())
+		if ip == nil || ip.IsLoopback() {
+			continue
+		}
+		if c, err := net.DialTimeout("tcp", net.JoinHostPort(ip.String(), u.Port()), time.Second); err == nil {
+			c.Close()
+			t.Errorf("%s answers too", ip)
+		}
+	}
+	http.Get(u.String() + "?error=access_denied&state=x")
+	p.end()
+}
+
+func TestPort(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	port := taken.Addr().(*net.TCPAddr).Port
+	f := newFixture(t)
+	p := f.asks(func(l *Login) { l.Port = port })
+	_, err = p.end()
+	f.wantSays(err.Error(), fmt.Sprintf("Port %d is taken", port), "--port", "Nothing was changed")
+	if !errors.Is(err, syscall.EADDRINUSE) {
+		t.Errorf("%v", err)
+	}
+	taken.Close()
+	p = f.asks(func(l *Login) { l.Port = port })
+	q := <-p.asked
+	if want := fmt.Sprintf("http://127.0.0.1:%d/", port); q.Get("redirect_uri") != want {
+		t.Errorf("redirect to %s, want %s", q.Get("redirect_uri"), want)
+	}
+	p.comesBack(q, url.Values{"error": {"access_denied"}, "state": {q.Get("state")}})
+	p.end()
+}
+
+func TestTimeIsOver(t *testing.T) {
+	f := newFixture(t)
+	p := f.asks(func(l *Login) { l.Limit = time.Millisecond })
+	p.refused("", "The time is over", "No answer came within 1ms")
+	if spell(loginTime) != "five minutes" {
+		t.Errorf("the time is spelt %q", spell(loginTime))
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	l := &Login{Client: f.client, State: f.state, Say: func(string) {}}
+	if _, err := l.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Errorf("stopped: %v", err)
+	}
+	if l.Limit != 5*time.Minute {
+		t.Errorf("waits %v", l.Limit)
+	}
+}
+
+// The browser opens when there is one; the address is printed all the same.
+func TestBrowser(t *testing.T) {
+	for _, works := range []bool{true, false} {
+		f := newFixture(t)
+		var opened string
+		p := f.asks(func(l *Login) {
+			l.Open = func(address string) error {
+				opened = address
+				if works {
+					return nil
+				}
+				return errors.New("no browser")
+			}
+		})
+		q := <-p.asked
+		p.comesBack(q, url.Values{"error": {"access_denied"}, "state": {q.Get("state")}})
+		p.refused("", "cancelled")
+		if u, err := url.Parse(opened); err != nil || u.Query().Get("state") != q.Get("state") {
+			t.Errorf("opened %q", opened)
+		}
+		want := map[bool]string{true: "should open now", false: "Open this address in a browser"}[works]
+		f.wantSays(p.said.String(), want, opened)
+	}
+}
+
+func TestPaste(t *testing.T) {
+	for _, c := range []struct {
+		name  string
+		lines func(q url.Values) string
+		says  string // of the refusal; empty: signed in
+		asks  bool   // once more
+	}{
+		{"address", func(q url.Values) string { return q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\n" }, "", false},
+		{"without a line end", func(q url.Values) string { return q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() }, "", false},
+		{"in quotes", func(q url.Values) string {
+			return `  "` + q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\"\r\n"
+		}, "", false},
+		{"query", func(q url.Values) string { return goodAnswer(q).Encode() + "\n" }, "", false},
+		{"second try", func(q url.Values) string {
+			return "code-1\n\n" + q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\n"
+		}, "", true},
+		{"bare code", func(url.Values) string { return "code-1\n" }, "No address was pasted", true},
+		{"nothing", func(url.Values) string { return "" }, "No address was pasted", false},
+		{"cancelled", func(q url.Values) string {
+			return "http://127.0.0.1:1/?error=access_denied&state=" + q.Get("state") + "\n"
+		}, "cancelled", false},
+		{"earlier try", func(url.Values) string { return "http://127.0.0.1:1/?code=code-1&state=old\n" }, "belongs to another sign-in", false},
+		{"garbage", func(url.Values) string { return strings.Repeat("x%zz", 1000) + "\n" }, "No address was pasted", true},
+		{"endless", func(url.Values) string { return strings.Repeat("x", 20*maxPaste) }, "No address was pasted", true},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			f := newFixture(t)
+			f.p.says(tokenPath, 200, granted(nil))
+			in, out := io.Pipe()
+			p := f.asks(func(l *Login) { l.Paste = in })
+			q := <-p.asked
+			go func() {
+				io.WriteString(out, c.lines(q))
+				out.Close()
+			}()
+			if c.says != "" {
+				p.refused("", c.says)
+			} else if a, err := p.end(); err != nil || a.Account != library {
+				t.Errorf("%+v, %v", a, err)
+			}
+			in.Close()
+			f.wantSays(strings.ReplaceAll(p.said.String(), "code-1", ""), "paste it here", "any browser")
+			if asked := strings.Contains(p.said.String(), "Paste it whole"); asked != c.asks {
+				t.Errorf("asked once more: %v, want %v", asked, c.asks)
+			}
+		})
+	}
+}
+
+// With a tunnel the browser comes back by itself while a paste is waited for.
+func TestPasteOrTunnel(t *testing.T) {
+	f := newFixture(t)
+	f.p.says(tokenPath, 200, granted(nil))
+	in, out := io.Pipe()
+	defer out.Close()
+	p := f.asks(func(l *Login) { l.Paste = in })
+	q := <-p.asked
+	p.comesBack(q, goodAnswer(q))
+	if a, err := p.end(); err != nil || a.Account != library {
+		t.Errorf("%+v, %v", a, err)
+	}
+}

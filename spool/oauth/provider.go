@@ -1,0 +1,143 @@
+package oauth
+
+import (
+	"net/url"
+	"strings"
+
+	"golang.org/x/oauth2"
+)
+
+// Provider is what is special about one provider. Every endpoint can be replaced, so
+// that a broker, which keeps the client's secret for many sites, or a test provider
+// can stand in.
+type Provider struct {
+	Key  string // "google": the section of the config, the commands, the State value
+	Name string // "Google": for a person
+
+	AuthURL     string
+	DeviceURL   string
+	TokenURL    string
+	UserinfoURL string // empty: none
+	RevokeURL   string // empty: the provider has none
+	// AccountURL is the page on which a person sees and ends what was granted.
+	AccountURL string
+
+	// RedirectHost and RedirectPath are how the browser is told to come back; what
+	// listens is 127.0.0.1 in any case.
+	RedirectHost, RedirectPath string
+	Params                     []oauth2.AuthCodeOption // of the authorization request
+
+	Scopes   []Scope // that are asked for
+	Identify []Scope // asked for as well when no account is configured
+	// OwnAccount: mail can only be sent as the one who signed in, so a configured
+	// account has to be that one.
+	OwnAccount bool
+}
+
+// Scope is one permission.
+type Scope struct {
+	Name string
+	Also []string // other spellings under which it comes back
+	Box  string   // the words beside its box on the consent page
+	For  string   // what it is for: "Notices needs it to ..."
+	// Unlisted: the answer does not name it even when it was granted.
+	Unlisted bool
+}
+
+// Google's table. Endpoints: https://accounts.google.com/.well-known/openid-configuration;
+// scopes: https://developers.google.com/workspace/gmail/imap/xoauth2-protocol and
+// https://developers.google.com/identity/protocols/oauth2/native-app.
+func Google() Provider {
+	return Provider{
+		Key: "google", Name: "Google",
+		AuthURL:      "https://accounts.google.com/o/oauth2/v2/auth",
+		DeviceURL:    "https://oauth2.googleapis.com/device/code",
+		TokenURL:     "https://oauth2.googleapis.com/token",
+		UserinfoURL:  "https://openidconnect.googleapis.com/v1/userinfo",
+		RevokeURL:    "https://oauth2.googleapis.com/revoke",
+		AccountURL:   "https://myaccount.google.com/connections",
+		RedirectHost: "127.0.0.1", RedirectPath: "/",
+		// Without both, Google sends a refresh token only with the first consent ever.
+		Params: []oauth2.AuthCodeOption{oauth2.AccessTypeOffline, oauth2.SetAuthURLParam("prompt", "consent")},
+		Scopes: []Scope{
+			{Name: "openid", Box: "Associate you with your personal info on Google", For: "to know whose account it is"},
+			emailScope(),
+			{Name: MailScope, Box: "Read, compose, send, and permanently delete all your email from Gmail",
+				For: "to send mail through Gmail; Google has no smaller permission for that, and notices reads and deletes nothing"},
+		},
+		OwnAccount: true,
+	}
+}
+
+// MailScope is what Gmail wants for XOAUTH2: no smaller scope is taken by SMTP.
+const MailScope = "https://mail.google.com/"
+
+func emailScope() Scope {
+	return Scope{
+		Name: "email", Also: []string{"https://www.googleapis.com/auth/userinfo.email"},
+		Box: "See your primary Google Account email address", For: "to know the address that mail is sent from",
+	}
+}
+
+// Microsoft's table for a tenant: a domain, an id, or "common". Endpoints and scopes:
+// https://learn.microsoft.com/en-us/exchange/client-developer/legacy-protocols/how-to-authenticate-an-imap-pop-smtp-application-by-using-oauth
+func Microsoft(tenant string) Provider {
+	if tenant == "" {
+		tenant = "common"
+	}
+	base := "https://login.microsoftonline.com/" + url.PathEscape(tenant) + "/oauth2/v2.0/"
+	return Provider{
+		Key: "microsoft", Name: "Microsoft",
+		AuthURL:     base + "authorize",
+		DeviceURL:   base + "devicecode",
+		TokenURL:    base + "token",
+		UserinfoURL: "https://graph.microsoft.com/oidc/userinfo",
+		AccountURL:  "https://myapps.microsoft.com",
+		// Microsoft lets the port differ from the registered address for localhost alone.
+		RedirectHost: "localhost",
+		Params:       []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "select_account")},
+		Scopes: []Scope{
+			{Name: "https://outlook.office.com/SMTP.Send", Also: []string{"SMTP.Send", "https://outlook.office365.com/SMTP.Send"},
+				Box: "Send emails from your mailbox using SMTP AUTH", For: "to send mail through Microsoft 365"},
+			{Name: "offline_access", Box: "Maintain access to data you have given it access to",
+				For: "to go on sending without asking you each hour", Unlisted: true},
+		},
+		Identify: []Scope{
+			{Name: "openid", Unlisted: true}, {Name: "email", Unlisted: true}, {Name: "profile", Unlisted: true},
+		},
+	}
+}
+
+// login and logout are the commands, for texts.
+func (p *Provider) login() string  { return "notices " + p.Key + "-login" }
+func (p *Provider) logout() string { return "notices " + p.Key + "-logout" }
+
+// redirect is where the browser comes back to.
+func (p *Provider) redirect(port string) string {
+	return "http://" + p.RedirectHost + ":" + port + p.RedirectPath
+}
+
+// asked lists the scopes of a sign-in.
+func (c *Client) asked() []Scope {
+	if c.Account != "" {
+		return c.Provider.Scopes
+	}
+	return append(append([]Scope{}, c.Provider.Scopes...), c.Provider.Identify...)
+}
+
+func names(scopes []Scope) []string {
+	list := make([]string, len(scopes))
+	for i := range scopes {
+		list[i] = scopes[i].Name
+	}
+	return list
+}
+
+// host is an endpoint's name for a person.
+func host(endpoint string) string {
+	u, err := url.Parse(endpoint)
+	if err != nil || u.Host == "" {
+		return "the provider"
+	}
+	return strings.TrimSuffix(u.Host, ":443")
+}

@@ -1,0 +1,106 @@
+package oauth
+
+import (
+	"context"
+	"crypto/x509"
+	"encoding/json"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"net/netip"
+	"net/url"
+
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/jwt"
+)
+
+// ServiceAccount is a program's own account at Google. With domain-wide delegation it
+// may send as any user of a Workspace, and nobody has to sign in.
+// https://developers.google.com/identity/protocols/oauth2/service-account
+type ServiceAccount struct {
+	email, clientID, keyID string
+	key                    []byte
+	tokenURL               string
+}
+
+// ParseServiceAccount reads the key file that Google's console hands out. Errors say
+// nothing of what is in it.
+func ParseServiceAccount(file []byte) (*ServiceAccount, error) {
+	var f struct {
+		Type     string `json:"type"`
+		Email    string `json:"client_email"`
+		ClientID string `json:"client_id"`
+		Key      string `json:"private_key"`
+		KeyID    string `json:"private_key_id"`
+		TokenURL string `json:"token_uri"`
+	}
+	switch {
+	case json.Unmarshal(file, &f) != nil:
+		return nil, errors.New("is no JSON file: take the one that was downloaded when the key was made")
+	case f.Type != "service_account":
+		return nil, errors.New("is no key of a service account: in the Google Cloud console, make one below IAM & Admin, Service Accounts, Keys")
+	case f.TokenURL != "" && !secure(f.TokenURL):
+		return nil, errors.New("has a token_uri that is no https address")
+	case f.Email == "" || !isKey(f.Key):
+		return nil, errors.New("lacks client_email or a private_key that can be read: download a new key")
+	}
+	return &ServiceAccount{email: f.Email, clientID: f.ClientID, keyID: f.KeyID, key: []byte(f.Key), tokenURL: f.TokenURL}, nil
+}
+
+// isKey looks as x/oauth2 does: PKCS 8 or PKCS 1, in PEM.
+func isKey(text string) bool {
+	block, _ := pem.Decode([]byte(text))
+	if block == nil {
+		return false
+	}
+	if _, err := x509.ParsePKCS8PrivateKey(block.Bytes); err == nil {
+		return true
+	}
+	_, err := x509.ParsePKCS1PrivateKey(block.Bytes)
+	return err == nil
+}
+
+// secure: what goes there is encrypted, or does not leave this machine.
+func secure(address string) bool {
+	u, err := url.Parse(address)
+	if err != nil || u.Hostname() == "" {
+		return false
+	}
+	ip, err := netip.ParseAddr(u.Hostname())
+	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
+	return u.Scheme == "https" || u.Scheme == "http" && local
+}
+
+// tokenURL is where tokens come from: what the config says, what the key file says,
+// what the provider says.
+func (c *Client) tokenURL() string {
+	if c.Provider.TokenURL != "" {
+		return c.Provider.TokenURL
+	}
+	if c.Service != nil && c.Service.tokenURL != "" {
+		return c.Service.tokenURL
+	}
+	return Google().TokenURL
+}
+
+// token asks for one in the name of the configured account.
+func (s *ServiceAccount) token(ctx context.Context, c *Client) (*oauth2.Token, error) {
+	if c.Account == "" {
+		return nil, c.setting(fmt.Sprintf("[%s] account is not set: a service account sends as that user", c.Provider.Key), nil)
+	}
+	config := &jwt.Config{
+		Email: s.email, PrivateKey: s.key, PrivateKeyID: s.keyID,
+		Subject: c.Account, Scopes: []string{MailScope}, TokenURL: c.tokenURL(),
+	}
+	return config.TokenSource(c.with(ctx)).Token()
+}
+
+// advice is what an administrator can do when the service account is refused.
+func (s *ServiceAccount) advice(account, said string) string {
+	id := s.clientID
+	if id == "" {
+		id = "of " + s.email
+	}
+	return fmt.Sprintf("Google gives the service account %s no token for %s (%s); in the Admin console, below Security, Access and data control, "+
+		"API controls, Domain-wide delegation, allow client %s the scope %s; then run: notices test-server google", s.email, account, said, id, MailScope)
+}
