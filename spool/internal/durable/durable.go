@@ -45,6 +45,8 @@ type File interface {
 	Truncate(size int64) error
 	Chmod(mode uint32) error
 	Stat() (Info, error)
+	// StartSync begins to write the content out, so that several Syncs wait together.
+	StartSync()
 	// Sync waits until content and size are on disk.
 	Sync() error
 	// Lock takes the exclusive flock(2) of the file, which ends with Close or with the

@@ -282,6 +282,8 @@ func (f *file) Stat() (durable.Info, error) {
 	return f.process.info(f.node), nil
 }
 
+func (f *file) StartSync() {}
+
 func (f *file) Sync() error {
 	if err := f.step("sync"); err != nil {
 		return err
