@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"net/netip"
 	"net/url"
+	"strings"
 )
 
 // Ways that mail goes, beside ViaServers.
@@ -21,7 +22,6 @@ const (
 // Account is [google] or [microsoft]: an account that a person signs in to. An
 // endpoint that is empty is the provider's own.
 type Account struct {
-	Set                bool // the section is there: not a key
 	ClientID           string
 	ClientSecretFile   Secret
 	Account            string // the address to sign in as; empty: whoever signs in
@@ -63,25 +63,19 @@ func defaultGoogle() Account    { return Account{SMTPHost: "smtp.gmail.com", SMT
 func defaultMicrosoft() Account { return Account{SMTPHost: "smtp.office365.com", SMTPPort: 587} }
 
 func (l *loader) google(t table, at place) {
-	l.cfg.Google = defaultGoogle()
-	l.account(t, at, accountKeys[:], &l.cfg.Google)
-}
-
-func (l *loader) microsoft(t table, at place) {
-	l.cfg.Microsoft = defaultMicrosoft()
-	l.account(t, at, microsoftKeys(), &l.cfg.Microsoft)
-	if l.cfg.Microsoft.ServiceAccountFile != "" {
-		at.key = "service_account_file"
-		l.bad(at, "is for Google: leave it out here")
+	a := &l.cfg.Google
+	fill(l, t, at, accountKeys[:], a)
+	if a.ServiceAccountFile != "" && a.Account == "" {
+		at.key = "account"
+		l.bad(at, "is not set: a service account sends as that user")
 	}
 }
 
-func (l *loader) account(t table, at place, keys []key[Account], to *Account) {
-	fill(l, t, at, keys, to)
-	to.Set = t != nil
-	if to.ServiceAccountFile != "" && to.Account == "" {
-		at.key = "account"
-		l.bad(at, "is not set: a service account sends as that user")
+func (l *loader) microsoft(t table, at place) {
+	fill(l, t, at, microsoftKeys(), &l.cfg.Microsoft)
+	if l.cfg.Microsoft.ServiceAccountFile != "" {
+		at.key = "service_account_file"
+		l.bad(at, "is for Google: leave it out here")
 	}
 }
 
@@ -151,6 +145,10 @@ func (l *loader) checkAccount(name string, a *Account) {
 // endpoint takes an address that secrets may go to.
 func (v value) endpoint(to *string) {
 	s, ok := v.raw.(string)
+	if strings.Contains(s, "@") { // a password may stand in it
+		v.l.bad(v.at, "must be an address without a user name in it")
+		return
+	}
 	if !ok || s != "" && !validEndpoint(s) {
 		v.bad(`an https address, like "https://broker.example.net/token"`)
 		return

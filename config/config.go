@@ -104,8 +104,9 @@ func withDefaults(path string) *Config {
 			LongDelay:  [2]time.Duration{60 * time.Minute, 90 * time.Minute},
 			GiveUp:     100 * time.Hour,
 		},
-		Spool: Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
-		Log:   Log{To: "stderr"},
+		Spool:  Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
+		Log:    Log{To: "stderr"},
+		Google: defaultGoogle(), Microsoft: defaultMicrosoft(),
 	}
 }
 

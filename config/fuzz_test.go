@@ -72,8 +72,19 @@ func checkConfig(t *testing.T, c *Config) {
 		if slices.Min(counts) < 1 || s.Port > 65535 || s.RatePerDay < 0 || s.RatePerMinute < 0 {
 			t.Errorf("%+v", s)
 		}
-		if s.TLS != Implicit && s.TLS != StartTLS || s.Auth != AuthPassword || s.Name != fmt.Sprint(i+1) {
+		if s.TLS != Implicit && s.TLS != StartTLS || !slices.Contains([]string{AuthPassword, AuthGoogle, AuthMicrosoft}, s.Auth) || s.Name != fmt.Sprint(i+1) {
 			t.Errorf("%+v", s)
+		}
+	}
+	for _, a := range []*Account{&c.Google, &c.Microsoft} {
+		texts = append(texts, a.ClientID, a.Account, a.ServiceAccountFile, a.SMTPHost, a.CAFile, a.Tenant)
+		for _, u := range []string{a.AuthURL, a.DeviceURL, a.TokenURL, a.UserinfoURL, a.RevokeURL} {
+			if u != "" && !validEndpoint(u) {
+				t.Errorf("endpoint %q", u)
+			}
+		}
+		if a.SMTPHost == "" || a.SMTPPort < 1 || a.SMTPPort > 65535 {
+			t.Errorf("%+v", a)
 		}
 	}
 	if i := slices.IndexFunc(texts, hasControl); i >= 0 {

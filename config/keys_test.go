@@ -18,7 +18,7 @@ func TestKeysAndFields(t *testing.T) {
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			switch section + f.Name {
-			case "serverName", "googleSet", "microsoftSet", "googleTenant": // no keys
+			case "serverName", "googleTenant": // no keys
 			default:
 				want = append(want, section+"."+snake(f.Name))
 			}

@@ -55,6 +55,9 @@ func TestTemplateShowsAllKeysAndDefaults(t *testing.T) {
 		plain := strings.TrimPrefix(l, "# ")
 		if strings.HasPrefix(plain, "[") {
 			section = strings.Trim(plain, "[]\n")
+			if !strings.HasPrefix(plain, "[[") {
+				l = plain
+			}
 		}
 		if key, _, ok := strings.Cut(plain, " = "); ok && !strings.Contains(key, " ") {
 			shown[section+"."+key] = true

@@ -54,6 +54,7 @@ const (
 	ReasonTooMany  Reason = "toomany"  // 452 4.5.3: the rest belongs in another transaction
 	ReasonExpired  Reason = "expired"  // not the server's word: the message's time is over
 	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here
+	ReasonToken    Reason = "token"    // not the server's word: the provider gives no token now; waiting helps
 	ReasonReturned Reason = "returned" // not the server's word: a person returned the message
 )
 

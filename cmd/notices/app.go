@@ -12,6 +12,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/config"
 	"notices/spool"
 )
 
@@ -106,7 +107,7 @@ func invoked(args []string) string {
 func commandNames() []string {
 	return []string{
 		"enqueue", "flush", "test-server", "status", "list", "show", "retry", "hold",
-		"release", "remove", "return", "init", "check", "version", "completion",
+		"release", "remove", "return", "google-login", "google-logout", "microsoft-login", "microsoft-logout", "init", "check", "version", "completion",
 	}
 }
 
@@ -140,6 +141,14 @@ func (a *app) command(name string) *cobra.Command {
 		return a.removeCommand()
 	case "return":
 		return a.returnCommand()
+	case "google-login":
+		return a.loginCommand(config.AuthGoogle, "Google")
+	case "google-logout":
+		return a.logoutCommand(config.AuthGoogle, "Google")
+	case "microsoft-login":
+		return a.loginCommand(config.AuthMicrosoft, "Microsoft")
+	case "microsoft-logout":
+		return a.logoutCommand(config.AuthMicrosoft, "Microsoft")
 	case "init":
 		return a.initCommand()
 	case "check":

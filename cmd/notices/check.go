@@ -61,13 +61,19 @@ func (a *app) complain(err error) int {
 func (a *app) checkParts(ctx context.Context, cfg *config.Config) (wrong int) {
 	for i := range cfg.Servers {
 		s := &cfg.Servers[i]
-		if s.Login != "" {
+		if s.Login != "" && s.Auth == config.AuthPassword {
 			_, err := s.Password.Read(ctx)
 			wrong += a.complain(err)
 		}
 	}
-	_, err := a.servers(cfg)
+	_, err := a.testable(cfg)
 	wrong += a.complain(err)
+	for _, name := range accountNames() {
+		if c := cfg.Account(name); c.ClientSecretFile.IsSet() {
+			_, err := c.ClientSecretFile.Read(ctx)
+			wrong += a.complain(err)
+		}
+	}
 	log, err := a.logOptions(cfg).Open()
 	if err == nil {
 		err = log.Close()

@@ -12,6 +12,7 @@ import (
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/intake"
+	"notices/spool/oauth"
 	"notices/spool/probe"
 )
 
@@ -84,6 +85,8 @@ func exitCode(err error) int {
 		return exitConfig
 	case errors.As(err, new(*probe.Error)):
 		return exitUnavailable
+	case errors.As(err, new(*oauth.Error)): // of a sign-in: what stands in [google] is wrong
+		return exitConfig
 	case errors.Is(err, flush.ErrSpool):
 		return exitTryLater
 	}

@@ -86,7 +86,9 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	if o.DryRun {
 		err = a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
 	} else {
+		signIn(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
 		err = a.send(ctx, options, servers, o.JSON)
+		keepAlive(ctx, servers, log)
 	}
 	if e := store.Close(); err == nil {
 		err = e

@@ -14,6 +14,8 @@ import (
 
 type statusOptions struct {
 	JSON bool
+	// Look is how the sign-in of an account is; nil: there are no accounts.
+	Look func(name string, state spool.State) (*accountJSON, error)
 }
 
 func (a *app) statusCommand() *cobra.Command {
@@ -31,7 +33,8 @@ func (a *app) statusCommand() *cobra.Command {
 			for _, problem := range cfg.Problems {
 				a.say("%s", problem)
 			}
-			return a.withQueue(func(q *queue) error { return a.status(ctx, q, cfg.Servers, o) })
+			o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
+			return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
 		}),
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
@@ -48,8 +51,8 @@ type statusJSON struct {
 	OldestQueuedAt *time.Time   `json:"oldest_queued_at"`
 	NextSendAt     *time.Time   `json:"next_send_at"`
 	Servers        []serverJSON `json:"servers"`
-	Google         *struct{}    `json:"google"`    // null: no account
-	Microsoft      *struct{}    `json:"microsoft"` // null: no account
+	Google         *accountJSON `json:"google"`    // null: no account
+	Microsoft      *accountJSON `json:"microsoft"` // null: no account
 	LastFlush      *flushJSON   `json:"last_flush"`
 
 	sends      histogram
@@ -90,6 +93,9 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 		if err := s.server(ctx, q.store.State(), &servers[i], now); err != nil {
 			return err
 		}
+	}
+	if err := s.accounts(q.store.State(), o); err != nil {
+		return err
 	}
 	last, err := spool.LoadState[spool.LastFlush](ctx, q.store.State(), spool.LastFlushName)
 	if err != nil {
@@ -152,6 +158,27 @@ func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.T
 	if s.NextSendAt == nil || next.Before(*s.NextSendAt) {
 		s.NextSendAt = stamp(next)
 	}
+}
+
+// accounts looks how the sign-ins are.
+func (s *statusJSON) accounts(state spool.State, o statusOptions) (err error) {
+	if o.Look == nil {
+		return nil
+	}
+	if s.Google, err = o.Look(config.AuthGoogle, state); err == nil {
+		s.Microsoft, err = o.Look(config.AuthMicrosoft, state)
+	}
+	return err
+}
+
+// statusServers are those that test-server knows.
+func statusServers(cfg *config.Config) []config.Server {
+	list := cfg.Servers
+	for _, name := range beside(cfg) {
+		c := cfg.Account(name)
+		list = append(list, config.Server{Name: name, Host: c.SMTPHost, Port: c.SMTPPort})
+	}
+	return list
 }
 
 func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {

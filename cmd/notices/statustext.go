@@ -81,6 +81,8 @@ func (a *app) printStatus(s *statusJSON, now time.Time) error {
 	for i := range s.Servers {
 		t.server(&s.Servers[i], &s.health[i])
 	}
+	t.account("Google", s.Google)
+	t.account("Microsoft", s.Microsoft)
 	t.lastFlush(s.LastFlush)
 	_, err := a.stdout.Write([]byte(t.out.String()))
 	return err
@@ -157,6 +159,24 @@ func (t *statusText) server(s *serverJSON, h *spool.Health) {
 	}
 	if h.Notice != "" {
 		t.row("Notice", yellow, "%s (%s)", h.Notice, ago(h.NoticeAt, t.now))
+	}
+}
+
+func (t *statusText) account(title string, s *accountJSON) {
+	if s == nil {
+		return
+	}
+	t.title(title + " account")
+	if s.Account != "" {
+		t.row("Account", "", "%s", s.Account)
+	}
+	switch {
+	case s.Error == nil:
+		t.row("Sign-in", green, "good")
+	case s.needsPerson:
+		t.row("Sign-in", red, "%s", *s.Error)
+	default:
+		t.row("Sign-in", yellow, "%s", *s.Error)
 	}
 }
 

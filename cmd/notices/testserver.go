@@ -23,7 +23,7 @@ type testServerOptions struct {
 func (a *app) testServerCommand() *cobra.Command {
 	var o testServerOptions
 	cmd := &cobra.Command{
-		Use:   "test-server [1|2|all] [--to ADDRESS]",
+		Use:   "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
 		Short: "Send a test message through a server now and show each step",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.Which = args
@@ -44,7 +44,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
-	servers, err := a.servers(cfg)
+	servers, err := a.testable(cfg)
 	if err != nil {
 		return err
 	}
@@ -55,6 +55,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
+	signIn(ctx, cfg, servers, store.State(), true)
 	var errs []error
 	for _, s := range servers {
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{

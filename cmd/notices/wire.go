@@ -118,9 +118,17 @@ func returns(cfg *config.Config) bounce.Site {
 	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Hostname: hostname(cfg)}
 }
 
-// servers makes the way that mail goes out of the config's servers. Secrets are
-// read when a server asks for one, CA files now.
+// servers makes the way that mail goes out of the config. Secrets are read when a
+// server asks for one, CA files now; tokens want signIn.
 func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
+	if cfg.Delivery.Via == config.ViaServers {
+		return a.ownServers(cfg)
+	}
+	s, err := a.accountServer(cfg, cfg.Delivery.Via)
+	return []delivery.Server{s}, err
+}
+
+func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
 	hello := hostname(cfg)
 	list := make([]delivery.Server, len(cfg.Servers))
 	var errs []error
@@ -129,6 +137,9 @@ func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
 		if err != nil {
 			key := fmt.Sprintf("[[server]] %d ca_file", i+1)
 			errs = append(errs, &config.Error{File: cfg.Path, Key: key, Msg: err.Error(), Err: err})
+		}
+		if auth := cfg.Servers[i].Auth; auth != config.AuthPassword {
+			errs = append(errs, a.tokens(cfg, &s, auth))
 		}
 		list[i] = s
 	}
@@ -156,7 +167,7 @@ func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
 		RatePerMinute:         c.RatePerMinute,
 		RatePerDay:            c.RatePerDay,
 	}
-	if c.Login != "" {
+	if c.Login != "" && c.Auth == config.AuthPassword {
 		s.Password = c.Password.Read
 	}
 	if c.CAFile == "" {

@@ -122,7 +122,7 @@ func guessDetail(o spool.Outcome) string {
 		return "4.1"
 	case spool.ReasonLost:
 		return "4.2"
-	case spool.ReasonTLS, spool.ReasonAuth, spool.ReasonAuthWait, spool.ReasonSecret, spool.ReasonSendAs, spool.ReasonRelay:
+	case spool.ReasonTLS, spool.ReasonAuth, spool.ReasonAuthWait, spool.ReasonSecret, spool.ReasonToken, spool.ReasonSendAs, spool.ReasonRelay:
 		return "7.0"
 	case spool.ReasonCannot:
 		return "3.3"

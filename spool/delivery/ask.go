@@ -56,7 +56,7 @@ func (s *server) transact(ctx context.Context, j *job) (pass *spool.Outcome, sen
 			pass, err = s.unserved(j, err)
 			return pass, sent, err
 		}
-		done := false
+		var done bool
 		pass, done, err = s.send(ctx, j, p, stale < staleLimit)
 		if sent = true; done {
 			return pass, sent, err
@@ -109,13 +109,20 @@ func (s *server) board(ctx context.Context, j *job, p *place) error {
 	return err
 }
 
-// lacks: the secret cannot be had here.
+// lacks: the secret cannot be had here, or not now.
 func (s *server) lacks(ctx context.Context, j *job, p *place, err error) error {
 	if ctx.Err() != nil {
 		s.giveBack(p)
 		return ctx.Err()
 	}
-	s.failed(ctx, j, p, s.own(spool.ReasonSecret, err.Error()))
+	reason := spool.ReasonSecret
+	var e interface{ Temporary() bool }
+	if errors.As(err, &e) && e.Temporary() {
+		reason = spool.ReasonToken
+	}
+	if s.failed(ctx, j, p, s.own(reason, err.Error())) {
+		return errBusy
+	}
 	return errDown
 }
 
@@ -180,7 +187,7 @@ func (s *server) read(p *place, chunk []int, res *smtpout.Result, retry bool) ve
 	res.Stale = stale && retry
 	v := judge(res)
 	switch {
-	case res.Stale, retry && garbled(res, v) && s.overlapped(p):
+	case res.Stale, retry && garbled(v) && s.overlapped(p):
 		return verdict{landing: landedNowhere}
 	case stale && v.pass == nil:
 		o := s.own(spool.ReasonShutdown, "connection ended before the message was asked for")

@@ -110,9 +110,10 @@ func (j *job) note(chunk []int, res *smtpout.Result, v verdict) {
 }
 
 // garbled reports whether an answer to a message that shared its connection with
-// another, one behind the other's final dot, may be due to that: a server that was not ready for it says
-// bad sequence or loses the thread. Nothing was taken, so it can be asked again.
-func garbled(res *smtpout.Result, v verdict) bool {
+// another, one behind the other's final dot, may be due to that: a server that was
+// not ready for it says bad sequence or loses the thread. Nothing was taken, so it
+// can be asked again.
+func garbled(v verdict) bool {
 	if v.pass == nil || v.taken > 0 {
 		return false
 	}

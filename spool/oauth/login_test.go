@@ -63,7 +63,7 @@ func (p *person) comesBack(asked url.Values, answer url.Values) string {
 	}
 	defer r.Body.Close()
 	page, _ := io.ReadAll(r.Body)
-	if ct := r.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || r.StatusCode != 200 {
+	if ct := r.Header.Get("Content-Type"); ct != "text/html; charset=utf-8" || r.StatusCode != http.StatusOK {
 		p.t.Errorf("%d %s", r.StatusCode, ct)
 	}
 	return string(page)
@@ -296,19 +296,12 @@ func TestStrangersAndReloads(t *testing.T) {
 	home := q.Get("redirect_uri")
 	for _, path := range []string{"favicon.ico", "", "?state=x", "x?code=1&state=" + q.Get("state")} {
 		r, err := http.Get(home + path)
-		if err != nil || r.StatusCode != 404 {
-			t.Fatalf("%s: %v, %v", path, r, err)
-		}
-		r.Body.Close()
+		notFound(t, path)(r, err)
 	}
-	evil, _ := http.NewRequest("GET", home+"?code=x&state="+q.Get("state"), nil)
+	evil, _ := http.NewRequest(http.MethodGet, home+"?code=x&state="+q.Get("state"), nil)
 	evil.Host = "evil.example"
-	if r, err := http.DefaultClient.Do(evil); err != nil || r.StatusCode != 404 {
-		t.Errorf("a foreign Host: %v, %v", r, err)
-	}
-	if r, err := http.PostForm(home, goodAnswer(q)); err != nil || r.StatusCode != 404 {
-		t.Errorf("POST: %v, %v", r, err)
-	}
+	notFound(t, "a foreign Host")(http.DefaultClient.Do(evil))
+	notFound(t, "POST")(http.PostForm(home, goodAnswer(q)))
 	p.comesBack(q, goodAnswer(q))
 	if _, err := p.end(); err != nil || f.p.count(tokenPath) != 1 {
 		t.Errorf("%v, %d exchanges", err, f.p.count(tokenPath))
@@ -333,8 +326,23 @@ func TestThePortIsReachedFromThisMachineOnly(t *testing.T) {
 			t.Errorf("%s answers too", ip)
 		}
 	}
-	http.Get(u.String() + "?error=access_denied&state=x")
+	if r, err := http.Get(u.String() + "?error=access_denied&state=x"); err == nil {
+		r.Body.Close()
+	}
 	p.end()
+}
+
+func notFound(t *testing.T, what string) func(*http.Response, error) {
+	return func(r *http.Response, err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatalf("%s: %v", what, err)
+		}
+		defer r.Body.Close()
+		if r.StatusCode != http.StatusNotFound {
+			t.Errorf("%s: %s", what, r.Status)
+		}
+	}
 }
 
 func TestPort(t *testing.T) {

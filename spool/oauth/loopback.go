@@ -57,7 +57,7 @@ func (b *loopback) serve(a *asking) {
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0),
 	}
-	go b.server.Serve(b.listener)
+	go func() { _ = b.server.Serve(b.listener) }() // ends with Close
 }
 
 // close lets the browser have its last page, then ends.

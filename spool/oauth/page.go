@@ -66,5 +66,5 @@ func writePage(w http.ResponseWriter, page []byte) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Connection", "close")
-	w.Write(page) // a browser that is gone is not missed
+	_, _ = w.Write(page) // a browser that is gone is not missed
 }

@@ -108,9 +108,8 @@ func Microsoft(tenant string) Provider {
 	}
 }
 
-// login and logout are the commands, for texts.
-func (p *Provider) login() string  { return "notices " + p.Key + "-login" }
-func (p *Provider) logout() string { return "notices " + p.Key + "-logout" }
+// login is the command, for texts.
+func (p *Provider) login() string { return "notices " + p.Key + "-login" }
 
 // redirect is where the browser comes back to.
 func (p *Provider) redirect(port string) string {

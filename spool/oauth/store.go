@@ -3,6 +3,7 @@ package oauth
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -131,7 +132,7 @@ type Account struct {
 // Look reads how the sign-in is without asking the provider.
 func (c *Client) Look(ctx context.Context, state spool.State) (Account, error) {
 	k, err := c.recall(ctx, state)
-	if own, ok := err.(*Error); ok {
+	if own := (*Error)(nil); errors.As(err, &own) {
 		return Account{Scopes: []string{}, Error: own}, nil
 	}
 	if err != nil {

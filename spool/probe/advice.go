@@ -69,6 +69,11 @@ func (t *test) hints(e *Error) []string {
 		return []string{"Run the test again in a few minutes: the server refuses logins for the time being, often after too many of them."}
 	case spool.ReasonSecret:
 		return t.secretHints()
+	case spool.ReasonToken:
+		return []string{
+			"Is this machine online, and does a firewall or proxy let it reach the provider by https?",
+			"Run the test again in a few minutes.",
+		}
 	}
 	return t.messageHints(e)
 }

@@ -46,9 +46,19 @@ func secretTrouble(s *Server, err error) *Error {
 	if s.Tokens != nil {
 		what = "token"
 	}
-	e := c.trouble(spool.ReasonSecret, "no "+what+" for "+s.Login+": "+err.Error(), err)
+	reason := spool.ReasonSecret
+	if passes(err) {
+		reason = spool.ReasonToken
+	}
+	e := c.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
 	c.observe(Step{Stage: StageSecret, Err: e})
 	return e
+}
+
+// passes reports whether a token could not be had for now only.
+func passes(err error) bool {
+	var e interface{ Temporary() bool }
+	return errors.As(err, &e) && e.Temporary()
 }
 
 // login does AUTH (RFC 4954). After a refusal the connection is closed; a `*` would

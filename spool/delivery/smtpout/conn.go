@@ -31,6 +31,7 @@ type Conn struct {
 	writing, reading chan struct{}
 
 	flight   []byte // commands being put together; with the writing ticket
+	dovecot  bool   // by its greeting
 	halfOpen bool   // a transaction was left without DATA: RSET first; with the writing ticket
 	text     []byte // the last reply; with the reading ticket
 
@@ -39,8 +40,11 @@ type Conn struct {
 	broken atomic.Bool
 }
 
-// Pipelines reports whether the server offers PIPELINING (RFC 2920).
-func (c *Conn) Pipelines() bool { return c.offers.pipelining }
+// Pipelines reports whether a second message may go behind the first one's final dot:
+// the server offers PIPELINING (RFC 2920) and is none that is known not to stand that.
+// Dovecot's submission service (2.3.19) aborts when a RCPT waits while it answers the dot,
+// after it has relayed the message: what was sent would be sent twice.
+func (c *Conn) Pipelines() bool { return c.offers.pipelining && !c.dovecot }
 
 // Sent is how many transactions were begun so far.
 func (c *Conn) Sent() int { return int(c.sent.Load()) }

@@ -65,6 +65,7 @@ func (c *Conn) greeting() error {
 	if code != 220 {
 		return c.refused(StageGreeting, code, text)
 	}
+	c.dovecot = bytes.Contains(text, []byte("Dovecot"))
 	c.observe(Step{Stage: StageGreeting, Detail: c.reply(code, "", text).String()})
 	return nil
 }
