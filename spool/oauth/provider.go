@@ -94,8 +94,9 @@ func Microsoft(tenant string) Provider {
 		UserinfoURL: "https://graph.microsoft.com/oidc/userinfo",
 		AccountURL:  "https://myapps.microsoft.com",
 		// Microsoft lets the port differ from the registered address for localhost alone.
+		// No prompt is asked for: "consent" fails where only an administrator may consent,
+		// even if he did.
 		RedirectHost: "localhost",
-		Params:       []oauth2.AuthCodeOption{oauth2.SetAuthURLParam("prompt", "select_account")},
 		Scopes: []Scope{
 			{Name: "https://outlook.office.com/SMTP.Send", Also: []string{"SMTP.Send", "https://outlook.office365.com/SMTP.Send"},
 				Box: "Send emails from your mailbox using SMTP AUTH", For: "to send mail through Microsoft 365"},

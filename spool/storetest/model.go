@@ -57,6 +57,7 @@ func RunModel(t *testing.T, open func(t *testing.T) Harness, checks int) {
 
 // model is what must be in the spool, in the simplest form that can be thought of.
 type model struct {
+	wasCut  bool // the power was cut in this history
 	k       kit
 	h       Harness
 	handles [2]spool.Store // 0 can crash
