@@ -253,8 +253,8 @@ func (s *Store) sweepTmp() (found []spool.Anomaly, err error) {
 	for _, name := range names {
 		id := spool.ID(strings.TrimPrefix(name, "."))
 		switch {
-		case strings.HasPrefix(name, probePrefix):
-			continue // of a process that tries whether it can write
+		case name == probeName:
+			continue
 		case !id.Valid() || !id.Generated() && !s.locked(tmpDir+"/"+string(id)):
 			found = s.report(&err, found, tmpDir, name, "not a file of this spool")
 			continue

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -133,23 +132,20 @@ func (s *Store) withLayout(step func() error) error {
 // State gives the small values kept in state/.
 func (s *Store) State() spool.State { return s.state }
 
-const probePrefix = ".writable-"
+// probeName is one for all processes: what a killed one leaves the next one removes.
+const probeName = ".writable"
 
 // Writable writes a block and removes it again: it finds a full disk, a quota and
 // a read-only mount before a server hears of any message.
 func (s *Store) Writable(context.Context) error {
-	name := filepath.Join(tmpDir, probePrefix+strconv.Itoa(unix.Getpid()))
+	const name = tmpDir + "/" + probeName
 	return s.withLayout(func() error {
 		f, err := s.fs.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
 		if err != nil {
 			return err
 		}
 		_, err = f.Write(make([]byte, blockSize))
-		f.Close()
-		if e := s.fs.Unlink(name); err == nil {
-			err = e
-		}
-		return err
+		return errors.Join(err, f.Close(), ignoreMissing(s.fs.Unlink(name)))
 	})
 }
 
