@@ -105,21 +105,22 @@ func (s *site) round(dice *rand.Rand, flushes int) (kills int) {
 		running = append(running, cmd)
 	}
 	var stopped []*exec.Cmd
-	for _, cmd := range running {
+	for i, cmd := range running {
 		time.Sleep(time.Duration(dice.IntN(60)) * time.Millisecond) // where it dies is up to chance
-		switch dice.IntN(4) {
-		case 0:
+		switch {
+		case i == 0 || dice.IntN(3) == 0:
 			kills++
 			cmd.Process.Kill()
-		case 1:
+		case dice.IntN(2) == 0:
 			cmd.Process.Signal(syscall.SIGSTOP)
 			stopped = append(stopped, cmd)
-		case 2:
+		default:
 			cmd.Process.Signal(syscall.SIGTERM)
 		}
 	}
 	for _, cmd := range stopped {
 		cmd.Process.Signal(syscall.SIGCONT)
+		cmd.Process.Signal(syscall.SIGTERM)
 	}
 	for _, cmd := range running {
 		cmd.Wait()
