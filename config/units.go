@@ -62,16 +62,16 @@ func (v value) span(to *[2]time.Duration) {
 func durationOf(raw any) (time.Duration, bool) {
 	switch x := raw.(type) {
 	case string:
-		return parseDuration(x)
+		return ParseDuration(x)
 	case int64:
 		return 0, x == 0
 	}
 	return 0, false
 }
 
-// parseDuration reads what SPEC section 2 calls a duration: a number with s, m, h
+// ParseDuration reads what SPEC section 2 calls a duration: a number with s, m, h
 // or d, or "0".
-func parseDuration(s string) (time.Duration, bool) {
+func ParseDuration(s string) (time.Duration, bool) {
 	if s == "0" {
 		return 0, true
 	}

@@ -11,13 +11,13 @@ func TestParseDuration(t *testing.T) {
 		"0": 0, "0s": 0, "1s": time.Second, "90m": 90 * time.Minute, "100h": 100 * time.Hour,
 		"30d": 30 * 24 * time.Hour, "1.5h": 90 * time.Minute, "0.1s": 100 * time.Millisecond, "36500d": century,
 	} {
-		if got, ok := parseDuration(s); !ok || got != want {
+		if got, ok := ParseDuration(s); !ok || got != want {
 			t.Errorf("%q: %v, %v", s, got, ok)
 		}
 	}
 	for _, s := range []string{"", "s", "5", "-1h", "+1h", "1e3s", "1h30m", "5 m", "5M", "inf s", "0x1s", "1_0s", "1.1.1s",
 		".s", "36501d", strings.Repeat("9", 400) + "d", "5m\n", "٣m"} {
-		if got, ok := parseDuration(s); ok {
+		if got, ok := ParseDuration(s); ok {
 			t.Errorf("%q is taken for %v", s, got)
 		}
 	}

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"notices/config"
 )
 
 // The scripts in testdata/script run the program as its users do, one a story of
@@ -58,7 +60,7 @@ func TestMain(m *testing.M) {
 // time by which it is ahead.
 func testedMain() {
 	a := newApp()
-	if ahead, ok := parseDuration(os.Getenv("CLOCK")); ok {
+	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
 		a.now = func() time.Time { return time.Now().Add(ahead) }
 	}
 	os.Exit(a.run(os.Args[1:]))

@@ -8,22 +8,6 @@ import (
 	"unicode/utf8"
 )
 
-func TestDurations(t *testing.T) {
-	good := map[string]time.Duration{
-		"0": 0, "90s": 90 * time.Second, "4h": 4 * time.Hour, "1.5h": 90 * time.Minute, "2d": 48 * time.Hour, "10m": 10 * time.Minute,
-	}
-	for s, want := range good {
-		if got, ok := parseDuration(s); !ok || got != want {
-			t.Errorf("%q is %v, %v", s, got, ok)
-		}
-	}
-	for _, s := range []string{"", "5", "s", "-4h", "4 h", "4hours", "1h30m", "1e9h", "NaNh", "..h", "99999999d"} {
-		if got, ok := parseDuration(s); ok {
-			t.Errorf("%q is taken as %v", s, got)
-		}
-	}
-}
-
 func TestPrintable(t *testing.T) {
 	for in, want := range map[string]string{
 		"a\x1b[2Jb":             "a?[2Jb",
