@@ -253,5 +253,5 @@ func (l *Login) unticked(lacking []Scope) *Refusal {
 		lines = append(lines, line)
 	}
 	lines = append(lines, "Nothing was changed. To try again, and to tick every box this time, run: "+l.Client.Provider.login())
-	return &Refusal{Title: "A box was not ticked", Lines: lines}
+	return &Refusal{Title: "Not every box was ticked", Lines: lines}
 }

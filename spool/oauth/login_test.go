@@ -7,11 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"net/url"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 )
@@ -191,7 +189,7 @@ func TestGrantedScopes(t *testing.T) {
 				}
 				return
 			}
-			p.refused(page, append(c.lacks, "tick every box", "was not ticked")...)
+			p.refused(page, append(c.lacks, "tick every box", "Not every box was ticked")...)
 			if f.raw() != before {
 				t.Error("the earlier sign-in was changed")
 			}
@@ -284,192 +282,5 @@ func TestUserinfo(t *testing.T) {
 	}
 	if got := f.p.last(t, userinfoPath).header.Get("Authorization"); got != "Bearer access-2" {
 		t.Errorf("asked with %q", got)
-	}
-}
-
-// Strangers at the port change nothing, and the browser may reload the page.
-func TestStrangersAndReloads(t *testing.T) {
-	f := newFixture(t)
-	f.p.says(tokenPath, 200, granted(nil))
-	p := f.asks(nil)
-	q := <-p.asked
-	home := q.Get("redirect_uri")
-	for _, path := range []string{"favicon.ico", "", "?state=x", "x?code=1&state=" + q.Get("state")} {
-		r, err := http.Get(home + path)
-		notFound(t, path)(r, err)
-	}
-	evil, _ := http.NewRequest(http.MethodGet, home+"?code=x&state="+q.Get("state"), nil)
-	evil.Host = "evil.example"
-	notFound(t, "a foreign Host")(http.DefaultClient.Do(evil))
-	notFound(t, "POST")(http.PostForm(home, goodAnswer(q)))
-	p.comesBack(q, goodAnswer(q))
-	if _, err := p.end(); err != nil || f.p.count(tokenPath) != 1 {
-		t.Errorf("%v, %d exchanges", err, f.p.count(tokenPath))
-	}
-}
-
-func TestThePortIsReachedFromThisMachineOnly(t *testing.T) {
-	f := newFixture(t)
-	p := f.asks(nil)
-	u, _ := url.Parse((<-p.asked).Get("redirect_uri"))
-	if u.Hostname() != "127.0.0.1" {
-		t.Errorf("redirect to %s", u)
-	}
-	addresses, _ := net.InterfaceAddrs()
-	for _, a := range addresses {
-		ip, _, _ := net.ParseCIDR(a.String())
-		if ip == nil || ip.IsLoopback() {
-			continue
-		}
-		if c, err := net.DialTimeout("tcp", net.JoinHostPort(ip.String(), u.Port()), time.Second); err == nil {
-			c.Close()
-			t.Errorf("%s answers too", ip)
-		}
-	}
-	if r, err := http.Get(u.String() + "?error=access_denied&state=x"); err == nil {
-		r.Body.Close()
-	}
-	p.end()
-}
-
-func notFound(t *testing.T, what string) func(*http.Response, error) {
-	return func(r *http.Response, err error) {
-		t.Helper()
-		if err != nil {
-			t.Fatalf("%s: %v", what, err)
-		}
-		defer r.Body.Close()
-		if r.StatusCode != http.StatusNotFound {
-			t.Errorf("%s: %s", what, r.Status)
-		}
-	}
-}
-
-func TestPort(t *testing.T) {
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := taken.Addr().(*net.TCPAddr).Port
-	f := newFixture(t)
-	p := f.asks(func(l *Login) { l.Port = port })
-	_, err = p.end()
-	f.wantSays(err.Error(), fmt.Sprintf("Port %d is taken", port), "--port", "Nothing was changed")
-	if !errors.Is(err, syscall.EADDRINUSE) {
-		t.Errorf("%v", err)
-	}
-	taken.Close()
-	p = f.asks(func(l *Login) { l.Port = port })
-	q := <-p.asked
-	if want := fmt.Sprintf("http://127.0.0.1:%d/", port); q.Get("redirect_uri") != want {
-		t.Errorf("redirect to %s, want %s", q.Get("redirect_uri"), want)
-	}
-	p.comesBack(q, url.Values{"error": {"access_denied"}, "state": {q.Get("state")}})
-	p.end()
-}
-
-func TestTimeIsOver(t *testing.T) {
-	f := newFixture(t)
-	p := f.asks(func(l *Login) { l.Limit = time.Millisecond })
-	p.refused("", "The time is over", "No answer came within 1ms")
-	if spell(loginTime) != "five minutes" {
-		t.Errorf("the time is spelt %q", spell(loginTime))
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cancel()
-	l := &Login{Client: f.client, State: f.state, Say: func(string) {}}
-	if _, err := l.Run(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("stopped: %v", err)
-	}
-	if l.Limit != 5*time.Minute {
-		t.Errorf("waits %v", l.Limit)
-	}
-}
-
-// The browser opens when there is one; the address is printed all the same.
-func TestBrowser(t *testing.T) {
-	for _, works := range []bool{true, false} {
-		f := newFixture(t)
-		var opened string
-		p := f.asks(func(l *Login) {
-			l.Open = func(address string) error {
-				opened = address
-				if works {
-					return nil
-				}
-				return errors.New("no browser")
-			}
-		})
-		q := <-p.asked
-		p.comesBack(q, url.Values{"error": {"access_denied"}, "state": {q.Get("state")}})
-		p.refused("", "cancelled")
-		if u, err := url.Parse(opened); err != nil || u.Query().Get("state") != q.Get("state") {
-			t.Errorf("opened %q", opened)
-		}
-		want := map[bool]string{true: "should open now", false: "Open this address in a browser"}[works]
-		f.wantSays(p.said.String(), want, opened)
-	}
-}
-
-func TestPaste(t *testing.T) {
-	for _, c := range []struct {
-		name  string
-		lines func(q url.Values) string
-		says  string // of the refusal; empty: signed in
-		asks  bool   // once more
-	}{
-		{"address", func(q url.Values) string { return q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\n" }, "", false},
-		{"without a line end", func(q url.Values) string { return q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() }, "", false},
-		{"in quotes", func(q url.Values) string {
-			return `  "` + q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\"\r\n"
-		}, "", false},
-		{"query", func(q url.Values) string { return goodAnswer(q).Encode() + "\n" }, "", false},
-		{"second try", func(q url.Values) string {
-			return "code-1\n\n" + q.Get("redirect_uri") + "?" + goodAnswer(q).Encode() + "\n"
-		}, "", true},
-		{"bare code", func(url.Values) string { return "code-1\n" }, "No address was pasted", true},
-		{"nothing", func(url.Values) string { return "" }, "No address was pasted", false},
-		{"cancelled", func(q url.Values) string {
-			return "http://127.0.0.1:1/?error=access_denied&state=" + q.Get("state") + "\n"
-		}, "cancelled", false},
-		{"earlier try", func(url.Values) string { return "http://127.0.0.1:1/?code=code-1&state=old\n" }, "belongs to another sign-in", false},
-		{"garbage", func(url.Values) string { return strings.Repeat("x%zz", 1000) + "\n" }, "No address was pasted", true},
-		{"endless", func(url.Values) string { return strings.Repeat("x", 20*maxPaste) }, "No address was pasted", true},
-	} {
-		t.Run(c.name, func(t *testing.T) {
-			f := newFixture(t)
-			f.p.says(tokenPath, 200, granted(nil))
-			in, out := io.Pipe()
-			p := f.asks(func(l *Login) { l.Paste = in })
-			q := <-p.asked
-			go func() {
-				io.WriteString(out, c.lines(q))
-				out.Close()
-			}()
-			if c.says != "" {
-				p.refused("", c.says)
-			} else if a, err := p.end(); err != nil || a.Account != library {
-				t.Errorf("%+v, %v", a, err)
-			}
-			in.Close()
-			f.wantSays(strings.ReplaceAll(p.said.String(), "code-1", ""), "paste it here", "any browser")
-			if asked := strings.Contains(p.said.String(), "Paste it whole"); asked != c.asks {
-				t.Errorf("asked once more: %v, want %v", asked, c.asks)
-			}
-		})
-	}
-}
-
-// With a tunnel the browser comes back by itself while a paste is waited for.
-func TestPasteOrTunnel(t *testing.T) {
-	f := newFixture(t)
-	f.p.says(tokenPath, 200, granted(nil))
-	in, out := io.Pipe()
-	defer out.Close()
-	p := f.asks(func(l *Login) { l.Paste = in })
-	q := <-p.asked
-	p.comesBack(q, goodAnswer(q))
-	if a, err := p.end(); err != nil || a.Account != library {
-		t.Errorf("%+v, %v", a, err)
 	}
 }

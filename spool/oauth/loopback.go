@@ -27,6 +27,8 @@ type loopback struct {
 
 	mu   sync.Mutex
 	page []byte // of the answer that counted; nil: none came yet
+
+	silent sync.Map // connections that browsers open in advance and say nothing on
 }
 
 func (l *Login) listen() (*loopback, error) {
@@ -56,6 +58,13 @@ func (b *loopback) serve(a *asking) {
 		WriteTimeout:      callLimit*2 + goodbyeTime,
 		MaxHeaderBytes:    32 << 10,
 		ErrorLog:          log.New(io.Discard, "", 0),
+		ConnState: func(c net.Conn, state http.ConnState) {
+			if state == http.StateNew {
+				b.silent.Store(c, nil)
+			} else {
+				b.silent.Delete(c)
+			}
+		},
 	}
 	go func() { _ = b.server.Serve(b.listener) }() // ends with Close
 }
@@ -66,6 +75,8 @@ func (b *loopback) close() {
 		b.listener.Close()
 		return
 	}
+	// Shutdown would wait seconds for each of them.
+	b.silent.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
 	ctx, cancel := context.WithTimeout(context.Background(), goodbyeTime)
 	defer cancel()
 	if b.server.Shutdown(ctx) != nil {

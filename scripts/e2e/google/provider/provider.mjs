@@ -14,6 +14,9 @@ const issuer = `https://127.0.0.1:${PORT}`;
 const mail = 'https://mail.google.com/';
 const send = 'https://outlook.office.com/SMTP.Send';
 
+const plain = (title, body) => `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>${body}`;
+const page = (title, body) => plain(title, `<form method="post">${body}</form>`);
+
 const provider = new Provider(issuer, {
   clients: [
     {
@@ -54,7 +57,13 @@ const provider = new Provider(issuer, {
     devInteractions: { enabled: false },
     introspection: { enabled: true, allowedPolicy: () => true },
     revocation: { enabled: true, allowedPolicy: (_, client, token) => token.clientId === client.clientId },
-    deviceFlow: { enabled: true },
+    // Its own pages would fetch a font from elsewhere.
+    deviceFlow: {
+      enabled: true,
+      userCodeInputSource: async (ctx, form) => { ctx.body = plain('Enter the code', `${form}<button type="submit" form="op.deviceInputForm" id="enter">Next</button>`); },
+      userCodeConfirmSource: async (ctx, form) => { ctx.body = plain('Is this the code?', `${form}<button type="submit" form="op.deviceConfirmForm" id="confirm">Yes</button>`); },
+      successSource: async (ctx) => { ctx.body = plain('Done', '<p id="done">You can close this window.</p>'); },
+    },
   },
   ttl: { AccessToken: 3600, AuthorizationCode: 60, DeviceCode: 300, Grant: 86400, IdToken: 3600, Interaction: 300, RefreshToken: 86400, Session: 3600 },
   issueRefreshToken: async (_, client) => client.grantTypeAllowed('refresh_token'),
@@ -78,9 +87,6 @@ provider.on('server_error', (_, err) => say('server-error', err.stack));
 provider.on('refresh_token.destroyed', () => say('revoked'));
 
 const escape = (s) => String(s).replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-const page = (title, body) => `<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>${title}</title><h1>${title}</h1>
-<form method="post">${body}</form>`;
-
 const labels = {
   openid: 'Associate you with your personal info',
   email: 'See your primary email address',
@@ -129,10 +135,19 @@ async function interaction(req, res) {
   await provider.interactionFinished(req, res, result, { mergeWithLastSubmission: true });
 }
 
+// forget ends an access token before its time and nothing else, as a provider may do
+// whenever it likes; by the revocation endpoint all of the grant would end.
+async function forget(req, res) {
+  const token = await provider.AccessToken.find((await form(req)).get('token'));
+  if (token) await token.destroy();
+  res.end();
+}
+
 const protocol = provider.callback();
 createServer({ key: readFileSync(KEY), cert: readFileSync(CERT) }, (req, res) => {
-  if (!req.url.startsWith('/interaction/')) return protocol(req, res);
-  return interaction(req, res).catch((err) => {
+  const ours = req.url === '/forget' ? forget : req.url.startsWith('/interaction/') ? interaction : null;
+  if (!ours) return protocol(req, res);
+  return ours(req, res).catch((err) => {
     say('interaction-error', err.stack);
     res.statusCode = 500;
     res.end('error');
