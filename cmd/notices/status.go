@@ -13,15 +13,17 @@ import (
 )
 
 type statusOptions struct {
-	JSON bool
+	JSON           bool
+	Check          bool
+	Warn, Critical duration // ages, for Check
 	// Look is how the sign-in of an account is; nil: there are no accounts.
 	Look func(name string, state spool.State) (*accountJSON, error)
 }
 
 func (a *app) statusCommand() *cobra.Command {
-	var o statusOptions
+	o := statusOptions{Warn: duration(15 * time.Minute), Critical: duration(2 * time.Hour)}
 	cmd := &cobra.Command{
-		Use:   "status [--json]",
+		Use:   "status [--json|--check [--warn DURATION] [--critical DURATION]]",
 		Short: "Show what is in the spool, when it goes out, and how the servers are",
 		Args:  cobra.NoArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
@@ -37,7 +39,12 @@ func (a *app) statusCommand() *cobra.Command {
 			return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
 		}),
 	}
-	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")
+	f := cmd.Flags()
+	f.BoolVar(&o.JSON, "json", false, "print JSON")
+	f.BoolVar(&o.Check, "check", false, "for monitoring: one line, and exit 0, 1 or 2")
+	f.Var(&o.Warn, "warn", "with --check: exit 1 when the oldest due message or the last flush is older than this `DURATION`")
+	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
+	cmd.MarkFlagsMutuallyExclusive("json", "check")
 	return cmd
 }
 
@@ -104,7 +111,10 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 	if !last.At.IsZero() {
 		s.LastFlush = &flushJSON{stamp(last.At), last.Tally}
 	}
-	if o.JSON {
+	switch {
+	case o.Check:
+		return a.printCheck(s.check(now, o))
+	case o.JSON:
 		return a.printJSON(s)
 	}
 	return a.printStatus(s, now)
