@@ -3,17 +3,19 @@ module notices
 go 1.26.0
 
 require (
-	github.com/BurntSushi/toml v1.6.0 // indirect
-	github.com/emersion/go-message v0.18.2 // indirect
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // indirect
-	github.com/emersion/go-smtp v0.25.1 // indirect
+	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpout and smtptest
+	github.com/emersion/go-smtp v0.25.1 // the server side, which tests and the demo talk to; smtptest
+	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
+	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
+	github.com/spf13/pflag v1.1.0 // cobra's flags
+	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
+	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents; durable
+	golang.org/x/term v0.47.0 // is it a terminal, and how wide; cmd
+	pgregory.net/rapid v1.3.0 // model and property tests; tests
+)
+
+require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/rogpeppe/go-internal v1.16.0 // indirect
-	github.com/spf13/cobra v1.10.2 // indirect
-	github.com/spf13/pflag v1.1.0 // indirect
-	golang.org/x/oauth2 v0.37.0 // indirect
-	golang.org/x/sys v0.49.0 // indirect
-	golang.org/x/term v0.47.0 // indirect
 	golang.org/x/tools v0.26.0 // indirect
-	pgregory.net/rapid v1.3.0 // indirect
 )
