@@ -208,6 +208,30 @@ func TestRefusedSecret(t *testing.T) {
 	}
 }
 
+// So it is when the login, host or port it was refused for is corrected.
+func TestRefusedAccountCorrected(t *testing.T) {
+	for what, correct := range map[string]func(*Server){
+		"login": func(s *Server) { s.Login = "library2" },
+		"host":  func(s *Server) { s.Host = "mail2.example.org" },
+		"port":  func(s *Server) { s.Port++ },
+	} {
+		f := &fake{dial: fails(badAuth)}
+		w := newWorld(t, f)
+		w.servers[0].Login = "library"
+		w.servers[0].Password = func(context.Context) (string, error) { return "one", nil }
+		w.once()
+		w.once()
+		if f.dials != 1 {
+			t.Fatalf("%s: dialled %d times before", what, f.dials)
+		}
+		correct(&w.servers[0])
+		f.dial = nil
+		if d := w.once(); classes(d) != "delivered" {
+			t.Errorf("another %s was not tried: %+v", what, d)
+		}
+	}
+}
+
 // Without a secret nobody can be asked: no attempt, until it can be had.
 func TestSecretUnreadable(t *testing.T) {
 	var missing error = errors.New("/etc/notices/server1.password: permission denied")

@@ -143,6 +143,20 @@ func TestAbandonedAttempt(t *testing.T) {
 	}
 }
 
+// What is kept for less than a day is looked for as often.
+func TestKeepFailedShort(t *testing.T) {
+	w := newWorld(t)
+	w.o.KeepFailed = time.Minute
+	w.wants(0, 0, 0, 0) // has just looked
+	w.put("A", nullSender)
+	if err := w.claim("A").Fail(spool.Event{Kind: spool.GiveUp, At: w.now()}); err != nil {
+		t.Fatal(err)
+	}
+	w.pass(2 * time.Minute)
+	w.wants(0, 0, 0, 0)
+	w.empty()
+}
+
 func TestKeepFailed(t *testing.T) {
 	w := newWorld(t)
 	fail := func(id spool.ID) {
