@@ -6,9 +6,12 @@ require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpout and smtptest
 	github.com/emersion/go-smtp v0.25.1 // the server side, which tests and the demo talk to; smtptest
+	github.com/prometheus/client_model v0.6.3 // what prometheus/common parses into; tests
+	github.com/prometheus/common v0.73.1 // a foreign parser of status --prometheus; tests
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
+	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; delivery alone
 	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
 	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents; durable
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide; cmd
@@ -17,5 +20,9 @@ require (
 
 require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	golang.org/x/tools v0.26.0 // indirect
+	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
+	github.com/pandatix/go-abnf v0.5.3 // indirect
+	golang.org/x/text v0.43.0 // indirect
+	golang.org/x/tools v0.51.0 // indirect
+	google.golang.org/protobuf v1.36.12 // indirect
 )

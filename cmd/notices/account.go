@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/delivery"
@@ -55,7 +56,7 @@ func (a *app) client(cfg *config.Config, name string) (*oauth.Client, error) {
 		client.Service, err = serviceAccount(c.ServiceAccountFile)
 	}
 	if err != nil {
-		return nil, &config.Error{File: cfg.Path, Key: fmt.Sprintf("[%s] %s", name, key), Msg: err.Error(), Err: err}
+		return nil, cfg.Fault(name, 0, key, err)
 	}
 	return client, nil
 }
@@ -98,7 +99,7 @@ func (a *app) accountServer(cfg *config.Config, name string) (delivery.Server, e
 	s := delivery.Server{
 		Server: smtpout.Server{
 			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpout.TLSAuto,
-			Hello: hostname(cfg), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
+			Hello: submit.Hostname(cfg), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
 			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: a.now,
 		},
 		Connections: 3, MessagesPerConnection: 50, RecipientsPerMessage: 100,

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 )
 
@@ -34,57 +36,102 @@ func (a *app) check(ctx context.Context) error {
 			cfg = readable
 		}
 	}
-	wrong := a.complain(err)
-	if cfg != nil {
-		wrong += a.checkParts(ctx, cfg)
+	c := &complaints{a: a, said: map[string]bool{}, keys: map[string]bool{}}
+	c.add(err)
+	if c.used = true; cfg != nil {
+		a.checkParts(ctx, cfg, c)
 	}
-	if wrong > 0 {
-		return &failure{code: exitConfig}
+	if len(c.said) > 0 {
+		return &failure{Code: exitConfig}
 	}
 	if cfg.Site.Address == "" {
 		a.say("%s: [site] address is not set: mail needs a sender of its own, and test-server an address", path)
 	}
-	_, err = fmt.Fprintf(a.stdout, "%s is in order\n", path)
+	if err = a.printPresets(cfg); err == nil {
+		_, err = fmt.Fprintf(a.stdout, "%s is in order\n", path)
+	}
 	return err
 }
 
-// complain says an error, if it is one, and counts it.
-func (a *app) complain(err error) int {
-	if err == nil {
-		return 0
+// printPresets shows what presets set: it stands nowhere in the file.
+func (a *app) printPresets(cfg *config.Config) error {
+	for i := range cfg.Servers {
+		s := &cfg.Servers[i]
+		if s.Preset == "" {
+			continue
+		}
+		sets := strings.Join(s.FromPreset, ", ")
+		if sets == "" {
+			sets = "nothing, all of it is set in the file"
+		}
+		if _, err := fmt.Fprintf(a.stdout, "server %s, preset %q: %s\n", s.Name, s.Preset, sets); err != nil {
+			return err
+		}
 	}
-	a.say("%s", explain(err))
-	return 1
+	return nil
+}
+
+// complaints says what is wrong, each thing once: what a key names is looked at when
+// the config is read, and again when it is used.
+type complaints struct {
+	a    *app
+	said map[string]bool
+	keys map[string]bool // that something was said of
+	used bool            // from now on what is named is used: nothing new is said of a key
+}
+
+// add says an error, if it is one, or each of those that it is made of.
+func (c *complaints) add(err error) {
+	if err == nil {
+		return
+	}
+	if many, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, err := range many.Unwrap() {
+			c.add(err)
+		}
+		return
+	}
+	text := submit.Explain(err)
+	var problem *config.Error
+	if errors.As(err, &problem) && problem.Key != "" {
+		if c.used && c.keys[problem.Key] {
+			return
+		}
+		c.keys[problem.Key] = true
+	}
+	if !c.said[text] {
+		c.said[text] = true
+		c.a.say("%s", text)
+	}
 }
 
 // checkParts tries secrets, CA files, spool and log.
-func (a *app) checkParts(ctx context.Context, cfg *config.Config) (wrong int) {
+func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints) {
 	for i := range cfg.Servers {
 		s := &cfg.Servers[i]
 		if s.Login != "" && s.Auth == config.AuthPassword {
 			_, err := s.Password.Read(ctx)
-			wrong += a.complain(err)
+			c.add(err)
 		}
 	}
 	_, err := a.testable(cfg)
-	wrong += a.complain(err)
+	c.add(err)
 	for _, name := range accountNames() {
-		if c := cfg.Account(name); c.ClientSecretFile.IsSet() {
-			_, err := c.ClientSecretFile.Read(ctx)
-			wrong += a.complain(err)
+		if account := cfg.Account(name); account.ClientSecretFile.IsSet() {
+			_, err := account.ClientSecretFile.Read(ctx)
+			c.add(err)
 		}
 	}
-	log, err := a.logOptions(cfg).Open()
+	log, err := a.program().LogOptions(cfg).Open()
 	if err == nil {
 		err = log.Close()
 	}
 	if err != nil {
-		wrong += a.complain(fmt.Errorf("%s: [log] to: %w", cfg.Path, err))
+		c.add(fmt.Errorf("%s: [log] to: %w", cfg.Path, err))
 	}
 	if err := a.checkSpool(ctx, cfg); err != nil {
-		wrong += a.complain(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
+		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 	}
-	return wrong
 }
 
 func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {
@@ -93,5 +140,5 @@ func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer store.Close()
-	return store.Writable(ctx)
+	return errors.Join(store.Writable(ctx), a.checkDrop(cfg))
 }

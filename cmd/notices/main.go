@@ -10,8 +10,12 @@
 // that the command does not need.
 package main
 
-import "os"
+import (
+	"os"
+
+	"notices/cmd/internal/submit"
+)
 
 func main() {
-	os.Exit(newApp().run(os.Args[1:]))
+	os.Exit(newApp().run(submit.Arguments(os.Args)))
 }

@@ -5,13 +5,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"os"
-	"strings"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"notices/cmd/internal/submit"
 )
 
 // How the program talks. All commands keep to this:
@@ -29,25 +27,10 @@ import (
 //     control characters: it must not talk to the terminal.
 
 // say tells a person something, line by line.
-func (a *app) say(format string, args ...any) {
-	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
-		fmt.Fprintf(a.stderr, "notices: %s\n", printable(strings.TrimSuffix(line, "\n")))
-	}
-}
+func (a *app) say(format string, args ...any) { submit.Say(a.stderr, format, args...) }
 
-// printable shows control characters, and what turns the writing direction, as ?; a
-// tab as a space.
-func printable(s string) string {
-	return strings.Map(func(r rune) rune {
-		if r == '\t' {
-			return ' '
-		}
-		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || r == utf8.RuneError {
-			return '?'
-		}
-		return r
-	}, s)
-}
+// printable shows what came from outside without what would talk to the terminal.
+func printable(s string) string { return submit.Printable(s) }
 
 // printJSON writes one value to standard output.
 func (a *app) printJSON(v any) error {
@@ -69,14 +52,7 @@ func marshal(v any) ([]byte, error) {
 }
 
 // terminal returns the file behind a reader or writer if it is a terminal.
-func terminal(stream any) (fd int, ok bool) {
-	f, ok := stream.(*os.File)
-	if !ok {
-		return 0, false
-	}
-	fd = int(f.Fd())
-	return fd, term.IsTerminal(fd)
-}
+func terminal(stream any) (fd int, ok bool) { return submit.Terminal(stream) }
 
 // width is how many columns standard output has; 0: it is no terminal.
 func width(w io.Writer) int {
@@ -101,6 +77,10 @@ const (
 	yellow colour = "33"
 )
 
+// printBare writes to standard output past package os, which ends the program when
+// a pipe's reader is gone.
+func (a *app) printBare(s string) error { return a.program().PrintBare(s) }
+
 // painter colours text, or leaves it alone.
 type painter struct{ on bool }
 
@@ -114,20 +94,6 @@ func (p painter) paint(c colour, s string) string {
 		return s
 	}
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
-}
-
-// cut shortens s to so many columns; 0: it is left alone.
-func cut(s string, columns int) string {
-	if columns <= 0 || utf8.RuneCountInString(s) <= columns {
-		return s
-	}
-	runes := []rune(s)
-	return string(runes[:max(columns-1, 0)]) + "…"
-}
-
-// pad fills s up to so many columns.
-func pad(s string, columns int) string {
-	return s + strings.Repeat(" ", max(columns-utf8.RuneCountInString(s), 0))
 }
 
 // stamp is a time for JSON: whole seconds in UTC, nil when there is none.

@@ -7,13 +7,12 @@ import (
 	"os"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/bounce"
 	"notices/spool/delivery"
 	"notices/spool/delivery/smtpout"
-	"notices/spool/intake"
-	"notices/spool/maildir"
 	"notices/spool/maillog"
 	"notices/spool/schedule"
 )
@@ -22,35 +21,20 @@ import (
 // more: enqueue reads no server, no secret and no CA file, and works when they are
 // broken.
 
+// program is what both programs do alike: package submit.
+func (a *app) program() *submit.Program {
+	return &submit.Program{
+		Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Getenv: a.getenv, Now: a.now,
+		Config: a.config, Verbose: a.verbose, Store: a.store,
+	}
+}
+
 // load finds and reads the config. Only what need covers is refused.
-func (a *app) load(need config.Need) (*config.Config, error) {
-	path, err := config.Find(a.config, a.getenv)
-	if err != nil {
-		return nil, err
-	}
-	return config.LoadFor(path, need)
-}
+func (a *app) load(need config.Need) (*config.Config, error) { return a.program().Load(need) }
 
-func (a *app) openStore(cfg *config.Config) (spool.Store, error) {
-	if a.store != nil {
-		return a.store, nil
-	}
-	return maildir.Open(cfg.Spool.Dir, maildir.Options{})
-}
+func (a *app) openStore(cfg *config.Config) (spool.Store, error) { return a.program().OpenStore(cfg) }
 
-// openLog opens the log. Trouble with it is told of and is no reason to leave mail
-// alone: what matters most goes to standard error all the same.
-func (a *app) openLog(cfg *config.Config) *maillog.Log {
-	log, err := a.logOptions(cfg).Open()
-	if err != nil {
-		a.say("%s: [log] to: %s", cfg.Path, err)
-	}
-	return log
-}
-
-func (a *app) logOptions(cfg *config.Config) maillog.Options {
-	return maillog.Options{To: cfg.Log.To, Verbose: a.verbose, Stderr: a.stderr, Now: a.now}
-}
+func (a *app) openLog(cfg *config.Config) *maillog.Log { return a.program().OpenLog(cfg) }
 
 // closeLog says when not all could be written to the log.
 func (a *app) closeLog(log *maillog.Log) {
@@ -71,7 +55,7 @@ func (a *app) withQueue(work func(*queue) error) error {
 	}
 	log := a.openLog(cfg)
 	defer a.closeLog(log)
-	err = work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log})
+	err = work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
 	if e := store.Close(); err == nil {
 		err = e
 	}
@@ -87,35 +71,8 @@ func policy(cfg *config.Config) schedule.Policy {
 	}
 }
 
-// hostname is what this machine calls itself to others.
-func hostname(cfg *config.Config) string {
-	if cfg.Site.Hostname != "" {
-		return cfg.Site.Hostname
-	}
-	name, err := os.Hostname()
-	if err != nil || spool.CheckAddress("postmaster@"+name) != nil {
-		return "localhost"
-	}
-	return name
-}
-
-func (a *app) intake(cfg *config.Config, store spool.Store, log *maillog.Log) *intake.Intake {
-	return &intake.Intake{
-		Store: store,
-		Site: intake.Site{
-			Name:        cfg.Site.Name,
-			Address:     cfg.Site.Address,
-			Hostname:    hostname(cfg),
-			RewriteFrom: cfg.Site.RewriteFrom,
-		},
-		MaxSize: cfg.Spool.MaxMessageSize,
-		Now:     a.now,
-		Log:     log,
-	}
-}
-
 func returns(cfg *config.Config) bounce.Site {
-	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Hostname: hostname(cfg)}
+	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Hostname: submit.Hostname(cfg)}
 }
 
 // servers makes the way that mail goes out of the config. Secrets are read when a
@@ -129,14 +86,13 @@ func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
 }
 
 func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
-	hello := hostname(cfg)
+	hello := submit.Hostname(cfg)
 	list := make([]delivery.Server, len(cfg.Servers))
 	var errs []error
 	for i := range cfg.Servers {
 		s, err := a.server(&cfg.Servers[i], hello)
 		if err != nil {
-			key := fmt.Sprintf("[[server]] %d ca_file", i+1)
-			errs = append(errs, &config.Error{File: cfg.Path, Key: key, Msg: err.Error(), Err: err})
+			errs = append(errs, cfg.Fault("server", i+1, "ca_file", err))
 		}
 		if auth := cfg.Servers[i].Auth; auth != config.AuthPassword {
 			errs = append(errs, a.tokens(cfg, &s, auth))

@@ -1,0 +1,69 @@
+package submit
+
+import (
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"notices/config"
+)
+
+// Options adds the options that every command has.
+func (p *Program) Options(f *pflag.FlagSet) {
+	f.StringVar(&p.Config, "config", "", "read `FILE` instead of the usual notices.toml")
+	f.BoolVarP(&p.Verbose, "verbose", "v", false, "say more")
+}
+
+// leading takes the options that every command has off the front of args, for a
+// command that reads its own by itself.
+func (p *Program) leading(args []string) []string {
+	for len(args) > 0 {
+		switch arg := args[0]; {
+		case arg == "-v" || arg == "--verbose":
+			p.Verbose = true
+		case arg == "--config" && len(args) > 1:
+			p.Config = args[1]
+			args = args[1:]
+		case strings.HasPrefix(arg, "--config="):
+			p.Config = strings.TrimPrefix(arg, "--config=")
+		default:
+			return args
+		}
+		args = args[1:]
+	}
+	return args
+}
+
+// Duration is an option that reads what notices.toml calls a duration.
+type Duration time.Duration
+
+// Set is pflag's.
+func (d *Duration) Set(s string) error {
+	v, ok := config.ParseDuration(s)
+	if !ok {
+		return errors.New("a duration is a number with s, m, h or d, like 90s or 4h, or 0")
+	}
+	*d = Duration(v)
+	return nil
+}
+
+func (d *Duration) String() string { return time.Duration(*d).String() }
+
+// Type is pflag's.
+func (d *Duration) Type() string { return "DURATION" }
+
+// Optional is a text option that tells "not given" from "given, and empty".
+type Optional struct{ Value *string }
+
+// Set is pflag's.
+func (o *Optional) Set(s string) error {
+	o.Value = &s
+	return nil
+}
+
+func (o *Optional) String() string { return "" }
+
+// Type is pflag's.
+func (o *Optional) Type() string { return "string" }

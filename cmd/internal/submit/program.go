@@ -1,0 +1,170 @@
+package submit
+
+import (
+	"errors"
+	"io"
+	"os"
+	"time"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/drop"
+	"notices/spool/intake"
+	"notices/spool/maildir"
+	"notices/spool/maillog"
+)
+
+// Program is the world that a run of either program lives in.
+type Program struct {
+	Stdin  io.Reader
+	Stdout io.Writer
+	Stderr io.Writer
+	Getenv func(string) string
+	Now    func() time.Time
+
+	Config  string      // --config
+	Verbose bool        // -v
+	Store   spool.Store // nil: the folder that the config names; a test's own
+}
+
+// New is a Program in the real world.
+func New() *Program {
+	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now}
+}
+
+// Say tells a person something on standard error.
+func (p *Program) Say(format string, args ...any) { Say(p.Stderr, format, args...) }
+
+// Report says what went wrong and returns the exit code for it.
+func (p *Program) Report(err error) int {
+	if f := (*Failure)(nil); !errors.As(err, &f) || f.Err != nil {
+		p.Say("%s", Explain(err))
+	}
+	return ExitCode(err)
+}
+
+// Load finds and reads the config. Only what need covers is refused.
+func (p *Program) Load(need config.Need) (*config.Config, error) {
+	path, err := config.Find(p.Config, p.Getenv)
+	if err != nil {
+		return nil, err
+	}
+	return config.LoadFor(path, need)
+}
+
+// OpenStore opens the spool.
+func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
+	if p.Store != nil {
+		return p.Store, nil
+	}
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{})
+}
+
+// OpenLog opens the log. Trouble with it is told of and is no reason to leave mail
+// alone: what matters most goes to standard error all the same.
+func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
+	log, err := p.LogOptions(cfg).Open()
+	if err != nil {
+		p.Say("%s: [log] to: %s", cfg.Path, err)
+	}
+	return log
+}
+
+// LogOptions is where the log goes.
+func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
+	return maillog.Options{To: cfg.Log.To, Verbose: p.Verbose, Stderr: p.Stderr, Now: p.Now}
+}
+
+// OpenIntake opens what this user queues mail in, and the log: the spool, or, for who
+// may not write that, its drop. There the log is the next flush's to write: its file is
+// closed to other users, too.
+func (p *Program) OpenIntake(cfg *config.Config) (intake.Store, *maillog.Log, error) {
+	if p.Store == nil && !mayWrite(cfg.Spool.Dir) {
+		folder, err := drop.Open(cfg.Spool.Dir)
+		if err != nil {
+			return nil, nil, err
+		}
+		return folder, nil, nil
+	}
+	store, err := p.OpenStore(cfg)
+	if err != nil {
+		return nil, nil, err
+	}
+	return store, p.OpenLog(cfg), nil
+}
+
+// mayWrite reports whether the spool is this user's: only his folder says so for
+// certain, but where that cannot be known, opening it says more.
+func mayWrite(dir string) bool {
+	var st unix.Stat_t
+	if err := unix.Stat(dir, &st); err != nil {
+		return err != unix.EACCES
+	}
+	uid := os.Geteuid()
+	return uid == 0 || uid == int(st.Uid) || st.Mode&unix.S_IFMT != unix.S_IFDIR ||
+		unix.Faccessat(unix.AT_FDCWD, dir+"/tmp", unix.W_OK|unix.X_OK, unix.AT_EACCESS) == nil
+}
+
+// Intake is the way into the store.
+func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Log) *intake.Intake {
+	return &intake.Intake{
+		Store: store,
+		Site: intake.Site{
+			Name:        cfg.Site.Name,
+			Address:     cfg.Site.Address,
+			Hostname:    Hostname(cfg),
+			RewriteFrom: cfg.Site.RewriteFrom,
+		},
+		MaxSize: cfg.Spool.MaxMessageSize,
+		Now:     p.Now,
+		Log:     log,
+		Aliases: p.aliases(),
+	}
+}
+
+// aliases is where it stands who the names of this machine are. The path is no key of
+// the config: every program that asks looks there. A test, or a user with a machine
+// of somebody else's, can name another.
+func (p *Program) aliases() string {
+	if path := p.Getenv("NOTICES_ALIASES"); path != "" {
+		return path
+	}
+	return "/etc/aliases"
+}
+
+// Hostname is what this machine calls itself to others.
+func Hostname(cfg *config.Config) string {
+	if cfg.Site.Hostname != "" {
+		return cfg.Site.Hostname
+	}
+	name, err := os.Hostname()
+	if err != nil || spool.CheckAddress("postmaster@"+name) != nil {
+		return "localhost"
+	}
+	return name
+}
+
+// PrintBare writes to standard output past package os, which ends the program when
+// a pipe's reader is gone.
+func (p *Program) PrintBare(s string) error {
+	f, ok := p.Stdout.(*os.File)
+	if !ok {
+		_, err := io.WriteString(p.Stdout, s)
+		return err
+	}
+	_, err := unix.Write(int(f.Fd()), []byte(s))
+	return err
+}
+
+// Terminal returns the file behind a reader or writer if it is a terminal.
+func Terminal(stream any) (fd int, ok bool) {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	fd = int(f.Fd())
+	return fd, term.IsTerminal(fd)
+}
