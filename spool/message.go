@@ -39,8 +39,9 @@ const (
 type Delivery struct {
 	Wait  Wait
 	Until time.Time // with NoServer or Limited: not before then; may be zero
-	// Outcomes holds one outcome for each recipient, in order. With NoServer it
-	// holds the trouble that paused the last server, for the message's last error.
+	// Outcomes holds one outcome for each recipient, in order; those of ReasonRate were
+	// put off and stay due. With NoServer it holds the trouble that paused the last
+	// server, for the message's last error; with Limited, which limit it was.
 	Outcomes []Outcome
 	// Passed are the troubles met on the way to the server that answered, one for
 	// each server passed over in this attempt, for the history.

@@ -75,6 +75,49 @@ func BenchmarkDeliver(b *testing.B) {
 	}
 }
 
+// BenchmarkClaim claims a message and lets it go.
+func BenchmarkClaim(b *testing.B) {
+	s := open(b)
+	entries := fill(b, s, 100)
+	b.ReportAllocs()
+	for i := 0; b.Loop(); i++ {
+		c, err := s.Claim(context.Background(), entries[i%len(entries)])
+		if err == nil {
+			err = c.Release()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+// BenchmarkRecord claims, begins, writes down that the message is deferred, and lets
+// it go: what one that has to wait costs here.
+func BenchmarkRecord(b *testing.B) {
+	s := open(b)
+	entries := fill(b, s, b.N)
+	busy := spool.Outcome{Class: spool.Deferred, Scope: spool.RecipientScope, Reply: spool.Reply{Server: "1", Code: 451, Text: "greylisted"}}
+	at := time.Unix(1_900_000_100, 0)
+	b.ReportAllocs()
+	b.ResetTimer()
+	for _, e := range entries {
+		c, err := s.Claim(context.Background(), e)
+		if err == nil {
+			err = c.Begin(spool.Event{Kind: spool.Try, At: at, N: 1, Next: at.Add(5 * time.Minute)})
+		}
+		if err == nil {
+			err = c.Append(spool.Event{Kind: spool.Result, At: at, N: 1, Next: at.Add(6 * time.Minute),
+				Results: []spool.Answer{{Outcome: busy, To: []int{0}}}}, spool.Lazy)
+		}
+		if err == nil {
+			err = c.Release()
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
 // fill commits n messages with shared syncs.
 func fill(b *testing.B, s *Store, n int) (entries []spool.Entry) {
 	body := bytes.Repeat([]byte("x"), 4096)

@@ -17,7 +17,7 @@ type claim struct {
 	s     *Store
 	entry spool.Entry // as the listing has it now
 	body  *openBody
-	side  durable.File
+	side  *lentFile
 	rec   *spool.Record
 	end   int64 // where the next line goes
 	room  int64 // size of the sidecar
@@ -57,13 +57,14 @@ func (c *claim) open() error {
 	if err := f.Lock(false); err != nil {
 		return c.lockedOut(err)
 	}
-	c.side, err = c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
+	side, err := c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
 	if notAFile(err) {
 		return c.setAside("its sidecar is no file")
 	}
 	if err != nil {
 		return c.gone(err)
 	}
+	c.side = lend(side)
 	return c.read()
 }
 
@@ -105,16 +106,13 @@ func (c *claim) read() error {
 	if st.Links == 0 {
 		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 	}
-	p, err := readSidecar(c.side)
-	if notAFile(err) {
-		return c.setAside("its sidecar is no file")
-	}
-	if err != nil {
-		return err
-	}
-	c.rec, c.end, c.sum, err = parseSidecar(p)
-	c.room, c.body.size = int64(len(p)), st.Size
+	got, err := readSidecar(c.side)
+	c.rec, c.end, c.sum, c.room, c.body.size = got.rec, got.end, got.sum, got.room, st.Size
 	switch {
+	case notAFile(err):
+		return c.setAside("its sidecar is no file")
+	case errors.As(err, new(*fs.PathError)):
+		return err
 	case err != nil:
 		return c.setAside(err.Error())
 	case !st.Regular:
@@ -192,18 +190,8 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 	case spool.Now:
 		return c.side.Sync()
 	case spool.Soon:
-		return c.syncSoon()
+		c.s.soon.addFile(c.side.again()) // the claim may end before
 	}
-	return nil
-}
-
-// syncSoon gives the syncer a descriptor of its own: the claim may end before.
-func (c *claim) syncSoon() error {
-	f, err := c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
-	if err != nil {
-		return c.side.Sync()
-	}
-	c.s.soon.addFile(f)
 	return nil
 }
 

@@ -7,9 +7,11 @@
 //	failed/ID  failed/.ID,TIME,f   the same pair, of a message that nobody could be told of
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
-//	drop/                      reserved: where other users of the machine will hand mail in. A
-//	                           flush will copy from there (never rename: the giver may still hold
-//	                           the file open), so that nothing here needs to change for it.
+//	import/.ID  import/notes   a message that an import is queueing, and what imports have queued
+//	                           (notebook.go)
+//	drop/                      where other users of the machine hand mail in, if the administrator
+//	                           made it. A flush copies from there (never renames: the giver may
+//	                           still hold the file open); package drop has it all.
 //
 // The sidecar's name is a hint, so that one listing tells what is due. Its
 // content rules: lines, each a checksum and a JSON object, the envelope first and
@@ -30,6 +32,8 @@
 //	tmp/ID  tmp/.ID  cur/ID  cur/.ID,T,S  failed/ID  failed/.ID,T,f
 //	x       ?                                                        being written (locked), else swept
 //	        x        x                                               being committed (locked), else both are swept
+//	import/.ID in place of tmp/.ID                                   the same, by an import; import/.ID itself is
+//	                                                                 swept by the next import
 //	                 x       x                                       queued, deferred or held
 //	                 x                                               mode 0400: done with; swept after a second
 //	                                                 x               listing; else its sidecar was lost: to aside/
@@ -44,6 +48,10 @@
 // the sidecar, which is the commit point; sync cur. A killed writer leaves one of
 // the first two rows, a power cut those or a whole message.
 //
+// Import: as enqueue, for many at once, with the sidecars in import: sync all files, then
+// import; add the notes and sync them; rename the bodies, sync cur, rename the sidecars,
+// sync cur. A note is good if and only if its sidecar is no longer in import.
+//
 // Attempt: make room if it is short; append the try without a sync. A kill leaves
 // a queued message whose record says that attempt N began and when to go on.
 //
@@ -57,6 +65,22 @@
 // Failed for some: append the result, synced; store the return under the id ID-n
 // (a second store of it is a no-op); append "returned n", synced. Only then may the
 // message go. Package flush orders these.
+//
+// # Many messages
+//
+// What a step costs does not grow with the number of messages, in calls (scale_test.go):
+//
+//	listing         one reading of the folder; nothing is kept of what is not asked for, and of
+//	                what does not add up only the names of its part (scan.go)
+//	list, status    a message: open, read and close the sidecar
+//	hold and so on  a message: open, lock and read the pair, append, rename; its sync
+//	                waits together with those of hundreds of others (syncer.go)
+//	deliver, remove a message: the same without append and rename, and two unlinks; one sync of
+//	                the folder for hundreds
+//	repair          two readings of the folder for hundreds that are left over (lone.go)
+//
+// What waits for a sync keeps files open, two thirds at most of those that the system
+// grants the process: whoever brings more waits.
 //
 // What this asks of the file system: a rename is atomic; after fsync of a file its
 // content is there, after fsync of a folder its entries are. Journalled local file

@@ -24,19 +24,30 @@ type draft struct {
 	size int64
 	next time.Time
 	done bool
+	// noted: its sidecar is made in import/, not in tmp/ (notebook.go).
+	noted bool
 }
 
 func bodyPath(dir string, id spool.ID) string { return dir + "/" + string(id) }
 
 func (d *draft) tmpBody() string { return bodyPath(tmpDir, d.id) }
-func (d *draft) tmpSide() string { return tmpDir + "/." + string(d.id) }
+
+func (d *draft) tmpSide() string {
+	if d.noted {
+		return notedSide(d.id)
+	}
+	return tmpDir + "/." + string(d.id)
+}
 
 // New creates and locks the body of a new message in tmp.
 func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
-	if !id.Valid() {
-		return nil, fmt.Errorf("%q is no queue id", id)
+	return s.newDraft(&draft{s: s, id: id})
+}
+
+func (s *Store) newDraft(d *draft) (spool.Draft, error) {
+	if !d.id.Valid() {
+		return nil, fmt.Errorf("%q is no queue id", d.id)
 	}
-	d := &draft{s: s, id: id}
 	if err := s.withLayout(d.create); err != nil {
 		return nil, s.hint(err)
 	}
@@ -185,6 +196,16 @@ func (d *draft) curSide() string {
 // rename makes the message a message. The body goes first: with the sidecar, the
 // commit point, it is complete.
 func (d *draft) rename() error {
+	if err := d.renameBody(); err != nil {
+		return err
+	}
+	if err := d.s.fs.Rename(d.tmpSide(), d.curSide()); err != nil {
+		return errors.Join(err, d.bodyBack())
+	}
+	return nil
+}
+
+func (d *draft) renameBody() error {
 	if err := d.settled(); err != nil {
 		return err
 	}
@@ -195,15 +216,11 @@ func (d *draft) rename() error {
 			err = d.s.fs.Rename(d.tmpBody(), to)
 		}
 	}
-	if err != nil {
-		return err
-	}
-	if err = d.s.fs.Rename(d.tmpSide(), d.curSide()); err != nil {
-		// Back, so that Abort finds both names.
-		return errors.Join(err, d.s.fs.Rename(to, d.tmpBody()))
-	}
-	return nil
+	return err
 }
+
+// bodyBack undoes renameBody, so that Abort finds both names.
+func (d *draft) bodyBack() error { return d.s.fs.Rename(bodyPath(curDir, d.id), d.tmpBody()) }
 
 // settled refuses an id that is in failed already: that of a return is derived, and
 // after a crash it is stored again.

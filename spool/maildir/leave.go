@@ -1,13 +1,10 @@
 package maildir
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"notices/spool"
 	"notices/spool/internal/durable"
@@ -30,8 +27,8 @@ func (c *claim) Remove(d spool.Durability) error {
 		return err
 	}
 	path := bodyPath(dir, c.entry.ID)
-	if d != spool.Now && dir == curDir {
-		c.s.soon.addBody(goneBody{path, c.body.File})
+	if d != spool.Now {
+		c.s.soon.addBody(goneBody{dir, path, c.body.File})
 		c.body.File = overFile{}
 		return c.close()
 	}
@@ -82,48 +79,6 @@ func (s *Store) movePair(from, to spool.Entry) error {
 	return errors.Join(err, s.fs.SyncDir(toDir), s.fs.SyncDir(fromDir))
 }
 
-// Look reads a message without its lock. Between opening the one file and the
-// other it may leave: then it is gone.
-func (s *Store) Look(_ context.Context, e spool.Entry) (*spool.Record, spool.Body, error) {
-	c := &claim{s: s, entry: e}
-	rec, err := c.look()
-	if c.side != nil {
-		c.side.Close()
-	}
-	if err != nil {
-		if c.body != nil {
-			c.body.Close()
-		}
-		return nil, nil, err
-	}
-	return rec, c.body, nil
-}
-
-func (c *claim) look() (*spool.Record, error) {
-	f, err := c.s.fs.Open(bodyPath(home(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
-	if err != nil {
-		return nil, c.gone(err)
-	}
-	c.body = &openBody{File: f}
-	st, err := f.Stat()
-	if err != nil {
-		return nil, err
-	}
-	c.body.size = st.Size
-	if c.side, err = c.s.fs.Open(c.sidePath(), unix.O_RDONLY, 0); err != nil {
-		return nil, c.gone(err)
-	}
-	p, err := readSidecar(c.side)
-	if err != nil {
-		return nil, err
-	}
-	rec, _, _, err := parseSidecar(p)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", c.entry.ID, err)
-	}
-	return rec, nil
-}
-
 // aside moves a name of a message folder to aside/, under a name that is free.
 func (s *Store) aside(dir, name string) (moved string, err error) {
 	for n := 0; ; n++ {
@@ -136,36 +91,4 @@ func (s *Store) aside(dir, name string) (moved string, err error) {
 			return moved, err
 		}
 	}
-}
-
-// sweepBody removes a body that has no sidecar, unless it is locked. The missing
-// sidecar is made durable first: half a message must not come back.
-func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
-	return s.sweepLocked(bodyPath(dir, id), func() error {
-		if _, found, err := s.findIn(dir, id); found || err != nil {
-			return errors.Join(err, durable.ErrLocked)
-		}
-		return s.fs.SyncDir(dir)
-	})
-}
-
-// sweepLocked unlinks a file that nobody has locked, if before agrees under the lock.
-func (s *Store) sweepLocked(path string, before func() error) (swept bool, err error) {
-	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	if err = f.Lock(false); err == nil {
-		if err = before(); err == nil {
-			return true, ignoreMissing(s.fs.Unlink(path)) // its writer may have moved it since
-		}
-	}
-	if errors.Is(err, durable.ErrLocked) {
-		err = nil
-	}
-	return false, err
 }

@@ -4,7 +4,8 @@ import (
 	"context"
 	"errors"
 	"io/fs"
-	"strings"
+	"maps"
+	"slices"
 
 	"golang.org/x/sys/unix"
 
@@ -21,9 +22,12 @@ func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 		if dir == failedDir {
 			odd = &s.oddFailed
 		}
-		if err == nil && odd.Swap(false) && ctx.Err() == nil {
+		if err != nil || ctx.Err() != nil {
+			break
+		}
+		if sum := odd.Swap(nil); sum != nil {
 			var more []spool.Anomaly
-			more, err = s.repairDir(dir)
+			more, err = s.repairDir(dir, sum)
 			found = append(found, more...)
 		}
 	}
@@ -37,18 +41,21 @@ type halves struct {
 	foreign  []string
 }
 
-func (s *Store) halves(dir string) (h halves, err error) {
+// halves lists a folder again. Of a million names it keeps those that sum leaves
+// under suspicion.
+func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
 	h.bodies, h.sidecars = map[spool.ID]bool{}, map[spool.ID][]spool.Entry{}
 	err = s.list(dir, func(name []byte) bool {
 		p := parseName(name)
-		id := spool.ID(p.id)
+		inPlace := p.kind == body || p.kind == sidecar && (p.state == letterFailed) == (dir == failedDir)
 		switch {
-		case p.kind == body:
-			h.bodies[id] = true
-		case p.kind == sidecar && (p.state == letterFailed) == (dir == failedDir):
-			h.sidecars[id] = append(h.sidecars[id], p.entry())
-		default:
+		case !inPlace:
 			h.foreign = append(h.foreign, string(name))
+		case *sum.part(chainStart.over(p.id)) == 0:
+		case p.kind == body:
+			h.bodies[spool.ID(p.id)] = true
+		default:
+			h.sidecars[spool.ID(p.id)] = append(h.sidecars[spool.ID(p.id)], p.entry())
 		}
 		return true
 	})
@@ -61,8 +68,8 @@ func (s *Store) halves(dir string) (h halves, err error) {
 	return h, err
 }
 
-func (s *Store) repairDir(dir string) (found []spool.Anomaly, err error) {
-	h, err := s.halves(dir)
+func (s *Store) repairDir(dir string, sum *balance) (found []spool.Anomaly, err error) {
+	h, err := s.halves(dir, sum)
 	if err != nil {
 		return nil, err
 	}
@@ -79,10 +86,7 @@ func (s *Store) repairDir(dir string) (found []spool.Anomaly, err error) {
 			found = s.repairSidecar(&err, found, e)
 		}
 	}
-	for id := range h.bodies {
-		found = s.repairBody(&err, found, dir, id)
-	}
-	return found, err
+	return s.repairBodies(&err, found, dir, slices.Sorted(maps.Keys(h.bodies))), err
 }
 
 // report moves a name to aside and says so.
@@ -137,52 +141,6 @@ func (s *Store) repairSidecar(err *error, found []spool.Anomaly, e spool.Entry) 
 	return s.report(err, found, dir, sidecarName(e), "its message is missing")
 }
 
-// repairBody handles a body without sidecar: on its way between the folders, or
-// left behind by a delivery or by a writer that died.
-func (s *Store) repairBody(err *error, found []spool.Anomaly, dir string, id spool.ID) []spool.Anomaly {
-	other := failedDir
-	if dir == failedDir {
-		other = curDir
-	}
-	e, here, e1 := s.findIn(other, id)
-	if here {
-		_, e1 = s.finishMove(e)
-	}
-	if here || e1 != nil {
-		*err = errors.Join(*err, e1)
-		return found
-	}
-	if why := s.unknown(dir, id); why != "" {
-		return s.report(err, found, dir, string(id), why)
-	}
-	swept, e2 := s.sweepBody(dir, id)
-	*err = errors.Join(*err, e2)
-	if swept {
-		found = append(found, spool.Anomaly{Name: bodyPath(dir, id), Why: "left over, no message"})
-	}
-	return found
-}
-
-// unknown says why a body without sidecar must not be swept; "": it is marked as
-// done with, or there is nothing to do. What is locked is being committed, whatever
-// its name; what is committed since has its sidecar now.
-func (s *Store) unknown(dir string, id spool.ID) string {
-	path := bodyPath(dir, id)
-	st, err := s.fs.Stat(path)
-	switch {
-	case err != nil, st.Regular && st.Mode == doneMode:
-		return ""
-	case !st.Regular:
-		return "not a file of this spool"
-	case s.locked(path):
-		return ""
-	}
-	if _, found, err := s.findIn(dir, id); found || err != nil {
-		return ""
-	}
-	return "its sidecar is missing, or it is not a file of this spool"
-}
-
 func (s *Store) locked(path string) bool {
 	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
 	if err != nil {
@@ -228,12 +186,11 @@ func (s *Store) recordAt(path string) (*spool.Record, error) {
 		return nil, ignoreMissing(err)
 	}
 	defer f.Close()
-	p, err := readSidecar(f)
-	if err != nil {
+	got, err := readSidecar(f)
+	if errors.As(err, new(*fs.PathError)) {
 		return nil, err
 	}
-	rec, _, _, _ := parseSidecar(p)
-	return rec, nil
+	return got.rec, nil
 }
 
 func ignoreMissing(err error) error {
@@ -241,59 +198,4 @@ func ignoreMissing(err error) error {
 		return nil
 	}
 	return err
-}
-
-// sweepTmp removes what dead writers left in tmp: nothing there was ever accepted.
-func (s *Store) sweepTmp() (found []spool.Anomaly, err error) {
-	var names []string
-	err = s.list(tmpDir, func(name []byte) bool {
-		names = append(names, string(name))
-		return true
-	})
-	for _, name := range names {
-		id := spool.ID(strings.TrimPrefix(name, "."))
-		switch {
-		case name == probeName:
-			continue
-		case !id.Valid() || !id.Generated() && !s.locked(tmpDir+"/"+string(id)):
-			found = s.report(&err, found, tmpDir, name, "not a file of this spool")
-			continue
-		}
-		swept, e := s.sweepName(id, name)
-		if swept {
-			found = append(found, spool.Anomaly{Name: tmpDir + "/" + name, Why: "never accepted, its writer is gone"})
-		}
-		err = errors.Join(err, e)
-	}
-	return found, err
-}
-
-func (s *Store) sweepName(id spool.ID, name string) (bool, error) {
-	if !strings.HasPrefix(name, ".") {
-		return s.sweepDraft(id)
-	}
-	return s.sweepTmpSide(id)
-}
-
-// sweepDraft removes tmp/ID and tmp/.ID, unless their writer lives.
-func (s *Store) sweepDraft(id spool.ID) (swept bool, err error) {
-	return s.sweepLocked(bodyPath(tmpDir, id), func() error {
-		return ignoreMissing(s.fs.Unlink(tmpDir + "/." + string(id)))
-	})
-}
-
-// sweepTmpSide removes a sidecar in tmp whose body is not there: it was renamed to
-// cur by a writer that is just about to follow (locked), or died. Then the body, never
-// accepted, goes first: without this sidecar it would pass for lost mail.
-func (s *Store) sweepTmpSide(id spool.ID) (bool, error) {
-	if _, err := s.fs.Stat(bodyPath(tmpDir, id)); err == nil {
-		return false, nil // goes with its body
-	}
-	if s.locked(bodyPath(curDir, id)) {
-		return false, nil
-	}
-	if _, err := s.sweepBody(curDir, id); err != nil {
-		return false, err
-	}
-	return true, ignoreMissing(s.fs.Unlink(tmpDir + "/." + string(id)))
 }

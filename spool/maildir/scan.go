@@ -23,10 +23,24 @@ func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) er
 	return err
 }
 
-func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (odd bool, err error) {
-	var balance chain
-	names, whole := 0, true
-	err = s.list(dir, func(name []byte) bool {
+// balance is the sum over all bodies less the sum over all sidecars, in parts by id:
+// only the names of a part that is not zero need to be kept and compared.
+type balance [4096]chain
+
+func (b *balance) part(id chain) *chain { return &b[id%chain(len(b))] }
+
+// all makes every part one to look at.
+func (b *balance) all() {
+	for i := range b {
+		b[i] = 1
+	}
+}
+
+// scan returns what does not add up; nil: all is in order.
+func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
+	sum := new(balance)
+	names, whole, odd := 0, true, false
+	err := s.list(dir, func(name []byte) bool {
 		if names++; names%4096 == 0 && ctx.Err() != nil {
 			whole = false
 			return false
@@ -36,9 +50,11 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 		case foreign:
 			odd = true
 		case body:
-			balance += chainStart.over(p.id)
+			id := chainStart.over(p.id)
+			*sum.part(id) += id
 		case sidecar:
-			balance -= chainStart.over(p.id)
+			id := chainStart.over(p.id)
+			*sum.part(id) -= id
 			if (p.state == letterFailed) != (dir == failedDir) {
 				odd = true
 			} else {
@@ -50,7 +66,13 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 	if err == nil {
 		err = ctx.Err()
 	}
-	return odd || whole && balance != 0, err
+	switch {
+	case !whole && odd:
+		sum.all()
+	case !odd && (!whole || *sum == balance{}):
+		sum = nil
+	}
+	return sum, err
 }
 
 // Find looks for the sidecar of one message in cur, then in failed.

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"sync"
 
 	"notices/spool"
 	"notices/spool/internal/durable"
@@ -51,11 +52,16 @@ func newLine(c chain, v any) ([]byte, chain, error) {
 		return nil, c, err
 	}
 	line := buf.Bytes()
+	return line, writeSum(line, c), nil
+}
+
+// writeSum puts the checksum into the room at the beginning of a line.
+func writeSum(line []byte, c chain) chain {
 	c = c.over(line[sumDigits:])
 	var sum [8]byte
 	binary.BigEndian.PutUint64(sum[:], uint64(c))
 	hex.Encode(line, sum[:])
-	return line, c, nil
+	return c
 }
 
 // nextLine cuts the first line off p and checks it. A line that is torn, padding,
@@ -107,20 +113,60 @@ func parseSidecar(p []byte) (r *spool.Record, end int64, c chain, err error) {
 // maxSidecar bounds what is read into memory: 10,000 recipients and 200 attempts fit.
 const maxSidecar = 64 << 20
 
-// readSidecar reads an open sidecar whole; most fit the first read.
-func readSidecar(f durable.File) ([]byte, error) {
-	p := make([]byte, blockSize)
-	n, err := f.ReadAt(p, 0)
-	if err == io.EOF {
-		return p[:n], nil
+// content is what a sidecar says.
+type content struct {
+	rec  *spool.Record
+	end  int64 // where the next line goes
+	sum  chain
+	room int64 // octets that are known to be there; the file may be longer
+}
+
+// readSidecar reads and folds an open sidecar. The first block is enough for almost
+// every one: what comes behind padding does not count.
+func readSidecar(f durable.File) (content, error) {
+	p := blocks.Get().(*[]byte)
+	defer blocks.Put(p)
+	n, err := f.ReadAt(*p, 0)
+	if err != nil && err != io.EOF {
+		return content{}, err
 	}
+	got := content{room: int64(n)}
+	got.rec, got.end, got.sum, err = parseSidecar((*p)[:n])
+	if n < len(*p) || err == nil && got.end < got.room && isPadding((*p)[got.end]) {
+		return got, err
+	}
+	whole, err := readWhole(f)
+	if err != nil {
+		return content{}, err
+	}
+	got.room = int64(len(whole))
+	got.rec, got.end, got.sum, err = parseSidecar(whole)
+	return got, err
+}
+
+// blocks are for reading sidecars: a list reads as many as there are messages, and
+// nothing of a block is kept.
+var blocks = sync.Pool{New: func() any {
+	p := make([]byte, blockSize)
+	return &p
+}}
+
+// isPadding tells what ends the lines: room that was written as newlines, or that
+// Allocate added.
+func isPadding(b byte) bool { return b == '\n' || b == 0 }
+
+// readWhole reads a sidecar of more than a block.
+func readWhole(f durable.File) ([]byte, error) {
+	p := make([]byte, 4*blockSize)
+	n, err := f.ReadAt(p, 0)
 	for err == nil && len(p) < maxSidecar {
 		have := len(p)
 		p = append(p, make([]byte, have)...)
 		n, err = f.ReadAt(p[have:], int64(have))
-		if err == io.EOF {
-			return p[:have+n], nil
-		}
+		n += have
+	}
+	if err == io.EOF {
+		return p[:n], nil
 	}
 	return nil, err
 }

@@ -38,8 +38,8 @@ type Store struct {
 	soon   syncer
 	claims claimSet
 	closed atomic.Bool
-	// odd: the last listing of cur or failed showed something else than pairs.
-	oddCur, oddFailed atomic.Bool
+	// odd: what the last listing of cur or failed showed beside pairs; nil: nothing.
+	oddCur, oddFailed atomic.Pointer[balance]
 }
 
 // Open opens the spool in dir and makes what is missing, with mode 0700.
@@ -98,15 +98,21 @@ func (s *Store) checkMode() error {
 }
 
 // layout makes the folders of the spool. It is called when one turned out to be
-// missing, so that an enqueue need not look for them.
+// missing, so that an enqueue need not look for them. tmp is made last: where it is,
+// the others are, whoever died here.
 func (s *Store) layout() error {
-	for _, dir := range []string{tmpDir, curDir, failedDir, asideDir, stateDir} {
-		err := s.fs.Mkdir(dir, 0o700)
-		if err != nil && !errors.Is(err, fs.ErrExist) {
-			return s.hint(err)
+	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir}, {tmpDir}} {
+		for _, dir := range dirs {
+			err := s.fs.Mkdir(dir, 0o700)
+			if err != nil && !errors.Is(err, fs.ErrExist) {
+				return s.hint(err)
+			}
+		}
+		if err := s.fs.SyncDir("."); err != nil {
+			return err
 		}
 	}
-	return s.fs.SyncDir(".")
+	return nil
 }
 
 // hint says more about an error where a person can mend it.

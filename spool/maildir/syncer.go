@@ -2,8 +2,8 @@ package maildir
 
 import (
 	"errors"
-	"io/fs"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"notices/spool/internal/durable"
@@ -12,9 +12,11 @@ import (
 // syncDelay is "soon": how much of what was done a power cut may undo.
 const syncDelay = time.Second
 
-// syncBatch ends the wait early: each thing that waits keeps a descriptor open, and
-// some systems still grant a process no more than 1,024.
-const syncBatch = 512
+// syncBatch ends the wait early, and bounds it for those who bring more. A folder of
+// many names is slow to sync, so the more share it the better. But each thing that
+// waits keeps a descriptor open, twice so many while a round is under way, and some
+// systems still grant a process no more than 1,024: a third of those, then.
+const syncBatch = 4096
 
 // syncer gathers what is to be durable soon: bodies whose sidecar is gone, which
 // go after one sync of their folder, and sidecars to sync and close.
@@ -22,6 +24,7 @@ type syncer struct {
 	fs durable.FS
 
 	mu      sync.Mutex
+	batch   int // syncBatch, or what the system allows; 0: not known yet
 	bodies  []goneBody
 	files   []durable.File
 	timer   *time.Timer
@@ -33,8 +36,34 @@ type syncer struct {
 // goneBody is a body whose sidecar is unlinked. Its lock is held to the end: others
 // that find it know that somebody is about to sweep it.
 type goneBody struct {
-	path string
-	file durable.File
+	dir, path string
+	file      durable.File
+}
+
+// lentFile is a file that the claim and the syncer both use: the last one to close
+// it does. It has no lock that anybody could wait for.
+type lentFile struct {
+	durable.File
+	users atomic.Int32
+}
+
+func lend(f durable.File) *lentFile {
+	l := &lentFile{File: f}
+	l.users.Store(1)
+	return l
+}
+
+// again is the file for one more user.
+func (f *lentFile) again() *lentFile {
+	f.users.Add(1)
+	return f
+}
+
+func (f *lentFile) Close() error {
+	if f.users.Add(-1) > 0 {
+		return nil
+	}
+	return f.File.Close()
 }
 
 func (y *syncer) addBody(b goneBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
@@ -42,16 +71,30 @@ func (y *syncer) addBody(b goneBody) { y.add(func() { y.bodies = append(y.bodies
 func (y *syncer) addFile(f durable.File) { y.add(func() { y.files = append(y.files, f) }) }
 
 func (y *syncer) add(put func()) {
+	for !y.tryAdd(put) {
+		// A round is under way and enough waits for the next one.
+		y.background()
+	}
+}
+
+func (y *syncer) tryAdd(put func()) bool {
 	y.mu.Lock()
-	put()
+	defer y.mu.Unlock()
+	if y.batch == 0 {
+		y.batch = min(syncBatch, max(1, durable.OpenFiles()/3))
+	}
 	n := len(y.bodies) + len(y.files)
+	if n >= y.batch {
+		return false
+	}
+	put()
 	switch {
-	case n == 1 || y.timer == nil:
+	case y.timer == nil:
 		y.timer = time.AfterFunc(syncDelay, y.background)
-	case n >= syncBatch && y.timer.Stop():
+	case n+1 == y.batch && y.timer.Stop():
 		y.timer = time.AfterFunc(0, y.background)
 	}
-	y.mu.Unlock()
+	return true
 }
 
 func (y *syncer) background() {
@@ -83,34 +126,34 @@ func (y *syncer) run() error {
 		y.timer = nil
 	}
 	y.mu.Unlock()
-	return errors.Join(syncFiles(files), y.dropBodies(bodies))
+	err := syncFiles(files)
+	for _, f := range files {
+		err = errors.Join(err, f.Close())
+	}
+	return errors.Join(err, y.dropBodies(bodies, curDir), y.dropBodies(bodies, failedDir))
 }
 
-func syncFiles(files []durable.File) error {
-	var failed error
-	for _, f := range files {
-		if err := errors.Join(f.Sync(), f.Close()); err != nil {
-			failed = err
+// dropBodies removes the bodies in a folder once it is sure that their sidecars stay
+// away. When that sync fails they stay: swept by a later run, or still a message.
+func (y *syncer) dropBodies(bodies []goneBody, dir string) error {
+	var these []goneBody
+	for _, b := range bodies {
+		if b.dir == dir {
+			these = append(these, b)
 		}
 	}
-	return failed
-}
-
-// dropBodies removes bodies once it is sure that their sidecars stay away. When
-// that sync fails they stay: swept by a later run, or still a message.
-func (y *syncer) dropBodies(bodies []goneBody) error {
-	if len(bodies) == 0 {
+	if len(these) == 0 {
 		return nil
 	}
-	failed := y.fs.SyncDir(curDir)
-	synced := failed == nil
-	for _, b := range bodies {
-		if synced {
-			if err := y.fs.Unlink(b.path); err != nil && !errors.Is(err, fs.ErrNotExist) {
-				failed = err
-			}
+	if err := y.fs.SyncDir(dir); err != nil {
+		for _, b := range these {
+			b.file.Close()
 		}
-		b.file.Close()
+		return err
 	}
-	return failed
+	return inShares(len(these), func(i int) error {
+		err := ignoreMissing(y.fs.Unlink(these[i].path))
+		these[i].file.Close() // it is now that the system frees its blocks, which takes time
+		return err
+	})
 }

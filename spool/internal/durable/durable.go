@@ -49,6 +49,9 @@ type File interface {
 	StartSync()
 	// Sync waits until content and size are on disk.
 	Sync() error
+	// SyncFS waits until all of the file system that the file is on is on disk, the
+	// file's mode and its entry in a folder included that the caller may not open.
+	SyncFS() error
 	// Lock takes the exclusive flock(2) of the file, which ends with Close or with the
 	// process, whatever ends it. wait false: ErrLocked if somebody else has it.
 	Lock(wait bool) error
@@ -64,8 +67,11 @@ type Info struct {
 	Links   uint64
 	Mode    uint32 // permission bits
 	Regular bool
+	Dir     bool
 	Inode   uint64
 	ModTime int64 // unix seconds
+	UID     uint32
+	GID     uint32
 }
 
 // ErrLocked is Lock's answer when another open file has the lock.

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"bytes"
 	"encoding/binary"
 	"io"
 	"path/filepath"
@@ -30,6 +31,21 @@ func Open(dir string) (FS, error) {
 	}
 	d := &osFS{path: dir, fd: fd}
 	return d, d.findOwner()
+}
+
+// Enter opens an existing folder that the caller may enter and perhaps not read. In
+// what is reached by it, files can be made and opened by name; SyncDir and List ask
+// the system as ever. What is made belongs to the process, root's too.
+func Enter(dir string) (FS, error) {
+	var fd int
+	err := retry(func() (err error) {
+		fd, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err != nil {
+		return nil, pathError("open", dir, err)
+	}
+	return &osFS{path: dir, fd: fd}, nil
 }
 
 func (d *osFS) findOwner() error {
@@ -152,11 +168,8 @@ func eachName(buf []byte, yield func(name []byte) bool) bool {
 		length := int(binary.NativeEndian.Uint16(buf[16:]))
 		name := buf[nameAt:length]
 		buf = buf[length:]
-		for i, c := range name {
-			if c == 0 {
-				name = name[:i]
-				break
-			}
+		if end := bytes.IndexByte(name, 0); end >= 0 {
+			name = name[:end]
 		}
 		if string(name) != "." && string(name) != ".." && !yield(name) {
 			return false
@@ -242,6 +255,10 @@ func (f *osFile) Sync() error {
 	return f.fail("fsync", retry(func() error { return unix.Fdatasync(f.fd) }))
 }
 
+func (f *osFile) SyncFS() error {
+	return f.fail("syncfs", retry(func() error { return unix.Syncfs(f.fd) }))
+}
+
 func (f *osFile) Lock(wait bool) error {
 	how := unix.LOCK_EX
 	if !wait {
@@ -283,7 +300,10 @@ func info(st *unix.Stat_t) Info {
 		Links:   st.Nlink,
 		Mode:    st.Mode & 0o7777,
 		Regular: st.Mode&unix.S_IFMT == unix.S_IFREG,
+		Dir:     st.Mode&unix.S_IFMT == unix.S_IFDIR,
 		Inode:   st.Ino,
 		ModTime: st.Mtim.Sec,
+		UID:     st.Uid,
+		GID:     st.Gid,
 	}
 }

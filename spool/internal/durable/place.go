@@ -64,6 +64,15 @@ func Shared(dir string) (string, error) {
 	return "", nil
 }
 
+// OpenFiles is how many files this process may have open at once; 0: not known.
+func OpenFiles() int {
+	var limit unix.Rlimit
+	if unix.Getrlimit(unix.RLIMIT_NOFILE, &limit) != nil {
+		return 0
+	}
+	return int(min(limit.Cur, 1<<30))
+}
+
 // WriteFile replaces a small file by way of tmp, a name beside it that the caller
 // owns. sync: durable before it returns.
 func WriteFile(d FS, name, tmp string, content []byte, sync bool) error {

@@ -26,18 +26,22 @@ import (
 
 // Step is one system call that changes the disk or promises something about it.
 type Step struct {
-	Op   string // "create", "write", "sync", "syncdir", "rename", "replace", "unlink", "mkdir", "truncate", "allocate"
+	Op   string // "create", "write", "sync", "syncdir", "rename", "replace", "unlink", "mkdir", "truncate", "allocate", "syncfs"
 	Name string
 }
 
 // Disk is the disk. Open gives a process's view of it.
 type Disk struct {
+	// Clock is when files are changed, in unix seconds; nil: 1970.
+	Clock func() int64
+
 	mu    sync.Mutex
 	now   map[string]*inode // as processes see it, by full name
 	disk  map[string]*inode // as a power cut leaves it at least
 	since map[string]int    // number of the last change of a name that is on disk
 	dirs  map[string]bool
-	queue []change // not yet on disk
+	own   map[string]*inode // of folders: for their locks and modes
+	queue []change          // not yet on disk
 	count int
 	inos  uint64
 
@@ -48,6 +52,7 @@ type inode struct {
 	number uint64
 	mode   uint32 // a power cut may take back a change of it
 	born   uint32
+	mtime  int64 // a power cut leaves it alone: nobody relies on it
 	data   []byte
 	synced []byte
 	owner  *file // who has the lock
@@ -66,7 +71,7 @@ func (c change) touches(dir string) bool {
 
 // New returns an empty disk.
 func New() *Disk {
-	d := &Disk{now: map[string]*inode{}, disk: map[string]*inode{}, since: map[string]int{}, dirs: map[string]bool{".": true}}
+	d := &Disk{now: map[string]*inode{}, disk: map[string]*inode{}, since: map[string]int{}, dirs: map[string]bool{".": true}, own: map[string]*inode{}}
 	d.unlocked.L = &d.mu
 	return d
 }
@@ -84,6 +89,9 @@ func (d *Disk) Kill(p *Process) {
 	defer d.mu.Unlock()
 	p.dead = true
 	for _, n := range d.now {
+		d.unlock(n, p)
+	}
+	for _, n := range d.own {
 		d.unlock(n, p)
 	}
 	for _, c := range d.queue {
@@ -110,15 +118,18 @@ func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
 		}
 	}
 	after := New()
-	after.inos = d.inos
+	after.inos, after.Clock = d.inos, d.Clock
 	for dir := range d.dirs {
 		after.dirs[dir] = true // made once, long before
+	}
+	for dir, n := range d.own {
+		after.own[dir] = &inode{number: n.number, mode: n.mode, born: n.mode}
 	}
 	copies := map[*inode]*inode{}
 	for name, n := range names {
 		if copies[n] == nil {
-			content := n.survivor(dice)
-			copies[n] = &inode{number: n.number, mode: n.oldOrNew(dice), data: content, synced: append([]byte(nil), content...)}
+			content, mode := n.survivor(dice), n.oldOrNew(dice)
+			copies[n] = &inode{number: n.number, mode: mode, born: mode, mtime: n.mtime, data: content, synced: append([]byte(nil), content...)}
 		}
 		after.now[name], after.disk[name] = copies[n], copies[n]
 	}
@@ -180,6 +191,13 @@ func (d *Disk) change(from, to string, n *inode) {
 	d.queue = append(d.queue, c)
 }
 
+// touch says that a file's content was changed now.
+func (d *Disk) touch(n *inode) {
+	if d.Clock != nil {
+		n.mtime = d.Clock()
+	}
+}
+
 // syncDir puts on disk what touches a folder.
 func (d *Disk) syncDir(dir string) {
 	rest := d.queue[:0]
@@ -191,6 +209,17 @@ func (d *Disk) syncDir(dir string) {
 		}
 	}
 	d.queue = rest
+}
+
+// syncAll puts everything on disk: syncfs(2).
+func (d *Disk) syncAll() {
+	for _, c := range d.queue {
+		apply(d.disk, d.since, c)
+	}
+	d.queue = d.queue[:0]
+	for _, n := range d.now {
+		n.synced, n.born = append([]byte(nil), n.data...), n.mode
+	}
 }
 
 func (d *Disk) links(n *inode) (count uint64) {

@@ -58,6 +58,9 @@ func (p *Process) Open(name string, flags int, perm uint32) (durable.File, error
 		return nil, err
 	}
 	defer p.disk.mu.Unlock()
+	if n := p.disk.own[name]; n != nil && op == "read" {
+		return &file{process: p, name: name, node: n}, nil // a folder, to lock it
+	}
 	n := p.disk.now[name]
 	switch {
 	case !p.disk.dirs[path.Dir(name)]:
@@ -69,6 +72,7 @@ func (p *Process) Open(name string, flags int, perm uint32) (durable.File, error
 	case n == nil:
 		p.disk.inos++
 		n = &inode{number: p.disk.inos, mode: perm, born: perm}
+		p.disk.touch(n)
 		p.disk.change("", name, n)
 	case flags&unix.O_TRUNC != 0:
 		n.data = nil
@@ -113,7 +117,7 @@ func (p *Process) Unlink(name string) error {
 }
 
 // Mkdir makes a folder; folders are durable at once.
-func (p *Process) Mkdir(name string, _ uint32) error {
+func (p *Process) Mkdir(name string, perm uint32) error {
 	if err := p.step("mkdir", name); err != nil {
 		return err
 	}
@@ -121,7 +125,8 @@ func (p *Process) Mkdir(name string, _ uint32) error {
 	if p.disk.dirs[name] {
 		return fail("mkdir", name, unix.EEXIST)
 	}
-	p.disk.dirs[name] = true
+	p.disk.inos++
+	p.disk.dirs[name], p.disk.own[name] = true, &inode{number: p.disk.inos, mode: perm, born: perm}
 	return nil
 }
 
@@ -170,7 +175,11 @@ func (p *Process) Stat(name string) (durable.Info, error) {
 	}
 	defer p.disk.mu.Unlock()
 	if p.disk.dirs[name] {
-		return durable.Info{Mode: 0o700, Links: 2}, nil
+		st := durable.Info{Mode: 0o700, Links: 2, Dir: true}
+		if n := p.disk.own[name]; n != nil {
+			st.Mode, st.Inode = n.mode, n.number
+		}
+		return st, nil
 	}
 	n := p.disk.now[name]
 	if n == nil {
@@ -180,7 +189,7 @@ func (p *Process) Stat(name string) (durable.Info, error) {
 }
 
 func (p *Process) info(n *inode) durable.Info {
-	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number}
+	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number, ModTime: n.mtime}
 }
 
 // Close ends the view like a clean exit: locks go.
@@ -228,6 +237,7 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 }
 
 func (f *file) put(p []byte, off int64) int {
+	f.process.disk.touch(f.node)
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); grow > 0 {
 		f.node.data = append(f.node.data, make([]byte, grow)...)
 	}
@@ -260,6 +270,7 @@ func (f *file) Truncate(size int64) error {
 }
 
 func (f *file) resize(size int64) {
+	f.process.disk.touch(f.node)
 	data := make([]byte, size)
 	copy(data, f.node.data)
 	f.node.data = data
@@ -290,6 +301,15 @@ func (f *file) Sync() error {
 	}
 	defer f.process.disk.mu.Unlock()
 	f.node.synced = append([]byte(nil), f.node.data...)
+	return nil
+}
+
+func (f *file) SyncFS() error {
+	if err := f.step("syncfs"); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	f.process.disk.syncAll()
 	return nil
 }
 

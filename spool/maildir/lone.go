@@ -1,0 +1,218 @@
+package maildir
+
+import (
+	"errors"
+	"io/fs"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// loneBatch is how many bodies without sidecar are looked at together: they share the
+// listing that this takes, and each keeps a descriptor open meanwhile.
+const loneBatch = 384
+
+// loneBody is a body without sidecar. While it is locked nobody gives it one.
+type loneBody struct {
+	durable.File
+	id   spool.ID
+	mode uint32
+}
+
+// lone are bodies without sidecar, and busy are those to leave alone: somebody has
+// them locked, or nothing can be said of them.
+type lone struct {
+	bodies map[spool.ID]loneBody
+	busy   map[spool.ID]bool
+}
+
+func (l *lone) close() {
+	for _, b := range l.bodies {
+		b.Close()
+	}
+}
+
+// lockLone locks those of ids that are bodies without sidecar; close lets them go.
+func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
+	l := &lone{bodies: map[spool.ID]loneBody{}, busy: map[spool.ID]bool{}}
+	var failed error
+	for _, id := range ids {
+		f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil {
+			err = l.lock(id, f)
+		}
+		if err != nil {
+			l.busy[id] = true
+		}
+		if err != nil && !errors.Is(err, durable.ErrLocked) && !notAFile(err) {
+			failed = errors.Join(failed, err)
+		}
+	}
+	if len(l.bodies) == 0 {
+		return l, failed
+	}
+	with, err := s.sidecarsOf(dir, ids)
+	for id := range with {
+		if b, ok := l.bodies[id]; ok {
+			b.Close()
+			delete(l.bodies, id)
+		}
+	}
+	if err != nil {
+		for _, id := range ids {
+			l.busy[id] = true
+		}
+		l.close()
+		clear(l.bodies)
+	}
+	return l, errors.Join(failed, err)
+}
+
+// lock takes a body, unless somebody has it, or had it and removed it.
+func (l *lone) lock(id spool.ID, f durable.File) error {
+	err := f.Lock(false)
+	if err == nil {
+		var st durable.Info
+		if st, err = f.Stat(); err == nil && st.Links > 0 {
+			l.bodies[id] = loneBody{f, id, st.Mode}
+			return nil
+		}
+	}
+	f.Close()
+	return err
+}
+
+// sidecarsOf lists a folder once for the sidecars of some messages.
+func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
+	wanted := make(map[spool.ID]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = true
+	}
+	found := map[spool.ID]spool.Entry{}
+	err := s.list(dir, func(name []byte) bool {
+		if p := parseName(name); p.kind == sidecar && wanted[spool.ID(p.id)] {
+			found[spool.ID(p.id)] = p.entry()
+		}
+		return true
+	})
+	return found, err
+}
+
+// unlink removes lone bodies. That their sidecars are missing is made durable first:
+// half a message must not come back.
+func (s *Store) unlink(dir string, bodies []loneBody) error {
+	if len(bodies) == 0 {
+		return nil
+	}
+	err := s.fs.SyncDir(dir)
+	for i := 0; i < len(bodies) && err == nil; i++ {
+		err = ignoreMissing(s.fs.Unlink(bodyPath(dir, bodies[i].id)))
+	}
+	return err
+}
+
+// repairBodies handles bodies without sidecar: on their way between the folders, or
+// left behind by deliveries or by a writer that died.
+func (s *Store) repairBodies(err *error, found []spool.Anomaly, dir string, ids []spool.ID) []spool.Anomaly {
+	if len(ids) == 0 {
+		return found
+	}
+	other := failedDir
+	if dir == failedDir {
+		other = curDir
+	}
+	moving, e := s.sidecarsOf(other, ids)
+	if e != nil {
+		*err = errors.Join(*err, e)
+		return found
+	}
+	var rest []spool.ID
+	for _, id := range ids {
+		if entry, here := moving[id]; here {
+			_, e := s.finishMove(entry)
+			*err = errors.Join(*err, e)
+			continue
+		}
+		switch st, e := s.fs.Stat(bodyPath(dir, id)); {
+		case e != nil: // it left meanwhile
+		case !st.Regular:
+			found = s.report(err, found, dir, string(id), "not a file of this spool")
+		default:
+			rest = append(rest, id)
+		}
+	}
+	for batch := range slices.Chunk(rest, loneBatch) {
+		found = s.repairLone(err, found, dir, batch)
+	}
+	return found
+}
+
+// repairLone sweeps what is marked as done with, and sets aside what may be mail.
+func (s *Store) repairLone(err *error, found []spool.Anomaly, dir string, ids []spool.ID) []spool.Anomaly {
+	l, e := s.lockLone(dir, ids)
+	*err = errors.Join(*err, e)
+	defer l.close()
+	var over []loneBody
+	for _, id := range ids {
+		switch b, here := l.bodies[id]; {
+		case !here: // being committed, whatever its name; or committed since; or gone
+		case b.mode == doneMode, s.noted(id):
+			over = append(over, b)
+		default:
+			found = s.report(err, found, dir, string(id), "its sidecar is missing, or it is not a file of this spool")
+		}
+	}
+	if e := s.unlink(dir, over); e != nil {
+		*err = errors.Join(*err, e)
+		return found
+	}
+	for _, b := range over {
+		found = append(found, spool.Anomaly{Name: bodyPath(dir, b.id), Why: "left over, no message"})
+	}
+	return found
+}
+
+// noted: the sidecar is in import, so that an import died over the message. It was
+// never accepted.
+func (s *Store) noted(id spool.ID) bool {
+	_, err := s.fs.Stat(notedSide(id))
+	return err == nil
+}
+
+// sweepBody removes a body that has no sidecar, unless it is locked.
+func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
+	l, err := s.lockLone(dir, []spool.ID{id})
+	defer l.close()
+	if b, here := l.bodies[id]; here && err == nil {
+		return true, s.unlink(dir, []loneBody{b})
+	}
+	_, missing := s.fs.Stat(bodyPath(dir, id))
+	return errors.Is(missing, fs.ErrNotExist), err
+}
+
+// sweepLocked unlinks a file that nobody has locked, if before agrees under the lock.
+func (s *Store) sweepLocked(path string, before func() error) (swept bool, err error) {
+	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer f.Close()
+	if err = f.Lock(false); err == nil {
+		if err = before(); err == nil {
+			return true, ignoreMissing(s.fs.Unlink(path)) // its writer may have moved it since
+		}
+	}
+	if errors.Is(err, durable.ErrLocked) {
+		err = nil
+	}
+	return false, err
+}

@@ -1,0 +1,74 @@
+package maildir
+
+import (
+	"context"
+	"fmt"
+	"io/fs"
+	"sync"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/durable"
+)
+
+// Look reads a message without its lock. The sidecar is all that a list or a count of
+// many messages needs: the message is opened when it is first read from, and may have
+// left by then.
+func (s *Store) Look(_ context.Context, e spool.Entry) (*spool.Record, spool.Body, error) {
+	c := &claim{s: s, entry: e}
+	f, err := s.fs.Open(c.sidePath(), unix.O_RDONLY, 0)
+	if err != nil {
+		return nil, nil, c.gone(err)
+	}
+	got, err := readSidecar(f)
+	f.Close()
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s: %w", e.ID, err)
+	}
+	return got.rec, &laterBody{s: s, entry: e, size: got.rec.Envelope.Size}, nil
+}
+
+// laterBody is a message that is opened when it is read from.
+type laterBody struct {
+	s     *Store
+	entry spool.Entry
+	size  int64
+
+	mu   sync.Mutex
+	file durable.File
+	err  error
+}
+
+func (b *laterBody) Size() int64 { return b.size }
+
+func (b *laterBody) ReadAt(p []byte, off int64) (int, error) {
+	f, err := b.open()
+	if err != nil {
+		return 0, err
+	}
+	return f.ReadAt(p, off)
+}
+
+func (b *laterBody) open() (durable.File, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.file == nil && b.err == nil {
+		b.file, b.err = b.s.fs.Open(bodyPath(home(b.entry.State), b.entry.ID), unix.O_RDONLY, 0)
+		if b.err != nil {
+			b.err = (&claim{s: b.s, entry: b.entry}).gone(b.err)
+		}
+	}
+	return b.file, b.err
+}
+
+func (b *laterBody) Close() error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.file
+	b.file, b.err = nil, fs.ErrClosed
+	if f == nil {
+		return nil
+	}
+	return f.Close()
+}
