@@ -17,7 +17,7 @@ func BenchmarkLoad(b *testing.B) {
 	for _, c := range []struct {
 		name string
 		text []byte
-	}{{"template", Template(Answers{})}, {"all-keys", all}, {"short", []byte("[site]\naddress = \"library@example.org\"\n" + oneServer)}} {
+	}{{"template", Template()}, {"all-keys", all}, {"short", []byte("[site]\naddress = \"library@example.org\"\n" + oneServer)}} {
 		b.Run(c.name, func(b *testing.B) {
 			path := write(b, string(c.text), 0o600)
 			b.ReportAllocs()

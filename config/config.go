@@ -12,6 +12,7 @@ type Config struct {
 	Site     Site
 	Delivery Delivery
 	Servers  []Server // in the order in which they are tried
+	Limits   []Limit  // no domain is in two of them
 	Retry    Retry
 	Spool    Spool
 	Log      Log
@@ -61,8 +62,11 @@ type Server struct {
 	Login string
 	// Password, if Login is set, is always set too: what no key gives is systemd's
 	// credential serverN.password, N being Name.
-	Password              Secret
-	CAFile                string // empty: the system's
+	Password Secret
+	CAFile   string // empty: the system's
+	Preset   string // of PresetNames, or empty
+	// FromPreset lists what comes from it and not from the file, as it would be written.
+	FromPreset            []string
 	Connections           int
 	MessagesPerConnection int
 	RatePerMinute         int // 0: no limit
@@ -70,6 +74,13 @@ type Server struct {
 	RecipientsPerMessage  int
 	Timeout               time.Duration
 	DataTimeout           time.Duration
+}
+
+// Limit is how much mail may go to recipients in some domains.
+type Limit struct {
+	Domains  []string // in lower case, each once; at least one
+	Messages int      // at most so many in any time of the length Per; at least 1
+	Per      time.Duration
 }
 
 // Retry is when to try again and when to give up.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"io/fs"
 	"os"
 	"slices"
@@ -212,15 +213,41 @@ func (l *loader) spool(t table, at place) {
 	l.cfg.Spool.Dir = dir
 }
 
+func (l *loader) limit(t table, at place) {
+	var m Limit
+	fill(l, t, at, limitKeys[:], &m)
+	for _, k := range limitKeys {
+		if _, ok := t[k.name]; !ok {
+			l.bad(at, "has no "+k.name+`: a whole one is domains = ["gmail.com", "googlemail.com"], messages = 100, per = "1h"`)
+			break
+		}
+	}
+	l.inTwoLimits(m.Domains, at)
+	l.cfg.Limits = append(l.cfg.Limits, m)
+}
+
+// inTwoLimits: which of them would count?
+func (l *loader) inTwoLimits(domains []string, at place) {
+	at.key = "domains"
+	for i := range l.cfg.Limits {
+		for _, d := range domains {
+			if slices.Contains(l.cfg.Limits[i].Domains, d) {
+				l.bad(at, "names "+d+" a second time: it is in "+place{section: "limit", n: i + 1}.String()+" already")
+			}
+		}
+	}
+}
+
 func (l *loader) server(t table, at place) {
 	s := defaultServer(at.n)
+	s.Port = 0
+	l.preset(&s, t)
 	fill(l, t, at, serverKeys[:], &s)
-	if _, ok := t["host"]; !ok && s.Auth == AuthPassword {
-		l.bad(at, `has no host: add host = "mail.example.org"`)
+	if _, ok := t["host"]; !ok && s.Host == "" && s.Auth == AuthPassword {
+		l.bad(at, s.noHost())
 	}
-	if _, ok := t["port"]; !ok && s.Auth != AuthPassword {
-		s.Port = 0 // that of its account, which is not read yet
-	} else {
+	if s.Port > 0 || s.Auth == AuthPassword { // else that of its account, which is not read yet
+		s.Port = cmp.Or(s.Port, defaultServer(at.n).Port)
 		s.decideTLS()
 	}
 	l.credentialFor(&s, at)

@@ -26,7 +26,7 @@ func FuzzLoad(f *testing.F) {
 			f.Add(data)
 		}
 	}
-	f.Add(Template(Answers{}))
+	f.Add(Template())
 	f.Fuzz(func(t *testing.T, data []byte) {
 		if len(data) > MaxFile {
 			return

@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,6 +34,48 @@ func (v value) address(to *string) {
 		return
 	}
 	v.bad(`one e-mail address, like "library@example.org"`)
+}
+
+// domains reads what may stand behind the @ of an address. A name in another script
+// may stand as it is or in its xn-- form.
+func (v value) domains(to *[]string) {
+	list, ok := v.raw.([]any)
+	switch {
+	case !ok:
+		v.bad(domainsForm)
+		return
+	case len(list) == 0:
+		v.l.bad(v.at, "must be "+domainsForm+", not an empty one")
+		return
+	}
+	var found []string
+	for _, raw := range list {
+		s, _ := raw.(string)
+		if s = strings.ToLower(s); !validDomain(s) {
+			v.l.bad(v.at, "must be "+domainsForm+"; "+show(raw)+" is none")
+			return
+		}
+		if !slices.Contains(found, s) {
+			found = append(found, s)
+		}
+	}
+	*to = found
+}
+
+const domainsForm = `a list of domains as they stand behind the @, like ["gmail.com", "googlemail.com"]`
+
+// validDomain is validHost, but for a dot at the end, with UTF-8 (RFC 6531 3.3).
+func validDomain(name string) bool {
+	if !utf8.ValidString(name) || hasControl(name) || len(name) > 253 {
+		return false
+	}
+	ascii := strings.Map(func(r rune) rune {
+		if r >= utf8.RuneSelf {
+			return 'x'
+		}
+		return r
+	}, name)
+	return validHost(ascii) && !strings.HasSuffix(name, ".")
 }
 
 // validHost takes a name of the letters, digits and hyphens of RFC 1123 2.1, and

@@ -37,7 +37,11 @@ var serverKeys = [...]key[Server]{
 	{name: "password_file", read: func(v value, s *Server) { v.secret(&s.Password, file) }},
 	{name: "password_command", read: func(v value, s *Server) { v.secret(&s.Password, command) }},
 	{name: "ca_file", read: func(v value, s *Server) { v.path(&s.CAFile) }},
-	{name: "preset", later: true},
+	{name: "preset", read: func(v value, s *Server) {
+		if v.raw != "" {
+			v.choice(&s.Preset, PresetNames())
+		}
+	}},
 	{name: "connections", read: func(v value, s *Server) { v.number(&s.Connections, 1, 1000) }},
 	{name: "messages_per_connection", read: func(v value, s *Server) { v.number(&s.MessagesPerConnection, 1, maxCount) }},
 	{name: "rate_per_minute", read: func(v value, s *Server) { v.number(&s.RatePerMinute, 0, maxCount) }},
@@ -45,6 +49,12 @@ var serverKeys = [...]key[Server]{
 	{name: "recipients_per_message", read: func(v value, s *Server) { v.number(&s.RecipientsPerMessage, 1, maxCount) }},
 	{name: "timeout", read: func(v value, s *Server) { v.timeout(&s.Timeout) }},
 	{name: "data_timeout", read: func(v value, s *Server) { v.timeout(&s.DataTimeout) }},
+}
+
+var limitKeys = [...]key[Limit]{
+	{name: "domains", read: func(v value, l *Limit) { v.domains(&l.Domains) }},
+	{name: "messages", read: func(v value, l *Limit) { v.number(&l.Messages, 1, maxCount) }},
+	{name: "per", read: func(v value, l *Limit) { v.timeout(&l.Per) }},
 }
 
 var retryKeys = [...]key[Retry]{
@@ -85,12 +95,13 @@ func sections() []section {
 		{name: "site", intake: true, names: namesOf(siteKeys[:]), read: (*loader).site},
 		{name: "delivery", names: namesOf(deliveryKeys[:]), read: (*loader).delivery},
 		{name: "server", many: true, names: namesOf(serverKeys[:]), read: (*loader).server},
+		{name: "limit", many: true, names: namesOf(limitKeys[:]), read: (*loader).limit},
 		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: (*loader).retry},
 		{name: "spool", intake: true, names: namesOf(spoolKeys[:]), read: (*loader).spool},
 		{name: "log", names: namesOf(logKeys[:]), read: (*loader).log},
 		{name: "google", names: namesOf(accountKeys[:]), read: (*loader).google},
 		{name: "microsoft", names: namesOf(microsoftKeys()), read: (*loader).microsoft},
-		{name: "limit", many: true}, {name: "service"}, {name: "serve"},
+		{name: "service"}, {name: "serve"},
 	}
 }
 

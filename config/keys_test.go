@@ -13,12 +13,12 @@ import (
 func TestKeysAndFields(t *testing.T) {
 	var want []string
 	for section, v := range map[string]any{
-		"site": Site{}, "delivery": Delivery{}, "server": Server{}, "retry": Retry{}, "spool": Spool{}, "log": Log{},
+		"site": Site{}, "delivery": Delivery{}, "server": Server{}, "limit": Limit{}, "retry": Retry{}, "spool": Spool{}, "log": Log{},
 		"google": Account{}, "microsoft": Account{},
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			switch section + f.Name {
-			case "serverName", "googleTenant": // no keys
+			case "serverName", "serverFromPreset", "googleTenant": // no keys
 			default:
 				want = append(want, section+"."+snake(f.Name))
 			}
@@ -50,7 +50,7 @@ func snake(name string) string {
 
 func TestWhatIsPlannedIsNoKeyYet(t *testing.T) {
 	for _, key := range Keys() {
-		if key == "spool.database" || key == "server.preset" || strings.HasPrefix(key, "service.") {
+		if key == "spool.database" || strings.HasPrefix(key, "service.") {
 			t.Errorf("%s is listed", key)
 		}
 	}
@@ -61,6 +61,9 @@ func TestEveryKeyRefusesATable(t *testing.T) {
 	for _, key := range Keys() {
 		section, name, _ := strings.Cut(key, ".")
 		header := "[" + section + "]\n"
+		if section == "limit" {
+			header = oneServer + "[[limit]]\n"
+		}
 		if section == "server" {
 			header = "[[server]]\nhost = \"mail.example.org\"\n"
 			if name == "host" {

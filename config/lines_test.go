@@ -57,7 +57,7 @@ short_range = 1
 
 // A document that is broken off anywhere is scanned to its end.
 func TestLineIndexOfHalves(t *testing.T) {
-	text := Template(Answers{Name: `a "b" \ c`})
+	text := Template(Setting{"site", 0, "name", `a "b" \ c`}, Setting{"server", 1, "host", "mail.example.org"})
 	text = append(text, "x = [ '''\n\"\"\" ''', \"\"\"\\\"\"\"\" ]\n[[a.\"b\"]]\n"...)
 	for i := range text {
 		index(text[:i])

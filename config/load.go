@@ -116,6 +116,7 @@ func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, erro
 	}
 	l := &loader{cfg: withDefaults(path), mode: mode}
 	l.read(doc)
+	l.checkWritable()
 	if need == Everything {
 		l.checkFiles()
 	}

@@ -50,6 +50,7 @@ func TestAllKeys(t *testing.T) {
 	want := withDefaults(path)
 	want.Site = Site{Name: "Springfield Public Library", Address: "library@example.org", Hostname: "mail.example.org"}
 	want.Servers = []Server{server1, server2}
+	want.Limits = []Limit{{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour}}
 	want.Spool.Dir = "/var/spool/notices"
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
@@ -81,6 +82,10 @@ allow_non_secure_login = true
 [[server]]
 host = "mail_1.example.org."
 tls = "implicit"
+[[limit]]
+domains = ["Example.NET", "xn--bcher-kva.example", "bücher.example", "example.net"]
+messages = 1
+per = "1.5h"
 [retry]
 short_range = "0"
 short_delay = ["0", "1s"]
@@ -112,6 +117,7 @@ to = "logs/notices.log"
 		"non-secure":   {[]bool{s.AllowNonSecure, s.AllowNonSecureLogin}, []bool{true, true}},
 		"no secret":    {s.Password.IsSet(), false},
 		"tls":          {c.Servers[1].TLS, Implicit},
+		"limit":        {c.Limits, []Limit{{Domains: []string{"example.net", "xn--bcher-kva.example", "bücher.example"}, Messages: 1, Per: 90 * time.Minute}}},
 		"server names": {s.Name + c.Servers[1].Name, "12"},
 		"retry": {c.Retry, Retry{ShortDelay: [2]time.Duration{0, time.Second},
 			LongDelay: [2]time.Duration{2 * time.Minute, 2 * time.Minute}, GiveUp: 96 * time.Hour}},

@@ -79,9 +79,25 @@ func (s Secret) Read(ctx context.Context) (string, error) {
 		text, err = trimSecret(text)
 	}
 	if err != nil {
-		return "", &Error{File: s.src.config, Key: s.src.at.String(), Msg: err.Error(), Err: err, place: s.src.at}
+		return "", faultAt(s.src.config, s.src.at, err)
 	}
 	return text, nil
+}
+
+// faultAt is an error that was found when what a key says was used, after Load. The
+// file is read once more, to say the line.
+func faultAt(path string, at place, err error) *Error {
+	e := &Error{File: path, Key: at.String(), Msg: err.Error(), Err: err, place: at}
+	if data, _, err := readFile(path); err == nil {
+		e.Line = index(data).line(at)
+	}
+	return e
+}
+
+// Fault is what went wrong with the file that a key names: of [section], or of the
+// nth [[section]].
+func (c *Config) Fault(section string, n int, key string, err error) *Error {
+	return faultAt(c.Path, place{section: section, n: n, key: key}, err)
 }
 
 // Forget makes the next Read run the command again: after the server refused what
@@ -182,6 +198,14 @@ func (l *loader) credentialFor(s *Server, at place) {
 	at.key = "password"
 	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
 		s.Password.src = l.newSource(credential, at, "server"+s.Name+".password")
+	}
+}
+
+// checkWritable refuses a config that everybody can change: they would decide where
+// mail and passwords go. It stops no mail from being taken in.
+func (l *loader) checkWritable() {
+	if l.mode&0o002 != 0 {
+		l.add(&Error{Msg: "can be changed by everybody; run: chmod o-w " + l.cfg.Path})
 	}
 }
 

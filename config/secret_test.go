@@ -93,7 +93,7 @@ func inFileOf(t *testing.T, content string) string {
 func TestCommandShowsWhatItSaid(t *testing.T) {
 	c := load(t, withLogin+"password_command = \"echo 'gpg: no key' >&2; exit 2\"\n")
 	_, err := c.Servers[0].Password.Read(t.Context())
-	want := c.Path + ": [[server]] 1 password_command failed (exit status 2): gpg: no key"
+	want := c.Path + ":4: [[server]] 1 password_command failed (exit status 2): gpg: no key"
 	if err == nil || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}
@@ -138,7 +138,8 @@ func TestConfigWithPasswordIsPrivate(t *testing.T) {
 		{"password = \"31337\"", 0o640, "password is in a file that others can read; run: chmod 600 "},
 		{"password_command = \"pass show mail\"", 0o644, ""},
 		{"password_command = \"pass show mail\"", 0o664, "password_command is a command in a file that others can change; run: chmod go-w "},
-		{"password = \"\"", 0o666, ""},
+		{"password = \"\"", 0o664, ""},
+		{"password = \"\"", 0o666, "can be changed by everybody; run: chmod o-w "},
 	} {
 		path := write(t, withLogin+c.line+"\n", c.mode)
 		_, err := Load(path)
@@ -209,5 +210,22 @@ func TestSecretFileBelongsToAnother(t *testing.T) {
 	e := fileError("/etc/notices/p", &fs.PathError{Op: "open", Path: "/etc/notices/p", Err: fs.ErrPermission})
 	if !strings.Contains(e.Error(), "this user may not read; run: chown ") {
 		t.Error(e)
+	}
+}
+
+// What is found when a key is used says its line, too.
+func TestFaultsHaveLines(t *testing.T) {
+	path := write(t, oneServer+"login = \"x\"\npassword_command = \"exit 1\"\nca_file = \"\"\n", 0o600)
+	c, err := LoadFor(path, Intake)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = c.Servers[0].Password.Read(t.Context())
+	var e *Error
+	if !errors.As(err, &e) || e.Line != 4 || !strings.Contains(err.Error(), path+":4: [[server]] 1 password_command failed") {
+		t.Errorf("%v", err)
+	}
+	if err := c.Fault("server", 1, "ca_file", errors.New("is empty")); err.Error() != path+":5: [[server]] 1 ca_file is empty" {
+		t.Error(err)
 	}
 }

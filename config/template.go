@@ -2,58 +2,168 @@ package config
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 )
 
 //go:embed template.toml
 var template string
 
-// Answers are what `notices init` knows when it writes a config. What is empty
-// stays an example or commented out.
-type Answers struct {
-	Name         string
-	Address      string
-	Hostname     string
-	Host         string
-	Port         int
-	Login        string
-	PasswordFile string
-	SpoolDir     string
+// Setting is one line that `notices init` sets in the config that it writes.
+type Setting struct {
+	Section string // "site", "server"
+	N       int    // which [[server]], from 1; 0 for a section that there is one of
+	Key     string
+	Value   any // a string, an int or a bool
 }
 
-// Template is a commented config with the answers filled in, which Load accepts if
-// the answers are valid. It holds no secret, so others may read it.
-func Template(a Answers) []byte {
-	name, host, port := a.Name, a.Host, a.Port
-	if name == "" {
-		name = "Springfield Public Library"
+// Template is the commented config with these settings in it. What they do not set
+// stays an example behind a #; without any, name and host are examples that hold.
+// Only sections that are there once, and [[server]], can be set.
+func Template(set ...Setting) []byte {
+	w := &templating{set: set}
+	for line := range strings.Lines(template) {
+		w.line(line)
 	}
-	if host == "" {
-		host = "mail.example.org"
-	}
-	if port == 0 {
-		port = 587
-	}
-	return []byte(strings.NewReplacer(
-		"@name@", quote(name),
-		"@address@", line("address", a.Address, "library@example.org"),
-		"@hostname@", line("hostname", a.Hostname, "mail.example.org"),
-		"@host@", quote(host),
-		"@port@", strconv.Itoa(port),
-		"@login@", quote(a.Login),
-		"@password_file@", line("password_file", a.PasswordFile, "/etc/notices/server1.password"),
-		"@dir@", line("dir", a.SpoolDir, systemSpool),
-	).Replace(template))
+	return []byte(w.out.String())
 }
 
-// line sets a key, or shows an example of it.
-func line(key, value, example string) string {
-	if value == "" {
-		return "# " + key + " = " + quote(example)
+// templating fills in one template, line by line.
+type templating struct {
+	set     []Setting
+	out     strings.Builder
+	here    place // the section that the line is in
+	example bool  // the lines of a further [[server]], which real ones replace
+}
+
+func (w *templating) line(line string) {
+	plain, commented := strings.CutPrefix(line, "# ")
+	if strings.HasPrefix(plain, "[") {
+		w.header(plain, commented)
+		return
 	}
-	return key + " = " + quote(value)
+	key, _, ok := strings.Cut(plain, " = ")
+	switch {
+	case !ok || strings.Contains(key, " "):
+		if strings.TrimSpace(line) == "" { // it ends a section
+			w.example = false
+		}
+		w.out.WriteString(line)
+	case w.example && w.has(2):
+	default:
+		w.key(key, plain, line)
+	}
+}
+
+// header writes a section's, commented out unless something in it is set.
+func (w *templating) header(plain string, commented bool) {
+	many := strings.HasPrefix(plain, "[[")
+	at := place{section: strings.Trim(plain, "[]\n")}
+	if at.section == "server" && w.here.section == "server" {
+		w.example = true
+		w.servers()
+		if w.has(2) {
+			return
+		}
+	} else if many {
+		at.n = 1
+	}
+	w.here = at
+	keep := !commented && (len(w.set) == 0 || !many) || w.sets(at)
+	if !keep {
+		w.out.WriteString("# ")
+	}
+	w.out.WriteString(plain)
+}
+
+// key writes a setting, or the template's own line: one that holds only when
+// nothing at all is set.
+func (w *templating) key(key, plain, line string) {
+	at := place{section: w.here.section, n: w.here.n, key: key}
+	for _, s := range w.set {
+		if s.place() == at && !w.example {
+			w.out.WriteString(s.String())
+			return
+		}
+	}
+	if len(w.set) > 0 && plain == line {
+		w.out.WriteString("# ")
+	}
+	w.out.WriteString(line)
+}
+
+// servers writes Server 2 and those after it.
+func (w *templating) servers() {
+	for n := 2; w.has(n); n++ {
+		w.out.WriteString("[[server]]\n")
+		for _, s := range w.set {
+			if s.Section == "server" && s.N == n {
+				w.out.WriteString(s.String())
+			}
+		}
+		if w.has(n + 1) {
+			w.out.WriteString("\n")
+		}
+	}
+}
+
+func (w *templating) has(n int) bool { return w.sets(place{section: "server", n: n}) }
+
+func (w *templating) sets(at place) bool {
+	for _, s := range w.set {
+		if s.Section == at.section && s.N == at.n {
+			return true
+		}
+	}
+	return false
+}
+
+func (s Setting) place() place { return place{section: s.Section, n: s.N, key: s.Key} }
+
+// String is the line.
+func (s Setting) String() string {
+	switch v := s.Value.(type) {
+	case int:
+		return s.Key + " = " + strconv.Itoa(v) + "\n"
+	case bool:
+		return s.Key + " = " + strconv.FormatBool(v) + "\n"
+	default:
+		return s.Key + " = " + quote(fmt.Sprint(v)) + "\n"
+	}
+}
+
+// Check says what is wrong with the value for its key, if anything is.
+func (s Setting) Check() error {
+	if text, ok := s.Value.(string); ok && !utf8.ValidString(text) {
+		return errors.New("is not UTF-8")
+	}
+	header := "[" + s.Section + "]\n"
+	if s.N > 0 {
+		header = "[" + header[:len(header)-1] + "]\n"
+	}
+	c, err := parse("notices.toml", []byte(header+s.String()), 0o600, Intake)
+	if err != nil {
+		return err
+	}
+	for _, e := range c.Problems {
+		if e.place.key == s.Key {
+			return errors.New(e.Msg)
+		}
+	}
+	return nil
+}
+
+// Parse reads a config that is not in its file yet, without looking at the files
+// that it names. Path is where it is going to be. The error is as Load's.
+func Parse(path string, data []byte) (*Config, error) {
+	c, err := parse(path, data, 0o600, Intake)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.Problems.err()
 }
 
 // quote writes a TOML basic string.

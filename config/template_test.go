@@ -2,12 +2,13 @@ package config
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
 
 func TestTemplateLoads(t *testing.T) {
-	c, err := Load(write(t, string(Template(Answers{})), 0o644))
+	c, err := Load(write(t, string(Template()), 0o644))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -16,38 +17,112 @@ func TestTemplateLoads(t *testing.T) {
 	}
 }
 
-// Answers come back out of the file as they went in, whatever is in them.
-func TestTemplateTakesAnswers(t *testing.T) {
-	a := Answers{
-		Name: `The "Old" Library \ Bücherei @host@ # 'x' """`, Address: "library@example.org", Hostname: "notices.example.org",
-		Host: "192.0.2.1", Port: 465, Login: `dom\user "x"`, PasswordFile: "", SpoolDir: "/srv/a \"spool\"",
+// server is the settings of one.
+func server(n int, pairs ...any) []Setting {
+	var set []Setting
+	for i := 0; i < len(pairs); i += 2 {
+		set = append(set, Setting{"server", n, pairs[i].(string), pairs[i+1]})
 	}
-	c := load(t, string(Template(a)))
-	got := Answers{
-		Name: c.Site.Name, Address: c.Site.Address, Hostname: c.Site.Hostname, Host: c.Servers[0].Host, Port: c.Servers[0].Port,
-		Login: c.Servers[0].Login, SpoolDir: c.Spool.Dir,
+	return set
+}
+
+// What is set comes back out of the file as it went in, whatever is in it.
+func TestTemplateTakesSettings(t *testing.T) {
+	name := `The "Old" Library \ Bücherei @host@ # 'x' """`
+	set := slices.Concat([]Setting{{"site", 0, "name", name}, {"site", 0, "address", "library@example.org"}, {"site", 0, "hostname", "notices.example.org"}},
+		server(1, "host", "192.0.2.1", "port", 465, "login", `dom\user "x"`, "password_command", `echo "a#b"`, "rate_per_day", 7),
+		server(2, "host", "two.example.org", "allow_non_secure", true), server(3, "preset", "fastmail"),
+		[]Setting{{"google", 0, "client_id", "x"}, {"spool", 0, "dir", "/srv/a \"spool\""}, {"log", 0, "to", "syslog"}})
+	c := load(t, string(Template(set...)))
+	for _, pair := range [][2]any{
+		{c.Site.Name, name}, {c.Site.Address, "library@example.org"}, {c.Site.Hostname, "notices.example.org"},
+		{c.Servers[0].Host, "192.0.2.1"}, {c.Servers[0].Port, 465}, {c.Servers[0].Login, `dom\user "x"`}, {c.Servers[0].RatePerDay, 7},
+		{c.Servers[0].Password.src.text, `echo "a#b"`}, {c.Servers[1].Host, "two.example.org"}, {c.Servers[1].Port, 587},
+		{c.Servers[1].AllowNonSecure, true}, {c.Servers[2].Host, "smtp.fastmail.com"}, {len(c.Servers), 3},
+		{c.Google.ClientID, "x"}, {c.Spool.Dir, "/srv/a \"spool\""}, {c.Log.To, "syslog"},
+	} {
+		if pair[0] != pair[1] {
+			t.Errorf("got %v, want %v", pair[0], pair[1])
+		}
 	}
-	if got != a {
-		t.Errorf("got  %+v\nwant %+v", got, a)
+}
+
+// Of a server that is not wanted nothing holds, and with a preset no example does.
+func TestTemplateWithoutExamples(t *testing.T) {
+	c := load(t, string(Template(Setting{"delivery", 0, "via", "google"}, Setting{"google", 0, "client_id", "x"})))
+	if len(c.Servers) != 0 || c.Site.Name != "" || c.Delivery.Via != ViaGoogle {
+		t.Errorf("%+v", c)
 	}
-	a.PasswordFile = "/nowhere/password"
-	_, err := Load(write(t, string(Template(a)), 0o600))
-	if err == nil || !strings.HasSuffix(err.Error(), "password_file names a file that is not there: /nowhere/password") {
+	c = load(t, string(Template(server(1, "preset", "gmail", "login", "x@example.org", "password_command", "pass")...)))
+	if len(c.Servers) != 1 || c.Servers[0].Host != "smtp.gmail.com" || c.Servers[0].Port != 465 {
+		t.Errorf("%+v", c.Servers)
+	}
+}
+
+// Every key that is set has a line of the template, with the comment above it, and
+// holds: none is lost, whatever the section.
+func TestTemplateTakesEveryKey(t *testing.T) {
+	lines := strings.Count(string(Template()), "\n")
+	for _, key := range Keys() {
+		section, name, _ := strings.Cut(key, ".")
+		s := Setting{Section: section, Key: name, Value: "x"}
+		if section == "limit" {
+			continue
+		}
+		if section == "server" {
+			s.N = 1
+		}
+		text := string(Template(s))
+		doc, err := parseTOML("", []byte(text))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := doc[section]
+		if tables, ok := got.([]table); ok {
+			got = tables[0]
+		}
+		if held, _ := got.(table); held[name] != "x" || strings.Count(text, "\n") != lines {
+			t.Errorf("%s: %v, %d lines instead of %d", key, got, strings.Count(text, "\n"), lines)
+		}
+	}
+}
+
+// A setting with a line break is refused when it is checked and when the file is read,
+// and no key of its own.
+func TestTemplateIsNotInjected(t *testing.T) {
+	evil := Setting{"site", 0, "name", "x\"\n[spool]\ndir = \"/tmp"}
+	_, err := Load(write(t, string(Template(evil, Setting{"server", 1, "host", "mail.example.org"})), 0o600))
+	if err == nil || !strings.Contains(err.Error(), "[site] name must not contain line breaks") {
+		t.Error(err)
+	}
+	if err := evil.Check(); err == nil || !strings.HasPrefix(err.Error(), "must not contain line breaks") {
 		t.Error(err)
 	}
 }
 
-// An answer with a line break is refused when the file is read, and no key of its own.
-func TestTemplateIsNotInjected(t *testing.T) {
-	_, err := Load(write(t, string(Template(Answers{Name: "x\"\n[spool]\ndir = \"/tmp"})), 0o600))
-	if err == nil || !strings.Contains(err.Error(), "[site] name must not contain line breaks") {
-		t.Error(err)
+func TestSettingCheck(t *testing.T) {
+	for _, c := range []struct {
+		s    Setting
+		want string
+	}{
+		{Setting{"site", 0, "address", "library@example.org"}, ""},
+		{Setting{"site", 0, "address", "library"}, "one e-mail address"},
+		{Setting{"server", 1, "host", "mail.example.org:25"}, "without a port"},
+		{Setting{"server", 2, "port", 70000}, "from 1 to 65535"},
+		{Setting{"server", 2, "port", 25}, ""},
+		{Setting{"server", 1, "login", "x"}, ""},
+		{Setting{"site", 0, "name", "\xff"}, "UTF-8"},
+	} {
+		err := c.s.Check()
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%+v: %v, want %q", c.s, err, c.want)
+		}
 	}
 }
 
 // Every key is in the template, and what it shows commented out is the default.
 func TestTemplateShowsAllKeysAndDefaults(t *testing.T) {
-	text := string(Template(Answers{}))
+	text := string(Template())
 	section := ""
 	shown := map[string]bool{}
 	var all strings.Builder
@@ -62,7 +137,7 @@ func TestTemplateShowsAllKeysAndDefaults(t *testing.T) {
 		if key, _, ok := strings.Cut(plain, " = "); ok && !strings.Contains(key, " ") {
 			shown[section+"."+key] = true
 			if strings.HasPrefix(l, "# ") && !strings.Contains(plain, "example.org") && key != "port" &&
-				key != "password_file" && key != "dir" {
+				key != "password_file" && key != "dir" && section != "limit" {
 				l = plain
 			}
 		}

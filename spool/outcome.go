@@ -56,6 +56,9 @@ const (
 	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here
 	ReasonToken    Reason = "token"    // not the server's word: the provider gives no token now; waiting helps
 	ReasonReturned Reason = "returned" // not the server's word: a person returned the message
+	// ReasonRate: not the server's word: a rate or a [[limit]] of ours is used up. The
+	// recipient was not asked for and stays due; no event holds it.
+	ReasonRate Reason = "rate"
 )
 
 // Reply is what a server said, or what happened instead of an answer.

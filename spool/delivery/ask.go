@@ -11,6 +11,9 @@ import (
 // errBusy: one more connection was refused beside working ones.
 var errBusy = errors.New("wait for a working connection")
 
+// errPutOff: while a connection was waited for, limits put off all who are left.
+var errPutOff = errors.New("put off by a limit")
+
 // staleLimit bounds how many ended connections a message meets one after another
 // before that counts as the server's trouble.
 const staleLimit = 4
@@ -19,6 +22,9 @@ const staleLimit = 4
 // transactions as that takes, until it decided on all or passed the rest on.
 func (s *server) ask(ctx context.Context, j *job) error {
 	for len(j.open) > 0 {
+		if err := j.admit(ctx); err != nil || len(j.open) == 0 {
+			return err
+		}
 		at, err := s.rate.take(ctx)
 		if err != nil {
 			return err
@@ -27,6 +33,9 @@ func (s *server) ask(ctx context.Context, j *job) error {
 		pass, sent, err := s.transact(ctx, j)
 		if !sent {
 			s.rate.putBack(j.counted)
+		}
+		if errors.Is(err, errPutOff) {
+			return nil
 		}
 		if err != nil {
 			return err
@@ -101,10 +110,21 @@ func (s *server) board(ctx context.Context, j *job, p *place) error {
 			return err
 		}
 	}
+	if err = s.recount(ctx, j); err != nil {
+		s.giveBack(p)
+	}
+	return err
+}
+
+// recount renews what was counted before the connection was waited for.
+func (s *server) recount(ctx context.Context, j *job) error {
 	at, err := s.rate.renew(ctx, j.counted)
 	j.counted = at
-	if err != nil {
-		s.giveBack(p)
+	if err == nil {
+		err = j.renewTickets(ctx)
+	}
+	if err == nil && len(j.open) == 0 {
+		return errPutOff
 	}
 	return err
 }

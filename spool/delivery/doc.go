@@ -12,6 +12,7 @@
 //	ask.go      one message and one server: transactions, the second try on a fresh connection
 //	verdict.go  what the answers of one transaction mean for the message and the server
 //	rate.go     rate_per_minute and rate_per_day, counted over all flushes
+//	limit.go    [[limit]]: the same for recipients' domains, over all servers
 //	ledger.go   how that is kept
 //	pool.go     connections: an idle one, a new one, a place behind another's final dot
 //	queue.go    those who wait for a place, in order

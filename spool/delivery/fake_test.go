@@ -202,6 +202,7 @@ type world struct {
 	state   *countingState
 	fakes   []*fake
 	servers []Server
+	limits  []Limit
 	ignore  bool
 }
 
@@ -218,7 +219,7 @@ func newWorld(t *testing.T, fakes ...*fake) *world {
 
 // run starts a new run.
 func (w *world) run() *Route {
-	o := Options{Servers: w.servers, State: w.state, Now: w.clock.now, IgnoreBreaker: w.ignore}
+	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: w.clock.now, IgnoreBreaker: w.ignore}
 	return newRoute(o, func(ctx context.Context, s *smtpout.Server) (line, error) {
 		for _, f := range w.fakes {
 			if f.name == s.Name {

@@ -16,6 +16,12 @@ type job struct {
 	counted time.Time // when the next transaction was counted, see rate
 	// scouting: it met a server's trouble and is on its way to the next one.
 	scouting *scouts
+	answered bool // some server decided on somebody
+
+	tickets  []ticket  // for the limits that its recipients are under
+	ticketOf []int     // for each recipient 1 + the index of its ticket, or 0; nil: none has one
+	until    time.Time // the last of the limits that put somebody off
+
 	// passes holds why each server asked in vain did not take it. Each counts for all
 	// who are open now: a server passed over leaves all of its rest to the next.
 	passes []spool.Outcome

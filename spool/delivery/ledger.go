@@ -2,13 +2,18 @@ package delivery
 
 import "time"
 
-// ledger is the value rate-SERVER in the spool's State: the transactions of the
-// last minute and of the last 24 hours. The windows slide: a provider who counts
-// from any moment never counts more than the limit. Transactions close together
-// are kept as one span, which leaves the window with its last.
+// ledger is the value rate-SERVER or limit-DOMAIN in the spool's State: the
+// transactions of the last minute and those of the last long window, a day or the
+// time that a [[limit]] names. The windows slide: whoever counts from any moment
+// never counts more than the limit. Transactions close together are kept as one
+// span, which leaves the window with its last.
 type ledger struct {
 	Minute []span `json:"minute,omitempty"`
-	Day    []span `json:"day,omitempty"`
+	Long   []span `json:"day,omitempty"`
+
+	// Of a [[limit]]: how many messages the last run left waiting for it, and when.
+	Waiting int       `json:"waiting,omitempty"`
+	At      time.Time `json:"at,omitzero"`
 }
 
 // span is N transactions from First to Last, in milliseconds since 1970.
@@ -18,6 +23,14 @@ type span struct {
 	N     int   `json:"n"`
 }
 
+// budget is what a ledger is held to. 0: no limit.
+type budget struct {
+	perMinute int
+	perLong   int
+	long      time.Duration // the long window
+	grace     time.Duration // how long a transaction may begin after it was counted
+}
+
 // spans is into how many parts a window is cut.
 const spans = 60
 
@@ -25,31 +38,31 @@ const day = 24 * time.Hour
 
 // reserve counts up to want transactions as happening now, as far as both limits
 // allow (0: none). When nothing is granted, the limit in the way says until when:
-// the day's, if it is both.
-func (l *ledger) reserve(now time.Time, want, perMinute, perDay int) (granted int, minuteFree, dayFree time.Time) {
+// the long one, if it is both.
+func (l *ledger) reserve(now time.Time, want int, b budget) (granted int, minuteFree, longFree time.Time) {
 	l.Minute = slide(l.Minute, now, time.Minute)
-	l.Day = slide(l.Day, now, day)
+	l.Long = slide(l.Long, now, b.long)
 	if want == 0 {
 		return 0, time.Time{}, time.Time{}
 	}
 	granted = want
-	if perDay > 0 {
-		granted = min(granted, perDay-count(l.Day))
+	if b.perLong > 0 {
+		granted = min(granted, b.perLong-count(l.Long))
 	}
 	if granted <= 0 {
-		return 0, time.Time{}, frees(l.Day, day)
+		return 0, time.Time{}, frees(l.Long, b.long)
 	}
-	if perMinute > 0 {
-		granted = min(granted, perMinute-count(l.Minute))
+	if b.perMinute > 0 {
+		granted = min(granted, b.perMinute-count(l.Minute))
 	}
 	if granted <= 0 {
 		return 0, frees(l.Minute, time.Minute), time.Time{}
 	}
-	if perMinute > 0 {
-		l.Minute = add(l.Minute, now, time.Minute, granted)
+	if b.perMinute > 0 {
+		l.Minute = add(l.Minute, now, time.Minute, b.grace, granted)
 	}
-	if perDay > 0 {
-		l.Day = add(l.Day, now, day, granted)
+	if b.perLong > 0 {
+		l.Long = add(l.Long, now, b.long, b.grace, granted)
 	}
 	return granted, time.Time{}, time.Time{}
 }
@@ -57,7 +70,7 @@ func (l *ledger) reserve(now time.Time, want, perMinute, perDay int) (granted in
 // giveBack takes out a transaction that was counted at that time.
 func (l *ledger) giveBack(at time.Time) {
 	drop(l.Minute, at.UnixMilli())
-	drop(l.Day, at.UnixMilli())
+	drop(l.Long, at.UnixMilli())
 }
 
 // slide drops what left the window, and what lies in the future because the clock
@@ -90,10 +103,10 @@ func frees(list []span, window time.Duration) time.Time {
 	return time.UnixMilli(first).Add(window)
 }
 
-// add counts n transactions that happen within graceTime from now.
-func add(list []span, now time.Time, window time.Duration, n int) []span {
+// add counts n transactions that happen within grace from now.
+func add(list []span, now time.Time, window, grace time.Duration, n int) []span {
 	ms := now.UnixMilli()
-	last := ms + graceTime.Milliseconds()
+	last := ms + grace.Milliseconds()
 	if k := len(list) - 1; k >= 0 && ms >= list[k].First && ms-list[k].First < (window/spans).Milliseconds() {
 		list[k].N += n
 		list[k].Last = max(list[k].Last, last)

@@ -13,25 +13,29 @@ import (
 // another minute than we do.
 const graceTime = 2 * time.Second
 
-// limited: the day's budget is used up.
+// limited: the budget of a day, or of a [[limit]], is used up.
 type limited struct {
-	server string
-	until  time.Time
+	what  string // rate.what
+	until time.Time
 }
 
 func (l *limited) Error() string {
-	return fmt.Sprintf("rate_per_day of server %s is used up until %s", l.server, l.until.UTC().Format(time.RFC3339))
+	return fmt.Sprintf("%s is used up until %s", l.what, l.until.UTC().Format(time.RFC3339))
 }
 
-// rate counts a server's transactions over all flushes in the spool's State.
-// Nothing of it costs anything when no rate is set.
+// why is the error without the time, so that all who wait for the same limit say
+// the same.
+func (l *limited) why() string { return l.what + " is used up" }
+
+// rate counts the transactions of a server, or of a [[limit]], over all flushes in
+// the spool's State. Nothing of it costs anything when no rate is set.
 type rate struct {
-	server    string
-	perMinute int
-	perDay    int
-	block     int // reserved at once, to save updates of the state; 1 but for high rates
-	state     spool.State
-	now       func() time.Time
+	name string // of the value in the State
+	what string // as it is told: "rate_per_day of server 1"
+	budget
+	block int // reserved at once, to save updates of the state; 1 but for high rates
+	state spool.State
+	now   func() time.Time
 
 	turn chan struct{} // held by the one who reserves or waits for the minute
 
@@ -39,29 +43,37 @@ type rate struct {
 	held  int         // reserved and unused, all of the same moment
 	at    time.Time   // that moment
 	owed  []time.Time // reservations to be given back with the next update
-	spent time.Time   // the day's budget is used up until then
+	spent time.Time   // the long window's budget is used up until then
 }
 
 func newRate(s Server, state spool.State, now func() time.Time) *rate {
 	r := &rate{
-		server: s.Name, perMinute: s.RatePerMinute, perDay: s.RatePerDay, block: 50,
-		state: state, now: now, turn: make(chan struct{}, 1),
+		name: spool.RateName + s.Name, what: "rate_per_day of server " + s.Name,
+		budget: budget{perMinute: s.RatePerMinute, perLong: s.RatePerDay, long: day, grace: graceTime},
+		state:  state, now: now, turn: make(chan struct{}, 1),
 	}
-	if r.perMinute > 0 {
-		r.block = min(r.block, r.perMinute/600)
-	}
-	if r.perDay > 0 {
-		r.block = min(r.block, r.perDay/20_000)
-	}
-	r.block = max(r.block, 1)
+	r.setBlock()
 	return r
 }
 
-func (r *rate) unlimited() bool { return r.state == nil || r.perMinute <= 0 && r.perDay <= 0 }
+// setBlock has more reserved at once the more there is to reserve, a tenth of a
+// second's worth or so.
+func (r *rate) setBlock() {
+	r.block = 50
+	if r.perMinute > 0 {
+		r.block = min(r.block, r.perMinute/600)
+	}
+	if r.perLong > 0 {
+		r.block = min(r.block, r.perLong/20_000)
+	}
+	r.block = max(r.block, 1)
+}
+
+func (r *rate) unlimited() bool { return r.state == nil || r.perMinute <= 0 && r.perLong <= 0 }
 
 // take reserves one transaction, waiting for the minute's rate, and returns when
-// that was. The error is *limited when the day's budget is used up, ctx's, or the
-// state's.
+// that was. The error is *limited when the long window's budget is used up, ctx's,
+// or the state's.
 func (r *rate) take(ctx context.Context) (time.Time, error) {
 	if r.unlimited() {
 		return time.Time{}, nil
@@ -103,7 +115,7 @@ func (r *rate) fromHeld() (time.Time, bool) {
 
 func (r *rate) stale(at time.Time) bool {
 	age := r.now().Sub(at)
-	return age < 0 || age > graceTime
+	return age < 0 || age > r.grace
 }
 
 func (r *rate) owe(at time.Time, n int) {
@@ -177,19 +189,19 @@ func (r *rate) reserve(ctx context.Context, want int) (wait time.Duration, err e
 	r.owed = nil
 	r.mu.Unlock()
 	if now.Before(spent) && len(owed) == 0 {
-		return 0, &limited{r.server, spent}
+		return 0, &limited{r.what, spent}
 	}
-	granted, minute, day, err := r.update(ctx, now, want, owed)
+	granted, minute, long, err := r.update(ctx, now, want, owed)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if err != nil {
 		r.owed = append(r.owed, owed...)
 		return 0, err
 	}
-	r.held, r.at, r.spent = granted, now, day
+	r.held, r.at, r.spent = granted, now, long
 	switch {
-	case !day.IsZero():
-		return 0, &limited{r.server, day}
+	case !long.IsZero():
+		return 0, &limited{r.what, long}
 	case !minute.IsZero():
 		return minute.Sub(now), nil
 	}
@@ -197,16 +209,16 @@ func (r *rate) reserve(ctx context.Context, want int) (wait time.Duration, err e
 }
 
 // update gives back and reserves in one change of the ledger.
-func (r *rate) update(ctx context.Context, now time.Time, want int, owed []time.Time) (granted int, minute, day time.Time, err error) {
-	err = spool.UpdateState(ctx, r.state, spool.RateName+r.server, false, func(l *ledger) error {
+func (r *rate) update(ctx context.Context, now time.Time, want int, owed []time.Time) (granted int, minute, long time.Time, err error) {
+	err = spool.UpdateState(ctx, r.state, r.name, false, func(l *ledger) error {
 		for _, at := range owed {
 			l.giveBack(at)
 		}
-		granted, minute, day = l.reserve(now, want, r.perMinute, r.perDay)
+		granted, minute, long = l.reserve(now, want, r.budget)
 		return nil
 	})
 	if err != nil {
-		err = fmt.Errorf("counting the rate of server %s: %w", r.server, err)
+		err = fmt.Errorf("counting %s: %w", r.what, err)
 	}
-	return granted, minute, day, err
+	return granted, minute, long, err
 }

@@ -19,7 +19,7 @@ func timed(t *testing.T, fakes ...*fake) *world {
 }
 
 func (w *world) timedRun() *Route {
-	o := Options{Servers: w.servers, State: w.state, Now: time.Now}
+	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: time.Now}
 	return newRoute(o, func(ctx context.Context, s *smtpout.Server) (line, error) { return w.fakes[0].open(ctx, s) })
 }
 
@@ -152,18 +152,18 @@ func TestLimitedInMidMessage(t *testing.T) {
 	w.servers[0].RatePerDay = 2
 	w.servers[0].RecipientsPerMessage = 1
 	d := w.once("a@example.com", "b@example.com", "c@example.com")
-	if classes(d) != "delivered delivered deferred" || d.Wait != spool.Attempted {
+	if classes(d) != "delivered delivered deferred" || d.Wait != spool.Attempted || d.Outcomes[2].Reason != spool.ReasonRate {
 		t.Errorf("%+v", d)
 	}
 }
 
 func TestLedgerSurvivesClock(t *testing.T) {
 	var l ledger
-	now := newClock().now()
-	if n, _, _ := l.reserve(now, 5, 5, 0); n != 5 {
+	now, b := newClock().now(), budget{perMinute: 5, long: day, grace: graceTime}
+	if n, _, _ := l.reserve(now, 5, b); n != 5 {
 		t.Fatal(n)
 	}
-	if n, _, _ := l.reserve(now.Add(-24*time.Hour), 5, 5, 0); n != 5 {
+	if n, _, _ := l.reserve(now.Add(-24*time.Hour), 5, b); n != 5 {
 		t.Error("a clock set back by a day stops the mail for a day")
 	}
 }

@@ -23,7 +23,8 @@ type Server struct {
 // Options of a Route.
 type Options struct {
 	Servers []Server     // in the order in which they are asked
-	State   spool.State  // health and rates, shared with all flushes
+	Limits  []Limit      // [[limit]]: of recipients' domains, whatever the server
+	State   spool.State  // health, rates and limits, shared with all flushes
 	Log     *maillog.Log // may be nil
 	Now     func() time.Time
 	// IgnoreBreaker tries servers that an earlier run paused (flush ID, --all). What
@@ -34,6 +35,7 @@ type Options struct {
 // Route takes messages to the first server that works. It lives for one run.
 type Route struct {
 	servers []*server
+	limits  *limits
 	log     *maillog.Log
 	now     func() time.Time
 	scouts  scouts
@@ -54,7 +56,7 @@ func newRoute(o Options, open opener) *Route {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Route{log: o.Log, now: o.Now}
+	r := &Route{log: o.Log, now: o.Now, limits: newLimits(o.Limits, o.State, o.Now)}
 	for _, s := range o.Servers {
 		r.servers = append(r.servers, newServer(s, o, open, &r.scouts))
 	}
@@ -79,6 +81,11 @@ func (r *Route) Workers() int {
 func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
 	j := newJob(m)
 	defer j.found()
+	r.limits.concern(j)
+	defer j.giveTicketsBack()
+	if err := j.admit(ctx); err != nil {
+		return spool.Delivery{}, err
+	}
 	tried := make([]bool, len(r.servers))
 	for len(j.open) > 0 {
 		i, detour := r.next(ctx, tried)
@@ -99,7 +106,11 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 			return r.halt(ctx, j, err)
 		}
 	}
-	if j.asked == nil {
+	switch {
+	case j.asked != nil:
+	case len(j.open) == 0:
+		return j.allPutOff(), nil
+	default:
 		return r.noServer(), nil
 	}
 	return j.delivery(len(r.servers)), nil
@@ -132,18 +143,19 @@ func (r *Route) next(ctx context.Context, tried []bool) (i int, detour bool) {
 
 // halt ends a message early. Before anybody was asked it is no attempt, nor when the
 // run is ended before anybody answered; else those still open are deferred and told
-// why.
+// why, or put off by a rate.
 func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, error) {
 	var limit *limited
 	switch {
-	case j.asked == nil && errors.As(err, &limit):
-		return spool.Delivery{Wait: spool.Limited, Until: limit.until}, nil
+	case errors.As(err, &limit):
+		j.putOff(limit, j.open)
+		if j.asked == nil {
+			return j.allPutOff(), nil
+		}
 	case j.asked == nil:
 		return spool.Delivery{}, err
-	case len(j.open) == len(j.m.Recipients) && ctx.Err() != nil:
+	case !j.answered && ctx.Err() != nil:
 		return spool.Delivery{Wait: spool.Stopped}, nil
-	case errors.As(err, &limit):
-		j.postpone(spool.Reply{Server: limit.server, Text: err.Error(), At: r.now()})
 	default:
 		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
 	}
@@ -178,5 +190,6 @@ func (r *Route) Close(ctx context.Context) error {
 		s.await(ctx)
 		errs = append(errs, s.settle(ctx), s.rate.close(ctx))
 	}
+	errs = append(errs, r.limits.close(ctx))
 	return errors.Join(errs...)
 }

@@ -102,6 +102,8 @@ func (j *job) note(chunk []int, res *smtpout.Result, v verdict) {
 		f := fateOf(res.Outcomes[k])
 		if f == settled || stuck {
 			j.out[i] = res.Outcomes[k]
+			j.answered = true
+			j.spend(i)
 			continue
 		}
 		left = append(left, i)

@@ -1,0 +1,162 @@
+package foreign
+
+import (
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew; read them before committing")
+
+// files reads testdata/NAME/ as the folder in which a program has its files.
+func files(name string) ReadFile {
+	return func(path string) ([]byte, error) {
+		if path == "/etc/mailname" {
+			return []byte("desk.example.org\n"), nil
+		}
+		return os.ReadFile(filepath.Join("testdata", name, filepath.Base(path)))
+	}
+}
+
+// dump is all that was found, for a golden file; secrets between ‹ and ›.
+func dump(c *Config) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s: address %q hostname %q rewrite %v give_up %v size %d syslog %v\n",
+		c.Program, c.Address, c.Hostname, c.Rewrite, c.GiveUp, c.MaxSize, c.Syslog)
+	for i, s := range c.Servers {
+		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v login %q password ‹%s› file %q command ‹%s› ca %q timeout %v\n",
+			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Login, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Timeout)
+	}
+	for _, n := range c.Notes {
+		b.WriteString(n.String() + "\n")
+	}
+	return b.String()
+}
+
+// Configurations as they are found, and all that is said about them.
+func TestRead(t *testing.T) {
+	for name, path := range map[string]string{
+		"nullmailer": "/etc/nullmailer", "nullmailer-old": "/etc/nullmailer/remotes", "msmtp": "/etc/msmtprc",
+		"msmtp-tokens": "/home/library/.msmtprc", "ssmtp": "/etc/ssmtp/ssmtp.conf", "ssmtp-plain": "/etc/ssmtp",
+		"postfix": "/etc/postfix", "postfix-plain": "/etc/postfix/main.cf", "dma": "/etc/dma/dma.conf",
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, err := Read(path, files(name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := dump(c)
+			golden := filepath.Join("testdata", name+".golden")
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("got\n%swant\n%s", got, want)
+			}
+			noSecrets(t, c)
+		})
+	}
+}
+
+// noSecrets: none of the notes repeats a password.
+func noSecrets(t *testing.T, c *Config) {
+	t.Helper()
+	for _, s := range c.Servers {
+		if len(s.Password) < 5 { // may be part of another word
+			continue
+		}
+		for _, n := range c.Notes {
+			if strings.Contains(n.String(), s.Password) {
+				t.Errorf("a note shows a secret: %s", n)
+			}
+		}
+	}
+}
+
+// A file is known by what is in it, whatever its name; and what is none says so.
+func TestKinds(t *testing.T) {
+	for text, want := range map[string]string{
+		"defaults\naccount x\nhost h.example.org\n":    "msmtp",
+		"MAILHUB=h.example.org\n":                      "ssmtp",
+		"SMARTHOST h.example.org\n":                    "dma",
+		"# Postfix\nrelayhost = [h.example.org]:587\n": "Postfix",
+		"hello\n":                             "",
+		"account x\n":                         "",
+		"relayhost =\n":                       "",
+		"\x00account x\nhost h.example.org\n": "",
+		"smtp.example.org smtp --port=587 --starttls\n": "",
+	} {
+		c, err := Read("/tmp/old.conf", func(path string) ([]byte, error) {
+			if path == "/tmp/old.conf" {
+				return []byte(text), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		})
+		got := ""
+		if err == nil {
+			got = c.Program
+		}
+		if got != want {
+			t.Errorf("%q: %q, %v; want %q", text, got, err, want)
+		}
+	}
+	if _, err := Read("/nowhere", func(path string) ([]byte, error) { return nil, fs.ErrNotExist }); !errors.Is(err, fs.ErrNotExist) {
+		t.Error(err)
+	}
+}
+
+func TestShellWords(t *testing.T) {
+	for line, want := range map[string]string{
+		`a  b	c`:            "a|b|c",
+		`a='b c' "d e"f`:    "a=b c|d ef",
+		`a\ b "c\"d" 'e\f'`: `a b|c"d|e\f`,
+		`"a\bc" ''`:         `a\bc|`,
+		`p='it'\''s'`:       "p=it's",
+	} {
+		words, ok := shellWords(line)
+		if got := strings.Join(words, "|"); got != want || !ok {
+			t.Errorf("%s: %s, want %s", line, got, want)
+		}
+	}
+	if _, ok := shellWords(`a 'b`); ok {
+		t.Error("an open quote is taken")
+	}
+}
+
+// No file ends the program or keeps it busy, and no note shows the secret in it.
+func FuzzRead(f *testing.F) {
+	for _, name := range []string{"nullmailer/remotes", "msmtp/msmtprc", "ssmtp/ssmtp.conf", "postfix/main.cf", "dma/dma.conf"} {
+		text, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			f.Fatal(err)
+		}
+		f.Add(filepath.Base(name), string(text))
+	}
+	f.Add("msmtprc", "account a\nhost h\naccount b : a,a\naccount c : b,b,a\naccount default : c,c\n")
+	f.Add("main.cf", "a = $b$b\nb = $a$a\nrelayhost = ${a}[$b\n")
+	f.Fuzz(func(t *testing.T, name, text string) {
+		c, err := Read("/etc/x/"+filepath.Base(name), func(string) ([]byte, error) { return []byte(text), nil })
+		if err != nil {
+			return
+		}
+		for _, s := range c.Servers {
+			if s.Port < 1 || s.Port > 65535 {
+				t.Errorf("port %d", s.Port)
+			}
+			if s.Password != "" && s.PasswordCommand != "" {
+				t.Errorf("two ways to a secret: %+v", s)
+			}
+		}
+	})
+}

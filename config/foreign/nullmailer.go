@@ -1,0 +1,213 @@
+package foreign
+
+import (
+	"strconv"
+	"strings"
+	"time"
+)
+
+// nullmailer reads /etc/nullmailer: remotes, nullmailer-send(8), and the files beside
+// it that hold one value each.
+func (r *reader) nullmailer(text []byte) {
+	lines(text, r.remote)
+	r.value("helohost", func(v string) string { return r.hostname(v) })
+	r.value("me", func(v string) string { return r.hostname(v) })
+	r.value("allmailfrom", func(v string) string {
+		if !strings.Contains(v, "@") {
+			return ""
+		}
+		r.out.Address, r.out.Rewrite = v, true
+		return `[site] address = "` + v + `", rewrite_from = true`
+	})
+	r.value("adminaddr", func(v string) string {
+		if r.out.Address != "" || strings.ContainsAny(v, ", ") || !strings.Contains(v, "@") {
+			return ""
+		}
+		r.out.Address = v
+		return `[site] address = "` + v + `": sender of mail that names none, and where test mail goes`
+	})
+	r.value("queuelifetime", func(v string) string {
+		n, err := strconv.Atoi(v)
+		if err != nil || n <= 0 || n > 365*24*3600 {
+			return ""
+		}
+		r.out.GiveUp = time.Duration(n) * time.Second
+		return `[retry] give_up = "` + Duration(r.out.GiveUp) + `"`
+	})
+	for _, name := range []string{"defaulthost", "defaultdomain", "idhost", "pausetime", "maxpause", "sendtimeout", "doublebounceto"} {
+		r.value(name, func(string) string { return "" })
+	}
+}
+
+// value takes a file of one line over, if it is there; take returns what it became.
+func (r *reader) value(name string, take func(string) string) {
+	file, text, ok := r.beside(0, "", name)
+	if !ok {
+		return
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	first = strings.TrimSpace(first)
+	if first == "" {
+		return
+	}
+	r.within(file, func() {
+		if became := take(first); became != "" {
+			r.took(1, first, "%s", became)
+		} else {
+			r.left(1, first, "notices has no such setting, or has another value already")
+		}
+	})
+}
+
+func (r *reader) hostname(v string) string {
+	if r.out.Hostname != "" {
+		return ""
+	}
+	r.out.Hostname = v
+	return `[site] hostname = "` + v + `"`
+}
+
+// remote reads a line: host, protocol, options with or without --.
+func (r *reader) remote(n int, line string) {
+	words, ok := shellWords(line)
+	if !ok || len(words) == 0 {
+		r.left(n, "the line", "its quotes do not match")
+		return
+	}
+	s := Server{Host: words[0]}
+	if len(words) > 1 && words[1] != "smtp" {
+		r.left(n, words[0]+" "+words[1], "notices speaks SMTP alone")
+		return
+	}
+	at := len(r.out.Servers) + 1
+	r.took(n, words[0], "[[server]] %d host = %q", at, s.Host)
+	for _, w := range words[min(2, len(words)):] {
+		r.remoteOption(n, &s, strings.TrimPrefix(w, "--"))
+	}
+	switch {
+	case s.Port == 0 && s.TLS == "implicit":
+		s.Port = 465
+	case s.Port == 0:
+		s.Port = 25
+		r.took(n, "no port", "port = 25")
+		r.because("nullmailer's default")
+	}
+	r.lax(n, &s)
+	r.out.Servers = append(r.out.Servers, s)
+}
+
+func (r *reader) remoteOption(n int, s *Server, option string) {
+	key, value, _ := strings.Cut(option, "=")
+	switch key {
+	case "port":
+		r.port(n, s, option, value)
+	case "user":
+		s.Login = value
+		r.took(n, option, "login = %q", value)
+	case "pass":
+		s.Password = value
+		r.took(n, "pass="+hidden, "password_file")
+	case "tls", "ssl":
+		s.TLS = "implicit"
+		r.took(n, option, "TLS from the first octet")
+	case "starttls":
+		s.TLS = "starttls"
+		r.took(n, option, "STARTTLS")
+	case "insecure":
+		s.Lax = true // lax tells
+	case "x509cafile":
+		r.authority(n, s, option, value)
+	case "auth-login":
+		r.left(n, option, "notices finds out by itself how to log in")
+	default:
+		r.left(n, key, "notices has no such setting")
+	}
+}
+
+// port takes a number over.
+func (r *reader) port(n int, s *Server, what, value string) {
+	switch p, err := strconv.Atoi(value); {
+	case err == nil && p > 0 && p < 65536:
+		s.Port = p
+		r.took(n, what, "port = %d", p)
+	case value == "smtp":
+		s.Port = 25
+		r.took(n, what, "port = 25")
+	case value == "submission":
+		s.Port = 587
+		r.took(n, what, "port = 587")
+	case value == "smtps", value == "submissions":
+		s.Port = 465
+		r.took(n, what, "port = 465")
+	default:
+		r.left(n, what, "it is no port")
+	}
+}
+
+// authority takes a file of certificates over.
+func (r *reader) authority(n int, s *Server, what, file string) {
+	if systemCAs(file) {
+		r.left(n, what, "notices uses the system's certificates by itself")
+		return
+	}
+	s.CAFile = file
+	r.took(n, what, "ca_file = %q", file)
+}
+
+// lax notes what it means here that a server was used without TLS, or without looking
+// at its certificate.
+func (r *reader) lax(n int, s *Server) {
+	what, why := "the certificate was not looked at", "notices verifies it first; take these out if that works"
+	switch {
+	case s.TLS == "":
+		s.Lax = true
+		what, why = "no TLS", "notices tries TLS first; take these out if the server has it"
+	case !s.Lax:
+		return
+	}
+	became := "allow_non_secure = true"
+	if s.Login != "" {
+		became += ", allow_non_secure_login = true"
+	}
+	r.took(n, what, "%s", became)
+	r.because(why)
+}
+
+// shellWords splits a line by the quoting rules of the shell. It is false when a quote
+// is not closed.
+func shellWords(line string) ([]string, bool) {
+	var words []string
+	var word strings.Builder
+	in, quote := false, byte(0)
+	for i := 0; i < len(line); i++ {
+		c := line[i]
+		switch {
+		case quote == '\'' && c != '\'', quote == '"' && c != '"' && c != '\\':
+			word.WriteByte(c)
+		case c == quote && quote != 0:
+			quote = 0
+		case c == '\\' && i+1 < len(line) && (quote == 0 || strings.IndexByte("\"\\$`", line[i+1]) >= 0):
+			i++
+			word.WriteByte(line[i])
+			in = true
+		case c == '\\':
+			word.WriteByte(c)
+			in = true
+		case c == '\'', c == '"':
+			quote, in = c, true
+		case c == ' ', c == '\t':
+			if in {
+				words = append(words, word.String())
+				word.Reset()
+				in = false
+			}
+		default:
+			word.WriteByte(c)
+			in = true
+		}
+	}
+	if in {
+		words = append(words, word.String())
+	}
+	return words, quote == 0
+}
