@@ -214,3 +214,18 @@ func TestExpiredAfterNoAnswerMayHaveArrived(t *testing.T) {
 		t.Errorf("not told that it may have arrived:\n%s", text)
 	}
 }
+
+// TestWhatTheSenderAskedFor: RFC 3461, RET and ENVID.
+func TestWhatTheSenderAskedFor(t *testing.T) {
+	got := compose(t, about(Failed, []string{"reader@example.net"}, []spool.Outcome{noSuchUser}, func(e *spool.Envelope) {
+		e.EnvelopeID, e.ReturnHeaders = "run-7+x", true
+	}))
+	for _, want := range []string{"Original-Envelope-Id: run-7+x\r\n", "text/rfc822-headers", "Subject: =?utf-8?Q?Overdue"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no %q in\n%s", want, got)
+		}
+	}
+	if strings.Contains(got, "bring it back") {
+		t.Error("the body comes back")
+	}
+}

@@ -21,7 +21,7 @@ const fromField = "From: "
 // whole says whether the original goes back as a whole. Who is only warned still
 // has it coming.
 func (r *Report) whole() bool {
-	return r.Kind == Failed && r.Original.Size() <= maxWhole
+	return r.Kind == Failed && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders
 }
 
 // originalHeader is what is taken from the original's header.

@@ -18,6 +18,9 @@ func (c *composer) statusPart() {
 	env := &c.r.Record.Envelope
 	c.field("Reporting-MTA", "dns; "+hostname(c.site.Hostname))
 	c.field("X-Notices-Queue-ID", string(env.ID))
+	if env.EnvelopeID != "" {
+		c.field("Original-Envelope-Id", env.EnvelopeID)
+	}
 	if env.Ref != "" {
 		c.field("X-Notices-Ref", env.Ref)
 	}
@@ -32,7 +35,8 @@ func (c *composer) statusPart() {
 func (c *composer) recipient(r *spool.Recipient) {
 	address := c.typed(r.Address)
 	c.field("Final-Recipient", address)
-	// There is no alias between: what the caller gave is what was sent to.
+	// Aliases are followed before a message is stored: what the envelope has is what was
+	// sent to.
 	c.field("Original-Recipient", address)
 	c.field("Action", c.action())
 	c.field("Status", status(c.r.Kind, r.Outcome))

@@ -105,14 +105,14 @@ func parseMailbox(piece string) (mailbox, bool) {
 	}
 	if len(piece) <= maxStrict {
 		if a, err := mail.ParseAddress(piece); err == nil {
-			return mailbox{raw: piece, address: requote(a.Address), name: a.Name}, true
+			return mailbox{raw: piece, address: Requote(a.Address), name: a.Name}, true
 		}
 	}
 	return looseMailbox(piece)
 }
 
-// requote puts the quotes back that net/mail took off a local part.
-func requote(address string) string {
+// Requote puts the quotes back that a reader of addresses took off a local part.
+func Requote(address string) string {
 	i := strings.LastIndexByte(address, '@')
 	if i < 0 || spool.CheckAddress(address) == nil {
 		return address

@@ -31,6 +31,7 @@ func (j *job) arguments() error {
 		return badUsage("the reference %s is not one line of text of at most %d octets", quote(j.r.Ref), maxRef)
 	}
 	j.env.Ref = j.r.Ref
+	j.env.Notify, j.env.ReturnHeaders, j.env.EnvelopeID = j.r.Notify, j.r.ReturnHeaders, j.r.EnvelopeID
 	if j.r.Expires < 0 {
 		return badUsage("the message would have expired before it is queued: %s", j.r.Expires)
 	}
@@ -60,6 +61,9 @@ func (j *job) sender() error {
 	if sender == "" {
 		return nil
 	}
+	if given := j.asArgument(sender); len(given) == 1 {
+		sender = given[0]
+	}
 	sender, err := j.qualify(sender)
 	if err != nil {
 		return err
@@ -76,28 +80,49 @@ func (j *job) sender() error {
 
 // recipient adds one recipient of the command line.
 func (j *job) recipient(arg string) error {
-	addresses := []string{arg}
-	if j.r.Qualify && strings.ContainsAny(arg, "<, ") && !hasControl(arg) {
-		// Callers of sendmail give what stands in a header, too.
-		addresses = addresses[:0]
-		for box := range mailboxes(arg) {
-			addresses = append(addresses, box.address)
-		}
-		if len(addresses) == 0 {
-			return badUsage("the recipient %s is malformed", quote(arg))
-		}
+	given := j.asArgument(arg)
+	if len(given) == 0 {
+		return badUsage("the recipient %s is malformed", quote(arg))
 	}
-	for _, address := range addresses {
-		address, err := j.qualify(address)
+	for _, address := range given {
+		bad, err := j.addRecipient(address)
 		if err != nil {
 			return err
 		}
+		if bad != nil {
+			return badUsage("a recipient is malformed: %s; nothing was queued", bad)
+		}
+	}
+	return nil
+}
+
+// asArgument are the addresses in an argument. Callers of sendmail give what stands in
+// a header, too.
+func (j *job) asArgument(arg string) []string {
+	if !j.r.Qualify || !strings.ContainsAny(arg, "<, ") || hasControl(arg) {
+		return []string{arg}
+	}
+	var addresses []string
+	for box := range mailboxes(arg) {
+		addresses = append(addresses, box.address)
+	}
+	return addresses
+}
+
+// addRecipient adds an address, or those that a name of this machine stands for. bad
+// is what is wrong with it, for a caller who knows whose fault that is.
+func (j *job) addRecipient(address string) (bad, err error) {
+	addresses, err := j.local(address)
+	if err != nil {
+		return nil, err
+	}
+	for _, address := range addresses {
 		if err := checkAddress(address); err != nil {
-			return badUsage("a recipient is malformed: %s; nothing was queued", err)
+			return err, nil
 		}
 		j.to.add(address)
 	}
-	return nil
+	return nil, nil
 }
 
 // qualify gives a name without a domain the site's.

@@ -95,6 +95,9 @@ func (b *body) end() error {
 
 // recode writes the message once more, with its long lines re-encoded.
 func (j *job) recode(b *body) error {
+	if j.r.ID != "" {
+		return badMessage("%s, and it was to have none", lineIs(b.where, b.longest))
+	}
 	first := j.out
 	var src io.ReaderAt = bytes.NewReader(first.buf)
 	size := int64(len(first.buf))

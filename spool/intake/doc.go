@@ -45,7 +45,8 @@
 // Resent-To, Resent-Cc and Resent-Bcc if one of these is there (RFC 5322 section
 // 3.6.6). Addresses are read as net/mail reads them, and where it gives up, by a
 // reader of our own that takes what callers really send (see addresses). What that
-// cannot read is refused, never guessed and never dropped.
+// cannot read is refused, never guessed and never dropped. With Request.Qualify, which is
+// sendmail's, a name without a domain is one of this machine: aliases.go.
 //
 // # rewrite_from
 //
@@ -55,4 +56,10 @@
 // original From goes to Reply-To unless there is one, and a Sender field, which would
 // contradict, is removed. The envelope sender becomes the site's address and returns
 // go to the original one; a null sender stays null, or returns would come to life.
+//
+// # Many at once
+//
+// Bulk is for imports: it prepares messages one by one and commits them by the hundred,
+// so that they share their syncs, and by the notes of the spool (spool.Noted) it knows
+// which ones an earlier run queued. Mbox reads where such messages often come from.
 package intake

@@ -60,6 +60,9 @@ func (j *job) ownFrom() (string, error) {
 		}
 	}
 	name := site.Name
+	if j.r.FromSender && !site.RewriteFrom && j.env.Sender != "" && !sameAddress(j.env.Sender, address) {
+		name, address = "", j.env.Sender
+	}
 	if j.r.FullName != "" && !site.FixedName {
 		name = j.r.FullName
 	}

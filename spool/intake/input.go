@@ -63,7 +63,7 @@ func (n *input) header(lenient bool) (*header, error) {
 	if err := n.fill(); err != nil {
 		return nil, err
 	}
-	if len(n.buf) == 0 {
+	if len(n.buf) == 0 && !lenient {
 		return nil, badMessage("the message is empty")
 	}
 	if bytes.IndexByte(n.buf, '\n') < 0 {

@@ -21,13 +21,22 @@ type Site struct {
 	FixedName bool
 }
 
+// Store is the part of spool.Store that mail is taken in with.
+type Store interface {
+	New(ctx context.Context, id spool.ID) (spool.Draft, error)
+	Commit(ctx context.Context, drafts ...spool.Draft) (n int, err error)
+}
+
 // Intake stores messages. It is safe for concurrent use.
 type Intake struct {
-	Store   spool.Store
+	Store   Store
 	Site    Site
 	MaxSize int64            // [spool] max_message_size, in octets as given; 0: no limit
 	Now     func() time.Time // nil: time.Now
 	Log     *maillog.Log     // nil: silent
+	// Aliases is the file that says who the names are that Request.Qualify is about, in
+	// the form of aliases(5); empty: there is none.
+	Aliases string
 }
 
 // Request is one message and what was said about it.
@@ -42,12 +51,25 @@ type Request struct {
 	Expires    time.Duration // from now; 0: [retry] give_up decides
 	Body       io.Reader     // the message
 
-	// Qualify gives names without @ the domain of the site's address (sendmail).
+	// Qualify takes names without @ for those of this machine, as sendmail does: Aliases
+	// say who that is, else they get the domain of the site's address.
 	Qualify bool
+	// FromSender makes Sender the From that is added, where there is one (sendmail).
+	FromSender bool
 	// Lenient lets the body begin where no header field does, instead of refusing it.
 	Lenient bool
 	// FullName is for a From that is added (sendmail -F); empty: the site's name.
 	FullName string
+	// As in the envelope (sendmail -N, -R, -V).
+	Notify        string
+	ReturnHeaders bool
+	EnvelopeID    string
+
+	// ID and QueuedAt are those of a message that was taken in before, elsewhere, and
+	// comes through once more (package drop); empty: it is new. Such a message must be
+	// canonical, so that nothing in it would have to be re-encoded.
+	ID       spool.ID
+	QueuedAt time.Time
 }
 
 // Accept stores a message. When it returns no error the message is durable; else
@@ -75,7 +97,10 @@ func (in *Intake) Prepare(ctx context.Context, r Request) (spool.Draft, error) {
 
 // Draft is Prepare and the envelope that was sealed, for the log.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
-	j := &job{in: in, r: r, ctx: ctx, now: in.now()}
+	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt}
+	if j.now.IsZero() {
+		j.now = in.now()
+	}
 	d, err := j.run()
 	if err != nil {
 		j.out.abort()
@@ -100,10 +125,14 @@ type job struct {
 	env spool.Envelope
 	out *sink
 	to  recipients
+
+	aliases map[string]string // by name in lower case; nil: not read yet
 }
 
 func (j *job) run() (spool.Draft, error) {
-	j.env.ID = spool.NewID(j.now)
+	if j.env.ID = j.r.ID; j.env.ID == "" {
+		j.env.ID = spool.NewID(j.now)
+	}
 	j.env.QueuedAt = j.now.UTC().Truncate(time.Second)
 	j.out = &sink{ctx: j.ctx, store: j.in.Store, id: j.env.ID}
 	if err := j.arguments(); err != nil {

@@ -68,14 +68,13 @@ func (j *job) headerRecipients(h *header) error {
 
 func (j *job) fieldRecipients(name, value string) error {
 	for box := range mailboxes(value) {
-		address, err := j.qualify(box.address)
+		bad, err := j.addRecipient(box.address)
 		if err != nil {
 			return err
 		}
-		if err := checkAddress(address); err != nil {
-			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, err)
+		if bad != nil {
+			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, bad)
 		}
-		j.to.add(address)
 	}
 	return nil
 }

@@ -16,7 +16,7 @@ const pieceSize = 64 << 10
 // made when the first piece is full: a small message that is refused leaves no trace.
 type sink struct {
 	ctx      context.Context
-	store    spool.Store
+	store    Store
 	id       spool.ID
 	buf      []byte
 	draft    spool.Draft // nil: all of the message is in buf

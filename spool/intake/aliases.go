@@ -1,0 +1,218 @@
+package intake
+
+import (
+	"errors"
+	"io"
+	"io/fs"
+	"iter"
+	"os"
+	"strings"
+)
+
+// Names of this machine, as root in cron's "To: root", have no mailbox on a machine
+// that only sends. /etc/aliases says who reads their mail; every sendmail keeps to it.
+// Only addresses and other names count here. A program, a file or an :include: is left
+// out with a warning: this program starts none, and writes into no mailbox. Warned of
+// and left out, too, is what cannot be read: a mistake in the file loses no mail.
+
+// maxAliases is how much of the file is read, in octets.
+const maxAliases = 1 << 20
+
+// local is what an address stands for: itself, or, when it is a name of this machine,
+// whom the aliases name, or else the name at the site's domain.
+func (j *job) local(address string) ([]string, error) {
+	name, ok := j.localName(address)
+	if !ok {
+		return []string{address}, nil
+	}
+	e := expansion{j: j, seen: make(map[string]bool)}
+	if err := e.name(name); err != nil || len(e.found) > 0 {
+		return e.found, err
+	}
+	in := j.in.Aliases
+	j.in.Log.Trouble(in+": "+quote(name)+" leads to nobody who can be written to: its mail goes to the site's domain", nil)
+	address, err := j.qualify(name)
+	return []string{Requote(address)}, err
+}
+
+// localName is the name in an address without a domain. With @localhost it is one
+// if there is an alias for it; the domain is then as good as none.
+func (j *job) localName(address string) (string, bool) {
+	if !j.r.Qualify || address == "" {
+		return "", false
+	}
+	i := strings.LastIndexByte(address, '@')
+	if i < 0 {
+		return unquoted(address), true
+	}
+	name := unquoted(address[:i])
+	if name == "" || !strings.EqualFold(address[i+1:], "localhost") {
+		return "", false
+	}
+	e := expansion{j: j}
+	_, ok := e.value(name)
+	return name, ok
+}
+
+// expansion follows the aliases of one recipient.
+type expansion struct {
+	j     *job
+	seen  map[string]bool // names in lower case: each is followed once, so a loop ends
+	found []string
+}
+
+// value is what the file says about a name; the case of letters does not count.
+func (e *expansion) value(name string) (string, bool) {
+	if e.j.aliases == nil {
+		e.j.readAliases()
+	}
+	value, ok := e.j.aliases[strings.ToLower(name)]
+	return value, ok
+}
+
+// name adds what a name stands for. A name that stands for itself, too, is final.
+func (e *expansion) name(name string) error {
+	value, ok := e.value(name)
+	key := strings.ToLower(name)
+	if !ok || e.seen[key] {
+		return e.final(name)
+	}
+	e.seen[key] = true
+	for piece := range aliasPieces(value) {
+		if err := e.piece(name, piece); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// final adds a name at the site's domain.
+func (e *expansion) final(name string) error {
+	address, err := e.j.qualify(name)
+	if err == nil {
+		e.found = append(e.found, Requote(address))
+	}
+	return err
+}
+
+// piece adds one of the addresses that the alias name has.
+func (e *expansion) piece(name, piece string) error {
+	bare := unquoted(piece)
+	switch {
+	case strings.HasPrefix(bare, "|"), strings.HasPrefix(bare, "/"), strings.HasPrefix(bare, ":"):
+		e.leaveOut(name, piece, "notices sends mail, it starts no program and writes to no file")
+		return nil
+	case strings.HasPrefix(piece, `\`) && !strings.Contains(piece, "@"):
+		return e.final(piece[1:]) // not to be looked up again
+	}
+	box, _ := parseMailbox(piece)
+	if inner, ok := e.j.localName(box.address); ok {
+		return e.name(inner)
+	}
+	if err := checkAddress(box.address); err != nil {
+		e.leaveOut(name, piece, err.Error())
+		return nil
+	}
+	e.found = append(e.found, box.address)
+	return nil
+}
+
+func (e *expansion) leaveOut(name, piece, why string) {
+	in := e.j.in
+	in.Log.Trouble(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
+}
+
+// readAliases reads the file. That there is none is as good as one with nothing in it.
+func (j *job) readAliases() {
+	j.aliases = map[string]string{}
+	if j.in.Aliases == "" {
+		return
+	}
+	f, err := os.Open(j.in.Aliases)
+	if err == nil {
+		defer f.Close()
+		var text []byte
+		if text, err = io.ReadAll(io.LimitReader(f, maxAliases)); err == nil {
+			j.aliases = parseAliases(string(text))
+		}
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		j.in.Log.Trouble("the aliases cannot be read", err)
+	}
+}
+
+// parseAliases reads the lines of an aliases file, aliases(5): the first that names a
+// name counts, and a line that begins with a blank goes on with the one before.
+func parseAliases(text string) map[string]string {
+	found := make(map[string]string)
+	last, known := "", false // the name that a line with a blank in front belongs to
+	for line := range strings.Lines(text) {
+		line = strings.TrimRight(line, "\r\n")
+		bare := strings.Trim(line, " \t")
+		switch {
+		case bare == "" || bare[0] == '#':
+		case line[0] == ' ' || line[0] == '\t':
+			if last != "" && !known {
+				found[last] += " " + bare
+			}
+		default:
+			name, value, ok := cutAlias(line)
+			if last = ""; !ok {
+				continue
+			}
+			last = strings.ToLower(name)
+			if _, known = found[last]; !known {
+				found[last] = value
+			}
+		}
+	}
+	return found
+}
+
+// cutAlias cuts a line at the colon behind the name, which may be quoted.
+func cutAlias(line string) (name, value string, ok bool) {
+	n := 0
+	if line[0] == '"' {
+		n = quotedString(line)
+	}
+	i := strings.IndexByte(line[n:], ':')
+	if i < 0 {
+		return "", "", false
+	}
+	name = unquoted(strings.Trim(line[:n+i], " \t"))
+	return name, strings.Trim(line[n+i+1:], " \t"), name != ""
+}
+
+// aliasPieces cuts a value at its commas.
+func aliasPieces(value string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		scan, start := scanner{s: value}, 0
+		for {
+			t := scan.next()
+			if t.kind != ',' && t.kind != end {
+				continue
+			}
+			if piece := strings.Trim(value[start:t.start], " \t"); piece != "" && !yield(piece) {
+				return
+			}
+			if start = scan.at; t.kind == end {
+				return
+			}
+		}
+	}
+}
+
+// unquoted takes the quotes of a quoted string off.
+func unquoted(s string) string {
+	if len(s) < 2 || s[0] != '"' || quotedString(s) != len(s) {
+		return s
+	}
+	var b strings.Builder
+	for i := 1; i < len(s)-1; i++ {
+		if s[i] == '\\' && i+1 < len(s)-1 {
+			i++
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,166 @@
+package intake
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"notices/spool/maillog"
+)
+
+const sampleAliases = `# what Debian writes, and what people add
+mailer-daemon: postmaster
+postmaster: root
+nobody:root
+root:	admin@example.net,
+	"Second Admin" <second@example.net>,
+
+# a comment does not end what goes on below it
+	third@example.net
+Webmaster: root, web@example.net
+loop: pool
+pool: loop
+me: \me, copy@example.net
+mine: mine, copy@example.net
+"two words": two@example.net
+spaces : spaces@example.net
+prog: |/usr/bin/procmail
+quoted: "|/usr/bin/vacation me"
+null: /dev/null
+list: :include:/etc/list
+mixed: |prog, /var/mail/x, kept@example.net
+broken: a@@b, kept@example.net
+here: root@localhost
+twice: first@example.net
+twice: second@example.net
+	more@example.net
+quote: "john smith"
+empty:
+no colon here
+: nobody@example.net
+`
+
+// TestAliases: whom mail to a name of this machine goes to.
+func TestAliases(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	if err := os.WriteFile(path, []byte(sampleAliases), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	root := []string{"admin@example.net", "second@example.net", "third@example.net"}
+	for name, want := range map[string][]string{
+		"root":               root,
+		"ROOT":               root,
+		"nobody":             root,
+		"Mailer-Daemon":      root,
+		"root@localhost":     root,
+		"here":               root,
+		"webmaster":          append(slices.Clone(root), "web@example.net"),
+		"loop":               {"loop@example.org"},
+		"me":                 {"me@example.org", "copy@example.net"},
+		"mine":               {"mine@example.org", "copy@example.net"},
+		`"two words"`:        {"two@example.net"},
+		"spaces":             {"spaces@example.net"},
+		"mixed":              {"kept@example.net"},
+		"broken":             {"kept@example.net"},
+		"twice":              {"first@example.net"},
+		"quote":              {`"john smith"@example.org`},
+		"stranger":           {"stranger@example.org"},
+		"stranger@localhost": {"stranger@localhost"}, // that there is such a host, the caller said
+		"root@example.net":   {"root@example.net"},
+		// What leads to no mail at all is as if it were not there: nothing is lost.
+		"prog":   {"prog@example.org"},
+		"quoted": {"quoted@example.org"},
+		"null":   {"null@example.org"},
+		"list":   {"list@example.org"},
+		"empty":  {"empty@example.org"},
+	} {
+		d := newDesk(site)
+		d.Aliases = path
+		argument := d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{name}, Qualify: true})
+		if !slices.Equal(argument.Recipients, want) {
+			t.Errorf("%s goes to %v, want %v", name, argument.Recipients, want)
+		}
+		header := d.must(t, Request{Body: strings.NewReader("To: " + name + "\n\n"), FromHeader: true, Qualify: true})
+		if !slices.Equal(header.Recipients, want) {
+			t.Errorf("To: %s goes to %v, want %v", name, header.Recipients, want)
+		}
+	}
+}
+
+// TestAliasesAreForSendmail: enqueue and import never take a name for one of this
+// machine; and where there is no file, there are no aliases.
+func TestAliasesAreForSendmail(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	d := newDesk(site)
+	d.Aliases = path
+	name := Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root"}, Qualify: true}
+	if got := d.must(t, name).Recipients; !slices.Equal(got, []string{"root@example.org"}) {
+		t.Errorf("without the file: %v", got)
+	}
+	if err := os.WriteFile(path, []byte("root: admin@example.net\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	strict := newDesk(site)
+	strict.Aliases = path
+	strict.refused(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root"}})
+}
+
+// TestAliasesNeedNoDomain: who is named by an alias needs no [site] address.
+func TestAliasesNeedNoDomain(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	if err := os.WriteFile(path, []byte("root: admin@example.net\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(Site{Hostname: "desk.example.org"})
+	d.Aliases = path
+	r := Request{Sender: pointer("a@example.org"), FromSender: true, Qualify: true}
+	r.Recipients, r.Body = []string{"root"}, strings.NewReader("From: a@example.org\n\n")
+	d.must(t, r)
+	r.Recipients, r.Body = []string{"other"}, strings.NewReader("From: a@example.org\n\n")
+	if e := newDesk(Site{}).refused(t, r); e.Kind != BadConfig {
+		t.Errorf("without a domain: %v", e)
+	}
+}
+
+// TestAliasesThatAreLeftOut are told of.
+func TestAliasesThatAreLeftOut(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	if err := os.WriteFile(path, []byte(sampleAliases), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	d := newDesk(site)
+	d.Aliases, d.Log = path, maillog.New(&log, maillog.Trouble)
+	d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"mixed", "list"}, Qualify: true})
+	for _, want := range []string{"|prog", "/var/mail/x", ":include:/etc/list", "no program", "leads to nobody"} {
+		if !strings.Contains(log.String(), want) {
+			t.Errorf("the log has no %q:\n%s", want, log.String())
+		}
+	}
+}
+
+// FuzzAliases: whatever the file has in it, no panic, no endless loop, somebody comes
+// out, and never more than the file names.
+func FuzzAliases(f *testing.F) {
+	f.Add(sampleAliases, "root")
+	f.Add("a: b\nb: a, c\n\tc@example.net", "a")
+	f.Add("\"a: b", "\"a")
+	f.Add("a: \"|x\", (b, \\c", "a")
+	f.Add(" x\n:\n\"\": \"\"\n", "")
+	f.Fuzz(func(t *testing.T, text, name string) {
+		in := &Intake{Site: site}
+		j := &job{in: in, r: Request{Qualify: true}, aliases: parseAliases(text)}
+		found, err := j.local(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(found) == 0 {
+			t.Error("nobody")
+		}
+		if len(found) > len(text)+1 {
+			t.Errorf("%d recipients of %d octets", len(found), len(text))
+		}
+	})
+}

@@ -1,0 +1,88 @@
+package intake
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+// sendmail is a request as callers of sendmail make it.
+func sendmail(sender *string, text string, recipients ...string) Request {
+	return Request{
+		Sender: sender, Recipients: recipients, Body: strings.NewReader(text),
+		Qualify: true, Lenient: true, FromSender: true,
+	}
+}
+
+// TestAddedFrom: whose name and address a message without a From shows.
+func TestAddedFrom(t *testing.T) {
+	named := func(r Request) Request {
+		r.FullName = "Night Desk"
+		return r
+	}
+	rewriting := site
+	rewriting.RewriteFrom = true
+	for name, c := range map[string]struct {
+		site Site
+		r    Request
+		want string
+	}{
+		"nobody's":      {site, sendmail(nil, "x", "a@example.net"), `"Springfield Public Library" <library@example.org>`},
+		"a sender's":    {site, sendmail(pointer("desk@example.org"), "x", "a@example.net"), "desk@example.org"},
+		"a named one's": {site, named(sendmail(pointer("desk"), "x", "a@example.net")), `"Night Desk" <desk@example.org>`},
+		"a name's":      {site, named(sendmail(nil, "x", "a@example.net")), `"Night Desk" <library@example.org>`},
+		"no sender's":   {site, sendmail(pointer(""), "x", "a@example.net"), `"Springfield Public Library" <library@example.org>`},
+		"a rewriter's":  {rewriting, sendmail(pointer("desk@example.org"), "x", "a@example.net"), `"Springfield Public Library" <library@example.org>`},
+	} {
+		q := newDesk(c.site).must(t, c.r)
+		if !strings.Contains(q.text, "From: "+c.want+"\r\n") {
+			t.Errorf("%s: no From: %s in\n%s", name, c.want, q.text)
+		}
+	}
+}
+
+// TestArgumentsOfSendmail may be what stands in a header.
+func TestArgumentsOfSendmail(t *testing.T) {
+	q := newDesk(site).must(t, sendmail(pointer("Desk <desk>"), "", "A <a@example.net>, b", "<c@example.net>"))
+	if want := []string{"a@example.net", "b@example.org", "c@example.net"}; !slices.Equal(q.Recipients, want) || q.Sender != "desk@example.org" {
+		t.Errorf("from %s to %v", q.Sender, q.Recipients)
+	}
+	if _, body := q.parts(); body != "" {
+		t.Errorf("an empty message has the body %q", body)
+	}
+	for _, bad := range []string{"a@b@c", "<>", "a@example.net> SIZE=1", "a\r\nb"} {
+		if e := newDesk(site).refused(t, sendmail(nil, "x", bad)); e.Kind != BadUsage {
+			t.Errorf("%q: %v", bad, e)
+		}
+	}
+	if e := newDesk(site).refused(t, sendmail(pointer("a@b@c"), "x", "a@example.net")); e.Kind != BadUsage {
+		t.Errorf("sender: %v", e)
+	}
+}
+
+// TestWhatTheSenderAskedFor is in the envelope.
+func TestWhatTheSenderAskedFor(t *testing.T) {
+	r := sendmail(nil, "x", "a@example.net")
+	r.Notify, r.ReturnHeaders, r.EnvelopeID = "never", true, "run-7"
+	if q := newDesk(site).must(t, r); q.Notify != "never" || !q.ReturnHeaders || q.EnvelopeID != "run-7" {
+		t.Errorf("%+v", q.Envelope)
+	}
+}
+
+// TestCheckEnvelope: what is wrong is said before there is a message.
+func TestCheckEnvelope(t *testing.T) {
+	d := newDesk(site)
+	if err := d.CheckEnvelope(Request{Sender: pointer("a@example.org"), Recipients: []string{"b@example.net"}}); err != nil {
+		t.Error(err)
+	}
+	for _, r := range []Request{
+		{Sender: pointer("a@@example.org")},
+		{Sender: pointer(""), Recipients: []string{"b@example..net"}},
+		{Sender: pointer(""), Recipients: []string{"root"}},
+	} {
+		if d.CheckEnvelope(r) == nil {
+			t.Errorf("%+v is taken", r)
+		}
+	}
+	d.empty(t)
+}

@@ -1,0 +1,29 @@
+// Package submission takes mail in by SMTP (RFC 5321, RFC 6409) and hands it to
+// package intake: `sendmail -bs` speaks it on standard input and output, with a
+// program of this machine on the other side. 250 after the final dot means what exit
+// status 0 of enqueue means: message and envelope survive a power cut.
+//
+// The protocol is go-smtp's. Between it and the wire lies a filter (wire.go) that
+// reads line by line and thus knows commands from message text:
+//
+//   - CHUNKING, which go-smtp always offers, is not: a BDAT whose length counts LF as
+//     one octet and a line end that is made CRLF do not go together.
+//   - A command line has a limit of its own. go-smtp's would hold for the lines of
+//     messages, too, and intake re-encodes those, however long they are.
+//   - With a program of this machine (Options.Local) lines may end in LF, as every
+//     sendmail has it, and an address may be a name without a domain.
+//
+// # Smuggling
+//
+// What ends a message must be the same for both sides, or what is text to the one is a
+// command to the other. Only CRLF . CRLF ends it, as RFC 5321 section 4.1.1.4 has it. A
+// local program that writes LF is known by its first line, and from then on LF will do; who
+// begins with CRLF is held to CRLF, so that "LF . LF" in a patron's text, which such a
+// program has no reason to guard, stays text. Else a bare LF ends a line like CRLF, and
+// the dot behind it that was put before another is taken off: Python's smtplib hands in
+// such messages. That is what Postfix does ("normalize"), too. And when reading a message
+// fails the connection is closed, because go-smtp would read the rest of it as commands.
+//
+// A server for the network has to add what is not here: TLS, AUTH, time limits, and how
+// many may be connected at once.
+package submission
