@@ -159,8 +159,7 @@ func (j *job) attempt(ctx context.Context) error {
 	}
 	switch {
 	case d.Wait == spool.Limited && !j.begun:
-		j.limited.Add(1)
-		return nil
+		return j.limit(d)
 	case d.Wait == spool.Stopped:
 		return j.stayDue()
 	case d.Wait == spool.NoServer && !j.begun:
@@ -178,7 +177,7 @@ func (j *job) stayDue() error {
 	if !j.begun {
 		return nil
 	}
-	return j.append(spool.Event{Kind: spool.Postpone, At: j.now(), Next: j.scheduled, Note: "the flush was stopped before it was sent"}, spool.Lazy)
+	return j.untried("the flush was stopped before it was sent")
 }
 
 // nextAttempt numbers attempts and the ends that come without one (a return by

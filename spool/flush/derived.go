@@ -99,7 +99,7 @@ func (e *engine) sendReports(ctx context.Context, reports []spool.Entry) {
 		e.stop(err)
 		return
 	}
-	e.round(ctx, reports, func(ctx context.Context, report spool.Entry) {
+	e.round(ctx, pileOf(reports), func(ctx context.Context, report spool.Entry) {
 		o, _ := originOf(report.ID)
 		if entry := about[o.id]; entry.ID == "" || e.finishOrigin(o, entry) {
 			e.serve(ctx, report)

@@ -12,19 +12,20 @@ import (
 
 // found is what one listing gave a run to do.
 type found struct {
-	messages []spool.Entry
+	messages *pile
 	reports  []spool.Entry // ids derived from another message's, which may have to be finished first
 	held     []spool.Entry // held, and their --expires may be over
 	unknown  []spool.ID
 }
 
 // any reports whether there is something to do.
-func (f *found) any() bool { return len(f.messages)+len(f.held)+len(f.reports) > 0 }
+func (f *found) any() bool { return f.messages.n+len(f.held)+len(f.reports) > 0 }
 
 // find lists the spool once and keeps what is to be done, in random order: not
 // all machines, nor all runs, shall begin with the same message.
 func (e *engine) find(ctx context.Context) (*found, error) {
-	f := &found{}
+	f := &found{messages: &pile{}}
+	due := 0
 	wanted := map[spool.ID]bool{}
 	for _, id := range e.IDs {
 		wanted[id] = true
@@ -42,7 +43,8 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 				f.held = append(f.held, entry)
 			}
 		case e.All || e.Policy.Due(entry.Next, now):
-			f.messages = append(f.messages, entry)
+			due++
+			e.addDue(f, entry, due)
 		}
 		return true
 	})
@@ -56,6 +58,16 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 	return f, nil
 }
 
+// addDue takes the n-th message that is due. Of more than Max, Max are kept, any with
+// the same chance (reservoir sampling: Knuth, TAOCP 3.4.2, algorithm R).
+func (e *engine) addDue(f *found, entry spool.Entry, n int) {
+	if e.Max <= 0 || n <= e.Max {
+		f.messages.add(entry)
+	} else if k := e.Random(int64(n)); k < int64(e.Max) {
+		*f.messages.at(int(k)) = entry
+	}
+}
+
 // addWanted takes a message that was asked for, unless a person holds it.
 func (e *engine) addWanted(f *found, entry spool.Entry) {
 	switch entry.State {
@@ -64,19 +76,35 @@ func (e *engine) addWanted(f *found, entry spool.Entry) {
 	case spool.StateFailed:
 		e.Log.Trouble(string(entry.ID), fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID))
 	default:
-		f.messages = append(f.messages, entry)
+		f.messages.add(entry)
 	}
 }
+
+// few ids that were not listed are looked up one by one, more by a listing of all.
+const few = 3
 
 // findMissing looks again for what was asked for and not listed: it may have
 // failed, or was renamed while the listing ran.
 func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]bool) error {
+	find := e.store.Find
+	if len(wanted) > few {
+		there, err := e.listAgain(ctx, wanted)
+		if err != nil {
+			return err
+		}
+		find = func(_ context.Context, id spool.ID) (spool.Entry, error) {
+			if entry, ok := there[id]; ok {
+				return entry, nil
+			}
+			return spool.Entry{}, spool.ErrGone
+		}
+	}
 	for _, id := range e.IDs {
 		if !wanted[id] {
 			continue
 		}
 		delete(wanted, id)
-		entry, err := e.store.Find(ctx, id)
+		entry, err := find(ctx, id)
 		switch {
 		case errors.Is(err, spool.ErrGone) || !id.Valid():
 			f.unknown = append(f.unknown, id)
@@ -89,24 +117,36 @@ func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]
 	return nil
 }
 
-// arrange shuffles, keeps Max, and puts the reports behind.
-func (e *engine) arrange(f *found) {
-	list := f.messages
-	for i := len(list) - 1; i > 0; i-- {
-		k := e.Random(int64(i) + 1)
-		list[i], list[k] = list[k], list[i]
+func (e *engine) listAgain(ctx context.Context, wanted map[spool.ID]bool) (map[spool.ID]spool.Entry, error) {
+	there := map[spool.ID]spool.Entry{}
+	add := func(entry spool.Entry) bool {
+		if wanted[entry.ID] {
+			there[entry.ID] = entry
+		}
+		return true
 	}
-	if e.Max > 0 && len(list) > e.Max {
-		list = list[:e.Max]
-	}
-	n := 0
-	for i := range list {
-		if _, ok := originOf(list[i].ID); !ok {
-			list[n], list[i] = list[i], list[n]
-			n++
+	// A listing may miss a message that is renamed while it runs.
+	for n := 0; n < 2 && len(there) < len(wanted); n++ {
+		if err := e.store.Scan(ctx, add); err != nil {
+			return nil, err
+		}
+		if err := e.store.ScanFailed(ctx, add); err != nil {
+			return nil, err
 		}
 	}
-	f.messages, f.reports = list[:n:n], list[n:]
+	return there, nil
+}
+
+// arrange shuffles, keeps Max, and puts the reports aside, to go last.
+func (e *engine) arrange(f *found) {
+	f.messages.shuffle(e.Random)
+	if e.Max > 0 && f.messages.n > e.Max {
+		f.messages.n = e.Max
+	}
+	f.reports = f.messages.take(func(entry *spool.Entry) bool {
+		_, derived := originOf(entry.ID)
+		return derived
+	})
 }
 
 // Plan lists what Run would attempt now, oldest next send first, and writes nothing.
@@ -116,7 +156,10 @@ func Plan(ctx context.Context, o Options) ([]spool.Entry, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := slices.Concat(f.messages, f.reports)
+	list := slices.Clone(f.reports)
+	for i := range f.messages.n {
+		list = append(list, *f.messages.at(i))
+	}
 	slices.SortFunc(list, func(a, b spool.Entry) int {
 		if c := a.Next.Compare(b.Next); c != 0 {
 			return c

@@ -26,7 +26,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -68,6 +70,7 @@ type Options struct {
 	Now       func() time.Time      // nil: time.Now; its location is that of the times in reports
 	Random    func(n int64) int64   // uniform in [0, n), called by many goroutines; nil: math/rand/v2
 	Progress  func(done, total int) // called after each message, never twice at once; nil: not
+	HandIn    HandIn                // nil: there is nothing to take over
 
 	All bool       // everything not held, not only what is due
 	IDs []spool.ID // these, due or not
@@ -85,14 +88,14 @@ type engine struct {
 
 	down      atomic.Pointer[outage] // set: every server is paused, the rest is postponed
 	postponed atomic.Int64
-	limited   atomic.Int64
 	cut       atomic.Bool // the run ended before its work did
 
 	mu      sync.Mutex
 	tally   spool.Tally
-	made    []spool.Entry // reports stored in this run, to be sent at its end
-	fatal   error         // ends the run
-	trouble error         // the first trouble with one message; the run goes on
+	made    []spool.Entry  // reports stored in this run, to be sent at its end
+	fatal   error          // ends the run
+	trouble error          // the first trouble with one message; the run goes on
+	limited map[string]int // messages that a limit put off, by what it says
 	done    int
 	total   int
 }
@@ -115,7 +118,7 @@ func (e *engine) now() time.Time { return e.Now().UTC().Truncate(time.Second) }
 // servers said is no error.
 func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e := newEngine(ctx, o)
-	found, err := e.find(ctx)
+	found, err := e.takeAndFind(ctx)
 	if err != nil {
 		return spool.Tally{}, err
 	}
@@ -126,10 +129,10 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	}
 	e.repair(ctx)
 	e.round(ctx, found.messages, e.serve)
-	e.round(ctx, found.held, e.serveHeld)
+	e.round(ctx, pileOf(found.held), e.serveHeld)
 	e.sendReports(ctx, found.reports)
 	for made := e.takeMade(); len(made) > 0 && !e.stopped(ctx); made = e.takeMade() {
-		e.round(ctx, made, e.serveOwn)
+		e.round(ctx, pileOf(made), e.serveOwn)
 	}
 	return e.finish(ctx, found)
 }
@@ -147,18 +150,18 @@ func (e *engine) repair(ctx context.Context) {
 
 // round has visit called for each entry, by as many goroutines as the route takes
 // messages at once.
-func (e *engine) round(ctx context.Context, entries []spool.Entry, visit func(context.Context, spool.Entry)) {
-	e.addTotal(len(entries))
+func (e *engine) round(ctx context.Context, entries *pile, visit func(context.Context, spool.Entry)) {
+	e.addTotal(entries.n)
 	var next atomic.Int64
 	var wg sync.WaitGroup
-	for range min(max(e.Deliverer.Workers(), 1), len(entries)) {
+	for range min(max(e.Deliverer.Workers(), 1), entries.n) {
 		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(entries)); i = next.Add(1) - 1 {
+			for i := next.Add(1) - 1; i < int64(entries.n); i = next.Add(1) - 1 {
 				if e.stopped(ctx) {
 					e.cut.Store(true)
 					return
 				}
-				visit(ctx, entries[i])
+				visit(ctx, *entries.at(int(i)))
 				e.progress()
 			}
 		})
@@ -235,8 +238,8 @@ func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) 
 	if n := e.postponed.Load(); n > 0 {
 		e.Log.Postponed(int(n), e.down.Load().text())
 	}
-	if n := e.limited.Load(); n > 0 {
-		e.Log.Postponed(int(n), "a rate limit is used up; they stay due")
+	for _, why := range slices.Sorted(maps.Keys(e.limited)) {
+		e.Log.Postponed(e.limited[why], why+"; they stay due")
 	}
 	err := e.fatal
 	if err == nil {

@@ -73,7 +73,8 @@ func (j *job) resend(n int) error {
 
 // warn tells the sender once that the message is late.
 func (j *job) warn(failedAt time.Time) error {
-	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.rec.QueuedAt) < j.WarnAfter || j.rec.Envelope.ReturnAddress() == "" {
+	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.rec.QueuedAt) < j.WarnAfter ||
+		j.rec.Envelope.ReturnAddress() == "" || !j.rec.Envelope.Wants("delay") {
 		return nil
 	}
 	id := warningID(j.id())

@@ -101,6 +101,27 @@ func TestNoSenderGoesToFailed(t *testing.T) {
 	}
 }
 
+// TestSenderWantsNoReturn: RFC 3461. What nobody wants to hear of is kept all the same.
+func TestSenderWantsNoReturn(t *testing.T) {
+	for notify, told := range map[string]bool{"": true, "failure": true, "success,delay,failure": true, "never": false, "success": false, "delay": false} {
+		w := newWorld(t)
+		w.mail.answer = func(m *spool.Message, _ string) spool.Outcome {
+			if m.ID == "A" {
+				return noSuchUser
+			}
+			return delivered
+		}
+		w.put("A", func(e *spool.Envelope) { e.Notify = notify })
+		w.flush()
+		if returned := w.mail.accepted["A-1 desk@example.org"] == 1; returned != told {
+			t.Errorf("NOTIFY=%s: returned: %v", notify, returned)
+		}
+		if _, failed := w.list(); (len(failed) == 0) != told {
+			t.Errorf("NOTIFY=%s: failed messages: %v", notify, failed)
+		}
+	}
+}
+
 // Not before everybody is settled; and that the others got it does not make up for
 // the one of whom nobody was told.
 func TestNoSenderPartly(t *testing.T) {
@@ -236,9 +257,10 @@ func TestWarnAfter(t *testing.T) {
 
 func TestNoWarning(t *testing.T) {
 	for name, prepare := range map[string]func(*world){
-		"never":     func(w *world) { w.o.WarnAfter = 0; w.put("A", nil) },
-		"no sender": func(w *world) { w.put("A", nullSender) },
-		"fails":     func(w *world) { w.put("A", nil); w.mail.always(noSuchUser) },
+		"never":      func(w *world) { w.o.WarnAfter = 0; w.put("A", nil) },
+		"no sender":  func(w *world) { w.put("A", nullSender) },
+		"not wanted": func(w *world) { w.put("A", func(e *spool.Envelope) { e.Notify = "failure" }) },
+		"fails":      func(w *world) { w.put("A", nil); w.mail.always(noSuchUser) },
 	} {
 		w := newWorld(t)
 		w.o.WarnAfter = time.Hour

@@ -20,6 +20,12 @@ func (j *job) settle(ctx context.Context, d spool.Delivery) error {
 		return unwritable(j.claim.Remove(spool.Soon))
 	}
 	f := j.fold(ctx, now, d)
+	if f.off != nil {
+		j.putOff(*f.off)
+	}
+	if f.off != nil && len(f.event.Results) == 0 {
+		return j.untried(f.off.Reply.Text)
+	}
 	if err := j.append(f.event, f.durability(j.rec.Uncertain)); err != nil {
 		return err
 	}
@@ -51,7 +57,8 @@ type folded struct {
 	over, grace bool                  // what timeOver said
 
 	delivered, failed, uncertain bool
-	left                         bool // somebody is still to be served
+	left                         bool           // somebody is still to be served
+	off                          *spool.Outcome // a limit put somebody off, and is not counted
 }
 
 // fold makes one Result of the outcomes: equal ones are one answer, and what is not
@@ -65,17 +72,23 @@ func (j *job) fold(ctx context.Context, now time.Time, d spool.Delivery) *folded
 	if ctx.Err() == nil {
 		f.over, f.grace = j.timeOver(now, needsPerson(d))
 	}
-	for k, o := range d.Outcomes {
-		f.add(tidy(o, now), j.to[k])
+	for k := range d.Outcomes {
+		if o := &d.Outcomes[k]; o.Reason == spool.ReasonRate {
+			f.off = o
+			continue
+		}
+		f.add(tidy(d.Outcomes[k], now), j.to[k])
 	}
 	switch {
 	case f.left && f.uncertain:
 		f.event.Next = j.long(now)
 	case f.left:
 		f.event.Next = j.next(now)
+	case f.off != nil:
+		f.event.Next = j.scheduled // those who were put off stay due
 	}
 	// Grace stays until an attempt decides: the next one is the last.
-	f.event.Grace = f.left && (f.grace || j.rec.Grace)
+	f.event.Grace = f.left && (f.grace || j.rec.Grace) || f.off != nil && j.rec.Grace
 	return f
 }
 

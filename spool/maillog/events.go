@@ -25,6 +25,17 @@ func (l *Log) Queued(env *spool.Envelope) {
 	l.end()
 }
 
+// HandedIn: a user who may not write the spool had handed the message in. user is
+// the name that goes with uid; empty: it has none here.
+func (l *Log) HandedIn(id spool.ID, uid int, user string) {
+	if l.begin(All, "handed-in") {
+		l.text("id", string(id))
+		l.number("uid", int64(uid))
+		l.textIf("user", user)
+		l.end()
+	}
+}
+
 // sender shows the null sender as SMTP does.
 func (l *Log) sender(address string) {
 	if address == "" {

@@ -46,6 +46,8 @@ var events = []struct {
 	{"Queued", func(l *Log) {
 		l.Queued(&spool.Envelope{ID: id + "-2", Recipients: []string{"library@example.org"}, Size: 4120})
 	}},
+	{"HandedIn", func(l *Log) { l.HandedIn(id, 1002, "circulation") }},
+	{"HandedIn", func(l *Log) { l.HandedIn(id, 100_002, "") }},
 	{"Outcome", func(l *Log) { l.Outcome(id, 1, "ada@example.net", taken, time.Time{}) }},
 	{"Outcome", func(l *Log) { l.Outcome(id, 1, "ben@example.net", unknown, time.Time{}) }},
 	{"Outcome", func(l *Log) { l.Outcome(id, 1, "cy@example.com", greyed, next) }},

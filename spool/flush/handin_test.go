@@ -1,0 +1,81 @@
+package flush
+
+import (
+	"context"
+	"errors"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// handIn takes "late" over and notes how it was ended.
+func (w *world) handIn(begin, end error, ended *[]bool) HandIn {
+	return func(context.Context) (func(bool) error, error) {
+		if begin != nil {
+			return nil, begin
+		}
+		w.put("late", nil)
+		return func(due bool) error {
+			if len(w.mail.attempts) > 0 {
+				w.t.Error("something is attempted before the taking over is ended")
+			}
+			*ended = append(*ended, due)
+			return end
+		}, nil
+	}
+}
+
+// What was handed in is taken over before the listing, and goes out in the same run.
+func TestHandedInGoesOut(t *testing.T) {
+	w := newWorld(t)
+	var ended []bool
+	w.o.HandIn = w.handIn(nil, nil, &ended)
+	w.wants(1, 0, 0, 0)
+	if len(ended) != 1 || !ended[0] {
+		t.Errorf("ended: %v", ended)
+	}
+}
+
+// A listing with nothing due says so: then no folder needs to be synced.
+func TestNothingDueAfterHandIn(t *testing.T) {
+	w := newWorld(t)
+	var ended []bool
+	w.o.HandIn = w.handIn(nil, nil, &ended)
+	now := w.clock.Add(-2 * time.Minute) // "late" is due then
+	w.o.Now = func() time.Time { return now }
+	w.wants(0, 0, 0, 0)
+	if len(ended) != 1 || ended[0] {
+		t.Errorf("ended: %v", ended)
+	}
+}
+
+// What cannot be taken over, or be known to have left the drop, ends the run at once.
+func TestHandInFails(t *testing.T) {
+	for _, ending := range []bool{false, true} {
+		w := newWorld(t)
+		w.put("A", nil)
+		var ended []bool
+		w.o.HandIn = w.handIn(syscall.EIO, nil, &ended)
+		if ending {
+			w.o.HandIn = w.handIn(nil, syscall.EIO, &ended)
+		}
+		_, err := Run(t.Context(), w.o)
+		if !errors.Is(err, ErrSpool) || !errors.Is(err, syscall.EIO) || len(w.mail.attempts) != 0 || len(ended) != map[bool]int{true: 1}[ending] {
+			t.Errorf("ending %v: error %v, attempts %v, ended %v", ending, err, w.mail.attempts, ended)
+		}
+	}
+}
+
+// One that is told to stop while it waits for another flush has sent nothing and is no
+// failure of the spool.
+func TestStoppedWhileWaiting(t *testing.T) {
+	w := newWorld(t)
+	ctx, stop := context.WithCancel(t.Context())
+	w.o.HandIn = func(ctx context.Context) (func(bool) error, error) {
+		stop()
+		return nil, ctx.Err()
+	}
+	if _, err := Run(ctx, w.o); !errors.Is(err, context.Canceled) || errors.Is(err, ErrSpool) {
+		t.Errorf("error %v", err)
+	}
+}
