@@ -1,0 +1,81 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"time"
+
+	"notices/spool/delivery"
+	"notices/spool/delivery/smtpout"
+	"notices/spool/flush"
+	"notices/spool/schedule"
+)
+
+// machine is one of many, all alike.
+type machine struct {
+	clock  *clock
+	server *server
+	random *rand.Rand
+}
+
+// fires is when cron next does: in the first second of a minute. All machines' clocks
+// are right to the second, not better.
+func (m *machine) fires() time.Duration {
+	return m.clock.now.Truncate(time.Minute) + time.Minute + m.some(time.Second)
+}
+
+// some is a random part of d.
+func (m *machine) some(d time.Duration) time.Duration {
+	if d <= 0 {
+		return 0
+	}
+	return time.Duration(m.random.Int64N(int64(d)))
+}
+
+// site is a machine that runs the program: flush engine, route, SMTP client and
+// schedule are the real ones.
+type site struct {
+	machine
+	store *store
+	retry schedule.Policy
+	splay time.Duration // flush --splay
+	err   error
+}
+
+// cron calls flush once a minute as long as there is mail, whether or not the one
+// before has ended.
+func (m *site) cron() {
+	for len(m.store.byID) > 0 && m.err == nil {
+		m.clock.start(m.clock.now+m.some(m.splay), m.flush)
+		m.clock.sleep(m.fires())
+	}
+}
+
+// flush is one run of the program.
+func (m *site) flush() {
+	ctx := context.Background()
+	route := delivery.New(delivery.Options{Servers: []delivery.Server{m.smarthost()}, State: m.store.State(), Now: m.clock.time})
+	_, err := flush.Run(ctx, flush.Options{
+		Store:     m.store,
+		Deliverer: oneByOne{route},
+		Policy:    m.retry,
+		Now:       m.clock.time,
+		Random:    m.random.Int64N,
+	})
+	m.err = errors.Join(m.err, err, route.Close(ctx))
+}
+
+func (m *site) smarthost() delivery.Server {
+	return delivery.Server{Connections: 1, Server: smtpout.Server{
+		Name: "1", Host: "mail.example.org", Port: 25, AllowNonSecure: true,
+		Now: m.clock.time, Dial: m.server.dial,
+		Timeout: 24 * time.Hour, // of real time, which is of no interest
+	}}
+}
+
+// oneByOne hands messages to a route one after the other, so that each run of the
+// simulation does the same.
+type oneByOne struct{ flush.Deliverer }
+
+func (oneByOne) Workers() int { return 1 }

@@ -1,0 +1,102 @@
+// Command simulate shows what many machines do to their mail server that was away: how
+// much reaches it a minute and a second, and when it has everything. It prints a table,
+// and with -save draws man/many-machines.svg and writes the table into notices-flush(1).
+//
+// All machines queue the night's notices in the same minute; the server went away eight
+// minutes before, so that it comes back in the middle of an interval of those who try
+// every 15 minutes. What runs on the machines is the real thing, in simulated time:
+// flush engine, schedule, route with its circuit breaker, SMTP client. Not real are the
+// disk (store.go), the network and the server (server.go, session.go), the clock
+// (clock.go), and that each run has one connection instead of four, so that the same
+// seed gives the same figures.
+//
+// The others are a simple queue runner (runner.go) with the usual schedules: it tries
+// every message by itself. "With pauses" it takes the first failed connection for all
+// that is due, as the program does, which shows what that alone is worth. None of them
+// is a measurement of another program.
+//
+// A send is a message that was taken or a connection that was turned away. There are
+// two servers. One takes whatever comes, so that what is counted is what the machines
+// ask of it; the picture is of that one. The other is small: a hundred messages a
+// second, and a hundred connections at once, as Postfix has by default; what comes
+// beyond that is turned away with a 421.
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Where -save puts things, from the root of the module.
+const (
+	pictureFile = "man/many-machines.svg"
+	pageFile    = "man/notices-flush.1"
+	resultsFile = "scripts/simulate/testdata/many-machines.json"
+)
+
+func main() {
+	w := night
+	save := flag.Bool("save", false, "keep the results: in "+pictureFile+", "+pageFile+" and "+resultsFile)
+	flag.IntVar(&w.Machines, "machines", w.Machines, "`number` of machines")
+	flag.IntVar(&w.Messages, "messages", w.Messages, "`number` of messages on each")
+	flag.DurationVar(&w.Away, "away", w.Away, "how `long` the server is away")
+	flag.DurationVar(&w.Queued, "queued", w.Queued, "how `long` after that the messages are queued")
+	flag.Uint64Var(&w.Seed, "seed", w.Seed, "of all that is random")
+	flag.Parse()
+	if err := run(w, *save); err != nil {
+		fmt.Fprintln(os.Stderr, "simulate:", err)
+		os.Exit(1)
+	}
+}
+
+func run(w world, save bool) error {
+	both, err := w.both()
+	if err != nil {
+		return err
+	}
+	fmt.Print(both.table())
+	if !save {
+		return nil
+	}
+	text, err := json.Marshal(both)
+	if err != nil {
+		return err
+	}
+	if err := write(resultsFile, append(text, '\n')); err != nil {
+		return err
+	}
+	if err := write(pictureFile, both.Any.picture()); err != nil {
+		return err
+	}
+	page, err := os.ReadFile(pageFile)
+	if err != nil {
+		return err
+	}
+	if page, err = withTable(page, both.table()); err != nil {
+		return err
+	}
+	return write(pageFile, page)
+}
+
+// withTable is the manual page with another table: the display that begins as it does.
+func withTable(page []byte, table string) ([]byte, error) {
+	first, _, _ := strings.Cut(table, "\n")
+	before, rest, found := bytes.Cut(page, []byte("\n"+first+"\n"))
+	_, after, ends := bytes.Cut(rest, []byte("\n.Ed\n"))
+	if !found || !ends {
+		return nil, fmt.Errorf("%s has no table that begins with %q", pageFile, first)
+	}
+	return fmt.Appendf(nil, "%s\n%s.Ed\n%s", before, table, after), nil
+}
+
+func write(name string, b []byte) error {
+	if err := os.MkdirAll(filepath.Dir(name), 0o755); err != nil {
+		return err
+	}
+	return os.WriteFile(name, b, 0o644)
+}

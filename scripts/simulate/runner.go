@@ -1,0 +1,60 @@
+package main
+
+import (
+	"time"
+
+	"notices/spool"
+)
+
+// runner is a machine with a queue runner as simple as they come: once a minute it
+// tries what is due, each message by a connection of its own.
+type runner struct {
+	machine
+	queue  []waiting
+	queued time.Duration
+	delay  backoff
+	pauses bool // with the first connection that fails, all that is due has failed
+}
+
+// waiting is a message in the queue.
+type waiting struct {
+	id  spool.ID
+	due time.Duration
+}
+
+// backoff is the delay before the next try of a message of that age.
+type backoff func(age time.Duration) time.Duration
+
+func (r *runner) cron() {
+	for len(r.queue) > 0 {
+		r.pass(r.clock.now.Truncate(time.Minute))
+		r.clock.sleep(r.fires())
+	}
+}
+
+// pass tries what is due. Delays count from its begin: nothing shifts the schedule.
+func (r *runner) pass(begin time.Duration) {
+	r.random.Shuffle(len(r.queue), func(i, k int) { r.queue[i], r.queue[k] = r.queue[k], r.queue[i] })
+	failed := false
+	left := r.queue[:0]
+	for _, w := range r.queue {
+		if w.due <= begin {
+			if !(failed && r.pauses) && r.send(w.id) {
+				continue
+			}
+			failed = true
+			w.due = begin + r.delay(begin-r.queued)
+		}
+		left = append(left, w)
+	}
+	r.queue = left
+}
+
+func (r *runner) send(id spool.ID) bool {
+	if r.server.admit() != nil {
+		return false
+	}
+	defer r.server.closed()
+	r.server.take(id)
+	return true
+}
