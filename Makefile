@@ -2,7 +2,7 @@
 PREFIX ?= /usr/local
 export PREFIX DESTDIR VERSION
 
-.PHONY: build demo test quick race lint fuzz torture bench bench-peers install uninstall clean
+.PHONY: build demo test quick race lint fuzz torture bench bench-peers install uninstall package clean
 
 build: ; scripts/build
 demo: ; scripts/demo
@@ -16,4 +16,5 @@ bench: ; go test -run '^$$' -bench . -benchmem ./...
 bench-peers: ; scripts/bench-peers
 install: ; scripts/install
 uninstall: ; scripts/uninstall
+package: ; scripts/package
 clean: ; rm -rf bin .cache

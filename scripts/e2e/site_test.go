@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -16,8 +17,9 @@ import (
 
 // site is a library with a configuration and a spool of its own.
 type site struct {
-	t   *testing.T
-	dir string
+	t       *testing.T
+	dir     string
+	program string // that it runs; empty: binary
 }
 
 const siteConfig = `[site]
@@ -98,7 +100,7 @@ func (s *site) run(stdin string, args ...string) result {
 func (s *site) execute(stdin string, args ...string) (result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, binary, append([]string{"--config", s.path("notices.toml")}, args...)...)
+	cmd := exec.CommandContext(ctx, cmp.Or(s.program, binary), append([]string{"--config", s.path("notices.toml")}, args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir}
