@@ -106,14 +106,14 @@ func invoked(args []string) string {
 
 func commandNames() []string {
 	return []string{
-		"enqueue", "flush", "test-server", "status", "list", "show", "retry", "hold",
+		"enqueue", "import", "sendmail", "flush", "test-server", "status", "list", "show", "retry", "hold",
 		"release", "remove", "return", "google-login", "google-logout", "microsoft-login", "microsoft-logout", "init", "check", "version", "completion",
 	}
 }
 
 // plannedNames are commands that are promised and not built.
 func plannedNames() []string {
-	return []string{"import", "sendmail", "serve", "service-key"}
+	return []string{"serve", "service-key"}
 }
 
 // command builds one subcommand; nil: there is none of that name.
@@ -121,6 +121,10 @@ func (a *app) command(name string) *cobra.Command {
 	switch name {
 	case "enqueue":
 		return a.enqueueCommand()
+	case "import":
+		return a.importCommand()
+	case "sendmail":
+		return a.sendmailCommand()
 	case "flush":
 		return a.flushCommand()
 	case "test-server":

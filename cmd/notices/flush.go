@@ -3,8 +3,8 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os/signal"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -41,19 +41,38 @@ func (a *app) flushCommand() *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.All, "all", false, "attempt everything that is not held, due or not")
-	f.IntVar(&o.Max, "max", 0, "attempt at most `N` messages")
+	f.Var((*some)(&o.Max), "max", "attempt at most `N` messages")
 	f.Var((*duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be attempted and send nothing")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd
 }
 
+// some is an option that is a number of things. 0 is refused: who means all leaves it
+// out, and who means none hardly calls the command.
+type some int
+
+func (n *some) Set(text string) error {
+	v, err := strconv.Atoi(text)
+	if err != nil || v < 1 {
+		return errors.New("it is a number from 1 on; without it there is no limit")
+	}
+	*n = some(v)
+	return nil
+}
+
+func (n *some) String() string {
+	if *n == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*n))
+}
+
+func (n *some) Type() string { return "number" }
+
 func (o *flushOptions) check() error {
-	switch {
-	case o.All && len(o.IDs) > 0:
+	if o.All && len(o.IDs) > 0 {
 		return errors.New("--all and ids exclude each other")
-	case o.Max < 0:
-		return fmt.Errorf("--max %d: it is a number of messages", o.Max)
 	}
 	return nil
 }
@@ -80,6 +99,8 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	if err != nil {
 		return err
 	}
+	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
+	defer bar.clear()
 	log := a.openLog(cfg)
 	defer a.closeLog(log)
 	options := a.flushOptions(cfg, store, log, o)
@@ -87,7 +108,7 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 		err = a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
 	} else {
 		signIn(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
-		err = a.send(ctx, options, servers, o.JSON)
+		err = a.send(ctx, options, servers, limits(cfg), bar, o.JSON)
 		keepAlive(ctx, servers, log)
 	}
 	if e := store.Close(); err == nil {
@@ -108,6 +129,7 @@ func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.L
 		Max:        o.Max,
 		WarnAfter:  cfg.Retry.WarnAfter,
 		KeepFailed: cfg.Spool.KeepFailed,
+		HandIn:     a.handIn(cfg, store, log),
 	}
 	for _, id := range o.IDs {
 		options.IDs = append(options.IDs, spool.ID(id))
@@ -130,15 +152,22 @@ func (a *app) splay(ctx context.Context, upTo time.Duration) bool {
 }
 
 // send runs the engine over the route.
-func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Server, asJSON bool) error {
+func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Server, limits []delivery.Limit, bar *progress, asJSON bool) error {
+	insist := o.All || len(o.IDs) > 0
 	route := delivery.New(delivery.Options{
 		Servers:       servers,
+		Limits:        limits,
 		State:         o.Store.State(),
 		Log:           o.Log,
 		Now:           a.now,
-		IgnoreBreaker: o.All || len(o.IDs) > 0,
+		IgnoreBreaker: insist,
 	})
-	bar := a.newProgress()
+	var since time.Time // when it insists, troubles of earlier runs do not count
+	if insist {
+		since = a.second()
+	}
+	bar.why = waiting(ctx, o.Store.State(), servers, since, a.now)
+	bar.start()
 	o.Deliverer, o.Progress = route, bar.show
 	tally, err := flush.Run(ctx, o)
 	bar.clear()
@@ -151,6 +180,9 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Serv
 		}
 	} else if bar.on {
 		a.say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
+		if len(alone(ctx, o.Store.State(), servers, since, a.now())) == len(servers) {
+			a.say("no server takes mail now; it waits, and goes out later by itself")
+		}
 	}
 	return a.ended(ctx, err)
 }
@@ -168,7 +200,7 @@ func (a *app) ended(ctx context.Context, err error) error {
 		for _, id := range unknown.IDs {
 			a.say("%s: no such message; notices list shows those there are", id)
 		}
-		return &failure{code: exitUnknown}
+		return &failure{Code: exitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		a.say("stopped; what is left goes out with the next flush")
 		return nil

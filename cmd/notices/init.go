@@ -3,10 +3,7 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 
 	"github.com/spf13/cobra"
 
@@ -14,18 +11,43 @@ import (
 )
 
 type initOptions struct {
-	Path string
+	Path     string
+	From     string // a configuration of another program
+	Template bool   // ask nothing
 }
 
 func (a *app) initCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "init",
-		Short: "Write a commented notices.toml to begin with",
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init [--from FILE | --template]",
+		Short: "Set a site up: ask, test the server, write a commented notices.toml",
 		Args:  cobra.NoArgs,
-		RunE: a.does(func(context.Context, []string) error {
-			return a.writeConfig(initOptions{Path: a.initPath(os.Geteuid() == 0)})
+		RunE: a.does(func(ctx context.Context, _ []string) error {
+			if o.From != "" && o.Template {
+				return usageError("notices init", errors.New("--from and --template exclude each other"))
+			}
+			o.Path = a.initPath(os.Geteuid() == 0)
+			return a.initialize(ctx, o)
 		}),
 	}
+	f := cmd.Flags()
+	f.StringVar(&o.From, "from", "", "take over the configuration of nullmailer, msmtp, ssmtp, dma or Postfix in `FILE`, or in the folder of that name")
+	f.BoolVar(&o.Template, "template", false, "ask nothing and write the commented file as it is")
+	return cmd
+}
+
+// initialize chooses among the three ways to a config. A dialogue needs a person at
+// both ends; without one the commented file is written.
+func (a *app) initialize(ctx context.Context, o initOptions) error {
+	_, in := terminal(a.stdin)
+	_, out := terminal(a.stderr)
+	switch {
+	case o.From != "":
+		return a.takeOver(o)
+	case in && out && !o.Template:
+		return a.setUp(ctx, o)
+	}
+	return a.writeConfig(o)
 }
 
 // initPath is where the config is to be: where it was said, else for root the
@@ -47,37 +69,10 @@ func (a *app) initPath(root bool) string {
 
 // writeConfig writes a config where there is none, and says what to do next.
 func (a *app) writeConfig(o initOptions) error {
-	if err := os.MkdirAll(filepath.Dir(o.Path), 0o755); err != nil {
-		return cannotMake(o.Path, err)
-	}
-	// 0600: sooner or later a password may stand in it.
-	f, err := os.OpenFile(o.Path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-	if errors.Is(err, fs.ErrExist) {
-		return fail(exitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", o.Path)
-	}
-	if err != nil {
-		return cannotMake(o.Path, err)
-	}
-	_, err = f.Write(config.Template(config.Answers{}))
-	if e := f.Sync(); err == nil {
-		err = e
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		os.Remove(o.Path) // half a config is worse than none
-		return cannotMake(o.Path, err)
+	if err := (&draft{path: o.Path}).write(); err != nil {
+		return err
 	}
 	a.say("wrote %s\nNext: fill in [site] and [[server]] there; then run: notices check\n"+
 		"then: notices test-server\nand let cron run every minute: notices flush", o.Path)
 	return nil
-}
-
-func cannotMake(path string, err error) error {
-	code := storeCode(err)
-	if code == exitIO {
-		code = exitCannotMake
-	}
-	return &failure{code, fmt.Errorf("%s cannot be written: %w", path, err)}
 }

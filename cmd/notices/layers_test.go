@@ -26,7 +26,9 @@ func floors() map[string]int {
 		"notices/spool/storetest":         0,
 		"notices/spool/delivery/smtptest": 0,
 		"notices/config":                  0,
+		"notices/config/foreign":          0,
 
+		"notices/spool/drop":             1,
 		"notices/spool/maildir":          1,
 		"notices/spool/memory":           1,
 		"notices/spool/postgres":         1,
@@ -40,7 +42,10 @@ func floors() map[string]int {
 		"notices/spool/submission": 2,
 		"notices/spool/flush":      2,
 
-		"notices/cmd/notices": 3,
+		"notices/cmd/internal/submit": 2,
+
+		"notices/cmd/notices":       3,
+		"notices/cmd/notices-front": 3,
 
 		// No code but for tests.
 		"notices/man":                  0,
@@ -61,13 +66,15 @@ func sideways() map[string]string {
 func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
-		"github.com/spf13/pflag":          {"notices/cmd/notices"},
+		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-front", "notices/cmd/internal/submit"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
 		"github.com/emersion/go-smtp":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
+		"golang.org/x/net":                {"notices/spool/delivery"},
 		"github.com/jackc/pgx":            {"notices/spool/postgres"},
-		"notices/config":                  {"notices/cmd/notices", "notices/man"}, // whose tests compare keys
+		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/submit", "notices/man"}, // whose tests compare keys
+		"github.com/prometheus":           {"notices/cmd/notices"},
 		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing"
 
 	"github.com/spf13/pflag"
+
+	"notices/cmd/internal/submit"
 )
 
 // TestManPages holds the options and the man pages against each other, in both
@@ -18,9 +20,34 @@ func TestManPages(t *testing.T) {
 		comparePage(t, "notices.1", optionsOf(root.PersistentFlags()))
 	})
 	for _, cmd := range root.Commands() {
+		if cmd.Name() == "sendmail" {
+			continue // TestSendmailPage
+		}
 		t.Run(cmd.Name(), func(t *testing.T) {
 			comparePage(t, "notices-"+cmd.Name()+".1", optionsOf(cmd.LocalNonPersistentFlags()))
 		})
+	}
+}
+
+// TestSendmailPage: its options are read as getopt does; the page has each of them,
+// and explains none that is refused.
+func TestSendmailPage(t *testing.T) {
+	page := readPage(t, "notices-sendmail.1")
+	words := strings.Fields(strings.ReplaceAll(page, "\n", " "))
+	for _, c := range strings.ReplaceAll(submit.SendmailOptions, ":", "") {
+		if !slices.ContainsFunc(words, func(w string) bool { return w == string(c) || c == 'b' && w == "bs" }) {
+			t.Errorf("man/notices-sendmail.1 does not tell of -%c", c)
+		}
+	}
+	told := optionsIn(page)
+	for _, o := range told {
+		value := map[string]string{"-N": "never", "-R": "hdrs"}[o]
+		if _, err := new(submit.Program).Sendmail([]string{o, value}); err != nil {
+			t.Errorf("man/notices-sendmail.1 tells of %s: %v", o, err)
+		}
+	}
+	if len(told) < 15 {
+		t.Errorf("the page explains only %v", told)
 	}
 }
 

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
 	"slices"
-	"strings"
+	"sync"
+	"sync/atomic"
 
 	"notices/spool"
 	"notices/spool/bounce"
+	"notices/spool/flush"
 	"notices/spool/maillog"
 	"notices/spool/schedule"
 )
@@ -19,10 +23,10 @@ type queue struct {
 	policy schedule.Policy
 	site   bounce.Site
 	log    *maillog.Log
+	handIn flush.HandIn // nil: there is nothing to take over
 }
 
-// entries lists the messages that keep holds for, failed ones too, oldest first:
-// ids sort by time.
+// entries lists the messages that keep holds for, failed ones too, in no order.
 func (q *queue) entries(ctx context.Context, keep func(spool.Entry) bool) ([]spool.Entry, error) {
 	var found []spool.Entry
 	collect := func(e spool.Entry) bool {
@@ -37,8 +41,62 @@ func (q *queue) entries(ctx context.Context, keep func(spool.Entry) bool) ([]spo
 	if err := q.store.ScanFailed(ctx, collect); err != nil {
 		return nil, err
 	}
-	slices.SortFunc(found, func(a, b spool.Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
 	return found, ctx.Err()
+}
+
+// byNext orders entries as they go out: by the next send, then those held, then those
+// failed, each oldest first. Ids sort by time.
+func byNext(a, b spool.Entry) int {
+	when := 0
+	if a.State == spool.StateQueued && b.State == spool.StateQueued {
+		when = a.Next.Compare(b.Next)
+	}
+	return cmp.Or(cmp.Compare(turn(a.State), turn(b.State)), when, cmp.Compare(a.ID, b.ID))
+}
+
+func turn(s spool.MessageState) int {
+	switch s {
+	case spool.StateHeld:
+		return 1
+	case spool.StateFailed:
+		return 2
+	}
+	return 0
+}
+
+// ahead is how many records read reads at once: enough to keep all processors busy, few
+// enough to be no burden on memory.
+const ahead = 256
+
+// read hands the records of entries to visit in their order, each read once, many at a
+// time. A message that left meanwhile is passed over; another error comes in its place.
+func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(*spool.Record, error)) error {
+	type looked struct {
+		r   *spool.Record
+		err error
+	}
+	results := make([]looked, min(ahead, len(entries)))
+	for some := range slices.Chunk(entries, ahead) {
+		var next atomic.Int64
+		var wg sync.WaitGroup
+		for range min(runtime.GOMAXPROCS(0), len(some)) {
+			wg.Go(func() {
+				for i := next.Add(1) - 1; i < int64(len(some)) && ctx.Err() == nil; i = next.Add(1) - 1 {
+					results[i].r, results[i].err = q.look(ctx, some[i])
+				}
+			})
+		}
+		wg.Wait()
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		for _, found := range results[:len(some)] {
+			if !errors.Is(found.err, spool.ErrGone) {
+				visit(found.r, found.err)
+			}
+		}
+	}
+	return nil
 }
 
 // look reads a message's record and nothing of its body.
@@ -48,74 +106,6 @@ func (q *queue) look(ctx context.Context, e spool.Entry) (*spool.Record, error) 
 		return nil, err
 	}
 	return r, body.Close()
-}
-
-// tries bounds how often a message is looked up anew because it was renamed between
-// the listing and the claim.
-const tries = 5
-
-// find looks a message up by what a person typed.
-func (q *queue) find(ctx context.Context, id string) (spool.Entry, error) {
-	if !spool.ID(id).Valid() {
-		return spool.Entry{}, spool.ErrGone
-	}
-	return q.store.Find(ctx, spool.ID(id))
-}
-
-// claim takes a message. Where the listing knew it is tried first, for to find one
-// costs another listing.
-func (q *queue) claim(ctx context.Context, t target) (spool.Claim, error) {
-	for range tries {
-		if !t.listed {
-			var err error
-			if t.entry, err = q.find(ctx, t.id); err != nil {
-				return nil, err
-			}
-		}
-		c, err := q.store.Claim(ctx, t.entry)
-		if !errors.Is(err, spool.ErrGone) {
-			return c, err
-		}
-		t.listed = false
-	}
-	return nil, spool.ErrBusy
-}
-
-// target is one message that a command is for.
-type target struct {
-	id     string // as it was typed
-	entry  spool.Entry
-	listed bool // entry is known
-}
-
-// few ids are looked up one by one, more by one listing of all.
-const few = 3
-
-// targets lists what a selection means.
-func (q *queue) targets(ctx context.Context, s selection, all func(spool.Entry) bool) ([]target, error) {
-	var list []target
-	if s.All {
-		entries, err := q.entries(ctx, all)
-		for _, e := range entries {
-			list = append(list, target{string(e.ID), e, true})
-		}
-		return list, err
-	}
-	known := map[string]spool.Entry{}
-	if len(s.IDs) > few {
-		entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
-		if err != nil {
-			return nil, err
-		}
-		for _, e := range entries {
-			known[string(e.ID)] = e
-		}
-	}
-	for _, id := range s.IDs {
-		e, listed := known[id]
-		list = append(list, target{id, e, listed})
-	}
-	return list, nil
 }
 
 // selection is which messages a command is for.
@@ -146,57 +136,6 @@ type deed struct {
 type errNothing struct{ why string }
 
 func (e errNothing) Error() string { return e.why }
-
-// each does a deed to every message that is meant. One that is unknown or in
-// flight is told of, and the others are still served. The exit code is 66 when one
-// was unknown, else 75 when one was in flight.
-func (a *app) each(ctx context.Context, q *queue, s selection, d deed) error {
-	targets, err := q.targets(ctx, s, d.all)
-	if err != nil {
-		return err
-	}
-	done, code := 0, exitOK
-	for _, t := range targets {
-		err := a.one(ctx, q, t, d)
-		if s.All && errors.Is(err, spool.ErrGone) {
-			continue // it left meanwhile
-		}
-		switch worse, fatal := a.tell(t.id, err); {
-		case fatal:
-			return err
-		case worse == exitOK && !errors.As(err, new(errNothing)):
-			done++
-		case code != exitUnknown && worse != exitOK:
-			code = worse
-		}
-	}
-	if err := q.store.Sync(ctx); err != nil {
-		return err
-	}
-	if s.All && (a.verbose || width(a.stderr) > 0) {
-		a.say("%s %s", count(done, "message"), d.done)
-	}
-	if code != exitOK {
-		return &failure{code: code}
-	}
-	return nil
-}
-
-// one does the deed to one message.
-func (a *app) one(ctx context.Context, q *queue, t target, d deed) error {
-	c, err := q.claim(ctx, t)
-	if err != nil {
-		return err
-	}
-	err = d.act(ctx, c)
-	if e := c.Release(); err == nil {
-		err = e
-	}
-	if err == nil && a.verbose {
-		a.say("%s %s", t.id, d.done)
-	}
-	return err
-}
 
 // tell says what became of one id. fatal: the spool itself is in trouble, and the
 // rest would meet the same.

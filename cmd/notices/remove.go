@@ -30,7 +30,7 @@ func (a *app) remove(ctx context.Context, q *queue, s selection) error {
 		done: "removed",
 		act: func(_ context.Context, c spool.Claim) error {
 			id := c.Record().Envelope.ID
-			err := c.Remove(spool.Now)
+			err := c.Remove(spool.Soon) // each syncs at its end, for all
 			if err == nil {
 				q.log.Removed(id, maillog.ByHand)
 			}

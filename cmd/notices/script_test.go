@@ -14,6 +14,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 )
 
@@ -30,8 +31,10 @@ import (
 //	nobody COMMAND...           runs it as another user than root; must fail
 //	mount SIZE DIR              mounts a small disk there
 //	remount ro|rw DIR
-func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
+func TestScripts(t *testing.T) { testscript.Run(t, scriptParams()) }
+
+func scriptParams() testscript.Params {
+	return testscript.Params{
 		Dir:                 filepath.Join("testdata", "script"),
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -48,12 +51,15 @@ func TestScripts(t *testing.T) {
 			"mount":      mount,
 			"remount":    remount,
 		},
-	})
+	}
 }
 
-// TestMain makes the test binary the program itself when it is called as notices.
+// TestMain makes the test binary the program itself when it is called as notices, or
+// by one of the names that the program goes by.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"notices": testedMain})
+	testscript.Main(m, map[string]func(){
+		"notices": testedMain, "sendmail": testedMain, "mailq": testedMain, "newaliases": testedMain,
+	})
 }
 
 // testedMain is main with a clock that a script can set: $CLOCK is a length of
@@ -63,13 +69,14 @@ func testedMain() {
 	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
 		a.now = func() time.Time { return time.Now().Add(ahead) }
 	}
-	os.Exit(a.run(os.Args[1:]))
+	os.Exit(a.run(submit.Arguments(os.Args)))
 }
 
 // setUp gives each script a home and a site of its own.
 func setUp(env *testscript.Env) error {
 	env.Setenv("HOME", env.WorkDir)
 	env.Setenv("NOTICES_CONFIG", filepath.Join(env.WorkDir, "notices.toml"))
+	env.Setenv("NOTICES_ALIASES", filepath.Join(env.WorkDir, "aliases")) // not the machine's
 	env.Setenv("TZ", "UTC")
 	env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of a -race test sleeps for a second
 	return os.Chmod(env.WorkDir, 0o755)

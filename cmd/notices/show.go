@@ -4,11 +4,8 @@ import (
 	"bufio"
 	"context"
 	"errors"
-	"fmt"
 	"io"
-	"mime"
 	"strings"
-	"text/tabwriter"
 
 	"github.com/spf13/cobra"
 
@@ -64,7 +61,7 @@ func (a *app) show(ctx context.Context, q *queue, o showOptions) error {
 	if o.JSON {
 		return a.printJSON(m)
 	}
-	return a.showMessage(m)
+	return a.printMessage(m)
 }
 
 // open reads record and headers. A message that is renamed between the two steps
@@ -115,68 +112,4 @@ func readHeaders(message io.Reader) ([]headerJSON, error) {
 			return headers, nil
 		}
 	}
-}
-
-// showMessage is for a person.
-func (a *app) showMessage(m shownJSON) error {
-	p := a.painter()
-	w := tabwriter.NewWriter(a.stdout, 0, 8, 2, ' ', 0)
-	row := func(name, format string, args ...any) {
-		fmt.Fprintf(w, "%s\t%s\n", name, printable(fmt.Sprintf(format, args...)))
-	}
-	row("Id", "%s", m.ID)
-	row("State", "%s, %s", m.State, count(m.Attempts, "attempt"))
-	row("Sender", "%s", orElse(m.Sender, "<> (the null sender)"))
-	row("Size", "%s", octets(m.Size))
-	if m.Ref != "" {
-		row("Reference", "%s", m.Ref)
-	}
-	row("Queued", "%s", clock(*m.QueuedAt))
-	if m.NextSendAt != nil {
-		row("Next send", "%s (%s)", clock(*m.NextSendAt), ago(*m.NextSendAt, a.now()))
-	}
-	if m.ExpiresAt != nil {
-		row("Gives up", "%s", clock(*m.ExpiresAt))
-	}
-	if m.LastError != "" {
-		row("Last error", "%s", m.LastError)
-	}
-	w.Flush()
-	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "Recipients"))
-	for _, to := range m.Recipients {
-		fmt.Fprintf(w, "  %s\t%s\t%s\n", printable(to.Address), to.State, printable(to.Reply))
-	}
-	w.Flush()
-	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "Headers"))
-	decoder := new(mime.WordDecoder)
-	for _, h := range m.Headers {
-		value, err := decoder.DecodeHeader(h.Value)
-		if err != nil {
-			value = h.Value
-		}
-		fmt.Fprintf(a.stdout, "  %s: %s\n", printable(h.Name), printable(value))
-	}
-	return a.showHistory(w, p, m.History)
-}
-
-func (a *app) showHistory(w *tabwriter.Writer, p painter, history []historyJSON) error {
-	if len(history) == 0 {
-		return nil
-	}
-	fmt.Fprintln(a.stdout, "\n"+p.paint(bold, "History"))
-	for _, h := range history {
-		server := "-"
-		if h.Server != "" {
-			server = "server " + h.Server
-		}
-		fmt.Fprintf(w, "  %s\t%s\t%s\t%s\n", clock(*h.At), server, h.Outcome, printable(h.Reply))
-	}
-	return w.Flush()
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -14,38 +15,61 @@ import (
 
 type statusOptions struct {
 	JSON           bool
+	Prometheus     bool
 	Check          bool
-	Warn, Critical duration // ages, for Check
+	Warn, Critical duration // ages, for Check and what a person is told of
 	// Look is how the sign-in of an account is; nil: there are no accounts.
 	Look func(name string, state spool.State) (*accountJSON, error)
+	// Config is where [[limit]]s are; nil: there are none.
+	Config *config.Config
 }
 
+// The ages from which on status warns, SPEC section 3.
+const (
+	warnAge     = 15 * time.Minute
+	criticalAge = 2 * time.Hour
+)
+
 func (a *app) statusCommand() *cobra.Command {
-	o := statusOptions{Warn: duration(15 * time.Minute), Critical: duration(2 * time.Hour)}
+	o := statusOptions{Warn: duration(warnAge), Critical: duration(criticalAge)}
 	cmd := &cobra.Command{
-		Use:   "status [--json|--check [--warn DURATION] [--critical DURATION]]",
+		Use:   "status [--json|--prometheus|--check [--warn DURATION] [--critical DURATION]]",
 		Short: "Show what is in the spool, when it goes out, and how the servers are",
 		Args:  cobra.NoArgs,
-		RunE: a.does(func(ctx context.Context, _ []string) error {
-			// A wrong setting does not hide the queue: what is wrong is said below it.
-			cfg, err := a.load(config.Intake)
-			if err != nil {
-				return err
-			}
-			for _, problem := range cfg.Problems {
-				a.say("%s", problem)
-			}
-			o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
-			return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
-		}),
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
+	f.BoolVar(&o.Prometheus, "prometheus", false, "print metrics for Prometheus' node exporter")
 	f.BoolVar(&o.Check, "check", false, "for monitoring: one line, and exit 0, 1 or 2")
 	f.Var(&o.Warn, "warn", "with --check: exit 1 when the oldest due message or the last flush is older than this `DURATION`")
 	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
-	cmd.MarkFlagsMutuallyExclusive("json", "check")
+	cmd.MarkFlagsMutuallyExclusive("json", "prometheus", "check")
+	cmd.RunE = a.does(func(ctx context.Context, _ []string) error {
+		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
+			return usageError("notices status", errors.New("--warn and --critical go with --check"))
+		}
+		err := a.configuredStatus(ctx, o)
+		if o.Check {
+			return a.unknown(err)
+		}
+		return err
+	})
 	return cmd
+}
+
+// configuredStatus is status of the site. A wrong setting does not hide the queue: it is
+// said beside it.
+func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
+	cfg, err := a.load(config.Intake)
+	if err != nil {
+		return err
+	}
+	for _, problem := range cfg.Problems {
+		a.say("%s", problem)
+	}
+	o.Config = cfg
+	o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
+	return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
 }
 
 // statusJSON is SPEC section 3, exactly.
@@ -86,60 +110,107 @@ type flushJSON struct {
 func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
 	now := a.now()
 	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(now)}
-	if err := s.messages(ctx, q, now); err != nil {
+	if err := s.collect(ctx, q, servers, o, now); err != nil {
 		return err
 	}
 	if n := len(s.unreadable); n > 0 {
 		a.say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
 	}
-	var err error
-	if s.Bytes, err = q.store.Usage(ctx); err != nil {
+	switch {
+	case o.Check:
+		return a.printCheck(s, now, o)
+	case o.JSON:
+		return a.printJSON(s)
+	case o.Prometheus:
+		return a.printMetrics(ctx, s, q.store.State(), o, now)
+	}
+	return a.printStatus(ctx, s, q.store.State(), o, now)
+}
+
+func (s *statusJSON) collect(ctx context.Context, q *queue, servers []config.Server, o statusOptions, now time.Time) (err error) {
+	if o.Check {
+		err = s.skim(ctx, q, now)
+	} else if err = s.messages(ctx, q, now); err == nil {
+		s.Bytes, err = q.store.Usage(ctx)
+	}
+	if err != nil {
 		return err
 	}
+	state := q.store.State()
 	for i := range servers {
-		if err := s.server(ctx, q.store.State(), &servers[i], now); err != nil {
+		if err := s.server(ctx, state, &servers[i], now); err != nil {
 			return err
 		}
 	}
-	if err := s.accounts(q.store.State(), o); err != nil {
+	if err := s.lookAccounts(state, o); err != nil {
 		return err
 	}
-	last, err := spool.LoadState[spool.LastFlush](ctx, q.store.State(), spool.LastFlushName)
-	if err != nil {
-		return err
-	}
-	if !last.At.IsZero() {
+	last, err := spool.LoadState[spool.LastFlush](ctx, state, spool.LastFlushName)
+	if err == nil && !last.At.IsZero() {
 		s.LastFlush = &flushJSON{stamp(last.At), last.Tally}
 	}
-	switch {
-	case o.Check:
-		return a.printCheck(s.check(now, o))
-	case o.JSON:
-		return a.printJSON(s)
-	}
-	return a.printStatus(s, now)
+	return err
 }
 
 // messages counts what is in the spool. Whether a message was tried yet only its
-// record knows, so each is looked at.
+// record knows, so each is looked at, but for failed ones.
 func (s *statusJSON) messages(ctx context.Context, q *queue, now time.Time) error {
-	entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
+	entries, err := q.entries(ctx, func(e spool.Entry) bool {
+		if e.State == spool.StateFailed {
+			s.Failed++
+		}
+		return e.State != spool.StateFailed
+	})
 	if err != nil {
 		return err
 	}
-	for _, e := range entries {
-		if e.State == spool.StateFailed {
-			s.Failed++
-			continue
+	return q.read(ctx, entries, func(r *spool.Record, err error) {
+		if err != nil {
+			s.unreadable = append(s.unreadable, err)
+			return
 		}
-		switch r, err := q.look(ctx, e); {
-		case err == nil:
-			s.message(r, q.policy, now)
-		case ctx.Err() != nil:
+		s.message(r, q.policy, now)
+	})
+}
+
+// skim is messages for a check, which runs every minute: by the listing alone. What was
+// not tried yet is not told from what was.
+func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
+	var due []spool.Entry
+	_, err := q.entries(ctx, func(e spool.Entry) bool {
+		switch {
+		case e.State == spool.StateFailed:
+			s.Failed++
+		case e.State == spool.StateHeld:
+			s.Held++
+		default:
+			s.Queued++
+			if q.policy.Due(e.Next, now) {
+				due = append(due, e)
+			}
+		}
+		return false
+	})
+	if err != nil {
+		return err
+	}
+	s.sends.due = len(due)
+	for len(due) > 0 {
+		oldest := slices.MinFunc(due, byNext)
+		r, err := q.look(ctx, oldest)
+		if err == nil && !nextSend(r).IsZero() && q.policy.Due(r.NextSendAt, now) {
+			s.NextSendAt = stamp(r.NextSendAt)
+			return nil
+		}
+		// It is being attempted, and due in the listing alone; or it left.
+		s.sends.due--
+		if ctx.Err() != nil {
 			return ctx.Err()
-		case !errors.Is(err, spool.ErrGone): // gone: it left meanwhile
+		}
+		if err != nil && !errors.Is(err, spool.ErrGone) {
 			s.unreadable = append(s.unreadable, err)
 		}
+		due = slices.DeleteFunc(due, func(e spool.Entry) bool { return e.ID == oldest.ID })
 	}
 	return nil
 }
@@ -170,8 +241,13 @@ func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.T
 	}
 }
 
-// accounts looks how the sign-ins are.
-func (s *statusJSON) accounts(state spool.State, o statusOptions) (err error) {
+// accounts are those that are configured.
+func (s *statusJSON) accounts() []*accountJSON {
+	return slices.DeleteFunc([]*accountJSON{s.Google, s.Microsoft}, func(a *accountJSON) bool { return a == nil })
+}
+
+// lookAccounts looks how the sign-ins are.
+func (s *statusJSON) lookAccounts(state spool.State, o statusOptions) (err error) {
 	if o.Look == nil {
 		return nil
 	}
@@ -183,7 +259,7 @@ func (s *statusJSON) accounts(state spool.State, o statusOptions) (err error) {
 
 // statusServers are those that test-server knows.
 func statusServers(cfg *config.Config) []config.Server {
-	list := cfg.Servers
+	list := slices.Clone(cfg.Servers)
 	for _, name := range beside(cfg) {
 		c := cfg.Account(name)
 		list = append(list, config.Server{Name: name, Host: c.SMTPHost, Port: c.SMTPPort})

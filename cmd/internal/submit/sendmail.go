@@ -1,0 +1,108 @@
+package submit
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/intake"
+)
+
+// Arguments is a command line as it is after the program's name. A program that is
+// called as sendmail, mailq or newaliases is `notices sendmail` with the option that
+// the name stands for.
+func Arguments(argv []string) []string {
+	if len(argv) == 0 {
+		return nil
+	}
+	args := argv[1:]
+	switch filepath.Base(argv[0]) {
+	case "sendmail":
+		return append([]string{"sendmail"}, args...)
+	case "mailq":
+		return append([]string{"sendmail", "-bp"}, args...)
+	case "newaliases":
+		return append([]string{"sendmail", "-bi"}, args...)
+	}
+	return args
+}
+
+// SendmailMode is what a call of sendmail wants done.
+type SendmailMode int
+
+// Modes.
+const (
+	SendmailQueue   SendmailMode = iota // -bm, and without a word: take a message from standard input
+	SendmailList                        // -bp: print the queue
+	SendmailFlush                       // -q: attempt what is queued
+	SendmailSMTP                        // -bs: speak SMTP on standard input and output
+	SendmailAliases                     // -bi, -I: rebuild the alias database; there is none
+)
+
+// Sendmail is a call of sendmail: what its options say.
+type Sendmail struct {
+	Mode       SendmailMode
+	Sender     *string // -f, -r; nil: [site] address
+	FullName   string  // -F
+	FromHeader bool    // -t
+	IgnoreDot  bool    // -i, -oi: a line with a single dot does not end the message
+	Verbose    bool    // -v
+	Notify     string  // -N, in lower case
+	Headers    bool    // -R hdrs
+	EnvelopeID string  // -V
+	Which      string  // what stood behind -q: I and an id, a length of time...
+	Recipients []string
+}
+
+// Run queues the message on standard input. 0 means that it is stored; from then on
+// nothing may end in another code: PHP's mail() takes any for a message that was not.
+func (s *Sendmail) Run(ctx context.Context, p *Program) error {
+	if s.Mode == SendmailAliases {
+		return nil // /etc/aliases is read as it is
+	}
+	if len(s.Recipients) == 0 && !s.FromHeader {
+		return Fail(ExitBadMessage, "the message has no recipient: name one as an argument, or give -t to take them from To, Cc and Bcc")
+	}
+	for _, to := range s.Recipients {
+		if strings.HasPrefix(to, "-") && !strings.Contains(to, "@") {
+			return UsageError("notices sendmail", fmt.Errorf("%q is no recipient: options come before the first one", to))
+		}
+	}
+	in := &input{Reader: p.Stdin}
+	r := intake.Request{
+		Sender:     s.Sender,
+		Recipients: s.Recipients,
+		FromHeader: s.FromHeader,
+		FullName:   s.FullName,
+		Qualify:    true,
+		FromSender: true,
+		Lenient:    true,
+		Body:       in,
+
+		Notify:        s.Notify,
+		ReturnHeaders: s.Headers,
+		EnvelopeID:    s.EnvelopeID,
+	}
+	if !s.IgnoreDot {
+		r.Body = &dotted{r: in, bol: true}
+	}
+	id, err := p.queue(ctx, in, r)
+	if err == nil && s.Verbose {
+		p.tellQueued(id)
+	}
+	return err
+}
+
+// tellQueued goes past package os, which ends the program when a pipe's reader is gone.
+func (p *Program) tellQueued(id spool.ID) {
+	text := "notices: queued as " + string(id) + "\n"
+	if f, ok := p.Stderr.(interface{ Fd() uintptr }); ok {
+		_, _ = unix.Write(int(f.Fd()), []byte(text))
+		return
+	}
+	_, _ = p.Stderr.Write([]byte(text))
+}

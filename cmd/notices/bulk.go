@@ -1,0 +1,220 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"notices/spool"
+)
+
+// tries bounds how often a message is looked up anew because it was renamed between
+// the listing and the claim.
+const tries = 5
+
+// few ids are looked up one by one, more by a listing of all.
+const few = 3
+
+// find looks a message up by what a person typed.
+func (q *queue) find(ctx context.Context, id string) (spool.Entry, error) {
+	if !spool.ID(id).Valid() {
+		return spool.Entry{}, spool.ErrGone
+	}
+	return q.store.Find(ctx, spool.ID(id))
+}
+
+// there: a listing showed it. Else the entry is nothing but the id that was asked for.
+func there(e spool.Entry) bool { return e.State != "" }
+
+// lookUp fills in where messages are, if they are there.
+func (q *queue) lookUp(ctx context.Context, list []spool.Entry) error {
+	if len(list) <= few {
+		for i := range list {
+			e, err := q.find(ctx, string(list[i].ID))
+			if err == nil {
+				list[i] = e
+			} else if !errors.Is(err, spool.ErrGone) {
+				return err
+			}
+		}
+		return nil
+	}
+	missing := make(map[spool.ID]int, len(list))
+	for i, e := range list {
+		missing[e.ID] = i
+	}
+	// A listing may miss a message that is renamed while it runs.
+	for n := 0; n < 2 && len(missing) > 0; n++ {
+		found, err := q.entries(ctx, func(e spool.Entry) bool { _, wanted := missing[e.ID]; return wanted })
+		if err != nil {
+			return err
+		}
+		for _, e := range found {
+			if i, wanted := missing[e.ID]; wanted {
+				list[i] = e
+				delete(missing, e.ID)
+			}
+		}
+	}
+	return nil
+}
+
+// targets lists what a selection means, each message once.
+func (q *queue) targets(ctx context.Context, s selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
+	if s.All {
+		list, err := q.entries(ctx, all)
+		slices.SortFunc(list, byNext)
+		return list, err
+	}
+	seen := make(map[string]bool, len(s.IDs))
+	var list []spool.Entry
+	for _, id := range s.IDs {
+		if !seen[id] {
+			list = append(list, spool.Entry{ID: spool.ID(id)})
+		}
+		seen[id] = true
+	}
+	return list, q.lookUp(ctx, list)
+}
+
+// each does a deed to every message that is meant. One that is unknown or in
+// flight is told of, and the others are still served. The exit code is 66 when one
+// was unknown, else 75 when one was in flight.
+func (a *app) each(ctx context.Context, q *queue, s selection, d deed) error {
+	list, err := q.takeAndTarget(ctx, s, d.all)
+	if err != nil {
+		return err
+	}
+	b := &bulk{app: a, queue: q, deed: d, all: s.All, bar: a.newProgress(), total: len(list)}
+	defer b.bar.clear()
+	if err := b.rounds(ctx, list); err != nil {
+		return err
+	}
+	if err := q.store.Sync(ctx); err != nil {
+		return err
+	}
+	b.bar.clear()
+	if s.All && (a.verbose || b.bar.on) {
+		a.say("%s %s", count(b.done, "message"), d.done)
+	}
+	if b.code != exitOK {
+		return &failure{Code: b.code}
+	}
+	return nil
+}
+
+// bulk is a deed being done to many messages.
+type bulk struct {
+	app   *app
+	queue *queue
+	deed  deed
+	all   bool
+	bar   *progress
+
+	shown, total int
+	done, code   int
+}
+
+// rounds serves what is there, looks once for all that moved meanwhile, serves those,
+// and so on: to look for each by itself would be a listing for each.
+func (b *bulk) rounds(ctx context.Context, list []spool.Entry) error {
+	for n := 1; len(list) > 0; n++ {
+		moved, err := b.round(ctx, list)
+		if err != nil {
+			return err
+		}
+		if n == tries {
+			for _, e := range moved {
+				b.count(e.ID, spool.ErrBusy)
+			}
+			return nil
+		}
+		if err = b.queue.lookUp(ctx, moved); err != nil {
+			return err
+		}
+		list = moved
+	}
+	return nil
+}
+
+// workers is how many messages are worked on at once: waits for the disk that overlap
+// are shared.
+const workers = 16
+
+// round does the deed to all, and returns those that are not any more where they
+// were. The first one goes alone: it shows whether the spool is in trouble.
+func (b *bulk) round(ctx context.Context, list []spool.Entry) (moved []spool.Entry, err error) {
+	const atOnce = 16 * workers
+	for size := 1; len(list) > 0; size = atOnce {
+		some := list[:min(size, len(list))]
+		list = list[len(some):]
+		for i, err := range b.together(ctx, some) {
+			if there(some[i]) && errors.Is(err, spool.ErrGone) {
+				moved = append(moved, spool.Entry{ID: some[i].ID})
+			} else if fatal := b.count(some[i].ID, err); fatal {
+				return nil, err
+			}
+		}
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+	}
+	return moved, nil
+}
+
+func (b *bulk) together(ctx context.Context, list []spool.Entry) []error {
+	errs := make([]error, len(list))
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	for range min(workers, len(list)) {
+		wg.Go(func() {
+			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
+				errs[i] = b.one(ctx, list[i])
+			}
+		})
+	}
+	wg.Wait()
+	return errs
+}
+
+// one does the deed to one message.
+func (b *bulk) one(ctx context.Context, e spool.Entry) error {
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case !there(e):
+		return spool.ErrGone
+	}
+	c, err := b.queue.store.Claim(ctx, e)
+	if err != nil {
+		return err
+	}
+	err = b.deed.act(ctx, c)
+	if e := c.Release(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// count says what became of one message. fatal: see tell.
+func (b *bulk) count(id spool.ID, err error) (fatal bool) {
+	b.shown++
+	b.bar.show(b.shown, b.total)
+	if b.all && errors.Is(err, spool.ErrGone) {
+		return false // it left meanwhile
+	}
+	code, fatal := b.app.tell(string(id), err)
+	switch {
+	case fatal || errors.As(err, new(errNothing)):
+	case code == exitOK:
+		b.done++
+		if b.app.verbose {
+			b.app.say("%s %s", id, b.deed.done)
+		}
+	case b.code != exitUnknown:
+		b.code = code
+	}
+	return fatal
+}

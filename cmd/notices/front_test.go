@@ -1,0 +1,44 @@
+package main
+
+import (
+	"os"
+	"os/exec"
+	"path/filepath"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+// TestScriptsThroughTheFront runs the stories of what the quick front does by itself
+// through both programs as they are installed, so that nobody can tell which of them
+// it was.
+func TestScriptsThroughTheFront(t *testing.T) {
+	bin := t.TempDir()
+	build := func(pkg, file string) {
+		t.Helper()
+		if out, err := exec.Command("go", "build", "-o", filepath.Join(bin, file), pkg).CombinedOutput(); err != nil {
+			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
+		}
+	}
+	build("notices/cmd/notices-front", "notices")
+	build("notices/cmd/notices", "whole/notices")
+	for _, name := range []string{"sendmail", "mailq", "newaliases"} {
+		if err := os.Symlink("notices", filepath.Join(bin, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := scriptParams()
+	p.Setup = func(env *testscript.Env) error {
+		env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
+		return setUp(env)
+	}
+	p.Dir = ""
+	for _, name := range []string{"enqueue", "sendmail", "mailq"} {
+		files, err := filepath.Glob(filepath.Join("testdata", "script", name+"*.txtar"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no stories of %s (%v)", name, err)
+		}
+		p.Files = append(p.Files, files...)
+	}
+	testscript.Run(t, p)
+}

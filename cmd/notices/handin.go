@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/drop"
+	"notices/spool/flush"
+	"notices/spool/intake"
+	"notices/spool/maillog"
+)
+
+// handIn takes over what other users of the machine handed in. It goes through intake
+// once more, under the rules of this config: theirs may have been another one.
+func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
+	if a.store != nil {
+		return nil
+	}
+	in := a.program().Intake(cfg, store, log)
+	in.MaxSize = drop.MaxSize(cfg.Spool.MaxMessageSize)
+	t := &drop.Taker{
+		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.now,
+		Accept: func(ctx context.Context, l drop.Letter) (spool.Draft, *spool.Envelope, error) {
+			d, env, err := in.Draft(ctx, intake.Request{
+				ID:            l.ID,
+				QueuedAt:      l.QueuedAt,
+				Sender:        &l.Sender,
+				Recipients:    l.Recipients,
+				Ref:           l.Ref,
+				Expires:       l.Expires,
+				Notify:        l.Notify,
+				ReturnHeaders: l.ReturnHeaders,
+				EnvelopeID:    l.EnvelopeID,
+				Body:          l.Body,
+			})
+			if errors.As(err, new(*intake.Error)) {
+				err = fmt.Errorf("%w: %w", drop.ErrRefused, err)
+			}
+			return d, env, err
+		},
+	}
+	return t.Take
+}
+
+// checkDrop looks where other users hand mail in, if there is such a place.
+func (a *app) checkDrop(cfg *config.Config) error {
+	if a.store != nil {
+		return nil
+	}
+	return drop.Check(cfg.Spool.Dir)
+}
+
+// takeAndTarget is targets, of what was handed in too: a user has the id of his
+// message at once. And what is removed by hand must not lie in the drop any more, or it
+// would come back.
+func (q *queue) takeAndTarget(ctx context.Context, s selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
+	if q.handIn == nil {
+		return q.targets(ctx, s, all)
+	}
+	end, err := q.handIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.targets(ctx, s, all)
+	if e := end(len(list) > 0); err == nil {
+		err = e
+	}
+	return list, err
+}

@@ -1,0 +1,173 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"notices/cmd/internal/submit"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/intake"
+)
+
+type importOptions struct {
+	Sender  *string // nil: [site] address; "" or "<>": the null sender
+	Ref     string
+	Expires time.Duration // 0: give_up decides
+	Again   bool          // also what an earlier import queued
+	JSON    bool
+	Paths   []string
+}
+
+func (a *app) importCommand() *cobra.Command {
+	var (
+		o       importOptions
+		sender  submit.Optional
+		expires duration
+	)
+	var cmd *cobra.Command
+	cmd = &cobra.Command{
+		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again] [--json] PATH...",
+		Short: "Queue the messages in files, mboxes and folders, none of them twice",
+		RunE: a.does(func(ctx context.Context, args []string) error {
+			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
+			switch {
+			case len(args) == 0:
+				return usageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
+			case cmd.Flags().Changed("expires") && o.Expires <= 0:
+				return usageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
+			}
+			return a.importMail(ctx, o)
+		}),
+	}
+	f := cmd.Flags()
+	f.VarP(&sender, "sender", "f", "the envelope `SENDER` of all of them; default: [site] address; <> is the null sender")
+	f.StringVar(&o.Ref, "ref", "", "a `TEXT` of your own for all of them, e.g. the name of the run; it comes back in returns and lists")
+	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
+	f.BoolVar(&o.Again, "again", false, "queue what an earlier import queued once more")
+	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
+	return cmd
+}
+
+// notesKept is how long an import remembers what it queued.
+const notesKept = 30 * 24 * time.Hour
+
+// importMail queues the messages of all paths. A first SIGINT or SIGTERM ends it
+// cleanly: what was read is queued, and it says how far it came. A second one kills;
+// then too a run of the same command queues what is missing and nothing twice.
+func (a *app) importMail(ctx context.Context, o importOptions) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+
+	cfg, err := a.load(config.Intake)
+	if err != nil {
+		return err
+	}
+	store, err := a.openStore(cfg)
+	if err != nil {
+		return err
+	}
+	log := a.openLog(cfg)
+	defer a.closeLog(log)
+	m := &importing{a: a, o: o, spool: cfg.Spool.Dir}
+	book, err := a.notebook(ctx, store)
+	if err != nil {
+		return err
+	}
+	m.bulk = a.program().Intake(cfg, store, log).Bulk(book, o.Again)
+	if err = m.bulk.Refused(m.request(nil)); err == nil {
+		err = m.run(ctx)
+	}
+	m.bulk.Abort()
+	if e := errors.Join(book.Close(), store.Close()); err == nil {
+		err = e
+	}
+	return err
+}
+
+// notebook opens the notes of what was queued. Another import has them until it ends.
+func (a *app) notebook(ctx context.Context, store spool.Store) (spool.Notebook, error) {
+	noted, ok := store.(spool.Noted)
+	if !ok {
+		return nil, fail(exitInternal, "this spool keeps no notes of what is imported")
+	}
+	for told := false; ; told = true {
+		book, err := noted.Notebook(ctx, a.now().Add(-notesKept))
+		if !errors.Is(err, spool.ErrBusy) {
+			return book, err
+		}
+		if !told {
+			a.say("another import is at work; waiting for it to end")
+		}
+		select {
+		case <-ctx.Done():
+			return nil, err
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// importing is one run.
+type importing struct {
+	a     *app
+	o     importOptions
+	spool string
+	bulk  *intake.Bulk
+	bar   *importBar
+	tally importTally
+	mute  bool // standard output is gone, and that was said
+}
+
+// run reads and queues until the end, a signal or trouble with the spool, and says
+// how far it came.
+func (m *importing) run(ctx context.Context) error {
+	files := m.files()
+	m.bar = m.newBar(files)
+	err := m.each(ctx, files)
+	// What was read so far is good, whatever came then.
+	if e := m.commit(ctx); err == nil || errors.Is(err, errStopped) && e != nil {
+		err = e
+	}
+	m.bar.clear()
+	m.tally.Stopped = err != nil
+	if e := m.report(); err == nil {
+		err = e
+	}
+	switch {
+	case errors.Is(err, errStopped):
+		return &failure{Code: exitTryLater}
+	case err == nil && m.tally.worst != exitOK:
+		return &failure{Code: m.tally.worst}
+	}
+	return err
+}
+
+// errStopped: by a signal.
+var errStopped = errors.New("stopped")
+
+func (m *importing) each(ctx context.Context, files []importFile) error {
+	for _, f := range files {
+		if err := m.file(ctx, f); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// commit queues what was added, and prints the ids: they are durable then.
+func (m *importing) commit(ctx context.Context) error {
+	ids, err := m.bulk.Commit(context.WithoutCancel(ctx))
+	m.tally.Queued += len(ids)
+	if m.o.JSON {
+		m.tally.IDs = append(m.tally.IDs, ids...)
+	} else {
+		m.print(ids)
+	}
+	return err
+}

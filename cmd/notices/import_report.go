@@ -1,0 +1,155 @@
+package main
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"notices/spool"
+)
+
+// importTally is what an import did, as import --json prints it.
+type importTally struct {
+	Messages int           `json:"messages"`      // found
+	Queued   int           `json:"queued"`        // by this run
+	Before   int           `json:"queued_before"` // by an earlier one
+	Refused  int           `json:"refused"`
+	Marked   int           `json:"marked"` // passed over as draft or deleted
+	Stopped  bool          `json:"stopped"`
+	IDs      []spool.ID    `json:"ids"`
+	Errors   []importError `json:"errors"`
+
+	worst int // exit code
+}
+
+// importError is a message that was refused, or a path that could not be read.
+type importError struct {
+	Path    string `json:"path"`
+	Message int    `json:"message,omitempty"` // its number in the mbox, from 1
+	Line    int    `json:"line,omitempty"`    // that it begins in
+	Error   string `json:"error"`
+
+	code int
+}
+
+func (e importError) String() string {
+	if e.Message == 0 {
+		return e.Path + ": " + e.Error
+	}
+	return fmt.Sprintf("%s, message %d (line %d): %s", e.Path, e.Message, e.Line, e.Error)
+}
+
+// refuse names what was not queued.
+func (m *importing) refuse(e importError) {
+	if weight(e.code) > weight(m.tally.worst) {
+		m.tally.worst = e.code
+	}
+	if m.o.JSON {
+		m.tally.Errors = append(m.tally.Errors, e)
+	}
+	if m.bar != nil {
+		m.bar.clear()
+	}
+	m.a.say("%s", e)
+}
+
+// weight orders exit codes: the worst trouble is the one to end with.
+func weight(code int) int {
+	for i, c := range []int{exitOK, exitUnknown, exitBadMessage, exitConfig, exitIO} {
+		if c == code {
+			return i
+		}
+	}
+	return 1
+}
+
+// print prints ids, in pieces that a pipe takes whole. A reader that is gone is no
+// reason to leave the rest.
+func (m *importing) print(ids []spool.ID) {
+	const piece = 200
+	if len(ids) > 0 {
+		m.bar.clear() // both may be on one terminal
+	}
+	for len(ids) > 0 {
+		var b strings.Builder
+		some := ids[:min(piece, len(ids))]
+		ids = ids[len(some):]
+		for _, id := range some {
+			b.WriteString(string(id) + "\n")
+		}
+		if err := m.a.printBare(b.String()); err != nil && !m.mute {
+			m.mute = true
+			m.a.say("the ids could not be printed: %s; the messages are queued all the same", err)
+		}
+	}
+}
+
+// report says how far the run came.
+func (m *importing) report() error {
+	m.a.say("%s", m.tally.text(m.o.Again))
+	if !m.o.JSON {
+		return nil
+	}
+	if m.tally.IDs == nil {
+		m.tally.IDs = []spool.ID{}
+	}
+	if m.tally.Errors == nil {
+		m.tally.Errors = []importError{}
+	}
+	return m.a.printJSON(&m.tally)
+}
+
+// text is `queued 9,998 of 10,000 messages; 2 were refused, as named above`.
+func (t *importTally) text(again bool) string {
+	var b strings.Builder
+	if t.Stopped {
+		b.WriteString("stopped; ")
+	}
+	switch {
+	case t.Messages == 0:
+		b.WriteString("no message was found")
+	case t.Queued == t.Messages:
+		b.WriteString("queued " + messages(t.Queued))
+	default:
+		fmt.Fprintf(&b, "queued %s of %s", grouped(t.Queued), messages(t.Messages))
+	}
+	if t.Before > 0 {
+		fmt.Fprintf(&b, "; %s queued by an earlier import (--again queues such messages once more)", were(t.Before))
+	}
+	if t.Refused > 0 {
+		fmt.Fprintf(&b, "; %s refused, as named above", were(t.Refused))
+	}
+	if t.Marked > 0 {
+		fmt.Fprintf(&b, "; %s marked as draft or deleted in the Maildir", were(t.Marked))
+	}
+	switch {
+	case t.Stopped && again:
+		b.WriteString("; those with the ids printed are queued; with --again a second run queues them once more")
+	case t.Stopped:
+		b.WriteString("; run the same command again, and it goes on from there")
+	}
+	return b.String()
+}
+
+func were(n int) string {
+	if n == 1 {
+		return "1 was"
+	}
+	return grouped(n) + " were"
+}
+
+func messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return grouped(n) + " messages"
+}
+
+// grouped is a number with its thousands set apart: 10,000.
+func grouped(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}

@@ -1,0 +1,340 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+
+	"notices/config"
+	"notices/spool/delivery/smtptest"
+)
+
+// person sits at a terminal on which a program runs.
+type person struct {
+	t       *testing.T
+	cmd     *exec.Cmd
+	control *os.File
+	home    string
+	gone    chan struct{}
+
+	mu     sync.Mutex
+	screen bytes.Buffer
+	read   int // how much of the screen was looked at
+}
+
+// sit starts `notices ARGS...` on a terminal of 80 columns.
+func sit(t *testing.T, home string, args ...string) *person {
+	t.Helper()
+	control, tty, err := openTerminal(80)
+	if err != nil {
+		t.Fatal(err)
+	}
+	program, err := exec.LookPath("notices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &person{t: t, control: control, home: home, gone: make(chan struct{}), cmd: exec.Command(program, args...)}
+	p.cmd.Args[0] = "notices"
+	p.cmd.Dir = home
+	p.cmd.Env = []string{
+		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "SSL_CERT_FILE=" + filepath.Join(home, "ca.pem"), "GORACE=atexit_sleep_ms=0",
+	}
+	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
+	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	tty.Close()
+	go p.watch()
+	t.Cleanup(func() {
+		p.cmd.Process.Kill()
+		control.Close()
+	})
+	return p
+}
+
+// watch keeps what the terminal shows, until the last writer has gone.
+func (p *person) watch() {
+	defer close(p.gone)
+	b := make([]byte, 4096)
+	for {
+		n, err := p.control.Read(b)
+		p.mu.Lock()
+		p.screen.Write(b[:n])
+		p.mu.Unlock()
+		if err != nil {
+			return
+		}
+	}
+}
+
+// shown is what came since it was last looked at, without colours.
+func (p *person) shown() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(p.screen.String()[p.read:], "")
+}
+
+// sees waits for a text.
+func (p *person) sees(text string) {
+	p.t.Helper()
+	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
+		if strings.Contains(p.shown(), text) {
+			return
+		}
+		if time.Now().After(deadline) {
+			p.t.Fatalf("%q does not come; the screen since:\n%s", text, p.shown())
+		}
+	}
+}
+
+// answers waits for a question and types.
+func (p *person) answers(question, keys string) {
+	p.t.Helper()
+	p.sees(question)
+	p.mu.Lock()
+	p.read = p.screen.Len()
+	p.mu.Unlock()
+	if _, err := p.control.WriteString(keys); err != nil {
+		p.t.Fatal(err)
+	}
+}
+
+// ends waits for the program's end and returns its exit code.
+func (p *person) ends() int {
+	p.t.Helper()
+	err := p.cmd.Wait()
+	<-p.gone
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		p.t.Fatal(err)
+	}
+	return p.cmd.ProcessState.ExitCode()
+}
+
+func (p *person) all() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.screen.String()
+}
+
+// site answers the first questions.
+func (p *person) site() {
+	p.t.Helper()
+	p.answers("Name of your library or school: ", "Springfield \"Public\" Library\n")
+	p.answers("sender of its mail: ", "library\n")
+	p.answers("It must be one e-mail address", "library@example.org\n")
+}
+
+// A library is set up: a password that is wrong at first, a second server without TLS,
+// and at the end files that the other commands are content with.
+func TestInitDialogue(t *testing.T) {
+	home := t.TempDir()
+	ca := smtptest.NewCA(t)
+	if err := os.WriteFile(filepath.Join(home, "ca.pem"), ca.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	one := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "Geh#eim & more"}})
+	two := smtptest.New(t, smtptest.Options{})
+
+	p := sit(t, home, "init")
+	p.site()
+	p.answers("Number [1]: ", "\n")
+	p.answers("Its name or IP address: ", "mail.example.org:25\n")
+	p.answers("without a port", "127.0.0.1\n")
+	p.answers(" [587]: ", portOf(one)+"\n")
+	p.answers("User name there (- if it wants none) [-]: ", "library\n")
+	p.answers("Password", "Geheim-1\n")
+	p.answers("Test server 1 now?", "\n")
+	p.sees("Check the password.")
+	p.answers("Number [1]: ", "\n") // change the answers
+	p.answers("Number [1]: ", "\n") // the same way
+	p.answers("[127.0.0.1]: ", "\n")
+	p.answers("["+portOf(one)+"]: ", "\n")
+	p.answers("[library]: ", "\n")
+	p.answers("Enter: the same): ", "Geh#eim & more\n")
+	p.answers("Test server 1 now? A test message goes to library@example.org. [yes]: ", "y\n")
+	p.sees("Server 1 works.")
+	p.answers("A further server, for when the others fail? [no]: ", "yes\n")
+	p.answers("Number [1]: ", "1\n")
+	p.answers("Its name or IP address: ", "localhost\n")
+	p.answers(" [587]: ", portOf(two)+"\n")
+	p.answers(" [-]: ", "\n")
+	p.answers("Test server 2 now?", "\n")
+	p.answers("4  use it without verified TLS", "4\n")
+	p.sees("Server 2 works.")
+	p.answers("A further server", "no\n")
+	p.sees("* * * * * ")
+	if code := p.ends(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	if strings.Contains(p.all(), "Geh") {
+		t.Errorf("a password is on the screen:\n%s", p.all())
+	}
+	if len(one.Messages()) != 1 || len(two.Messages()) != 1 {
+		t.Errorf("%d and %d test messages", len(one.Messages()), len(two.Messages()))
+	}
+	checkSetUp(t, home)
+}
+
+func portOf(s *smtptest.Server) string { return strconv.Itoa(s.Port()) }
+
+// checkSetUp looks at what TestInitDialogue wrote.
+func checkSetUp(t *testing.T, home string) {
+	t.Helper()
+	dir := filepath.Join(home, ".config", "notices")
+	wantFiles(t, dir, "notices.toml", "server1.password")
+	c, err := config.Load(filepath.Join(dir, "notices.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if c.Site.Name != `Springfield "Public" Library` || c.Site.Address != "library@example.org" || len(c.Servers) != 2 ||
+		c.Servers[0].AllowNonSecure || c.Servers[0].Login != "library" || !c.Servers[1].AllowNonSecure || c.Servers[1].Host != "localhost" {
+		t.Errorf("%+v", c)
+	}
+	if secret, err := c.Servers[0].Password.Read(t.Context()); err != nil || secret != "Geh#eim & more" {
+		t.Errorf("password %q, %v", secret, err)
+	}
+	program, err := exec.LookPath("notices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(program, "check")
+	cmd.Args[0], cmd.Env = "notices", []string{"HOME=" + home, "GORACE=atexit_sleep_ms=0"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("notices check: %v\n%s", err, out)
+	}
+}
+
+// wantFiles: these and no others are in the folder, each for its owner alone.
+func wantFiles(t *testing.T, dir string, names ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil && len(names) > 0 {
+		t.Fatal(err)
+	}
+	var found []string
+	for _, e := range entries {
+		found = append(found, e.Name())
+		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%s: %v, %v", e.Name(), info.Mode(), err)
+		}
+	}
+	if strings.Join(found, " ") != strings.Join(names, " ") {
+		t.Errorf("%s has %v, want %v", dir, found, names)
+	}
+}
+
+// Every preset can be chosen.
+func TestWaysHavePresets(t *testing.T) {
+	for _, name := range config.PresetNames() {
+		if !slices.ContainsFunc(ways(), func(w way) bool { return w.preset == name || w.auth != "" && name == "microsoft365" }) {
+			t.Errorf("init does not offer %s", name)
+		}
+	}
+}
+
+// Ctrl-C, wherever it comes, leaves nothing behind, and a terminal that shows what is
+// typed.
+func TestInitStopped(t *testing.T) {
+	for _, at := range []string{"Name of your library", "Number [1]: ", "Password"} {
+		home := t.TempDir()
+		p := sit(t, home, "init")
+		if at != "Name of your library" {
+			p.site()
+		}
+		if at == "Password" {
+			p.answers("Number [1]: ", "9\n")
+			p.answers("[library@example.org]: ", "\n")
+		}
+		p.answers(at, "\x03")
+		p.sees("stopped; nothing was written")
+		if code := p.ends(); code != exitTryLater {
+			t.Errorf("at %q: exit %d", at, code)
+		}
+		wantFiles(t, home)
+	}
+}
+
+// A config that is there is not written over, unless that is said, and then it is kept.
+func TestInitAsksBeforeItReplaces(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".config", "notices")
+	path := filepath.Join(dir, "notices.toml")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, []byte("# mine\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p := sit(t, home, "init")
+	p.answers("is there already. Make a new one? The old one is kept beside it. [no]: ", "\n")
+	if code := p.ends(); code != exitCannotMake {
+		t.Errorf("exit %d", code)
+	}
+	wantFiles(t, dir, "notices.toml")
+
+	p = sit(t, home, "init")
+	p.answers("[no]: ", "maybe\n")
+	p.answers("It must be yes or no.", "y\n")
+	p.site()
+	p.answers("Number [1]: ", "2\n") // Google
+	p.answers("Client ID", "1234.apps.example\n")
+	p.answers("client's secret", "\n")
+	p.answers("A further server", "\n")
+	p.sees("google-login")
+	if code := p.ends(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	wantFiles(t, dir, "notices.toml", "notices.toml.old")
+	old, err := os.ReadFile(path + ".old")
+	if err != nil || string(old) != "# mine\n" {
+		t.Errorf("the old one: %q, %v", old, err)
+	}
+	c, err := config.Load(path)
+	if err != nil || c.Delivery.Via != config.ViaGoogle || c.Google.ClientID != "1234.apps.example" || len(c.Servers) != 0 {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// A sign-in beside a server is one of the servers; a password may come later.
+func TestInitAccountAndPreset(t *testing.T) {
+	home := t.TempDir()
+	p := sit(t, home, "init")
+	p.site()
+	p.answers("Number [1]: ", "4\n") // Microsoft
+	p.answers("Client ID", "secret.json\n")
+	p.answers("A further server", "y\n")
+	p.answers("Number [1]: ", "7\n") // SendGrid
+	p.answers("[apikey]: ", "\n")
+	p.answers("Password", "\n")
+	p.answers("A further server", "n\n")
+	p.sees("give server 2 its password")
+	if code := p.ends(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	for line := range strings.Lines(p.all()) {
+		if n := len([]rune(strings.TrimRight(regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(line, ""), "\r\n"))); n > 80 && !strings.Contains(line, home) {
+			t.Errorf("%d columns: %s", n, line)
+		}
+	}
+	path := filepath.Join(home, ".config", "notices", "notices.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse(path, text)
+	if err != nil || len(c.Servers) != 2 || c.Servers[0].Auth != config.AuthMicrosoft || c.Servers[1].Preset != "sendgrid" ||
+		c.Servers[1].Login != "apikey" || !c.Microsoft.ClientSecretFile.IsSet() {
+		t.Errorf("%+v, %v", c, err)
+	}
+}

@@ -1,0 +1,187 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"os"
+	"os/signal"
+	"os/user"
+	"strconv"
+	"syscall"
+
+	"notices/config"
+)
+
+// setup is the dialogue that sets a site up. Nothing is on disk until all is said.
+type setup struct {
+	*prompter
+	path    string
+	replace bool
+	name    string
+	address string
+	servers []*serverAnswers
+	user    *user.User // who is to run it; nil: whoever runs this
+}
+
+// setUp asks, tests, and writes a config.
+func (a *app) setUp(ctx context.Context, o initOptions) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	s := &setup{prompter: a.newPrompter(ctx), path: o.Path}
+	err := s.talk()
+	var d *draft
+	if err == nil && ctx.Err() == nil {
+		d, err = s.write()
+	}
+	switch {
+	case errors.Is(err, errQuit), d == nil && ctx.Err() != nil:
+		return fail(exitTryLater, "stopped; nothing was written")
+	case err != nil:
+		return err
+	}
+	s.whatNext(d)
+	return nil
+}
+
+func (s *setup) talk() error {
+	s.say("This sets up notices and writes %s.\n"+
+		"Enter takes what stands in [brackets]. Ctrl-C stops it: nothing is written\nbefore the end.", s.path)
+	if exists(s.path) {
+		yes, err := s.yes("That file is there already. Make a new one? The old one is kept beside it.", false)
+		if err != nil {
+			return err
+		}
+		if !yes {
+			return alreadyThere(s.path)
+		}
+		s.replace = true
+	}
+	if err := s.askSite(); err != nil {
+		return err
+	}
+	s.heading("The mail server")
+	if err := s.askServer(1); err != nil {
+		return err
+	}
+	for n := 2; ; n++ {
+		more, err := s.yes("A further server, for when the others fail?", false)
+		if err != nil {
+			return err
+		}
+		if !more {
+			return s.askUser()
+		}
+		if err := s.askServer(n); err != nil {
+			return err
+		}
+	}
+}
+
+func (s *setup) askSite() error {
+	site := func(key string) func(string) error {
+		return func(text string) error {
+			if err := something(text); err != nil {
+				return err
+			}
+			return config.Setting{Section: "site", Key: key, Value: text}.Check()
+		}
+	}
+	s.heading("The site")
+	var err error
+	if s.name, err = s.ask("Name of your library or school", "", site("name")); err != nil {
+		return err
+	}
+	s.address, err = s.ask("Its e-mail address, the sender of its mail", "", site("address"))
+	return err
+}
+
+// askUser asks root who is to run notices: the files must be that user's.
+func (s *setup) askUser() error {
+	if s.path != config.SystemFile || os.Geteuid() != 0 {
+		return nil
+	}
+	normal := "root"
+	if _, err := user.Lookup("notices"); err == nil {
+		normal = "notices"
+	}
+	name, err := s.ask("Which user is to run notices", normal, func(text string) error {
+		if _, err := user.Lookup(text); err != nil {
+			return errors.New("must be a user of this machine; useradd --system makes one")
+		}
+		return nil
+	})
+	if err == nil {
+		s.user, err = user.Lookup(name)
+	}
+	return err
+}
+
+func (s *setup) putSite(d *draft) {
+	d.put("site", "name", s.name)
+	d.put("site", "address", s.address)
+}
+
+func (s *setup) write() (*draft, error) {
+	d := &draft{path: s.path, replace: s.replace}
+	if s.user != nil {
+		d.owner, _ = strconv.Atoi(s.user.Uid)
+	}
+	s.putSite(d)
+	for i, v := range s.servers {
+		v.put(d, i+1, len(s.servers) == 1, true)
+	}
+	return d, d.write()
+}
+
+// whatNext says what was written and what is left to do.
+func (s *setup) whatNext(d *draft) {
+	s.heading("Done")
+	if d.moved != "" {
+		s.say("The old configuration is now %s.", d.moved)
+	}
+	s.say("%s is written.", d.path)
+	for _, f := range d.secrets {
+		s.say("%s has the password of server %d; only its owner can read it.", f.path, f.server)
+	}
+	s.newline()
+	s.say("Next:")
+	call := s.call()
+	for i, v := range s.servers {
+		switch {
+		case v.auth != "" && v.client == "" && v.secret == "":
+			s.say("  - fill in client_id in [%s], see notices-google(7); then run:\n      %s %s-login", v.auth, call, v.auth)
+		case v.auth != "":
+			s.say("  - sign in:\n      %s %s-login", call, v.auth)
+		case v.login != "" && v.password == "":
+			s.say("  - give server %d its password: password_file in %s", i+1, d.path)
+		}
+	}
+	s.say("  - see that all is in order:\n      %s check\n      %s test-server", call, call)
+	s.sayCron()
+	s.say("  - queue a message:\n      %s enqueue patron@example.net < notice.eml", call)
+}
+
+// call is the program with what it needs to find the config.
+func (s *setup) call() string {
+	call := "notices"
+	if usual, err := config.Find("", os.Getenv); err != nil || usual != s.path || os.Getenv("NOTICES_CONFIG") != "" {
+		call += " --config " + s.path
+	}
+	if s.user != nil && s.user.Uid != "0" {
+		call = "sudo -u " + s.user.Username + " " + call
+	}
+	return call
+}
+
+// sayCron gives the line that makes mail go out by itself.
+func (s *setup) sayCron() {
+	program := programPath()
+	if usual, err := config.Find("", os.Getenv); err != nil || usual != s.path || os.Getenv("NOTICES_CONFIG") != "" {
+		program += " --config " + s.path
+	}
+	if s.user != nil {
+		s.say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s flush", s.user.Username, program)
+		return
+	}
+	s.say("  - let it run every minute, by this line in crontab -e:\n      * * * * * %s flush", program)
+}

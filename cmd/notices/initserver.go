@@ -1,0 +1,334 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/probe"
+)
+
+// way is one of the ways that mail can go.
+type way struct {
+	title  string
+	preset string
+	auth   string // of a sign-in instead of a password
+}
+
+func ways() []way {
+	return []way{
+		{title: "a mail server of your own, or your provider's"},
+		{title: "Gmail or Google Workspace, signing in with Google", auth: config.AuthGoogle},
+		{title: "Gmail or Google Workspace, with an app password", preset: "gmail"},
+		{title: "Microsoft 365, signing in with Microsoft", auth: config.AuthMicrosoft},
+		{title: "Google Workspace's relay for servers (smtp-relay.gmail.com)", preset: "google-relay"},
+		{title: "Amazon SES", preset: "ses"},
+		{title: "SendGrid", preset: "sendgrid"},
+		{title: "Mailgun", preset: "mailgun"},
+		{title: "Fastmail", preset: "fastmail"},
+	}
+}
+
+// serverAnswers are what a person said of a server.
+type serverAnswers struct {
+	way
+	which    int // of ways
+	host     string
+	port     int
+	login    string
+	password string
+	lax      bool // also without verified TLS
+	client   string
+	secret   string // file
+}
+
+// askServer asks for the nth server, with what was said before as a proposal, and tests
+// it, until it works or is to stay as it is.
+func (s *setup) askServer(n int) error {
+	v := &serverAnswers{}
+	s.servers = append(s.servers, v)
+	for again := true; again; {
+		if err := s.askAnswers(n, v); err != nil {
+			return err
+		}
+		var err error
+		if again, err = s.tryServer(n, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *setup) askAnswers(n int, v *serverAnswers) error {
+	var titles []string
+	for _, w := range ways() {
+		titles = append(titles, w.title)
+	}
+	i, err := s.choose(fmt.Sprintf("Server %d: how does mail go out?", n), titles, v.which)
+	if err != nil {
+		return err
+	}
+	if i != v.which {
+		*v = serverAnswers{which: i}
+	}
+	v.way = ways()[i]
+	if v.auth != "" {
+		return s.askAccount(v)
+	}
+	if err := s.askHost(n, v); err != nil {
+		return err
+	}
+	return s.askLogin(n, v)
+}
+
+// askHost asks for the address, unless the preset knows it.
+func (s *setup) askHost(n int, v *serverAnswers) error {
+	host := func(text string) error {
+		return config.Setting{Section: "server", N: n, Key: "host", Value: text}.Check()
+	}
+	var err error
+	switch v.preset {
+	case "":
+		if v.host, err = s.ask("Its name or IP address", v.host, host); err != nil {
+			return err
+		}
+		return s.askPort(v)
+	case "ses":
+		s.say("Amazon SES has a host in each region, such as email-smtp.eu-west-1.amazonaws.com.")
+		v.host, err = s.ask("The one of your account", v.host, host)
+	case "mailgun":
+		return s.askRegion(v)
+	}
+	return err
+}
+
+// askRegion: Mailgun's domains are in one of two regions, each with its host.
+func (s *setup) askRegion(v *serverAnswers) error {
+	eu, err := s.yes("Is your Mailgun domain in the EU region?", v.host != "")
+	if v.host = ""; eu {
+		v.host = "smtp.eu.mailgun.org"
+	}
+	return err
+}
+
+func (s *setup) askPort(v *serverAnswers) error {
+	normal := "587"
+	if v.port > 0 {
+		normal = strconv.Itoa(v.port)
+	}
+	text, err := s.ask("Its port (587 or 465 with a login, 25 in your own network)", normal, func(text string) error {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return errors.New("must be a whole number")
+		}
+		return config.Setting{Section: "server", N: 1, Key: "port", Value: n}.Check()
+	})
+	v.port, _ = strconv.Atoi(text)
+	return err
+}
+
+// askLogin asks for user name and password; both may be missing.
+func (s *setup) askLogin(n int, v *serverAnswers) error {
+	question, normal := "User name there (- if it wants none)", v.login
+	switch {
+	case normal != "":
+	case v.preset == "sendgrid":
+		normal = "apikey" // with SendGrid it is this word
+	case v.preset == "gmail" || v.preset == "fastmail":
+		normal = s.address
+	case v.preset == "" || v.preset == "google-relay":
+		normal = "-"
+	}
+	login, err := s.ask(question, normal, func(text string) error {
+		if text == "" {
+			return errors.New("must be a user name, or - for none")
+		}
+		return config.Setting{Section: "server", N: n, Key: "login", Value: text}.Check()
+	})
+	if err != nil {
+		return err
+	}
+	if login == "-" {
+		v.login, v.password = "", ""
+		return nil
+	}
+	v.login = login
+	return s.askPassword(v)
+}
+
+func (s *setup) askPassword(v *serverAnswers) error {
+	switch v.preset {
+	case "gmail":
+		s.say("Google takes an app password, not your own: myaccount.google.com/apppasswords")
+	case "fastmail":
+		s.say("Fastmail takes an app password, not your own: Settings, Privacy & Security")
+	case "sendgrid":
+		s.say("The password is the API key.")
+	}
+	question := "Password (it is not shown; Enter: later)"
+	if v.password != "" {
+		question = "Password (it is not shown; Enter: the same)"
+	}
+	password, err := s.secret(question)
+	if password != "" || err != nil {
+		v.password = password
+	}
+	return err
+}
+
+// askAccount asks for the client that signs in.
+func (s *setup) askAccount(v *serverAnswers) error {
+	s.say("Signing in needs an OAuth client of your organization: notices-google(7) tells\nhow to get one. It can be filled in later.")
+	client, err := s.ask("Client ID, or the JSON file that Google gives (Enter: later)", v.client, anything)
+	if err != nil {
+		return err
+	}
+	v.client, v.secret = client, ""
+	if strings.HasSuffix(client, ".json") {
+		v.client, v.secret = "", client
+		return nil
+	}
+	if client != "" {
+		v.secret, err = s.ask("File with the client's secret (Enter: none)", v.secret, anything)
+	}
+	return err
+}
+
+// put writes the answers into a draft. password: into a file of its own, too.
+func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
+	if v.auth != "" {
+		v.putAccount(d, n, sole)
+		return
+	}
+	if v.preset != "" {
+		d.putServer(n, "preset", v.preset)
+	}
+	if v.host != "" {
+		d.putServer(n, "host", v.host)
+	}
+	if v.port > 0 {
+		d.putServer(n, "port", v.port)
+	}
+	if v.lax {
+		d.putServer(n, "allow_non_secure", true)
+	}
+	if v.lax && v.login != "" {
+		d.putServer(n, "allow_non_secure_login", true)
+	}
+	if v.login != "" {
+		d.putServer(n, "login", v.login)
+	}
+	if v.password != "" && password {
+		d.putPassword(n, v.password)
+	}
+}
+
+// putAccount: mail goes by the account alone, or it is one server among others.
+func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
+	if sole {
+		d.put("delivery", "via", v.auth)
+	} else {
+		d.putServer(n, "auth", v.auth)
+	}
+	if v.client != "" {
+		d.put(v.auth, "client_id", v.client)
+	}
+	if v.secret != "" {
+		d.put(v.auth, "client_secret_file", v.secret)
+	}
+}
+
+// tryServer sends a test message through the server, as test-server does. again: the
+// answers are to be asked for once more.
+func (s *setup) tryServer(n int, v *serverAnswers) (again bool, err error) {
+	if v.auth != "" || v.login != "" && v.password == "" {
+		return false, nil // it cannot be tested yet
+	}
+	test, err := s.yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true)
+	for err == nil && test {
+		err = s.probe(n, v)
+		var failed *probe.Error
+		if !errors.As(err, &failed) {
+			return false, err
+		}
+		var what string
+		if what, err = s.askWhatNow(v, failed.Outcome.Reason == spool.ReasonTLS); err != nil {
+			return false, err
+		}
+		switch what {
+		case change:
+			return true, nil
+		case keep:
+			return false, nil
+		case relax:
+			v.lax = true
+		}
+	}
+	return false, err
+}
+
+// What can be done about a server that does not work.
+const (
+	change = "change the answers"
+	repeat = "try it once more as it is"
+	keep   = "keep it as it is"
+	relax  = "use it without verified TLS: others on the way could read the mail"
+)
+
+func (s *setup) askWhatNow(v *serverAnswers, tls bool) (string, error) {
+	if s.ctx.Err() != nil {
+		return "", errQuit
+	}
+	options := []string{change, repeat, keep}
+	if tls && !v.lax {
+		options = append(options, relax)
+	}
+	i, err := s.choose("It did not work. What now?", options, 0)
+	if err != nil {
+		return "", err
+	}
+	return options[i], nil
+}
+
+// probe runs the steps of test-server on a server that is in no file yet.
+func (s *setup) probe(n int, v *serverAnswers) error {
+	d := &draft{path: s.path}
+	s.putSite(d)
+	for i := range n - 1 {
+		d.putServer(i+1, "host", "unused.invalid")
+	}
+	v.put(d, n, false, false)
+	cfg, err := d.config()
+	if err != nil {
+		return err
+	}
+	servers, err := s.a.ownServers(cfg)
+	if err != nil {
+		return err
+	}
+	server := servers[n-1].Server
+	if v.login != "" {
+		server.Password = func(context.Context) (string, error) { return v.password, nil }
+	}
+	s.newline()
+	err = probe.Run(s.ctx, server, probe.Options{
+		To: s.address, From: s.address, Site: s.name, State: noState{}, Now: s.a.now,
+		Print: s.wrapped,
+	})
+	s.newline()
+	return err
+}
+
+// noState forgets: the spool may belong to another user than the one who sets it up.
+type noState struct{}
+
+func (noState) Load(context.Context, string) ([]byte, error) { return nil, nil }
+
+func (noState) Update(_ context.Context, _ string, _ bool, change func([]byte) ([]byte, error)) error {
+	_, err := change(nil)
+	return err
+}

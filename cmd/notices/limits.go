@@ -1,0 +1,41 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/delivery"
+)
+
+// limits makes the [[limit]] sections of the config those of a route.
+func limits(cfg *config.Config) []delivery.Limit {
+	list := make([]delivery.Limit, len(cfg.Limits))
+	for i, l := range cfg.Limits {
+		list[i] = delivery.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
+	}
+	return list
+}
+
+// limitLines tells for a person how far each limit is used up, and what waits for it.
+func limitLines(ctx context.Context, cfg *config.Config, state spool.State, now time.Time) ([]string, error) {
+	used, err := delivery.Usages(ctx, state, limits(cfg), now)
+	if err != nil {
+		return nil, err
+	}
+	lines := make([]string, len(used))
+	for i := range used {
+		u := &used[i]
+		line := fmt.Sprintf("%d of %d sent in %s", u.Used, u.Messages, u.Window())
+		if u.Waiting > 0 {
+			line += fmt.Sprintf("; %s waited at the last flush, %s", count(u.Waiting, "message"), ago(u.At, now))
+		}
+		if !u.Free.IsZero() {
+			line += "; the next goes out " + ago(u.Free, now)
+		}
+		lines[i] = u.Name() + ": " + line
+	}
+	return lines, nil
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+	"time"
+
+	"notices/spool"
+)
+
+// listing prints messages as they come: a JSON array, or a table whose columns are
+// known beforehand. On a terminal a row is one line of it, with the times as lengths;
+// elsewhere times stand in full and nothing is cut off.
+type listing struct {
+	a     *app
+	json  bool
+	table *table
+	paint painter
+	n     int
+	out   *bufio.Writer
+	err   error
+}
+
+func (a *app) newListing(asJSON bool, entries []spool.Entry, now time.Time) *listing {
+	t := &table{now: now, width: width(a.stdout), ids: len("ID")}
+	for _, e := range entries {
+		t.ids = max(t.ids, len(e.ID))
+	}
+	return &listing{a: a, json: asJSON, table: t, paint: a.painter(), out: bufio.NewWriter(a.stdout)}
+}
+
+func (l *listing) add(m messageJSON) {
+	if l.json {
+		l.addJSON(m)
+	} else {
+		if l.n == 0 {
+			l.print(l.paint.paint(bold, l.table.title()) + "\n")
+		}
+		l.print(l.shade(l.table.message(m), m.State) + "\n")
+	}
+	l.n++
+}
+
+func (l *listing) addJSON(m messageJSON) {
+	b, err := marshal(m)
+	if err != nil && l.err == nil {
+		l.err = err
+	}
+	opening := ",\n"
+	if l.n == 0 {
+		opening = "[\n"
+	}
+	l.print(opening + string(b))
+}
+
+func (l *listing) print(s string) {
+	if l.err == nil {
+		_, l.err = l.out.WriteString(s)
+	}
+}
+
+// end says on a terminal how many there were: for a person who scrolls back.
+func (l *listing) end() error {
+	switch {
+	case l.json && l.n == 0:
+		l.print("[]\n")
+	case l.json:
+		l.print("\n]\n")
+	}
+	if err := l.out.Flush(); l.err == nil {
+		l.err = err
+	}
+	if !l.json && l.table.width > 0 && l.err == nil {
+		l.a.say("%s", count(l.n, "message"))
+	}
+	return l.err
+}
+
+// shade colours the state in a row.
+func (l *listing) shade(row string, s spool.MessageState) string {
+	from := l.table.ids + 2
+	to := from + len(s)
+	if to > len(row) {
+		return row
+	}
+	return row[:from] + l.paint.paint(stateColour(s), row[from:to]) + row[to:]
+}
+
+func stateColour(s spool.MessageState) colour {
+	switch s {
+	case spool.StateFailed:
+		return red
+	case spool.StateDeferred, spool.StateHeld:
+		return yellow
+	}
+	return ""
+}
+
+// table lays messages out in columns.
+type table struct {
+	now   time.Time
+	width int // 0: no terminal
+	ids   int // width of the column of ids
+}
+
+// roomy is the width of a terminal that has room for the number of attempts.
+const roomy = 100
+
+func (t *table) title() string {
+	if t.width == 0 {
+		return t.plain("ID", "STATE", "QUEUED", "NEXT SEND", "TRIES", "RECIPIENT", "LAST ERROR")
+	}
+	return t.narrow("ID", "STATE", "AGE", "NEXT", "TRIES", func(width int) string { return cut("RECIPIENT", width) }, "LAST ERROR")
+}
+
+func (t *table) message(m messageJSON) string {
+	tries := fmt.Sprint(m.Attempts)
+	last := printable(m.LastError)
+	to, more := others(m.Recipients)
+	to = printable(to)
+	if t.width == 0 {
+		queued, next := "-", "-"
+		if m.QueuedAt != nil {
+			queued = clock(*m.QueuedAt)
+		}
+		if m.NextSendAt != nil {
+			next = clock(*m.NextSendAt)
+		}
+		return t.plain(string(m.ID), string(m.State), queued, next, tries, to+more, last)
+	}
+	age := "-"
+	if m.QueuedAt != nil {
+		age = brief(t.now.Sub(*m.QueuedAt))
+	}
+	name := func(width int) string { return cutMiddle(to, width-len(more)) + more }
+	return t.narrow(string(m.ID), string(m.State), age, t.next(m.NextSendAt), tries, name, last)
+}
+
+// next is when a message is sent, as a length of time.
+func (t *table) next(at *time.Time) string {
+	switch {
+	case at == nil:
+		return "-"
+	case !at.After(t.now):
+		return "now"
+	}
+	return brief(at.Sub(t.now))
+}
+
+// brief is span in at most six columns.
+func brief(d time.Duration) string {
+	d = d.Abs()
+	switch {
+	case d >= 10*24*time.Hour:
+		return fmt.Sprintf("%dd", d/(24*time.Hour))
+	case d >= 10*time.Hour && d < 24*time.Hour:
+		return fmt.Sprintf("%dh", d/time.Hour)
+	}
+	return span(d)
+}
+
+func (t *table) plain(id, state, queued, next, tries, recipient, last string) string {
+	row := pad(id, t.ids) + "  " + pad(state, 8) + "  " + pad(queued, 16) + "  " + pad(next, 16) + "  " + pad(tries, 5) + "  "
+	if last == "" {
+		return row + recipient
+	}
+	return row + pad(recipient, 24) + "  " + last
+}
+
+// narrow fills a line of the terminal: the recipient has two thirds of what the other
+// columns leave, the last error the rest. Without one the recipient has it all.
+func (t *table) narrow(id, state, age, next, tries string, recipient func(width int) string, last string) string {
+	row := pad(id, t.ids) + "  " + pad(state, 8) + "  " + pad(age, 6) + "  " + pad(next, 6) + "  "
+	if t.width >= roomy {
+		row += pad(tries, 5) + "  "
+	}
+	room := max(t.width-columns(row), 12)
+	if last == "" {
+		return cut(row+recipient(room), t.width)
+	}
+	names := min(max(room*3/5, 12), 40)
+	return cut(row+pad(recipient(names), names)+"  "+last, t.width)
+}
+
+// others names the first recipient that still counts, and how many more there are.
+func others(to []recipientJSON) (name, more string) {
+	if len(to) == 0 {
+		return "-", ""
+	}
+	first := slices.IndexFunc(to, func(r recipientJSON) bool { return r.State != spool.RecipientDelivered })
+	if len(to) > 1 {
+		more = fmt.Sprintf(" +%d", len(to)-1)
+	}
+	return to[max(first, 0)].Address, more
+}

@@ -1,0 +1,117 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"notices/cmd/internal/submit"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/submission"
+)
+
+func (a *app) sendmailCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "sendmail [-t] [-i] [-f SENDER] [-F NAME] [RECIPIENT...] < message",
+		Short: "Queue one message as /usr/sbin/sendmail does; also the names sendmail, mailq and newaliases",
+		Long: "Queues one message from standard input, as programs expect it that call /usr/sbin/sendmail.\n" +
+			"-bp prints the queue, -q attempts it, -bs speaks SMTP. The program does the same when\n" +
+			"it is called as sendmail, mailq or newaliases. All options: notices-sendmail(1)",
+		DisableFlagParsing: true, // sendmail's are not like others
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 && args[0] == "--help" {
+				return cmd.Help()
+			}
+			a.began = true
+			return a.sendmail(cmd.Context(), args)
+		},
+	}
+}
+
+// sendmail does what the options ask for. What the quick front can do itself, package
+// submit has for both.
+func (a *app) sendmail(ctx context.Context, args []string) error {
+	p := a.program()
+	s, err := p.Sendmail(args)
+	if err != nil {
+		return err
+	}
+	a.config, a.verbose = p.Config, s.Verbose
+	switch s.Mode {
+	case submit.SendmailList:
+		return a.mailq(ctx)
+	case submit.SendmailFlush:
+		return a.flush(ctx, flushOf(s.Which))
+	case submit.SendmailSMTP:
+		return a.converse(ctx)
+	}
+	return s.Run(ctx, p)
+}
+
+// flushOf is the flush that a -q stands for. A person types -q, or a script does when
+// the line is up again: everything is tried. -q30m came with -bd, and a cron job that
+// has it runs on: what is due. -qI and an id is that message, due or not.
+func flushOf(which string) flushOptions {
+	switch {
+	case len(which) > 1 && which[0] == 'I':
+		return flushOptions{IDs: []string{which[1:]}}
+	case which != "" && which[0] >= '0' && which[0] <= '9':
+		return flushOptions{}
+	}
+	return flushOptions{All: true}
+}
+
+// mailq prints the queue as list does; how it begins when empty and ends when not is
+// Postfix's, because programs that watch a queue look for that.
+func (a *app) mailq(ctx context.Context) error {
+	return a.withQueue(func(q *queue) error {
+		entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
+		if err != nil {
+			return err
+		}
+		if len(entries) == 0 {
+			_, err := fmt.Fprintln(a.stdout, "Mail queue is empty")
+			return err
+		}
+		if err := a.print(ctx, q, entries, listOptions{}); err != nil {
+			return err
+		}
+		octets, err := q.store.Usage(ctx)
+		if err != nil {
+			return err
+		}
+		noun := "Requests"
+		if len(entries) == 1 {
+			noun = "Request"
+		}
+		_, err = fmt.Fprintf(a.stdout, "-- %d Kbytes in %d %s.\n", (octets+1023)/1024, len(entries), noun)
+		return err
+	})
+}
+
+// converse speaks SMTP on standard input and output. A client that is gone ends it, and
+// must not kill it between a message's commit and its answer: what was answered is
+// stored, and what was not the client will hand in again.
+func (a *app) converse(ctx context.Context) error {
+	signal.Ignore(syscall.SIGPIPE)
+	cfg, err := a.load(config.Intake)
+	if err != nil {
+		return err
+	}
+	p := a.program()
+	store, log, err := p.OpenIntake(cfg)
+	if err != nil {
+		return err
+	}
+	defer a.closeLog(log)
+	submission.Serve(ctx, submission.Stdio(a.stdin, a.stdout), submission.Options{
+		Intake:   p.Intake(cfg, store, log),
+		Hostname: submit.Hostname(cfg),
+		Local:    true,
+	})
+	return nil // what was answered is durable; the store is left to the end of the process
+}

@@ -1,0 +1,214 @@
+package main
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+
+	"notices/config"
+	"notices/spool"
+)
+
+// series are metrics as Prometheus' own parser reads them: `name{label="value"}` to value.
+type series map[string]float64
+
+// parsed reads metrics and holds them to what promtool check metrics asks for.
+func parsed(t *testing.T, text string) series {
+	t.Helper()
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(text))
+	if err != nil {
+		t.Fatalf("%v in:\n%s", err, text)
+	}
+	if strings.Count(text, "# TYPE ") != len(families) {
+		t.Errorf("%d of %d families have lines:\n%s", len(families), strings.Count(text, "# TYPE "), text)
+	}
+	found := series{}
+	for name, f := range families {
+		if f.GetHelp() == "" || f.GetType() != dto.MetricType_GAUGE {
+			t.Errorf("%s: help %q, type %s", name, f.GetHelp(), f.GetType())
+		}
+		if !strings.HasPrefix(name, "notices_") || strings.HasSuffix(name, "_total") || strings.HasSuffix(name, "_count") || !hasUnit(name) {
+			t.Errorf("%s is no good name for a gauge", name)
+		}
+		for _, m := range f.GetMetric() {
+			if m.TimestampMs != nil {
+				t.Errorf("%s has a timestamp, which the textfile collector refuses", name)
+			}
+			key := name + labels(m)
+			if _, twice := found[key]; twice {
+				t.Errorf("%s is there twice", key)
+			}
+			found[key] = m.GetGauge().GetValue()
+		}
+	}
+	return found
+}
+
+// hasUnit: a name says what is counted.
+func hasUnit(name string) bool {
+	for _, unit := range []string{"_messages", "_bytes", "_seconds", "_info", "_up", "_ok", "_troubles"} {
+		if strings.HasSuffix(name, unit) {
+			return true
+		}
+	}
+	return false
+}
+
+func labels(m *dto.Metric) string {
+	var list []string
+	for _, l := range m.GetLabel() {
+		list = append(list, l.GetName()+"="+l.GetValue())
+	}
+	if list == nil {
+		return ""
+	}
+	return "{" + strings.Join(list, ",") + "}"
+}
+
+func (w *world) metrics(o statusOptions) series {
+	w.t.Helper()
+	o.Prometheus = true
+	w.out.Reset()
+	w.check(w.a.status(context.Background(), w.q, servers(), o))
+	return parsed(w.t, w.out.String())
+}
+
+// TestMetrics: each figure of a bad day, and no more.
+func TestMetrics(t *testing.T) {
+	w := busy(t)
+	o := statusDefaults()
+	o.Look = deadSignIn
+	o.Config = &config.Config{Limits: []config.Limit{{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour}}}
+	got := w.metrics(o)
+	if got["notices_spool_bytes"] <= 0 {
+		t.Error("no bytes")
+	}
+	delete(got, "notices_spool_bytes")
+	now := float64(w.now.Unix())
+	want := series{
+		"notices_messages{state=queued}":                                                    2,
+		"notices_messages{state=deferred}":                                                  1,
+		"notices_messages{state=held}":                                                      1,
+		"notices_messages{state=failed}":                                                    1,
+		"notices_unreadable_messages":                                                       0,
+		"notices_due_messages":                                                              2,
+		"notices_oldest_due_seconds":                                                        180,
+		"notices_oldest_message_seconds":                                                    30 * 3600,
+		"notices_next_send_timestamp_seconds":                                               now - 180,
+		"notices_server_up{server=1}":                                                       0,
+		"notices_server_up{server=2}":                                                       1,
+		"notices_server_troubles{server=1}":                                                 3,
+		"notices_server_troubles{server=2}":                                                 0,
+		"notices_server_down_until_timestamp_seconds{server=1}":                             now + 200,
+		"notices_last_test_timestamp_seconds{server=1}":                                     now - 26*3600,
+		"notices_last_test_ok{server=1}":                                                    1,
+		"notices_account_ok{account=google}":                                                0,
+		"notices_limit_used_messages{domains=gmail.com,googlemail.com,per_seconds=3600}":    0,
+		"notices_limit_max_messages{domains=gmail.com,googlemail.com,per_seconds=3600}":     100,
+		"notices_limit_waiting_messages{domains=gmail.com,googlemail.com,per_seconds=3600}": 0,
+		"notices_last_flush_timestamp_seconds":                                              now - 50,
+		"notices_last_flush_messages{outcome=sent}":                                         131,
+		"notices_last_flush_messages{outcome=deferred}":                                     12,
+		"notices_last_flush_messages{outcome=returned}":                                     1,
+		"notices_last_flush_messages{outcome=failed}":                                       0,
+	}
+	if !maps.Equal(got, want) {
+		for _, key := range slices.Sorted(maps.Keys(want)) {
+			if value, ok := got[key]; !ok || value != want[key] {
+				t.Errorf("%s is %v, want %v", key, value, want[key])
+			}
+			delete(got, key)
+		}
+		for key, value := range got {
+			t.Errorf("%s %v: nobody asked for it", key, value)
+		}
+	}
+}
+
+// TestMetricsOfNothing: what is not known has no line.
+func TestMetricsOfNothing(t *testing.T) {
+	got := newWorld(t).metrics(statusDefaults())
+	want := series{
+		"notices_messages{state=queued}": 0, "notices_messages{state=deferred}": 0,
+		"notices_messages{state=held}": 0, "notices_messages{state=failed}": 0,
+		"notices_unreadable_messages": 0, "notices_spool_bytes": 0, "notices_due_messages": 0, "notices_oldest_due_seconds": 0,
+		"notices_server_up{server=1}": 1, "notices_server_up{server=2}": 1,
+		"notices_server_troubles{server=1}": 0, "notices_server_troubles{server=2}": 0,
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("got  %v\nwant %v", got, want)
+	}
+}
+
+// TestMetricsEscape: a label can hold anything, a number any size.
+func TestMetricsEscape(t *testing.T) {
+	m := &metrics{}
+	m.family("notices_x_messages", "a \\ and\na new line").set(1e15, "name", "a \"quoted\\\" name\nin two lines", "other", "f\xffr")
+	parser := expfmt.NewTextParser(model.LegacyValidation)
+	families, err := parser.TextToMetricFamilies(strings.NewReader(m.out.String()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := families["notices_x_messages"]
+	got := labels(f.GetMetric()[0])
+	if want := "{name=a \"quoted\\\" name\nin two lines,other=f?r}"; got != want || f.GetHelp() != "a \\ and\na new line" || f.GetMetric()[0].GetGauge().GetValue() != 1e15 {
+		t.Errorf("it came back as %q, %q in\n%s", f.GetHelp(), got, m.out.String())
+	}
+}
+
+// TestUnreadableIsCounted: a message that cannot be read is neither left out nor taken
+// for one that waits.
+func TestUnreadableIsCounted(t *testing.T) {
+	w := newWorld(t)
+	w.queued("A1", "a@example.net")
+	w.queued("A2", "b@example.net")
+	w.store.Damage("A1")
+	got := w.metrics(statusDefaults())
+	if got["notices_unreadable_messages"] != 1 || got["notices_messages{state="+string(spool.StateQueued)+"}"] != 1 {
+		t.Errorf("%v", got)
+	}
+	if !strings.Contains(w.said.String(), "1 message cannot be read") {
+		t.Errorf("said: %s", w.said.String())
+	}
+}
+
+// TestMetricsInManPage: notices-status(1) has every metric, and no other.
+func TestMetricsInManPage(t *testing.T) {
+	w := busy(t)
+	o := statusDefaults()
+	o.Look, o.Config = deadSignIn, &config.Config{Limits: []config.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}}
+	have := map[string]bool{"notices_build_info": true}
+	for key := range w.metrics(o) {
+		name, _, _ := strings.Cut(key, "{")
+		have[name] = true
+	}
+	told := map[string]bool{}
+	for line := range strings.Lines(readPage(t, "notices-status.1")) {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == ".It" && strings.HasPrefix(words[2], "notices_") {
+			told[words[2]] = true
+		}
+	}
+	if !maps.Equal(have, told) {
+		t.Errorf("the metrics are\n%v\nthe page tells of\n%v", slices.Sorted(maps.Keys(have)), slices.Sorted(maps.Keys(told)))
+	}
+}
+
+// TestMetricsLinkNothing: the parser is for these tests; the program writes the format
+// itself.
+func TestMetricsLinkNothing(t *testing.T) {
+	for _, s := range sources(t) {
+		for _, imported := range s.imports {
+			if !s.test && strings.HasPrefix(imported, "github.com/prometheus/") {
+				t.Errorf("%s imports %s", s.name, imported)
+			}
+		}
+	}
+}
