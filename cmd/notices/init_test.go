@@ -215,7 +215,7 @@ func checkSetUp(t *testing.T, home string) {
 	}
 }
 
-// wantFiles: these and no others are in the folder, each for its owner alone.
+// wantFiles: these and no others are in the folder, secrets for their owner alone.
 func wantFiles(t *testing.T, dir string, names ...string) {
 	t.Helper()
 	entries, err := os.ReadDir(dir)
@@ -225,6 +225,9 @@ func wantFiles(t *testing.T, dir string, names ...string) {
 	var found []string
 	for _, e := range entries {
 		found = append(found, e.Name())
+		if !strings.HasSuffix(e.Name(), ".password") {
+			continue
+		}
 		if info, err := e.Info(); err != nil || info.Mode().Perm() != 0o600 {
 			t.Errorf("%s: %v, %v", e.Name(), info.Mode(), err)
 		}

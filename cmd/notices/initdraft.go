@@ -89,28 +89,40 @@ func (d *draft) write() error {
 		}
 	}
 	for _, s := range d.secrets {
-		if err := d.place(s.path, []byte(s.secret+"\n"), false); err != nil {
+		if err := d.place(s.path, []byte(s.secret+"\n"), 0o600, false); err != nil {
 			undo()
 			return err
 		}
 		made = append(made, s.path)
 	}
-	if err := d.place(d.path, config.Template(d.set...), d.replace); err != nil {
+	if err := d.place(d.path, config.Template(d.set...), configMode(), d.replace); err != nil {
 		undo()
 		return err
 	}
 	return syncFolder(filepath.Dir(d.path))
 }
 
-// place writes a file under a name of its own and then gives it its own: 0600, for
-// sooner or later a password may stand in it.
-func (d *draft) place(path string, data []byte, replace bool) error {
+// configMode is 0644 for root: that configuration is the machine's, and every user who
+// queues mail through drop/ reads it; secrets are in files of their own, and a password
+// put into a file that others can read is refused. A user's own stays the user's.
+func configMode() fs.FileMode {
+	if os.Geteuid() == 0 {
+		return 0o644
+	}
+	return 0o600
+}
+
+// place writes a file under a name of its own and then gives it its own.
+func (d *draft) place(path string, data []byte, mode fs.FileMode, replace bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
 		return cannotMake(path, err)
 	}
 	defer os.Remove(f.Name()) // gone by then, unless something went wrong
 	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
 	if err == nil && d.owner > 0 {
 		err = f.Chown(d.owner, -1)
 	}

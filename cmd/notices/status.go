@@ -86,6 +86,7 @@ type statusJSON struct {
 	Microsoft      *accountJSON `json:"microsoft"` // null: no account
 	LastFlush      *flushJSON   `json:"last_flush"`
 
+	handedIn   int // in drop/, not taken over yet
 	sends      histogram
 	health     []spool.Health // of Servers
 	unreadable []error        // messages that cannot be counted

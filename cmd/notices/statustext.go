@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/drop"
 )
 
 // statusText prints a status for a person, as wide as the terminal, else in 80
@@ -26,6 +27,8 @@ func (a *app) printStatus(ctx context.Context, s *statusJSON, state spool.State,
 		if limits, err = limitLines(ctx, o.Config, state, now); err != nil {
 			return err
 		}
+		// Who may not list drop/ is not told of it: that is no trouble of the queue's.
+		s.handedIn, _ = drop.Waiting(o.Config.Spool.Dir)
 	}
 	t := &statusText{now: now, p: a.painter(), width: cmp.Or(width(a.stdout), 80)}
 	t.all(s, s.check(now, o), limits)
@@ -85,6 +88,9 @@ func (t *statusText) verdict(c *checked) {
 func (t *statusText) queue(s *statusJSON) {
 	t.title(bold, "Queue")
 	t.row("Messages", "", "%d queued, %d deferred, %d held, %d failed", s.Queued, s.Deferred, s.Held, s.Failed)
+	if s.handedIn > 0 {
+		t.row("Handed in", "", "%s by other users, taken over at the next flush", count(s.handedIn, "message"))
+	}
 	t.row("Size", "", "%s", octets(s.Bytes))
 	if s.Held > 0 {
 		t.row("Held", yellow, "until released; see: notices list --state held")
