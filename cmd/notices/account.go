@@ -42,7 +42,7 @@ func provider(name string, c *config.Account) oauth.Provider {
 // client is what signs in, or a service account that needs not.
 func (a *app) client(cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
-	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: a.now}
+	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: a.Now}
 	if c.ClientSecretFile.IsSet() {
 		client.Secret = c.ClientSecretFile.Read
 	}
@@ -100,7 +100,7 @@ func (a *app) accountServer(cfg *config.Config, name string) (delivery.Server, e
 		Server: smtpout.Server{
 			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpout.TLSAuto,
 			Hello: submit.Hostname(cfg), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
-			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: a.now,
+			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: a.Now,
 		},
 		Connections: 3, MessagesPerConnection: 50, RecipientsPerMessage: 100,
 	}

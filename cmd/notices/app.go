@@ -3,65 +3,43 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"math/rand/v2"
-	"os"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
-	"notices/spool"
 )
 
-// app is one run of the program: the world it runs in, which tests replace, and
-// the options that every command has.
+// app is one run of the program. What both programs have, the world they run in and
+// the options of every command, is package submit's.
 type app struct {
-	stdin  io.Reader
-	stdout io.Writer
-	stderr io.Writer
-	getenv func(string) string
-	now    func() time.Time
+	*submit.Program
 	random func(n int64) int64 // uniform in [0, n)
-
-	config  string // --config
-	verbose bool   // -v
-
-	store spool.Store // tests: instead of the folder in the config
-
-	began bool // a command's own work has begun: its errors are no usage errors
+	began  bool                // a command's own work has begun: its errors are no usage errors
 }
 
-func newApp() *app {
-	return &app{
-		stdin:  os.Stdin,
-		stdout: os.Stdout,
-		stderr: os.Stderr,
-		getenv: os.Getenv,
-		now:    time.Now,
-		random: rand.Int64N,
-	}
-}
+func newApp() *app { return &app{Program: submit.New(), random: rand.Int64N} }
 
 // run is the whole program; it returns the exit code.
 func (a *app) run(args []string) int {
 	root := a.root(args)
 	if err := known(root, args); err != nil {
-		return a.report(usageError("notices", err))
+		return a.Report(submit.UsageError("notices", err))
 	}
 	root.SetArgs(args)
-	root.SetOut(a.stdout)
-	root.SetErr(a.stderr)
+	root.SetOut(a.Stdout)
+	root.SetErr(a.Stderr)
 	cmd, err := root.ExecuteC()
 	if err == nil {
-		return exitOK
+		return submit.ExitOK
 	}
 	if !a.began {
-		err = usageError(cmd.CommandPath(), err)
+		err = submit.UsageError(cmd.CommandPath(), err)
 	}
-	return a.report(err)
+	return a.Report(coded(err))
 }
 
 // root builds the command line. Of the subcommands only the one that is called is
@@ -78,8 +56,7 @@ func (a *app) root(args []string) *cobra.Command {
 	}
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // ours is in completion.go
-	root.PersistentFlags().StringVar(&a.config, "config", "", "read `FILE` instead of the usual notices.toml")
-	root.PersistentFlags().BoolVarP(&a.verbose, "verbose", "v", false, "say more")
+	a.Options(root.PersistentFlags())
 	if cmd := a.command(invoked(args)); cmd != nil {
 		root.AddCommand(cmd)
 		return root

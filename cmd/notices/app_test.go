@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/memory"
@@ -60,7 +61,7 @@ func TestInitPath(t *testing.T) {
 		{"nobody", nil, "", false, "/etc/notices/notices.toml"},
 	}
 	for _, c := range cases {
-		a := &app{config: c.flag, getenv: func(key string) string { return c.env[key] }}
+		a := &app{Program: &submit.Program{Config: c.flag, Getenv: func(key string) string { return c.env[key] }}}
 		if got := a.initPath(c.root); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
@@ -81,8 +82,8 @@ type world struct {
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), store: memory.New()}
 	w.a = newApp()
-	w.a.stdout, w.a.stderr = &w.out, &w.said
-	w.a.now = func() time.Time { return w.now }
+	w.a.Stdout, w.a.Stderr = &w.out, &w.said
+	w.a.Now = func() time.Time { return w.now }
 	w.q = &queue{store: w.store, policy: schedule.Policy{
 		ShortRange: 3 * time.Hour,
 		ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},

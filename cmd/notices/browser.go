@@ -12,9 +12,9 @@ import (
 // stands for the address, as xdg-open(1) and others read it.
 func (a *app) browser() func(address string) error {
 	var commands []string
-	if own := a.getenv("BROWSER"); own != "" {
+	if own := a.Getenv("BROWSER"); own != "" {
 		commands = strings.Split(own, ":")
-	} else if a.getenv("DISPLAY") != "" || a.getenv("WAYLAND_DISPLAY") != "" || runtime.GOOS == "darwin" || a.getenv("WSL_DISTRO_NAME") != "" {
+	} else if a.Getenv("DISPLAY") != "" || a.Getenv("WAYLAND_DISPLAY") != "" || runtime.GOOS == "darwin" || a.Getenv("WSL_DISTRO_NAME") != "" {
 		commands = []string{"xdg-open", "open", "wslview", "sensible-browser", "x-www-browser", "firefox", "chromium"}
 	}
 	for _, command := range commands {

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -96,11 +97,11 @@ func (a *app) each(ctx context.Context, q *queue, s selection, d deed) error {
 		return err
 	}
 	b.bar.clear()
-	if s.All && (a.verbose || b.bar.on) {
-		a.say("%s %s", count(b.done, "message"), d.done)
+	if s.All && (a.Verbose || b.bar.on) {
+		a.Say("%s %s", count(b.done, "message"), d.done)
 	}
-	if b.code != exitOK {
-		return &failure{Code: b.code}
+	if b.code != submit.ExitOK {
+		return &submit.Failure{Code: b.code}
 	}
 	return nil
 }
@@ -208,12 +209,12 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 	code, fatal := b.app.tell(string(id), err)
 	switch {
 	case fatal || errors.As(err, new(errNothing)):
-	case code == exitOK:
+	case code == submit.ExitOK:
 		b.done++
-		if b.app.verbose {
-			b.app.say("%s %s", id, b.deed.done)
+		if b.app.Verbose {
+			b.app.Say("%s %s", id, b.deed.done)
 		}
-	case b.code != exitUnknown:
+	case b.code != submit.ExitUnknown:
 		b.code = code
 	}
 	return fatal

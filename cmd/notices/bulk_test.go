@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/storetest"
 )
@@ -40,7 +41,7 @@ func TestManyIDsShareTheirListings(t *testing.T) {
 	}
 	counted := storetest.Faulty(w.store, storetest.Plan{})
 	w.q.store = counted
-	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != exitUnknown {
+	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != submit.ExitUnknown {
 		t.Errorf("exit %d", code)
 	}
 	if n := listings(counted); n > 4 {

@@ -24,7 +24,7 @@ func (a *app) checkCommand() *cobra.Command {
 // check looks at everything that flush will need but the servers themselves, and
 // tells all that is wrong, not the first only.
 func (a *app) check(ctx context.Context) error {
-	path, err := config.Find(a.config, a.getenv)
+	path, err := config.Find(a.Config, a.Getenv)
 	if err != nil {
 		return err
 	}
@@ -42,13 +42,13 @@ func (a *app) check(ctx context.Context) error {
 		a.checkParts(ctx, cfg, c)
 	}
 	if len(c.said) > 0 {
-		return &failure{Code: exitConfig}
+		return &submit.Failure{Code: submit.ExitConfig}
 	}
 	if cfg.Site.Address == "" {
-		a.say("%s: [site] address is not set: mail needs a sender of its own, and test-server an address", path)
+		a.Say("%s: [site] address is not set: mail needs a sender of its own, and test-server an address", path)
 	}
 	if err = a.printPresets(cfg); err == nil {
-		_, err = fmt.Fprintf(a.stdout, "%s is in order\n", path)
+		_, err = fmt.Fprintf(a.Stdout, "%s is in order\n", path)
 	}
 	return err
 }
@@ -64,7 +64,7 @@ func (a *app) printPresets(cfg *config.Config) error {
 		if sets == "" {
 			sets = "nothing, all of it is set in the file"
 		}
-		if _, err := fmt.Fprintf(a.stdout, "server %s, preset %q: %s\n", s.Name, s.Preset, sets); err != nil {
+		if _, err := fmt.Fprintf(a.Stdout, "server %s, preset %q: %s\n", s.Name, s.Preset, sets); err != nil {
 			return err
 		}
 	}
@@ -101,7 +101,7 @@ func (c *complaints) add(err error) {
 	}
 	if !c.said[text] {
 		c.said[text] = true
-		c.a.say("%s", text)
+		c.a.Say("%s", text)
 	}
 }
 
@@ -122,7 +122,7 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 			c.add(err)
 		}
 	}
-	log, err := a.program().LogOptions(cfg).Open()
+	log, err := a.LogOptions(cfg).Open()
 	if err == nil {
 		err = log.Close()
 	}
@@ -135,7 +135,7 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 }
 
 func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {
-	store, err := a.openStore(cfg)
+	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
 	}

@@ -24,13 +24,13 @@ func (a *app) completion(shell string) error {
 	root := a.root(nil) // with all commands
 	switch shell {
 	case "bash":
-		return root.GenBashCompletionV2(a.stdout, true)
+		return root.GenBashCompletionV2(a.Stdout, true)
 	case "zsh":
-		return root.GenZshCompletion(a.stdout)
+		return root.GenZshCompletion(a.Stdout)
 	case "fish":
-		return root.GenFishCompletion(a.stdout, true)
+		return root.GenFishCompletion(a.Stdout, true)
 	case "powershell":
-		return root.GenPowerShellCompletionWithDesc(a.stdout)
+		return root.GenPowerShellCompletionWithDesc(a.Stdout)
 	}
 	return fmt.Errorf("no completion for %s; there is one for %s", shell, strings.Join(shells(), ", "))
 }

@@ -14,7 +14,7 @@ func (a *app) enqueueCommand() *cobra.Command {
 		Use:   "enqueue [-f SENDER] [--ref TEXT] [--expires DURATION] [RECIPIENT...] < message",
 		Short: "Queue one message from standard input and print its queue id",
 		RunE: a.does(func(ctx context.Context, args []string) error {
-			return e.Run(ctx, a.program(), args)
+			return e.Run(ctx, a.Program, args)
 		}),
 	}
 	e.Options(cmd.Flags())

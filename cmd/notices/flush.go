@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/delivery"
@@ -34,7 +35,7 @@ func (a *app) flushCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.IDs = args
 			if err := o.check(); err != nil {
-				return usageError("notices flush", err)
+				return submit.UsageError("notices flush", err)
 			}
 			return a.flush(ctx, o)
 		}),
@@ -42,7 +43,7 @@ func (a *app) flushCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.All, "all", false, "attempt everything that is not held, due or not")
 	f.Var((*some)(&o.Max), "max", "attempt at most `N` messages")
-	f.Var((*duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
+	f.Var((*submit.Duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be attempted and send nothing")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd
@@ -84,7 +85,7 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	cfg, err := a.load(config.Everything)
+	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return err
 	}
@@ -95,13 +96,13 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	if !o.DryRun && !a.splay(ctx, o.Splay) {
 		return nil
 	}
-	store, err := a.openStore(cfg)
+	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
 	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
 	defer bar.clear()
-	log := a.openLog(cfg)
+	log := a.OpenLog(cfg)
 	defer a.closeLog(log)
 	options := a.flushOptions(cfg, store, log, o)
 	if o.DryRun {
@@ -123,7 +124,7 @@ func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.L
 		Policy:     policy(cfg),
 		Site:       returns(cfg),
 		Log:        log,
-		Now:        a.now,
+		Now:        a.Now,
 		Random:     a.random,
 		All:        o.All,
 		Max:        o.Max,
@@ -159,14 +160,14 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Serv
 		Limits:        limits,
 		State:         o.Store.State(),
 		Log:           o.Log,
-		Now:           a.now,
+		Now:           a.Now,
 		IgnoreBreaker: insist,
 	})
 	var since time.Time // when it insists, troubles of earlier runs do not count
 	if insist {
 		since = a.second()
 	}
-	bar.why = waiting(ctx, o.Store.State(), servers, since, a.now)
+	bar.why = waiting(ctx, o.Store.State(), servers, since, a.Now)
 	bar.start()
 	o.Deliverer, o.Progress = route, bar.show
 	tally, err := flush.Run(ctx, o)
@@ -179,9 +180,9 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Serv
 			err = e
 		}
 	} else if bar.on {
-		a.say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
-		if len(alone(ctx, o.Store.State(), servers, since, a.now())) == len(servers) {
-			a.say("no server takes mail now; it waits, and goes out later by itself")
+		a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
+		if len(alone(ctx, o.Store.State(), servers, since, a.Now())) == len(servers) {
+			a.Say("no server takes mail now; it waits, and goes out later by itself")
 		}
 	}
 	return a.ended(ctx, err)
@@ -198,11 +199,11 @@ func (a *app) ended(ctx context.Context, err error) error {
 		return err
 	case errors.As(err, &unknown):
 		for _, id := range unknown.IDs {
-			a.say("%s: no such message; notices list shows those there are", id)
+			a.Say("%s: no such message; notices list shows those there are", id)
 		}
-		return &failure{Code: exitUnknown}
+		return &submit.Failure{Code: submit.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		a.say("stopped; what is left goes out with the next flush")
+		a.Say("stopped; what is left goes out with the next flush")
 		return nil
 	}
 	return err

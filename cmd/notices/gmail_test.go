@@ -85,8 +85,8 @@ func (f *office) signIn(access string, life time.Duration) {
 func (f *office) run(stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, said strings.Builder
 	a := newApp()
-	a.stdin, a.stdout, a.stderr = strings.NewReader(stdin), &out, &said
-	a.now = func() time.Time { return f.clock }
+	a.Stdin, a.Stdout, a.Stderr = strings.NewReader(stdin), &out, &said
+	a.Now = func() time.Time { return f.clock }
 	code = a.run(append([]string{"--config", filepath.Join(f.dir, "notices.toml")}, args...))
 	return code, out.String(), said.String()
 }

@@ -16,13 +16,13 @@ import (
 // handIn takes over what other users of the machine handed in. It goes through intake
 // once more, under the rules of this config: theirs may have been another one.
 func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
-	if a.store != nil {
+	if a.Store != nil {
 		return nil
 	}
-	in := a.program().Intake(cfg, store, log)
+	in := a.Intake(cfg, store, log)
 	in.MaxSize = drop.MaxSize(cfg.Spool.MaxMessageSize)
 	t := &drop.Taker{
-		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.now,
+		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.Now,
 		Accept: func(ctx context.Context, l drop.Letter) (spool.Draft, *spool.Envelope, error) {
 			d, env, err := in.Draft(ctx, intake.Request{
 				ID:            l.ID,
@@ -47,7 +47,7 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 
 // checkDrop looks where other users hand mail in, if there is such a place.
 func (a *app) checkDrop(cfg *config.Config) error {
-	if a.store != nil {
+	if a.Store != nil {
 		return nil
 	}
 	return drop.Check(cfg.Spool.Dir)

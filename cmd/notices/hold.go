@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/maillog"
@@ -45,7 +46,7 @@ func (a *app) deedCommand(name, short string, work func(*app, context.Context, *
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s.IDs = args
 			if err := s.check(); err != nil {
-				return usageError("notices "+name, err)
+				return submit.UsageError("notices "+name, err)
 			}
 			return a.withQueue(func(q *queue) error { return work(a, ctx, q, s) })
 		}),

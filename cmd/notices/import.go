@@ -13,6 +13,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/intake"
+	"notices/spool/maillog"
 )
 
 type importOptions struct {
@@ -28,7 +29,7 @@ func (a *app) importCommand() *cobra.Command {
 	var (
 		o       importOptions
 		sender  submit.Optional
-		expires duration
+		expires submit.Duration
 	)
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
@@ -38,9 +39,9 @@ func (a *app) importCommand() *cobra.Command {
 			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
 			switch {
 			case len(args) == 0:
-				return usageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
+				return submit.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
 			case cmd.Flags().Changed("expires") && o.Expires <= 0:
-				return usageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
+				return submit.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
 			}
 			return a.importMail(ctx, o)
 		}),
@@ -65,45 +66,36 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	cfg, err := a.load(config.Intake)
-	if err != nil {
+	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
+		book, err := a.notebook(ctx, store)
+		if err != nil {
+			return err
+		}
+		m := &importing{a: a, o: o, spool: cfg.Spool.Dir, bulk: a.Intake(cfg, store, log).Bulk(book, o.Again)}
+		if err = m.bulk.Refused(m.request(nil)); err == nil {
+			err = m.run(ctx)
+		}
+		m.bulk.Abort()
+		if e := book.Close(); err == nil {
+			err = e
+		}
 		return err
-	}
-	store, err := a.openStore(cfg)
-	if err != nil {
-		return err
-	}
-	log := a.openLog(cfg)
-	defer a.closeLog(log)
-	m := &importing{a: a, o: o, spool: cfg.Spool.Dir}
-	book, err := a.notebook(ctx, store)
-	if err != nil {
-		return err
-	}
-	m.bulk = a.program().Intake(cfg, store, log).Bulk(book, o.Again)
-	if err = m.bulk.Refused(m.request(nil)); err == nil {
-		err = m.run(ctx)
-	}
-	m.bulk.Abort()
-	if e := errors.Join(book.Close(), store.Close()); err == nil {
-		err = e
-	}
-	return err
+	})
 }
 
 // notebook opens the notes of what was queued. Another import has them until it ends.
 func (a *app) notebook(ctx context.Context, store spool.Store) (spool.Notebook, error) {
 	noted, ok := store.(spool.Noted)
 	if !ok {
-		return nil, fail(exitInternal, "this spool keeps no notes of what is imported")
+		return nil, submit.Fail(submit.ExitInternal, "this spool keeps no notes of what is imported")
 	}
 	for told := false; ; told = true {
-		book, err := noted.Notebook(ctx, a.now().Add(-notesKept))
+		book, err := noted.Notebook(ctx, a.Now().Add(-notesKept))
 		if !errors.Is(err, spool.ErrBusy) {
 			return book, err
 		}
 		if !told {
-			a.say("another import is at work; waiting for it to end")
+			a.Say("another import is at work; waiting for it to end")
 		}
 		select {
 		case <-ctx.Done():
@@ -141,9 +133,9 @@ func (m *importing) run(ctx context.Context) error {
 	}
 	switch {
 	case errors.Is(err, errStopped):
-		return &failure{Code: exitTryLater}
-	case err == nil && m.tally.worst != exitOK:
-		return &failure{Code: m.tally.worst}
+		return &submit.Failure{Code: submit.ExitTryLater}
+	case err == nil && m.tally.worst != submit.ExitOK:
+		return &submit.Failure{Code: m.tally.worst}
 	}
 	return err
 }

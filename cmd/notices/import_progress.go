@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"strings"
 	"time"
+
+	"notices/cmd/internal/submit"
 )
 
 // importBar is one line on a terminal that says how far an import is, by octets: how
@@ -17,8 +19,8 @@ type importBar struct {
 }
 
 func (m *importing) newBar(files []importFile) *importBar {
-	_, terminal := terminal(m.a.stderr)
-	b := &importBar{m: m, on: terminal && !m.a.verbose, began: time.Now()}
+	_, terminal := submit.Terminal(m.a.Stderr)
+	b := &importBar{m: m, on: terminal && !m.a.Verbose, began: time.Now()}
 	for _, f := range files {
 		if f.size == 0 && !f.one { // standard input, a pipe
 			b.total = 0
@@ -38,7 +40,7 @@ func (b *importBar) show() {
 	if now.Sub(b.last) < everySoOften {
 		return
 	}
-	fmt.Fprint(b.m.a.stderr, "\r\x1b[K"+cut(b.line(now.Sub(b.began)), width(b.m.a.stderr)-1))
+	fmt.Fprint(b.m.a.Stderr, "\r\x1b[K"+cut(b.line(now.Sub(b.began)), width(b.m.a.Stderr)-1))
 	b.last, b.shown = now, true
 }
 
@@ -60,7 +62,7 @@ func (b *importBar) line(spent time.Duration) string {
 // clear takes the line away.
 func (b *importBar) clear() {
 	if b.shown {
-		fmt.Fprint(b.m.a.stderr, "\r\x1b[K")
+		fmt.Fprint(b.m.a.Stderr, "\r\x1b[K")
 		b.shown = false
 	}
 }

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"notices/cmd/internal/submit"
 	"notices/spool/intake"
 )
 
@@ -34,7 +35,7 @@ func (m *importing) files() []importFile {
 		info, err := os.Stat(path)
 		switch {
 		case err != nil:
-			m.refuse(importError{Path: path, Error: reason(err), code: exitUnknown})
+			m.refuse(importError{Path: path, Error: reason(err), code: submit.ExitUnknown})
 		case info.IsDir():
 			all = append(all, m.folder(path, info)...)
 		default:
@@ -56,7 +57,7 @@ func reason(err error) string {
 // below it.
 func (m *importing) folder(dir string, info fs.FileInfo) []importFile {
 	bad := func(why string) []importFile {
-		m.refuse(importError{Path: dir, Error: why, code: exitUnknown})
+		m.refuse(importError{Path: dir, Error: why, code: submit.ExitUnknown})
 		return nil
 	}
 	if own, err := os.Stat(m.spool); err == nil && os.SameFile(own, info) {
@@ -118,11 +119,11 @@ func (m *importing) isMaildirMessage(name string) bool {
 func (m *importing) file(ctx context.Context, f importFile) error {
 	in := &importInput{m: m}
 	if f.path == "-" {
-		f.path, in.Reader = "standard input", &stoppable{ctx: ctx, src: m.a.stdin}
+		f.path, in.Reader = "standard input", &stoppable{ctx: ctx, src: m.a.Stdin}
 	} else {
 		file, err := os.Open(f.path)
 		if err != nil {
-			m.refuse(importError{Path: f.path, Error: reason(err), code: exitUnknown})
+			m.refuse(importError{Path: f.path, Error: reason(err), code: submit.ExitUnknown})
 			return nil
 		}
 		defer file.Close()
@@ -135,7 +136,7 @@ func (m *importing) file(ctx context.Context, f importFile) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errStopped
 	case in.err != nil:
-		m.refuse(importError{Path: f.path, Error: "reading it: " + reason(in.err), code: exitIO})
+		m.refuse(importError{Path: f.path, Error: "reading it: " + reason(in.err), code: submit.ExitIO})
 		return nil
 	}
 	return err

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -50,12 +51,12 @@ func (m *importing) refuse(e importError) {
 	if m.bar != nil {
 		m.bar.clear()
 	}
-	m.a.say("%s", e)
+	m.a.Say("%s", e)
 }
 
 // weight orders exit codes: the worst trouble is the one to end with.
 func weight(code int) int {
-	for i, c := range []int{exitOK, exitUnknown, exitBadMessage, exitConfig, exitIO} {
+	for i, c := range []int{submit.ExitOK, submit.ExitUnknown, submit.ExitBadMessage, submit.ExitConfig, submit.ExitIO} {
 		if c == code {
 			return i
 		}
@@ -77,16 +78,16 @@ func (m *importing) print(ids []spool.ID) {
 		for _, id := range some {
 			b.WriteString(string(id) + "\n")
 		}
-		if err := m.a.printBare(b.String()); err != nil && !m.mute {
+		if err := m.a.PrintBare(b.String()); err != nil && !m.mute {
 			m.mute = true
-			m.a.say("the ids could not be printed: %s; the messages are queued all the same", err)
+			m.a.Say("the ids could not be printed: %s; the messages are queued all the same", err)
 		}
 	}
 }
 
 // report says how far the run came.
 func (m *importing) report() error {
-	m.a.say("%s", m.tally.text(m.o.Again))
+	m.a.Say("%s", m.tally.text(m.o.Again))
 	if !m.o.JSON {
 		return nil
 	}

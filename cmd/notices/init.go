@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 )
 
@@ -24,7 +25,7 @@ func (a *app) initCommand() *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if o.From != "" && o.Template {
-				return usageError("notices init", errors.New("--from and --template exclude each other"))
+				return submit.UsageError("notices init", errors.New("--from and --template exclude each other"))
 			}
 			o.Path = a.initPath(os.Geteuid() == 0)
 			return a.initialize(ctx, o)
@@ -39,8 +40,8 @@ func (a *app) initCommand() *cobra.Command {
 // initialize chooses among the three ways to a config. A dialogue needs a person at
 // both ends; without one the commented file is written.
 func (a *app) initialize(ctx context.Context, o initOptions) error {
-	_, in := terminal(a.stdin)
-	_, out := terminal(a.stderr)
+	_, in := submit.Terminal(a.Stdin)
+	_, out := submit.Terminal(a.Stderr)
 	switch {
 	case o.From != "":
 		return a.takeOver(o)
@@ -54,14 +55,14 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 // system's, for anybody else the user's own. Root with another home than its own
 // is a user like any other (a container, a test).
 func (a *app) initPath(root bool) string {
-	for _, named := range []string{a.config, a.getenv("NOTICES_CONFIG")} {
+	for _, named := range []string{a.Config, a.Getenv("NOTICES_CONFIG")} {
 		if named != "" {
 			return named
 		}
 	}
-	home := a.getenv("HOME")
-	atHome := home == "" || home == "/root" || a.getenv("SUDO_USER") != ""
-	if user := config.UserFile(a.getenv); user != "" && !(root && atHome && a.getenv("XDG_CONFIG_HOME") == "") {
+	home := a.Getenv("HOME")
+	atHome := home == "" || home == "/root" || a.Getenv("SUDO_USER") != ""
+	if user := config.UserFile(a.Getenv); user != "" && !(root && atHome && a.Getenv("XDG_CONFIG_HOME") == "") {
 		return user
 	}
 	return config.SystemFile
@@ -72,7 +73,7 @@ func (a *app) writeConfig(o initOptions) error {
 	if err := (&draft{path: o.Path}).write(); err != nil {
 		return err
 	}
-	a.say("wrote %s\nNext: fill in [site] and [[server]] there; then run: notices check\n"+
+	a.Say("wrote %s\nNext: fill in [site] and [[server]] there; then run: notices check\n"+
 		"then: notices test-server\nand let cron run every minute: notices flush", o.Path)
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool/delivery/smtptest"
 )
@@ -261,7 +262,7 @@ func TestInitStopped(t *testing.T) {
 		}
 		p.answers(at, "\x03")
 		p.sees("stopped; nothing was written")
-		if code := p.ends(); code != exitTryLater {
+		if code := p.ends(); code != submit.ExitTryLater {
 			t.Errorf("at %q: exit %d", at, code)
 		}
 		wantFiles(t, home)
@@ -281,7 +282,7 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 	}
 	p := sit(t, home, "init")
 	p.answers("is there already. Make a new one? The old one is kept beside it. [no]: ", "\n")
-	if code := p.ends(); code != exitCannotMake {
+	if code := p.ends(); code != submit.ExitCannotMake {
 		t.Errorf("exit %d", code)
 	}
 	wantFiles(t, dir, "notices.toml")

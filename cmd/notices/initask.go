@@ -12,6 +12,8 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/term"
+
+	"notices/cmd/internal/submit"
 )
 
 // errQuit: Ctrl-C, or the end of what is typed.
@@ -27,8 +29,8 @@ type prompter struct {
 }
 
 func (a *app) newPrompter(ctx context.Context) *prompter {
-	fd, _ := terminal(a.stdin)
-	return &prompter{a: a, ctx: ctx, fd: fd, in: bufio.NewReader(a.stdin)}
+	fd, _ := submit.Terminal(a.Stdin)
+	return &prompter{a: a, ctx: ctx, fd: fd, in: bufio.NewReader(a.Stdin)}
 }
 
 // say prints lines.
@@ -37,20 +39,20 @@ func (p *prompter) say(format string, args ...any) {
 }
 
 // prompt prints a question without an end of line.
-func (p *prompter) prompt(text string) { fmt.Fprint(p.a.stderr, printable(text)) }
+func (p *prompter) prompt(text string) { fmt.Fprint(p.a.Stderr, submit.Printable(text)) }
 
-func (p *prompter) newline() { fmt.Fprintln(p.a.stderr) }
+func (p *prompter) newline() { fmt.Fprintln(p.a.Stderr) }
 
 // wrapped prints a line in as many as the terminal needs, each further in than the
 // first.
 func (p *prompter) wrapped(line string) {
-	if utf8.RuneCountInString(line) < width(p.a.stderr) {
+	if utf8.RuneCountInString(line) < width(p.a.Stderr) {
 		p.say("%s", line)
 		return
 	}
 	text := strings.TrimLeft(line, " ")
 	indent := len(line) - len(text)
-	for i, part := range wrap(text, max(width(p.a.stderr)-indent-4, 20)) {
+	for i, part := range wrap(text, max(width(p.a.Stderr)-indent-4, 20)) {
 		if i == 1 {
 			indent += 4
 		}
@@ -60,9 +62,9 @@ func (p *prompter) wrapped(line string) {
 
 // heading is a line that stands out.
 func (p *prompter) heading(text string) {
-	_, ok := terminal(p.a.stderr)
-	paint := painter{ok && p.a.getenv("NO_COLOR") == "" && p.a.getenv("TERM") != "dumb"}
-	fmt.Fprintf(p.a.stderr, "\n%s\n", paint.paint(bold, printable(text)))
+	_, ok := submit.Terminal(p.a.Stderr)
+	paint := painter{ok && p.a.Getenv("NO_COLOR") == "" && p.a.Getenv("TERM") != "dumb"}
+	fmt.Fprintf(p.a.Stderr, "\n%s\n", paint.paint(bold, submit.Printable(text)))
 }
 
 // typed is what read gives, unless the person stops first: a read from a terminal

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 )
 
@@ -35,7 +36,7 @@ func (a *app) setUp(ctx context.Context, o initOptions) error {
 	}
 	switch {
 	case errors.Is(err, errQuit), d == nil && ctx.Err() != nil:
-		return fail(exitTryLater, "stopped; nothing was written")
+		return submit.Fail(submit.ExitTryLater, "stopped; nothing was written")
 	case err != nil:
 		return err
 	}

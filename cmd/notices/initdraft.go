@@ -172,13 +172,13 @@ func syncFolder(dir string) error {
 }
 
 func alreadyThere(path string) error {
-	return fail(exitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
+	return submit.Fail(submit.ExitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
 }
 
 func cannotMake(path string, err error) error {
 	code := submit.StoreCode(err)
-	if code == exitIO {
-		code = exitCannotMake
+	if code == submit.ExitIO {
+		code = submit.ExitCannotMake
 	}
-	return &failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
+	return &submit.Failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
 }

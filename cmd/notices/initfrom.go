@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/config/foreign"
 )
@@ -19,16 +20,16 @@ func (a *app) takeOver(o initOptions) error {
 	}
 	found, err := foreign.Read(o.From, readConfig)
 	if err != nil {
-		code := exitUnknown
+		code := submit.ExitUnknown
 		if errors.Is(err, fs.ErrPermission) {
-			code = exitPermission
+			code = submit.ExitPermission
 		}
-		return &failure{Code: code, Err: fmt.Errorf("%s %w", o.From, noPath(err))}
+		return &submit.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, noPath(err))}
 	}
 	d := &draft{path: o.Path}
 	refused := d.translate(found)
 	for _, n := range append(found.Notes, refused...) {
-		if _, err := fmt.Fprintln(a.stdout, printable(n.String())); err != nil {
+		if _, err := fmt.Fprintln(a.Stdout, submit.Printable(n.String())); err != nil {
 			return err
 		}
 	}
@@ -37,9 +38,9 @@ func (a *app) takeOver(o initOptions) error {
 	}
 	a.sayWritten(d)
 	if found.Address == "" {
-		a.say("Next: set [site] address in %s: it is the sender of mail that names none", d.path)
+		a.Say("Next: set [site] address in %s: it is the sender of mail that names none", d.path)
 	}
-	a.say("Look it through; then run: notices check\nthen: notices test-server\nand when that works, let cron run every minute: notices flush\n"+
+	a.Say("Look it through; then run: notices check\nthen: notices test-server\nand when that works, let cron run every minute: notices flush\n"+
 		"What still waits in the queue of %s has to go out through it", found.Program)
 	return nil
 }
@@ -137,10 +138,10 @@ func (d *draft) translateServer(n int, s *foreign.Server, put func(config.Settin
 // sayWritten names the files.
 func (a *app) sayWritten(d *draft) {
 	if d.moved != "" {
-		a.say("the old %s is now %s", d.path, d.moved)
+		a.Say("the old %s is now %s", d.path, d.moved)
 	}
-	a.say("wrote %s", d.path)
+	a.Say("wrote %s", d.path)
 	for _, s := range d.secrets {
-		a.say("wrote %s, the password of server %d, for its owner alone to read", s.path, s.server)
+		a.Say("wrote %s, the password of server %d, for its owner alone to read", s.path, s.server)
 	}
 }

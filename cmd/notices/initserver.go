@@ -316,7 +316,7 @@ func (s *setup) probe(n int, v *serverAnswers) error {
 	}
 	s.newline()
 	err = probe.Run(s.ctx, server, probe.Options{
-		To: s.address, From: s.address, Site: s.name, State: noState{}, Now: s.a.now,
+		To: s.address, From: s.address, Site: s.name, State: noState{}, Now: s.a.Now,
 		Print: s.wrapped,
 	})
 	s.newline()

@@ -21,7 +21,7 @@ type listOptions struct {
 	To     string
 	Server string // anyTrouble, or a text
 	Due    bool
-	Older  duration // 0: whatever its age
+	Older  submit.Duration // 0: whatever its age
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -41,7 +41,7 @@ func (a *app) listCommand() *cobra.Command {
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")
 	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
 		if err := o.accept(args, f.Changed); err != nil {
-			return usageError("notices list", err)
+			return submit.UsageError("notices list", err)
 		}
 		return a.withQueue(func(q *queue) error { return a.list(ctx, q, o) })
 	})
@@ -84,7 +84,7 @@ func (o *listOptions) accept(args []string, given func(option string) bool) erro
 
 // list prints what the options choose, in the order in which it goes out.
 func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
-	now := a.now()
+	now := a.Now()
 	entries, err := q.entries(ctx, func(e spool.Entry) bool { return o.mayHave(e, q.policy, now) })
 	if err != nil {
 		return err
@@ -95,12 +95,12 @@ func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
 
 // print reads some messages at a time and keeps none, however many there are.
 func (a *app) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) error {
-	now := a.now()
+	now := a.Now()
 	out := a.newListing(o.JSON, entries, now)
 	err := q.read(ctx, entries, func(r *spool.Record, err error) {
 		switch {
 		case err != nil:
-			a.say("%s", submit.Explain(err)) // a store's error names the message
+			a.Say("%s", submit.Explain(err)) // a store's error names the message
 		case o.chooses(r, q.policy, now):
 			out.add(describe(r, q.policy))
 		}

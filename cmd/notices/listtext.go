@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -23,11 +24,11 @@ type listing struct {
 }
 
 func (a *app) newListing(asJSON bool, entries []spool.Entry, now time.Time) *listing {
-	t := &table{now: now, width: width(a.stdout), ids: len("ID")}
+	t := &table{now: now, width: width(a.Stdout), ids: len("ID")}
 	for _, e := range entries {
 		t.ids = max(t.ids, len(e.ID))
 	}
-	return &listing{a: a, json: asJSON, table: t, paint: a.painter(), out: bufio.NewWriter(a.stdout)}
+	return &listing{a: a, json: asJSON, table: t, paint: a.painter(), out: bufio.NewWriter(a.Stdout)}
 }
 
 func (l *listing) add(m messageJSON) {
@@ -72,7 +73,7 @@ func (l *listing) end() error {
 		l.err = err
 	}
 	if !l.json && l.table.width > 0 && l.err == nil {
-		l.a.say("%s", count(l.n, "message"))
+		l.a.Say("%s", count(l.n, "message"))
 	}
 	return l.err
 }
@@ -116,9 +117,9 @@ func (t *table) title() string {
 
 func (t *table) message(m messageJSON) string {
 	tries := fmt.Sprint(m.Attempts)
-	last := printable(m.LastError)
+	last := submit.Printable(m.LastError)
 	to, more := others(m.Recipients)
-	to = printable(to)
+	to = submit.Printable(to)
 	if t.width == 0 {
 		queued, next := "-", "-"
 		if m.QueuedAt != nil {

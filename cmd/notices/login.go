@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/oauth"
@@ -30,7 +31,7 @@ func (a *app) loginCommand(name, title string) *cobra.Command {
 		Args:  cobra.NoArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if err := o.check(); err != nil {
-				return usageError("notices "+name+"-login", err)
+				return submit.UsageError("notices "+name+"-login", err)
 			}
 			return a.login(ctx, name, o)
 		}),
@@ -66,8 +67,8 @@ func (a *app) login(ctx context.Context, name string, o loginOptions) error {
 		if !o.NoBrowser {
 			l.Open = a.browser()
 		}
-		if _, ok := terminal(a.stdin); o.NoBrowser || l.Open == nil && ok {
-			l.Paste = a.stdin
+		if _, ok := submit.Terminal(a.Stdin); o.NoBrowser || l.Open == nil && ok {
+			l.Paste = a.Stdin
 		}
 		run := l.Run
 		if o.Device {
@@ -77,7 +78,7 @@ func (a *app) login(ctx context.Context, name string, o loginOptions) error {
 		if err != nil {
 			return a.notSignedIn(ctx, err)
 		}
-		_, err = fmt.Fprintf(a.stdout, "Signed in with %s: mail is sent as %s. To see that it works, run: notices test-server %s\n",
+		_, err = fmt.Fprintf(a.Stdout, "Signed in with %s: mail is sent as %s. To see that it works, run: notices test-server %s\n",
 			client.Provider.Name, account.Account, name)
 		return err
 	})
@@ -85,7 +86,7 @@ func (a *app) login(ctx context.Context, name string, o loginOptions) error {
 
 func (a *app) dialogue(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(a.stderr, printable(line))
+		fmt.Fprintln(a.Stderr, submit.Printable(line))
 	}
 }
 
@@ -94,9 +95,9 @@ func (a *app) notSignedIn(ctx context.Context, err error) error {
 	var r *oauth.Refusal
 	switch {
 	case errors.As(err, &r):
-		return fail(exitUnavailable, "%s\n%s", r.Title, strings.Join(r.Lines, "\n"))
+		return submit.Fail(submit.ExitUnavailable, "%s\n%s", r.Title, strings.Join(r.Lines, "\n"))
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		return fail(exitUnavailable, "stopped; nothing was changed")
+		return submit.Fail(submit.ExitUnavailable, "stopped; nothing was changed")
 	}
 	return err
 }
@@ -118,17 +119,17 @@ func (a *app) logout(ctx context.Context, name string) error {
 			return err
 		}
 		if account == "" {
-			a.say("nobody was signed in with %s", client.Provider.Name)
+			a.Say("nobody was signed in with %s", client.Provider.Name)
 			return nil
 		}
-		if _, err := fmt.Fprintf(a.stdout, "Signed out: the sign-in of %s with %s is removed from this machine\n", account, client.Provider.Name); err != nil {
+		if _, err := fmt.Fprintf(a.Stdout, "Signed out: the sign-in of %s with %s is removed from this machine\n", account, client.Provider.Name); err != nil {
 			return err
 		}
 		switch {
 		case revoked != nil && client.Provider.RevokeURL == "":
-			a.say("%s", revoked) // there is no better way
+			a.Say("%s", revoked) // there is no better way
 		case revoked != nil:
-			return fail(exitUnavailable, "%s", revoked)
+			return submit.Fail(submit.ExitUnavailable, "%s", revoked)
 		}
 		return nil
 	})
@@ -136,7 +137,7 @@ func (a *app) logout(ctx context.Context, name string) error {
 
 // withAccount opens what a sign-in needs: the client, and the state that keeps it.
 func (a *app) withAccount(name string, work func(*oauth.Client, spool.State) error) error {
-	cfg, err := a.load(config.Everything)
+	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return err
 	}
@@ -147,7 +148,7 @@ func (a *app) withAccount(name string, work func(*oauth.Client, spool.State) err
 	if err != nil {
 		return err
 	}
-	store, err := a.openStore(cfg)
+	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
 	}

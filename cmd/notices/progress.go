@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/delivery"
 )
@@ -40,13 +41,13 @@ type line struct {
 }
 
 func (a *app) newProgress() *progress {
-	_, terminal := terminal(a.stderr)
+	_, terminal := submit.Terminal(a.Stderr)
 	now := time.Now()
 	// With -v each message has a line of its own: they would mix.
-	p := &progress{a: a, stderr: a.stderr, on: terminal && !a.verbose, quit: make(chan struct{})}
+	p := &progress{a: a, stderr: a.Stderr, on: terminal && !a.Verbose, quit: make(chan struct{})}
 	p.line.began, p.moved = now, now
 	if p.on {
-		a.stderr = p
+		a.Stderr = p
 	}
 	return p
 }
@@ -129,7 +130,7 @@ func (p *progress) clear() {
 	defer p.mu.Unlock()
 	p.erase()
 	if p.on && !p.over {
-		p.over, p.a.stderr = true, p.stderr
+		p.over, p.a.Stderr = true, p.stderr
 		close(p.quit)
 	}
 }

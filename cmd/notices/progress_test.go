@@ -44,15 +44,15 @@ func TestProgressVanishes(t *testing.T) {
 	}
 	defer control.Close()
 	a := newApp()
-	a.stderr = tty
+	a.Stderr = tty
 	bar := a.newProgress()
 	bar.show(1, 3)
 	bar.last = time.Time{} // it is drawn ten times a second at most
 	bar.show(2, 3)
-	a.say("server 1 is down")
+	a.Say("server 1 is down")
 	bar.clear()
 	bar.show(3, 3) // a late one
-	a.say("2 sent")
+	a.Say("2 sent")
 	tty.Close()
 	raw, _ := io.ReadAll(control) // ends with EIO
 	if !strings.Contains(string(raw), "2 of 3") {
@@ -61,7 +61,7 @@ func TestProgressVanishes(t *testing.T) {
 	if got := onScreen(string(raw)); got != "notices: server 1 is down\nnotices: 2 sent\n" {
 		t.Errorf("left on the screen:\n%s\nof %q", got, raw)
 	}
-	if a.stderr != io.Writer(tty) {
+	if a.Stderr != io.Writer(tty) {
 		t.Error("standard error is not given back")
 	}
 }
@@ -100,8 +100,8 @@ func TestNoProgressInAPipe(t *testing.T) {
 	}
 	defer control.Close()
 	defer tty.Close()
-	w.a.stderr, w.a.verbose = tty, true
-	if w.a.newProgress().on || w.a.stderr != io.Writer(tty) {
+	w.a.Stderr, w.a.Verbose = tty, true
+	if w.a.newProgress().on || w.a.Stderr != io.Writer(tty) {
 		t.Error("it is on beside -v")
 	}
 }
@@ -116,7 +116,7 @@ func TestWaiting(t *testing.T) {
 	w.state(spool.HealthName+"1", spool.Health{DownUntil: w.now.Add(time.Minute), Troubles: 1, Last: old})
 	w.state(spool.HealthName+"2", spool.Health{DownUntil: w.now.Add(-time.Second), Troubles: 1, Last: old})
 	told := func(since time.Time, idle time.Duration) string {
-		return waiting(ctx, w.store.State(), servers, since, w.a.now)(idle)
+		return waiting(ctx, w.store.State(), servers, since, w.a.Now)(idle)
 	}
 	if got := told(time.Time{}, time.Second); got != "server 1 is down" {
 		t.Error(got)
@@ -143,7 +143,7 @@ func TestProgressTellsWhy(t *testing.T) {
 	}
 	defer control.Close()
 	a := newApp()
-	a.stderr = tty
+	a.Stderr = tty
 	bar := a.newProgress()
 	bar.why = func(time.Duration) string { return "waits for an answer, which takes long" }
 	bar.line.note = bar.reason(time.Now())

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/bounce"
 	"notices/spool/flush"
@@ -142,19 +143,19 @@ func (e errNothing) Error() string { return e.why }
 func (a *app) tell(id string, err error) (code int, fatal bool) {
 	switch {
 	case err == nil:
-		return exitOK, false
+		return submit.ExitOK, false
 	case errors.As(err, new(errNothing)):
-		a.say("%s", err)
-		return exitOK, false
+		a.Say("%s", err)
+		return submit.ExitOK, false
 	case errors.Is(err, spool.ErrGone):
-		a.say("%s: no such message; notices list shows those there are", id)
-		return exitUnknown, false
+		a.Say("%s: no such message; notices list shows those there are", id)
+		return submit.ExitUnknown, false
 	case errors.Is(err, spool.ErrBusy):
-		a.say("%s is in flight: try again when its attempt is over", id)
-		return exitTryLater, false
+		a.Say("%s is in flight: try again when its attempt is over", id)
+		return submit.ExitTryLater, false
 	case errors.Is(err, spool.ErrDamaged):
-		a.say("%s: %s", id, err)
-		return exitUnknown, false
+		a.Say("%s: %s", id, err)
+		return submit.ExitUnknown, false
 	}
 	return exitCode(err), true
 }

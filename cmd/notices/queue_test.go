@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/storetest"
 )
@@ -20,11 +21,11 @@ func TestInFlight(t *testing.T) {
 		"hold": w.a.hold, "release": w.a.release, "retry": w.a.retry, "return": w.a.giveUp, "remove": w.a.remove,
 	}
 	for name, do := range deeds {
-		if code := exitCode(do(context.Background(), w.q, selection{IDs: []string{"A1"}})); code != exitTryLater {
+		if code := exitCode(do(context.Background(), w.q, selection{IDs: []string{"A1"}})); code != submit.ExitTryLater {
 			t.Errorf("%s of what is in flight: exit %d", name, code)
 		}
 	}
-	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: []string{"A1", "A2"}})); code != exitTryLater {
+	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: []string{"A1", "A2"}})); code != submit.ExitTryLater {
 		t.Errorf("exit %d", code)
 	}
 	if !w.record("A2").Held {
@@ -38,7 +39,7 @@ func TestUnknownBeatsInFlight(t *testing.T) {
 	w.queued("A1", "a@example.net")
 	defer w.claimed("A1").Release()
 	for _, ids := range [][]string{{"A1", "nosuch"}, {"nosuch", "A1"}, {"x", "y", "z", "A1", "nosuch"}} {
-		if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != exitUnknown {
+		if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != submit.ExitUnknown {
 			t.Errorf("%v: exit %d", ids, code)
 		}
 	}

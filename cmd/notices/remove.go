@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/maillog"
 )
@@ -16,7 +17,7 @@ func (a *app) removeCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {
-				return usageError("notices remove", err)
+				return submit.UsageError("notices remove", err)
 			}
 			return a.withQueue(func(q *queue) error { return a.remove(ctx, q, s) })
 		}),

@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/flush"
 )
@@ -16,7 +17,7 @@ func (a *app) returnCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {
-				return usageError("notices return", err)
+				return submit.UsageError("notices return", err)
 			}
 			return a.withQueue(func(q *queue) error { return a.giveUp(ctx, q, s) })
 		}),
@@ -26,7 +27,7 @@ func (a *app) returnCommand() *cobra.Command {
 // giveUp returns messages as a flush would whose time for them is over. The next
 // flush sends the returns. What has no sender goes to failed/.
 func (a *app) giveUp(ctx context.Context, q *queue, s selection) error {
-	o := flush.Options{Store: q.store, Policy: q.policy, Site: q.site, Log: q.log, Now: a.now, Random: a.random}
+	o := flush.Options{Store: q.store, Policy: q.policy, Site: q.site, Log: q.log, Now: a.Now, Random: a.random}
 	return a.each(ctx, q, s, deed{
 		done: "returned",
 		act: func(ctx context.Context, c spool.Claim) error {

@@ -13,6 +13,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -172,7 +173,7 @@ func (w *world) collected(o statusOptions) *statusJSON {
 }
 
 func statusDefaults() statusOptions {
-	return statusOptions{Warn: duration(warnAge), Critical: duration(criticalAge)}
+	return statusOptions{Warn: submit.Duration(warnAge), Critical: submit.Duration(criticalAge)}
 }
 
 func (w *world) statusScreen(columns int, colour, bad bool) string {

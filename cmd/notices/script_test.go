@@ -67,7 +67,7 @@ func TestMain(m *testing.M) {
 func testedMain() {
 	a := newApp()
 	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
-		a.now = func() time.Time { return time.Now().Add(ahead) }
+		a.Now = func() time.Time { return time.Now().Add(ahead) }
 	}
 	os.Exit(a.run(submit.Arguments(os.Args)))
 }
@@ -97,7 +97,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func codeOf(ts *testscript.TestScript, err error) int {
 	if err == nil {
-		return exitOK
+		return submit.ExitOK
 	}
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {

@@ -35,12 +35,11 @@ func (a *app) sendmailCommand() *cobra.Command {
 // sendmail does what the options ask for. What the quick front can do itself, package
 // submit has for both.
 func (a *app) sendmail(ctx context.Context, args []string) error {
-	p := a.program()
-	s, err := p.Sendmail(args)
+	s, err := a.Sendmail(args)
 	if err != nil {
 		return err
 	}
-	a.config, a.verbose = p.Config, s.Verbose
+	a.Verbose = s.Verbose
 	switch s.Mode {
 	case submit.SendmailList:
 		return a.mailq(ctx)
@@ -49,7 +48,7 @@ func (a *app) sendmail(ctx context.Context, args []string) error {
 	case submit.SendmailSMTP:
 		return a.converse(ctx)
 	}
-	return s.Run(ctx, p)
+	return s.Run(ctx, a.Program)
 }
 
 // flushOf is the flush that a -q stands for. A person types -q, or a script does when
@@ -74,7 +73,7 @@ func (a *app) mailq(ctx context.Context) error {
 			return err
 		}
 		if len(entries) == 0 {
-			_, err := fmt.Fprintln(a.stdout, "Mail queue is empty")
+			_, err := fmt.Fprintln(a.Stdout, "Mail queue is empty")
 			return err
 		}
 		if err := a.print(ctx, q, entries, listOptions{}); err != nil {
@@ -88,7 +87,7 @@ func (a *app) mailq(ctx context.Context) error {
 		if len(entries) == 1 {
 			noun = "Request"
 		}
-		_, err = fmt.Fprintf(a.stdout, "-- %d Kbytes in %d %s.\n", (octets+1023)/1024, len(entries), noun)
+		_, err = fmt.Fprintf(a.Stdout, "-- %d Kbytes in %d %s.\n", (octets+1023)/1024, len(entries), noun)
 		return err
 	})
 }
@@ -98,18 +97,17 @@ func (a *app) mailq(ctx context.Context) error {
 // stored, and what was not the client will hand in again.
 func (a *app) converse(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
-	cfg, err := a.load(config.Intake)
+	cfg, err := a.Load(config.Intake)
 	if err != nil {
 		return err
 	}
-	p := a.program()
-	store, log, err := p.OpenIntake(cfg)
+	store, log, err := a.OpenIntake(cfg)
 	if err != nil {
 		return err
 	}
 	defer a.closeLog(log)
-	submission.Serve(ctx, submission.Stdio(a.stdin, a.stdout), submission.Options{
-		Intake:   p.Intake(cfg, store, log),
+	submission.Serve(ctx, submission.Stdio(a.Stdin, a.Stdout), submission.Options{
+		Intake:   a.Intake(cfg, store, log),
 		Hostname: submit.Hostname(cfg),
 		Local:    true,
 	})

@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -49,10 +50,10 @@ type headerJSON struct {
 func (a *app) show(ctx context.Context, q *queue, o showOptions) error {
 	r, headers, err := q.open(ctx, o.ID)
 	if errors.Is(err, spool.ErrGone) {
-		return fail(exitUnknown, "%s: no such message; notices list shows those there are", o.ID)
+		return submit.Fail(submit.ExitUnknown, "%s: no such message; notices list shows those there are", o.ID)
 	}
-	if err != nil && exitCode(err) == exitInternal {
-		return fail(exitIO, "%w; the next flush sets aside what is damaged", err)
+	if err != nil && exitCode(err) == submit.ExitInternal {
+		return submit.Fail(submit.ExitIO, "%w; the next flush sets aside what is damaged", err)
 	}
 	if err != nil {
 		return err

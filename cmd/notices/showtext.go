@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -19,9 +20,9 @@ type messageText struct {
 }
 
 func (a *app) printMessage(m shownJSON) error {
-	t := &messageText{now: a.now(), p: a.painter(), width: width(a.stdout)}
+	t := &messageText{now: a.Now(), p: a.painter(), width: width(a.Stdout)}
 	t.all(&m)
-	_, err := a.stdout.Write([]byte(t.out.String()))
+	_, err := a.Stdout.Write([]byte(t.out.String()))
 	return err
 }
 
@@ -34,8 +35,8 @@ func (t *messageText) all(m *shownJSON) {
 
 // hang prints text behind a beginning, in a colour.
 func (t *messageText) hang(beginning string, c colour, text string) {
-	beginning = printable(beginning)
-	for i, line := range hang(beginning, printable(text), t.width) {
+	beginning = submit.Printable(beginning)
+	for i, line := range hang(beginning, submit.Printable(text), t.width) {
 		plain := ""
 		if i == 0 {
 			plain = beginning[:min(len(beginning), len(line))]
@@ -93,11 +94,11 @@ func (t *messageText) recipients(to []recipientJSON) {
 	t.title("Recipients")
 	names := 0
 	for i := range to {
-		names = max(names, columns(printable(to[i].Address)))
+		names = max(names, columns(submit.Printable(to[i].Address)))
 	}
 	for i := range to {
 		r := &to[i]
-		t.hang("  "+pad(printable(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
+		t.hang("  "+pad(submit.Printable(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/schedule"
@@ -17,7 +18,7 @@ type statusOptions struct {
 	JSON           bool
 	Prometheus     bool
 	Check          bool
-	Warn, Critical duration // ages, for Check and what a person is told of
+	Warn, Critical submit.Duration // ages, for Check and what a person is told of
 	// Look is how the sign-in of an account is; nil: there are no accounts.
 	Look func(name string, state spool.State) (*accountJSON, error)
 	// Config is where [[limit]]s are; nil: there are none.
@@ -31,7 +32,7 @@ const (
 )
 
 func (a *app) statusCommand() *cobra.Command {
-	o := statusOptions{Warn: duration(warnAge), Critical: duration(criticalAge)}
+	o := statusOptions{Warn: submit.Duration(warnAge), Critical: submit.Duration(criticalAge)}
 	cmd := &cobra.Command{
 		Use:   "status [--json|--prometheus|--check [--warn DURATION] [--critical DURATION]]",
 		Short: "Show what is in the spool, when it goes out, and how the servers are",
@@ -46,7 +47,7 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd.MarkFlagsMutuallyExclusive("json", "prometheus", "check")
 	cmd.RunE = a.does(func(ctx context.Context, _ []string) error {
 		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
-			return usageError("notices status", errors.New("--warn and --critical go with --check"))
+			return submit.UsageError("notices status", errors.New("--warn and --critical go with --check"))
 		}
 		err := a.configuredStatus(ctx, o)
 		if o.Check {
@@ -60,12 +61,12 @@ func (a *app) statusCommand() *cobra.Command {
 // configuredStatus is status of the site. A wrong setting does not hide the queue: it is
 // said beside it.
 func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
-	cfg, err := a.load(config.Intake)
+	cfg, err := a.Load(config.Intake)
 	if err != nil {
 		return err
 	}
 	for _, problem := range cfg.Problems {
-		a.say("%s", problem)
+		a.Say("%s", problem)
 	}
 	o.Config = cfg
 	o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
@@ -109,13 +110,13 @@ type flushJSON struct {
 
 // status collects everything, then prints it.
 func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
-	now := a.now()
+	now := a.Now()
 	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(now)}
 	if err := s.collect(ctx, q, servers, o, now); err != nil {
 		return err
 	}
 	if n := len(s.unreadable); n > 0 {
-		a.say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
+		a.Say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
 	}
 	switch {
 	case o.Check:

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 )
 
@@ -146,26 +147,26 @@ func (s *statusJSON) performance(now time.Time, o statusOptions) string {
 func (a *app) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 	c := s.check(now, o)
 	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.level]
-	if err := a.printBare(word + " - " + plainText(c.text(s, now)) + " | " + s.performance(now, o) + "\n"); err != nil {
+	if err := a.PrintBare(word + " - " + plainText(c.text(s, now)) + " | " + s.performance(now, o) + "\n"); err != nil {
 		return err
 	}
 	if c.level == checkOK {
 		return nil
 	}
-	return &failure{Code: c.level}
+	return &submit.Failure{Code: c.level}
 }
 
 // plainText is fit for a line in which | ends the text.
-func plainText(s string) string { return strings.ReplaceAll(printable(s), "|", "/") }
+func plainText(s string) string { return strings.ReplaceAll(submit.Printable(s), "|", "/") }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an
 // error too. The exit code stays: they take any above 2 for unknown.
 func (a *app) unknown(err error) error {
-	var said *failure
+	var said *submit.Failure
 	if err == nil || errors.As(err, &said) && said.Err == nil {
 		return err
 	}
-	if e := a.printBare("UNKNOWN - " + plainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
+	if e := a.PrintBare("UNKNOWN - " + plainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e
 	}
 	return err

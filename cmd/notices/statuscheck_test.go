@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/storetest"
 )
@@ -18,7 +19,7 @@ func (w *world) checkLine(o statusOptions) (code int, line string) {
 	o.Check = true
 	w.out.Reset()
 	err := w.a.status(context.Background(), w.q, servers(), o)
-	if err != nil && !errors.As(err, new(*failure)) {
+	if err != nil && !errors.As(err, new(*submit.Failure)) {
 		w.t.Fatal(err)
 	}
 	return exitCode(err), w.out.String()
@@ -32,7 +33,7 @@ func (w *world) flushed(ago time.Duration) {
 // TestCheckBoundaries: older than the limit, not as old; by default 15 minutes and two
 // hours, SPEC section 3.
 func TestCheckBoundaries(t *testing.T) {
-	given := statusOptions{Warn: duration(time.Minute), Critical: duration(time.Hour)}
+	given := statusOptions{Warn: submit.Duration(time.Minute), Critical: submit.Duration(time.Hour)}
 	for _, c := range []struct {
 		age  time.Duration
 		o    statusOptions
@@ -47,8 +48,8 @@ func TestCheckBoundaries(t *testing.T) {
 		{time.Minute + time.Second, given, 1},
 		{time.Hour, given, 1},
 		{time.Hour + time.Second, given, 2},
-		{20 * time.Minute, statusOptions{Warn: duration(15 * time.Minute), Critical: duration(time.Minute)}, 2},
-		{3 * time.Hour, statusOptions{Warn: duration(4 * time.Hour), Critical: duration(5 * time.Hour)}, 0},
+		{20 * time.Minute, statusOptions{Warn: submit.Duration(15 * time.Minute), Critical: submit.Duration(time.Minute)}, 2},
+		{3 * time.Hour, statusOptions{Warn: submit.Duration(4 * time.Hour), Critical: submit.Duration(5 * time.Hour)}, 0},
 	} {
 		w := newWorld(t)
 		w.flushed(c.age)

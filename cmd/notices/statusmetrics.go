@@ -84,7 +84,7 @@ func (a *app) printMetrics(ctx context.Context, s *statusJSON, state spool.State
 		m.limits(used)
 	}
 	m.lastFlush(s.LastFlush)
-	_, err := a.stdout.Write([]byte(m.out.String()))
+	_, err := a.Stdout.Write([]byte(m.out.String()))
 	return err
 }
 

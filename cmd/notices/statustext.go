@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"notices/cmd/internal/submit"
 	"notices/spool"
 	"notices/spool/drop"
 )
@@ -30,9 +31,9 @@ func (a *app) printStatus(ctx context.Context, s *statusJSON, state spool.State,
 		// Who may not list drop/ is not told of it: that is no trouble of the queue's.
 		s.handedIn, _ = drop.Waiting(o.Config.Spool.Dir)
 	}
-	t := &statusText{now: now, p: a.painter(), width: cmp.Or(width(a.stdout), 80)}
+	t := &statusText{now: now, p: a.painter(), width: cmp.Or(width(a.Stdout), 80)}
 	t.all(s, s.check(now, o), limits)
-	_, err := a.stdout.Write([]byte(t.out.String()))
+	_, err := a.Stdout.Write([]byte(t.out.String()))
 	return err
 }
 
@@ -49,13 +50,13 @@ func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
 }
 
 func (t *statusText) title(c colour, text string) {
-	fmt.Fprintln(&t.out, t.p.paint(c, printable(text)))
+	fmt.Fprintln(&t.out, t.p.paint(c, submit.Printable(text)))
 }
 
 // row prints a name and what is to be said of it, on as many lines as it takes.
 func (t *statusText) row(name string, c colour, format string, args ...any) {
 	const names = 20
-	for _, line := range wrap(printable(fmt.Sprintf(format, args...)), t.width-names-2) {
+	for _, line := range wrap(submit.Printable(fmt.Sprintf(format, args...)), t.width-names-2) {
 		fmt.Fprintf(&t.out, "  %s%s\n", pad(name, names), t.p.paint(c, line))
 		name = ""
 	}
@@ -77,7 +78,7 @@ func (t *statusText) verdict(c *checked) {
 	}
 	for _, reason := range append(c.reasons, c.remarks...) {
 		mark := "  - "
-		for _, line := range wrap(printable(reason), t.width-len(mark)) {
+		for _, line := range wrap(submit.Printable(reason), t.width-len(mark)) {
 			fmt.Fprintln(&t.out, mark+t.p.paint(shade, line))
 			mark = "    "
 		}
@@ -171,7 +172,7 @@ func (t *statusText) limits(lines []string) {
 	}
 	t.title(bold, "Limits")
 	for _, line := range lines {
-		for _, l := range hang("  ", printable(line), t.width) {
+		for _, l := range hang("  ", submit.Printable(line), t.width) {
 			fmt.Fprintln(&t.out, l)
 		}
 	}

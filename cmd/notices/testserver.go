@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/delivery"
@@ -36,7 +37,7 @@ func (a *app) testServerCommand() *cobra.Command {
 
 // testServer tests one server after the other, also when one fails.
 func (a *app) testServer(ctx context.Context, o testServerOptions) error {
-	cfg, err := a.load(config.Everything)
+	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return err
 	}
@@ -51,7 +52,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if servers, err = o.choose(servers); err != nil {
 		return err
 	}
-	store, err := a.openStore(cfg)
+	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
@@ -59,8 +60,8 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	var errs []error
 	for _, s := range servers {
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
-			To: to, From: from, Site: cfg.Site.Name, State: store.State(), Now: a.now,
-			Print: func(line string) { fmt.Fprintln(a.stdout, printable(line)) },
+			To: to, From: from, Site: cfg.Site.Name, State: store.State(), Now: a.Now,
+			Print: func(line string) { fmt.Fprintln(a.Stdout, submit.Printable(line)) },
 		}))
 	}
 	return errors.Join(append(errs, store.Close())...)
@@ -78,7 +79,7 @@ func (o *testServerOptions) addresses(cfg *config.Config) (to, from string, err 
 		from = to
 	}
 	if err := spool.CheckAddress(to); err != nil {
-		return "", "", usageError("notices test-server", fmt.Errorf("--to: %w", err))
+		return "", "", submit.UsageError("notices test-server", fmt.Errorf("--to: %w", err))
 	}
 	return to, from, nil
 }
@@ -94,7 +95,7 @@ func (o *testServerOptions) choose(servers []delivery.Server) ([]delivery.Server
 	}
 	for _, name := range o.Which {
 		if !slices.Contains(names, name) {
-			return nil, usageError("notices test-server",
+			return nil, submit.UsageError("notices test-server",
 				fmt.Errorf("there is no server %q in the config; there is: %s", name, strings.Join(names, ", ")))
 		}
 	}

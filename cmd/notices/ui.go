@@ -26,19 +26,13 @@ import (
 //   - What came from outside (an address, a header, a reply) is shown without its
 //     control characters: it must not talk to the terminal.
 
-// say tells a person something, line by line.
-func (a *app) say(format string, args ...any) { submit.Say(a.stderr, format, args...) }
-
-// printable shows what came from outside without what would talk to the terminal.
-func printable(s string) string { return submit.Printable(s) }
-
 // printJSON writes one value to standard output.
 func (a *app) printJSON(v any) error {
 	b, err := marshal(v)
 	if err != nil {
 		return err
 	}
-	_, err = a.stdout.Write(append(b, '\n'))
+	_, err = a.Stdout.Write(append(b, '\n'))
 	return err
 }
 
@@ -51,12 +45,9 @@ func marshal(v any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte{'\n'}), err
 }
 
-// terminal returns the file behind a reader or writer if it is a terminal.
-func terminal(stream any) (fd int, ok bool) { return submit.Terminal(stream) }
-
 // width is how many columns standard output has; 0: it is no terminal.
 func width(w io.Writer) int {
-	fd, ok := terminal(w)
+	fd, ok := submit.Terminal(w)
 	if !ok {
 		return 0
 	}
@@ -77,16 +68,12 @@ const (
 	yellow colour = "33"
 )
 
-// printBare writes to standard output past package os, which ends the program when
-// a pipe's reader is gone.
-func (a *app) printBare(s string) error { return a.program().PrintBare(s) }
-
 // painter colours text, or leaves it alone.
 type painter struct{ on bool }
 
 func (a *app) painter() painter {
-	_, ok := terminal(a.stdout)
-	return painter{ok && a.getenv("NO_COLOR") == "" && a.getenv("TERM") != "dumb"}
+	_, ok := submit.Terminal(a.Stdout)
+	return painter{ok && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"}
 }
 
 func (p painter) paint(c colour, s string) string {

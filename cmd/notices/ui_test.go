@@ -3,6 +3,8 @@ package main
 import (
 	"testing"
 	"time"
+
+	"notices/cmd/internal/submit"
 )
 
 func TestPrintable(t *testing.T) {
@@ -15,8 +17,8 @@ func TestPrintable(t *testing.T) {
 		"Latin-1: \xe4":         "Latin-1: ?",
 		"C1: \u009b31mcoloured": "C1: ?31mcoloured",
 	} {
-		if got := printable(in); got != want {
-			t.Errorf("printable(%q) = %q, want %q", in, got, want)
+		if got := submit.Printable(in); got != want {
+			t.Errorf("submit.Printable(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

@@ -11,6 +11,6 @@ func (a *app) versionCommand() *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of notices and of Go",
 		Args:  cobra.NoArgs,
-		RunE:  a.does(func(context.Context, []string) error { return a.program().PrintVersion() }),
+		RunE:  a.does(func(context.Context, []string) error { return a.PrintVersion() }),
 	}
 }

@@ -21,45 +21,38 @@ import (
 // more: enqueue reads no server, no secret and no CA file, and works when they are
 // broken.
 
-// program is what both programs do alike: package submit.
-func (a *app) program() *submit.Program {
-	return &submit.Program{
-		Stdin: a.stdin, Stdout: a.stdout, Stderr: a.stderr, Getenv: a.getenv, Now: a.now,
-		Config: a.config, Verbose: a.verbose, Store: a.store,
-	}
-}
-
-// load finds and reads the config. Only what need covers is refused.
-func (a *app) load(need config.Need) (*config.Config, error) { return a.program().Load(need) }
-
-func (a *app) openStore(cfg *config.Config) (spool.Store, error) { return a.program().OpenStore(cfg) }
-
-func (a *app) openLog(cfg *config.Config) *maillog.Log { return a.program().OpenLog(cfg) }
-
 // closeLog says when not all could be written to the log.
 func (a *app) closeLog(log *maillog.Log) {
 	if err := log.Close(); err != nil {
-		a.say("the log could not be written: %s", err)
+		a.Say("the log could not be written: %s", err)
 	}
 }
 
-// withQueue opens the spool for a command that needs nothing else.
-func (a *app) withQueue(work func(*queue) error) error {
-	cfg, err := a.load(config.Intake)
+// withSpool opens the spool and the log for a command that needs no server, and
+// closes them behind it.
+func (a *app) withSpool(work func(*config.Config, spool.Store, *maillog.Log) error) error {
+	cfg, err := a.Load(config.Intake)
 	if err != nil {
 		return err
 	}
-	store, err := a.openStore(cfg)
+	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
 	}
-	log := a.openLog(cfg)
+	log := a.OpenLog(cfg)
 	defer a.closeLog(log)
-	err = work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
+	err = work(cfg, store, log)
 	if e := store.Close(); err == nil {
 		err = e
 	}
 	return err
+}
+
+// withQueue is withSpool for a command that works on messages by their ids.
+func (a *app) withQueue(work func(*queue) error) error {
+	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
+		return work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
+	})
 }
 
 func policy(cfg *config.Config) schedule.Policy {
@@ -115,7 +108,7 @@ func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
 			Login:               c.Login,
 			Timeout:             c.Timeout,
 			DataTimeout:         c.DataTimeout,
-			Now:                 a.now,
+			Now:                 a.Now,
 		},
 		Connections:           c.Connections,
 		MessagesPerConnection: c.MessagesPerConnection,
@@ -148,4 +141,4 @@ func certificates(path string) (*x509.CertPool, error) {
 }
 
 // second is the time of an event: the spool keeps whole seconds in UTC.
-func (a *app) second() time.Time { return a.now().UTC().Truncate(time.Second) }
+func (a *app) second() time.Time { return a.Now().UTC().Truncate(time.Second) }
