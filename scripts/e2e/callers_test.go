@@ -158,7 +158,7 @@ func TestCron(t *testing.T) {
 	check(t, os.WriteFile(m.path("crontabs/root"), []byte("@reboot printf 'Überfällig\\n.\\nend\\n'\n"), 0o600))
 	daemon := startServer(t, m.path("cron.log"), "unshare", m.inside("cron", "-f")...)
 	until(t, "cron's mail", func() bool { return len(m.list()) > 0 })
-	daemon.stop()
+	daemon.Stop()
 	m.handedIn(caller{sender: site1, to: []string{admin}, has: []string{
 		"Subject: Cron <root@", `From: "Cron Daemon" <root@example.org>`, "\nÜberfällig\n.\nend\n",
 	}})

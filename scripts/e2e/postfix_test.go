@@ -13,6 +13,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"notices/scripts/e2e/servers"
 )
 
 // postfix is an instance of Debian's Postfix with Dovecot's password check. It takes
@@ -21,7 +23,7 @@ type postfix struct {
 	dir      string
 	starttls int // port
 	implicit int // port
-	server   *server
+	server   *servers.Server
 }
 
 // What it does with a recipient depends on how the address begins.
@@ -175,14 +177,14 @@ func (p *postfix) start(t *testing.T) {
 
 // kill ends it as a power cut would.
 func (p *postfix) kill() {
-	p.server.signal(syscall.SIGKILL)
-	<-p.server.ended
+	p.server.Signal(syscall.SIGKILL)
+	<-p.server.Ended
 }
 
 // freeze stops it without ending it: connections are still made by the kernel and nothing answers.
-func (p *postfix) freeze() { p.server.signal(syscall.SIGSTOP) }
+func (p *postfix) freeze() { p.server.Signal(syscall.SIGSTOP) }
 
-func (p *postfix) thaw() { p.server.signal(syscall.SIGCONT) }
+func (p *postfix) thaw() { p.server.Signal(syscall.SIGCONT) }
 
 // config is the part of a site's configuration that names it.
 func (p *postfix) config(secret string) string {

@@ -30,14 +30,14 @@ func newSandbox(t *testing.T) *sandbox {
 		filepath.Join(root, "scripts/packaging/elsewhere"), dir)
 	until(t, "a copy of this machine", func() bool {
 		select {
-		case <-s.ended:
+		case <-s.Ended:
 			t.Fatalf("no copy of this machine: it takes root, mount namespaces and overlayfs\n%s", tail(output))
 		default:
 		}
 		said, err := os.ReadFile(output)
 		return err == nil && strings.Contains(string(said), "ready")
 	})
-	return &sandbox{t: t, pid: s.cmd.Process.Pid, root: filepath.Join(dir, "root")}
+	return &sandbox{t: t, pid: s.PID(), root: filepath.Join(dir, "root")}
 }
 
 // as runs a command there as a user.

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/chromedp/chromedp"
+
+	"notices/scripts/e2e/servers"
 )
 
 // chromium is the browser that all tests share; each opens a window of its own, which
@@ -33,9 +35,7 @@ func startBrowser() error {
 	ctx, end := chromedp.NewContext(allocator)
 	atEnd(end)
 	chromium = ctx
-	started := make(chan error)
-	starter() <- func() { started <- chromedp.Do(ctx) }
-	return <-started
+	return servers.OnStarter(func() error { return chromedp.Do(ctx) })
 }
 
 // window is one person at the browser.

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"notices/scripts/e2e/servers"
 	"notices/spool/delivery/smtptest"
 )
 
@@ -80,7 +81,11 @@ func startDovecot() (*dovecot, error) {
 		return nil, err
 	}
 	atEnd(sink.Close)
-	d := &dovecot{starttls: freePort(), sink: sink}
+	port, err := servers.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	d := &dovecot{starttls: port, sink: sink}
 	fill := strings.NewReplacer("{dir}", work, "{sink}", strconv.Itoa(sink.Port()), "{op}", strconv.Itoa(op.port),
 		"{starttls}", strconv.Itoa(d.starttls))
 	for name, text := range map[string]string{"dovecot.conf": dovecotConf, "oauth2.conf": oauth2Conf} {
@@ -95,13 +100,13 @@ func startDovecot() (*dovecot, error) {
 		return nil, err
 	}
 	up := func() bool {
-		c, err := net.Dial("tcp", address(d.starttls))
+		c, err := net.Dial("tcp", servers.Address(d.starttls))
 		if err == nil {
 			c.Close()
 		}
 		return err == nil
 	}
-	if !within(up) {
+	if !servers.Within(up) {
 		return nil, fmt.Errorf("Dovecot does not start:\n%s%s", read(file("dovecot.out")), read(file("dovecot.log")))
 	}
 	return d, nil
@@ -131,7 +136,7 @@ func (x xoauth2) Next(_ []byte, more bool) ([]byte, error) {
 
 func (d *dovecot) login(t *testing.T, user, token string) error {
 	t.Helper()
-	c, err := smtp.Dial(address(d.starttls))
+	c, err := smtp.Dial(servers.Address(d.starttls))
 	check(t, err)
 	defer c.Close()
 	check(t, c.StartTLS(&tls.Config{RootCAs: roots(), ServerName: "127.0.0.1"}))

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"notices/scripts/e2e/servers"
 )
 
 // provider is oidc-provider at work.
@@ -24,7 +26,11 @@ const (
 )
 
 func startProvider() (*provider, error) {
-	p := &provider{port: freePort(), output: file("provider.out")}
+	port, err := servers.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	p := &provider{port: port, output: file("provider.out")}
 	script, err := os.Open("provider/provider.mjs")
 	if err != nil {
 		return nil, err
@@ -39,7 +45,7 @@ func startProvider() (*provider, error) {
 	if err := start(cmd, p.output); err != nil {
 		return nil, err
 	}
-	if !within(func() bool { return p.count("ready") == 1 }) {
+	if !servers.Within(func() bool { return p.count("ready") == 1 }) {
 		return nil, fmt.Errorf("the provider does not start:\n%s", p.log())
 	}
 	return p, nil
