@@ -5,17 +5,19 @@ import (
 	"strings"
 )
 
-// preset is what is known of a provider. What is 0 or empty is left to the
-// defaults: no figure stands here that the provider's own page does not give, and
-// none that the defaults keep to anyway (4 connections, 50 messages through one, 100
-// recipients).
+// preset is what is known of a provider. What is 0 or empty is left to the defaults
+// (4 connections, 50 messages through one, 100 recipients): no figure stands here that
+// the provider's page does not give. A day's figure that differs from plan to plan is
+// the smallest plan's, or left out where no page gives one. All were looked up in
+// November 2026.
 type preset struct {
-	host        string
-	port        int
-	connections int
-	perMinute   int
-	perDay      int
-	recipients  int
+	host          string
+	port          int
+	connections   int
+	perConnection int
+	perMinute     int
+	perDay        int
+	recipients    int
 }
 
 // PresetNames are the values of preset.
@@ -28,9 +30,9 @@ func PresetNames() []string {
 func presetOf(name, login string) preset {
 	switch name {
 	case "gmail":
-		// https://support.google.com/a/answer/166852, November 2026: 2,000 messages in any 24
-		// hours (trial accounts 500), 100 recipients of a message by SMTP; a free account:
-		// https://support.google.com/mail/answer/22839, 500. Over it the account is shut for
+		// https://support.google.com/a/answer/166852: 2,000 messages in any 24 hours (trial
+		// accounts 500), 100 recipients of a message through smtp.gmail.com. A free account,
+		// https://support.google.com/mail/answer/22839: 500. Over it the account is shut for
 		// up to a day.
 		p := preset{host: "smtp.gmail.com", port: 465, perDay: 2000, recipients: 100}
 		if free(login) {
@@ -38,32 +40,43 @@ func presetOf(name, login string) preset {
 		}
 		return p
 	case "google-relay":
-		// https://support.google.com/a/answer/2956491, November 2026: port 587 with TLS;
-		// 10,000 messages of a user in any 24 hours. Recipients: the table of 166852, which
-		// names smtp-relay.gmail.com, too.
+		// https://support.google.com/a/answer/2956491: port 587 with TLS; 10,000 messages of
+		// a user in any 24 hours. Recipients: the table of 166852, which names
+		// smtp-relay.gmail.com, too.
 		return preset{host: "smtp-relay.gmail.com", port: 587, perDay: 10_000, recipients: 100}
 	case "microsoft365":
-		// https://learn.microsoft.com/en-us/exchange/troubleshoot/send-emails/smtp-submission-improvements,
-		// November 2026: three connections at once, 30 messages a minute, 10,000 recipients a
-		// day. A mail to one recipient is one of those.
+		// https://learn.microsoft.com/en-us/exchange/troubleshoot/send-emails/smtp-submission-improvements:
+		// three connections at once, 30 messages a minute, 10,000 recipients a day. A mail to
+		// one recipient is one of those.
 		return preset{host: "smtp.office365.com", port: 587, connections: 3, perMinute: 30, perDay: 10_000}
 	case "ses":
-		// https://docs.aws.amazon.com/ses/latest/dg/quotas.html and smtp-connect.html,
-		// November 2026: a host in each region, 50 recipients of a message. How many messages
-		// is said of each account by itself (200 a day and one a second in the sandbox).
+		// https://docs.aws.amazon.com/ses/latest/dg/smtp-connect.html: a host in each region,
+		// STARTTLS on 587. https://docs.aws.amazon.com/ses/latest/APIReference/API_SendRawEmail.html:
+		// 50 recipients of a message. How many messages is said of each account by itself;
+		// https://docs.aws.amazon.com/ses/latest/dg/quotas.html has the sandbox: 200 a day,
+		// one a second.
 		return preset{port: 587, recipients: 50}
 	case "sendgrid":
-		// https://www.twilio.com/docs/sendgrid/for-developers/sending-email/integrating-with-the-smtp-api,
-		// November 2026. The login is the word apikey. The day's number is the plan's.
-		return preset{host: "smtp.sendgrid.net", port: 587}
+		// https://www.twilio.com/docs/sendgrid/for-developers/sending-email/integrating-with-the-smtp-api:
+		// port 587, the login is the word apikey; 5,000 messages through a connection and
+		// 10,000 connections at once from one machine, of which the default is enough. The
+		// day's number is the plan's and on no such page.
+		return preset{host: "smtp.sendgrid.net", port: 587, perConnection: 5000}
 	case "mailgun":
-		// https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages/send-smtp,
-		// November 2026. Domains of the EU region: smtp.eu.mailgun.org. The number is the plan's.
-		return preset{host: "smtp.mailgun.org", port: 587}
+		// https://documentation.mailgun.com/docs/mailgun/user-manual/sending-messages/send-smtp:
+		// smtp.mailgun.org, 587. .../sending-messages/batch-sending: 1,000 recipients of a
+		// message, by SMTP too. The number is the plan's; a new account may be held to some
+		// an hour, which its page (https://help.mailgun.com/hc/en-us/articles/115001124753)
+		// does not tell. The host for domains of the EU region, smtp.eu.mailgun.org, was seen
+		// in the settings of many programs and on no page of Mailgun's.
+		return preset{host: "smtp.mailgun.org", port: 587, recipients: 1000}
 	case "fastmail":
-		// https://www.fastmail.help/hc/en-us/articles/1500000278342, November 2026: 465. The
-		// number is the plan's.
-		return preset{host: "smtp.fastmail.com", port: 465}
+		// https://www.fastmail.com/help/technical/servernamesandports.html: 465.
+		// https://www.fastmail.help/hc/en-us/articles/1500000277382-Account-limits, as three
+		// others quote it (its table could not be read itself): Basic, the smallest plan,
+		// 4,000 recipients a day and 2,000 an hour, of which 33 a minute is the even share;
+		// Standard twice, Professional four times as many; a trial 120 a day.
+		return preset{host: "smtp.fastmail.com", port: 465, perMinute: 33, perDay: 4000}
 	}
 	return preset{}
 }
@@ -100,6 +113,7 @@ func (l *loader) preset(s *Server, t table) {
 	}
 	set("port", &s.Port, p.port)
 	set("connections", &s.Connections, p.connections)
+	set("messages_per_connection", &s.MessagesPerConnection, p.perConnection)
 	set("rate_per_minute", &s.RatePerMinute, p.perMinute)
 	set("rate_per_day", &s.RatePerDay, p.perDay)
 	set("recipients_per_message", &s.RecipientsPerMessage, p.recipients)

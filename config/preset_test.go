@@ -18,9 +18,9 @@ func TestPresets(t *testing.T) {
 		{"google-relay", "", Server{Host: "smtp-relay.gmail.com", Port: 587, TLS: StartTLS, RatePerDay: 10000, RecipientsPerMessage: 100}},
 		{"microsoft365", "", Server{Host: "smtp.office365.com", Port: 587, TLS: StartTLS, Connections: 3, RatePerMinute: 30, RatePerDay: 10000}},
 		{"ses", `host = "email-smtp.us-east-1.amazonaws.com"`, Server{Host: "email-smtp.us-east-1.amazonaws.com", Port: 587, TLS: StartTLS, RecipientsPerMessage: 50}},
-		{"sendgrid", "", Server{Host: "smtp.sendgrid.net", Port: 587, TLS: StartTLS}},
-		{"mailgun", "", Server{Host: "smtp.mailgun.org", Port: 587, TLS: StartTLS}},
-		{"fastmail", "", Server{Host: "smtp.fastmail.com", Port: 465, TLS: Implicit}},
+		{"sendgrid", "", Server{Host: "smtp.sendgrid.net", Port: 587, TLS: StartTLS, MessagesPerConnection: 5000}},
+		{"mailgun", "", Server{Host: "smtp.mailgun.org", Port: 587, TLS: StartTLS, RecipientsPerMessage: 1000}},
+		{"fastmail", "", Server{Host: "smtp.fastmail.com", Port: 465, TLS: Implicit, RatePerMinute: 33, RatePerDay: 4000}},
 	} {
 		got := load(t, "[[server]]\npreset = \""+c.name+"\"\n"+c.more+"\n").Servers[0]
 		if got.Host != c.want.Host || got.Port != c.want.Port || got.TLS != c.want.TLS || got.Preset != c.name {
@@ -32,7 +32,7 @@ func TestPresets(t *testing.T) {
 			}
 			return n
 		}
-		if got.Connections != or(c.want.Connections, 4) || got.RatePerMinute != c.want.RatePerMinute ||
+		if got.Connections != or(c.want.Connections, 4) || got.MessagesPerConnection != or(c.want.MessagesPerConnection, 50) || got.RatePerMinute != c.want.RatePerMinute ||
 			got.RatePerDay != c.want.RatePerDay || got.RecipientsPerMessage != or(c.want.RecipientsPerMessage, 100) {
 			t.Errorf("%s: %+v", c.name, got)
 		}

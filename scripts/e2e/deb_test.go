@@ -5,6 +5,7 @@ package e2e
 import (
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -21,12 +22,19 @@ func (m *sandbox) install(names ...string) {
 	for _, name := range names {
 		args = append(args, m.bring(packaged(m.t, name)))
 	}
+	if slices.Contains(names, "notices-mta") {
+		m.removeMTA()
+	}
+	m.must("", "dpkg", args...)
+}
+
+func (m *sandbox) removeMTA() {
+	m.t.Helper()
 	for line := range strings.Lines(m.must("", "dpkg-query", "-W", "-f", "${Package} ${Provides}\n")) {
 		if name, provides, _ := strings.Cut(line, " "); name != "notices-mta" && strings.Contains(provides, "mail-transport-agent") {
 			m.must("", "dpkg", "--force-depends", "--remove", name)
 		}
 	}
-	m.must("", "dpkg", args...)
 }
 
 // configure lets it send through Mailpit, as an administrator would.
@@ -161,8 +169,12 @@ func TestDebRemoved(t *testing.T) {
 	// And with none.
 	m.must("", "sh", "-c", "rm -f /var/spool/notices/cur/* /var/spool/notices/cur/.[!.]* /etc/notices/*")
 	m.install("notices")
+	m.must("", "systemctl", "enable", "notices-smtp.socket")
 	m.must("", "dpkg", "--purge", "notices")
-	for _, path := range []string{"/var/spool/notices", "/etc/notices", "/etc/cron.d/notices", "/etc/logrotate.d/notices", "/var/log/notices"} {
+	for _, path := range []string{
+		"/var/spool/notices", "/etc/notices", "/etc/cron.d/notices", "/etc/logrotate.d/notices", "/var/log/notices",
+		"/etc/systemd/system/sockets.target.wants/notices-smtp.socket",
+	} {
 		if m.there(path) {
 			t.Errorf("purged, %s is still there", path)
 		}

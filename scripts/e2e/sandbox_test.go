@@ -14,30 +14,51 @@ import (
 	"testing"
 )
 
-// sandbox is a copy of this one in which a test may install what it likes: nothing of
-// it is left when the test ends. Its network is this machine's.
+// sandbox is a copy of this machine in which a test may install what it likes: nothing
+// of it is left when the test ends.
 type sandbox struct {
-	t    *testing.T
-	pid  int    // of a process in its mount namespace
-	root string // as that process sees it
+	t          *testing.T
+	pid        int      // of a process in it
+	namespaces []string // those of that process that are not this machine's
+	root       string   // as that process sees it
 }
 
+// newSandbox makes one in which nothing runs. Its network is this machine's.
 func newSandbox(t *testing.T) *sandbox {
 	t.Helper()
-	dir := folder(t)
+	dir, pid := startElsewhere(t)
+	return &sandbox{t, pid, []string{"mount"}, filepath.Join(dir, "root")}
+}
+
+// bootSandbox makes one in which systemd runs. Its network is the loopback interface.
+func bootSandbox(t *testing.T) *sandbox {
+	t.Helper()
+	_, pid := startElsewhere(t, "boot")
+	return &sandbox{t, pid, []string{"mount", "uts", "ipc", "net", "pid", "cgroup"}, "/"}
+}
+
+// startElsewhere returns the folder and a process that is in it.
+func startElsewhere(t *testing.T, more ...string) (dir string, pid int) {
+	t.Helper()
+	dir = folder(t)
 	output := filepath.Join(runtime, filepath.Base(dir)+".out") // dir itself is mounted over
-	s := startServer(t, output, "unshare", "--mount", "--propagation", "private",
-		filepath.Join(root, "scripts/packaging/elsewhere"), dir)
+	s := startServer(t, output, "unshare", append([]string{"--mount", "--propagation", "private",
+		filepath.Join(root, "scripts/packaging/elsewhere"), dir}, more...)...)
+	pid = s.PID()
 	until(t, "a copy of this machine", func() bool {
 		select {
 		case <-s.Ended:
-			t.Fatalf("no copy of this machine: it takes root, mount namespaces and overlayfs\n%s", tail(output))
+			t.Fatalf("no copy of this machine: it takes root, mount namespaces, overlayfs and cgroups\n%s", tail(output))
 		default:
 		}
 		said, err := os.ReadFile(output)
-		return err == nil && strings.Contains(string(said), "ready")
+		if err != nil || !strings.Contains(string(said), "ready") {
+			return false
+		}
+		fmt.Sscanf(string(said), "ready %d", &pid) // one that runs names its first process
+		return true
 	})
-	return &sandbox{t: t, pid: s.PID(), root: filepath.Join(dir, "root")}
+	return dir, pid
 }
 
 // as runs a command there as a user.
@@ -49,9 +70,13 @@ func (m *sandbox) as(user, stdin, name string, args ...string) result {
 	if user != "root" {
 		home = "/nonexistent"
 	}
-	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--mount=/proc/" + strconv.Itoa(m.pid) + "/ns/mnt", "--wd=/", "--",
-		"chroot", "--userspec=" + user, m.root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME=" + home,
-		"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", name}, args...)...)
+	enter := []string{"--target=" + strconv.Itoa(m.pid), "--wd=/"}
+	for _, space := range m.namespaces {
+		enter = append(enter, "--"+space)
+	}
+	enter = append(enter, "--", "chroot", "--userspec="+user, m.root, "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "HOME="+home,
+		"DEBIAN_FRONTEND=noninteractive", "LC_ALL=C.UTF-8", name)
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
 	err := cmd.Run()
