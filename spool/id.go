@@ -11,7 +11,7 @@ import (
 // field, so its alphabet is A-Za-z0-9._- and it starts with a letter or digit.
 type ID string
 
-// MaxIDLength keeps ".ID,TIME,STATE" well within the 255 octets of a file name.
+// MaxIDLength keeps ".ID,EXPIRES,TIME,STATE" well within the 255 octets of a file name.
 const MaxIDLength = 100
 
 // Crockford's base 32: no I, L, O or U to misread on paper, and it sorts by value.

@@ -31,6 +31,9 @@ type Entry struct {
 	// State is StateQueued for queued and deferred messages alike (one name for both
 	// keeps a first attempt free of a rename), else StateHeld or StateFailed.
 	State MessageState
+	// Expires, of StateQueued, is when --expires is over; zero: it was not given. A flush
+	// that can send nothing finds by it what must be returned all the same.
+	Expires time.Time
 }
 
 // Store keeps messages. All methods are safe for concurrent use, by goroutines
@@ -55,7 +58,7 @@ type Store interface {
 	// dies. ErrBusy, ErrGone, ErrDamaged.
 	Claim(ctx context.Context, e Entry) (Claim, error)
 	// Look reads a message without claiming it; the reader is closed by the caller.
-	Look(ctx context.Context, e Entry) (*Record, Body, error)
+	Look(ctx context.Context, e Entry) (*Record, Looked, error)
 
 	// Writable tries that outcomes can be written at all: full, quota, read-only.
 	Writable(ctx context.Context) error
@@ -64,8 +67,11 @@ type Store interface {
 	// Repair sets aside what the last Scan could not understand and sweeps what dead
 	// writers left. Cheap when there is nothing to do.
 	Repair(ctx context.Context) ([]Anomaly, error)
-	// Usage is the number of octets that the messages in the store take, failed ones included.
+	// Usage is the number of octets that the messages in the store and their records take,
+	// failed ones included.
 	Usage(ctx context.Context) (int64, error)
+	// UsageFailed is that of the failed ones alone.
+	UsageFailed(ctx context.Context) (int64, error)
 	// State gives the small values kept beside the messages.
 	State() State
 	// Close syncs and lets go of everything.
@@ -77,6 +83,14 @@ type Body interface {
 	io.ReaderAt
 	io.Closer
 	Size() int64
+}
+
+// Looked is the body of a message that was looked at. Who looks at all of them need not
+// ask for their Usage too.
+type Looked interface {
+	Body
+	// Stored is the number of octets that the message and its record take, as in Usage.
+	Stored() int64
 }
 
 // Draft is a message being written. Not for concurrent use.

@@ -116,6 +116,7 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 	}
 	_, err := a.testable(cfg)
 	c.add(err)
+	c.add(checkLimits(cfg))
 	for _, name := range accountNames() {
 		if account := cfg.Account(name); account.ClientSecretFile.IsSet() {
 			_, err := account.ClientSecretFile.Read(ctx)

@@ -21,8 +21,10 @@ type importOptions struct {
 	Ref     string
 	Expires time.Duration // 0: give_up decides
 	Again   bool          // also what an earlier import queued
-	JSON    bool
-	Paths   []string
+	// Continue goes on with the last import Again that did not queue all.
+	Continue bool
+	JSON     bool
+	Paths    []string
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -33,7 +35,7 @@ func (a *app) importCommand() *cobra.Command {
 	)
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
-		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again] [--json] PATH...",
+		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--json] PATH...",
 		Short: "Queue the messages in files, mboxes and folders, none of them twice",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
@@ -42,6 +44,8 @@ func (a *app) importCommand() *cobra.Command {
 				return submit.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
 			case cmd.Flags().Changed("expires") && o.Expires <= 0:
 				return submit.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
+			case o.Continue && !o.Again:
+				return submit.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
 			}
 			return a.importMail(ctx, o)
 		}),
@@ -51,6 +55,7 @@ func (a *app) importCommand() *cobra.Command {
 	f.StringVar(&o.Ref, "ref", "", "a `TEXT` of your own for all of them, e.g. the name of the run; it comes back in returns and lists")
 	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
 	f.BoolVar(&o.Again, "again", false, "queue what an earlier import queued once more")
+	f.BoolVar(&o.Continue, "continue", false, "with --again: pass over what the last import --again queued before it was interrupted")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd
 }
@@ -71,16 +76,29 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 		if err != nil {
 			return err
 		}
-		m := &importing{a: a, o: o, spool: cfg.Spool.Dir, bulk: a.Intake(cfg, store, log).Bulk(book, o.Again)}
-		if err = m.bulk.Refused(m.request(nil)); err == nil {
-			err = m.run(ctx)
+		m := &importing{a: a, o: o, spool: cfg.Spool.Dir}
+		if err = a.Intake(cfg, store, log).Refused(m.request(nil)); err == nil {
+			err = m.into(ctx, a.Intake(cfg, store, log), book, store.State())
 		}
-		m.bulk.Abort()
 		if e := book.Close(); err == nil {
 			err = e
 		}
 		return err
 	})
+}
+
+// into makes the run, and remembers of one that is --again whether all is queued.
+func (m *importing) into(ctx context.Context, in *intake.Intake, book spool.Notebook, state spool.State) error {
+	again, err := m.again(ctx, state)
+	if err != nil {
+		return err
+	}
+	m.bulk = in.Bulk(book, again)
+	defer m.bulk.Abort()
+	if err := m.run(ctx); err != nil {
+		return err
+	}
+	return m.complete(ctx, state)
 }
 
 // notebook opens the notes of what was queued. Another import has them until it ends.

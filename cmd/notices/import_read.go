@@ -22,6 +22,7 @@ type importFile struct {
 	// one: it is one message; else it may be an mbox.
 	one  bool
 	size int64
+	pipe bool // or a device: even its opening may never end
 }
 
 // files finds what is to be read in all paths; what cannot be is named.
@@ -39,7 +40,7 @@ func (m *importing) files() []importFile {
 		case info.IsDir():
 			all = append(all, m.folder(path, info)...)
 		default:
-			all = append(all, importFile{path: path, size: info.Size()})
+			all = append(all, importFile{path: path, size: info.Size(), pipe: !info.Mode().IsRegular()})
 		}
 	}
 	return all
@@ -97,7 +98,12 @@ func (m *importing) pick(dir string, entries []fs.DirEntry, wanted func(name str
 			continue
 		}
 		f := importFile{path: filepath.Join(dir, e.Name()), one: true}
-		if info, err := e.Info(); err == nil {
+		switch info, err := os.Stat(f.path); {
+		case err != nil: // opening it says the same
+		case !info.Mode().IsRegular():
+			m.refuse(importError{Path: f.path, Error: "is no file", code: submit.ExitUnknown})
+			continue
+		default:
 			f.size = info.Size()
 		}
 		files = append(files, f)
@@ -118,18 +124,19 @@ func (m *importing) isMaildirMessage(name string) bool {
 // file queues the messages of a file. It returns an error only if that ends the run.
 func (m *importing) file(ctx context.Context, f importFile) error {
 	in := &importInput{m: m}
-	if f.path == "-" {
+	switch {
+	case f.path == "-":
 		f.path, in.Reader = "standard input", &stoppable{ctx: ctx, src: m.a.Stdin}
-	} else {
+	case f.pipe:
+		in.Reader = &stoppable{ctx: ctx, src: &late{path: f.path}}
+	default:
 		file, err := os.Open(f.path)
 		if err != nil {
 			m.refuse(importError{Path: f.path, Error: reason(err), code: submit.ExitUnknown})
 			return nil
 		}
 		defer file.Close()
-		if in.Reader = file; f.size == 0 { // perhaps a pipe
-			in.Reader = &stoppable{ctx: ctx, src: file}
-		}
+		in.Reader = file
 	}
 	err := m.read(ctx, f, in)
 	switch {
@@ -227,6 +234,22 @@ func (in *importInput) Read(p []byte) (int, error) {
 		in.err = err
 	}
 	return n, err
+}
+
+// late is a pipe that is opened when it is first read: that waits for a writer. It is
+// closed by the end of the process.
+type late struct {
+	path string
+	file *os.File
+}
+
+func (l *late) Read(p []byte) (n int, err error) {
+	if l.file == nil {
+		if l.file, err = os.Open(l.path); err != nil {
+			return 0, err
+		}
+	}
+	return l.file.Read(p)
 }
 
 // stoppable reads from what may never answer, a terminal or a pipe.

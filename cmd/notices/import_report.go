@@ -87,7 +87,7 @@ func (m *importing) print(ids []spool.ID) {
 
 // report says how far the run came.
 func (m *importing) report() error {
-	m.a.Say("%s", m.tally.text(m.o.Again))
+	m.a.Say("%s", m.tally.text(m.o))
 	if !m.o.JSON {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (m *importing) report() error {
 }
 
 // text is `queued 9,998 of 10,000 messages; 2 were refused, as named above`.
-func (t *importTally) text(again bool) string {
+func (t *importTally) text(o importOptions) string {
 	var b strings.Builder
 	if t.Stopped {
 		b.WriteString("stopped; ")
@@ -114,7 +114,9 @@ func (t *importTally) text(again bool) string {
 	default:
 		fmt.Fprintf(&b, "queued %s of %s", grouped(t.Queued), messages(t.Messages))
 	}
-	if t.Before > 0 {
+	if t.Before > 0 && o.Again {
+		fmt.Fprintf(&b, "; %s queued before it was interrupted", were(t.Before))
+	} else if t.Before > 0 {
 		fmt.Fprintf(&b, "; %s queued by an earlier import (--again queues such messages once more)", were(t.Before))
 	}
 	if t.Refused > 0 {
@@ -124,8 +126,8 @@ func (t *importTally) text(again bool) string {
 		fmt.Fprintf(&b, "; %s marked as draft or deleted in the Maildir", were(t.Marked))
 	}
 	switch {
-	case t.Stopped && again:
-		b.WriteString("; those with the ids printed are queued; with --again a second run queues them once more")
+	case o.Again && (t.Stopped || t.worst != submit.ExitOK):
+		b.WriteString("; run the same command with --again --continue for the rest")
 	case t.Stopped:
 		b.WriteString("; run the same command again, and it goes on from there")
 	}

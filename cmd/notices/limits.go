@@ -19,6 +19,16 @@ func limits(cfg *config.Config) []delivery.Limit {
 	return list
 }
 
+// checkLimits refuses a domain that is in two of them. The config refuses it where it is
+// written alike; here it is known that bücher.example is xn--bcher-kva.example.
+func checkLimits(cfg *config.Config) error {
+	domain, first, second, ok := delivery.Twice(limits(cfg))
+	if !ok {
+		return nil
+	}
+	return cfg.Fault("limit", second+1, "domains", fmt.Errorf("names %s a second time: it is in [[limit]] %d already, perhaps in its other form, xn-- or not", domain, first+1))
+}
+
 // limitLines tells for a person how far each limit is used up, and what waits for it.
 func limitLines(ctx context.Context, cfg *config.Config, state spool.State, now time.Time) ([]string, error) {
 	used, err := delivery.Usages(ctx, state, limits(cfg), now)

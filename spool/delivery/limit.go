@@ -57,7 +57,7 @@ func newLimits(list []Limit, state spool.State, now func() time.Time) *limits {
 			if ls.under == nil {
 				ls.under = map[string]*limit{}
 			}
-			if key := asciiDomain(d); ls.under[key] == nil { // the config refuses a second one
+			if key := asciiDomain(d); ls.under[key] == nil { // a second one is refused, see Twice
 				ls.under[key] = w
 			}
 		}
@@ -135,6 +135,22 @@ func asciiDomain(domain string) string {
 		}
 	}
 	return domain
+}
+
+// Twice finds a domain that is in two limits, or in one and another form of it in the
+// other: which of them would count? They are told as indices; ok: there is one.
+func Twice(list []Limit) (domain string, first, second int, ok bool) {
+	in := map[string]int{}
+	for i, l := range list {
+		for _, d := range l.Domains {
+			key := asciiDomain(d)
+			if k, there := in[key]; there && k != i {
+				return d, k, i, true
+			}
+			in[key] = i
+		}
+	}
+	return "", 0, 0, false
 }
 
 // ticket is a message's right to one transaction under a limit.
@@ -235,10 +251,7 @@ func (j *job) putOff(used *limited, under []int) {
 	if used.until.After(j.until) {
 		j.until = used.until
 	}
-	o := spool.Outcome{
-		Class: spool.Deferred, Scope: spool.RecipientScope, Reason: spool.ReasonRate,
-		Reply: spool.Reply{Text: used.why()},
-	}
+	o := used.outcome()
 	for _, i := range under {
 		j.out[i] = o
 	}
@@ -268,12 +281,12 @@ func (j *job) giveTicketsBack() {
 }
 
 // close gives back what was reserved and not used, and notes for `notices status`
-// how many messages wait.
-func (ls *limits) close(ctx context.Context) error {
+// how many messages wait; but not if some were not even asked for.
+func (ls *limits) close(ctx context.Context, some bool) error {
 	var errs []error
 	for _, l := range ls.list {
 		errs = append(errs, l.close(ctx))
-		if !l.asked.Load() {
+		if !l.asked.Load() || some {
 			continue
 		}
 		errs = append(errs, spool.UpdateState(context.WithoutCancel(ctx), l.state, l.name, false, func(led *ledger) error {

@@ -27,6 +27,14 @@ func (l *limited) Error() string {
 // the same.
 func (l *limited) why() string { return l.what + " is used up" }
 
+// outcome is that of a recipient who is put off.
+func (l *limited) outcome() spool.Outcome {
+	return spool.Outcome{
+		Class: spool.Deferred, Scope: spool.RecipientScope, Reason: spool.ReasonRate,
+		Reply: spool.Reply{Text: l.why()},
+	}
+}
+
 // rate counts the transactions of a server, or of a [[limit]], over all flushes in
 // the spool's State. Nothing of it costs anything when no rate is set.
 type rate struct {

@@ -127,6 +127,67 @@ func TestLimitedAsksNobodyElse(t *testing.T) {
 	}
 }
 
+// A day that is used up is told as such only where no message has another way out.
+func TestSpent(t *testing.T) {
+	used := "rate_per_day of server 1 is used up"
+	for name, c := range map[string]struct {
+		change func(*world)
+		to     []string
+		spent  bool
+		why    string
+	}{
+		"the only server's day":  {func(*world) {}, []string{"b@example.net"}, true, used},
+		"[[limit]]":              {func(w *world) { w.servers[0].RatePerDay = 9 }, []string{"a@gmail.com"}, false, gmail(1, time.Hour).String() + " is used up"},
+		"both":                   {func(*world) {}, []string{"a@gmail.com", "b@example.net"}, true, used},
+		"Server 2 has some left": {func(w *world) { w.addServer(5) }, []string{"b@example.net"}, true, used}, // SPEC section 5: no other server
+		"Server 1 is out of order": {func(w *world) {
+			w.addServer(1)
+			w.servers[0].RatePerDay = 9
+			w.fakes[0].dial = fails(noConn)
+			w.once("b@example.net") // by the backup
+		}, []string{"b@example.net"}, true, "rate_per_day of server 2 is used up"},
+	} {
+		w := newWorld(t, &fake{})
+		w.limits = []Limit{gmail(1, time.Hour)}
+		w.servers[0].RatePerDay = 1
+		w.once("a@gmail.com")
+		c.change(w)
+		d := w.once(c.to...)
+		if d.Wait != spool.Limited || d.Spent != c.spent || len(d.Outcomes) == 0 || d.Outcomes[0].Reply.Text != c.why || !d.Until.After(w.clock.now()) {
+			t.Errorf("%s: %+v", name, d)
+		}
+	}
+}
+
+// addServer adds a backup that works.
+func (w *world) addServer(perDay int) {
+	f := &fake{name: "2"}
+	s := Server{Connections: 4, RatePerDay: perDay}
+	s.Name, s.Host = "2", "mail2.example.org"
+	w.fakes, w.servers = append(w.fakes, f), append(w.servers, s)
+}
+
+// What waits for a [[limit]] is not counted anew by a run that did not ask for all.
+func TestSpentLeavesTheCountOfALimit(t *testing.T) {
+	w := newWorld(t, &fake{})
+	w.limits = []Limit{gmail(1, time.Hour)}
+	w.servers[0].RatePerDay = 2
+	r := w.run()
+	for range 5 {
+		w.deliver(r, "a@gmail.com")
+	}
+	w.end(r)
+	w.once("b@example.net")
+	r = w.run()
+	w.deliver(r, "a@gmail.com")
+	w.deliver(r, "b@example.net") // the engine stops here
+	w.end(r)
+	use, err := Usages(context.Background(), w.state, w.limits, w.clock.now())
+	if err != nil || use[0].Waiting != 4 {
+		t.Errorf("%+v, %v", use, err)
+	}
+}
+
 // Transactions that never happened are not counted.
 func TestRateGivesBack(t *testing.T) {
 	f := &fake{dial: fails(noConn)}

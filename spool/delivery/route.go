@@ -3,6 +3,7 @@ package delivery
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 	"time"
 
 	"notices/spool"
@@ -39,6 +40,7 @@ type Route struct {
 	log     *maillog.Log
 	now     func() time.Time
 	scouts  scouts
+	spent   atomic.Bool // some message heard so
 }
 
 // New makes a route. Nothing is read or dialled before the first message.
@@ -148,10 +150,11 @@ func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, er
 	var limit *limited
 	switch {
 	case errors.As(err, &limit):
-		j.putOff(limit, j.open)
 		if j.asked == nil {
-			return j.allPutOff(), nil
+			r.spent.Store(true)
+			return spentDay(limit), nil
 		}
+		j.putOff(limit, j.open)
 	case j.asked == nil:
 		return spool.Delivery{}, err
 	case !j.answered && ctx.Err() != nil:
@@ -160,6 +163,12 @@ func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, er
 		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
 	}
 	return j.delivery(len(r.servers)), nil
+}
+
+// spentDay tells that a server's day is used up. Before it was asked every server that
+// comes before it was found down, so that the next message would meet the same.
+func spentDay(used *limited) spool.Delivery {
+	return spool.Delivery{Wait: spool.Limited, Spent: true, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
 }
 
 // noServer tells that every server is paused: until when, and the trouble. One
@@ -190,6 +199,6 @@ func (r *Route) Close(ctx context.Context) error {
 		s.await(ctx)
 		errs = append(errs, s.settle(ctx), s.rate.close(ctx))
 	}
-	errs = append(errs, r.limits.close(ctx))
+	errs = append(errs, r.limits.close(ctx, r.spent.Load()))
 	return errors.Join(errs...)
 }

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"hash"
 	"io"
+	"syscall"
 
 	"notices/spool"
 )
@@ -29,18 +30,22 @@ const (
 type Bulk struct {
 	in    *Intake
 	book  spool.Notebook
-	again bool
+	again *Again
 	seen  map[[sha256.Size]byte]uint64
 	piece []byte
 
 	drafts []spool.Draft
-	notes  []spool.Note
+	notes  [][]spool.Note
 	sealed []*spool.Envelope
 	octets int64
 }
 
-// Bulk begins to queue many messages; again: those too that earlier runs queued.
-func (in *Intake) Bulk(book spool.Notebook, again bool) *Bulk {
+// Again names an import that queues once more what earlier ones queued. Interrupted, it
+// is gone on with under the same name: what it queued itself it passes over.
+type Again [16]byte
+
+// Bulk begins to queue many messages; again nil: none that an earlier run queued.
+func (in *Intake) Bulk(book spool.Notebook, again *Again) *Bulk {
 	mine := *in
 	mine.Store = notedStore{in.Store, book}
 	return &Bulk{in: &mine, book: book, again: again, seen: map[[sha256.Size]byte]uint64{}, piece: make([]byte, pieceSize)}
@@ -57,8 +62,8 @@ func (s notedStore) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
 }
 
 // Refused finds what is wrong with a request whatever its message is: an *Error.
-func (b *Bulk) Refused(r Request) error {
-	j := &job{in: b.in, r: r, now: b.in.now()}
+func (in *Intake) Refused(r Request) error {
+	j := &job{in: in, r: r, now: in.now()}
 	return j.arguments()
 }
 
@@ -70,45 +75,58 @@ func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {
 	sum.Write(b.piece[:n])
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		note, known := b.note(sum)
+		notes, known := b.note(sum)
 		if known {
 			return true, nil
 		}
 		r.Body = bytes.NewReader(b.piece[:n])
-		return false, b.prepare(ctx, r, func() (spool.Note, bool) { return note, false })
+		return false, b.prepare(ctx, r, func() ([]spool.Note, bool) { return notes, false })
 	case err != nil:
 		return false, fmt.Errorf("reading the message: %w", err)
 	}
 	// It is larger than what is kept of it: whether it is known shows at its end.
 	r.Body = io.MultiReader(bytes.NewReader(b.piece), io.TeeReader(r.Body, sum))
-	err = b.prepare(ctx, r, func() (note spool.Note, known bool) {
-		note, before = b.note(sum)
-		return note, before
+	err = b.prepare(ctx, r, func() (notes []spool.Note, known bool) {
+		notes, before = b.note(sum)
+		return notes, before
 	})
 	return before, err
 }
 
-// note is the note of the next message with that content.
-func (b *Bulk) note(sum hash.Hash) (note spool.Note, known bool) {
+// note gives the notes of the next message with that content: one that it was queued,
+// and in an import again one that this import did it.
+func (b *Bulk) note(sum hash.Hash) (notes []spool.Note, known bool) {
 	content := [sha256.Size]byte(sum.Sum(nil))
 	which := binary.BigEndian.AppendUint64(content[:], b.seen[content])
 	b.seen[content]++
-	whole := sha256.Sum256(which)
-	copy(note[:], whole[:])
-	return note, !b.again && b.book.Has(note)
+	queued := noteOf(which)
+	if b.again == nil {
+		return []spool.Note{queued}, b.book.Has(queued)
+	}
+	mine := noteOf(append(which, b.again[:]...))
+	if b.book.Has(queued) {
+		return []spool.Note{mine}, b.book.Has(mine)
+	}
+	return []spool.Note{mine, queued}, b.book.Has(mine)
 }
 
-// prepare makes the draft and asks for its note.
-func (b *Bulk) prepare(ctx context.Context, r Request, noteOf func() (note spool.Note, known bool)) error {
+func noteOf(what []byte) (n spool.Note) {
+	whole := sha256.Sum256(what)
+	copy(n[:], whole[:])
+	return n
+}
+
+// prepare makes the draft and asks for its notes.
+func (b *Bulk) prepare(ctx context.Context, r Request, notesOf func() (notes []spool.Note, known bool)) error {
 	d, env, err := b.in.Draft(ctx, r)
 	if err != nil {
 		return err
 	}
-	note, known := noteOf()
+	notes, known := notesOf()
 	if known {
 		return d.Abort()
 	}
-	b.drafts, b.notes, b.sealed = append(b.drafts, d), append(b.notes, note), append(b.sealed, env)
+	b.drafts, b.notes, b.sealed = append(b.drafts, d), append(b.notes, notes), append(b.sealed, env)
 	b.octets += env.Size
 	return nil
 }
@@ -117,27 +135,55 @@ func (b *Bulk) prepare(ctx context.Context, r Request, noteOf func() (note spool
 func (b *Bulk) Full() bool { return len(b.drafts) >= bulkMessages || b.octets >= bulkOctets }
 
 // Commit queues what was added since the last one, durably, and returns the ids. On an
-// error the others are not queued (but spool.ErrUnsure: they may be), and dropped.
-func (b *Bulk) Commit(ctx context.Context) ([]spool.ID, error) {
-	if len(b.drafts) == 0 {
-		return nil, nil
-	}
-	n, err := b.book.Commit(ctx, b.notes, b.drafts...)
-	ids := make([]spool.ID, n)
-	for i, env := range b.sealed[:n] {
-		ids[i] = env.ID
-		b.in.Log.Queued(env)
-	}
-	for _, d := range b.drafts[n:] {
-		if e := d.Abort(); e != nil && err == nil {
-			err = e
+// error the others are not queued (but spool.ErrUnsure: they may be), and dropped. Where
+// there is no room for all it queues what fits: messages are dropped from the end, twice
+// as many each time, until the rest has the room that they took.
+func (b *Bulk) Commit(ctx context.Context) (ids []spool.ID, failed error) {
+	for drop := 1; len(b.drafts) > 0; drop *= 2 {
+		n, err := b.book.Commit(ctx, b.notes, b.drafts...)
+		ids = b.queued(ids, n)
+		if err == nil && len(b.drafts) > 0 {
+			err = errors.New("not all messages were queued")
+		}
+		if failed == nil {
+			failed = err
+		}
+		if !noRoom(err) {
+			drop = len(b.drafts)
+		}
+		if e := b.drop(drop); failed == nil {
+			failed = e
 		}
 	}
-	if n < len(b.drafts) && err == nil {
-		err = errors.New("not all messages were queued")
+	b.octets = 0
+	return ids, failed
+}
+
+// noRoom: with fewer messages it may go well.
+func noRoom(err error) bool {
+	return !errors.Is(err, spool.ErrUnsure) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
+}
+
+// queued takes the first n out of what waits: they are committed.
+func (b *Bulk) queued(ids []spool.ID, n int) []spool.ID {
+	for _, env := range b.sealed[:n] {
+		ids = append(ids, env.ID)
+		b.in.Log.Queued(env)
 	}
-	b.drafts, b.notes, b.sealed, b.octets = b.drafts[:0], b.notes[:0], b.sealed[:0], 0
-	return ids, err
+	b.drafts, b.notes, b.sealed = b.drafts[n:], b.notes[n:], b.sealed[n:]
+	return ids
+}
+
+// drop aborts the last n of what waits.
+func (b *Bulk) drop(n int) (failed error) {
+	left := max(len(b.drafts)-n, 0)
+	for _, d := range b.drafts[left:] {
+		if err := d.Abort(); err != nil {
+			failed = err
+		}
+	}
+	b.drafts, b.notes, b.sealed = b.drafts[:left], b.notes[:left], b.sealed[:left]
+	return failed
 }
 
 // Abort drops what was added and not committed.

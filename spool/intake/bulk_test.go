@@ -36,7 +36,7 @@ func newCounter(t *testing.T) *counter {
 }
 
 // imports is one run over some messages, which queues in batches of two.
-func (c *counter) imports(again bool, messages ...string) (queued, before, refused int) {
+func (c *counter) imports(again *Again, messages ...string) (queued, before, refused int) {
 	c.t.Helper()
 	ctx := c.t.Context()
 	book, err := c.store.Notebook(ctx, now.Add(-time.Hour))
@@ -71,7 +71,7 @@ func (c *counter) imports(again bool, messages ...string) (queued, before, refus
 }
 
 // wants checks the counts of a run, and what is in the spool after it.
-func (c *counter) wants(what string, inSpool int, want [3]int, again bool, messages ...string) {
+func (c *counter) wants(what string, inSpool int, want [3]int, again *Again, messages ...string) {
 	c.t.Helper()
 	var got [3]int
 	got[0], got[1], got[2] = c.imports(again, messages...)
@@ -113,14 +113,14 @@ func sample(n int, size int) string {
 func TestBulkQueuesOnce(t *testing.T) {
 	c := newCounter(t)
 	a, b := sample(1, 100), sample(2, 100)
-	c.wants("equal messages in one run", 3, [3]int{3, 0, 0}, false, a, b, a)
-	c.wants("run again", 3, [3]int{0, 3, 0}, false, a, b, a)
-	c.wants("in another order", 3, [3]int{0, 3, 0}, false, a, a, b)
-	c.wants("one more of the same", 4, [3]int{1, 3, 0}, false, a, b, a, a)
+	c.wants("equal messages in one run", 3, [3]int{3, 0, 0}, nil, a, b, a)
+	c.wants("run again", 3, [3]int{0, 3, 0}, nil, a, b, a)
+	c.wants("in another order", 3, [3]int{0, 3, 0}, nil, a, a, b)
+	c.wants("one more of the same", 4, [3]int{1, 3, 0}, nil, a, b, a, a)
 	c.take()
-	c.wants("after all were sent", 1, [3]int{1, 4, 0}, false, a, b, a, a, sample(3, 100))
-	c.wants("again", 6, [3]int{5, 0, 0}, true, a, b, a, a, sample(3, 100))
-	c.wants("after again", 6, [3]int{0, 4, 0}, false, a, b, a, a)
+	c.wants("after all were sent", 1, [3]int{1, 4, 0}, nil, a, b, a, a, sample(3, 100))
+	c.wants("again", 6, [3]int{5, 0, 0}, &Again{1}, a, b, a, a, sample(3, 100))
+	c.wants("after again", 6, [3]int{0, 4, 0}, nil, a, b, a, a)
 }
 
 // TestBulkLarge: that a message longer than what is kept in memory is known shows at
@@ -130,8 +130,8 @@ func TestBulkLarge(t *testing.T) {
 	for _, size := range []int{pieceSize, 3 * pieceSize, pieceSize - len(sample(1, 0))} {
 		c.take()
 		m := sample(size, size)
-		c.wants("large", 2, [3]int{2, 0, 0}, false, m, m)
-		c.wants("large again", 2, [3]int{0, 2, 0}, false, m, m)
+		c.wants("large", 2, [3]int{2, 0, 0}, nil, m, m)
+		c.wants("large again", 2, [3]int{0, 2, 0}, nil, m, m)
 		if left, _ := filepath.Glob(c.dir + "/tmp/*"); len(left) > 0 {
 			t.Errorf("left over: %q", left)
 		}
@@ -141,9 +141,9 @@ func TestBulkLarge(t *testing.T) {
 func TestBulkRefuses(t *testing.T) {
 	c := newCounter(t)
 	bad := "Subject: to nobody\n\ntext\n"
-	c.wants("a bad one", 2, [3]int{2, 0, 2}, false, sample(1, 10), bad, sample(2, 10), "no header")
-	c.wants("and again", 2, [3]int{0, 2, 2}, false, sample(1, 10), bad, sample(2, 10), "no header")
-	c.wants("a large one", 3, [3]int{1, 0, 1}, false, bad+strings.Repeat("x\n", pieceSize), sample(3, 10))
+	c.wants("a bad one", 2, [3]int{2, 0, 2}, nil, sample(1, 10), bad, sample(2, 10), "no header")
+	c.wants("and again", 2, [3]int{0, 2, 2}, nil, sample(1, 10), bad, sample(2, 10), "no header")
+	c.wants("a large one", 3, [3]int{1, 0, 1}, nil, bad+strings.Repeat("x\n", pieceSize), sample(3, 10))
 }
 
 // TestBulkPassesOn: a disk that cannot be read and a spool that cannot be written are
@@ -154,7 +154,7 @@ func TestBulkPassesOn(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := (&Intake{Store: c.store, Site: site}).Bulk(book, false)
+	b := (&Intake{Store: c.store, Site: site}).Bulk(book, nil)
 	for _, size := range []int{10, pieceSize} {
 		r := io.MultiReader(strings.NewReader(sample(1, size)), iotest.ErrReader(unix.EIO))
 		if _, err := b.Add(t.Context(), Request{Body: r}); !errors.Is(err, unix.EIO) || errors.As(err, new(*Error)) {

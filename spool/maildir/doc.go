@@ -4,6 +4,7 @@
 //	cur/ID                     the message, RFC 5322; never changed, never renamed within cur
 //	cur/.ID,TIME,STATE         its sidecar: TIME the next send, unix seconds in ten digits;
 //	                           STATE q (queued or deferred) or h (held)
+//	cur/.ID,EXPIRES,TIME,q     the same of a message that was given --expires: when it is over
 //	failed/ID  failed/.ID,TIME,f   the same pair, of a message that nobody could be told of
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
@@ -35,7 +36,7 @@
 //	import/.ID in place of tmp/.ID                                   the same, by an import; import/.ID itself is
 //	                                                                 swept by the next import
 //	                 x       x                                       queued, deferred or held
-//	                 x                                               mode 0400: done with; swept after a second
+//	                 x                                               mode 1400: done with; swept after a second
 //	                                                 x               listing; else its sidecar was lost: to aside/
 //	                                                 x          x    failed
 //	                         x                       x               on its way to or from failed/: finished,
@@ -55,7 +56,7 @@
 // Attempt: make room if it is short; append the try without a sync. A kill leaves
 // a queued message whose record says that attempt N began and when to go on.
 //
-// Delivered to all: mark the body (mode 0400); unlink the sidecar; sync cur, shared with
+// Delivered to all: mark the body (mode 1400); unlink the sidecar; sync cur, shared with
 // others of the same second; unlink the body. In this order: a marked body without
 // sidecar is swept, a sidecar without body would be a lost message. A power cut may take
 // back the mark: then a delivered body may end in aside/, where a person looks. Deferred: append the result, rename
@@ -72,7 +73,8 @@
 //
 //	listing         one reading of the folder; nothing is kept of what is not asked for, and of
 //	                what does not add up only the names of its part (scan.go)
-//	list, status    a message: open, read and close the sidecar
+//	list, status    a message: open, read and close the sidecar; what it takes on disk is
+//	                known by that (look.go)
 //	hold and so on  a message: open, lock and read the pair, append, rename; its sync
 //	                waits together with those of hundreds of others (syncer.go)
 //	deliver, remove a message: the same without append and rename, and two unlinks; one sync of

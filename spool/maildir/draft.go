@@ -23,6 +23,7 @@ type draft struct {
 	side durable.File
 	size int64
 	next time.Time
+	over time.Time // when --expires is
 	done bool
 	// noted: its sidecar is made in import/, not in tmp/ (notebook.go).
 	noted bool
@@ -118,7 +119,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if err != nil {
 		return err
 	}
-	d.next = env.QueuedAt
+	d.next, d.over = env.QueuedAt, env.ExpiresAt
 	_, err = d.side.Write(padded(line))
 	return err
 }
@@ -190,7 +191,7 @@ func unsure(renamed []*draft, cause error) error {
 }
 
 func (d *draft) curSide() string {
-	return filepath.Join(curDir, sidecarName(spool.Entry{ID: d.id, Next: d.next}))
+	return filepath.Join(curDir, sidecarName(spool.Entry{ID: d.id, Next: d.next, Expires: d.over}))
 }
 
 // rename makes the message a message. The body goes first: with the sidecar, the

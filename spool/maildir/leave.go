@@ -11,8 +11,9 @@ import (
 )
 
 // doneMode marks a body whose message is over, before its sidecar goes: found alone
-// later, it is left over and no mail whose sidecar was lost.
-const doneMode = 0o400
+// later, it is left over and no mail whose sidecar was lost. The sticky bit means nothing
+// on a file, so that nobody else's has this mode.
+const doneMode = 0o1400
 
 // Remove marks the body, unlinks the sidecar, makes that durable, and unlinks the body.
 func (c *claim) Remove(d spool.Durability) error {

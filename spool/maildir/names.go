@@ -2,7 +2,6 @@ package maildir
 
 import (
 	"slices"
-	"strconv"
 	"time"
 
 	"notices/spool"
@@ -17,23 +16,48 @@ const (
 
 const (
 	timeDigits = 10
-	tailLength = 1 + timeDigits + 2 // ",TIME,S"
+	timeLength = 1 + timeDigits // ",TIME"
+	tailLength = timeLength + 2 // ",TIME,S"
 	maxTime    = 9_999_999_999
 )
 
-// sidecarName formats the name of the sidecar of e.
+// sidecarName formats the name of the sidecar of e: ".ID,TIME,S", or with --expires
+// ".ID,EXPIRES,TIME,S".
 func sidecarName(e spool.Entry) string {
-	b := make([]byte, 0, 1+len(e.ID)+tailLength)
+	b := make([]byte, 0, 1+len(e.ID)+timeLength+tailLength)
 	b = append(b, '.')
 	b = append(b, e.ID...)
-	b = append(b, ',')
-	seconds := min(max(e.Next.Unix(), 0), maxTime)
-	digits := strconv.AppendInt(nil, seconds, 10)
-	for range timeDigits - len(digits) {
-		b = append(b, '0')
+	if !e.Expires.IsZero() {
+		b = appendTime(b, e.Expires)
 	}
-	b = append(b, digits...)
+	b = appendTime(b, e.Next)
 	return string(append(b, ',', stateLetter(e.State)))
+}
+
+// appendTime appends ",TIME".
+func appendTime(b []byte, t time.Time) []byte {
+	b = append(b, ",0000000000"...)
+	seconds := min(max(t.Unix(), 0), maxTime)
+	for i := len(b) - 1; seconds > 0; i-- {
+		b[i] = byte('0' + seconds%10)
+		seconds /= 10
+	}
+	return b
+}
+
+// cutTime takes ",TIME" off the end.
+func cutTime(b []byte) (rest []byte, seconds int64, ok bool) {
+	cut := len(b) - timeLength
+	if cut < 0 || b[cut] != ',' {
+		return b, 0, false
+	}
+	for _, c := range b[cut+1:] {
+		if c < '0' || c > '9' {
+			return b, 0, false
+		}
+		seconds = seconds*10 + int64(c-'0')
+	}
+	return b[:cut], seconds, true
 }
 
 func stateLetter(s spool.MessageState) byte {
@@ -58,10 +82,11 @@ const (
 // parsedName is a name taken apart without copying it: a listing of a million
 // names must not make a million strings.
 type parsedName struct {
-	kind  kind
-	id    []byte
-	next  int64
-	state byte
+	kind    kind
+	id      []byte
+	next    int64
+	expires int64 // -1: never
+	state   byte
 }
 
 func parseName(name []byte) parsedName {
@@ -71,18 +96,18 @@ func parseName(name []byte) parsedName {
 		}
 		return parsedName{kind: body, id: name}
 	}
-	cut := len(name) - tailLength
-	if cut < 2 || name[cut] != ',' || name[len(name)-2] != ',' {
+	last := len(name) - 2 // ",S"
+	if last < timeLength || name[last] != ',' {
 		return parsedName{}
 	}
-	p := parsedName{kind: sidecar, id: name[1:cut], state: name[len(name)-1]}
-	for _, c := range name[cut+1 : len(name)-2] {
-		if c < '0' || c > '9' {
-			return parsedName{}
-		}
-		p.next = p.next*10 + int64(c-'0')
+	p := parsedName{kind: sidecar, state: name[last+1], expires: -1}
+	rest, next, timed := cutTime(name[1:last])
+	p.next = next
+	if earlier, expires, ok := cutTime(rest); ok && p.state == letterQueued {
+		rest, p.expires = earlier, expires
 	}
-	if !validID(p.id) || p.state != letterQueued && p.state != letterHeld && p.state != letterFailed {
+	p.id = rest
+	if !timed || !validID(p.id) || p.state != letterQueued && p.state != letterHeld && p.state != letterFailed {
 		return parsedName{}
 	}
 	return p
@@ -93,7 +118,10 @@ func parseName(name []byte) parsedName {
 func validID(name []byte) bool { return spool.ID(name).Valid() }
 
 func (p parsedName) entry() spool.Entry {
-	e := spool.Entry{ID: spool.ID(p.id), Next: time.Unix(p.next, 0).UTC(), State: spool.StateQueued}
+	e := spool.Entry{ID: spool.ID(p.id), Next: unixTime(p.next), State: spool.StateQueued}
+	if p.expires >= 0 {
+		e.Expires = unixTime(p.expires)
+	}
 	switch p.state {
 	case letterHeld:
 		e.State = spool.StateHeld
@@ -111,6 +139,8 @@ func entryOf(r *spool.Record) spool.Entry {
 		e.State, e.Next = spool.StateFailed, givenUpAt(r)
 	case r.Held:
 		e.State = spool.StateHeld
+	case !r.Envelope.ExpiresAt.IsZero():
+		e.Expires = unixTime(r.Envelope.ExpiresAt.Unix())
 	}
 	return e
 }

@@ -36,6 +36,9 @@ type notebook struct {
 	lock  durable.File
 	notes notesFile
 	known map[spool.Note]struct{}
+	// unsynced is the sync that failed. A second one of the same file may succeed though
+	// the first lost what was to be written (fsync(2)), so nothing is queued any more.
+	unsynced error
 }
 
 var _ spool.Noted = (*Store)(nil)
@@ -149,42 +152,81 @@ func (b *notebook) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 
 // Commit makes the drafts durable where they are, then the notes, and then renames.
 // A sidecar follows when it is sure that its body is in cur.
-func (b *notebook) Commit(_ context.Context, notes []spool.Note, drafts ...spool.Draft) (int, error) {
-	own := make([]*draft, len(drafts))
-	lines := make([]notedMessage, len(drafts))
-	for i, d := range drafts {
-		var ok bool
-		if own[i], ok = d.(*draft); !ok || !own[i].noted || own[i].side == nil || own[i].done {
-			return 0, fmt.Errorf("message %s is not sealed", d.ID())
-		}
-		lines[i] = notedMessage{notes[i], own[i].next.Unix(), own[i].id}
-	}
-	if err := syncDrafts(own); err != nil {
+func (b *notebook) Commit(_ context.Context, notes [][]spool.Note, drafts ...spool.Draft) (int, error) {
+	own, err := b.own(drafts)
+	if err != nil || len(own) == 0 {
 		return 0, err
 	}
-	if err := b.s.fs.SyncDir(importDir); err != nil {
+	if err := b.synced(syncDrafts(own)); err != nil {
+		return 0, err
+	}
+	if err := b.synced(b.s.fs.SyncDir(importDir)); err != nil {
 		return 0, err
 	}
 	before := b.notes.size
-	if err := b.notes.add(lines); err != nil {
+	if err := b.note(linesOf(notes, own)); err != nil {
 		return 0, b.takeBack(before, nil, own, err)
 	}
-	n, err := b.s.renameNoted(own)
+	n, err := b.rename(own)
 	if errors.Is(err, spool.ErrUnsure) {
 		return 0, b.takeBack(before, nil, own, err)
 	}
 	if err != nil {
-		err = b.takeBack(before, lines[:n], own[n:], err)
+		err = b.takeBack(before, linesOf(notes, own[:n]), own[n:], err)
 	}
 	for i, d := range own[:n] {
-		b.known[notes[i]] = struct{}{}
+		for _, note := range notes[i] {
+			b.known[note] = struct{}{}
+		}
 		d.close()
 	}
 	return n, err
 }
 
-// renameNoted renames all bodies, makes that durable, and then all sidecars.
-func (s *Store) renameNoted(drafts []*draft) (n int, failed error) {
+// own are the drafts as those of this store, if they are ready to be queued.
+func (b *notebook) own(drafts []spool.Draft) ([]*draft, error) {
+	if b.unsynced != nil {
+		// Not %w: what is tried again when there is more room must not be this.
+		return nil, fmt.Errorf("nothing more is queued, for a sync failed: %v", b.unsynced) //nolint:errorlint // see above
+	}
+	own := make([]*draft, len(drafts))
+	for i, d := range drafts {
+		var ok bool
+		if own[i], ok = d.(*draft); !ok || !own[i].noted || own[i].side == nil || own[i].done {
+			return nil, fmt.Errorf("message %s is not sealed", d.ID())
+		}
+	}
+	return own, nil
+}
+
+// synced notes that a sync failed.
+func (b *notebook) synced(err error) error {
+	if err != nil {
+		b.unsynced = err
+	}
+	return err
+}
+
+// linesOf are the notes of the drafts as they are written.
+func linesOf(notes [][]spool.Note, drafts []*draft) []notedMessage {
+	lines := make([]notedMessage, 0, len(drafts))
+	for i, d := range drafts {
+		for _, note := range notes[i] {
+			lines = append(lines, notedMessage{note, d.next.Unix(), d.id})
+		}
+	}
+	return lines
+}
+
+func (b *notebook) note(lines []notedMessage) error {
+	if err := b.notes.add(lines); err != nil {
+		return err
+	}
+	return b.synced(b.notes.file.Sync())
+}
+
+// rename renames all bodies, makes that durable, and then all sidecars.
+func (b *notebook) rename(drafts []*draft) (n int, failed error) {
 	bodies := 0
 	for ; bodies < len(drafts) && failed == nil; bodies++ {
 		if failed = drafts[bodies].renameBody(); failed != nil {
@@ -192,10 +234,10 @@ func (s *Store) renameNoted(drafts []*draft) (n int, failed error) {
 		}
 	}
 	if failed == nil {
-		failed = s.fs.SyncDir(curDir)
+		failed = b.synced(b.s.fs.SyncDir(curDir))
 	}
 	for ; n < len(drafts) && failed == nil; n++ {
-		if failed = s.fs.Rename(drafts[n].tmpSide(), drafts[n].curSide()); failed != nil {
+		if failed = b.s.fs.Rename(drafts[n].tmpSide(), drafts[n].curSide()); failed != nil {
 			break
 		}
 	}
@@ -203,7 +245,7 @@ func (s *Store) renameNoted(drafts []*draft) (n int, failed error) {
 		failed = errors.Join(failed, d.bodyBack())
 	}
 	if n > 0 {
-		if err := s.fs.SyncDir(curDir); err != nil {
+		if err := b.synced(b.s.fs.SyncDir(curDir)); err != nil {
 			return 0, unsure(drafts[:n], err)
 		}
 	}
@@ -215,9 +257,9 @@ func (s *Store) renameNoted(drafts []*draft) (n int, failed error) {
 func (b *notebook) takeBack(before int64, queued []notedMessage, lost []*draft, cause error) error {
 	err := b.notes.truncate(before)
 	if err == nil && len(queued) > 0 {
-		err = b.notes.add(queued)
+		err = b.note(queued)
 	}
-	if err == nil {
+	if b.synced(err) == nil {
 		return cause
 	}
 	for _, d := range lost {

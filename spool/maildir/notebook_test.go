@@ -2,10 +2,9 @@ package maildir
 
 import (
 	"bytes"
-	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 
@@ -13,64 +12,25 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/simfs"
+	"notices/spool/storetest"
 )
 
 // notedIDs are the messages of the tests: the first ones in a batch of before, the
 // others in the one that is disturbed.
 var notedIDs = []spool.ID{"0CKRP4W3R1A9B8C0", "0CKRP4W3R1A9B8C1", "0CKRP4W3R1A9B8C2", "0CKRP4W3R1A9B8C3"}
 
-func noteOf(id spool.ID) (n spool.Note) {
-	copy(n[:], id)
-	return n
-}
-
-var longAgo = time.Unix(0, 0)
-
-// importThem does what an import does: it queues in one batch what has no note.
-func importThem(s *Store, ids ...spool.ID) error {
-	ctx := context.Background()
-	book, err := s.Notebook(ctx, longAgo)
-	if err != nil {
-		return err
-	}
-	defer book.Close()
-	var drafts []spool.Draft
-	var notes []spool.Note
-	defer func() {
-		for _, d := range drafts {
-			d.Abort()
-		}
-	}()
-	for _, id := range ids {
-		if book.Has(noteOf(id)) {
-			continue
-		}
-		d, err := book.New(ctx, id)
-		if err != nil {
-			return err
-		}
-		drafts, notes = append(drafts, d), append(notes, noteOf(id))
-		env := testEnvelope()
-		env.QueuedAt = unixTime(100)
-		if _, err = d.Write(theBody); err == nil {
-			err = d.Seal(env)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	n, err := book.Commit(ctx, notes, drafts...)
-	if err == nil && n != len(drafts) {
-		err = fmt.Errorf("%d of %d are queued, and no error", n, len(drafts))
-	}
-	return err
-}
-
 // disturbed imports the first message, and then the others, of which step k goes wrong.
 func disturbed(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps int, told error) {
 	t.Helper()
+	disk, steps, _, told = disturbedBatch(t, k, wrong)
+	return disk, steps, told
+}
+
+// disturbedBatch tells too which messages were told to be queued.
+func disturbedBatch(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps int, queued []spool.ID, told error) {
+	t.Helper()
 	disk = simfs.New()
-	undisturbed(t, disk, func(s *Store) error { return importThem(s, notedIDs[0]) })
+	undisturbed(t, disk, imports(t, notedIDs[0]))
 	process := disk.Open(func(simfs.Step) error {
 		if steps++; steps == k {
 			return wrong
@@ -81,9 +41,17 @@ func disturbed(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps int, t
 	if err != nil {
 		t.Fatal(err)
 	}
-	told = importThem(s, notedIDs...)
+	queued, told = storetest.Import(t.Context(), s, notedIDs...)
 	disk.Kill(process)
-	return disk, steps, told
+	return disk, steps, queued, told
+}
+
+// imports is an import that must go well.
+func imports(t *testing.T, ids ...spool.ID) func(*Store) error {
+	return func(s *Store) error {
+		_, err := storetest.Import(t.Context(), s, ids...)
+		return err
+	}
 }
 
 func undisturbed(t *testing.T, disk *simfs.Disk, do func(*Store) error) {
@@ -97,35 +65,10 @@ func undisturbed(t *testing.T, disk *simfs.Disk, do func(*Store) error) {
 	}
 }
 
-// sendAll takes every message out of the spool, as a flush does that delivers it, and
-// counts it. What is damaged or set aside fails the test.
+// sendAll takes every message out of the spool, and counts it.
 func sendAll(t *testing.T, disk *simfs.Disk, sent map[spool.ID]int) {
 	t.Helper()
-	undisturbed(t, disk, func(s *Store) error {
-		var all []spool.Entry
-		err := s.Scan(t.Context(), func(e spool.Entry) bool { all = append(all, e); return true })
-		for _, e := range all {
-			c, err := s.Claim(t.Context(), e)
-			if err != nil {
-				return err
-			}
-			got := make([]byte, c.Body().Size())
-			if _, err := c.Body().ReadAt(got, 0); err != nil || !bytes.Equal(got, theBody) {
-				t.Errorf("%s changed: %d octets, %v", e.ID, len(got), err)
-			}
-			sent[e.ID]++
-			if err := c.Remove(spool.Now); err != nil {
-				return err
-			}
-		}
-		found, err2 := s.Repair(t.Context())
-		for _, a := range found {
-			if a.Moved != "" {
-				t.Errorf("set aside: %+v", a)
-			}
-		}
-		return errors.Join(err, err2)
-	})
+	undisturbed(t, disk, func(s *Store) error { return storetest.Send(t.Context(), s, sent) })
 }
 
 // onceEach goes on with an import that was disturbed, with a flush before it or not,
@@ -136,10 +79,10 @@ func onceEach(t *testing.T, disk *simfs.Disk, flushFirst bool) {
 	if flushFirst {
 		sendAll(t, disk, sent)
 	}
-	undisturbed(t, disk, func(s *Store) error { return importThem(s, notedIDs...) })
+	undisturbed(t, disk, imports(t, notedIDs...))
 	sendAll(t, disk, sent)
 	sendAll(t, disk, sent)
-	undisturbed(t, disk, func(s *Store) error { return importThem(s, notedIDs...) })
+	undisturbed(t, disk, imports(t, notedIDs...))
 	sendAll(t, disk, sent)
 	for _, id := range notedIDs {
 		if sent[id] != 1 {
@@ -204,6 +147,74 @@ func TestImportLosesPowerAnywhere(t *testing.T) {
 	t.Logf("%d states after a power cut", states)
 }
 
+// TestImportMakesRoom: where a step finds the disk full, a batch is tried again with
+// fewer messages. What is told to be queued then is as durable as ever, and the rest can
+// be queued later.
+func TestImportMakesRoom(t *testing.T) {
+	_, steps, _ := disturbed(t, 0, nil)
+	most := 0
+	for k := 1; k <= steps; k++ {
+		disk, _, queued, told := disturbedBatch(t, k, unix.ENOSPC)
+		if told != nil && len(queued) > 0 {
+			most++
+		}
+		disk = disk.PowerCut(rand.New(rand.NewPCG(7, uint64(k))))
+		sent := map[spool.ID]int{}
+		sendAll(t, disk, sent)
+		for _, id := range queued {
+			if sent[id] != 1 {
+				t.Errorf("full at step %d of %d (%v): %s was told to be queued, and is there %d times", k, steps, told, id, sent[id])
+			}
+		}
+	}
+	if most == 0 {
+		t.Error("no batch was ever made smaller")
+	}
+}
+
+// TestImportTrustsNoSecondSync: where a sync fails, what was to be written may be lost
+// though the next one succeeds. So nothing is queued any more by that import.
+func TestImportTrustsNoSecondSync(t *testing.T) {
+	count := func(disk *simfs.Disk, fail int) (syncs int, queued []spool.ID) {
+		failed, later := false, 0
+		s, err := Open("/spool", Options{FS: disk.Open(func(step simfs.Step) error {
+			if step.Op == "sync" || step.Op == "syncdir" {
+				syncs++
+			}
+			if failed && step.Op == "rename" && strings.HasPrefix(step.Name, curDir) {
+				later++
+			}
+			if fail > 0 && syncs == fail && !failed {
+				failed = true
+				return unix.ENOSPC
+			}
+			return nil
+		})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		queued, err = storetest.Import(t.Context(), s, notedIDs[1:]...)
+		if failed && (err == nil || len(queued) > 0 || later > 0) {
+			t.Errorf("sync %d failed, and then %d were queued: %v", fail, len(queued), err)
+		}
+		return syncs, queued
+	}
+	first := func() *simfs.Disk {
+		disk := simfs.New()
+		undisturbed(t, disk, imports(t, notedIDs[0]))
+		return disk
+	}
+	syncs, queued := count(first(), 0)
+	if syncs < 5 || len(queued) != 3 {
+		t.Fatalf("%d syncs, queued %v", syncs, queued)
+	}
+	for k := 1; k <= syncs; k++ {
+		disk := first()
+		count(disk, k)
+		onceEach(t, disk, k%2 == 0)
+	}
+}
+
 // TestFirstEnqueueDies: where the first message of a spool dies, the next one is queued
 // all the same.
 func TestFirstEnqueueDies(t *testing.T) {
@@ -221,34 +232,18 @@ func TestFirstEnqueueDies(t *testing.T) {
 	}
 }
 
-// TestNotesExpire: what is too old is forgotten, and in time the file is written anew.
-func TestNotesExpire(t *testing.T) {
+// TestNotesGoWithTime: what is forgotten goes from the disk too when the file is written anew.
+func TestNotesGoWithTime(t *testing.T) {
 	disk := simfs.New()
-	sent := map[spool.ID]int{}
-	undisturbed(t, disk, func(s *Store) error { return importThem(s, notedIDs...) })
+	undisturbed(t, disk, imports(t, notedIDs...))
 	long := len(disk.Read(notesName))
-	sendAll(t, disk, sent)
-	has := func(since time.Time) (known int) {
-		undisturbed(t, disk, func(s *Store) error {
-			book, err := s.Notebook(t.Context(), since)
-			if err != nil {
-				return err
-			}
-			for _, id := range notedIDs {
-				if book.Has(noteOf(id)) {
-					known++
-				}
-			}
-			return book.Close()
-		})
-		return known
-	}
-	if n := has(unixTime(100)); n != 4 { // they were queued at 100
-		t.Errorf("%d of 4 are known", n)
-	}
-	if n := has(unixTime(101)); n != 0 {
-		t.Errorf("%d are known after their time", n)
-	}
+	undisturbed(t, disk, func(s *Store) error {
+		book, err := s.Notebook(t.Context(), time.Now())
+		if err != nil {
+			return err
+		}
+		return book.Close()
+	})
 	if now := len(disk.Read(notesName)); now != 0 || long == 0 {
 		t.Errorf("%d octets of notes, %d after their time", long, now)
 	}
@@ -257,7 +252,7 @@ func TestNotesExpire(t *testing.T) {
 // TestNotesDamaged: of a damaged file the good lines count.
 func TestNotesDamaged(t *testing.T) {
 	disk := simfs.New()
-	undisturbed(t, disk, func(s *Store) error { return importThem(s, notedIDs...) })
+	undisturbed(t, disk, imports(t, notedIDs...))
 	whole := disk.Read(notesName)
 	line := len(whole) / len(notedIDs)
 	for name, damage := range map[string]func([]byte) []byte{
@@ -269,13 +264,13 @@ func TestNotesDamaged(t *testing.T) {
 	} {
 		disk.Write(notesName, damage(append([]byte(nil), whole...)))
 		undisturbed(t, disk, func(s *Store) error {
-			book, err := s.Notebook(t.Context(), longAgo)
+			book, err := s.Notebook(t.Context(), time.Time{})
 			if err != nil {
 				return err
 			}
 			known := 0
 			for _, id := range notedIDs {
-				if book.Has(noteOf(id)) {
+				if book.Has(storetest.NoteOf(id)) {
 					known++
 				}
 			}
@@ -291,7 +286,7 @@ func TestNotesDamaged(t *testing.T) {
 }
 
 func FuzzNotes(f *testing.F) {
-	f.Add(notedMessage{noteOf(theID), 100, theID}.append(nil))
+	f.Add(notedMessage{storetest.NoteOf(theID), 100, theID}.append(nil))
 	f.Add([]byte("0123456789abcdef 00 1 A\n"))
 	f.Fuzz(func(t *testing.T, line []byte) {
 		n, ok := parseNoted(line)

@@ -35,6 +35,7 @@ func TestForeignThingsGoAside(t *testing.T) {
 		"folder":         func(p string) error { return os.Mkdir(p, 0o700) },
 		"link":           func(p string) error { return os.Symlink("/etc/passwd", p) },
 		"fifo":           func(p string) error { return unix.Mkfifo(p, 0o600) },
+		"readonly":       func(p string) error { return os.WriteFile(p, []byte("nobody shall change it"), 0o400) },
 		"two words":      func(p string) error { return os.WriteFile(p, nil, 0o600) },
 		string(otherID):  func(p string) error { return os.Symlink("/etc/passwd", p) },
 		side:             func(p string) error { return os.WriteFile(p, []byte("no body"), 0o600) },

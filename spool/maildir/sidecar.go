@@ -126,13 +126,14 @@ type content struct {
 func readSidecar(f durable.File) (content, error) {
 	p := blocks.Get().(*[]byte)
 	defer blocks.Put(p)
-	n, err := f.ReadAt(*p, 0)
+	first := (*p)[:blockSize]
+	n, err := f.ReadAt(first, 0)
 	if err != nil && err != io.EOF {
 		return content{}, err
 	}
 	got := content{room: int64(n)}
-	got.rec, got.end, got.sum, err = parseSidecar((*p)[:n])
-	if n < len(*p) || err == nil && got.end < got.room && isPadding((*p)[got.end]) {
+	got.rec, got.end, got.sum, err = parseSidecar(first[:n])
+	if n < len(first) || err == nil && got.end < got.room && isPadding(first[got.end]) {
 		return got, err
 	}
 	whole, err := readWhole(f)
@@ -145,9 +146,9 @@ func readSidecar(f durable.File) (content, error) {
 }
 
 // blocks are for reading sidecars: a list reads as many as there are messages, and
-// nothing of a block is kept.
+// nothing of them is kept. There is one more than is mostly wanted, see measureSidecar.
 var blocks = sync.Pool{New: func() any {
-	p := make([]byte, blockSize)
+	p := make([]byte, 2*blockSize)
 	return &p
 }}
 

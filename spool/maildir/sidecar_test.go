@@ -96,13 +96,16 @@ func TestNames(t *testing.T) {
 		{ID: "A", Next: unixTime(0), State: spool.StateQueued},
 		{ID: "0CKRP4W3R1A9B8C7-12", Next: unixTime(1_900_000_000), State: spool.StateHeld},
 		{ID: "x", Next: unixTime(maxTime), State: spool.StateFailed},
+		{ID: "A.w", Next: unixTime(1_900_000_000), State: spool.StateQueued, Expires: unixTime(1_900_000_123)},
+		{ID: "A", Next: unixTime(0), State: spool.StateQueued, Expires: unixTime(0)},
 	} {
 		p := parseName([]byte(sidecarName(e)))
 		if p.kind != sidecar || !reflect.DeepEqual(p.entry(), e) {
 			t.Errorf("%q reads as %+v, want %+v", sidecarName(e), p.entry(), e)
 		}
 	}
-	for _, name := range []string{"", ".", "..", ".x", ".x,1,q", ".x,1900000000,z", ".x,19000000000,q", "a b", "-x", ".,1900000000,q", "a/b", "é"} {
+	for _, name := range []string{"", ".", "..", ".x", ".x,1,q", ".x,1900000000,z", ".x,19000000000,q", "a b", "-x", ".,1900000000,q", "a/b", "é",
+		".x,1900000000,1900000000,h", ".x,1900000000,1900000000,f", ".x,1900000000,1900000000,1900000000,q", ".,1900000000,1900000000,q", ".x,19000000000,1900000000,q", ",q", ",1900000000,q"} {
 		if p := parseName([]byte(name)); p.kind != foreign {
 			t.Errorf("%q is taken for ours: %+v", name, p)
 		}
@@ -112,6 +115,7 @@ func TestNames(t *testing.T) {
 func FuzzSidecar(f *testing.F) {
 	f.Add(lines(f, 0))
 	f.Add(lines(f, 3))
+	f.Add([]byte("0123456789abcdef {\"notices\":1,\"id\":\"A\",\"recipients\":[\"a@x\",\"b@x\"],\"notify\":\"success\",\"notify_each\":[\"never\"],\"originals\":[\"\"]}\n"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		r, end, _, err := parseSidecar(p)
 		if err == nil && (end < 1 || end > int64(len(p)) || len(r.Recipients) != len(r.Envelope.Recipients)) {

@@ -158,10 +158,14 @@ func (s *Store) Writable(context.Context) error {
 // Sync makes durable now what was to be durable soon.
 func (s *Store) Sync(context.Context) error { return s.soon.flush() }
 
-// Usage adds up the sizes of all messages.
-func (s *Store) Usage(ctx context.Context) (int64, error) {
-	var total int64
-	for _, dir := range []string{curDir, failedDir} {
+// Usage adds up the sizes of all files of messages.
+func (s *Store) Usage(ctx context.Context) (int64, error) { return s.usage(ctx, curDir, failedDir) }
+
+// UsageFailed is that for failed.
+func (s *Store) UsageFailed(ctx context.Context) (int64, error) { return s.usage(ctx, failedDir) }
+
+func (s *Store) usage(ctx context.Context, dirs ...string) (total int64, err error) {
+	for _, dir := range dirs {
 		err := s.list(dir, func(name []byte) bool {
 			if st, err := s.fs.Stat(filepath.Join(dir, string(name))); err == nil {
 				total += st.Size

@@ -14,20 +14,24 @@ type draft struct {
 	s    *Store
 	id   spool.ID
 	data []byte
-	env  []byte // not nil: sealed
-	over bool   // committed, dropped or aborted
+	env  []byte    // not nil: sealed
+	over bool      // committed, dropped or aborted
+	book *notebook // not nil: it gets notes, and this commits it
 }
 
 // New implements spool.Store.
 func (s *Store) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
-	if !id.Valid() {
-		return nil, fmt.Errorf("memory: %q is no queue id", id)
+	return s.newDraft(ctx, &draft{s: s, id: id})
+}
+
+func (s *Store) newDraft(ctx context.Context, w *draft) (spool.Draft, error) {
+	if !w.id.Valid() {
+		return nil, fmt.Errorf("memory: %q is no queue id", w.id)
 	}
 	if err := s.lock(ctx); err != nil {
 		return nil, err
 	}
 	defer s.d.mu.Unlock()
-	w := &draft{s: s, id: id}
 	s.d.drafts[w] = struct{}{}
 	return w, nil
 }
@@ -36,7 +40,7 @@ func (s *Store) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
 func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
 	for n, d := range drafts {
 		w, ok := d.(*draft)
-		if !ok || w.s.d != s.d {
+		if !ok || w.s.d != s.d || w.book != nil {
 			return n, fmt.Errorf("memory: %s is no draft of this store", d.ID())
 		}
 		if err := s.commit(ctx, w); err != nil {
@@ -51,20 +55,31 @@ func (s *Store) commit(ctx context.Context, w *draft) error {
 		return err
 	}
 	defer s.d.mu.Unlock()
-	if err := w.open(); err != nil {
+	if err := w.sealed(); err != nil {
 		return err
-	}
-	if w.env == nil {
-		return fmt.Errorf("memory: draft %s is not sealed", w.id)
 	}
 	w.drop()
 	if s.d.messages[w.id] != nil {
 		return fmt.Errorf("%s: %w", w.id, spool.ErrExists)
 	}
+	s.d.put(w)
+	return nil
+}
+
+// put makes a message of a draft.
+func (d *disk) put(w *draft) {
 	m := &message{body: w.data, env: w.env}
 	m.list(w.id)
-	s.d.messages[w.id] = m
-	return nil
+	d.messages[w.id] = m
+}
+
+// sealed says whether the draft can be committed.
+func (w *draft) sealed() error {
+	err := w.open()
+	if err == nil && w.env == nil {
+		err = fmt.Errorf("memory: draft %s is not sealed", w.id)
+	}
+	return err
 }
 
 // open says whether the draft can still be worked on; with disk.mu held.

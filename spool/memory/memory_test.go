@@ -137,4 +137,6 @@ func open(*testing.T) storetest.Harness {
 
 func TestStore(t *testing.T) { storetest.Run(t, open) }
 
+func TestNotes(t *testing.T) { storetest.RunNotes(t, open) }
+
 func TestModel(t *testing.T) { storetest.RunModel(t, open, 100) }

@@ -70,6 +70,8 @@ func entryOf(id spool.ID, r *spool.Record) spool.Entry {
 		e.Next = second(failedAt(r))
 	case r.Held:
 		e.State = spool.StateHeld
+	case !r.Envelope.ExpiresAt.IsZero():
+		e.Expires = second(r.Envelope.ExpiresAt)
 	}
 	return e
 }
@@ -78,10 +80,13 @@ func entryOf(id spool.ID, r *spool.Record) spool.Entry {
 // is an error that a test should see.
 type body struct {
 	data   []byte
+	stored int64 // with its record, when it was looked at
 	closed atomic.Bool
 }
 
 func (b *body) Size() int64 { return int64(len(b.data)) }
+
+func (b *body) Stored() int64 { return b.stored }
 
 func (b *body) Close() error {
 	if b.closed.Swap(true) {

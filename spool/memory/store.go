@@ -44,6 +44,9 @@ type disk struct {
 	// removed waits for the sync that makes a removal Soon durable.
 	removed map[spool.ID]*message
 	aside   []spool.Anomaly
+	// notes are those of imports and when their messages were queued; book has them open.
+	notes map[spool.Note]time.Time
+	book  *notebook
 	// cuts counts the power cuts; a handle born before the last one is dead.
 	cuts int
 
@@ -56,6 +59,7 @@ func New() *Store {
 		messages: map[spool.ID]*message{},
 		drafts:   map[*draft]struct{}{},
 		removed:  map[spool.ID]*message{},
+		notes:    map[spool.Note]time.Time{},
 		state:    values{now: map[string][]byte{}, synced: map[string][]byte{}},
 	}).open()
 }
@@ -86,6 +90,7 @@ func (s *Store) PowerCut() *Store {
 	d.mu.Lock()
 	d.cuts++
 	clear(d.drafts)
+	d.book = nil
 	for id, m := range d.removed {
 		if d.messages[id] == nil {
 			d.messages[id] = m
@@ -115,6 +120,9 @@ func (s *Store) end(why error) {
 		if m.claim != nil && m.claim.s == s {
 			m.claim = nil
 		}
+	}
+	if s.d.book != nil && s.d.book.s == s {
+		s.d.book = nil
 	}
 	maps.DeleteFunc(s.d.drafts, func(w *draft, _ struct{}) bool { return w.s == s })
 }
@@ -187,7 +195,7 @@ func (s *Store) Find(ctx context.Context, id spool.ID) (spool.Entry, error) {
 }
 
 // Look implements spool.Store.
-func (s *Store) Look(ctx context.Context, e spool.Entry) (*spool.Record, spool.Body, error) {
+func (s *Store) Look(ctx context.Context, e spool.Entry) (*spool.Record, spool.Looked, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, nil, err
 	}
@@ -200,7 +208,7 @@ func (s *Store) Look(ctx context.Context, e spool.Entry) (*spool.Record, spool.B
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", e.ID, spool.ErrDamaged)
 	}
-	return r, &body{data: m.body}, nil
+	return r, &body{data: m.body, stored: m.size()}, nil
 }
 
 // listedAs finds the message that is listed just as e says. One that is listed
@@ -262,13 +270,24 @@ func (s *Store) Damage(id spool.ID) {
 
 // Usage implements spool.Store.
 func (s *Store) Usage(ctx context.Context) (int64, error) {
+	return s.usage(ctx, func(*message) bool { return true })
+}
+
+// UsageFailed implements spool.Store.
+func (s *Store) UsageFailed(ctx context.Context) (int64, error) {
+	return s.usage(ctx, func(m *message) bool { return m.listed.State == spool.StateFailed })
+}
+
+func (s *Store) usage(ctx context.Context, counts func(*message) bool) (int64, error) {
 	if err := s.lock(ctx); err != nil {
 		return 0, err
 	}
 	defer s.d.mu.Unlock()
 	var n int64
 	for _, m := range s.d.messages {
-		n += m.size()
+		if counts(m) {
+			n += m.size()
+		}
 	}
 	return n, nil
 }

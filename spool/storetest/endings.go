@@ -84,7 +84,7 @@ func testRevive(k kit, h Harness) {
 	k.ok(c.Fail(events[2]), "Fail")
 	k.ok(k.claim(other, "A").Revive(events[3]), "Revive")
 
-	entry := spool.Entry{ID: "A", Next: later(500), State: spool.StateQueued}
+	entry := spool.Entry{ID: "A", Next: later(500), State: spool.StateQueued, Expires: env.ExpiresAt}
 	third := h.Reopen()
 	defer closeAll(k, third)
 	k.listed("revived", []spool.Store{h.Store, other, third}, entry)

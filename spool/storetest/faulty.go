@@ -199,10 +199,10 @@ func (f *FaultyStore) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, 
 }
 
 // Look implements spool.Store.
-func (f *FaultyStore) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Body, err error) {
+func (f *FaultyStore) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Looked, err error) {
 	err = f.do(Call{Method: "Look", ID: e.ID}, func() error {
 		record, body, err := f.inner.Look(ctx, e)
-		r, b = record, &faultyBody{f, body, e.ID}
+		r, b = record, &faultyLooked{faultyBody{f, body, e.ID}, body}
 		return err
 	})
 	if err != nil {
@@ -234,6 +234,15 @@ func (f *FaultyStore) Repair(ctx context.Context) (found []spool.Anomaly, err er
 func (f *FaultyStore) Usage(ctx context.Context) (n int64, err error) {
 	err = f.do(Call{Method: "Usage"}, func() error {
 		n, err = f.inner.Usage(ctx)
+		return err
+	})
+	return n, err
+}
+
+// UsageFailed implements spool.Store.
+func (f *FaultyStore) UsageFailed(ctx context.Context) (n int64, err error) {
+	err = f.do(Call{Method: "UsageFailed"}, func() error {
+		n, err = f.inner.UsageFailed(ctx)
 		return err
 	})
 	return n, err

@@ -126,6 +126,14 @@ type faultyBody struct {
 	id    spool.ID
 }
 
+// faultyLooked is a faultyBody that Look returned.
+type faultyLooked struct {
+	faultyBody
+	inner spool.Looked
+}
+
+func (b *faultyLooked) Stored() int64 { return b.inner.Stored() }
+
 func (b *faultyBody) Size() int64 { return b.inner.Size() }
 
 func (b *faultyBody) ReadAt(p []byte, off int64) (n int, err error) {

@@ -19,19 +19,21 @@ func envelope(id spool.ID) spool.Envelope {
 }
 
 // With a plan that hits nothing the wrapper is a store like any other.
-func TestFaultyIsAStore(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storetest.Harness {
-		s := memory.New()
-		wrap := func(s *memory.Store) spool.Store { return storetest.Faulty(s, storetest.Plan{}) }
-		return storetest.Harness{
-			Store:  wrap(s),
-			Reopen: func() spool.Store { return wrap(s.Reopen()) },
-			Crash: func() spool.Store {
-				s = s.Crash()
-				return wrap(s)
-			},
-		}
-	})
+func TestFaultyIsAStore(t *testing.T) { storetest.Run(t, wrapped) }
+
+func TestFaultyKeepsNotes(t *testing.T) { storetest.RunNotes(t, wrapped) }
+
+func wrapped(*testing.T) storetest.Harness {
+	s := memory.New()
+	wrap := func(s *memory.Store) spool.Store { return storetest.Faulty(s, storetest.Plan{}) }
+	return storetest.Harness{
+		Store:  wrap(s),
+		Reopen: func() spool.Store { return wrap(s.Reopen()) },
+		Crash: func() spool.Store {
+			s = s.Crash()
+			return wrap(s)
+		},
+	}
 }
 
 // attempt is what an engine does with one message, as far as it gets.

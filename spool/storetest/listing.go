@@ -105,6 +105,7 @@ func testUsage(k kit, h Harness) {
 		k.Helper()
 		n, err := h.Store.Usage(k.ctx)
 		k.ok(err, "Usage")
+		k.sameUsage(h.Store, n)
 		return n
 	}
 	const size = 1 << 20
@@ -114,7 +115,15 @@ func testUsage(k kit, h Harness) {
 	if got := usage() - empty; got < 2*size || got > 3*size {
 		k.Errorf("two messages of 1 MiB take %d octets", got)
 	}
-	k.ok(k.claim(h.Store, "A").Fail(giveUp(1)), "Fail")
+	c := k.claim(h.Store, "A")
+	for n := range 40 { // beyond the room that it had
+		k.append(c, try(n+1, n, later(60)), spool.Lazy)
+		k.append(c, result(n+1, n, later(60), deferral(0)), spool.Lazy)
+		if n%7 == 0 {
+			usage()
+		}
+	}
+	k.ok(c.Fail(giveUp(1)), "Fail")
 	if got := usage() - empty; got < 2*size {
 		k.Errorf("a failed one and another of 1 MiB take %d octets", got)
 	}
@@ -123,6 +132,25 @@ func testUsage(k kit, h Harness) {
 	k.ok(h.Store.Sync(k.ctx), "Sync")
 	if got := usage() - empty; got != 0 {
 		k.Errorf("%d octets are taken when all is removed", got)
+	}
+}
+
+// sameUsage: who looks at every message learns what all of them take.
+func (k kit) sameUsage(s spool.Store, want int64) {
+	k.Helper()
+	var all, failed int64
+	for id, e := range k.list(s) {
+		_, looked, err := s.Look(k.ctx, e)
+		k.ok(err, "Look "+string(id))
+		if all += looked.Stored(); e.State == spool.StateFailed {
+			failed += looked.Stored()
+		}
+		k.ok(looked.Close(), "Close")
+	}
+	n, err := s.UsageFailed(k.ctx)
+	k.ok(err, "UsageFailed")
+	if all != want || failed != n {
+		k.Errorf("Usage %d, of failed ones %d; looked at one by one they are %d and %d", want, n, all, failed)
 	}
 }
 

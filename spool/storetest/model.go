@@ -137,6 +137,8 @@ func (v *modelled) relist() {
 		}
 	case r.Held:
 		v.listed.State = spool.StateHeld
+	default:
+		v.listed.Expires = v.env.ExpiresAt
 	}
 }
 

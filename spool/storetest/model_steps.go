@@ -38,6 +38,9 @@ func (m *model) newMessage(t *rapid.T) *modelled {
 	v.env.QueuedAt = m.now
 	v.env.Size = int64(len(v.body))
 	v.env.Ref = rapid.StringN(0, 8, -1).Draw(t, "ref")
+	if rapid.Bool().Draw(t, "expires") {
+		v.env.ExpiresAt = m.now.Add(time.Duration(rapid.Int64Range(1, 1000).Draw(t, "after")) * time.Minute)
+	}
 	v.relist()
 	return v
 }

@@ -152,3 +152,38 @@ func testListingAfterBegin(k kit, h Harness) {
 	k.ok(k.claim(h.Store, "A").Release(), "Release of an untouched claim")
 	k.listed("after an untouched claim", []spool.Store{h.Store}, want)
 }
+
+// testListingExpires: the listing tells when --expires is over, of what waits to be sent.
+func testListingExpires(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	both := []spool.Store{h.Store, other}
+	env := sample("A", 3)
+	env.ExpiresAt = later(90)
+	k.put(h.Store, env, content(500))
+	k.putSample(h.Store, "never")
+	never := spool.Entry{ID: "never", Next: start, State: spool.StateQueued}
+	listed := func(what string, next int, state spool.MessageState) {
+		k.Helper()
+		e := spool.Entry{ID: "A", Next: later(next), State: state}
+		if state == spool.StateQueued {
+			e.Expires = later(90)
+		}
+		k.listed(what, both, e, never)
+	}
+	listed("put", 0, spool.StateQueued)
+	c := k.claim(other, "A")
+	k.append(c, try(1, 0, later(60)), spool.Lazy)
+	k.append(c, result(1, 1, later(9), deferral(0)), spool.Lazy)
+	listed("deferred", 9, spool.StateQueued)
+	k.append(c, spool.Event{Kind: spool.Hold, At: later(10), Next: later(90)}, spool.Now)
+	listed("held", 90, spool.StateHeld)
+	k.append(c, spool.Event{Kind: spool.Release, At: later(11), Next: later(11)}, spool.Now)
+	listed("released", 11, spool.StateQueued)
+	k.ok(c.Fail(giveUp(12)), "Fail")
+	listed("failed", 12, spool.StateFailed)
+	k.ok(k.claim(h.Store, "A").Revive(fresh(13)), "Revive")
+	listed("revived", 13, spool.StateQueued)
+	k.ok(k.claim(other, "A").Remove(spool.Now), "Remove")
+	k.listed("removed", both, never)
+}

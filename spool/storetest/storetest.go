@@ -1,5 +1,6 @@
 // Package storetest is the definition of a spool.Store: what the interface's
 // comments promise, each as a test that every store must pass. Run is the suite,
+// RunNotes is that for a store that keeps notes of imports (spool.Noted),
 // RunModel compares a store with a model over random histories, and Faulty wraps
 // a store that fails or dies at a chosen call, for the tests of what works on it.
 //
@@ -76,6 +77,7 @@ var parts = []struct {
 	{"ListingFollowsAppend", testListingFollowsAppend},
 	{"ListingFarTimes", testListingFarTimes},
 	{"ListingAfterBegin", testListingAfterBegin},
+	{"ListingExpires", testListingExpires},
 	{"Remove", testRemove},
 	{"Fail", testFail},
 	{"FailedIsClaimed", testFailedIsClaimed},
@@ -203,7 +205,7 @@ func (k kit) listed(what string, stores []spool.Store, want ...spool.Entry) {
 }
 
 func sameEntry(a, b spool.Entry) bool {
-	return a.ID == b.ID && a.State == b.State && a.Next.Equal(b.Next)
+	return a.ID == b.ID && a.State == b.State && a.Next.Equal(b.Next) && a.Expires.Equal(b.Expires)
 }
 
 // gone checks that nothing of a message can be reached.

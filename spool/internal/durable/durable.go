@@ -41,6 +41,9 @@ type FS interface {
 type File interface {
 	Write(p []byte) (int, error)
 	ReadAt(p []byte, off int64) (int, error)
+	// ReadOnce is a single pread(2). Fewer octets than asked for mean that a regular file
+	// ends there, or that what follows cannot be read: ReadAt would tell.
+	ReadOnce(p []byte, off int64) (int, error)
 	WriteAt(p []byte, off int64) (int, error)
 	Truncate(size int64) error
 	Chmod(mode uint32) error

@@ -231,6 +231,14 @@ func (f *osFile) ReadAt(p []byte, off int64) (int, error) {
 	return done, nil
 }
 
+func (f *osFile) ReadOnce(p []byte, off int64) (n int, err error) {
+	err = retry(func() (err error) {
+		n, err = unix.Pread(f.fd, p, off)
+		return err
+	})
+	return max(n, 0), f.fail("read", err)
+}
+
 func (f *osFile) Truncate(size int64) error {
 	err := retry(func() error { return unix.Ftruncate(f.fd, size) })
 	if err == nil {

@@ -259,6 +259,14 @@ func (f *file) ReadAt(p []byte, off int64) (int, error) {
 	return n, nil
 }
 
+func (f *file) ReadOnce(p []byte, off int64) (int, error) {
+	n, err := f.ReadAt(p, off)
+	if err == io.EOF {
+		err = nil
+	}
+	return n, err
+}
+
 func (f *file) Truncate(size int64) error {
 	if err := f.step("truncate"); err != nil {
 		return err
