@@ -32,8 +32,8 @@ func presetOf(name, login string) preset {
 	case "gmail":
 		// https://support.google.com/a/answer/166852: 2,000 messages in any 24 hours (trial
 		// accounts 500), 100 recipients of a message through smtp.gmail.com. A free account,
-		// https://support.google.com/mail/answer/22839: 500. Over it the account is shut for
-		// up to a day.
+		// https://support.google.com/mail/answer/22839 as others quote it: 500. Over it the
+		// account is shut for up to a day.
 		p := preset{host: "smtp.gmail.com", port: 465, perDay: 2000, recipients: 100}
 		if free(login) {
 			p.perDay = 500

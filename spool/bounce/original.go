@@ -7,7 +7,10 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"slices"
 	"strings"
+
+	"notices/spool"
 )
 
 const (
@@ -19,9 +22,11 @@ const (
 const fromField = "From: "
 
 // whole says whether the original goes back as a whole. Who is only warned still
-// has it coming.
+// has it coming; and what no server could take (its size, 8-bit parts under a
+// signature) none could take in a report either.
 func (r *Report) whole() bool {
-	return r.Kind == Failed && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders
+	return r.Kind == Failed && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders &&
+		!slices.ContainsFunc(r.Recipients, func(i int) bool { return r.Record.Recipients[i].Outcome.Reason == spool.ReasonCannot })
 }
 
 // originalHeader is what is taken from the original's header.

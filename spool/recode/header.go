@@ -61,7 +61,7 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 }
 
 func (k *walker) checkHeaderLine(l line) error {
-	e := extent{eightBit: l.eightBit, longest: l.length}
+	e := extent{longest: l.length} // 8-bit octets, which sloppy programs write, stay: see SevenBit
 	why := k.unfit(e)
 	if why == "" {
 		return nil

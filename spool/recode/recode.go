@@ -19,13 +19,14 @@ var (
 	// ErrSigned: a part whose octets must stay as they are, because it is signed or
 	// encrypted (RFC 1847) or because its encoding is unknown.
 	ErrSigned = errors.New("a part that must not be changed would have to be re-encoded")
-	// ErrHeader: a header line is too long, or has octets over 127.
+	// ErrHeader: a header line is too long.
 	ErrHeader = errors.New("a header line would have to be changed")
 )
 
 // Options says what the message has to fit.
 type Options struct {
-	// SevenBit: no octet over 127 may remain.
+	// SevenBit: no octet over 127 may remain in a body. A header that has them, which no
+	// standard allows without SMTPUTF8, stays as it is: what it means is not known.
 	SevenBit bool
 	// MaxLine is the longest line allowed, in octets without its CRLF; 0: 998. What
 	// is re-encoded has lines of 76 at most (RFC 2045 section 6.7).

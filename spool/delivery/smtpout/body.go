@@ -42,7 +42,7 @@ func newBody(t *Transaction, sevenBit bool) (*body, error) {
 		if err == nil || !errors.Is(err, recode.ErrHeader) {
 			return b, err
 		}
-		b.sevenBit, b.declared = false, t.Size // sent as it is
+		b.sevenBit, b.declared = false, t.Size // a header line too long for SMTP: sent as it is
 	}
 	if t.Size > piece {
 		return b, nil

@@ -21,12 +21,13 @@ var rules = []rule{
 	{codes: []int{432}, reason: spool.ReasonLimit},
 	{codes: []int{450}, details: []string{"2.1"}, says: []string{"relay limit"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{550}, details: []string{"4.5", "7.30", "7.705", "7.708"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{550}, details: []string{"7.1", "1.90", "7.232", "7.233"}, says: []string{"limit"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{550}, details: []string{"7.1", "1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{5}, details: []string{"1.8"}, says: []string{"bad outbound sender"}, reason: spool.ReasonLimit},
 	{codes: []int{554}, details: []string{"2.0"}, says: []string{"quota"}, reason: spool.ReasonLimit},
 	{codes: []int{5}, details: []string{"2.2"}, says: []string{"submission quota exceeded"}, reason: spool.ReasonLimit},
 	{codes: []int{4}, says: []string{"throttling failure", "maximum credits exceeded"}, reason: spool.ReasonLimit},
-	{stages: toMail, codes: []int{450, 451}, details: []string{"7.1"}, says: []string{"limit", "rate", "too much mail"}, reason: spool.ReasonLimit},
+	{stages: toMail, codes: []int{450, 451}, details: []string{"7.1"}, words: []string{"limit", "limits", "limited", "rate"}, reason: spool.ReasonLimit},
+	{stages: toMail, codes: []int{450, 451}, details: []string{"7.1"}, says: []string{"too much mail"}, reason: spool.ReasonLimit},
 
 	// TLS or AUTH is missing or was refused, said at whatever command.
 	{codes: []int{530, 550, 554}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
@@ -38,7 +39,7 @@ var rules = []rule{
 
 	// The account may not send as this sender: its owner can cure that, waiting cannot.
 	{stages: envelope, details: []string{"7.60", "2.252"}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
-	{stages: envelope, says: []string{"send as this sender", "sendasdenied", "not owned by user", "not authorized to send from that email address"}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
+	{stages: envelope, says: []string{"send as this sender", "sendasdenied", "not owned by user", "sender address rejected: not logged in", "not authorized to send from that email address"}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
 
 	// The server does not serve us, whoever the message is for.
 	{stages: envelope, test: deniesRelay, reason: spool.ReasonRelay},
@@ -51,7 +52,8 @@ var rules = []rule{
 	{stages: toMail, codes: []int{555}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 	{stages: envelope, codes: []int{550, 553}, details: []string{"6.7"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 
-	// The sender was refused, by a server that waits with that for the recipient.
+	// The sender was refused, by a server that waits with that for the recipient or the dot.
+	{stages: envelope, codes: []int{5}, details: []string{"1.7", "1.8"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender}, // RFC 3463 3.2
 	{stages: toRcpt, codes: []int{5}, says: []string{"sender address rejected"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
 
 	// Too many recipients; RFC 5321 4.5.3.1.10 has 552 mean 452 here.

@@ -16,7 +16,7 @@ func (b *body) recode(w io.Writer) error {
 
 // unchangeable reports whether re-encoding would break a signature. Postfix breaks
 // it then, Exim sends 8 bits all the same; here the server cannot take the message
-// and the next one is asked. A header in 8 bits, which sloppy programs write and
-// which nothing re-encodes here, is sent as it is, as both of them do: readers cope,
-// and returning every such notice would help nobody.
+// and the next one is asked. A header in 8 bits, which sloppy programs write, is
+// sent as it is, as both of them do, and the parts below it re-encoded: readers cope, and
+// returning every such notice would help nobody.
 func unchangeable(err error) bool { return errors.Is(err, recode.ErrSigned) }
