@@ -1,10 +1,6 @@
 package spool
 
-import (
-	"slices"
-	"strings"
-	"time"
-)
+import "time"
 
 // Form says how a message is treated when it cannot be delivered.
 type Form string
@@ -36,20 +32,13 @@ type Envelope struct {
 	UTF8      bool      `json:"utf8,omitempty"`       // header or an address has them: needs SMTPUTF8
 	Form      Form      `json:"form,omitempty"`
 
-	// What the sender asked for, by the words of RFC 3461 (sendmail -N, -R, -V).
-	Notify        string `json:"notify,omitempty"`         // never, or any of failure, delay, success with commas; empty: failure, delay
-	ReturnHeaders bool   `json:"return_headers,omitempty"` // of the message only its header comes back
-	EnvelopeID    string `json:"envelope_id,omitempty"`    // the sender's own; it comes back in reports
+	Asked // what the sender wants to be told
 }
 
-// Wants reports whether the sender wants to be told of a failure or a delay.
-func (e *Envelope) Wants(word string) bool {
-	return e.Notify == "" || slices.Contains(strings.Split(e.Notify, ","), word)
-}
-
-// ReturnAddress is where a return goes; empty: nowhere.
+// ReturnAddress is where reports go; empty: nowhere. Whether they are wanted is for
+// Asked to say.
 func (e *Envelope) ReturnAddress() string {
-	if e.Form != Ordinary || !e.Wants("failure") {
+	if e.Form != Ordinary {
 		return ""
 	}
 	if e.ReturnTo != "" {

@@ -12,6 +12,7 @@ const (
 	Result   Kind = "result"   // what attempt N brought
 	Postpone Kind = "postpone" // not attempted, every server is paused
 	Returned Kind = "returned" // the return for attempt N is stored durably
+	Relayed  Kind = "relayed"  // the report on those whom attempt N handed on, ReasonRelayed, is stored durably
 	Warned   Kind = "warned"   // the sender was told of the delay
 	Hold     Kind = "hold"     // by a person, or by the third uncertain attempt in a row
 	Release  Kind = "release"  // due again at Next
@@ -58,6 +59,8 @@ type Recipient struct {
 	Outcome Outcome
 	// FailedIn is the attempt that failed it; 0: it has not failed.
 	FailedIn int
+	// RelayedIn is the attempt that delivered to it with ReasonRelayed; 0: none.
+	RelayedIn int
 }
 
 // MessageState is where a message stands.
@@ -77,18 +80,19 @@ type Record struct {
 	Recipients []Recipient
 	Events     []Event
 
-	Attempts   int
-	QueuedAt   time.Time // Envelope.QueuedAt, or the last fresh Retry
-	NextSendAt time.Time
-	Held       bool
-	GivenUp    bool // in failed/
-	Touched    bool // an attempt or a postponement happened
-	InFlight   bool // a Try without a Result: running now, or interrupted
-	Uncertain  int  // uncertain results in a row
-	Grace      bool // the extra try of an overdue message is owed
-	Warned     bool
-	ReturnedIn int // the last attempt whose return is stored
-	LastError  string
+	Attempts    int
+	QueuedAt    time.Time // Envelope.QueuedAt, or the last fresh Retry
+	NextSendAt  time.Time
+	Held        bool
+	GivenUp     bool // in failed/
+	Touched     bool // an attempt or a postponement happened
+	InFlight    bool // a Try without a Result: running now, or interrupted
+	Uncertain   int  // uncertain results in a row
+	Grace       bool // the extra try of an overdue message is owed
+	Warned      bool
+	ReturnedIn  int // the last attempt whose return is stored
+	RelayToldIn int // the last attempt whose report of ReasonRelayed is stored
+	LastError   string
 }
 
 // NewRecord starts the record of a message that was just queued.
@@ -121,6 +125,8 @@ func (r *Record) Apply(e Event) {
 		r.Touched, r.InFlight, r.LastError, r.Grace = true, false, e.Note, r.Grace || e.Grace
 	case Returned:
 		r.ReturnedIn = max(r.ReturnedIn, e.N)
+	case Relayed:
+		r.RelayToldIn = max(r.RelayToldIn, e.N)
 	case Warned:
 		r.Warned = true
 	case Hold:
@@ -163,6 +169,9 @@ func (r *Recipient) settle(o Outcome, n int) {
 	switch o.Class {
 	case Delivered:
 		r.State = RecipientDelivered
+		if o.Reason == ReasonRelayed {
+			r.RelayedIn = n
+		}
 	case Failed:
 		r.State, r.FailedIn = RecipientFailed, n
 	}
@@ -175,7 +184,7 @@ func (r *Record) applyRetry(e Event) {
 	r.GivenUp, r.Held, r.InFlight, r.Grace, r.Warned = false, false, false, false, false
 	r.QueuedAt, r.Uncertain, r.Touched, r.LastError = e.At, 0, false, ""
 	for i := range r.Recipients {
-		if r.Recipients[i].State == RecipientFailed {
+		if r.Recipients[i].State == RecipientFailed && !r.returned(i) {
 			r.Recipients[i].State, r.Recipients[i].FailedIn = RecipientPending, 0
 		}
 	}
@@ -211,13 +220,54 @@ func (r *Record) in(s RecipientState, n int) []int {
 	return found
 }
 
-// UnreturnedIn is the first attempt whose failed recipients' return is not
+// RelayedIn returns the indices of the recipients of whom attempt n is to be told that
+// they were handed on.
+func (r *Record) RelayedIn(n int) []int {
+	var found []int
+	for i := range r.Recipients {
+		if r.Recipients[i].RelayedIn == n {
+			found = append(found, i)
+		}
+	}
+	return found
+}
+
+// returned reports whether the sender was told of a recipient's failure.
+func (r *Record) returned(i int) bool {
+	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Wants(OnFailure, i)
+}
+
+// Unreturned reports whether somebody failed and the sender was not told so, be it that
+// the return is still to be made or that he does not want to hear of it.
+func (r *Record) Unreturned() bool {
+	for i := range r.Recipients {
+		if r.Recipients[i].FailedIn > 0 && !r.returned(i) {
+			return true
+		}
+	}
+	return false
+}
+
+// UnreturnedIn is the first attempt whose failed recipients' return is wanted and not
 // recorded yet, or 0: work that a crash left behind.
 func (r *Record) UnreturnedIn() int {
 	first := 0
 	for i := range r.Recipients {
 		n := r.Recipients[i].FailedIn
-		if n > r.ReturnedIn && (first == 0 || n < first) {
+		if n > r.ReturnedIn && (first == 0 || n < first) && r.Envelope.Wants(OnFailure, i) {
+			first = n
+		}
+	}
+	return first
+}
+
+// UntoldIn is the first attempt that handed recipients on of whom the sender is to be
+// told and was not told yet, or 0.
+func (r *Record) UntoldIn() int {
+	first := 0
+	for i := range r.Recipients {
+		n := r.Recipients[i].RelayedIn
+		if n > r.RelayToldIn && (first == 0 || n < first) && r.Envelope.ReturnAddress() != "" {
 			first = n
 		}
 	}

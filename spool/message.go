@@ -15,6 +15,8 @@ type Message struct {
 	Size       int64       // octets of Body
 	EightBit   bool
 	UTF8       bool
+	// Asked is what the sender asked to be told of these recipients, for the server; nil: nothing.
+	Asked *Asked
 	// Begin records the attempt. The route calls it once, before the first server
 	// hears of the message; its error (the spool cannot be written) ends the run.
 	Begin func() error
@@ -39,6 +41,9 @@ const (
 type Delivery struct {
 	Wait  Wait
 	Until time.Time // with NoServer or Limited: not before then; may be zero
+	// Spent, with Limited: it is the day's budget of the only way out, so that no message
+	// can be sent before Until.
+	Spent bool
 	// Outcomes holds one outcome for each recipient, in order; those of ReasonRate were
 	// put off and stay due. With NoServer it holds the trouble that paused the last
 	// server, for the message's last error; with Limited, which limit it was.

@@ -59,6 +59,9 @@ const (
 	// ReasonRate: not the server's word: a rate or a [[limit]] of ours is used up. The
 	// recipient was not asked for and stays due; no event holds it.
 	ReasonRate Reason = "rate"
+	// ReasonRelayed, of what was delivered: the sender asked to be told of success, and the
+	// server does not report it (it offers no DSN, RFC 3461). So we say how far we saw it.
+	ReasonRelayed Reason = "relayed"
 )
 
 // Reply is what a server said, or what happened instead of an answer.

@@ -25,6 +25,7 @@ type flushOptions struct {
 	DryRun bool
 	JSON   bool
 	IDs    []string
+	Only   func(*spool.Record) bool // as in flush.Options
 }
 
 func (a *app) flushCommand() *cobra.Command {
@@ -90,7 +91,7 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 		return err
 	}
 	servers, err := a.servers(cfg)
-	if err != nil {
+	if err = errors.Join(err, checkLimits(cfg)); err != nil {
 		return err
 	}
 	if !o.DryRun && !a.splay(ctx, o.Splay) {
@@ -128,6 +129,7 @@ func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.L
 		Random:     a.random,
 		All:        o.All,
 		Max:        o.Max,
+		Only:       o.Only,
 		WarnAfter:  cfg.Retry.WarnAfter,
 		KeepFailed: cfg.Spool.KeepFailed,
 		HandIn:     a.handIn(cfg, store, log),
@@ -232,7 +234,7 @@ func (a *app) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) 
 		}
 		return a.ended(ctx, err)
 	}
-	if e := a.print(ctx, q, entries, listOptions{}); e != nil {
+	if _, e := a.print(ctx, q, entries, listOptions{}); e != nil {
 		return e
 	}
 	return a.ended(ctx, err)

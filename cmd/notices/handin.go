@@ -25,16 +25,14 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.Now,
 		Accept: func(ctx context.Context, l drop.Letter) (spool.Draft, *spool.Envelope, error) {
 			d, env, err := in.Draft(ctx, intake.Request{
-				ID:            l.ID,
-				QueuedAt:      l.QueuedAt,
-				Sender:        &l.Sender,
-				Recipients:    l.Recipients,
-				Ref:           l.Ref,
-				Expires:       l.Expires,
-				Notify:        l.Notify,
-				ReturnHeaders: l.ReturnHeaders,
-				EnvelopeID:    l.EnvelopeID,
-				Body:          l.Body,
+				ID:         l.ID,
+				QueuedAt:   l.QueuedAt,
+				Sender:     &l.Sender,
+				Recipients: l.Recipients,
+				Ref:        l.Ref,
+				Expires:    l.Expires,
+				Asked:      l.Asked,
+				Body:       l.Body,
 			})
 			if errors.As(err, new(*intake.Error)) {
 				err = fmt.Errorf("%w: %w", drop.ErrRefused, err)

@@ -4,6 +4,8 @@ import (
 	"context"
 	"fmt"
 	"os/signal"
+	"slices"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -53,15 +55,40 @@ func (a *app) sendmail(ctx context.Context, args []string) error {
 
 // flushOf is the flush that a -q stands for. A person types -q, or a script does when
 // the line is up again: everything is tried. -q30m came with -bd, and a cron job that
-// has it runs on: what is due. -qI and an id is that message, due or not.
+// has it runs on: what is due. -qI and an id is that message, due or not; -qR and -qS
+// are those to or from whom the text is found in.
 func flushOf(which string) flushOptions {
 	switch {
 	case len(which) > 1 && which[0] == 'I':
 		return flushOptions{IDs: []string{which[1:]}}
+	case len(which) > 1 && which[0] == 'R':
+		return flushOptions{All: true, Only: toWhom(which[1:])}
+	case len(which) > 1 && which[0] == 'S':
+		return flushOptions{All: true, Only: fromWhom(which[1:])}
 	case which != "" && which[0] >= '0' && which[0] <= '9':
 		return flushOptions{}
 	}
 	return flushOptions{All: true}
+}
+
+// toWhom: one who is still to be served has the text in his address.
+func toWhom(text string) func(*spool.Record) bool {
+	return func(r *spool.Record) bool {
+		return slices.ContainsFunc(r.Pending(), func(i int) bool { return hasText(r.Recipients[i].Address, text) })
+	}
+}
+
+// fromWhom: the sender, be it the one that goes out or the one that returns go to, has
+// the text in it; <> is the null sender.
+func fromWhom(text string) func(*spool.Record) bool {
+	return func(r *spool.Record) bool {
+		return hasText("<"+r.Envelope.Sender+">", text) || r.Envelope.ReturnTo != "" && hasText(r.Envelope.ReturnTo, text)
+	}
+}
+
+// hasText does not heed capitals: nobody knows how an address was written.
+func hasText(address, text string) bool {
+	return strings.Contains(strings.ToLower(address), strings.ToLower(text))
 }
 
 // mailq prints the queue as list does; how it begins when empty and ends when not is
@@ -76,10 +103,7 @@ func (a *app) mailq(ctx context.Context) error {
 			_, err := fmt.Fprintln(a.Stdout, "Mail queue is empty")
 			return err
 		}
-		if err := a.print(ctx, q, entries, listOptions{}); err != nil {
-			return err
-		}
-		octets, err := q.store.Usage(ctx)
+		octets, err := a.print(ctx, q, entries, listOptions{})
 		if err != nil {
 			return err
 		}

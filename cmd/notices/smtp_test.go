@@ -54,6 +54,7 @@ func serversOf(ts *testscript.TestScript) *smtpServers {
 //	-login USER:PASSWORD
 //	-clear             offers AUTH without TLS
 //	-tls, -implicit    STARTTLS, or TLS from the start; the CA is in ca.pem
+//	-dsn               offers DSN
 //	-down              closes it; the port refuses connections
 func smtpServer(ts *testscript.TestScript, _ bool, args []string) {
 	servers := serversOf(ts)
@@ -111,6 +112,8 @@ func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, 
 			login, password, _ := strings.Cut(args[i+1], ":")
 			o.Users = map[string]string{login: password}
 			i++
+		case "-dsn":
+			o.DSN = true
 		case "-clear":
 			o.ClearLogin = true
 		case "-tls", "-implicit":
@@ -195,7 +198,7 @@ func seen(ts *testscript.TestScript, name string, n int) int {
 }
 
 // received NAME writes what the server took: NAME/1.eml with LF line ends, and
-// NAME/1.env, the envelope. NAME/count is how many there are.
+// NAME/1.env, the envelope. NAME/count is how many there are, NAME/commands what it was sent.
 func received(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts, args[0])
 	dir := ts.MkAbs(args[0])
@@ -214,5 +217,6 @@ func received(ts *testscript.TestScript, _ bool, args []string) {
 		write(fmt.Sprintf("%d.env", i+1), envelope.String())
 		write(fmt.Sprintf("%d.eml", i+1), strings.ReplaceAll(string(m.Data), "\r\n", "\n"))
 	}
+	write("commands", strings.Join(s.Commands(), "\n")+"\n")
 	write("count", fmt.Sprintf("%d\n", len(messages)))
 }

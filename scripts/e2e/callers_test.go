@@ -93,15 +93,7 @@ var callers = map[string]caller{
 		sender: "bounce@example.org", to: []string{patron, "-weird@example.net"}, has: []string{"\n\n.\nText.\n"},
 	},
 	"Python smtplib over -bs": {
-		argv: python(`
-import smtplib, socket, subprocess
-ours, theirs = socket.socketpair()
-class Local(smtplib.SMTP):
-    def _get_socket(self, host, port, timeout):
-        return ours
-program = subprocess.Popen(["/usr/sbin/sendmail", "-bs"], stdin=theirs, stdout=theirs)
-theirs.close()
-s = Local("localhost")
+		argv: python(overBS + `
 for n in 1, 2:
     refused = s.sendmail("desk@example.org", ["patron@example.net", "bad@@example.net"],
         ("From: desk@example.org\nBcc: hidden@example.net\nSubject: %d\n\n.\n..\n\u00dcber\n" % n).encode("utf-8"))
@@ -111,6 +103,17 @@ s.quit()
 assert program.wait(20) == 0
 `),
 		sender: "desk@example.org", to: []string{patron}, has: []string{"\n\n.\n..\nÜber\n", "Subject: "}, count: 2,
+	},
+	"Python smtplib with DSN over -bs": {
+		argv: python(overBS + `
+s.ehlo()
+assert s.has_extn("dsn")
+s.sendmail("desk@example.org", ["patron@example.net"], "From: desk@example.org\nSubject: x\n\nText.\n",
+    mail_options=["RET=HDRS", "ENVID=run+2B7"], rcpt_options=["NOTIFY=FAILURE,DELAY"])
+s.quit()
+assert program.wait(20) == 0
+`),
+		sender: "desk@example.org", to: []string{patron}, has: []string{"\nText.\n"},
 	},
 	"a script, as fail2ban's": {
 		argv: shell(`printf '%s\n' 'Subject: [Fail2Ban] sshd' 'From: Fail2Ban <root>' 'To: root' '' 'Hi,' |
@@ -276,3 +279,15 @@ func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
 }
+
+// overBS has Python's smtplib talk to sendmail -bs.
+const overBS = `
+import smtplib, socket, subprocess
+ours, theirs = socket.socketpair()
+class Local(smtplib.SMTP):
+    def _get_socket(self, host, port, timeout):
+        return ours
+program = subprocess.Popen(["/usr/sbin/sendmail", "-bs"], stdin=theirs, stdout=theirs)
+theirs.close()
+s = Local("localhost")
+`

@@ -1,6 +1,7 @@
 // Package bounce writes the mail that tells a sender what became of a message: the
-// return of an undeliverable one, the warning that one is delayed, and the notice
-// that one is held because nobody knows whether it arrived. All three are delivery
+// return of an undeliverable one, the warning that one is delayed, the notice that one
+// is held because nobody knows whether it arrived, and for who asked to be told of
+// success the word that one was handed on. All of them are delivery
 // status notifications, RFC 3464, internationalised by RFC 6533, in three parts:
 // plain words for the librarian who sent it, fields for programs, and the original.
 //
@@ -27,6 +28,7 @@ const (
 	Failed  Kind = iota // given up for these recipients
 	Delayed             // not delivered yet, tried further until Report.Until
 	Held                // answers lost three times in a row: it may have arrived, a person decides
+	Relayed             // handed on to a server that does not report success
 )
 
 // Site is who reports.
@@ -159,6 +161,8 @@ func (c *composer) subject() string {
 		return "Delayed mail (it is still being sent)"
 	case Held:
 		return "Held mail (it may have arrived)"
+	case Relayed:
+		return "Sent mail (a mail server took it over)"
 	}
 	return "Undelivered mail returned to sender"
 }

@@ -18,6 +18,7 @@ func TestPeers(t *testing.T) {
 			"bounce\na@example.net user_unknown 550 5.1.1\nb@example.net over_quota 552 5.2.2\nc@example.net user_unknown 550 5.1.1\n<7@example.org>\n"},
 		{"expired", "permanent reader@example.net\n", "bounce\nreader@example.net domain_error 447 4.4.7\n<7@example.org>\n"},
 		{"delayed", "temporary reader@example.net\n", "no bounce\n<7@example.org>\n"},
+		{"relayed", "", "no bounce\n<7@example.org>\n"},
 		{"held", "temporary reader@example.net\n", "no bounce\n<7@example.org>\n"},
 		{"utf8-recipient", "", ""}, // neither knows RFC 6533; they must not choke
 	} {

@@ -85,6 +85,7 @@ var (
 	expired    = spool.Outcome{Class: spool.Failed, Scope: spool.ServerScope, Reason: spool.ReasonExpired,
 		Reply: spool.Reply{Server: "1", Host: "mail.example.org", Text: "cannot connect to mail.example.org:587: connection refused", At: queued.Add(100 * time.Hour)}}
 	greylisted = spool.Outcome{Class: spool.Deferred, Scope: spool.RecipientScope, Reply: reply(451, "4.7.1", "greylisted, try again later")}
+	takenOver  = spool.Outcome{Class: spool.Delivered, Scope: spool.MessageScope, Reason: spool.ReasonRelayed, Reply: reply(250, "2.0.0", "Ok: queued as 7F")}
 	noAnswer   = spool.Outcome{Class: spool.Uncertain, Scope: spool.MessageScope,
 		Reply: spool.Reply{Server: "1", Host: "mx.example.net", Text: "no answer after the message was sent", At: queued.Add(3 * time.Hour)}}
 )
@@ -108,6 +109,13 @@ var reports = map[string]func() Report{
 	},
 	"held": func() Report {
 		return about(Held, []string{"reader@example.net"}, []spool.Outcome{noAnswer}, nil)
+	},
+	"relayed": func() Report {
+		r := about(Relayed, []string{"reader@example.net", "b@example.net"}, []spool.Outcome{takenOver, takenOver}, func(e *spool.Envelope) {
+			e.Notify, e.EnvelopeID, e.Originals = "success", "run-7", []string{"rfc822;Reader+1@example.net", ""}
+		})
+		r.ID = "0AAAAAAAAAAAAAAA.r5"
+		return r
 	},
 	"utf8-recipient": func() Report {
 		return about(Failed, []string{"jürgen+x@bücher.example"}, []spool.Outcome{noSuchUser}, func(e *spool.Envelope) { e.UTF8 = true })
@@ -227,5 +235,24 @@ func TestWhatTheSenderAskedFor(t *testing.T) {
 	}
 	if strings.Contains(got, "bring it back") {
 		t.Error("the body comes back")
+	}
+}
+
+// TestOriginalRecipient: RFC 3461 section 6.3, what ORCPT said, in the alphabet that the
+// report has.
+func TestOriginalRecipient(t *testing.T) {
+	for original, want := range map[string]string{
+		"":                            "rfc822; reader@example.net",
+		"rfc822;Desk+1=a@example.net": "rfc822; Desk+1=a@example.net",
+		"utf-8;jürgen+x@bücher.org":   `utf-8; j\x{FC}rgen\x{2B}x@b\x{FC}cher.org`,
+		"utf-8;plain@example.net":     "rfc822; plain@example.net",
+		"x400;C=de; A=b":              "x400; C=de; A=b",
+	} {
+		got := compose(t, about(Failed, []string{"reader@example.net"}, []spool.Outcome{noSuchUser}, func(e *spool.Envelope) {
+			e.Originals = []string{original}
+		}))
+		if !strings.Contains(got, "\r\nOriginal-Recipient: "+want+"\r\n") || !strings.Contains(got, "\r\nFinal-Recipient: rfc822; reader@example.net\r\n") {
+			t.Errorf("%q: no %q in\n%s", original, want, got)
+		}
 	}
 }

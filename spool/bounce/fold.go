@@ -5,6 +5,8 @@ import (
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"notices/spool"
 )
 
 // ascii also says no to octets that are no UTF-8.
@@ -45,20 +47,13 @@ func escape(s string) string {
 	if ascii(s) {
 		return s
 	}
-	return escapeIf(s, func(r rune) bool { return r >= utf8.RuneSelf })
-}
-
-func escapeIf(s string, escaped func(rune) bool) string {
 	var b strings.Builder
 	for _, r := range s {
-		if !escaped(r) {
+		if r < utf8.RuneSelf {
 			b.WriteRune(r)
 			continue
 		}
 		b.WriteString(`\x{`)
-		if r < 0x10 {
-			b.WriteByte('0')
-		}
 		b.WriteString(strings.ToUpper(strconv.FormatInt(int64(r), 16)))
 		b.WriteByte('}')
 	}
@@ -67,11 +62,7 @@ func escapeIf(s string, escaped func(rune) bool) string {
 
 // xtext is the utf-8-addr-xtext of RFC 6533 section 3: an address of any script in
 // a part that is only ASCII.
-func xtext(address string) string {
-	return escapeIf(address, func(r rune) bool {
-		return r <= ' ' || r == '+' || r == '=' || r == '\\' || r >= 0x7f
-	})
-}
+func xtext(address string) string { return string(spool.AppendAddrXtext(nil, address)) }
 
 const (
 	lineWidth = 76  // where a line is folded, if there is a blank

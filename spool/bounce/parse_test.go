@@ -160,6 +160,7 @@ func TestActionsAndStatuses(t *testing.T) {
 		{Failed, expired, "failed", "4.4.7", "X-Notices; cannot connect to mail.example.org:587: connection refused"},
 		{Delayed, greylisted, "delayed", "4.7.1", "smtp; 451 4.7.1 greylisted, try again later"},
 		{Delayed, needsSendAs, "delayed", "4.7.60", "smtp; 550 5.7.60 not allowed"},
+		{Relayed, takenOver, "relayed", "2.0.0", "smtp; 250 2.0.0 Ok: queued as 7F"},
 		{Held, noAnswer, "delayed", "4.4.2", "X-Notices; no answer after the message was sent"},
 	} {
 		p := parse(t, compose(t, about(c.kind, []string{"a@example.net"}, []spool.Outcome{c.outcome}, nil)))
@@ -205,6 +206,21 @@ func TestLargeOriginal(t *testing.T) {
 		if size > maxWhole && (p.origType != "text/rfc822-headers" || p.orig != header+"\r\n") {
 			t.Errorf("%d octets come back as %s: %q", size, p.origType, p.orig)
 		}
+	}
+}
+
+// TestWhatNoServerTakes: an original that no server could take would keep its own
+// return from being sent.
+func TestWhatNoServerTakes(t *testing.T) {
+	signed := "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n--b--\r\n"
+	cannot := spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonCannot, Reply: reply(0, "", "the server does not offer 8BITMIME")}
+	r := about(Failed, []string{"ann@example.net"}, []spool.Outcome{cannot}, func(e *spool.Envelope) { e.EightBit = true })
+	r.Original = bodyOf(signed)
+	if eightBit, _ := r.Encoding(); eightBit {
+		t.Error("the return needs 8BITMIME, too")
+	}
+	if p := parse(t, compose(t, r)); p.origType != "text/rfc822-headers" {
+		t.Errorf("the original comes back as %s", p.origType)
 	}
 }
 

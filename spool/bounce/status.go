@@ -27,17 +27,14 @@ func (c *composer) statusPart() {
 	c.field("Arrival-Date", date(env.QueuedAt))
 	for _, i := range c.r.Recipients {
 		c.line()
-		c.recipient(&c.r.Record.Recipients[i])
+		c.recipient(&c.r.Record.Recipients[i], env.OriginalOf(i))
 	}
 	c.line()
 }
 
-func (c *composer) recipient(r *spool.Recipient) {
-	address := c.typed(r.Address)
-	c.field("Final-Recipient", address)
-	// Aliases are followed before a message is stored: what the envelope has is what was
-	// sent to.
-	c.field("Original-Recipient", address)
+func (c *composer) recipient(r *spool.Recipient, original string) {
+	c.field("Final-Recipient", c.typed(r.Address))
+	c.field("Original-Recipient", c.original(r.Address, original))
 	c.field("Action", c.action())
 	c.field("Status", status(c.r.Kind, r.Outcome))
 	reply := r.Outcome.Reply
@@ -69,6 +66,19 @@ func (c *composer) typed(address string) string {
 	return "utf-8; " + xtext(address)
 }
 
+// original is the address that the sender knows the recipient by. Aliases are followed
+// before a message is stored: if he gave none, what the envelope has is what was sent to.
+func (c *composer) original(address, original string) string {
+	kind, given, ok := strings.Cut(original, ";")
+	switch {
+	case !ok:
+		return c.typed(address)
+	case kind == "utf-8":
+		return c.typed(given)
+	}
+	return kind + "; " + given
+}
+
 // diagnosticType: only what a server said is SMTP; the rest is our description.
 func diagnosticType(r spool.Reply) string {
 	if r.Code != 0 {
@@ -78,8 +88,11 @@ func diagnosticType(r spool.Reply) string {
 }
 
 func (c *composer) action() string {
-	if c.r.Kind == Failed {
+	switch c.r.Kind {
+	case Failed:
 		return "failed"
+	case Relayed:
+		return "relayed"
 	}
 	return "delayed"
 }
@@ -95,8 +108,11 @@ func status(k Kind, o spool.Outcome) string {
 	if detail == "" {
 		detail = guessDetail(o)
 	}
-	if k == Failed {
+	switch k {
+	case Failed:
 		return "5." + detail
+	case Relayed:
+		return "2." + detail
 	}
 	return "4." + detail
 }

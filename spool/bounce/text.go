@@ -76,6 +76,8 @@ func (c *composer) opening() string {
 			"it is tried again by itself, you need not send it again. It has not reached:"
 	case Held:
 		return "It is not known whether your message below has arrived at:"
+	case Relayed:
+		return "You asked to be told when your message below is delivered. A mail server took it over for:"
 	}
 	return "Your message below could not be delivered, and is not tried any more, to:"
 }
@@ -114,6 +116,9 @@ func (c *composer) explain(o spool.Outcome) (why, do string) {
 				"that it took it. It may have arrived, even three times, or not at all. " +
 				"So as not to send it again and again, it is held.",
 			"ask the person whether it arrived. Then whoever looks after the mail system runs one of these:"
+	case Relayed:
+		return "That server does not report when it delivers mail: this is as far as the message was seen.",
+			"nothing. If it turns out that it cannot be delivered after all, you will be told, as for any other message."
 	}
 	why, do = explainFailure(o, c.r.Record)
 	if o.Reason == spool.ReasonExpired && mayHaveArrived(c.r.Record) {

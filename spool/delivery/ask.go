@@ -175,7 +175,7 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 	chunk := j.chunk(s.chunkSize())
 	res := p.m.line.Send(ctx, &smtpout.Transaction{
 		Sender: j.m.Sender, Recipients: j.addresses(chunk),
-		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8,
+		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8, Asked: j.wishes(chunk),
 	})
 	v := s.read(p, chunk, &res, retry)
 	if ctx.Err() != nil && v.landing > landedWell && v.pass != nil || v.landing == landedNowhere && ctx.Err() != nil {

@@ -66,6 +66,14 @@ func (j *job) addresses(chunk []int) []string {
 	return to
 }
 
+// wishes are what the sender asked to be told of a chunk.
+func (j *job) wishes(chunk []int) *spool.Asked {
+	if len(chunk) == len(j.m.Recipients) {
+		return j.m.Asked
+	}
+	return j.m.Asked.Pick(chunk)
+}
+
 // postpone defers everybody who is still open for a reason of our own.
 func (j *job) postpone(why spool.Reply) {
 	o := spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}

@@ -79,7 +79,7 @@ func taker(d durable.FS, store spool.Store, now time.Time, log io.Writer) *Taker
 func request(l Letter) intake.Request {
 	return intake.Request{
 		ID: l.ID, QueuedAt: l.QueuedAt, Sender: &l.Sender, Recipients: l.Recipients, Ref: l.Ref, Expires: l.Expires,
-		Notify: l.Notify, ReturnHeaders: l.ReturnHeaders, EnvelopeID: l.EnvelopeID, Body: l.Body,
+		Asked: l.Asked, Body: l.Body,
 	}
 }
 

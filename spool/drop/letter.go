@@ -8,7 +8,6 @@ import (
 	"hash/fnv"
 	"io"
 	"strconv"
-	"strings"
 
 	"notices/spool"
 	"notices/spool/internal/durable"
@@ -98,25 +97,11 @@ func (l *letter) check() error {
 		return errors.New("it expired before it was handed in")
 	case len(e.Recipients) == 0:
 		return errors.New("it has no recipient")
-	case e.Notify != "" && !validNotify(e.Notify):
-		return fmt.Errorf("it asks for reports of %.40q", e.Notify)
-	case len(e.EnvelopeID) > 100 || strings.ContainsFunc(e.EnvelopeID, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("its envelope id is %.40q", e.EnvelopeID)
+	}
+	if err := e.Asked.Check(len(e.Recipients)); err != nil {
+		return fmt.Errorf("what it asks to be told: %w", err)
 	}
 	return nil
-}
-
-// validNotify: RFC 3461 section 4.1; never stands alone.
-func validNotify(words string) bool {
-	if words == "never" {
-		return true
-	}
-	for word := range strings.SplitSeq(words, ",") {
-		if word != "failure" && word != "delay" && word != "success" {
-			return false
-		}
-	}
-	return true
 }
 
 // plain reports whether id is one of spool.NewID's: 16 signs, and no derived one, which

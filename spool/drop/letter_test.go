@@ -82,6 +82,10 @@ func TestForgedLetters(t *testing.T) {
 		"a return":                func(e *spool.Envelope) { e.Form = spool.Report },
 		"expires before its time": func(e *spool.Envelope) { e.ExpiresAt = e.QueuedAt },
 		"reports of its own":      func(e *spool.Envelope) { e.Notify = "never,failure" },
+		"reports of nobody":       func(e *spool.Envelope) { e.NotifyEach = []string{"never", "never"} },
+		"reports of one's own":    func(e *spool.Envelope) { e.NotifyEach = []string{"always"} },
+		"a command in an address": func(e *spool.Envelope) { e.Originals = []string{"rfc822;x@y\r\nDATA"} },
+		"an address without type": func(e *spool.Envelope) { e.Originals = []string{"x@y"} },
 		"a header in the id":      func(e *spool.Envelope) { e.EnvelopeID = "x\r\nBcc: y" },
 		"no recipient":            func(e *spool.Envelope) { e.Recipients = nil },
 	} {
@@ -110,6 +114,9 @@ func TestForgedLetters(t *testing.T) {
 func FuzzLetter(f *testing.F) {
 	f.Add(forged(envelope(f, nil), body))
 	f.Add(forged(envelope(f, func(e *spool.Envelope) { e.ReturnTo, e.ExpiresAt = "b@example.org", e.QueuedAt.Add(time.Hour) }), ""))
+	f.Add(forged(envelope(f, func(e *spool.Envelope) {
+		e.NotifyEach, e.Originals, e.EnvelopeID = []string{"success"}, []string{"utf-8;\u00fc@example.net"}, "run-7"
+	}), body))
 	f.Add(forged(`{"id":"1P018WH5G00273CT","queued_at":"9999-12-31T23:59:59Z","recipients":["\r\n"]}`, body))
 	f.Add(head(1<<62, 1<<19, 1))
 	f.Add([]byte(magic))
@@ -118,7 +125,7 @@ func FuzzLetter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !plain(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || len(text) > len(b)-headSize {
+		if !plain(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.Asked.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
 			t.Errorf("accepted: %+v", l.env)
 		}
 	})

@@ -28,6 +28,7 @@ func TestTheSameAsQueued(t *testing.T) {
 	}{
 		"as ever":      {site, intake.Request{}, notice},
 		"an own From":  {site, intake.Request{Sender: &sender, Ref: "4711", Expires: 3 * time.Hour}, "From: \"Ann, desk\" <ann@example.org>\n" + notice},
+		"RET=FULL":     {site, intake.Request{Asked: spool.Asked{Notify: "never", ReturnFull: true}}, notice},
 		"null sender":  {site, intake.Request{Sender: &null}, notice},
 		"long lines":   {site, intake.Request{Recipients: []string{"\xc3\xbc@example.net", "q@example.net"}}, long},
 		"rewrite_from": {intake.Site{Name: "Library", Address: "library@example.org", RewriteFrom: true}, intake.Request{Sender: &sender}, "From: Ann <ann@example.org>\nBcc: x@example.net\n" + notice},
@@ -41,13 +42,17 @@ func TestAllOfTheEnvelope(t *testing.T) {
 	sender := "ann@example.org"
 	rewriting := intake.Site{Name: "Library", Address: "library@example.org", RewriteFrom: true}
 	env := sameAsQueued(t, rewriting, intake.Request{
-		Sender: &sender, Ref: "4711", Expires: time.Hour, Notify: "failure,success", ReturnHeaders: true, EnvelopeID: "env-1",
+		Sender: &sender, Ref: "4711", Expires: time.Hour, Recipients: []string{"patron@example.net", "q@example.net"},
+		Asked: spool.Asked{
+			NotifyEach: []string{"never", "failure,success"}, Originals: []string{"", "rfc822;Q@example.net"}, ReturnHeaders: true, EnvelopeID: "env-1",
+		},
 	}, "Message-ID: <1@example.org>\nX: \xc3\xbc\n"+notice)
 	env.ID = "taken out by compare"
-	v := reflect.ValueOf(env)
-	for i := range v.NumField() {
-		if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Form") {
-			t.Errorf("%s: %v; if it is new, Letter must have it, and letter.check must look at it", name, v.Field(i))
+	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.Asked)} {
+		for i := range v.NumField() {
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Form" || name == "ReturnFull") {
+				t.Errorf("%s: %v; if it is new, Letter must have it, and letter.check must look at it", name, v.Field(i))
+			}
 		}
 	}
 }

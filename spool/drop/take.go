@@ -17,17 +17,14 @@ import (
 
 // Letter is a message as a user handed it in, for intake to check again.
 type Letter struct {
-	ID         spool.ID
-	Sender     string // the one that returns go to; empty: the null sender
-	Recipients []string
-	Ref        string
-	QueuedAt   time.Time
-	Expires    time.Duration // from QueuedAt; 0: [retry] give_up decides
-	// As in the envelope.
-	Notify        string
-	ReturnHeaders bool
-	EnvelopeID    string
-	Body          io.Reader
+	ID          spool.ID
+	Sender      string // the one that returns go to; empty: the null sender
+	Recipients  []string
+	Ref         string
+	QueuedAt    time.Time
+	Expires     time.Duration // from QueuedAt; 0: [retry] give_up decides
+	spool.Asked               // as in the envelope
+	Body        io.Reader
 }
 
 // Taker takes over what users handed in. It runs as the spool's user, or as root.
@@ -235,7 +232,7 @@ func (r *run) one(ctx context.Context, name string) error {
 func (r *run) letter(e *spool.Envelope, body io.Reader) Letter {
 	l := Letter{
 		ID: e.ID, Sender: e.Sender, Recipients: e.Recipients, Ref: e.Ref, QueuedAt: e.QueuedAt,
-		Notify: e.Notify, ReturnHeaders: e.ReturnHeaders, EnvelopeID: e.EnvelopeID, Body: body,
+		Asked: e.Asked, Body: body,
 	}
 	if e.ReturnTo != "" {
 		l.Sender = e.ReturnTo

@@ -84,6 +84,9 @@ func unwritable(err error) error {
 
 // serve makes one attempt of a message.
 func (e *engine) serve(ctx context.Context, entry spool.Entry) {
+	if e.passOver(entry) {
+		return
+	}
 	if j := e.claim(entry); j != nil {
 		j.err = j.run(ctx)
 		j.end()
@@ -92,6 +95,9 @@ func (e *engine) serve(ctx context.Context, entry spool.Entry) {
 
 // serveOwn is serve for a report that this run made.
 func (e *engine) serveOwn(ctx context.Context, entry spool.Entry) {
+	if e.passOver(entry) {
+		return
+	}
 	if j := e.claim(entry); j != nil {
 		j.own = true
 		j.err = j.run(ctx)
@@ -192,8 +198,12 @@ func (j *job) message() *spool.Message {
 		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: j.claim.Body(), Size: env.Size,
 		EightBit: env.EightBit, UTF8: env.UTF8, Begin: j.begin,
 	}
+	if !env.Asked.None() {
+		m.Asked = &env.Asked
+	}
 	j.to = j.rec.Pending()
 	if len(j.to) < len(env.Recipients) {
+		m.Asked = m.Asked.Pick(j.to)
 		m.Recipients = make([]string, len(j.to))
 		for k, i := range j.to {
 			m.Recipients[k] = env.Recipients[i]

@@ -27,6 +27,8 @@ func crashWorld(t *testing.T) *world {
 			return badSender
 		case report:
 			return delivered
+		case strings.HasPrefix(name, "rel"):
+			return handedOn
 		case name == "unc":
 			return noAnswer
 		case name == "exp", (name == "warn" || r == "late@example.net") && w.now().Before(ready):
@@ -37,6 +39,8 @@ func crashWorld(t *testing.T) *world {
 		return delivered
 	}
 	w.put("ok", nil, "a@example.net", "b@example.net")
+	w.put("rel", asks("success"))
+	w.put("rel2", asks("success,failure"), "good@example.net", "late@example.net")
 	w.put("bad", nil)
 	w.put("part", nil, "good@example.net", "bad@example.net", "late@example.net")
 	w.put("null", nullSender)
@@ -72,11 +76,18 @@ func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut
 			about[id[:i+1]] = append(about[id[:i+1]], id)
 		}
 	}
-	for _, to := range []string{"ok a", "ok b", "part good", "part late", "warn reader"} {
+	for _, to := range []string{"ok a", "ok b", "part good", "part late", "warn reader", "rel reader", "rel2 good", "rel2 late"} {
 		if w.mail.accepted[to+"@example.net"] == 0 {
 			t.Errorf("%s was never delivered", to)
 		}
 	}
+	for to, n := range handedOnTo(w) {
+		if n != 1 {
+			t.Errorf("%d reports that %s was handed on", n, to)
+		}
+	}
+	delete(about, "rel.")
+	delete(about, "rel2.")
 	for _, one := range []string{"bad-", "part-", "exp-", "nsr-", "warn.", "unc."} {
 		ids := about[one]
 		if one == "warn." && w.slow && len(ids) == 0 {
@@ -90,6 +101,25 @@ func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut
 	if len(about) != 0 {
 		t.Errorf("unexpected reports: %v", about)
 	}
+}
+
+// handedOnTo counts the reports that say of a recipient that he was handed on. One that is
+// sent again after a power cut counts once; and what went out again because a process died
+// over it is told of once, for of the first time nothing was written.
+func handedOnTo(w *world) map[string]int {
+	told := map[string]int{"rel reader": 0, "rel2 good": 0, "rel2 late": 0}
+	for id, body := range w.mail.bodies {
+		name, _, report := strings.Cut(string(id), ".")
+		if !report || !strings.Contains(body, "Action: relayed") {
+			continue
+		}
+		for to := range told {
+			if of, who, _ := strings.Cut(to, " "); of == name && strings.Contains(body, "Final-Recipient: rfc822; "+who+"@") {
+				told[to]++
+			}
+		}
+	}
+	return told
 }
 
 // settleDown runs flushes like cron until all is done.
@@ -173,11 +203,16 @@ func TestCrashAgainAndAgain(t *testing.T) {
 // storedButNotSaid leaves a message whose return is stored while its record does not
 // say so: the moment between two writes.
 func storedButNotSaid(t *testing.T) *world {
+	return diesBefore(t, spool.Returned, noSuchUser, nil)
+}
+
+// diesBefore leaves a message whose report is stored, but not the event that says so.
+func diesBefore(t *testing.T, event spool.Kind, answer spool.Outcome, change func(*spool.Envelope)) *world {
 	w := newWorld(t)
-	w.mail.always(noSuchUser)
-	w.put("A", nil)
+	w.mail.always(answer)
+	w.put("A", change)
 	w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 1, Die: true,
-		Match: func(c storetest.Call) bool { return c.Kind == spool.Returned }})
+		Match: func(c storetest.Call) bool { return c.Kind == event }})
 	Run(t.Context(), w.o)
 	w.mem = w.mem.Crash()
 	w.o.Store = w.mem
@@ -212,18 +247,18 @@ func TestReturnAskedForByID(t *testing.T) {
 
 func TestOriginOf(t *testing.T) {
 	for id, want := range map[spool.ID]origin{
-		"A-1": {"A", '-', 1}, "A.w": {"A", 'w', 0}, "A.h12": {"A", 'h', 12}, "A-3.p": {"A-3", 'p', 0},
+		"A-1": {"A", '-', 1}, "A.w": {"A", 'w', 0}, "A.h12": {"A", 'h', 12}, "A-3.p": {"A-3", 'p', 0}, "A.r2": {"A", 'r', 2},
 	} {
 		if got, ok := originOf(id); !ok || got != want {
 			t.Errorf("%s: %+v, %v", id, got, ok)
 		}
 	}
-	for _, id := range []spool.ID{"A", "A-", "A-x", "A.", "A.x", "A.h", "A.h0", "A.hx", "A.wx", "A-0", "", "-1", ".w", "A-w"} {
+	for _, id := range []spool.ID{"A", "A-", "A-x", "A.", "A.x", "A.h", "A.h0", "A.hx", "A.wx", "A.r", "A.r0", "A-0", "", "-1", ".w", "A-w"} {
 		if got, ok := originOf(id); ok {
 			t.Errorf("%q is taken for a report: %+v", id, got)
 		}
 	}
-	for _, id := range []spool.ID{warningID("A"), heldNoticeID("A", 3), plainID("A"), spool.ID("A").Return(2)} {
+	for _, id := range []spool.ID{warningID("A"), heldNoticeID("A", 3), relayedID("A", 3), plainID("A"), spool.ID("A").Return(2)} {
 		if o, ok := originOf(id); !ok || o.id != "A" || !id.Valid() {
 			t.Errorf("%s: %+v, %v", id, o, ok)
 		}

@@ -16,6 +16,7 @@ import (
 //	ID-N    the return for attempt N (spool.ID.Return)
 //	ID.w    the warning that ID is delayed; told once
 //	ID.hN   the notice that ID is held since attempt N
+//	ID.rN   the report on those whom attempt N handed on, for -N success
 //	ID.p    the report ID once more, from the site's address
 //
 // But it may have been stored, sent and removed before the crash. Therefore no report
@@ -26,6 +27,7 @@ const (
 	relReturn = '-'
 	relWarn   = 'w'
 	relHold   = 'h'
+	relRelay  = 'r'
 	relPlain  = 'p'
 )
 
@@ -39,6 +41,7 @@ type origin struct {
 func warningID(id spool.ID) spool.ID           { return id + ".w" }
 func plainID(id spool.ID) spool.ID             { return id + ".p" }
 func heldNoticeID(id spool.ID, n int) spool.ID { return id + ".h" + spool.ID(strconv.Itoa(n)) }
+func relayedID(id spool.ID, n int) spool.ID    { return id + ".r" + spool.ID(strconv.Itoa(n)) }
 
 // originOf takes a derived id apart.
 func originOf(id spool.ID) (origin, bool) {
@@ -55,7 +58,7 @@ func originOf(id spool.ID) (origin, bool) {
 	switch o.relation {
 	case relWarn, relPlain:
 		return o, rest == ""
-	case relHold:
+	case relHold, relRelay:
 		n, err := strconv.Atoi(rest)
 		o.n = n
 		return o, err == nil && n > 0
@@ -70,6 +73,8 @@ func (o origin) told(r *spool.Record) bool {
 		return r.ReturnedIn >= o.n
 	case relWarn:
 		return r.Warned
+	case relRelay:
+		return r.RelayToldIn >= o.n
 	case relHold:
 		return slices.ContainsFunc(r.Events, func(e spool.Event) bool { return e.Kind == spool.Hold && e.N >= o.n })
 	}
@@ -100,6 +105,9 @@ func (e *engine) sendReports(ctx context.Context, reports []spool.Entry) {
 		return
 	}
 	e.round(ctx, pileOf(reports), func(ctx context.Context, report spool.Entry) {
+		if e.passOver(report) {
+			return
+		}
 		o, _ := originOf(report.ID)
 		if entry := about[o.id]; entry.ID == "" || e.finishOrigin(o, entry) {
 			e.serve(ctx, report)

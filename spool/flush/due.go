@@ -54,6 +54,7 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.narrow(ctx, f)
 	e.arrange(f)
 	return f, nil
 }
@@ -61,11 +62,26 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 // addDue takes the n-th message that is due. Of more than Max, Max are kept, any with
 // the same chance (reservoir sampling: Knuth, TAOCP 3.4.2, algorithm R).
 func (e *engine) addDue(f *found, entry spool.Entry, n int) {
-	if e.Max <= 0 || n <= e.Max {
+	if e.Max <= 0 || n <= e.Max || e.Only != nil {
 		f.messages.add(entry)
 	} else if k := e.Random(int64(n)); k < int64(e.Max) {
 		*f.messages.at(int(k)) = entry
 	}
+}
+
+// narrow keeps what Only holds for. What cannot be looked at stays: who claims it says why.
+func (e *engine) narrow(ctx context.Context, f *found) {
+	if e.Only == nil {
+		return
+	}
+	f.messages.take(func(entry *spool.Entry) bool {
+		rec, body, err := e.store.Look(ctx, *entry)
+		if err != nil {
+			return errors.Is(err, spool.ErrGone)
+		}
+		body.Close()
+		return !e.Only(rec)
+	})
 }
 
 // addWanted takes a message that was asked for, unless a person holds it.

@@ -11,8 +11,11 @@
 //	Result     somebody got it               synced with others: a duplicate
 //	Result     somebody failed               synced: then the return is stored durably,
 //	Returned   the return is stored          synced: only now may the message go
+//	Result     somebody got it, and success  synced: then a report on that is stored
+//	           is ours to report             durably,
+//	Relayed    that report is stored         synced: only now may the message go
 //
-// Reports (returns, warnings) are stored under ids derived from their message's, so
+// Reports (returns, warnings, what -N success asked for) are stored under ids derived from their message's, so
 // that one stored again after a crash is stored once, and none is sent while its
 // message, if still there, does not say that it was stored; derived.go has the ids.
 //
@@ -75,6 +78,9 @@ type Options struct {
 	All bool       // everything not held, not only what is due
 	IDs []spool.ID // these, due or not
 	Max int        // at most so many; 0: all
+	// Only, of what All and the schedule choose, are those that it holds for; nil: all of
+	// them. Each message is looked at.
+	Only func(*spool.Record) bool
 
 	WarnAfter  time.Duration // [retry] warn_after; 0: never
 	KeepFailed time.Duration // [spool] keep_failed; 0: for ever
@@ -88,7 +94,8 @@ type engine struct {
 
 	down      atomic.Pointer[outage] // set: every server is paused, the rest is postponed
 	postponed atomic.Int64
-	cut       atomic.Bool // the run ended before its work did
+	spent     atomic.Pointer[spent] // set: the rest waits for another day
+	cut       atomic.Bool           // the run ended before its work did
 
 	mu      sync.Mutex
 	tally   spool.Tally

@@ -23,13 +23,14 @@ func HoldUntil(env *spool.Envelope) time.Time {
 func (j *job) hold() error {
 	n := j.rec.Attempts
 	var made []spool.Entry
-	if to := j.rec.Envelope.ReturnAddress(); to != "" {
+	about := j.wanting(spool.OnFailure, j.uncertain())
+	if to := j.rec.Envelope.ReturnAddress(); to != "" && len(about) > 0 {
 		var err error
 		id := heldNoticeID(j.id(), n)
-		if made, err = j.compose(bounce.Report{ID: id, Kind: bounce.Held, Recipients: j.uncertain()}); err != nil {
+		if made, err = j.compose(bounce.Report{ID: id, Kind: bounce.Held, Recipients: about}); err != nil {
 			return err
 		}
-		j.Log.Returned(j.id(), id, to, len(j.uncertain()))
+		j.Log.Returned(j.id(), id, to, len(about))
 	}
 	why := "three times in a row no answer came after it was sent: it may have arrived; notices release " + string(j.id()) + " sends it again"
 	e := spool.Event{Kind: spool.Hold, At: j.now(), N: n, Next: HoldUntil(&j.rec.Envelope), Note: why}

@@ -43,28 +43,21 @@ func (j *job) postpone(o *outage) error {
 	return j.append(spool.Event{Kind: spool.Postpone, At: now, Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
 }
 
-// limit leaves a message that a limit put off as it is: due. But --expires counts.
+// limit leaves a message that a limit put off as it is. But --expires counts.
 func (j *job) limit(d spool.Delivery) error {
 	now := j.now()
 	o := spool.Outcome{Class: spool.Deferred, Reply: spool.Reply{Text: "a limit is used up"}}
 	if len(d.Outcomes) > 0 {
 		o = d.Outcomes[0]
 	}
+	j.spend(d, o.Reply.Text)
 	if over, _ := j.timeOver(now, true); over {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(tidy(o, now)) })
 	}
-	j.putOff(o)
-	return nil
-}
-
-// putOff counts the message as one that waits for a limit.
-func (j *job) putOff(o spool.Outcome) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	if j.limited == nil {
-		j.limited = map[string]int{}
+	if j.due() { // else it was asked for before its time
+		j.putOff(o.Reply.Text)
 	}
-	j.limited[o.Reply.Text]++
+	return nil
 }
 
 // untried takes back the next send that an attempt began with, because it came to

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -12,7 +13,8 @@ import (
 )
 
 // canTell: there is somebody to tell of what failed in attempt n. Of a report that
-// is nobody, but one refused for its null sender goes out once more.
+// is nobody, but one refused for its null sender goes out once more. That he wants to
+// hear of it is seen to in Record.UnreturnedIn.
 func (j *job) canTell(n int) bool {
 	env := &j.rec.Envelope
 	if env.Form != spool.Report {
@@ -36,7 +38,7 @@ func (j *job) tell(n int) error {
 	if j.rec.Envelope.Form == spool.Report {
 		return j.resend(n)
 	}
-	failed := j.rec.FailedIn(n)
+	failed := j.wanting(spool.OnFailure, j.rec.FailedIn(n))
 	id := j.id().Return(n)
 	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Failed, Recipients: failed})
 	if err == nil {
@@ -49,6 +51,32 @@ func (j *job) tell(n int) error {
 	j.addMade(stored)
 	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(failed))
 	return nil
+}
+
+// tellRelayed stores the report on those whom attempt n handed on to a server that
+// reports no success, then says so in the record.
+func (j *job) tellRelayed(n int) error {
+	id, to := relayedID(j.id(), n), j.rec.RelayedIn(n)
+	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Relayed, Recipients: to})
+	if err == nil {
+		err = j.append(spool.Event{Kind: spool.Relayed, At: j.now(), N: n}, spool.Now)
+	}
+	if err != nil {
+		return err
+	}
+	j.sent = !j.pending()
+	j.addMade(stored)
+	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(to))
+	return nil
+}
+
+// wanting keeps those recipients of whom the sender wants to be told when that happens.
+func (j *job) wanting(word string, to []int) []int {
+	env := &j.rec.Envelope
+	if env.Asked.None() {
+		return to
+	}
+	return slices.DeleteFunc(to, func(i int) bool { return !env.Wants(word, i) })
 }
 
 // resend stores a report once more, from the site's address.
@@ -74,11 +102,14 @@ func (j *job) resend(n int) error {
 // warn tells the sender once that the message is late.
 func (j *job) warn(failedAt time.Time) error {
 	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.rec.QueuedAt) < j.WarnAfter ||
-		j.rec.Envelope.ReturnAddress() == "" || !j.rec.Envelope.Wants("delay") {
+		j.rec.Envelope.ReturnAddress() == "" {
 		return nil
 	}
 	id := warningID(j.id())
-	pending := j.rec.Pending()
+	pending := j.wanting(spool.OnDelay, j.rec.Pending())
+	if len(pending) == 0 {
+		return nil
+	}
 	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Delayed, Recipients: pending, Until: j.until()})
 	if err == nil {
 		err = j.append(spool.Event{Kind: spool.Warned, At: j.now()}, spool.Soon)
@@ -131,5 +162,5 @@ func (j *job) put(env spool.Envelope, write func(io.Writer) error) ([]spool.Entr
 	if err != nil {
 		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
 	}
-	return []spool.Entry{{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued}}, nil
+	return []spool.Entry{{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}}, nil
 }

@@ -82,10 +82,16 @@ func TestEachFailureHasItsReturn(t *testing.T) {
 	w.pass(time.Hour)
 	w.wants(0, 0, 1, 0)
 	w.empty()
-	for id, in := range map[spool.ID]string{"A-1": "a@", "A-2": "c@", "A-3": "b@"} {
+	w.about(map[spool.ID]string{"A-1": "a@", "A-2": "c@", "A-3": "b@"})
+}
+
+// about: each of these reports is about one recipient, the one whose address begins so.
+func (w *world) about(reports map[spool.ID]string) {
+	w.t.Helper()
+	for id, to := range reports {
 		body := w.mail.bodies[id]
-		if n := strings.Count(body, "Final-Recipient:"); n != 1 || !strings.Contains(body, "Final-Recipient: rfc822; "+in) {
-			t.Errorf("%s is not about %s:\n%s", id, in, body)
+		if n := strings.Count(body, "Final-Recipient:"); n != 1 || !strings.Contains(body, "Final-Recipient: rfc822; "+to) {
+			w.t.Errorf("%s is not about %s:\n%s", id, to, body)
 		}
 	}
 }

@@ -14,14 +14,14 @@ const maxUncertain = 3
 // settle turns what an attempt brought into events, and does what they ask for.
 func (j *job) settle(ctx context.Context, d spool.Delivery) error {
 	now := j.now()
-	if j.allDelivered(d.Outcomes) && j.rec.UnreturnedIn() == 0 {
-		j.sent = true
+	j.sent = j.allDelivered(d.Outcomes) // what is told below counts before it
+	if j.sent && !j.rec.Unreturned() && !relayed(d.Outcomes) {
 		j.logDelivered(d.Outcomes)
 		return unwritable(j.claim.Remove(spool.Soon))
 	}
 	f := j.fold(ctx, now, d)
 	if f.off != nil {
-		j.putOff(*f.off)
+		j.putOff(f.off.Reply.Text)
 	}
 	if f.off != nil && len(f.event.Results) == 0 {
 		return j.untried(f.off.Reply.Text)
@@ -50,6 +50,16 @@ func (j *job) allDelivered(outcomes []spool.Outcome) bool {
 	return true
 }
 
+// relayed reports whether the sender may have to be told how far a recipient's message was seen.
+func relayed(outcomes []spool.Outcome) bool {
+	for i := range outcomes {
+		if outcomes[i].Reason == spool.ReasonRelayed {
+			return true
+		}
+	}
+	return false
+}
+
 // folded is a Result in the making.
 type folded struct {
 	event       spool.Event
@@ -57,6 +67,7 @@ type folded struct {
 	over, grace bool                  // what timeOver said
 
 	delivered, failed, uncertain bool
+	relayed                      bool           // somebody, and the sender may have to be told
 	left                         bool           // somebody is still to be served
 	off                          *spool.Outcome // a limit put somebody off, and is not counted
 }
@@ -104,7 +115,7 @@ func (j *job) long(now time.Time) time.Time {
 func (f *folded) add(o spool.Outcome, recipient int) {
 	switch o.Class {
 	case spool.Delivered:
-		f.delivered = true
+		f.delivered, f.relayed = true, f.relayed || o.Reason == spool.ReasonRelayed
 	case spool.Failed:
 		f.failed = true
 	default:
@@ -143,7 +154,7 @@ func (f *folded) answer(o spool.Outcome, recipients ...int) {
 // about must not be lost once the report is stored. uncertain: so many in a row before.
 func (f *folded) durability(uncertain int) spool.Durability {
 	switch {
-	case f.failed, f.uncertain && uncertain+1 >= maxUncertain:
+	case f.failed, f.relayed, f.uncertain && uncertain+1 >= maxUncertain:
 		return spool.Now
 	case f.delivered, f.uncertain:
 		return spool.Soon
@@ -193,6 +204,11 @@ func (j *job) conclude() (over bool, err error) {
 			return false, err
 		}
 	}
+	for n := j.rec.UntoldIn(); n != 0; n = j.rec.UntoldIn() {
+		if err := j.tellRelayed(n); err != nil {
+			return false, err
+		}
+	}
 	if !j.pending() {
 		return true, j.leave()
 	}
@@ -215,12 +231,15 @@ func (j *job) pending() bool {
 // was to be told is told; where there was nobody to tell, a person finds it in
 // failed/.
 func (j *job) leave() error {
-	if j.rec.UnreturnedIn() == 0 {
+	if !j.rec.Unreturned() {
 		return unwritable(j.claim.Remove(spool.Soon))
 	}
 	why := "undeliverable, and there is no sender to return it to"
-	if j.rec.Envelope.Form != spool.Ordinary {
+	switch {
+	case j.rec.Envelope.Form != spool.Ordinary:
 		why = "a report that cannot be delivered"
+	case j.rec.Envelope.ReturnAddress() != "":
+		why = "undeliverable, and its sender does not want it returned"
 	}
 	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.now(), Note: why}); err != nil {
 		return unwritable(err)

@@ -19,11 +19,17 @@ func (j *job) arguments() error {
 	if err := j.sender(); err != nil {
 		return err
 	}
-	for _, arg := range j.r.Recipients {
+	if err := j.r.Asked.Check(len(j.r.Recipients)); err != nil {
+		return badUsage("%s", err)
+	}
+	j.to.each = len(j.r.Asked.NotifyEach)+len(j.r.Asked.Originals) > 0
+	for i, arg := range j.r.Recipients {
+		j.to.wish = wish{j.r.Asked.NotifyOf(i), j.r.Asked.OriginalOf(i)}
 		if err := j.recipient(arg); err != nil {
 			return err
 		}
 	}
+	j.to.wish = wish{}
 	if hasControl(j.r.FullName) || !utf8.ValidString(j.r.FullName) {
 		return badUsage("the full name %s has a character that a header must not have", quote(j.r.FullName))
 	}
@@ -31,7 +37,7 @@ func (j *job) arguments() error {
 		return badUsage("the reference %s is not one line of text of at most %d octets", quote(j.r.Ref), maxRef)
 	}
 	j.env.Ref = j.r.Ref
-	j.env.Notify, j.env.ReturnHeaders, j.env.EnvelopeID = j.r.Notify, j.r.ReturnHeaders, j.r.EnvelopeID
+	j.env.Asked = j.r.Asked
 	if j.r.Expires < 0 {
 		return badUsage("the message would have expired before it is queued: %s", j.r.Expires)
 	}

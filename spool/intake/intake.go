@@ -60,10 +60,9 @@ type Request struct {
 	Lenient bool
 	// FullName is for a From that is added (sendmail -F); empty: the site's name.
 	FullName string
-	// As in the envelope (sendmail -N, -R, -V).
-	Notify        string
-	ReturnHeaders bool
-	EnvelopeID    string
+	// Asked is what the sender asked to be told (sendmail -N, -R, -V; SMTP). Its lists are
+	// for Recipients, one by one; who is found in their place gets what they have.
+	Asked spool.Asked
 
 	// ID and QueuedAt are those of a message that was taken in before, elsewhere, and
 	// comes through once more (package drop); empty: it is new. Such a message must be

@@ -13,7 +13,14 @@ type recipients struct {
 	list []string
 	seen map[string]struct{}
 	utf8 bool // one has octets over 127
+
+	each   bool   // what is to be told is not the same for all
+	wish   wish   // of the one that is being added
+	wishes []wish // with each: of those in the list
 }
+
+// wish is what a sender asked to be told of one recipient, as in spool.Asked.
+type wish struct{ notify, original string }
 
 func (r *recipients) add(address string) {
 	key := canonical(address)
@@ -25,18 +32,36 @@ func (r *recipients) add(address string) {
 	}
 	r.seen[key] = struct{}{}
 	r.list = append(r.list, address)
+	if r.each {
+		r.wishes = append(r.wishes, r.wish)
+	}
 	r.utf8 = r.utf8 || recode.EightBit([]byte(address))
+}
+
+// ask notes what is to be told of each recipient.
+func (r *recipients) ask(a *spool.Asked) {
+	if !r.each {
+		return
+	}
+	var notify, originals []string
+	for _, w := range r.wishes {
+		notify, originals = append(notify, w.notify), append(originals, w.original)
+	}
+	a.SetEach(notify, originals)
 }
 
 // recipientsOf takes the recipients from the header, if they are to come from there.
 func (j *job) recipientsOf(h *header) error {
 	if len(j.to.list) == 0 || j.r.FromHeader {
 		given := j.to
-		j.to = recipients{}
+		j.to = recipients{each: given.each}
 		if err := j.headerRecipients(h); err != nil {
 			return err
 		}
-		for _, address := range given.list {
+		for i, address := range given.list {
+			if given.each {
+				j.to.wish = given.wishes[i]
+			}
 			j.to.add(address)
 		}
 	}
@@ -44,6 +69,7 @@ func (j *job) recipientsOf(h *header) error {
 		return badMessage("the message has no recipient: name one as an argument, or in a To, Cc or Bcc field")
 	}
 	j.env.Recipients = j.to.list
+	j.to.ask(&j.env.Asked)
 	return nil
 }
 

@@ -1,9 +1,13 @@
 package intake
 
 import (
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"notices/spool"
 )
 
 // sendmail is a request as callers of sendmail make it.
@@ -63,7 +67,7 @@ func TestArgumentsOfSendmail(t *testing.T) {
 // TestWhatTheSenderAskedFor is in the envelope.
 func TestWhatTheSenderAskedFor(t *testing.T) {
 	r := sendmail(nil, "x", "a@example.net")
-	r.Notify, r.ReturnHeaders, r.EnvelopeID = "never", true, "run-7"
+	r.Asked = spool.Asked{Notify: "never", ReturnHeaders: true, EnvelopeID: "run-7"}
 	if q := newDesk(site).must(t, r); q.Notify != "never" || !q.ReturnHeaders || q.EnvelopeID != "run-7" {
 		t.Errorf("%+v", q.Envelope)
 	}
@@ -85,4 +89,44 @@ func TestCheckEnvelope(t *testing.T) {
 		}
 	}
 	d.empty(t)
+}
+
+// TestAskedOfEach: what was asked for a recipient holds for whom it leads to, whatever
+// stands for it and wherever else it is named.
+func TestAskedOfEach(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	if err := os.WriteFile(path, []byte("root: admin@example.net, second@example.net\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	d := newDesk(site)
+	d.Aliases = path
+	r := sendmail(nil, "To: head@example.net, a@example.net\n\ntext\n", "root", "c@example.net", "second@example.net", "b@example.net")
+	r.FromHeader = true
+	r.Asked = spool.Asked{
+		NotifyEach: []string{"never", "success", "delay", ""},
+		Originals:  []string{"rfc822;root@desk", "", "", ""}, EnvelopeID: "run-7",
+	}
+	q := d.must(t, r)
+	got := map[string]string{}
+	for i, to := range q.Recipients {
+		got[to] = q.NotifyOf(i) + " " + q.OriginalOf(i)
+	}
+	want := map[string]string{
+		"head@example.net": " ", "a@example.net": " ", // the header's
+		"admin@example.net": "never rfc822;root@desk", "second@example.net": "never rfc822;root@desk",
+		"b@example.net": " ", "c@example.net": "success ",
+	}
+	for to, asked := range want {
+		if got[to] != asked {
+			t.Errorf("%s: %q, want %q", to, got[to], asked)
+		}
+	}
+	if q.EnvelopeID != "run-7" || q.Asked.Check(len(q.Recipients)) != nil {
+		t.Errorf("%+v", q.Asked)
+	}
+	r = plain("text\n")
+	r.Asked.NotifyEach = []string{"never", "never"}
+	if e := newDesk(site).refused(t, r); e.Kind != BadUsage {
+		t.Errorf("two words for one recipient: %v", e)
+	}
 }

@@ -44,6 +44,8 @@ func (t *test) ports(ctx context.Context) string {
 		}
 	}
 	switch {
+	case t.connected && better == 0:
+		return fmt.Sprintf("But no other of %s answers at %s.", list(words(smtpPorts, t.server.Port)), t.server.Host)
 	case len(yes) == 0:
 		return fmt.Sprintf("But none of %s answers at %s: is the name right, and does a firewall let this machine out?", list(no), t.server.Host)
 	case better == 0:

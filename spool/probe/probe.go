@@ -42,6 +42,8 @@ type test struct {
 	Options
 	server  smtpout.Server
 	answers knock
+	// connected: a connection was made, whatever came of it.
+	connected bool
 }
 
 // Run tests s. It prints as it goes along and keeps the result, good or bad.
@@ -103,7 +105,7 @@ func (t *test) send(ctx context.Context) (spool.Outcome, error) {
 
 // remember keeps the result for good: a power cut must not take it.
 func (t *test) remember(ctx context.Context, o spool.Outcome) error {
-	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String()}
+	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
 		func(old *spool.TestResult) error { *old = r; return nil })
 	if err == nil && r.OK {

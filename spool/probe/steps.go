@@ -20,6 +20,12 @@ func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, 
 // step is smtpout's word on what it does, told to a person.
 func (t *test) step(s smtpout.Step) {
 	word, good := words(s, t.server.Login)
+	switch {
+	case s.Stage == smtpout.StageConnect && s.Err == nil:
+		t.connected = true
+	case s.Stage == smtpout.StageSecret && t.server.Tokens != nil:
+		word = "sign-in" // an account has no password
+	}
 	var unverified *tls.CertificateVerificationError
 	switch {
 	case s.TLS != nil:

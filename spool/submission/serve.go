@@ -34,6 +34,7 @@ func Serve(ctx context.Context, conn net.Conn, o Options) {
 	srv.MaxRecipients = o.MaxRecipients
 	srv.MaxLineLength = 0 // wire has one for commands
 	srv.EnableSMTPUTF8 = true
+	srv.EnableDSN = true
 	srv.ErrorLog = log.New(io.Discard, "", 0) // a peer that is gone is no news
 	if o.Intake.MaxSize > 0 {
 		// go-smtp refuses what reaches its limit, intake what exceeds it.

@@ -23,10 +23,11 @@ type session struct {
 	given      bool // there was a MAIL
 	sender     string
 	recipients []string
+	asked      spool.Asked // with both lists as long as recipients
 }
 
 // Reset is RSET's, and comes after each message.
-func (s *session) Reset() { s.given, s.sender, s.recipients = false, "", nil }
+func (s *session) Reset() { s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.Asked{} }
 
 // Logout comes when the conversation is over.
 func (s *session) Logout() error { return nil }
@@ -36,32 +37,67 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.given {
 		return &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "one MAIL a message; RSET begins anew"}
 	}
-	if limit := s.o.Intake.MaxSize; limit > 0 && o != nil && o.Size > limit {
+	if o == nil {
+		o = &smtp.MailOptions{}
+	}
+	if limit := s.o.Intake.MaxSize; limit > 0 && o.Size > limit {
 		return tooLarge(limit)
+	}
+	if err := spool.CheckEnvelopeID(o.EnvelopeID); err != nil {
+		return badParameter(err)
 	}
 	from = s.address(from)
 	if err := s.o.Intake.CheckEnvelope(s.request(from)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 7})
 	}
 	s.given, s.sender = true, from
+	s.asked = spool.Asked{
+		EnvelopeID: o.EnvelopeID, ReturnHeaders: o.Return == smtp.DSNReturnHeaders, ReturnFull: o.Return == smtp.DSNReturnFull,
+	}
 	return nil
 }
 
 // Rcpt takes one recipient.
-func (s *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	to = s.address(to)
 	if err := s.o.Intake.CheckEnvelope(s.request("", to)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 3})
 	}
+	notify, original := wishes(o)
+	if original != "" {
+		if err := spool.CheckOriginal(original); err != nil {
+			return badParameter(err)
+		}
+	}
 	s.recipients = append(s.recipients, to)
+	s.asked.NotifyEach, s.asked.Originals = append(s.asked.NotifyEach, notify), append(s.asked.Originals, original)
 	return nil
+}
+
+// wishes are NOTIFY and ORCPT as spool.Asked has them.
+func wishes(o *smtp.RcptOptions) (notify, original string) {
+	if o == nil {
+		return "", ""
+	}
+	words := make([]string, len(o.Notify))
+	for i, word := range o.Notify {
+		words[i] = strings.ToLower(string(word))
+	}
+	if o.OriginalRecipient != "" {
+		original = strings.ToLower(string(o.OriginalRecipientType)) + ";" + o.OriginalRecipient
+	}
+	return strings.Join(words, ","), original
+}
+
+func badParameter(err error) error {
+	return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: oneLine(err.Error())}
 }
 
 // Data takes the message. Its answer is nil for no message at all: 250 has the id.
 func (s *session) Data(r io.Reader) error {
 	in := &body{r: r}
 	request := s.request(s.sender, s.recipients...)
-	request.Body = in
+	request.Body, request.Asked = in, s.asked
 	id, err := s.o.Intake.Accept(s.ctx, request)
 	var smtpError *smtp.SMTPError
 	switch limit := s.o.Intake.MaxSize; {

@@ -78,6 +78,7 @@ func FuzzServe(f *testing.F) {
 	f.Add([]byte(crlf(before+"text\n.\nQUIT\n")), true)
 	f.Add([]byte(before+"text\n.\nQUIT\n"), true)
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> NOTIFY=NEVER\r\nBDAT 3 LAST\r\nabc"), false)
+	f.Add([]byte("EHLO x\r\nMAIL FROM:<a@b> RET=HDRS ENVID=+2B\r\nRCPT TO:<c@d> NOTIFY=SUCCESS ORCPT=utf-8;\\x{FC}@d\r\nDATA\r\nFrom: a@b\r\n\r\n.\r\n"), true)
 	f.Add([]byte(crlf(before)+"\r\r\n.\r\r\n.\r\n.\r\n"+evil), true)
 	f.Fuzz(func(t *testing.T, text []byte, local bool) {
 		d := newDesk(t)

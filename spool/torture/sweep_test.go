@@ -30,7 +30,7 @@ func (w *world) check(accepted map[spool.ID]bool, l lenience) error {
 	if aside := w.disk.Names("aside"); len(aside) > 0 && l == inFlight {
 		return fmt.Errorf("set aside: %v", aside)
 	}
-	for _, let := range letters {
+	for _, let := range w.letters {
 		if err := w.checkLetter(let, accepted[let.id], failed, l); err != nil {
 			return err
 		}
@@ -50,6 +50,9 @@ func (w *world) checkLetter(let letter, accepted bool, failed []spool.ID, l leni
 			return err
 		}
 	}
+	if let.notify != "" && accepted {
+		return w.checkTold(let, l)
+	}
 	if !strings.Contains(strings.Join(let.recipients, " "), "gone") {
 		return nil
 	}
@@ -68,6 +71,16 @@ func (w *world) checkLetter(let letter, accepted bool, failed []spool.ID, l leni
 		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
 	case returns > 2:
 		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
+	}
+	return nil
+}
+
+// checkTold: its recipients are handed on one after the other, and of each the sender is
+// told once; but a report may be sent twice, as any message.
+func (w *world) checkTold(let letter, l lenience) error {
+	told := w.returns(let)
+	if told == 0 || told < len(let.recipients) && l == inFlight || told > 2*len(let.recipients) {
+		return fmt.Errorf("%s: its sender was told %d times that it was handed on", let.id, told)
 	}
 	return nil
 }
@@ -107,8 +120,8 @@ func (w *world) diedOver(id spool.ID) bool {
 // fill queues all letters undisturbed.
 func (w *world) fill() map[spool.ID]bool {
 	accepted := map[spool.ID]bool{}
-	for _, let := range letters {
-		if _, err := w.process(0, nil, w.put(let.id, let.sender, let.recipients...)); err != nil {
+	for _, let := range w.letters {
+		if _, err := w.process(0, nil, w.put(let)); err != nil {
 			w.t.Fatal(err)
 		}
 		accepted[let.id] = true
@@ -124,7 +137,14 @@ const runs = 3
 // go wrong. It returns how many steps that flush took.
 func broken(t *testing.T, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
 	t.Helper()
+	return brokenOver(t, letters, before, k, wrong)
+}
+
+// brokenOver is broken with those letters.
+func brokenOver(t *testing.T, of []letter, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
+	t.Helper()
 	w = newWorld(t)
+	w.letters = of
 	accepted = w.fill()
 	for range before {
 		if _, err := w.process(0, nil, w.flush); err != nil {
@@ -208,4 +228,37 @@ func TestPowerCutAtEveryStep(t *testing.T) {
 		}
 	}
 	t.Logf("%d states after a power cut", states)
+}
+
+// TestBrokenOverSuccess is all three for letters whose sender is told that they were
+// handed on: each recipient, in a report of its attempt.
+func TestBrokenOverSuccess(t *testing.T) {
+	states := 0
+	for before := range runs {
+		_, _, steps := brokenOver(t, asking, before, 0, nil)
+		for k := 1; k <= steps; k++ {
+			for _, wrong := range []error{simfs.ErrDead, unix.EIO, unix.ENOSPC} {
+				w, accepted, _ := brokenOver(t, asking, before, k, wrong)
+				l := lastRun
+				if wrong == simfs.ErrDead {
+					l = inFlight
+				}
+				w.settle()
+				if err := w.check(accepted, l); err != nil {
+					t.Errorf("flush %d, %v at step %d of %d: %v", before+1, wrong, k, steps, err)
+				}
+				states++
+			}
+			for seed := range uint64(cuts) {
+				w, accepted, _ := brokenOver(t, asking, before, k, simfs.ErrDead)
+				w.disk = w.disk.PowerCut(rand.New(rand.NewPCG(seed, uint64(k))))
+				w.settle()
+				if err := w.check(accepted, lastRun); err != nil {
+					t.Errorf("flush %d, power cut at step %d of %d, seed %d: %v", before+1, k, steps, seed, err)
+				}
+				states++
+			}
+		}
+	}
+	t.Logf("%d states", states)
 }

@@ -21,10 +21,11 @@ import (
 // world is a site: its disk, its mail server and its clock, which outlive each
 // process that works on them.
 type world struct {
-	t     *testing.T
-	disk  *simfs.Disk
-	clock time.Time
-	dice  *rand.Rand
+	t       *testing.T
+	letters []letter
+	disk    *simfs.Disk
+	clock   time.Time
+	dice    *rand.Rand
 
 	steps int   // taken by the process of this run
 	stop  int   // at this step (1, 2, ...) wrong happens; 0: never
@@ -44,7 +45,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, disk: simfs.New(), clock: time.Unix(1_900_000_000, 0), dice: rand.New(rand.NewPCG(7, 7)),
+		t: t, letters: letters, disk: simfs.New(), clock: time.Unix(1_900_000_000, 0), dice: rand.New(rand.NewPCG(7, 7)),
 		taken: map[string]int{}, tries: map[string]int{}, again: map[string]bool{},
 	}
 }
@@ -121,10 +122,14 @@ func (w *world) serve(m *spool.Message, recipient string) spool.Outcome {
 	}
 	w.taken[key]++
 	reply.Code, reply.Text = 250, "taken"
+	if m.Asked != nil && m.Asked.Wants(spool.OnSuccess, 0) { // of all of them, in these letters
+		return spool.Outcome{Class: spool.Delivered, Scope: spool.MessageScope, Reason: spool.ReasonRelayed, Reply: reply}
+	}
 	return spool.Outcome{Class: spool.Delivered, Scope: spool.RecipientScope, Reply: reply}
 }
 
-func (w *world) put(id spool.ID, sender string, recipients ...string) func(spool.Store) error {
+func (w *world) put(let letter) func(spool.Store) error {
+	id := let.id
 	return func(s spool.Store) error {
 		d, err := s.New(context.Background(), id)
 		if err != nil {
@@ -135,7 +140,10 @@ func (w *world) put(id spool.ID, sender string, recipients ...string) func(spool
 		if _, err := d.Write([]byte(body)); err != nil {
 			return err
 		}
-		err = d.Seal(spool.Envelope{Sender: sender, Recipients: recipients, QueuedAt: w.clock, MessageID: "<" + string(id) + "@example.org>"})
+		err = d.Seal(spool.Envelope{
+			Sender: let.sender, Recipients: let.recipients, QueuedAt: w.clock, MessageID: "<" + string(id) + "@example.org>",
+			Asked: spool.Asked{Notify: let.notify},
+		})
 		if err == nil {
 			_, err = s.Commit(context.Background(), d)
 		}
@@ -162,7 +170,8 @@ type letter struct {
 	id         spool.ID
 	sender     string
 	recipients []string
-	kept       bool // ends in failed/: nobody can be told
+	kept       bool   // ends in failed/: nobody can be told
+	notify     string // what the sender asked to be told; the server reports no success
 }
 
 const librarian = "librarian@example.org"
@@ -174,6 +183,12 @@ var letters = []letter{
 	{id: "0CKRP4W3R1A9B8C4", sender: "", recipients: []string{"gone@example.net"}, kept: true},
 	{id: "0CKRP4W3R1A9B8C5", sender: "unreachable@example.org", recipients: []string{"gone@example.net"}},
 	{id: "0CKRP4W3R1A9B8C6", sender: librarian, recipients: []string{"silent@example.net", "later@example.net"}},
+}
+
+// asking are letters whose sender asked to be told of success.
+var asking = []letter{
+	{id: "0CKRP4W3R1A9B8C7", sender: librarian, recipients: []string{"ok@example.net"}, notify: "success"},
+	{id: "0CKRP4W3R1A9B8C8", sender: librarian, recipients: []string{"ok@example.net", "later@example.net"}, notify: "success,failure"},
 }
 
 // settle runs flush after flush, hours apart, until nothing is left to do.

@@ -46,15 +46,13 @@ const (
 // Sendmail is a call of sendmail: what its options say.
 type Sendmail struct {
 	Mode       SendmailMode
-	Sender     *string // -f, -r; nil: [site] address
-	FullName   string  // -F
-	FromHeader bool    // -t
-	IgnoreDot  bool    // -i, -oi: a line with a single dot does not end the message
-	Verbose    bool    // -v
-	Notify     string  // -N, in lower case
-	Headers    bool    // -R hdrs
-	EnvelopeID string  // -V
-	Which      string  // what stood behind -q: I and an id, a length of time...
+	Sender     *string     // -f, -r; nil: [site] address
+	FullName   string      // -F
+	FromHeader bool        // -t
+	IgnoreDot  bool        // -i, -oi: a line with a single dot does not end the message
+	Verbose    bool        // -v
+	Asked      spool.Asked // -N, -R, -V
+	Which      string      // what stood behind -q: I and an id, R or S and a text, a length of time...
 	Recipients []string
 }
 
@@ -82,10 +80,7 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 		FromSender: true,
 		Lenient:    true,
 		Body:       in,
-
-		Notify:        s.Notify,
-		ReturnHeaders: s.Headers,
-		EnvelopeID:    s.EnvelopeID,
+		Asked:      s.Asked,
 	}
 	if !s.IgnoreDot {
 		r.Body = &dotted{r: in, bol: true}

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+
+	"notices/spool"
 )
 
 // SendmailOptions are those of Postfix's sendmail, as getopt(3) writes them: a colon
@@ -93,22 +95,23 @@ func (s *Sendmail) option(c byte, value string) error {
 	case 'I':
 		s.Mode = SendmailAliases
 	case 'N':
-		s.Notify = strings.ToLower(value)
-		return checkNotify(s.Notify)
+		s.Asked.Notify = strings.ToLower(value)
+		return named("-N", spool.CheckNotify(s.Asked.Notify))
 	case 'R':
-		s.Headers = strings.EqualFold(value, "hdrs")
-		if !s.Headers && !strings.EqualFold(value, "full") {
+		s.Asked.ReturnHeaders, s.Asked.ReturnFull = strings.EqualFold(value, "hdrs"), strings.EqualFold(value, "full")
+		if !s.Asked.ReturnHeaders && !s.Asked.ReturnFull {
 			return fmt.Errorf("-R %s: it is full or hdrs", value)
 		}
 	case 'V':
-		s.EnvelopeID = value
-		if len(value) > 100 || strings.ContainsFunc(value, func(r rune) bool { return r <= ' ' || r > '~' }) {
-			return errors.New("-V: an envelope id has at most 100 printable ASCII characters, no blanks")
-		}
+		s.Asked.EnvelopeID = value
+		return named("-V", spool.CheckEnvelopeID(value))
 	case 'o':
 		s.IgnoreDot = s.IgnoreDot || value == "i"
 	case 'q':
 		s.Mode, s.Which = SendmailFlush, value
+		if strings.HasPrefix(value, "!") {
+			return fmt.Errorf("-q%s: what is to be left out cannot be said; -qI, -qR and -qS say what is to be attempted", value)
+		}
 	case 't':
 		s.FromHeader = true
 	case 'v':
@@ -117,17 +120,12 @@ func (s *Sendmail) option(c byte, value string) error {
 	return nil
 }
 
-// checkNotify: RFC 3461 section 4.1; never stands alone.
-func checkNotify(words string) error {
-	if words == "never" {
-		return nil
+// named is an error with the option that it is about in front.
+func named(option string, err error) error {
+	if err != nil {
+		err = fmt.Errorf("%s %w", option, err)
 	}
-	for word := range strings.SplitSeq(words, ",") {
-		if word != "failure" && word != "delay" && word != "success" {
-			return fmt.Errorf("-N %s: it is never, or any of failure, delay and success with commas between", words)
-		}
-	}
-	return nil
+	return err
 }
 
 func (s *Sendmail) mode(value string) error {

@@ -55,6 +55,7 @@ func (s *send) verdict() error {
 	o := s.c.judge(StageDot, code, text)
 	s.outOfStep = o.Reason == spool.ReasonProtocol && s.c.behind.Load()
 	s.settle(o)
+	s.relay()
 	s.report(StageDot, o)
 	return nil
 }

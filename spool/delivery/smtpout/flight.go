@@ -74,6 +74,7 @@ func (s *send) appendCommand(b []byte, n int) []byte {
 		b = append(b, "RCPT TO:<"...)
 		b = append(b, s.t.Recipients[s.rcpts[n]]...)
 		b = append(b, '>')
+		b = s.appendRcptWishes(b, s.rcpts[n])
 	}
 	return append(b, "\r\n"...)
 }
@@ -93,7 +94,7 @@ func (s *send) appendMail(b []byte) []byte {
 	if s.utf8 {
 		b = append(b, " SMTPUTF8"...)
 	}
-	return b
+	return s.appendMailWishes(b)
 }
 
 // exchange writes the flight and hears the answers to it. After a write that failed

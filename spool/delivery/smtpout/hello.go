@@ -11,7 +11,7 @@ import (
 
 // offers is what the server's EHLO answer promises.
 type offers struct {
-	pipelining, eightBit, utf8, startTLS, size bool
+	pipelining, eightBit, utf8, startTLS, size, dsn bool
 
 	maxSize int64    // of SIZE (RFC 1870); 0: no limit told
 	auth    []string // mechanisms, in upper case
@@ -43,6 +43,8 @@ func (o *offers) add(keyword string, parameters []string) {
 		o.eightBit = true
 	case "SMTPUTF8":
 		o.utf8 = true
+	case "DSN":
+		o.dsn = true
 	case "STARTTLS":
 		o.startTLS = true
 	case "AUTH":

@@ -16,6 +16,10 @@ type Transaction struct {
 	Size       int64       // octets of Body
 	EightBit   bool        // Body has octets over 127
 	UTF8       bool        // the header has them: SMTPUTF8 where it is offered; only addresses need it
+	// Asked is what the sender asked to be told of these recipients; nil: nothing. A server
+	// that offers DSN is told so (RFC 3461 section 5.2.1); where one does not, what was
+	// delivered and was to be reported has ReasonRelayed (section 5.2.2).
+	Asked *spool.Asked
 }
 
 // Result is what became of a Transaction.
@@ -146,6 +150,9 @@ func (s *send) settle(o spool.Outcome) {
 func (s *send) result() Result {
 	r := Result{Outcomes: s.outcomes, Stale: s.stale, OutOfStep: s.outOfStep}
 	for i := range s.outcomes {
+		if s.t.Sender == "" {
+			s.outcomes[i] = ofNullSender(s.outcomes[i])
+		}
 		if s.outcomes[i].Reason != spool.ReasonTooMany {
 			continue
 		}

@@ -239,7 +239,7 @@ func (c *filter) offers(reply []byte, o *Options) []byte {
 		keyword, _, _ := strings.Cut(line[4:], " ")
 		switch {
 		case keyword == "CHUNKING", keyword == "PIPELINING" && o.NoPipelining, keyword == "8BITMIME" && o.No8BitMIME,
-			keyword == "SMTPUTF8" && !o.SMTPUTF8, keyword == "AUTH" && !c.offersAuth(o):
+			keyword == "SMTPUTF8" && !o.SMTPUTF8, keyword == "DSN" && !o.DSN, keyword == "AUTH" && !c.offersAuth(o):
 		case keyword == "SIZE":
 			kept = append(kept, "SIZE "+strconv.FormatInt(o.Size, 10))
 		default:

@@ -25,7 +25,7 @@ type Options struct {
 	Users, Tokens map[string]string
 	ClearLogin    bool
 
-	NoPipelining, No8BitMIME, SMTPUTF8 bool
+	NoPipelining, No8BitMIME, SMTPUTF8, DSN bool
 
 	Size           int64 // told by SIZE and kept to; 0: no limit
 	MaxRecipients  int   // in one transaction; more: 452 4.5.3; 0: no limit

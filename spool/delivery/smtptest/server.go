@@ -56,6 +56,7 @@ func Start(o Options) (*Server, error) {
 	s.smtp.Domain = "mail.example.org"
 	s.smtp.AllowInsecureAuth = true // the filter decides
 	s.smtp.EnableSMTPUTF8 = true    // likewise
+	s.smtp.EnableDSN = true         // likewise
 	s.smtp.MaxLineLength = 12288    // RFC 4954 section 4, for tokens
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
 	go s.smtp.Serve(filtering{s})

@@ -36,6 +36,9 @@ func (x *session) Mail(from string, opts *smtp.MailOptions) error {
 	if opts.UTF8 && !o.SMTPUTF8 {
 		return refuse(555, 6, 7, "no SMTPUTF8 here")
 	}
+	if (opts.Return != "" || opts.EnvelopeID != "") && !o.DSN {
+		return refuse(555, 5, 4, "no DSN here")
+	}
 	x.message = Message{
 		Sender: from, Login: x.login, TLS: x.c.secure, Connection: x.c.number,
 		EightBit: opts.Body == smtp.Body8BitMIME, UTF8: opts.UTF8, Size: opts.Size,
@@ -43,7 +46,10 @@ func (x *session) Mail(from string, opts *smtp.MailOptions) error {
 	return nil
 }
 
-func (x *session) Rcpt(to string, _ *smtp.RcptOptions) error {
+func (x *session) Rcpt(to string, opts *smtp.RcptOptions) error {
+	if (len(opts.Notify) > 0 || opts.OriginalRecipient != "") && !x.s.now().DSN {
+		return refuse(555, 5, 4, "no DSN here")
+	}
 	if limit := x.s.now().MaxRecipients; limit > 0 && len(x.message.Recipients) >= limit {
 		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Message: "too many recipients"}
 	}
