@@ -29,8 +29,12 @@ func run(raw, folder string) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", raw, err)
 	}
-	list := medians(runs)
-	if err := os.WriteFile(filepath.Join(folder, "rtt.tsv"), []byte(table(list)), 0o644); err != nil {
+	kept := table(medians(runs))
+	if err := os.WriteFile(filepath.Join(folder, "rtt.tsv"), []byte(kept), 0o644); err != nil {
+		return err
+	}
+	list, err := readTable(kept) // rounded as it is kept: the picture can be drawn from it again
+	if err != nil {
 		return err
 	}
 	return os.WriteFile(filepath.Join(folder, "rtt.svg"), picture(list), 0o644)
