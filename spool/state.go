@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 )
 
@@ -46,6 +47,22 @@ type TestResult struct {
 	At     time.Time `json:"at"`
 	OK     bool      `json:"ok"`
 	Detail string    `json:"detail"` // the accepting reply, or the error in full
+	// Whom it was the test of: the value is kept under the server's place in the config,
+	// where another may stand by now. Empty: an older version wrote it.
+	Host string `json:"host,omitempty"`
+	Port int    `json:"port,omitempty"`
+}
+
+// Of reports whether the test was one of that server.
+func (t *TestResult) Of(host string, port int) bool {
+	return t.Host == "" || strings.EqualFold(t.Host, host) && t.Port == port
+}
+
+// Of reports whether the trouble is that of the server of that name; true if it cannot be
+// known. The name is the one that the last trouble was met under.
+func (h *Health) Of(host string) bool {
+	met := h.Last.Reply.Host
+	return met == "" || strings.EqualFold(met, host)
 }
 
 // LastFlush is what the latest run of flush that ended did.
@@ -65,7 +82,19 @@ type Tally struct {
 
 // LoadState reads a JSON value; the zero value when there is none.
 func LoadState[T any](ctx context.Context, s State, name string) (T, error) {
-	var v T
+	v, err := loadState[T](ctx, s, name)
+	if err == nil {
+		return v, nil
+	}
+	var none T // of a damaged value a part may have been read
+	if l, ok := s.(*lenient); ok && ctx.Err() == nil {
+		l.say(name, err)
+		return none, nil
+	}
+	return none, err
+}
+
+func loadState[T any](ctx context.Context, s State, name string) (v T, err error) {
 	b, err := s.Load(ctx, name)
 	if err != nil || len(b) == 0 {
 		return v, err
@@ -74,6 +103,16 @@ func LoadState[T any](ctx context.Context, s State, name string) (T, error) {
 		return v, fmt.Errorf("state value %q is damaged: %w", name, err)
 	}
 	return v, nil
+}
+
+// Lenient is s for who only shows what is kept: LoadState takes a value that cannot be
+// read for one that is not there, and say tells of it. Load gives it as it is: what is
+// no JSON value of ours (a sign-in) is for its owner to judge.
+func Lenient(s State, say func(name string, err error)) State { return &lenient{s, say} }
+
+type lenient struct {
+	State
+	say func(name string, err error)
 }
 
 // UpdateState changes a JSON value. A damaged one is started anew: what is kept

@@ -104,10 +104,16 @@ func (a *app) accountServer(cfg *config.Config, name string) (delivery.Server, e
 		},
 		Connections: 3, MessagesPerConnection: 50, RecipientsPerMessage: 100,
 	}
-	if name == config.AuthMicrosoft {
-		s.RatePerMinute = 30
-	}
+	s.RatePerMinute = ratePerMinute(name)
 	return s, nil
+}
+
+// ratePerMinute is the provider's limit; 0: none.
+func ratePerMinute(name string) int {
+	if name == config.AuthMicrosoft {
+		return 30
+	}
+	return 0
 }
 
 // tokens gives a [[server]] the tokens of its account instead of a password.

@@ -136,9 +136,9 @@ func (w *world) record(id spool.ID) *spool.Record {
 	w.t.Helper()
 	e, err := w.store.Find(context.Background(), id)
 	w.check(err)
-	r, err := w.q.look(context.Background(), e)
-	w.check(err)
-	return r
+	r := w.q.look(context.Background(), e)
+	w.check(r.err)
+	return r.Record
 }
 
 // servers are two of a config.

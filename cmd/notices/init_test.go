@@ -310,6 +310,52 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 	}
 }
 
+// What init says to run works from any folder, as cron starts in another one: the program
+// and a config that was named from here are told with their whole paths.
+func TestInitTellsWholePaths(t *testing.T) {
+	home := t.TempDir()
+	p := sit(t, home, "--config", "my site/50%.toml", "init")
+	p.site()
+	p.answers("Number [1]: ", "2\n") // Google
+	p.answers("Client ID", "1234.apps.example\n")
+	p.answers("client's secret", "\n")
+	p.answers("A further server", "\n")
+	p.sees("notice.eml")
+	if code := p.ends(); code != 0 {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	program, err := exec.LookPath("notices")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, told := range []string{
+		"* * * * * " + program + " --config '" + home + "/my site/50\\%.toml' flush",
+		"notices --config '" + home + "/my site/50%.toml' check",
+	} {
+		if !strings.Contains(p.all(), told) {
+			t.Errorf("%s is not told:\n%s", told, p.all())
+		}
+	}
+}
+
+// The program that is told is the one that was called, not the half of it that runs.
+func TestProgramPath(t *testing.T) {
+	dir := t.TempDir()
+	front := filepath.Join(dir, "notices")
+	if err := os.WriteFile(front, nil, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	called := os.Args[0]
+	defer func() { os.Args[0] = called }()
+	t.Chdir(dir)
+	t.Setenv("PATH", dir)
+	for _, name := range []string{front, "./notices", "notices"} {
+		if os.Args[0] = name; programPath() != front {
+			t.Errorf("called as %s: %s, want %s", name, programPath(), front)
+		}
+	}
+}
+
 // A sign-in beside a server is one of the servers; a password may come later.
 func TestInitAccountAndPreset(t *testing.T) {
 	home := t.TempDir()

@@ -7,10 +7,13 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"unicode/utf8"
 
+	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
 	"notices/cmd/internal/submit"
@@ -117,9 +120,13 @@ func (p *prompter) ask(question, normal string, check func(string) error) (strin
 	}
 }
 
-// secret asks for what is not shown.
+// secret asks for what is not shown. The terminal is dark before the question stands
+// there: who types at once must not be shown either.
 func (p *prompter) secret(question string) (string, error) {
 	state, err := term.GetState(p.fd)
+	if err == nil {
+		err = darken(p.fd)
+	}
 	if err != nil {
 		return "", err
 	}
@@ -128,11 +135,22 @@ func (p *prompter) secret(question string) (string, error) {
 		b, err := term.ReadPassword(p.fd)
 		return string(b), err
 	})
+	err = errors.Join(err, term.Restore(p.fd, state))
 	if err != nil {
-		return "", errors.Join(err, term.Restore(p.fd, state)) // it would stay dark
+		return "", err
 	}
 	p.newline()
 	return text, nil
+}
+
+// darken has a terminal show nothing of what is typed; all else stays as it is.
+func darken(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	if err != nil {
+		return err
+	}
+	t.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
 }
 
 // yes asks a question that has two answers.
@@ -177,11 +195,33 @@ func something(s string) error {
 	return nil
 }
 
-// programPath is how this program is called in a line for cron, whose PATH is short.
+// programPath is how this program was called, with its whole path: the PATH of cron is
+// short. What runs is perhaps the second half of the one that was called.
 func programPath() string {
-	path, err := os.Executable()
-	if err != nil || strings.ContainsAny(path, " \t%") { // cron has its own idea of %
+	called, err := exec.LookPath(os.Args[0])
+	if err == nil {
+		called, err = filepath.Abs(called)
+	}
+	if err == nil {
+		return called
+	}
+	self, err := os.Executable()
+	if err != nil {
 		return "notices"
 	}
-	return path
+	if dir := filepath.Dir(self); filepath.Base(dir) == "whole" && exists(filepath.Join(filepath.Dir(dir), "notices")) {
+		return filepath.Join(filepath.Dir(dir), "notices")
+	}
+	return self
+}
+
+// quoted is a word as the shell wants it.
+func quoted(word string) string {
+	plain := func(r rune) bool {
+		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%", r)
+	}
+	if strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

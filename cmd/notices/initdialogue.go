@@ -6,7 +6,9 @@ import (
 	"os"
 	"os/signal"
 	"os/user"
+	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"notices/cmd/internal/submit"
@@ -164,25 +166,35 @@ func (s *setup) whatNext(d *draft) {
 
 // call is the program with what it needs to find the config.
 func (s *setup) call() string {
-	call := "notices"
-	if usual, err := config.Find("", os.Getenv); err != nil || usual != s.path || os.Getenv("NOTICES_CONFIG") != "" {
-		call += " --config " + s.path
-	}
+	call := "notices" + s.option()
 	if s.user != nil && s.user.Uid != "0" {
 		call = "sudo -u " + s.user.Username + " " + call
 	}
 	return call
 }
 
+// option is --config, where the config is not found without it. Its path is whole: cron
+// and sudo may start in another folder.
+func (s *setup) option() string {
+	path := s.path
+	if whole, err := filepath.Abs(path); err == nil {
+		path = whole
+	}
+	if usual, err := config.Find("", os.Getenv); err == nil && usual == path && os.Getenv("NOTICES_CONFIG") == "" {
+		return ""
+	}
+	return " --config " + quoted(path)
+}
+
 // sayCron gives the line that makes mail go out by itself.
 func (s *setup) sayCron() {
-	program := programPath()
-	if usual, err := config.Find("", os.Getenv); err != nil || usual != s.path || os.Getenv("NOTICES_CONFIG") != "" {
-		program += " --config " + s.path
-	}
+	line := cronLine(quoted(programPath()) + s.option() + " flush")
 	if s.user != nil {
-		s.say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s flush", s.user.Username, program)
+		s.say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s", s.user.Username, line)
 		return
 	}
-	s.say("  - let it run every minute, by this line in crontab -e:\n      * * * * * %s flush", program)
+	s.say("  - let it run every minute, by this line in crontab -e:\n      * * * * * %s", line)
 }
+
+// cronLine is a command in a crontab, where a % ends it.
+func cronLine(command string) string { return strings.ReplaceAll(command, "%", `\%`) }

@@ -121,7 +121,7 @@ func (d *draft) translateServer(n int, s *foreign.Server, put func(config.Settin
 	if s.Lax {
 		key("allow_non_secure", true)
 	}
-	if s.Lax && s.Login != "" {
+	if s.ClearLogin {
 		key("allow_non_secure_login", true)
 	}
 	key("login", s.Login)

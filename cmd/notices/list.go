@@ -90,25 +90,28 @@ func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
 		return err
 	}
 	slices.SortFunc(entries, byNext)
-	return a.print(ctx, q, entries, o)
+	_, err = a.print(ctx, q, entries, o)
+	return err
 }
 
-// print reads some messages at a time and keeps none, however many there are.
-func (a *app) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) error {
+// print reads some messages at a time and keeps none, however many there are. octets is
+// what all of them take in the spool, but those that cannot be read.
+func (a *app) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) (octets int64, err error) {
 	now := a.Now()
 	out := a.newListing(o.JSON, entries, now)
-	err := q.read(ctx, entries, func(r *spool.Record, err error) {
+	err = q.read(ctx, entries, func(r looked) {
+		octets += r.stored
 		switch {
-		case err != nil:
-			a.Say("%s", submit.Explain(err)) // a store's error names the message
-		case o.chooses(r, q.policy, now):
-			out.add(describe(r, q.policy))
+		case r.err != nil:
+			a.Say("%s", submit.Explain(r.err)) // a store's error names the message
+		case o.chooses(r.Record, q.policy, now):
+			out.add(describe(r.Record, q.policy))
 		}
 	})
 	if err != nil {
-		return err
+		return 0, err
 	}
-	return out.end()
+	return octets, out.end()
 }
 
 // mayHave sorts out by the listing alone what the options cannot choose.

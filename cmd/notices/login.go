@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -135,9 +136,24 @@ func (a *app) logout(ctx context.Context, name string) error {
 	})
 }
 
+// accountConfig reads the config for a sign-in. Of what is wrong in it only what concerns
+// the account is refused: who signs out may do so because the rest is not in order.
+func (a *app) accountConfig(name string) (*config.Config, error) {
+	cfg, err := a.Load(config.Everything)
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return cfg, err
+	}
+	mine := slices.DeleteFunc(problems, func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "["+name+"]") })
+	if len(mine) > 0 {
+		return nil, mine
+	}
+	return a.Load(config.Intake)
+}
+
 // withAccount opens what a sign-in needs: the client, and the state that keeps it.
 func (a *app) withAccount(name string, work func(*oauth.Client, spool.State) error) error {
-	cfg, err := a.Load(config.Everything)
+	cfg, err := a.accountConfig(name)
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ func deadline(r *spool.Record, policy schedule.Policy) time.Time {
 }
 
 // historyJSON is one entry of a message's history. The outcome is that of an
-// attempt, or the word for what else happened: interrupted, postponed, hold...
+// attempt, or the word for what else happened: interrupted, under way, postponed, hold...
 type historyJSON struct {
 	At      *time.Time `json:"at"`
 	Server  string     `json:"server"`
@@ -75,7 +75,10 @@ func history(r *spool.Record) []historyJSON {
 	for i, e := range r.Events {
 		switch e.Kind {
 		case spool.Try:
-			if !answered(r.Events[i+1:]) {
+			switch {
+			case i == len(r.Events)-1:
+				told = append(told, underWay(e))
+			case !answered(r.Events[i+1:]):
 				told = append(told, historyJSON{At: stamp(e.At), Outcome: "interrupted"})
 			}
 		case spool.Result:
@@ -85,6 +88,13 @@ func history(r *spool.Record) []historyJSON {
 		}
 	}
 	return told
+}
+
+// underWay tells of a try of which nothing came yet. The record of one whose flush was
+// killed just now is the same, and to claim the message for the difference would keep it
+// from being sent.
+func underWay(try spool.Event) historyJSON {
+	return historyJSON{At: stamp(try.At), Outcome: "under way", Reply: "or interrupted, if no flush is running"}
 }
 
 // answered reports whether the result of a try follows before another try.

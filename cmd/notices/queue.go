@@ -69,13 +69,16 @@ func turn(s spool.MessageState) int {
 // enough to be no burden on memory.
 const ahead = 256
 
+// looked is a record that was read, or why it could not be.
+type looked struct {
+	*spool.Record
+	stored int64 // octets that the message takes in the spool, its record too
+	err    error
+}
+
 // read hands the records of entries to visit in their order, each read once, many at a
 // time. A message that left meanwhile is passed over; another error comes in its place.
-func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(*spool.Record, error)) error {
-	type looked struct {
-		r   *spool.Record
-		err error
-	}
+func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(looked)) error {
 	results := make([]looked, min(ahead, len(entries)))
 	for some := range slices.Chunk(entries, ahead) {
 		var next atomic.Int64
@@ -83,7 +86,7 @@ func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(*spo
 		for range min(runtime.GOMAXPROCS(0), len(some)) {
 			wg.Go(func() {
 				for i := next.Add(1) - 1; i < int64(len(some)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-					results[i].r, results[i].err = q.look(ctx, some[i])
+					results[i] = q.look(ctx, some[i])
 				}
 			})
 		}
@@ -93,7 +96,7 @@ func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(*spo
 		}
 		for _, found := range results[:len(some)] {
 			if !errors.Is(found.err, spool.ErrGone) {
-				visit(found.r, found.err)
+				visit(found)
 			}
 		}
 	}
@@ -101,12 +104,12 @@ func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(*spo
 }
 
 // look reads a message's record and nothing of its body.
-func (q *queue) look(ctx context.Context, e spool.Entry) (*spool.Record, error) {
+func (q *queue) look(ctx context.Context, e spool.Entry) looked {
 	r, body, err := q.store.Look(ctx, e)
 	if err != nil {
-		return nil, err
+		return looked{err: err}
 	}
-	return r, body.Close()
+	return looked{r, body.Stored(), body.Close()}
 }
 
 // selection is which messages a command is for.
@@ -120,7 +123,8 @@ func (s selection) check() error {
 	case s.All && len(s.IDs) > 0:
 		return errors.New("--all and ids exclude each other")
 	case !s.All && len(s.IDs) == 0:
-		return errors.New("which message? Give its id (notices list shows them), or --all")
+		// All commands on messages ask this, also those that have no --all.
+		return errors.New("which message? Give its id (notices list shows them); hold, release and retry take --all, too")
 	}
 	return nil
 }

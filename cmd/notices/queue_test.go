@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,15 @@ func TestPersonsWordIsDurable(t *testing.T) {
 	}
 }
 
+// TestWhichMessage: a command without ids does not advise what it would refuse. Only
+// some have an --all; all ask the same.
+func TestWhichMessage(t *testing.T) {
+	err := selection{}.check()
+	if err == nil || strings.HasSuffix(err.Error(), "or --all") || !strings.Contains(err.Error(), "hold, release and retry take --all") {
+		t.Error(err)
+	}
+}
+
 // TestSpoolInTrouble: an error of the spool itself ends the command.
 func TestSpoolInTrouble(t *testing.T) {
 	w := newWorld(t)
@@ -109,6 +119,18 @@ func TestSpoolInTrouble(t *testing.T) {
 	}
 	if w.record("A2").Held {
 		t.Error("it went on")
+	}
+}
+
+// TestHistoryOfWhatIsOnItsWay: it is not told to be interrupted.
+func TestHistoryOfWhatIsOnItsWay(t *testing.T) {
+	w := newWorld(t)
+	w.queued("A1", "a@example.net")
+	w.tried("A1", 1)
+	w.tried("A1", 2)
+	got := history(w.record("A1"))
+	if len(got) != 2 || got[0].Outcome != "interrupted" || got[1].Outcome != "under way" || got[1].At == nil {
+		t.Errorf("%+v", got)
 	}
 }
 

@@ -168,7 +168,7 @@ func deadSignIn(name string, _ spool.State) (*accountJSON, error) {
 func (w *world) collected(o statusOptions) *statusJSON {
 	w.t.Helper()
 	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(w.now)}
-	w.check(s.collect(context.Background(), w.q, servers(), o, w.now))
+	w.check(s.collect(context.Background(), w.q, w.store.State(), servers(), o, w.now))
 	return s
 }
 
@@ -199,9 +199,9 @@ func (w *world) listScreen(columns int, colour bool) string {
 	w.out.Reset()
 	l := w.a.newListing(false, entries, w.now)
 	l.table.width, l.paint = columns, painter{colour}
-	w.check(w.q.read(context.Background(), entries, func(r *spool.Record, err error) {
-		w.check(err)
-		l.add(describe(r, w.q.policy))
+	w.check(w.q.read(context.Background(), entries, func(r looked) {
+		w.check(r.err)
+		l.add(describe(r.Record, w.q.policy))
 	}))
 	w.check(l.end())
 	return w.out.String()

@@ -11,6 +11,7 @@ import (
 	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/delivery"
 	"notices/spool/schedule"
 )
 
@@ -87,10 +88,13 @@ type statusJSON struct {
 	Microsoft      *accountJSON `json:"microsoft"` // null: no account
 	LastFlush      *flushJSON   `json:"last_flush"`
 
-	handedIn   int // in drop/, not taken over yet
+	handedIn   int    // in drop/, not taken over yet
+	aside      int    // what flushes set aside
+	asideDir   string // where that is
 	sends      histogram
-	health     []spool.Health // of Servers
-	unreadable []error        // messages that cannot be counted
+	health     []spool.Health       // of Servers
+	rates      []delivery.RateUsage // of Servers
+	unreadable []error              // messages that cannot be counted
 }
 
 type serverJSON struct {
@@ -101,6 +105,8 @@ type serverJSON struct {
 	LastTestResult *string    `json:"last_test_result"` // "ok", "error"; null: never tested
 	LastTestDetail *string    `json:"last_test_detail"`
 	DownUntil      *time.Time `json:"down_until"`
+
+	perMinute, perDay int // its rates; 0: no limit
 }
 
 type flushJSON struct {
@@ -112,9 +118,11 @@ type flushJSON struct {
 func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
 	now := a.Now()
 	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(now)}
-	if err := s.collect(ctx, q, servers, o, now); err != nil {
+	state := spool.Lenient(q.store.State(), a.torn)
+	if err := s.collect(ctx, q, state, servers, o, now); err != nil {
 		return err
 	}
+	s.aside, s.asideDir = a.countAside(ctx, q.store, o.Config)
 	if n := len(s.unreadable); n > 0 {
 		a.Say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
 	}
@@ -124,21 +132,26 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 	case o.JSON:
 		return a.printJSON(s)
 	case o.Prometheus:
-		return a.printMetrics(ctx, s, q.store.State(), o, now)
+		return a.printMetrics(ctx, s, state, o, now)
 	}
-	return a.printStatus(ctx, s, q.store.State(), o, now)
+	return a.printStatus(ctx, s, state, o, now)
 }
 
-func (s *statusJSON) collect(ctx context.Context, q *queue, servers []config.Server, o statusOptions, now time.Time) (err error) {
+// torn tells of a small value beside the messages that cannot be read. It is nothing that
+// mail depends on, and no reason to show nothing of the rest.
+func (a *app) torn(name string, err error) {
+	a.Say("%s; it counts as not there. What writes state/%s next makes it anew; it may be removed", err, name)
+}
+
+func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, servers []config.Server, o statusOptions, now time.Time) (err error) {
 	if o.Check {
 		err = s.skim(ctx, q, now)
 	} else if err = s.messages(ctx, q, now); err == nil {
-		s.Bytes, err = q.store.Usage(ctx)
+		err = s.failedBytes(ctx, q.store)
 	}
 	if err != nil {
 		return err
 	}
-	state := q.store.State()
 	for i := range servers {
 		if err := s.server(ctx, state, &servers[i], now); err != nil {
 			return err
@@ -166,13 +179,30 @@ func (s *statusJSON) messages(ctx context.Context, q *queue, now time.Time) erro
 	if err != nil {
 		return err
 	}
-	return q.read(ctx, entries, func(r *spool.Record, err error) {
-		if err != nil {
-			s.unreadable = append(s.unreadable, err)
+	return q.read(ctx, entries, func(r looked) {
+		if r.err != nil {
+			s.unreadable = append(s.unreadable, r.err)
 			return
 		}
-		s.message(r, q.policy, now)
+		s.Bytes += r.stored
+		s.message(r.Record, q.policy, now)
 	})
+}
+
+// failedBytes adds what the messages take that were not looked at: failed ones, and such
+// as cannot be read.
+func (s *statusJSON) failedBytes(ctx context.Context, store spool.Store) error {
+	if len(s.unreadable) > 0 {
+		all, err := store.Usage(ctx)
+		s.Bytes = all
+		return err
+	}
+	if s.Failed == 0 {
+		return nil
+	}
+	failed, err := store.UsageFailed(ctx)
+	s.Bytes += failed
+	return err
 }
 
 // skim is messages for a check, which runs every minute: by the listing alone. What was
@@ -199,8 +229,8 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	s.sends.due = len(due)
 	for len(due) > 0 {
 		oldest := slices.MinFunc(due, byNext)
-		r, err := q.look(ctx, oldest)
-		if err == nil && !nextSend(r).IsZero() && q.policy.Due(r.NextSendAt, now) {
+		r := q.look(ctx, oldest)
+		if r.err == nil && !nextSend(r.Record).IsZero() && q.policy.Due(r.NextSendAt, now) {
 			s.NextSendAt = stamp(r.NextSendAt)
 			return nil
 		}
@@ -209,8 +239,8 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		if err != nil && !errors.Is(err, spool.ErrGone) {
-			s.unreadable = append(s.unreadable, err)
+		if r.err != nil && !errors.Is(r.err, spool.ErrGone) {
+			s.unreadable = append(s.unreadable, r.err)
 		}
 		due = slices.DeleteFunc(due, func(e spool.Entry) bool { return e.ID == oldest.ID })
 	}
@@ -257,39 +287,4 @@ func (s *statusJSON) lookAccounts(state spool.State, o statusOptions) (err error
 		s.Microsoft, err = o.Look(config.AuthMicrosoft, state)
 	}
 	return err
-}
-
-// statusServers are those that test-server knows.
-func statusServers(cfg *config.Config) []config.Server {
-	list := slices.Clone(cfg.Servers)
-	for _, name := range beside(cfg) {
-		c := cfg.Account(name)
-		list = append(list, config.Server{Name: name, Host: c.SMTPHost, Port: c.SMTPPort})
-	}
-	return list
-}
-
-func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {
-	test, err := spool.LoadState[spool.TestResult](ctx, state, spool.TestName+c.Name)
-	if err != nil {
-		return err
-	}
-	health, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+c.Name)
-	if err != nil {
-		return err
-	}
-	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port}
-	if !test.At.IsZero() {
-		result := "error"
-		if test.OK {
-			result = "ok"
-		}
-		line.LastTestedOn, line.LastTestResult, line.LastTestDetail = stamp(test.At), &result, &test.Detail
-	}
-	if health.DownUntil.After(now) {
-		line.DownUntil = stamp(health.DownUntil)
-	}
-	s.Servers = append(s.Servers, line)
-	s.health = append(s.health, health)
-	return nil
 }

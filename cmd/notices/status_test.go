@@ -42,9 +42,7 @@ func TestStatus(t *testing.T) {
 		"google": null, "microsoft": null,
 		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0}
 	}`), &want))
-	if got["bytes"].(float64) <= 0 {
-		t.Errorf("bytes: %v", got["bytes"])
-	}
+	w.saysUsage(got)
 	got["bytes"] = 0.0
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got  %v\nwant %v", got, want)
@@ -60,6 +58,28 @@ func TestStatus(t *testing.T) {
 			t.Errorf("status does not say %q:\n%s", told, w.out.String())
 		}
 	}
+}
+
+// saysUsage checks that bytes is what all messages take, failed ones included.
+func (w *world) saysUsage(got map[string]any) {
+	w.t.Helper()
+	all, err := w.store.Usage(context.Background())
+	w.check(err)
+	if got["bytes"] != float64(all) || all == 0 {
+		w.t.Errorf("bytes: %v, the messages take %d", got["bytes"], all)
+	}
+}
+
+// TestBytesOfTheUnreadable: what cannot be read takes room too.
+func TestBytesOfTheUnreadable(t *testing.T) {
+	w := newWorld(t)
+	w.queued("A1", "a@example.net")
+	w.queued("A2", "a@example.net")
+	w.store.Damage("A2")
+	w.check(w.a.status(context.Background(), w.q, servers(), statusOptions{JSON: true}))
+	var got map[string]any
+	w.check(json.Unmarshal([]byte(w.out.String()), &got))
+	w.saysUsage(got)
 }
 
 // TestPauseThatIsOver: a server whose pause is over is not down.

@@ -69,6 +69,9 @@ func (s *statusJSON) check(now time.Time, o statusOptions) *checked {
 	if n := len(s.unreadable); n > 0 {
 		c.note(checkWarning, "%s cannot be read; the next flush sets aside what is damaged", count(n, "message"))
 	}
+	if s.aside > 0 {
+		c.note(checkWarning, "%s in %s that a flush did not understand: look at each, put mail back with notices import FILE, then remove it", isAre(s.aside, "file"), s.asideDir)
+	}
 	for i := range s.Servers {
 		s.checkServer(c, i)
 	}
@@ -135,6 +138,7 @@ func (s *statusJSON) performance(now time.Time, o statusOptions) string {
 		fmt.Sprintf("waiting=%d;;;0", s.Queued+s.Deferred),
 		fmt.Sprintf("held=%d;;;0", s.Held),
 		fmt.Sprintf("failed=%d;0;;0", s.Failed),
+		fmt.Sprintf("aside=%d;0;;0", s.aside),
 		fmt.Sprintf("servers_down=%d;;;0;%d", down, len(s.Servers)),
 	}
 	if s.LastFlush != nil {

@@ -80,7 +80,7 @@ func TestCheckWhatIsNoTrouble(t *testing.T) {
 		Last: spool.Outcome{Reason: spool.ReasonConnect, Reply: spool.Reply{Text: "no connection | at all"}}})
 	code, line := w.checkLine(statusDefaults())
 	want := "OK - mail goes out, 0 messages are due, the last flush ran 1m ago; server 2 is left alone after trouble: no connection / at all | " +
-		"due=0;;;0 oldest_due=0s;900;7200;0 waiting=1;;;0 held=1;;;0 failed=0;0;;0 servers_down=1;;;0;2 last_flush=60s;900;7200;0\n"
+		"due=0;;;0 oldest_due=0s;900;7200;0 waiting=1;;;0 held=1;;;0 failed=0;0;;0 aside=0;0;;0 servers_down=1;;;0;2 last_flush=60s;900;7200;0\n"
 	if code != 0 || line != want {
 		t.Errorf("%d\ngot  %swant %s", code, line, want)
 	}

@@ -99,6 +99,7 @@ func TestMetrics(t *testing.T) {
 		"notices_messages{state=held}":                                                      1,
 		"notices_messages{state=failed}":                                                    1,
 		"notices_unreadable_messages":                                                       0,
+		"notices_aside_messages":                                                            0,
 		"notices_due_messages":                                                              2,
 		"notices_oldest_due_seconds":                                                        180,
 		"notices_oldest_message_seconds":                                                    30 * 3600,
@@ -139,7 +140,7 @@ func TestMetricsOfNothing(t *testing.T) {
 	want := series{
 		"notices_messages{state=queued}": 0, "notices_messages{state=deferred}": 0,
 		"notices_messages{state=held}": 0, "notices_messages{state=failed}": 0,
-		"notices_unreadable_messages": 0, "notices_spool_bytes": 0, "notices_due_messages": 0, "notices_oldest_due_seconds": 0,
+		"notices_unreadable_messages": 0, "notices_aside_messages": 0, "notices_spool_bytes": 0, "notices_due_messages": 0, "notices_oldest_due_seconds": 0,
 		"notices_server_up{server=1}": 1, "notices_server_up{server=2}": 1,
 		"notices_server_troubles{server=1}": 0, "notices_server_troubles{server=2}": 0,
 	}

@@ -9,6 +9,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
+	"notices/spool/delivery"
 	"notices/spool/drop"
 )
 
@@ -42,6 +43,7 @@ func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
 	t.queue(s)
 	for i := range s.Servers {
 		t.server(&s.Servers[i], &s.health[i])
+		t.rates(&s.Servers[i], &s.rates[i])
 	}
 	t.account("Google", s.Google)
 	t.account("Microsoft", s.Microsoft)
@@ -92,6 +94,9 @@ func (t *statusText) queue(s *statusJSON) {
 	if s.handedIn > 0 {
 		t.row("Handed in", "", "%s by other users, taken over at the next flush", count(s.handedIn, "message"))
 	}
+	if s.aside > 0 {
+		t.row("Set aside", yellow, "%s in %s", count(s.aside, "file"), s.asideDir)
+	}
 	t.row("Size", "", "%s", octets(s.Bytes))
 	if s.Held > 0 {
 		t.row("Held", yellow, "until released; see: notices list --state held")
@@ -138,6 +143,16 @@ func (t *statusText) server(s *serverJSON, h *spool.Health) {
 	}
 	if h.Notice != "" {
 		t.row("Notice", yellow, "%s (%s)", h.Notice, ago(h.NoticeAt, t.now))
+	}
+}
+
+// rates tells of a rate that is used up.
+func (t *statusText) rates(s *serverJSON, u *delivery.RateUsage) {
+	switch {
+	case !u.DayFree.IsZero():
+		t.row("Rate", yellow, "rate_per_day of %d is used up; the next goes out %s", s.perDay, ago(u.DayFree, t.now))
+	case !u.MinuteFree.IsZero():
+		t.row("Rate", yellow, "rate_per_minute of %d is used up; the next goes out %s", s.perMinute, ago(u.MinuteFree, t.now))
 	}
 }
 

@@ -8,8 +8,8 @@ import (
 // stands alone is a yes.
 func (r *reader) dma(text []byte) {
 	s := Server{Port: 25}
-	hub, secure, startTLS, port := 0, false, false, false
-	auth := setting{}
+	hub, secure, startTLS, whereOffered, port := 0, false, false, false, false
+	auth, insecure := setting{}, setting{}
 	lines(text, func(n int, line string) {
 		key, value := msmtpLine(line)
 		what := strings.TrimSpace(key + " " + value)
@@ -29,13 +29,13 @@ func (r *reader) dma(text []byte) {
 			startTLS = true
 			r.took(n, what, "STARTTLS")
 		case "OPPORTUNISTIC_TLS":
-			s.Lax = true // lax tells
+			whereOffered = true // lax tells
 		case "MAILNAME":
 			r.mailname(n, what, value)
 		case "MASQUERADE":
 			r.sender(n, what, value)
 		case "INSECURE":
-			r.left(n, what, "see allow_non_secure_login")
+			s.ClearLogin, insecure = true, setting{line: n, key: what} // without it dma shows no password
 		default:
 			r.left(n, key, "notices has no such setting")
 		}
@@ -46,7 +46,7 @@ func (r *reader) dma(text []byte) {
 	}
 	switch {
 	case startTLS:
-		s.TLS = "starttls"
+		s.TLS, s.Lax = "starttls", whereOffered
 	case secure:
 		s.TLS = "implicit"
 	}
@@ -58,6 +58,9 @@ func (r *reader) dma(text []byte) {
 		r.dmaLogin(auth, &s)
 	}
 	r.lax(hub, &s)
+	if insecure.line > 0 && !s.ClearLogin {
+		r.left(insecure.line, insecure.key, "no password went in clear")
+	}
 	r.out.Servers = append(r.out.Servers, s)
 }
 

@@ -39,9 +39,13 @@ type Server struct {
 	Host string
 	Port int    // always set
 	TLS  string // "implicit", "starttls" or "": none was used
-	// Lax: it was used without TLS, or without looking at its certificate.
-	Lax   bool
-	Login string // empty: no AUTH
+	// Lax: mail went to it without TLS, always or where TLS could not be had.
+	Lax bool
+	// ClearLogin: then the password did, too.
+	ClearLogin bool
+	// Unverified: it was used with TLS, and without looking at its certificate.
+	Unverified bool
+	Login      string // empty: no AUTH
 	// Of the three at most one is set.
 	Password        string
 	PasswordFile    string

@@ -29,8 +29,8 @@ func dump(c *Config) string {
 	fmt.Fprintf(&b, "%s: address %q hostname %q rewrite %v give_up %v size %d syslog %v\n",
 		c.Program, c.Address, c.Hostname, c.Rewrite, c.GiveUp, c.MaxSize, c.Syslog)
 	for i, s := range c.Servers {
-		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v login %q password ‹%s› file %q command ‹%s› ca %q timeout %v\n",
-			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Login, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Timeout)
+		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› file %q command ‹%s› ca %q timeout %v\n",
+			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Timeout)
 	}
 	for _, n := range c.Notes {
 		b.WriteString(n.String() + "\n")
@@ -115,6 +115,68 @@ func TestKinds(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// What went over TLS alone goes so here, whether or not the certificate was looked at; and
+// a password that did not go in clear does not. Of each program: what it did by its manual.
+func TestNothingMoreInClear(t *testing.T) {
+	const clear, mail, secure = "mail and password in clear", "mail in clear", "nothing in clear"
+	for _, c := range []struct{ file, text, want string }{
+		{"msmtprc", "account x\nhost h.example.org\nauth on\nuser u\npassword p\ntls on\ntls_certcheck off\n", secure},
+		{"msmtprc", "account x\nhost h.example.org\nauth on\nuser u\npassword p\ntls on\ntls_starttls off\ntls_certcheck off\n", secure},
+		{"msmtprc", "account x\nhost h.example.org\nauth plain\nuser u\npassword p\ntls on\ntls_certcheck off\n", secure},
+		{"msmtprc", "account x\nhost h.example.org\nauth on\nuser u\npassword p\ntls off\n", mail}, // a way that hides it, or none
+		{"msmtprc", "account x\nhost h.example.org\nauth cram-md5\nuser u\npassword p\n", mail},
+		{"msmtprc", "account x\nhost h.example.org\nauth plain\nuser u\npassword p\n", clear},
+		{"msmtprc", "account x\nhost h.example.org\n", mail},
+		{"remotes", "h.example.org smtp --starttls --insecure --user=u --pass=p\n", secure},
+		{"remotes", "h.example.org smtp --tls --insecure --user=u --pass=p\n", secure},
+		{"remotes", "h.example.org smtp --starttls --user=u --pass=p\n", secure},
+		{"remotes", "h.example.org smtp --user=u --pass=p\n", clear},
+		{"ssmtp.conf", "mailhub=h.example.org\nUseSTARTTLS=YES\nAuthUser=u\nAuthPass=p\n", secure},
+		{"ssmtp.conf", "mailhub=h.example.org\nAuthUser=u\nAuthPass=p\n", clear},
+		{"ssmtp.conf", "mailhub=h.example.org\nAuthUser=u\nAuthPass=p\nAuthMethod=CRAM-MD5\n", mail},
+		{"dma.conf", "SMARTHOST h.example.org\nAUTHPATH auth.conf\nSECURETRANSFER\nSTARTTLS\n", secure},
+		{"dma.conf", "SMARTHOST h.example.org\nAUTHPATH auth.conf\nSECURETRANSFER\nOPPORTUNISTIC_TLS\n", secure},
+		{"dma.conf", "SMARTHOST h.example.org\nAUTHPATH auth.conf\nSECURETRANSFER\nSTARTTLS\nOPPORTUNISTIC_TLS\n", mail},
+		{"dma.conf", "SMARTHOST h.example.org\nAUTHPATH auth.conf\n", mail},
+		{"dma.conf", "SMARTHOST h.example.org\nAUTHPATH auth.conf\nINSECURE\n", clear},
+		{"main.cf", sasl + "smtp_tls_security_level = encrypt\nsmtp_sasl_security_options = noanonymous\n", secure},
+		{"main.cf", sasl + "smtp_tls_security_level = may\nsmtp_tls_wrappermode = yes\nsmtp_sasl_security_options = noanonymous\n", secure},
+		{"main.cf", sasl + "smtp_tls_security_level = may\n", mail}, // noplaintext is Postfix's default
+		{"main.cf", sasl + "smtp_tls_security_level = may\nsmtp_sasl_security_options = noanonymous\n", clear},
+		{"main.cf", sasl + "smtp_sasl_security_options = noanonymous\n", clear},
+	} {
+		got, err := Read("/etc/x/"+c.file, func(path string) ([]byte, error) {
+			switch filepath.Base(path) {
+			case c.file:
+				return []byte(c.text), nil
+			case "auth.conf":
+				return []byte("u|h.example.org:p\n"), nil
+			case "sasl":
+				return []byte("h.example.org u:p\n"), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		s, is := got.Servers[0], secure
+		switch {
+		case s.ClearLogin:
+			is = clear
+		case s.Lax:
+			is = mail
+		}
+		if is != c.want || s.ClearLogin && !s.Lax {
+			t.Errorf("%s: %s, want %s:\n%s", c.file, is, c.want, c.text)
+		}
+		if told := strings.Contains(dump(got), "allow_non_secure_login = true"); told != (is == clear) {
+			t.Errorf("%s: what is told differs from what is done:\n%s", c.file, dump(got))
+		}
+	}
+}
+
+const sasl = "relayhost = h.example.org\nsmtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/x/sasl\n"
 
 func TestShellWords(t *testing.T) {
 	for line, want := range map[string]string{

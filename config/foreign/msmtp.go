@@ -141,8 +141,11 @@ func (r *reader) account(a *account) {
 		if !a.on("tls_starttls", true) {
 			s.TLS = "implicit"
 		}
-		s.Lax = !a.on("tls_certcheck", true)
+		s.Unverified = !a.on("tls_certcheck", true)
 	}
+	// Without TLS it finds a way to log in by itself only if that does not show the password.
+	method := a.get("auth").value
+	s.ClearLogin = method == "plain" || method == "login"
 	for _, v := range a.set {
 		r.msmtpSetting(a, &s, v)
 	}
@@ -176,7 +179,7 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 	case "tls", "tls_starttls":
 		r.took(v.line, what, "%s", tlsWord(s.TLS))
 	case "tls_certcheck":
-		if !s.Lax {
+		if !s.Unverified {
 			r.left(v.line, what, "notices verifies certificates by itself")
 		}
 	case "tls_trust_file":

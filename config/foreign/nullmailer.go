@@ -74,7 +74,7 @@ func (r *reader) remote(n int, line string) {
 		r.left(n, "the line", "its quotes do not match")
 		return
 	}
-	s := Server{Host: words[0]}
+	s := Server{Host: words[0], ClearLogin: true} // it logs in over what it has
 	if len(words) > 1 && words[1] != "smtp" {
 		r.left(n, words[0]+" "+words[1], "notices speaks SMTP alone")
 		return
@@ -114,7 +114,7 @@ func (r *reader) remoteOption(n int, s *Server, option string) {
 		s.TLS = "starttls"
 		r.took(n, option, "STARTTLS")
 	case "insecure":
-		s.Lax = true // lax tells
+		s.Unverified = true // lax tells
 	case "x509cafile":
 		r.authority(n, s, option, value)
 	case "auth-login":
@@ -154,23 +154,35 @@ func (r *reader) authority(n int, s *Server, what, file string) {
 	r.took(n, what, "ca_file = %q", file)
 }
 
-// lax notes what it means here that a server was used without TLS, or without looking
-// at its certificate.
+// lax notes what it means here how mail went to a server: without TLS, or without a look
+// at its certificate. What never went in clear must not do so for a change of program.
 func (r *reader) lax(n int, s *Server) {
-	what, why := "the certificate was not looked at", "notices verifies it first; take these out if that works"
-	switch {
-	case s.TLS == "":
-		s.Lax = true
-		what, why = "no TLS", "notices tries TLS first; take these out if the server has it"
-	case !s.Lax:
+	s.Lax = s.Lax || s.TLS == ""
+	s.ClearLogin = s.ClearLogin && s.Lax && s.Login != ""
+	if !s.Lax {
+		if s.Unverified {
+			r.unverified(n)
+		}
 		return
 	}
+	what, why := "TLS only where it is offered", "notices verifies it first; take this out if that works"
+	if s.TLS == "" {
+		what, why = "no TLS", "notices tries TLS first; take this out if the server has it"
+	}
 	became := "allow_non_secure = true"
-	if s.Login != "" {
+	if s.ClearLogin {
 		became += ", allow_non_secure_login = true"
+	} else if s.Login != "" {
+		why += "; the password goes over verified TLS alone, for it did not go in clear before"
 	}
 	r.took(n, what, "%s", became)
 	r.because(why)
+}
+
+// unverified tells that the certificate will be looked at, and what to do then.
+func (r *reader) unverified(n int) {
+	r.left(n, "the certificate was not looked at", "notices looks at it; if notices test-server complains of it, name its CA in ca_file, "+
+		"or as a last resort, on a network that you trust, set allow_non_secure and, for a login, allow_non_secure_login")
 }
 
 // shellWords splits a line by the quoting rules of the shell. It is false when a quote

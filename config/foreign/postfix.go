@@ -26,6 +26,12 @@ func (r *reader) postfix(text []byte) {
 	case maps.line > 0:
 		r.left(maps.line, maps.key, "smtp_sasl_auth_enable is not yes: no login")
 	}
+	// Unless it is told otherwise it shows no password, not even over TLS.
+	options := p.get("smtp_sasl_security_options")
+	s.ClearLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
+	if s.TLS == "implicit" {
+		s.Lax = false // no connection begins in clear
+	}
 	r.lax(relay.line, &s)
 	r.out.Servers = append(r.out.Servers, s)
 	if v := p.get("smtp_fallback_relay"); v.value != "" {
@@ -104,6 +110,8 @@ func (r *reader) postfixSetting(s *Server, v setting) {
 		r.messageSize(v.line, what, v.value)
 	case "smtp_sasl_auth_enable", "smtp_sasl_password_maps", "smtp_fallback_relay":
 		// told with the login, and with the second server
+	case "smtp_sasl_security_options":
+		r.left(v.line, what, "notices finds out by itself how to log in")
 	case "myorigin":
 		r.left(v.line, what, "set [site] address, the sender of mail that names none")
 	default:
@@ -150,9 +158,7 @@ func (r *reader) securityLevel(n int, s *Server, what, level string) {
 		s.TLS = "starttls"
 	}
 	r.took(n, what, "STARTTLS")
-	if level == "encrypt" {
-		r.because("Postfix did not look at the certificate; notices verifies it")
-	}
+	s.Unverified = level == "encrypt" // lax tells
 }
 
 func (r *reader) messageSize(n int, what, value string) {

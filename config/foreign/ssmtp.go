@@ -8,7 +8,7 @@ import (
 // behind a # is a comment wherever it stands, as ssmtp has it, so that a password
 // with a # in it never worked.
 func (r *reader) ssmtp(text []byte) {
-	s := Server{}
+	s := Server{ClearLogin: true}
 	hub := 0
 	var tls []setting
 	lines(text, func(n int, line string) {
@@ -40,6 +40,7 @@ func (r *reader) ssmtp(text []byte) {
 		case "tls_ca_file":
 			r.authority(n, &s, what, value)
 		case "authmethod":
+			s.ClearLogin = !strings.EqualFold(value, "cram-md5")
 			r.left(n, what, "notices finds out by itself how to log in")
 		case "fromlineoverride":
 			r.left(n, what, "mail keeps its own From, unless [site] rewrite_from is true")

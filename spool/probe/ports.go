@@ -34,6 +34,9 @@ func (t *test) ports(ctx context.Context) string {
 	var yes, no []string
 	better := 0
 	for i, port := range smtpPorts {
+		if !open[i] && t.connected && port == t.server.Port {
+			continue // it did a moment ago
+		}
 		if !open[i] {
 			no = append(no, fmt.Sprint(port))
 			continue
@@ -44,8 +47,8 @@ func (t *test) ports(ctx context.Context) string {
 		}
 	}
 	switch {
-	case t.connected && better == 0:
-		return fmt.Sprintf("But no other of %s answers at %s.", list(words(smtpPorts, t.server.Port)), t.server.Host)
+	case len(yes) == 0 && t.connected:
+		return fmt.Sprintf("But only port %d answers at %s.", t.server.Port, t.server.Host)
 	case len(yes) == 0:
 		return fmt.Sprintf("But none of %s answers at %s: is the name right, and does a firewall let this machine out?", list(no), t.server.Host)
 	case better == 0:

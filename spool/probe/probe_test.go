@@ -104,6 +104,25 @@ func (b *bench) result(t *testing.T) spool.TestResult {
 	return r
 }
 
+// An account has no password: what is missing is the sign-in.
+func TestNoSignIn(t *testing.T) {
+	ca := smtptest.NewCA(t)
+	s := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Tokens: map[string]string{"library": "good"}})
+	b := bench{server: at(s)}
+	b.server.Name, b.server.Login, b.server.Roots, b.server.Tokens = "google", "library", ca.Pool(), noToken{}
+	if err := b.golden(t, "no-sign-in"); err == nil {
+		t.Error("it works")
+	}
+}
+
+type noToken struct{}
+
+func (noToken) Token(context.Context) (string, error) {
+	return "", errors.New("nobody is signed in with Google; run: notices google-login")
+}
+
+func (noToken) Refresh(context.Context, string) (string, error) { return "", errors.New("no token") }
+
 func TestWorks(t *testing.T) {
 	ca := smtptest.NewCA(t)
 	s := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "secret"}})
@@ -112,7 +131,7 @@ func TestWorks(t *testing.T) {
 	if err := b.golden(t, "works"); err != nil {
 		t.Error(err)
 	}
-	if r := b.result(t); !r.OK || r.Detail == "" || time.Since(r.At) > time.Minute {
+	if r := b.result(t); !r.OK || r.Detail == "" || !r.Of(s.Host(), s.Port()) || r.Host == "" || r.Of(s.Host(), s.Port()+1) || r.Of("other.example", s.Port()) || time.Since(r.At) > time.Minute {
 		t.Errorf("remembered %+v", r)
 	}
 	m := s.Messages()

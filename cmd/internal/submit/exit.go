@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -134,10 +135,25 @@ func Explain(err error) string {
 	case errors.Is(err, spool.ErrUnsure):
 		return text + ": look with notices list before it is queued again"
 	case errors.Is(err, unix.EROFS):
-		return text + ": mount it writable, then try again"
+		return behind(text, "mount it writable, then try again", unix.EROFS)
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return text + ": make room, then try again"
+		return behind(text, "make room, then try again", unix.ENOSPC, unix.EDQUOT)
 	default:
 		return text
 	}
+}
+
+// behind puts advice behind the line that it is for: of several errors joined, each has
+// a line of its own.
+func behind(text, advice string, causes ...error) string {
+	lines := strings.Split(text, "\n")
+	for i, line := range lines {
+		for _, cause := range causes {
+			if strings.Contains(line, cause.Error()) {
+				lines[i] += ": " + advice
+				return strings.Join(lines, "\n")
+			}
+		}
+	}
+	return text + ": " + advice
 }

@@ -1,0 +1,65 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/delivery"
+	"notices/spool/delivery/smtpout"
+)
+
+// statusServers are those that test-server knows.
+func statusServers(cfg *config.Config) []config.Server {
+	list := slices.Clone(cfg.Servers)
+	for _, name := range beside(cfg) {
+		c := cfg.Account(name)
+		list = append(list, config.Server{Name: name, Host: c.SMTPHost, Port: c.SMTPPort, RatePerMinute: ratePerMinute(name)})
+	}
+	return list
+}
+
+// server finds what is kept of a server. That of another one, which stood in its place in
+// the config before, is not shown.
+func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {
+	test, err := spool.LoadState[spool.TestResult](ctx, state, spool.TestName+c.Name)
+	if err != nil {
+		return err
+	}
+	health, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+c.Name)
+	if err != nil {
+		return err
+	}
+	if !test.Of(c.Host, c.Port) {
+		test = spool.TestResult{}
+	}
+	if !health.Of(c.Host) {
+		health = spool.Health{}
+	}
+	used, err := delivery.UsedRates(ctx, state, rates(c), now)
+	if err != nil {
+		return err
+	}
+	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port, perMinute: c.RatePerMinute, perDay: c.RatePerDay}
+	if !test.At.IsZero() {
+		result := "error"
+		if test.OK {
+			result = "ok"
+		}
+		line.LastTestedOn, line.LastTestResult, line.LastTestDetail = stamp(test.At), &result, &test.Detail
+	}
+	if health.DownUntil.After(now) {
+		line.DownUntil = stamp(health.DownUntil)
+	}
+	s.Servers = append(s.Servers, line)
+	s.health = append(s.health, health)
+	s.rates = append(s.rates, used)
+	return nil
+}
+
+// rates is a server as far as its rates go.
+func rates(c *config.Server) delivery.Server {
+	return delivery.Server{Server: smtpout.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay}
+}

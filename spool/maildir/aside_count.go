@@ -1,0 +1,35 @@
+package maildir
+
+import (
+	"bytes"
+	"context"
+)
+
+// CountAside is how many messages and foreign files lie in aside/. A message and its
+// sidecar are one. It costs one listing.
+func (s *Store) CountAside(ctx context.Context) (int, error) {
+	found := map[string]bool{}
+	err := s.list(asideDir, func(name []byte) bool {
+		found[ownerAside(name)] = true
+		return ctx.Err() == nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(found), ctx.Err()
+}
+
+// ownerAside is the id of the message that a name in aside/ is of, or the name itself. A
+// second one of a name has a number behind it, the sidecar's perhaps another than the
+// body's: then they count as two.
+func ownerAside(name []byte) string {
+	if p := parseName(name); p.kind != foreign {
+		return string(p.id)
+	}
+	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
+		if p := parseName(name[:dot]); p.kind == sidecar {
+			return string(p.id) + string(name[dot:])
+		}
+	}
+	return string(name)
+}
