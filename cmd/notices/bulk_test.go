@@ -8,7 +8,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // many queues n messages.
@@ -22,7 +22,7 @@ func (w *world) many(n int) (ids []string) {
 }
 
 // listings counts the calls that list the spool.
-func listings(f *storetest.FaultyStore) (n int) {
+func listings(f *faulty.Store) (n int) {
 	for _, c := range f.Calls() {
 		switch c.Method {
 		case "Scan", "ScanFailed", "Find":
@@ -39,7 +39,7 @@ func TestManyIDsShareTheirListings(t *testing.T) {
 	for i := range 500 {
 		ids = append(ids, fmt.Sprintf("gone%d", i))
 	}
-	counted := storetest.Faulty(w.store, storetest.Plan{})
+	counted := faulty.New(w.store, faulty.Plan{})
 	w.q.store = counted
 	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != submit.ExitUnknown {
 		t.Errorf("exit %d", code)
@@ -75,7 +75,7 @@ func (s *movingStore) Scan(ctx context.Context, yield func(spool.Entry) bool) er
 func TestWhatMovedIsFoundAgain(t *testing.T) {
 	w := newWorld(t)
 	ids := w.many(300)
-	counted := storetest.Faulty(w.store, storetest.Plan{})
+	counted := faulty.New(w.store, faulty.Plan{})
 	w.q.store = &movingStore{counted, func() {
 		for i, id := range ids {
 			c := w.claimed(spool.ID(id))

@@ -23,6 +23,7 @@ func floors() map[string]int {
 		"notices/spool/recode":            0,
 		"notices/spool/schedule":          0,
 		"notices/spool/maillog":           0,
+		"notices/spool/faulty":            0,
 		"notices/spool/storetest":         0,
 		"notices/spool/delivery/smtptest": 0,
 		"notices/config":                  0,

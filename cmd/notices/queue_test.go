@@ -8,7 +8,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // TestInFlight: what is in flight is left alone and told of, the others are served.
@@ -109,9 +109,9 @@ func TestSpoolInTrouble(t *testing.T) {
 	w := newWorld(t)
 	w.queued("A1", "a@example.net")
 	w.queued("A2", "b@example.net")
-	faulty := storetest.Faulty(w.store, storetest.Plan{
+	faulty := faulty.New(w.store, faulty.Plan{
 		At:    1,
-		Match: func(c storetest.Call) bool { return c.Method == "Claim.Append" },
+		Match: func(c faulty.Call) bool { return c.Method == "Claim.Append" },
 	})
 	w.q.store = faulty
 	if err := w.a.hold(context.Background(), w.q, selection{All: true}); err == nil || !faulty.Hit() {

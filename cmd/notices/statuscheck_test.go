@@ -10,7 +10,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // checkLine runs status --check.
@@ -163,7 +163,7 @@ func TestCheckDoesNotReadRecords(t *testing.T) {
 	defer c.Release()
 	w.flushed(0)
 	looks := 0
-	w.q.store = storetest.Faulty(w.store, storetest.Plan{At: 1, Match: func(c storetest.Call) bool {
+	w.q.store = faulty.New(w.store, faulty.Plan{At: 1, Match: func(c faulty.Call) bool {
 		if c.Method == "Look" {
 			looks++
 		}

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // crashWorld has a message for each way that a message can go.
@@ -135,7 +135,7 @@ func (w *world) settleDown() {
 }
 
 // matters picks the calls that change the spool, or lead to a change.
-func matters(c storetest.Call) bool {
+func matters(c faulty.Call) bool {
 	switch c.Method {
 	case "New", "Commit", "Claim", "Claim.Begin", "Claim.Append", "Claim.Remove", "Claim.Fail", "State.Update", "Sync":
 		return true
@@ -145,7 +145,7 @@ func matters(c storetest.Call) bool {
 
 // die runs a flush that ends in its k-th call on the store; false: it made fewer.
 func (w *world) die(k int, late, powerCut bool, inFlight map[spool.ID]int) bool {
-	f := storetest.Faulty(w.mem, storetest.Plan{At: k, Die: true, Late: late, Match: matters})
+	f := faulty.New(w.mem, faulty.Plan{At: k, Die: true, Late: late, Match: matters})
 	w.o.Store = f
 	Run(w.t.Context(), w.o)
 	if f.Hit() {
@@ -211,8 +211,8 @@ func diesBefore(t *testing.T, event spool.Kind, answer spool.Outcome, change fun
 	w := newWorld(t)
 	w.mail.always(answer)
 	w.put("A", change)
-	w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 1, Die: true,
-		Match: func(c storetest.Call) bool { return c.Kind == event }})
+	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Die: true,
+		Match: func(c faulty.Call) bool { return c.Kind == event }})
 	Run(t.Context(), w.o)
 	w.mem = w.mem.Crash()
 	w.o.Store = w.mem

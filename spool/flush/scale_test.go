@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // TestManyIDsShareTheirListings: also those that there are none of.
@@ -19,7 +19,7 @@ func TestManyIDsShareTheirListings(t *testing.T) {
 		w.put(id, nil)
 		w.o.IDs = append(w.o.IDs, id, spool.ID(fmt.Sprintf("gone%d", i)))
 	}
-	counted := storetest.Faulty(w.mem, storetest.Plan{})
+	counted := faulty.New(w.mem, faulty.Plan{})
 	w.o.Store = counted
 	tally, err := Run(t.Context(), w.o)
 	var unknown *UnknownError

@@ -13,7 +13,7 @@ import (
 	"pgregory.net/rapid"
 
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 // dayUsedUp is what a route says when the only way out is used up.
@@ -59,7 +59,7 @@ func seldom(n int64) int64 { return n - 1 }
 
 // claims counts what a run opened.
 func (w *world) claims() (opened func() int) {
-	f := storetest.Faulty(w.mem, storetest.Plan{Match: func(c storetest.Call) bool { return c.Method == "Claim" || c.Method == "Look" }})
+	f := faulty.New(w.mem, faulty.Plan{Match: func(c faulty.Call) bool { return c.Method == "Claim" || c.Method == "Look" }})
 	w.o.Store = f
 	before := 0
 	return func() int {

@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/storetest"
+	"notices/spool/faulty"
 )
 
 func TestUnwritableSpoolSendsNothing(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil)
-	w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 1, Err: syscall.ENOSPC,
-		Match: func(c storetest.Call) bool { return c.Method == "Writable" }})
+	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Err: syscall.ENOSPC,
+		Match: func(c faulty.Call) bool { return c.Method == "Writable" }})
 	_, err := Run(t.Context(), w.o)
 	if !errors.Is(err, ErrSpool) || !errors.Is(err, syscall.ENOSPC) || len(w.mail.attempts) != 0 {
 		t.Errorf("error %v, attempts %v", err, w.mail.attempts)
@@ -31,8 +31,8 @@ func TestBeginFailsEndsTheRun(t *testing.T) {
 	for i := range 10 {
 		w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
 	}
-	w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 4, Always: true, Err: syscall.ENOSPC,
-		Match: func(c storetest.Call) bool { return c.Method == "Claim.Begin" }})
+	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 4, Always: true, Err: syscall.ENOSPC,
+		Match: func(c faulty.Call) bool { return c.Method == "Claim.Begin" }})
 	tally, err := Run(t.Context(), w.o)
 	if !errors.Is(err, ErrSpool) || !errors.Is(err, syscall.ENOSPC) {
 		t.Errorf("error %v", err)
@@ -57,8 +57,8 @@ func TestResultFailsEndsTheRun(t *testing.T) {
 		for i := range 10 {
 			w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
 		}
-		w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 3, Err: syscall.EIO,
-			Match: func(c storetest.Call) bool { return c.Method == method }})
+		w.o.Store = faulty.New(w.mem, faulty.Plan{At: 3, Err: syscall.EIO,
+			Match: func(c faulty.Call) bool { return c.Method == method }})
 		if _, err := Run(t.Context(), w.o); !errors.Is(err, ErrSpool) || len(w.mail.attempts) != 3 {
 			t.Errorf("%s: error %v, attempts %v", method, err, w.mail.attempts)
 		}
@@ -67,14 +67,14 @@ func TestResultFailsEndsTheRun(t *testing.T) {
 
 // One message that cannot be read, or returned, does not stop the others.
 func TestTroubleOfOneMessage(t *testing.T) {
-	for _, c := range []storetest.Call{{Method: "Claim"}, {Method: "New", ID: "m3-1"}, {Method: "Commit", ID: "m3-1"}} {
+	for _, c := range []faulty.Call{{Method: "Claim"}, {Method: "New", ID: "m3-1"}, {Method: "Commit", ID: "m3-1"}} {
 		w := newWorld(t)
 		w.mail.always(noSuchUser)
 		for i := range 10 {
 			w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
 		}
-		w.o.Store = storetest.Faulty(w.mem, storetest.Plan{At: 1, Err: syscall.EIO,
-			Match: func(got storetest.Call) bool { return got.Method == c.Method && (c.ID == "" || c.ID == got.ID) }})
+		w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Err: syscall.EIO,
+			Match: func(got faulty.Call) bool { return got.Method == c.Method && (c.ID == "" || c.ID == got.ID) }})
 		tally, err := Run(t.Context(), w.o)
 		if !errors.Is(err, syscall.EIO) || tally.Returned != 9 {
 			t.Errorf("%v: %+v, %v", c, tally, err)
@@ -177,7 +177,7 @@ func TestKeepFailed(t *testing.T) {
 	w.wants(0, 0, 0, 0)
 	w.empty("new")
 	// Once a day is enough.
-	counted := storetest.Faulty(w.mem, storetest.Plan{})
+	counted := faulty.New(w.mem, faulty.Plan{})
 	w.o.Store = counted
 	w.pass(23 * time.Hour)
 	w.wants(0, 0, 0, 0)
@@ -201,7 +201,7 @@ func TestNothingDueCostsOneListing(t *testing.T) {
 		w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
 		w.change(spool.ID(fmt.Sprintf("m%d", i)), spool.Event{Kind: spool.Postpone, Next: start.Add(time.Hour)})
 	}
-	counted := storetest.Faulty(w.mem, storetest.Plan{})
+	counted := faulty.New(w.mem, faulty.Plan{})
 	w.o.Store, w.o.KeepFailed = counted, time.Hour
 	w.flush()
 	w.mail.forget()

@@ -13,8 +13,8 @@ import (
 	"pgregory.net/rapid"
 
 	"notices/spool"
+	"notices/spool/faulty"
 	"notices/spool/memory"
-	"notices/spool/storetest"
 )
 
 // batch adds n messages to a Bulk and commits them at once.
@@ -43,9 +43,9 @@ func TestBulkQueuesWhatFits(t *testing.T) {
 	const n = 15
 	for fits := range n + 1 {
 		s := memory.New()
-		faulty := storetest.Faulty(s, storetest.Plan{
+		faulty := faulty.New(s, faulty.Plan{
 			At: fits + 1, Always: true, Err: unix.ENOSPC,
-			Match: func(c storetest.Call) bool { return c.Method == "Notebook.Commit" },
+			Match: func(c faulty.Call) bool { return c.Method == "Notebook.Commit" },
 		})
 		book, err := faulty.Notebook(t.Context(), time.Time{})
 		if err != nil {

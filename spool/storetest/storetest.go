@@ -1,8 +1,8 @@
 // Package storetest is the definition of a spool.Store: what the interface's
 // comments promise, each as a test that every store must pass. Run is the suite,
-// RunNotes is that for a store that keeps notes of imports (spool.Noted),
-// RunModel compares a store with a model over random histories, and Faulty wraps
-// a store that fails or dies at a chosen call, for the tests of what works on it.
+// RunNotes is that for a store that keeps notes of imports (spool.Noted), and
+// RunModel compares a store with a model over random histories. Package faulty has a
+// store that fails or dies at a chosen call, for the tests of what works on one.
 //
 // It is an ordinary package so that each store's own test calls it in a few lines.
 package storetest

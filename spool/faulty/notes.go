@@ -1,4 +1,4 @@
-package storetest
+package faulty
 
 import (
 	"context"
@@ -10,14 +10,14 @@ import (
 
 // Notebook implements spool.Noted, if the store that is wrapped does. Commit of several
 // drafts counts as so many calls here too.
-func (f *FaultyStore) Notebook(ctx context.Context, since time.Time) (b spool.Notebook, err error) {
+func (f *Store) Notebook(ctx context.Context, since time.Time) (b spool.Notebook, err error) {
 	noted, ok := f.inner.(spool.Noted)
 	if !ok {
 		return nil, fmt.Errorf("storetest: %T keeps no notes", f.inner)
 	}
 	err = f.do(Call{Method: "Notebook"}, func() error {
 		inner, err := noted.Notebook(ctx, since)
-		b = &faultyNotebook{f, inner}
+		b = &notebook{f, inner}
 		return err
 	})
 	if err != nil {
@@ -26,17 +26,17 @@ func (f *FaultyStore) Notebook(ctx context.Context, since time.Time) (b spool.No
 	return b, nil
 }
 
-type faultyNotebook struct {
-	f     *FaultyStore
+type notebook struct {
+	f     *Store
 	inner spool.Notebook
 }
 
-func (b *faultyNotebook) Has(n spool.Note) bool { return b.inner.Has(n) }
+func (b *notebook) Has(n spool.Note) bool { return b.inner.Has(n) }
 
-func (b *faultyNotebook) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
+func (b *notebook) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
 	err = b.f.do(Call{Method: "Notebook.New", ID: id}, func() error {
 		inner, err := b.inner.New(ctx, id)
-		d = &faultyDraft{b.f, inner}
+		d = &draft{b.f, inner}
 		return err
 	})
 	if err != nil {
@@ -45,10 +45,10 @@ func (b *faultyNotebook) New(ctx context.Context, id spool.ID) (d spool.Draft, e
 	return d, nil
 }
 
-func (b *faultyNotebook) Commit(ctx context.Context, notes [][]spool.Note, drafts ...spool.Draft) (int, error) {
+func (b *notebook) Commit(ctx context.Context, notes [][]spool.Note, drafts ...spool.Draft) (int, error) {
 	for n, d := range drafts {
 		err := b.f.do(Call{Method: "Notebook.Commit", ID: d.ID()}, func() error {
-			if own, ok := d.(*faultyDraft); ok {
+			if own, ok := d.(*draft); ok {
 				d = own.inner
 			}
 			_, err := b.inner.Commit(ctx, notes[n:n+1], d)
@@ -62,7 +62,7 @@ func (b *faultyNotebook) Commit(ctx context.Context, notes [][]spool.Note, draft
 }
 
 // Close by a living process is carried out even when it is to fail, as Release is.
-func (b *faultyNotebook) Close() error {
+func (b *notebook) Close() error {
 	v := b.f.count(Call{Method: "Notebook.Close"})
 	if v.err == nil {
 		return b.inner.Close()

@@ -1,4 +1,4 @@
-package storetest_test
+package faulty_test
 
 import (
 	"errors"
@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/faulty"
 	"notices/spool/memory"
 	"notices/spool/storetest"
 )
@@ -25,7 +26,7 @@ func TestFaultyKeepsNotes(t *testing.T) { storetest.RunNotes(t, wrapped) }
 
 func wrapped(*testing.T) storetest.Harness {
 	s := memory.New()
-	wrap := func(s *memory.Store) spool.Store { return storetest.Faulty(s, storetest.Plan{}) }
+	wrap := func(s *memory.Store) spool.Store { return faulty.New(s, faulty.Plan{}) }
 	return storetest.Harness{
 		Store:  wrap(s),
 		Reopen: func() spool.Store { return wrap(s.Reopen()) },
@@ -66,14 +67,14 @@ func TestFaultyDiesAtEachCall(t *testing.T) {
 		for _, late := range []bool{false, true} {
 			s := memory.New()
 			storetest.Put(t, s, envelope("A"), "body\r\n")
-			f := storetest.Faulty(s, storetest.Plan{At: at, Die: true, Late: late})
-			if err := attempt(t, f, "A"); at < calls && !errors.Is(err, storetest.ErrDead) {
+			f := faulty.New(s, faulty.Plan{At: at, Die: true, Late: late})
+			if err := attempt(t, f, "A"); at < calls && !errors.Is(err, faulty.ErrDead) {
 				t.Fatalf("died at call %d: %v", at, err)
 			}
 			if !f.Hit() || len(f.Calls()) != at {
 				t.Errorf("at %d: calls %v", at, f.Calls())
 			}
-			if err := f.Writable(t.Context()); !errors.Is(err, storetest.ErrDead) {
+			if err := f.Writable(t.Context()); !errors.Is(err, faulty.ErrDead) {
 				t.Errorf("a dead process calls Writable: %v", err)
 			}
 			_, err := s.Crash().Find(t.Context(), "A")
@@ -88,9 +89,9 @@ func TestFaultyDiesAtEachCall(t *testing.T) {
 func TestFaultyFailsOneCall(t *testing.T) {
 	s := memory.New()
 	storetest.Put(t, s, envelope("A"), "body\r\n")
-	f := storetest.Faulty(s, storetest.Plan{
+	f := faulty.New(s, faulty.Plan{
 		At:    1,
-		Match: func(c storetest.Call) bool { return c.Kind == spool.Hold },
+		Match: func(c faulty.Call) bool { return c.Kind == spool.Hold },
 		Err:   syscall.ENOSPC,
 	})
 	if err := attempt(t, f, "A"); !errors.Is(err, syscall.ENOSPC) {
@@ -106,8 +107,8 @@ func TestFaultyFailsOneCall(t *testing.T) {
 
 func TestFaultyCommitBreaksOff(t *testing.T) {
 	s := memory.New()
-	f := storetest.Faulty(s, storetest.Plan{
-		At: 2, Match: func(c storetest.Call) bool { return c.Method == "Commit" },
+	f := faulty.New(s, faulty.Plan{
+		At: 2, Match: func(c faulty.Call) bool { return c.Method == "Commit" },
 	})
 	var drafts []spool.Draft
 	for _, id := range []spool.ID{"A", "B", "C"} {
@@ -120,7 +121,7 @@ func TestFaultyCommitBreaksOff(t *testing.T) {
 		}
 		drafts = append(drafts, d)
 	}
-	if n, err := f.Commit(t.Context(), drafts...); n != 1 || !errors.Is(err, storetest.ErrInjected) {
+	if n, err := f.Commit(t.Context(), drafts...); n != 1 || !errors.Is(err, faulty.ErrInjected) {
 		t.Errorf("Commit broken off at the second: %d, %v", n, err)
 	}
 	if n, err := f.Commit(t.Context(), drafts[1:]...); n != 2 || err != nil {
@@ -129,8 +130,8 @@ func TestFaultyCommitBreaksOff(t *testing.T) {
 }
 
 func TestFaultyAlways(t *testing.T) {
-	f := storetest.Faulty(memory.New(), storetest.Plan{
-		At: 1, Always: true, Err: syscall.EROFS, Match: func(c storetest.Call) bool { return c.Method == "Writable" },
+	f := faulty.New(memory.New(), faulty.Plan{
+		At: 1, Always: true, Err: syscall.EROFS, Match: func(c faulty.Call) bool { return c.Method == "Writable" },
 	})
 	for range 3 {
 		if err := f.Writable(t.Context()); !errors.Is(err, syscall.EROFS) {

@@ -1,4 +1,6 @@
-package storetest
+// Package faulty wraps a spool.Store so that it goes wrong as a test planned: a call
+// fails, or the process is dead from there on.
+package faulty
 
 import (
 	"context"
@@ -8,15 +10,15 @@ import (
 	"notices/spool"
 )
 
-// Errors of a Faulty store.
+// Errors of a Store.
 var (
 	// ErrInjected is the default error of the call that a Plan fails.
-	ErrInjected = errors.New("storetest: injected fault")
+	ErrInjected = errors.New("faulty: injected fault")
 	// ErrDead: the process died earlier; nothing that it calls happens any more.
-	ErrDead = errors.New("storetest: the process is dead")
+	ErrDead = errors.New("faulty: the process is dead")
 )
 
-// Call is one call on a Faulty store or on what it handed out.
+// Call is one call on a Store or on what it handed out.
 type Call struct {
 	// Method is "Scan", "Commit", "Claim.Append", "Draft.Write", "Body.ReadAt",
 	// "State.Update" and so on: the interface, unless it is Store, and the method.
@@ -53,9 +55,9 @@ type Plan struct {
 	Always bool
 }
 
-// FaultyStore is a spool.Store that goes wrong as planned. Commit of several
+// Store is a spool.Store that goes wrong as planned. Commit of several
 // drafts counts as so many calls, so that it can break off in the middle.
-type FaultyStore struct {
+type Store struct {
 	inner spool.Store
 	plan  Plan
 
@@ -65,30 +67,30 @@ type FaultyStore struct {
 	calls []Call
 }
 
-// Faulty wraps a store. To see what a dead process left behind, look at the spool
+// New wraps a store. To see what a dead process left behind, look at the spool
 // through another handle: what the wrapped one has claimed is still claimed until
 // it is killed, too (memory.Store.Crash).
-func Faulty(s spool.Store, plan Plan) *FaultyStore {
-	return &FaultyStore{inner: s, plan: plan}
+func New(s spool.Store, plan Plan) *Store {
+	return &Store{inner: s, plan: plan}
 }
 
 // Calls returns the calls so far, those that Match, in order; the one that was
 // hit is the last that a dead process made.
-func (f *FaultyStore) Calls() []Call {
+func (f *Store) Calls() []Call {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return append([]Call(nil), f.calls...)
 }
 
 // Hit reports whether the plan's call was made.
-func (f *FaultyStore) Hit() bool {
+func (f *Store) Hit() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	return f.plan.At > 0 && f.seen >= f.plan.At
 }
 
 // Kill ends the process now.
-func (f *FaultyStore) Kill() {
+func (f *Store) Kill() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.dead = true
@@ -100,7 +102,7 @@ type verdict struct {
 	late bool  // and only its result is replaced by err
 }
 
-func (f *FaultyStore) count(c Call) verdict {
+func (f *Store) count(c Call) verdict {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.dead {
@@ -125,7 +127,7 @@ func (f *FaultyStore) count(c Call) verdict {
 }
 
 // do makes one call, or what the plan makes of it.
-func (f *FaultyStore) do(c Call, call func() error) error {
+func (f *Store) do(c Call, call func() error) error {
 	v := f.count(c)
 	if v.err == nil {
 		return call()
@@ -137,10 +139,10 @@ func (f *FaultyStore) do(c Call, call func() error) error {
 }
 
 // New implements spool.Store.
-func (f *FaultyStore) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
+func (f *Store) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
 	err = f.do(Call{Method: "New", ID: id}, func() error {
 		inner, err := f.inner.New(ctx, id)
-		d = &faultyDraft{f, inner}
+		d = &draft{f, inner}
 		return err
 	})
 	if err != nil {
@@ -150,10 +152,10 @@ func (f *FaultyStore) New(ctx context.Context, id spool.ID) (d spool.Draft, err 
 }
 
 // Commit implements spool.Store.
-func (f *FaultyStore) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
+func (f *Store) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
 	for n, d := range drafts {
 		err := f.do(Call{Method: "Commit", ID: d.ID()}, func() error {
-			if own, ok := d.(*faultyDraft); ok {
+			if own, ok := d.(*draft); ok {
 				d = own.inner
 			}
 			_, err := f.inner.Commit(ctx, d)
@@ -167,17 +169,17 @@ func (f *FaultyStore) Commit(ctx context.Context, drafts ...spool.Draft) (int, e
 }
 
 // Scan implements spool.Store.
-func (f *FaultyStore) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
+func (f *Store) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
 	return f.do(Call{Method: "Scan"}, func() error { return f.inner.Scan(ctx, yield) })
 }
 
 // ScanFailed implements spool.Store.
-func (f *FaultyStore) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
+func (f *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
 	return f.do(Call{Method: "ScanFailed"}, func() error { return f.inner.ScanFailed(ctx, yield) })
 }
 
 // Find implements spool.Store.
-func (f *FaultyStore) Find(ctx context.Context, id spool.ID) (e spool.Entry, err error) {
+func (f *Store) Find(ctx context.Context, id spool.ID) (e spool.Entry, err error) {
 	err = f.do(Call{Method: "Find", ID: id}, func() error {
 		e, err = f.inner.Find(ctx, id)
 		return err
@@ -186,10 +188,10 @@ func (f *FaultyStore) Find(ctx context.Context, id spool.ID) (e spool.Entry, err
 }
 
 // Claim implements spool.Store. A Late failure leaves the message claimed.
-func (f *FaultyStore) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, err error) {
+func (f *Store) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, err error) {
 	err = f.do(Call{Method: "Claim", ID: e.ID}, func() error {
 		inner, err := f.inner.Claim(ctx, e)
-		c = &faultyClaim{f, inner}
+		c = &claim{f, inner}
 		return err
 	})
 	if err != nil {
@@ -199,10 +201,10 @@ func (f *FaultyStore) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, 
 }
 
 // Look implements spool.Store.
-func (f *FaultyStore) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Looked, err error) {
+func (f *Store) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Looked, err error) {
 	err = f.do(Call{Method: "Look", ID: e.ID}, func() error {
-		record, body, err := f.inner.Look(ctx, e)
-		r, b = record, &faultyLooked{faultyBody{f, body, e.ID}, body}
+		record, found, err := f.inner.Look(ctx, e)
+		r, b = record, &looked{body{f, found, e.ID}, found}
 		return err
 	})
 	if err != nil {
@@ -212,17 +214,17 @@ func (f *FaultyStore) Look(ctx context.Context, e spool.Entry) (r *spool.Record,
 }
 
 // Writable implements spool.Store.
-func (f *FaultyStore) Writable(ctx context.Context) error {
+func (f *Store) Writable(ctx context.Context) error {
 	return f.do(Call{Method: "Writable"}, func() error { return f.inner.Writable(ctx) })
 }
 
 // Sync implements spool.Store.
-func (f *FaultyStore) Sync(ctx context.Context) error {
+func (f *Store) Sync(ctx context.Context) error {
 	return f.do(Call{Method: "Sync"}, func() error { return f.inner.Sync(ctx) })
 }
 
 // Repair implements spool.Store.
-func (f *FaultyStore) Repair(ctx context.Context) (found []spool.Anomaly, err error) {
+func (f *Store) Repair(ctx context.Context) (found []spool.Anomaly, err error) {
 	err = f.do(Call{Method: "Repair"}, func() error {
 		found, err = f.inner.Repair(ctx)
 		return err
@@ -231,7 +233,7 @@ func (f *FaultyStore) Repair(ctx context.Context) (found []spool.Anomaly, err er
 }
 
 // Usage implements spool.Store.
-func (f *FaultyStore) Usage(ctx context.Context) (n int64, err error) {
+func (f *Store) Usage(ctx context.Context) (n int64, err error) {
 	err = f.do(Call{Method: "Usage"}, func() error {
 		n, err = f.inner.Usage(ctx)
 		return err
@@ -240,7 +242,7 @@ func (f *FaultyStore) Usage(ctx context.Context) (n int64, err error) {
 }
 
 // UsageFailed implements spool.Store.
-func (f *FaultyStore) UsageFailed(ctx context.Context) (n int64, err error) {
+func (f *Store) UsageFailed(ctx context.Context) (n int64, err error) {
 	err = f.do(Call{Method: "UsageFailed"}, func() error {
 		n, err = f.inner.UsageFailed(ctx)
 		return err
@@ -249,9 +251,9 @@ func (f *FaultyStore) UsageFailed(ctx context.Context) (n int64, err error) {
 }
 
 // State implements spool.Store.
-func (f *FaultyStore) State() spool.State { return faultyState{f} }
+func (f *Store) State() spool.State { return state{f} }
 
 // Close implements spool.Store.
-func (f *FaultyStore) Close() error {
+func (f *Store) Close() error {
 	return f.do(Call{Method: "Close"}, f.inner.Close)
 }
