@@ -15,7 +15,8 @@ import (
 // closed are recipients that this Postfix takes mail for and returns afterwards.
 const closed = "closed-"
 
-// reconfigure adds to main.cf and reloads.
+// reconfigure adds to main.cf and reloads. Once for a Postfix: a second SIGHUP, while the
+// first one is worked on, is lost.
 func (p *postfix) reconfigure(t *testing.T, settings string) {
 	t.Helper()
 	text, err := os.ReadFile(p.path("etc/main.cf"))
@@ -30,14 +31,14 @@ func (p *postfix) reconfigure(t *testing.T, settings string) {
 	})
 }
 
-func startClosing(t *testing.T) *postfix {
+func startClosing(t *testing.T, settings string) *postfix {
 	t.Helper()
 	p := startPostfix(t)
 	write(t, p.path("etc/transport"), "/^"+closed+"/ closed:\n")
 	services, err := os.ReadFile(p.path("etc/master.cf"))
 	check(t, err)
 	write(t, p.path("etc/master.cf"), string(services)+"closed unix - n n - - pipe user=nobody argv=/bin/sh -c {exit 67}\n") // EX_NOUSER
-	p.reconfigure(t, "transport_maps = regexp:{dir}/etc/transport\n")
+	p.reconfigure(t, "transport_maps = regexp:{dir}/etc/transport\n"+settings)
 	return p
 }
 
@@ -68,7 +69,7 @@ func has(t *testing.T, text string, wanted ...string) {
 // returned with the header only, or not at all.
 func TestPostfixIsAskedForReports(t *testing.T) {
 	t.Parallel()
-	p := startClosing(t)
+	p := startClosing(t, "")
 	s := newSite(t, p.config(goodPassword))
 	s.must(reminder, "sendmail", "-i", "-N", "success", "-V", "run+7", "-f", "desk@example.org", "Patron+1@example.net")
 	s.must(reminder, "sendmail", "-i", "-N", "never", "-f", "desk@example.org", closed+"1@example.net")
@@ -122,7 +123,7 @@ assert program.wait(20) == 0
 // recipient is what Postfix hears.
 func TestPostfixHearsEachRecipientsWords(t *testing.T) {
 	t.Parallel()
-	p := startClosing(t)
+	p := startClosing(t, "")
 	s := newSite(t, p.config(goodPassword))
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
@@ -148,8 +149,7 @@ func TestPostfixHearsEachRecipientsWords(t *testing.T) {
 // TestPostfixWithoutDSN: the report is ours, and says only that it was handed on.
 func TestPostfixWithoutDSN(t *testing.T) {
 	t.Parallel()
-	p := startClosing(t)
-	p.reconfigure(t, "smtpd_discard_ehlo_keywords = dsn, silent-discard\n")
+	p := startClosing(t, "smtpd_discard_ehlo_keywords = dsn, silent-discard\n")
 	s := newSite(t, p.config(goodPassword))
 	s.must(reminder, "sendmail", "-i", "-N", "success,failure", "-V", "run+9", "-f", "desk@example.org", "patron@example.net", gone+"1@example.net")
 	if got := s.flush(); got != (tally{Returned: 1}) {
