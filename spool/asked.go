@@ -71,10 +71,11 @@ func (a *Asked) Wants(word string, i int) bool {
 	if words == "" {
 		return word != OnSuccess
 	}
-	return hasWord(words, word)
+	return HasWord(words, word)
 }
 
-func hasWord(words, word string) bool { return slices.Contains(strings.Split(words, ","), word) }
+// HasWord reports whether a word is among those of NOTIFY.
+func HasWord(words, word string) bool { return slices.Contains(strings.Split(words, ","), word) }
 
 // Pick is what was asked of some recipients alone, by their indices. It is nil when a
 // is, and a itself when that says it.

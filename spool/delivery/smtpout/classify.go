@@ -108,7 +108,7 @@ func (u *rule) matches(r *answerTo) bool {
 		(u.codes == nil || slices.Contains(u.codes, r.code) || slices.Contains(u.codes, r.code/100)) &&
 		(u.details == nil || slices.Contains(u.details, r.detail)) &&
 		(u.says == nil || containsAny(r.text, u.says)) &&
-		(u.words == nil || saysWord(r.text, u.words)) &&
+		(u.words == nil || hasWord(r.text, u.words)) &&
 		(u.test == nil || u.test(r))
 }
 
@@ -116,7 +116,7 @@ func containsAny(text string, phrases []string) bool {
 	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(text, p) })
 }
 
-func saysWord(text string, words []string) bool {
+func hasWord(text string, words []string) bool {
 	for word := range strings.FieldsSeq(text) {
 		if slices.Contains(words, strings.Trim(word, `.,;:!?()[]"'`)) {
 			return true
@@ -149,5 +149,5 @@ func deniesRelay(r *answerTo) bool {
 	if containsAny(r.text, relayPhrases) {
 		return true
 	}
-	return r.detail == "7.1" && saysWord(r.text, []string{"relay", "relaying"})
+	return r.detail == "7.1" && hasWord(r.text, []string{"relay", "relaying"})
 }

@@ -57,7 +57,7 @@ func appendNotify(b []byte, words string) []byte {
 	b = append(b, " NOTIFY="...)
 	start := len(b)
 	for _, word := range [...]string{spool.Never, spool.OnSuccess, spool.OnFailure, spool.OnDelay} {
-		if !hasWord(words, word) {
+		if !spool.HasWord(words, word) {
 			continue
 		}
 		if len(b) > start {
@@ -66,15 +66,6 @@ func appendNotify(b []byte, words string) []byte {
 		b = append(b, strings.ToUpper(word)...)
 	}
 	return b
-}
-
-func hasWord(words, word string) bool {
-	for w := range strings.SplitSeq(words, ",") {
-		if w == word {
-			return true
-		}
-	}
-	return false
 }
 
 // typed is an address as an original recipient.
