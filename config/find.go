@@ -8,10 +8,12 @@ import (
 	"strings"
 )
 
-// The system's config, and the spool that goes with it.
-const (
+// The system's config, and the spool that goes with it. They are variables for those who
+// build for a system with other places (-ldflags "-X notices/config.SystemFile=..."), and
+// for tests, which must not come near an installed notices.
+var (
 	SystemFile  = "/etc/notices/notices.toml"
-	systemSpool = "/var/spool/notices"
+	SystemSpool = "/var/spool/notices"
 )
 
 // Find returns the config file to use: what --config said, else $NOTICES_CONFIG,
@@ -66,7 +68,7 @@ func baseDir(getenv func(string) string, variable, below string) string {
 // defaultSpool is the spool of a config that names none.
 func defaultSpool(path string, getenv func(string) string) (string, error) {
 	if filepath.Clean(path) == SystemFile {
-		return systemSpool, nil
+		return SystemSpool, nil
 	}
 	dir := baseDir(getenv, "XDG_STATE_HOME", filepath.Join(".local", "state"))
 	if dir == "" {

@@ -64,24 +64,37 @@ func TestFindStopsAtTrouble(t *testing.T) {
 }
 
 func TestFindNothing(t *testing.T) {
-	if _, err := os.Stat(SystemFile); err == nil {
-		t.Logf("%s exists on this machine: it is found, which is right", SystemFile)
-		return
-	}
 	home := t.TempDir()
+	systemFile(t, filepath.Join(home, "etc", "notices.toml")) // this machine may have one
 	_, err := Find("", env("HOME", home))
 	var e *Error
 	if !errors.As(err, &e) {
 		t.Fatal(err)
 	}
-	want := "no config file: looked for " + home + "/.config/notices/notices.toml and /etc/notices/notices.toml; " +
-		"to write one, run: notices init"
+	want := "no config file: looked for " + home + "/.config/notices/notices.toml and " + SystemFile + "; to write one, run: notices init"
 	if err.Error() != want {
 		t.Errorf("got  %s\nwant %s", err, want)
 	}
 	if _, err := Find("", env()); err == nil || strings.Contains(err.Error(), " and ") {
 		t.Errorf("without a home: %v", err)
 	}
+}
+
+// Without one of the user's own it is the system's.
+func TestFindTheSystems(t *testing.T) {
+	home := t.TempDir()
+	systemFile(t, touch(t, home, "etc", "notices.toml"))
+	if got, err := Find("", env("HOME", home)); got != SystemFile || err != nil {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// systemFile has the system's config elsewhere until the test ends.
+func systemFile(t *testing.T, path string) {
+	t.Helper()
+	was := SystemFile
+	SystemFile = path
+	t.Cleanup(func() { SystemFile = was })
 }
 
 func TestDefaultSpool(t *testing.T) {

@@ -55,10 +55,10 @@ func TestInitPath(t *testing.T) {
 		{"environment", map[string]string{"NOTICES_CONFIG": "/x", "HOME": "/home/me"}, "", false, "/x"},
 		{"a user", map[string]string{"HOME": "/home/me"}, "", false, "/home/me/.config/notices/notices.toml"},
 		{"a user with XDG", map[string]string{"HOME": "/home/me", "XDG_CONFIG_HOME": "/cfg"}, "", false, "/cfg/notices/notices.toml"},
-		{"root", map[string]string{"HOME": "/root"}, "", true, "/etc/notices/notices.toml"},
-		{"root by sudo", map[string]string{"HOME": "/home/me", "SUDO_USER": "me"}, "", true, "/etc/notices/notices.toml"},
+		{"root", map[string]string{"HOME": "/root"}, "", true, config.SystemFile},
+		{"root by sudo", map[string]string{"HOME": "/home/me", "SUDO_USER": "me"}, "", true, config.SystemFile},
 		{"root in a sandbox", map[string]string{"HOME": "/tmp/x"}, "", true, "/tmp/x/.config/notices/notices.toml"},
-		{"nobody", nil, "", false, "/etc/notices/notices.toml"},
+		{"nobody", nil, "", false, config.SystemFile},
 	}
 	for _, c := range cases {
 		a := &app{Program: &submit.Program{Config: c.flag, Getenv: func(key string) string { return c.env[key] }}}

@@ -47,9 +47,7 @@ func sit(t *testing.T, home string, args ...string) *person {
 	p := &person{t: t, control: control, home: home, gone: make(chan struct{}), cmd: exec.Command(program, args...)}
 	p.cmd.Args[0] = "notices"
 	p.cmd.Dir = home
-	p.cmd.Env = []string{
-		"PATH=" + os.Getenv("PATH"), "HOME=" + home, "TERM=xterm", "SSL_CERT_FILE=" + filepath.Join(home, "ca.pem"), "GORACE=atexit_sleep_ms=0",
-	}
+	p.cmd.Env = append(environment(home), "PATH="+os.Getenv("PATH"), "TERM=xterm", "SSL_CERT_FILE="+filepath.Join(home, "ca.pem"))
 	p.cmd.Stdin, p.cmd.Stdout, p.cmd.Stderr = tty, tty, tty
 	p.cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Setctty: true}
 	if err := p.cmd.Start(); err != nil {
@@ -210,7 +208,7 @@ func checkSetUp(t *testing.T, home string) {
 		t.Fatal(err)
 	}
 	cmd := exec.Command(program, "check")
-	cmd.Args[0], cmd.Env = "notices", []string{"HOME=" + home, "GORACE=atexit_sleep_ms=0"}
+	cmd.Args[0], cmd.Env = "notices", environment(home)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("notices check: %v\n%s", err, out)
 	}

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -55,16 +56,80 @@ func scriptParams() testscript.Params {
 }
 
 // TestMain makes the test binary the program itself when it is called as notices, or
-// by one of the names that the program goes by.
+// by one of the names that the program goes by. The tests find no config but their own.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
+	testscript.Main(isolated{m}, map[string]func(){
 		"notices": testedMain, "sendmail": testedMain, "mailq": testedMain, "newaliases": testedMain,
 	})
 }
 
+// isolated runs tests in an environment without the configuration of who runs them.
+type isolated struct{ m *testing.M }
+
+func (i isolated) Run() int {
+	home, err := os.MkdirTemp("", "notices-home-")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(home)
+	for _, name := range []string{"NOTICES_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"} {
+		os.Unsetenv(name)
+	}
+	// The go command, which some tests run, has its cache in the home of who runs them.
+	for _, name := range []string{"GOCACHE", "GOMODCACHE", "GOPATH"} {
+		if out, err := exec.Command("go", "env", name).Output(); err == nil {
+			os.Setenv(name, strings.TrimSpace(string(out)))
+		}
+	}
+	os.Setenv("HOME", home)
+	os.Setenv("NOTICES_ALIASES", filepath.Join(home, "aliases"))
+	systemIn(home)
+	return i.m.Run()
+}
+
+// systemIn has the system's places in a folder.
+func systemIn(dir string) {
+	config.SystemFile = filepath.Join(dir, "etc", "notices.toml")
+	config.SystemSpool = filepath.Join(dir, "var", "spool")
+}
+
+// environment is that of a program that a test runs: a home of its own, where all that it
+// finds by default lies. testedMain runs in no other one.
+func environment(home string) []string {
+	return []string{
+		"HOME=" + home,
+		"NOTICES_ALIASES=" + filepath.Join(home, "aliases"),
+		"TEMPORARY=" + os.TempDir(),
+		"GORACE=atexit_sleep_ms=0", // else each process of a -race test sleeps for a second
+	}
+}
+
+// outside names a place where this process would look for a config, a spool or aliases
+// and that is in no temporary folder of a test; empty: there is none.
+func outside() string {
+	places := map[string]string{"the system's config": config.SystemFile, "the system's spool": config.SystemSpool}
+	for _, name := range []string{"HOME", "NOTICES_ALIASES", "NOTICES_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"} {
+		places[name] = os.Getenv(name)
+	}
+	if places["HOME"] == "" || places["NOTICES_ALIASES"] == "" || os.Getenv("TEMPORARY") == "" {
+		return "an environment that is not of the test's environment()"
+	}
+	for name, place := range places {
+		if filepath.IsAbs(place) && !strings.HasPrefix(place, os.Getenv("TEMPORARY")+"/") {
+			return name + " = " + place
+		}
+	}
+	return ""
+}
+
 // testedMain is main with a clock that a script can set: $CLOCK is a length of
-// time by which it is ahead.
+// time by which it is ahead. It does not run where it could find what is not the test's.
 func testedMain() {
+	systemIn(os.Getenv("HOME"))
+	if place := outside(); place != "" {
+		fmt.Fprintln(os.Stderr, "a test could reach what is not its own:", place)
+		os.Exit(99)
+	}
 	a := newApp()
 	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
 		a.Now = func() time.Time { return time.Now().Add(ahead) }
@@ -74,11 +139,9 @@ func testedMain() {
 
 // setUp gives each script a home and a site of its own.
 func setUp(env *testscript.Env) error {
-	env.Setenv("HOME", env.WorkDir)
+	env.Vars = append(env.Vars, environment(env.WorkDir)...)
 	env.Setenv("NOTICES_CONFIG", filepath.Join(env.WorkDir, "notices.toml"))
-	env.Setenv("NOTICES_ALIASES", filepath.Join(env.WorkDir, "aliases")) // not the machine's
 	env.Setenv("TZ", "UTC")
-	env.Setenv("GORACE", "atexit_sleep_ms=0") // else each process of a -race test sleeps for a second
 	return os.Chmod(env.WorkDir, 0o755)
 }
 

@@ -27,7 +27,8 @@ func onTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	cmd.Args[0] = args[1]
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Stdout, cmd.Stderr = tty, tty
-	for _, key := range []string{"PATH", "HOME", "NOTICES_CONFIG", "TZ", "CLOCK", "NO_COLOR", "GORACE"} {
+	cmd.Env = environment(ts.Getenv("HOME"))
+	for _, key := range []string{"PATH", "NOTICES_CONFIG", "TZ", "CLOCK", "NO_COLOR"} {
 		if value := ts.Getenv(key); value != "" {
 			cmd.Env = append(cmd.Env, key+"="+value)
 		}

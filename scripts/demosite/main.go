@@ -109,7 +109,8 @@ func (d *demo) notices(stdin string, args ...string) error {
 		cmd.Stdin = file
 	}
 	fmt.Println("$ " + shown)
-	cmd.Env = append(os.Environ(), "NOTICES_CONFIG="+d.path("notices.toml"))
+	// Nothing that is installed or set up on this machine is to be found.
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "NOTICES_CONFIG=" + d.path("notices.toml"), "NOTICES_ALIASES=" + d.path("aliases")}
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		fmt.Println(short(strings.TrimSuffix(line, "\n")))

@@ -54,7 +54,7 @@ func (s *shared) as(uid uint32, stdin string, name string, args ...string) *exec
 	s.t.Cleanup(cancel)
 	cmd := exec.CommandContext(ctx, name, args...)
 	cmd.Dir, cmd.Stdin = s.dir, strings.NewReader(stdin)
-	cmd.Env = []string{"PATH=/usr/bin:/bin:/usr/sbin:/sbin", "HOME=" + s.dir, "NOTICES_CONFIG=" + s.path("notices.toml")}
+	cmd.Env = append(s.environment(), "PATH=/usr/bin:/bin:/usr/sbin:/sbin")
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uid, Gid: uid, NoSetGroups: uid == 0}}
 	return cmd
 }

@@ -96,6 +96,12 @@ func (s *site) run(stdin string, args ...string) result {
 	return r
 }
 
+// environment is the program's: nothing that is installed or set up on this machine is to
+// be found.
+func (s *site) environment() []string {
+	return []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir, "NOTICES_CONFIG=" + s.path("notices.toml"), "NOTICES_ALIASES=" + s.path("aliases")}
+}
+
 // execute is run for goroutines.
 func (s *site) execute(stdin string, args ...string) (result, error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*patience)
@@ -103,7 +109,7 @@ func (s *site) execute(stdin string, args ...string) (result, error) {
 	cmd := exec.CommandContext(ctx, cmp.Or(s.program, binary), append([]string{"--config", s.path("notices.toml")}, args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir}
+	cmd.Env = s.environment()
 	err := cmd.Run()
 	if ctx.Err() != nil {
 		return result{}, fmt.Errorf("notices %v: not ended after %v", args, 2*patience)

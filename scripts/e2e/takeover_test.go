@@ -139,6 +139,7 @@ func TestKilledFlush(t *testing.T) {
 	ids := s.fill(200)
 
 	flush := exec.Command(binary, "--config", s.path("notices.toml"), "flush")
+	flush.Env = s.environment()
 	flush.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	check(t, flush.Start())
 	until(t, "the first messages to leave", func() bool { return s.waiting() <= len(ids)-25 })

@@ -78,6 +78,7 @@ func (s *site) command(stdin string, wrapper []string, args ...string) *exec.Cmd
 	argv := append(append(wrapper, binary, "--config", s.config()), args...)
 	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Stdin = strings.NewReader(stdin)
+	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + s.dir, "NOTICES_CONFIG=" + s.config(), "NOTICES_ALIASES=" + filepath.Join(s.dir, "aliases")}
 	return cmd
 }
 

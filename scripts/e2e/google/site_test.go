@@ -73,7 +73,7 @@ func (s *site) path(name string) string { return filepath.Join(s.dir, name) }
 
 func (s *site) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, binary, append([]string{"--config", s.path("notices.toml")}, args...)...)
-	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir}
+	cmd.Env = []string{"PATH=/usr/bin:/bin", "HOME=" + s.dir, "NOTICES_CONFIG=" + s.path("notices.toml"), "NOTICES_ALIASES=" + s.path("aliases")}
 	cmd.WaitDelay = time.Second
 	return cmd
 }
