@@ -11,6 +11,7 @@ require (
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
+	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpout and smtptest
 	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; delivery alone
 	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
 	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents; durable
@@ -22,6 +23,7 @@ require (
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
 	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
 	github.com/pandatix/go-abnf v0.5.3 // indirect
+	github.com/xdg-go/stringprep v1.0.4 // indirect
 	golang.org/x/text v0.43.0 // indirect
 	golang.org/x/tools v0.51.0 // indirect
 	google.golang.org/protobuf v1.36.12 // indirect

@@ -8,7 +8,7 @@ import (
 )
 
 // refused is what Postfix logs for a wrong password.
-const refused = "SASL PLAIN authentication failed"
+const refused = "SASL SCRAM-SHA-256 authentication failed"
 
 // TestWrongPasswordPauses: a wrong password costs one login, not one for each message
 // and run, no message is returned for it, and the right one in its file is enough.

@@ -102,7 +102,7 @@ base_dir = {dir}/dovecot
 state_dir = {dir}/dovecot-state
 log_path = {dir}/dovecot.log
 ssl = no
-auth_mechanisms = plain login
+auth_mechanisms = plain login cram-md5 scram-sha-256
 auth_failure_delay = 0
 passdb {
   driver = passwd-file
@@ -115,10 +115,11 @@ service auth {
 }
 `
 
-func startPostfix(t *testing.T) *postfix {
+// startPostfix starts one; settings are more lines of its main.cf.
+func startPostfix(t *testing.T, settings ...string) *postfix {
 	t.Helper()
 	p := &postfix{dir: folder(t), starttls: freePort(t), implicit: freePort(t)}
-	p.configure(t)
+	p.configure(t, settings...)
 	startServer(t, filepath.Join(p.dir, "dovecot.out"), "/usr/sbin/dovecot", "-F", "-c", p.path("etc/dovecot.conf"))
 	until(t, "Dovecot's socket", func() bool { _, err := os.Stat(p.path("auth")); return err == nil })
 	p.start(t)
@@ -132,7 +133,7 @@ func startPostfix(t *testing.T) *postfix {
 
 func (p *postfix) path(name string) string { return filepath.Join(p.dir, name) }
 
-func (p *postfix) configure(t *testing.T) {
+func (p *postfix) configure(t *testing.T, settings ...string) {
 	t.Helper()
 	nobody, err := user.Lookup("nobody")
 	check(t, err)
@@ -141,7 +142,7 @@ func (p *postfix) configure(t *testing.T) {
 	fill := strings.NewReplacer("{dir}", p.dir, "{cert}", certs.cert, "{key}", certs.key,
 		"{uid}", nobody.Uid, "{gid}", nobody.Gid,
 		"{starttls}", strconv.Itoa(p.starttls), "{implicit}", strconv.Itoa(p.implicit))
-	write(t, p.path("etc/main.cf"), fill.Replace(mainCf))
+	write(t, p.path("etc/main.cf"), fill.Replace(mainCf+strings.Join(settings, "\n")+"\n"))
 	write(t, p.path("etc/master.cf"), fill.Replace(masterCf))
 	write(t, p.path("etc/dovecot.conf"), fill.Replace(dovecotConf))
 	write(t, p.path("etc/mailboxes"), "!/^"+gone+"/ inbox/\n")

@@ -3,6 +3,7 @@ package smtpout
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"encoding/base64"
 	"errors"
 	"slices"
@@ -61,17 +62,30 @@ func passes(err error) bool {
 	return errors.As(err, &e) && e.Temporary()
 }
 
-// login does AUTH (RFC 4954). After a refusal the connection is closed; a `*` would
-// cost a wait and tell nothing.
+// login does AUTH (RFC 4954) by the best mechanism that the server offers. One that is
+// refused as such gives way to the next one, on the same connection.
 func (c *Conn) login() error {
 	if c.secret == "" {
 		return nil
 	}
-	mechanism, err := c.mechanism()
-	if err != nil {
+	names := c.mechanisms()
+	if len(names) == 0 {
+		err := c.noMechanism()
 		c.observe(Step{Stage: StageAuth, Err: err})
 		return err
 	}
+	var err error
+	for _, name := range names {
+		if err = c.authenticate(newMechanism(name, c.server.Login, c.secret)); !mechanismRefused(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// authenticate does AUTH by one mechanism. After a refusal the exchange is over; a `*`
+// would cost a wait and tell nothing.
+func (c *Conn) authenticate(mechanism sasl.Client) error {
 	name, first, err := mechanism.Start()
 	if err != nil {
 		return c.lost(StageAuth, spool.ReasonAuth, err)
@@ -83,8 +97,7 @@ func (c *Conn) login() error {
 		case err != nil:
 			return c.lost(StageAuth, spool.ReasonConnect, err)
 		case code/100 == 2:
-			c.observe(Step{Stage: StageAuth, Detail: name + ": " + c.reply(code, "", text).String()})
-			return nil
+			return c.loggedIn(mechanism, name, code, text)
 		case code != 334:
 			return c.refused(StageAuth, code, text)
 		case rest != nil:
@@ -92,10 +105,41 @@ func (c *Conn) login() error {
 			continue
 		}
 		if line, err = answer(mechanism, text); err != nil {
-			return c.lost(StageAuth, spool.ReasonProtocol, err)
+			return c.lost(StageAuth, reasonOf(err), err)
 		}
 	}
 	return c.lost(StageAuth, spool.ReasonProtocol, protocolError("AUTH comes to no end"))
+}
+
+// loggedIn believes a 235 only when the server proved, where the mechanism has it do
+// so, that it knows the password.
+func (c *Conn) loggedIn(mechanism sasl.Client, name string, code int, text []byte) error {
+	if m, ok := mechanism.(*scramClient); ok && !m.conversation.Valid() {
+		return c.lost(StageAuth, spool.ReasonAuth, errNotProved)
+	}
+	c.observe(Step{Stage: StageAuth, Detail: name + ": " + c.reply(code, "", text).String()})
+	return nil
+}
+
+func reasonOf(err error) spool.Reason {
+	if errors.Is(err, errNotProved) {
+		return spool.ReasonAuth
+	}
+	return spool.ReasonProtocol
+}
+
+// mechanismRefused reports whether it was the mechanism that the server refused and not
+// the login: 504, and 534 or the words that servers use (RFC 4954 sections 4 and 6).
+// Google says 534 to an ordinary password, too; another mechanism does not help there.
+func mechanismRefused(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	r := e.Outcome.Reply
+	text := strings.ToLower(r.Text)
+	return r.Code == 504 || r.Code == 534 && !strings.Contains(text, "password") ||
+		r.Code/100 == 5 && (strings.Contains(text, "mechanism") || strings.Contains(text, "authentication type"))
 }
 
 // authCommand puts the initial response behind the command if it fits, else it is
@@ -118,66 +162,33 @@ func answer(mechanism sasl.Client, challenge []byte) (string, error) {
 		return "", protocolError("a challenge that is no base64")
 	}
 	response, err := mechanism.Next(decoded)
-	if err != nil {
+	switch {
+	case errors.Is(err, errNotProved):
+		return "", err
+	case err != nil:
 		return "", protocolError("an AUTH challenge that does not fit: " + err.Error())
 	}
 	return base64.StdEncoding.EncodeToString(response), nil
 }
 
-// mechanism picks what the server offers of what suits the secret.
-func (c *Conn) mechanism() (sasl.Client, error) {
-	login, secret := c.server.Login, c.secret
-	offers := func(name string) bool { return slices.Contains(c.offers.auth, name) }
-	switch {
-	case c.server.Tokens != nil:
-		if offers("XOAUTH2") {
-			return &xoauth2{login, secret}, nil
-		}
-	case offers(sasl.Plain):
-		return sasl.NewPlainClient("", login, secret), nil
-	case offers(sasl.Login):
-		return &loginClient{login: login, password: secret}, nil
+// mechanisms are those that suit the secret and that the server offers, the best first
+// (SPEC section 5). Without TLS what keeps the password from being read on the way goes
+// before what does not.
+func (c *Conn) mechanisms() []string {
+	best := []string{scramSHA256, sasl.Plain, sasl.Login, cramMD5}
+	if _, secure := c.nc.(*tls.Conn); !secure {
+		best = []string{scramSHA256, cramMD5, sasl.Plain, sasl.Login}
 	}
+	if c.server.Tokens != nil {
+		best = []string{xoauth2Name}
+	}
+	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(c.offers.auth, name) })
+}
+
+func (c *Conn) noMechanism() *Error {
 	text := "the server offers no AUTH"
 	if len(c.offers.auth) > 0 {
 		text = "the server offers AUTH by " + strings.Join(c.offers.auth, ", ") + " only"
 	}
-	return nil, c.trouble(spool.ReasonAuth, text+"; is this the submission port (465 or 587) of the server?", nil)
-}
-
-// plainResponse is what AUTH PLAIN sends (RFC 4616), to be masked in echoes.
-func plainResponse(login, password string) string { return "\x00" + login + "\x00" + password }
-
-// xoauth2 is Google's and Microsoft's mechanism, which go-sasl does not have:
-// https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
-type xoauth2 struct{ login, token string }
-
-func xoauth2Response(login, token string) string {
-	return "user=" + login + "\x01auth=Bearer " + token + "\x01\x01"
-}
-
-func (x *xoauth2) Start() (string, []byte, error) {
-	return "XOAUTH2", []byte(xoauth2Response(x.login, x.token)), nil
-}
-
-// Next meets the JSON that explains a refusal: it wants an empty answer, then the
-// 535 comes, whose code says all that can be relied upon.
-func (x *xoauth2) Next([]byte) ([]byte, error) { return []byte{}, nil }
-
-// loginClient is AUTH LOGIN. go-sasl's insists on the prompt "Password:"; servers in the
-// field ask otherwise, and some ask for the name again that came with the command. So
-// the name goes as the first answer and the password as the second, whatever they say.
-type loginClient struct {
-	login, password string
-	named           bool
-}
-
-func (l *loginClient) Start() (string, []byte, error) { return sasl.Login, nil, nil }
-
-func (l *loginClient) Next([]byte) ([]byte, error) {
-	if !l.named {
-		l.named = true
-		return []byte(l.login), nil
-	}
-	return []byte(l.password), nil
+	return c.trouble(spool.ReasonAuth, text+"; is this the submission port (465 or 587) of the server?", nil)
 }

@@ -24,6 +24,11 @@ type Options struct {
 	// (login -> token) XOAUTH2; without TLS only with ClearLogin.
 	Users, Tokens map[string]string
 	ClearLogin    bool
+	// Mechanisms for Users instead of PLAIN and LOGIN: also SCRAM-SHA-256 and CRAM-MD5.
+	// What is offered and not known is answered with 504. Impostor: the server does not
+	// know the password of SCRAM, and says 235 all the same.
+	Mechanisms []string
+	Impostor   bool
 
 	NoPipelining, No8BitMIME, SMTPUTF8, DSN bool
 

@@ -84,7 +84,10 @@ func refuse(code, subject, detail int, text string) error {
 func (x *session) AuthMechanisms() []string {
 	o := x.s.now()
 	var names []string
-	if o.Users != nil {
+	switch {
+	case o.Mechanisms != nil:
+		names = append(names, o.Mechanisms...)
+	case o.Users != nil:
 		names = append(names, sasl.Plain, sasl.Login)
 	}
 	if o.Tokens != nil {
@@ -102,6 +105,10 @@ func (x *session) Auth(name string) (sasl.Server, error) {
 		}), nil
 	case name == sasl.Login && o.Users != nil:
 		return &loginServer{check: func(login, password string) error { return x.check(o.Users, login, password) }}, nil
+	case name == "SCRAM-SHA-256" && o.Users != nil:
+		return x.scram(&o)
+	case name == "CRAM-MD5" && o.Users != nil:
+		return &cramServer{users: o.Users, check: func(login, password string) error { return x.check(o.Users, login, password) }}, nil
 	case name == "XOAUTH2" && o.Tokens != nil:
 		return &xoauth2Server{check: func(login, token string) error { return x.check(o.Tokens, login, token) }}, nil
 	}
