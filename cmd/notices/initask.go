@@ -145,12 +145,12 @@ func (p *prompter) secret(question string) (string, error) {
 
 // darken has a terminal show nothing of what is typed; all else stays as it is.
 func darken(fd int) error {
-	t, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	t, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
 		return err
 	}
 	t.Lflag &^= unix.ECHO
-	return unix.IoctlSetTermios(fd, unix.TCSETS, t)
+	return unix.IoctlSetTermios(fd, setTermios, t)
 }
 
 // yes asks a question that has two answers.

@@ -2,14 +2,12 @@ package main
 
 import (
 	"bytes"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
-	"golang.org/x/sys/unix"
 )
 
 // onTerminal WIDTH COMMAND ARG... runs a command whose standard output and error
@@ -43,27 +41,4 @@ func onTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	if err != nil {
 		ts.Fatalf("on a terminal: %v\n%s", err, screen.Bytes())
 	}
-}
-
-// openTerminal opens a pseudo-terminal, pty(7).
-func openTerminal(columns uint16) (control, tty *os.File, err error) {
-	control, err = os.OpenFile("/dev/ptmx", os.O_RDWR, 0)
-	if err != nil {
-		return nil, nil, err
-	}
-	fd := int(control.Fd())
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err == nil {
-		err = unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0)
-	}
-	if err == nil {
-		err = unix.IoctlSetWinsize(fd, unix.TIOCSWINSZ, &unix.Winsize{Col: columns, Row: 24})
-	}
-	if err == nil {
-		tty, err = os.OpenFile(fmt.Sprintf("/dev/pts/%d", n), os.O_RDWR|unix.O_NOCTTY, 0)
-	}
-	if err != nil {
-		control.Close()
-	}
-	return control, tty, err
 }

@@ -102,8 +102,17 @@ func (s *Store) report(err *error, found []spool.Anomaly, dir, name, why string)
 	return append(found, spool.Anomaly{Name: dir + "/" + name, Moved: moved, Why: why})
 }
 
-// repairTwice keeps of several sidecars of one message the one that knows most.
+// repairTwice keeps of several sidecars of one message the one that knows most. Two names
+// of one file are a rename that was cut short (durable, linkAndUnlink): one name goes.
 func (s *Store) repairTwice(err *error, found []spool.Anomaly, dir string, list []spool.Entry) []spool.Anomaly {
+	lock, e := s.fs.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
+	if e != nil {
+		return found // it left meanwhile, or is odd and found out as that
+	}
+	defer lock.Close()
+	if lock.Lock(false) != nil {
+		return found // being renamed just now
+	}
 	best, most := -1, -1
 	for i, e := range list {
 		rec, body, e := s.Look(context.Background(), e)
@@ -116,11 +125,21 @@ func (s *Store) repairTwice(err *error, found []spool.Anomaly, dir string, list 
 		}
 	}
 	for i, e := range list {
-		if i != best && best >= 0 {
+		switch {
+		case i == best || best < 0:
+		case s.sameFile(dir, sidecarName(e), sidecarName(list[best])):
+			*err = errors.Join(*err, ignoreMissing(s.fs.Unlink(dir+"/"+sidecarName(e))))
+		default:
 			found = s.report(err, found, dir, sidecarName(e), "a second sidecar of the same message")
 		}
 	}
 	return found
+}
+
+func (s *Store) sameFile(dir, one, other string) bool {
+	a, missing := s.fs.Stat(dir + "/" + one)
+	b, gone := s.fs.Stat(dir + "/" + other)
+	return missing == nil && gone == nil && a.Inode == b.Inode
 }
 
 // repairSidecar handles a sidecar without body. The body may have arrived since the

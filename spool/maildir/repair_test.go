@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -118,6 +119,40 @@ func TestLostSidecar(t *testing.T) {
 	must(t, err)
 	if len(found) != 2 || found[0].Moved != "aside/junk" || found[1].Moved != "aside/"+string(theID) {
 		t.Fatalf("found %+v", found)
+	}
+}
+
+// TestRenameCutShort: where a rename is a link and an unlink, a kill between them leaves a
+// sidecar two names. One goes, unless the renamer lives.
+func TestRenameCutShort(t *testing.T) {
+	s := open(t)
+	put(t, s, theID, theBody)
+	e, err := s.Find(context.Background(), theID)
+	must(t, err)
+	later := e
+	later.Next = later.Next.Add(time.Hour)
+	name := func(e spool.Entry) string { return filepath.Join(s.dir, curDir, sidecarName(e)) }
+	must(t, os.Link(name(e), name(later)))
+	repair := func() (names int) {
+		must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
+		found, err := s.Repair(context.Background())
+		must(t, err)
+		if len(found) != 0 {
+			t.Fatalf("found %+v", found)
+		}
+		left, err := filepath.Glob(filepath.Join(s.dir, curDir, "."+string(theID)+",*"))
+		must(t, err)
+		return len(left)
+	}
+	renamer, err := s.fs.Open(bodyPath(curDir, theID), unix.O_RDONLY, 0)
+	must(t, err)
+	must(t, renamer.Lock(false))
+	if n := repair(); n != 2 {
+		t.Errorf("%d names while the renamer lives, want both", n)
+	}
+	must(t, renamer.Close())
+	if n := repair(); n != 1 {
+		t.Errorf("%d names, want one", n)
 	}
 }
 

@@ -80,7 +80,7 @@ func TestDeviceRefused(t *testing.T) {
 		{"empty", `{}`, 200, "", "gave no code"},
 		{"null", `null`, 200, "", "cannot be understood"},
 		{"odd interval", deviceAnswer(map[string]any{"interval": -5}), 200, `{"error":"access_denied"}`, "cancelled"},
-		{"huge interval", deviceAnswer(map[string]any{"interval": 1 << 62}), 200, `{"error":"access_denied"}`, "cancelled"},
+		{"huge interval", deviceAnswer(map[string]any{"interval": int64(1 << 62)}), 200, `{"error":"access_denied"}`, "cancelled"},
 		{"down", ``, 503, "", "HTTP status 503"},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -1,3 +1,5 @@
+//go:build linux
+
 // Command scale shows how time and memory of the program grow with the spool: it
 // fills spools, runs the real binary on them, and prints a line for each run.
 //

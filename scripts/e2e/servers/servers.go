@@ -1,3 +1,5 @@
+//go:build linux
+
 // Package servers runs other people's servers for tests: Postfix, Dovecot, Mailpit, a
 // provider of sign-ins. None outlives the test binary, however that ends.
 package servers

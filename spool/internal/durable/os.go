@@ -1,8 +1,6 @@
 package durable
 
 import (
-	"bytes"
-	"encoding/binary"
 	"io"
 	"path/filepath"
 
@@ -39,7 +37,7 @@ func Open(dir string) (FS, error) {
 func Enter(dir string) (FS, error) {
 	var fd int
 	err := retry(func() (err error) {
-		fd, err = unix.Open(dir, unix.O_PATH|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		fd, err = unix.Open(dir, enterOnly|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil {
@@ -69,7 +67,7 @@ func (d *osFS) Open(name string, flags int, perm uint32) (File, error) {
 		return err
 	})
 	if err != nil {
-		return nil, pathError("open", d.full(name), err)
+		return nil, pathError("open", d.full(name), refusedLink(err))
 	}
 	if d.give && flags&unix.O_CREAT != 0 {
 		if err := unix.Fchown(fd, d.uid, d.gid); err != nil {
@@ -80,16 +78,23 @@ func (d *osFS) Open(name string, flags int, perm uint32) (File, error) {
 	return &osFile{dir: d, name: name, fd: fd}, nil
 }
 
-// Rename uses renameat2(RENAME_NOREPLACE); file systems without it get a hard
-// link and an unlink, which never replaces either but can leave both names.
 func (d *osFS) Rename(from, to string) error {
-	err := unix.Renameat2(d.fd, from, d.fd, to, unix.RENAME_NOREPLACE)
-	if err == unix.EINVAL || err == unix.ENOSYS {
-		if err = unix.Linkat(d.fd, from, d.fd, to, 0); err == nil {
-			err = unix.Unlinkat(d.fd, from, 0)
-		}
+	err := renameNew(d.fd, from, to)
+	if err == errNoRenameNew {
+		err = linkAndUnlink(d.fd, from, to)
 	}
 	return pathError("rename", d.full(to), err)
+}
+
+// linkAndUnlink is a rename that never replaces, where the system or the file system has
+// none in one step. A process that dies between the two leaves both names of one file;
+// whoever sweeps a folder knows them by their inode.
+func linkAndUnlink(fd int, from, to string) error {
+	err := unix.Linkat(fd, from, fd, to, 0)
+	if err == nil {
+		err = unix.Unlinkat(fd, from, 0)
+	}
+	return err
 }
 
 func (d *osFS) Replace(from, to string) error {
@@ -113,7 +118,7 @@ func (d *osFS) SyncDir(name string) error {
 	if err != nil {
 		return err
 	}
-	err = retry(func() error { return unix.Fsync(fd) })
+	err = retry(func() error { return syncDir(fd) })
 	unix.Close(fd)
 	return pathError("fsync", d.full(name), err)
 }
@@ -135,47 +140,12 @@ func (d *osFS) Stat(name string) (Info, error) {
 
 func (d *osFS) Close() error { return unix.Close(d.fd) }
 
-// listBuffer is large, as a folder of a million names is read with it.
-const listBuffer = 256 << 10
-
 func (d *osFS) List(name string, yield func(name []byte) bool) error {
 	fd, err := d.openDir(name)
 	if err != nil {
 		return err
 	}
-	defer unix.Close(fd)
-	buf := make([]byte, listBuffer)
-	for {
-		var n int
-		err := retry(func() (err error) {
-			n, err = unix.Getdents(fd, buf)
-			return err
-		})
-		if err != nil || n == 0 {
-			return pathError("readdir", d.full(name), err)
-		}
-		if !eachName(buf[:n], yield) {
-			return nil
-		}
-	}
-}
-
-// eachName walks linux_dirent64 records, getdents64(2): inode and offset, eight
-// octets each, record length, two, type, one, the name, a NUL.
-func eachName(buf []byte, yield func(name []byte) bool) bool {
-	const nameAt = 19
-	for len(buf) > nameAt {
-		length := int(binary.NativeEndian.Uint16(buf[16:]))
-		name := buf[nameAt:length]
-		buf = buf[length:]
-		if end := bytes.IndexByte(name, 0); end >= 0 {
-			name = name[:end]
-		}
-		if string(name) != "." && string(name) != ".." && !yield(name) {
-			return false
-		}
-	}
-	return true
+	return pathError("readdir", d.full(name), list(fd, yield))
 }
 
 type osFile struct {
@@ -256,15 +226,14 @@ func (f *osFile) Stat() (Info, error) {
 }
 
 // StartSync is a hint: a file system that does not take it writes in Sync.
-func (f *osFile) StartSync() { _ = unix.SyncFileRange(f.fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) }
+func (f *osFile) StartSync() { startSync(f.fd) }
 
-// Sync is fdatasync(2): content and the metadata needed to read it, not the times.
 func (f *osFile) Sync() error {
-	return f.fail("fsync", retry(func() error { return unix.Fdatasync(f.fd) }))
+	return f.fail("fsync", retry(func() error { return syncFile(f.fd) }))
 }
 
 func (f *osFile) SyncFS() error {
-	return f.fail("syncfs", retry(func() error { return unix.Syncfs(f.fd) }))
+	return f.fail("syncfs", retry(func() error { return syncFS(f.fd) }))
 }
 
 func (f *osFile) Lock(wait bool) error {
@@ -279,10 +248,10 @@ func (f *osFile) Lock(wait bool) error {
 	return f.fail("lock", err)
 }
 
-// Allocate falls back to writing where the file system has no fallocate(2).
+// Allocate writes the room where the system or the file system cannot reserve it.
 func (f *osFile) Allocate(size int64) error {
-	err := retry(func() error { return unix.Fallocate(f.fd, 0, 0, size) })
-	if err != unix.EOPNOTSUPP && err != unix.ENOSYS {
+	err := retry(func() error { return allocate(f.fd, size) })
+	if err != errNoAllocate {
 		return f.fail("allocate", err)
 	}
 	now, err := f.Stat()
@@ -303,15 +272,20 @@ func (f *osFile) Close() error {
 }
 
 func info(st *unix.Stat_t) Info {
+	mode := uint32(wide(st.Mode))
+	modified, _ := st.Mtim.Unix()
 	return Info{
 		Size:    st.Size,
-		Links:   st.Nlink,
-		Mode:    st.Mode & 0o7777,
-		Regular: st.Mode&unix.S_IFMT == unix.S_IFREG,
-		Dir:     st.Mode&unix.S_IFMT == unix.S_IFDIR,
+		Links:   wide(st.Nlink),
+		Mode:    mode & 0o7777,
+		Regular: mode&unix.S_IFMT == unix.S_IFREG,
+		Dir:     mode&unix.S_IFMT == unix.S_IFDIR,
 		Inode:   st.Ino,
-		ModTime: st.Mtim.Sec,
+		ModTime: modified,
 		UID:     st.Uid,
 		GID:     st.Gid,
 	}
 }
+
+// wide is for the fields whose width differs from one system to the next.
+func wide[T ~uint16 | ~uint32 | ~uint64](v T) uint64 { return uint64(v) }

@@ -37,31 +37,14 @@ func syncParent(dir string) error {
 	return parent.Sync()
 }
 
-// Shared tells file systems that other machines may have mounted too, by the
-// magic number of statfs(2). flock(2) there is missing, local to each machine, or
-// turned into something else.
+// Shared tells file systems that other machines may have mounted too; "" for a local
+// one. flock(2) there is missing, local to each machine, or turned into something else.
 func Shared(dir string) (string, error) {
-	const (
-		cifs = 0xff534d42
-		smb2 = 0xfe534d42
-		ceph = 0x00c36400
-		afs  = 0x5346414f
-		gfs2 = 0x01161970
-		ocfs = 0x7461636f
-	)
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
 		return "", pathError("statfs", dir, err)
 	}
-	switch uint32(st.Type) {
-	case unix.NFS_SUPER_MAGIC:
-		return "NFS", nil
-	case unix.SMB_SUPER_MAGIC, cifs, smb2:
-		return "SMB", nil
-	case ceph, afs, gfs2, ocfs:
-		return "a network or cluster file system", nil
-	}
-	return "", nil
+	return sharedKind(&st), nil
 }
 
 // OpenFiles is how many files this process may have open at once; 0: not known.
