@@ -64,7 +64,10 @@ type Server struct {
 	// credential serverN.password, N being Name.
 	Password Secret
 	CAFile   string // empty: the system's
-	Preset   string // of PresetNames, or empty
+	// TLSFingerprint is the SHA-256 of the one certificate to accept, as lower-case hex;
+	// empty: CAFile decides.
+	TLSFingerprint string
+	Preset         string // of PresetNames, or empty
 	// FromPreset lists what comes from it and not from the file, as it would be written.
 	FromPreset            []string
 	Connections           int

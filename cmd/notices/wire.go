@@ -104,6 +104,7 @@ func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
 			TLS:                 smtpout.TLSMode(c.TLS), // the same words
 			AllowNonSecure:      c.AllowNonSecure,
 			AllowNonSecureLogin: c.AllowNonSecureLogin,
+			Fingerprint:         c.TLSFingerprint,
 			Hello:               hello,
 			Login:               c.Login,
 			Timeout:             c.Timeout,

@@ -2,12 +2,14 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"strings"
 
 	"notices/spool"
+	"notices/spool/delivery/smtpout"
 )
 
 // advise prints what failed and what to try.
@@ -162,30 +164,56 @@ func (t *test) messageHints(e *Error) []string {
 
 // tlsHints: the connection could not be made secure.
 func (t *test) tlsHints(e *Error) []string {
-	var hints []string
-	var name x509.HostnameError
-	var unknown x509.UnknownAuthorityError
-	var invalid x509.CertificateInvalidError
+	f, bad := smtpout.FaultsOf(e.Err, t.server.Host, t.Now())
+	text := e.Outcome.Reply.Text
 	switch {
-	case errors.As(e.Err, &name):
-		have := names(name.Certificate)
-		hints = append(hints, fmt.Sprintf("The certificate is not for %s but for %s. If that is your provider's server too, set host to a name that the certificate has.",
-			t.server.Host, strings.Join(have, ", ")))
-	case errors.As(e.Err, &unknown):
-		hints = append(hints, fmt.Sprintf("The certificate was issued by %q, whom this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", authority(unknown)),
-			"If it is a public one, install this machine's list of CAs (package ca-certificates).")
-	case errors.As(e.Err, &invalid) && invalid.Reason == x509.Expired:
-		hints = append(hints, fmt.Sprintf("The certificate is valid from %s until %s. If this machine's clock is right, whoever runs the server must renew it.",
-			day(invalid.Cert.NotBefore), day(invalid.Cert.NotAfter)))
-	case strings.Contains(e.Outcome.Reply.Text, "protocol version"):
-		hints = append(hints, "The server knows only old versions of TLS that protect nothing any more. Whoever runs it must bring it up to date: TLS 1.2 at least.")
+	case bad:
+		return t.certificateHints(&f, e.Err)
+	case strings.Contains(text, "protocol version"):
+		return []string{"The server knows only old versions of TLS that protect nothing any more. Whoever runs it must bring it up to date: TLS 1.2 at least."}
+	case strings.Contains(text, "handshake failure"):
+		return []string{"The server and this machine have no cipher in common: it knows only such as RC4 and 3DES, which protect nothing any more. Whoever runs it must bring it up to date."}
 	case e.Outcome.Reply.Code != 0:
-		hints = append(hints, "The server wants or refuses TLS in its own way; try tls = \"starttls\" with port 587, or tls = \"implicit\" with port 465.")
-	default:
-		hints = append(hints, t.checkAddress())
+		return []string{"The server wants or refuses TLS in its own way; try tls = \"starttls\" with port 587, or tls = \"implicit\" with port 465."}
+	}
+	return []string{t.checkAddress()}
+}
+
+// certificateHints: one for each fault, and how to accept the certificate all the same.
+func (t *test) certificateHints(f *smtpout.Faults, err error) (hints []string) {
+	host := t.server.Host
+	hint := func(is bool, format string, args ...any) {
+		if is {
+			hints = append(hints, fmt.Sprintf(format, args...))
+		}
+	}
+	hint(f.NotPinned, "The certificate is not the one that tls_fingerprint names. If whoever runs the server says that it was renewed, set it anew: tls_fingerprint = %q in %s.", pin(f.Cert), t.section())
+	if f.NotPinned {
+		return hints
+	}
+	hint(f.NoAltName, "The certificate has no subject alternative name; its common name, %q, does not count any more. Whoever runs the server should make a new one with a subject alternative name for %s.", f.Cert.Subject.CommonName, host)
+	hint(f.WrongName, "The certificate is not for %s but for %s. If that is your provider's server too, set host to a name that the certificate has.", host, strings.Join(names(f.Cert), ", "))
+	hint(f.SelfSigned && !f.NoAltName, "The certificate is self-signed: no authority vouches for it. If the server is your own, name a file with its certificate: ca_file = \"/etc/notices/ca.pem\".")
+	hint(f.SelfSigned && f.NoAltName, "It is also self-signed: no authority vouches for it.")
+	hint(f.SHA1, "The certificate is signed with SHA-1, by which certificates can be forged; ca_file does not help. Whoever runs the server must have it signed anew (SHA-256), or name another host.")
+	var unknown x509.UnknownAuthorityError
+	if f.Unknown && errors.As(err, &unknown) {
+		hint(true, "The certificate was issued by %q, an authority that this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", authority(unknown))
+		hint(true, "If it is a public one, install this machine's list of CAs (package ca-certificates).")
+	}
+	hint(f.Expired, "The certificate is valid from %s until %s. If this machine's clock is right, whoever runs the server must renew it.", day(f.Cert.NotBefore), day(f.Cert.NotAfter))
+	hint((f.NoAltName || f.SelfSigned || f.SHA1 || f.Unknown) && t.ownServer(), "Or accept this one certificate and no other: ask whoever runs the server whether its SHA-256 fingerprint is the one below, and if it is, set in %s: tls_fingerprint = %q", t.section(), pin(f.Cert))
+	if len(hints) == 0 {
+		return []string{t.checkAddress()}
 	}
 	return hints
 }
+
+// pin is a certificate as tls_fingerprint names it.
+func pin(c *x509.Certificate) string { return "sha256:" + smtpout.Fingerprint(c) }
+
+// ownServer reports whether it is a [[server]], which has all keys.
+func (t *test) ownServer() bool { return strings.HasPrefix(t.section(), "[[") }
 
 func authority(e x509.UnknownAuthorityError) string {
 	if e.Cert == nil {
@@ -212,14 +240,12 @@ func (t *test) lastResort() string {
 // anotherPortMayHelp: the trouble looks as if the wrong door was knocked at. A name
 // that does not resolve has no ports, and a certificate is the same at all of them.
 func anotherPortMayHelp(e *Error) bool {
-	var cert x509.CertificateInvalidError
-	var name x509.HostnameError
-	var unknown x509.UnknownAuthorityError
 	switch e.Outcome.Reason {
 	case spool.ReasonConnect, spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy, spool.ReasonRelay:
 		return true
 	case spool.ReasonTLS:
-		return !errors.As(e.Err, &cert) && !errors.As(e.Err, &name) && !errors.As(e.Err, &unknown)
+		var certificate *tls.CertificateVerificationError
+		return !errors.As(e.Err, &certificate)
 	case spool.ReasonAuth:
 		return e.Outcome.Reply.Code == 0 // AUTH is not offered at this one
 	}

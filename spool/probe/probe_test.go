@@ -2,6 +2,7 @@ package probe
 
 import (
 	"context"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"errors"
@@ -84,6 +85,7 @@ func (b *bench) golden(t *testing.T, name string) error {
 var (
 	dates   = regexp.MustCompile(`\d{4}-\d\d-\d\d(T[\d:]+Z)?`)
 	ciphers = regexp.MustCompile(`TLS_\w+`)
+	prints  = regexp.MustCompile(`sha256:[0-9a-f]{64}`)
 	ids     = regexp.MustCompile(`(queued as) \w+`)
 )
 
@@ -91,6 +93,7 @@ func (b *bench) normal(s string) string {
 	s = strings.ReplaceAll(s, fmt.Sprintf(":%d", b.server.Port), ":PORT")
 	s = strings.ReplaceAll(s, fmt.Sprintf("port %d", b.server.Port), "port PORT")
 	s = dates.ReplaceAllString(s, "DATE")
+	s = prints.ReplaceAllString(s, "sha256:HEX")
 	s = ciphers.ReplaceAllString(s, "CIPHER")
 	return ids.ReplaceAllString(s, "$1 ID")
 }
@@ -216,6 +219,16 @@ func TestStepsDown(t *testing.T) {
 	}
 }
 
+// A server that knows only old ciphers works, and it is told.
+func TestOldCiphers(t *testing.T) {
+	ca := smtptest.NewCA(t)
+	b := bench{server: at(smtptest.New(t, smtptest.Options{TLS: ca.RSAKeyExchange(t, tls.TLS_RSA_WITH_AES_128_CBC_SHA)}))}
+	b.server.Roots = ca.Pool()
+	if err := b.golden(t, "old-ciphers"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Every stage at which a server can fail, what is printed and what is advised.
 func TestFails(t *testing.T) {
 	ca := smtptest.NewCA(t)
@@ -240,6 +253,11 @@ func TestFails(t *testing.T) {
 		{"no-implicit-tls", smtptest.Options{}, func(b *bench) { b.server.TLS = smtpout.TLSImplicit; b.open = map[int]bool{587: true} }},
 		{"wrong-name", smtptest.Options{TLS: ca.TLS(t, "mail.provider.example", "smtp.provider.example")}, nil},
 		{"unknown-authority", smtptest.Options{TLS: ca.TLS(t)}, func(b *bench) { b.server.Roots = smtptest.NewCA(t).Pool() }},
+		{"no-alternative-name", smtptest.Options{TLS: ca.NoAltName(t)}, nil},
+		{"sha-1", smtptest.Options{TLS: ca.SHA1(t)}, nil},
+		{"self-signed", smtptest.Options{TLS: smtptest.SelfSigned(t)}, nil},
+		{"other-fingerprint", smtptest.Options{TLS: ca.TLS(t)}, func(b *bench) { b.server.Fingerprint = strings.Repeat("ab", 32) }},
+		{"old-ciphers-refused", smtptest.Options{TLS: ca.RSAKeyExchange(t, tls.TLS_RSA_WITH_3DES_EDE_CBC_SHA)}, nil},
 		{"expired", smtptest.Options{TLS: ca.Expired(t)}, nil},
 		{"old-tls", smtptest.Options{TLS: ca.Old(t)}, nil},
 		{"wrong-password", smtptest.Options{TLS: ca.TLS(t), Users: users}, login("wrong")},

@@ -20,6 +20,8 @@ type Conn struct {
 	notice  string
 	offers  offers
 
+	oldCiphers bool // TLS failed without them
+
 	raw   net.Conn // below TLS: deadlines are set here
 	nc    net.Conn // what is spoken over
 	br    *bufio.Reader

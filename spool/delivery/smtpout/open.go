@@ -50,6 +50,11 @@ func tokenRefused(err error) bool {
 func climb(ctx context.Context, s *Server, secret string) (*Conn, error) {
 	c := newConn(s, secret)
 	err := c.establish(ctx, "")
+	if wantsOldCiphers(err) {
+		c = newConn(s, secret)
+		c.oldCiphers = true
+		err = c.establish(ctx, "")
+	}
 	var e *Error
 	if err == nil {
 		return c, nil

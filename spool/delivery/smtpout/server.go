@@ -38,6 +38,9 @@ type Server struct {
 	Password func(context.Context) (string, error)
 	Tokens   TokenSource    // XOAUTH2 instead of a password; nil otherwise
 	Roots    *x509.CertPool // nil: the system's
+	// Fingerprint is the SHA-256 of the one certificate to accept (of its DER form), as
+	// lower-case hex, instead of an authority, a name and a time; empty: Roots decide.
+	Fingerprint string
 	// Timeout is the longest wait for each step: one address to connect, the TLS handshake,
 	// each whole reply, each 64 KiB of the message written. DataTimeout is that for the
 	// reply to the final dot. 0: 60 s and 10 min (RFC 5321 4.5.3.2.6).
@@ -95,6 +98,8 @@ type Step struct {
 type Error struct {
 	Outcome spool.Outcome
 	Err     error // the cause; may be nil: the reply says it all
+
+	handshake bool // it was TLS's
 }
 
 func (e *Error) Error() string { return e.Outcome.Reply.String() }

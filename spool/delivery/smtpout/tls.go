@@ -5,7 +5,10 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
+	"slices"
 	"strings"
+	"syscall"
 
 	"notices/spool"
 )
@@ -50,17 +53,8 @@ func (c *Conn) upgrade() error {
 // handshake begins TLS. Where a step down is allowed an unverified certificate does not
 // end it: the second rung of the ladder is the same handshake.
 func (c *Conn) handshake() error {
-	host := strings.TrimSuffix(c.server.Host, ".")
-	config := &tls.Config{ServerName: host, RootCAs: c.server.Roots, MinVersion: tls.VersionTLS12}
 	var unverified error
-	if c.mayStepDown() {
-		config.InsecureSkipVerify = true // verified below, and the failure noted
-		config.VerifyConnection = func(state tls.ConnectionState) error {
-			unverified = verify(state, host, c.server.Roots)
-			return nil
-		}
-	}
-	tc := tls.Client(c.raw, config)
+	tc := tls.Client(c.raw, c.tlsConfig(&unverified))
 	c.watch.armRead(c.timeout)
 	c.watch.armWrite(c.timeout)
 	if err := c.watch.explain(tc.Handshake()); err != nil {
@@ -68,30 +62,104 @@ func (c *Conn) handshake() error {
 	}
 	state := tc.ConnectionState()
 	c.use(tc)
-	c.observe(Step{Stage: StageTLS, Detail: describe(state), Err: unverified, TLS: &state})
+	step := Step{Stage: StageTLS, Detail: describe(state), TLS: &state}
 	if unverified != nil {
-		c.stepDown("unverified TLS: " + unverified.Error())
+		step.Err = c.trouble(spool.ReasonTLS, c.certificateText(unverified), unverified)
+	}
+	c.observe(step)
+	if unverified != nil {
+		c.stepDown("unverified TLS: " + step.Err.Error())
+	}
+	if c.oldCiphers && weak(state.CipherSuite) {
+		c.stepDown("old TLS cipher: the server has nothing better than " + tls.CipherSuiteName(state.CipherSuite) + "; whoever runs it should bring it up to date")
 	}
 	return nil
 }
 
-// verify is what crypto/tls does without InsecureSkipVerify.
-func verify(state tls.ConnectionState, host string, roots *x509.CertPool) error {
-	intermediates := x509.NewCertPool()
-	for _, cert := range state.PeerCertificates[1:] {
-		intermediates.AddCert(cert)
+// tlsConfig is TLS 1.2 at least. unverified is set to why the certificate could not be
+// verified, where that does not end the handshake.
+func (c *Conn) tlsConfig(unverified *error) *tls.Config {
+	host := strings.TrimSuffix(c.server.Host, ".")
+	config := &tls.Config{ServerName: host, RootCAs: c.server.Roots, MinVersion: tls.VersionTLS12}
+	if c.oldCiphers {
+		config.CipherSuites = allCiphers()
 	}
-	_, err := state.PeerCertificates[0].Verify(x509.VerifyOptions{DNSName: host, Roots: roots, Intermediates: intermediates})
-	return err
+	lenient := c.mayStepDown()
+	if !lenient && c.server.Fingerprint == "" {
+		return config
+	}
+	config.InsecureSkipVerify = true // verified here
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		err := verify(state, host, &c.server)
+		if lenient {
+			*unverified, err = err, nil
+		}
+		return err
+	}
+	return config
+}
+
+// verify is what crypto/tls does without InsecureSkipVerify, or compares with the one
+// certificate that is accepted.
+func verify(state tls.ConnectionState, host string, s *Server) error {
+	leaf := state.PeerCertificates[0]
+	var err error
+	if s.Fingerprint != "" {
+		if Fingerprint(leaf) == s.Fingerprint {
+			return nil
+		}
+		err = ErrFingerprint
+	} else {
+		intermediates := x509.NewCertPool()
+		for _, cert := range state.PeerCertificates[1:] {
+			intermediates.AddCert(cert)
+		}
+		_, err = leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: s.Roots, Intermediates: intermediates})
+	}
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return nil
+}
+
+// allCiphers are those that Go offers by default and those that it leaves out for lack of
+// forward secrecy or for CBC, but for RC4 and 3DES, which are broken. Old Exchange servers
+// have nothing else.
+func allCiphers() []uint16 {
+	var ids []uint16
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if !strings.Contains(suite.Name, "RC4") && !strings.Contains(suite.Name, "3DES") {
+			ids = append(ids, suite.ID)
+		}
+	}
+	return ids
+}
+
+// weak reports whether Go would not have offered it by default.
+func weak(id uint16) bool {
+	return slices.ContainsFunc(tls.InsecureCipherSuites(), func(s *tls.CipherSuite) bool { return s.ID == id })
+}
+
+// wantsOldCiphers reports whether the handshake may have failed for want of a common
+// cipher: alerts 40 and 71 (RFC 5246 7.2.2); Windows just hangs up.
+func wantsOldCiphers(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || !e.handshake {
+		return false
+	}
+	text := e.Err.Error()
+	return strings.Contains(text, "tls: handshake failure") || strings.Contains(text, "tls: insufficient security level") ||
+		errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET)
 }
 
 func (c *Conn) tlsTrouble(err error) *Error {
-	text := "no TLS: " + lossText(err)
+	text := "no TLS: " + c.certificateText(err)
 	var header tls.RecordHeaderError
 	if errors.As(err, &header) && c.server.implicit() {
 		text += " (the server does not begin with TLS: try tls = \"starttls\")"
 	}
 	e := c.trouble(spool.ReasonTLS, text, err)
+	e.handshake = true
 	c.observe(Step{Stage: StageTLS, Err: e})
 	return e
 }
@@ -112,8 +180,12 @@ func (c *Conn) forbidden() string {
 }
 
 func (c *Conn) stepDown(why string) {
-	c.notice = c.reply(0, "", []byte(why)).Text
-	c.observe(Step{Stage: StageStepDown, Detail: c.notice})
+	why = c.reply(0, "", []byte(why)).Text
+	if c.notice != "" {
+		c.notice += "; "
+	}
+	c.notice += why
+	c.observe(Step{Stage: StageStepDown, Detail: why})
 }
 
 // describe is version, cipher and certificate for a person.

@@ -116,7 +116,11 @@ func TestWithoutTLSNothing(t *testing.T) {
 			if srv.Counts().Logins+srv.Counts().LoginErrors > 0 || len(srv.Messages()) > 0 {
 				t.Errorf("%+v", srv.Counts())
 			}
-			if srv.Counts().Connections != 1 {
+			most := 1
+			if name == "hangs up" { // as some do who know only old ciphers
+				most = 2
+			}
+			if srv.Counts().Connections > most {
 				t.Errorf("%d connections", srv.Counts().Connections)
 			}
 		})

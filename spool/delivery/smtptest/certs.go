@@ -1,9 +1,11 @@
 package smtptest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
@@ -75,6 +77,66 @@ func (ca *CA) Expired(t TB) *tls.Config {
 	return ca.config(t, nil, time.Now().AddDate(0, 0, -1))
 }
 
+// Odd is TLS with a certificate that change made odd.
+func (ca *CA) Odd(t TB, change func(*x509.Certificate)) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	template := serverTemplate(nil, time.Now().AddDate(1, 0, 0))
+	change(template)
+	return chain(t, template, ca.cert, key, ca.key)
+}
+
+// NoAltName is a certificate as they were made until 2017: a common name, and no
+// subject alternative name.
+func (ca *CA) NoAltName(t TB) *tls.Config {
+	t.Helper()
+	return ca.Odd(t, func(c *x509.Certificate) {
+		c.Subject.CommonName, c.DNSNames, c.IPAddresses = "127.0.0.1", nil, nil
+	})
+}
+
+// SHA1 is a certificate with a signature of that kind.
+func (ca *CA) SHA1(t TB) *tls.Config {
+	t.Helper()
+	return ca.Odd(t, func(c *x509.Certificate) { c.SignatureAlgorithm = x509.ECDSAWithSHA1 })
+}
+
+// SelfSigned is a certificate that no authority signed.
+func SelfSigned(t TB) *tls.Config {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	template := serverTemplate(nil, time.Now().AddDate(1, 0, 0))
+	return chain(t, template, template, key, key)
+}
+
+// RSAKeyExchange is TLS 1.2 by the ciphers of an old Exchange server: no forward secrecy.
+func (ca *CA) RSAKeyExchange(t TB, ciphers ...uint16) *tls.Config {
+	t.Helper()
+	key, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	template := serverTemplate(nil, time.Now().AddDate(1, 0, 0))
+	c := chain(t, template, ca.cert, key, ca.key)
+	c.CipherSuites, c.MaxVersion = ciphers, tls.VersionTLS12
+	return c
+}
+
+func chain(t TB, template, parent *x509.Certificate, key, signer crypto.Signer) *tls.Config {
+	t.Helper()
+	der, err := x509.CreateCertificate(rand.Reader, template, parent, key.Public(), signer)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
 // Old is TLS that knows no version above 1.1.
 func (ca *CA) Old(t TB) *tls.Config {
 	t.Helper()
@@ -97,6 +159,12 @@ func (ca *CA) sign(hosts []string, until time.Time) ([]byte, *ecdsa.PrivateKey, 
 	if err != nil {
 		return nil, nil, err
 	}
+	cert, err := x509.CreateCertificate(rand.Reader, serverTemplate(hosts, until), ca.cert, &key.PublicKey, ca.key)
+	return cert, key, err
+}
+
+// serverTemplate is a certificate for hosts; none: for names.
+func serverTemplate(hosts []string, until time.Time) *x509.Certificate {
 	template := &x509.Certificate{
 		SerialNumber: big.NewInt(time.Now().UnixNano()),
 		Subject:      pkix.Name{CommonName: "smtptest server"},
@@ -114,6 +182,5 @@ func (ca *CA) sign(hosts []string, until time.Time) ([]byte, *ecdsa.PrivateKey, 
 			template.DNSNames = append(template.DNSNames, host)
 		}
 	}
-	cert, err := x509.CreateCertificate(rand.Reader, template, ca.cert, &key.PublicKey, ca.key)
-	return cert, key, err
+	return template
 }
