@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 
@@ -22,9 +23,11 @@ type importOptions struct {
 	Expires time.Duration // 0: give_up decides
 	Again   bool          // also what an earlier import queued
 	// Continue goes on with the last import Again that did not queue all.
-	Continue bool
-	JSON     bool
-	Paths    []string
+	Continue  bool
+	Separator intake.Separator
+	DryRun    bool
+	JSON      bool
+	Paths     []string
 }
 
 func (a *app) importCommand() *cobra.Command {
@@ -32,10 +35,11 @@ func (a *app) importCommand() *cobra.Command {
 		o       importOptions
 		sender  submit.Optional
 		expires submit.Duration
+		mbox    string
 	)
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
-		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--json] PATH...",
+		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--mbox separator=blank|any] [--dry-run] [--json] PATH...",
 		Short: "Queue the messages in files, mboxes and folders, none of them twice",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
@@ -44,6 +48,8 @@ func (a *app) importCommand() *cobra.Command {
 				return submit.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
 			case cmd.Flags().Changed("expires") && o.Expires <= 0:
 				return submit.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
+			case !o.setSeparator(mbox):
+				return submit.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
 			case o.Continue && !o.Again:
 				return submit.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
 			}
@@ -56,8 +62,17 @@ func (a *app) importCommand() *cobra.Command {
 	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
 	f.BoolVar(&o.Again, "again", false, "queue what an earlier import queued once more")
 	f.BoolVar(&o.Continue, "continue", false, "with --again: pass over what the last import --again queued before it was interrupted")
+	f.StringVar(&mbox, "mbox", "", "`separator=WHICH` lines of an mbox begin a message: blank, those after an empty line; any, all with a date")
+	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be queued, and queue nothing")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd
+}
+
+// setSeparator takes the value of --mbox.
+func (o *importOptions) setSeparator(text string) bool {
+	which, ok := strings.CutPrefix(text, "separator=")
+	o.Separator = intake.Separator(which)
+	return text == "" || ok && (o.Separator == intake.SeparatorBlank || o.Separator == intake.SeparatorAny)
 }
 
 // notesKept is how long an import remembers what it queued.
@@ -73,10 +88,13 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 
 	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
 		book, err := a.notebook(ctx, store)
-		if err != nil {
+		switch {
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return submit.Fail(submit.ExitTryLater, "stopped; no message was found; run the same command again")
+		case err != nil:
 			return err
 		}
-		m := &importing{a: a, o: o, spool: cfg.Spool.Dir}
+		m := &importing{a: a, o: o, spool: cfg.Spool.Dir, tally: importTally{DryRun: o.DryRun}}
 		if err = a.Intake(cfg, store, log).Refused(m.request(nil)); err == nil {
 			err = m.into(ctx, a.Intake(cfg, store, log), book, store.State())
 		}

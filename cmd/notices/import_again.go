@@ -42,6 +42,9 @@ func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again
 	if _, err := rand.Read(name[:]); err != nil {
 		return nil, err
 	}
+	if m.o.DryRun {
+		return name, nil
+	}
 	return name, spool.UpdateState(ctx, state, againName, true, func(r *againRun) error {
 		*r = againRun{Name: hex.EncodeToString(name[:]), At: m.a.second()}
 		return nil
@@ -50,7 +53,7 @@ func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again
 
 // complete forgets an import --again that queued everything.
 func (m *importing) complete(ctx context.Context, state spool.State) error {
-	if !m.o.Again {
+	if !m.o.Again || m.o.DryRun {
 		return nil
 	}
 	return state.Update(context.WithoutCancel(ctx), againName, true, func([]byte) ([]byte, error) { return nil, nil })

@@ -23,6 +23,7 @@ type importFile struct {
 	one  bool
 	size int64
 	pipe bool // or a device: even its opening may never end
+	own  bool // within our own spool, where others may have put it
 }
 
 // files finds what is to be read in all paths; what cannot be is named.
@@ -33,17 +34,65 @@ func (m *importing) files() []importFile {
 			all = append(all, importFile{path: path})
 			continue
 		}
-		info, err := os.Stat(path)
+		own := m.inSpool(path)
+		look := os.Stat
+		if own {
+			look = os.Lstat
+		}
+		info, err := look(path)
 		switch {
 		case err != nil:
 			m.refuse(importError{Path: path, Error: reason(err), code: submit.ExitUnknown})
 		case info.IsDir():
 			all = append(all, m.folder(path, info)...)
+		case own && !info.Mode().IsRegular():
+			m.refuse(importError{Path: path, Error: notRegular, code: submit.ExitUnknown})
 		default:
-			all = append(all, importFile{path: path, size: info.Size(), pipe: !info.Mode().IsRegular()})
+			all = append(all, importFile{path: path, own: own, one: own, size: info.Size(), pipe: !info.Mode().IsRegular()})
 		}
 	}
 	return all
+}
+
+const notRegular = "is not a regular file; passed over"
+
+// inSpool reports whether a file lies in a folder of our own spool.
+func (m *importing) inSpool(path string) bool {
+	spool, err := os.Stat(m.spool)
+	if err != nil {
+		return false
+	}
+	dir, err := filepath.Abs(path[:strings.LastIndexByte(path, '/')+1] + ".")
+	if err == nil {
+		dir, err = filepath.EvalSymlinks(dir)
+	}
+	for ; err == nil; dir = filepath.Dir(dir) {
+		if info, err := os.Stat(dir); err == nil && os.SameFile(info, spool) {
+			return true
+		}
+		if dir == filepath.Dir(dir) {
+			return false
+		}
+	}
+	return false
+}
+
+// open opens a regular file, and nothing else that was put in its place meanwhile: to open a
+// pipe may never end.
+func (f *importFile) open() (*os.File, error) {
+	flags := os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
+	if f.own {
+		flags |= unix.O_NOFOLLOW
+	}
+	file, err := os.OpenFile(f.path, flags, 0)
+	if err != nil {
+		return nil, err
+	}
+	if info, err := file.Stat(); err != nil || !info.Mode().IsRegular() {
+		file.Close()
+		return nil, errors.Join(err, errors.New(notRegular))
+	}
+	return file, nil
 }
 
 // reason is an error without the path and the system call in it.
@@ -93,15 +142,20 @@ func (m *importing) folder(dir string, info fs.FileInfo) []importFile {
 // pick takes the files whose names are wanted, sorted as they are.
 func (m *importing) pick(dir string, entries []fs.DirEntry, wanted func(name string) bool) []importFile {
 	var files []importFile
+	own := m.inSpool(dir + "/.")
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || e.IsDir() || !wanted(e.Name()) {
 			continue
 		}
-		f := importFile{path: filepath.Join(dir, e.Name()), one: true}
-		switch info, err := os.Stat(f.path); {
+		f := importFile{path: filepath.Join(dir, e.Name()), one: true, own: own}
+		look := os.Stat
+		if f.own {
+			look = os.Lstat
+		}
+		switch info, err := look(f.path); {
 		case err != nil: // opening it says the same
 		case !info.Mode().IsRegular():
-			m.refuse(importError{Path: f.path, Error: "is no file", code: submit.ExitUnknown})
+			m.refuse(importError{Path: f.path, Error: notRegular, code: submit.ExitUnknown})
 			continue
 		default:
 			f.size = info.Size()
@@ -123,30 +177,65 @@ func (m *importing) isMaildirMessage(name string) bool {
 
 // file queues the messages of a file. It returns an error only if that ends the run.
 func (m *importing) file(ctx context.Context, f importFile) error {
-	in := &importInput{m: m}
-	switch {
-	case f.path == "-":
-		f.path, in.Reader = "standard input", &stoppable{ctx: ctx, src: m.a.Stdin}
-	case f.pipe:
-		in.Reader = &stoppable{ctx: ctx, src: &late{path: f.path}}
-	default:
-		file, err := os.Open(f.path)
-		if err != nil {
-			m.refuse(importError{Path: f.path, Error: reason(err), code: submit.ExitUnknown})
-			return nil
-		}
+	file, err := m.source(ctx, &f)
+	if err == nil {
 		defer file.Close()
-		in.Reader = file
+		err = m.check(ctx, f, file)
 	}
-	err := m.read(ctx, f, in)
+	in := &importInput{m: m, ctx: ctx, Reader: file}
+	if err == nil {
+		err = m.read(ctx, f, in)
+	}
+	refused := (*intake.Error)(nil)
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errStopped
+	case errors.As(err, &refused): // the whole of it, or it was changed meanwhile
+		m.refuse(importError{Path: f.path, Error: refused.Msg, code: submit.ExitBadMessage})
+		return nil
 	case in.err != nil:
-		m.refuse(importError{Path: f.path, Error: "reading it: " + reason(in.err), code: submit.ExitIO})
+		err = &importTrouble{submit.ExitIO, "reading it: " + reason(in.err)}
+	}
+	if trouble := (*importTrouble)(nil); errors.As(err, &trouble) {
+		m.refuse(importError{Path: f.path, Error: trouble.text, code: trouble.code})
 		return nil
 	}
 	return err
+}
+
+// importTrouble is with one file, and no reason to leave the others.
+type importTrouble struct {
+	code int
+	text string
+}
+
+func (t *importTrouble) Error() string { return t.text }
+
+// check reads an mbox to its end before anything of it is queued, and looks for messages of an
+// mbox in what does not begin as one.
+func (m *importing) check(ctx context.Context, f importFile, file *os.File) error {
+	if f.one {
+		return nil
+	}
+	in := &stoppedRead{ctx: ctx, Reader: file}
+	beginning := make([]byte, 512)
+	n, err := file.ReadAt(beginning, 0)
+	switch {
+	case err != nil && err != io.EOF:
+	case intake.IsMbox(beginning[:n]):
+		err = intake.CheckMbox(in, m.o.Separator)
+	case strings.EqualFold(filepath.Ext(f.path), ".eml"):
+		return nil
+	default:
+		err = intake.CheckMessage(in)
+	}
+	if err == nil || err == io.EOF {
+		_, err = file.Seek(0, io.SeekStart)
+	}
+	if refused := (*intake.Error)(nil); err == nil || errors.As(err, &refused) || ctx.Err() != nil {
+		return err
+	}
+	return &importTrouble{submit.ExitIO, "reading it: " + reason(err)}
 }
 
 // read decides by the content whether it is an mbox.
@@ -158,7 +247,7 @@ func (m *importing) read(ctx context.Context, f importFile, in io.Reader) error 
 	}
 	switch {
 	case !f.one && intake.IsMbox(beginning):
-		return m.mbox(ctx, f.path, intake.NewMbox(r))
+		return m.mbox(ctx, f.path, intake.NewMbox(r, m.o.Separator))
 	case len(beginning) == 0 && !f.one && !strings.EqualFold(filepath.Ext(f.path), ".eml"):
 		return nil // an mbox without messages
 	}
@@ -186,7 +275,7 @@ func (m *importing) message(ctx context.Context, where importError, r io.Reader)
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	before, err := m.bulk.Add(ctx, m.request(r))
+	before, err := m.add(ctx, where, r)
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
 		where.Error = inImport(refused.Msg)
 		where.code = exitCode(refused)
@@ -209,6 +298,17 @@ func (m *importing) message(ctx context.Context, where importError, r io.Reader)
 	return nil
 }
 
+func (m *importing) add(ctx context.Context, where importError, r io.Reader) (before bool, err error) {
+	if !m.o.DryRun {
+		return m.bulk.Add(ctx, m.request(r))
+	}
+	env, before, err := m.bulk.Preview(ctx, m.request(r))
+	if env != nil {
+		m.would(where, env)
+	}
+	return before, err
+}
+
 // inImport takes out of what is wrong with a message the words that are for enqueue.
 func inImport(wrong string) string {
 	wrong = strings.TrimSuffix(wrong, "; nothing was queued")
@@ -217,76 +317,4 @@ func inImport(wrong string) string {
 
 func (m *importing) request(r io.Reader) intake.Request {
 	return intake.Request{Sender: m.o.Sender, Ref: m.o.Ref, Expires: m.o.Expires, Body: r}
-}
-
-// importInput is a file; it tells its own trouble from that of the spool, and how much
-// of it was read.
-type importInput struct {
-	io.Reader
-	m   *importing
-	err error
-}
-
-func (in *importInput) Read(p []byte) (int, error) {
-	n, err := in.Reader.Read(p)
-	in.m.bar.done += int64(n)
-	if err != nil && err != io.EOF && !errors.Is(err, context.Canceled) {
-		in.err = err
-	}
-	return n, err
-}
-
-// late is a pipe that is opened when it is first read: that waits for a writer. It is
-// closed by the end of the process.
-type late struct {
-	path string
-	file *os.File
-}
-
-func (l *late) Read(p []byte) (n int, err error) {
-	if l.file == nil {
-		if l.file, err = os.Open(l.path); err != nil {
-			return 0, err
-		}
-	}
-	return l.file.Read(p)
-}
-
-// stoppable reads from what may never answer, a terminal or a pipe.
-type stoppable struct {
-	ctx   context.Context
-	src   io.Reader
-	buf   []byte // read and not yet taken
-	err   error
-	ready chan struct{} // a Read of src is under way
-}
-
-func (s *stoppable) Read(p []byte) (int, error) {
-	if len(s.buf) == 0 && s.err == nil {
-		if s.ready == nil {
-			s.start()
-		}
-		select {
-		case <-s.ready:
-			s.ready = nil
-		case <-s.ctx.Done():
-			return 0, s.ctx.Err()
-		}
-	}
-	n := copy(p, s.buf)
-	if s.buf = s.buf[n:]; n > 0 {
-		return n, nil
-	}
-	return 0, s.err
-}
-
-func (s *stoppable) start() {
-	ready := make(chan struct{})
-	s.ready = ready
-	go func() {
-		buf := make([]byte, 1<<16)
-		n, err := s.src.Read(buf)
-		s.buf, s.err = buf[:n], err
-		close(ready)
-	}()
 }

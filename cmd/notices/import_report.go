@@ -17,8 +17,10 @@ type importTally struct {
 	Refused  int           `json:"refused"`
 	Marked   int           `json:"marked"` // passed over as draft or deleted
 	Stopped  bool          `json:"stopped"`
+	DryRun   bool          `json:"dry_run,omitempty"` // Queued is what would have been
 	IDs      []spool.ID    `json:"ids"`
 	Errors   []importError `json:"errors"`
+	Would    []importWould `json:"would_queue,omitempty"` // by a dry run
 
 	worst int // exit code
 }
@@ -38,6 +40,40 @@ func (e importError) String() string {
 		return e.Path + ": " + e.Error
 	}
 	return fmt.Sprintf("%s, message %d (line %d): %s", e.Path, e.Message, e.Line, e.Error)
+}
+
+// importWould is a message that an import would queue.
+type importWould struct {
+	Path       string   `json:"path"`
+	Message    int      `json:"message,omitempty"`
+	Line       int      `json:"line,omitempty"`
+	Sender     string   `json:"sender"`
+	Recipients []string `json:"recipients"`
+	Size       int64    `json:"size"`
+}
+
+// would names a message that would be queued.
+func (m *importing) would(where importError, env *spool.Envelope) {
+	m.tally.Queued++
+	if m.o.JSON {
+		m.tally.Would = append(m.tally.Would, importWould{where.Path, where.Message, where.Line, env.Sender, env.Recipients, env.Size})
+		return
+	}
+	const some = 5
+	to := strings.Join(env.Recipients[:min(some, len(env.Recipients))], ", ")
+	if more := len(env.Recipients) - some; more > 0 {
+		to += fmt.Sprintf(" and %s more", grouped(more))
+	}
+	where.Error = fmt.Sprintf("%s octets to %s", grouped(int(env.Size)), to)
+	m.say(where.String() + "\n")
+}
+
+// say prints a result. A reader that is gone is no reason to leave the rest.
+func (m *importing) say(text string) {
+	if err := m.a.PrintBare(text); err != nil && !m.mute {
+		m.mute = true
+		m.a.Say("what was done could not be printed: %s; the import went on all the same", err)
+	}
 }
 
 // refuse names what was not queued.
@@ -64,8 +100,7 @@ func weight(code int) int {
 	return 1
 }
 
-// print prints ids, in pieces that a pipe takes whole. A reader that is gone is no
-// reason to leave the rest.
+// print prints ids, in pieces that a pipe takes whole.
 func (m *importing) print(ids []spool.ID) {
 	const piece = 200
 	if len(ids) > 0 {
@@ -78,10 +113,7 @@ func (m *importing) print(ids []spool.ID) {
 		for _, id := range some {
 			b.WriteString(string(id) + "\n")
 		}
-		if err := m.a.PrintBare(b.String()); err != nil && !m.mute {
-			m.mute = true
-			m.a.Say("the ids could not be printed: %s; the messages are queued all the same", err)
-		}
+		m.say(b.String())
 	}
 }
 
@@ -106,13 +138,17 @@ func (t *importTally) text(o importOptions) string {
 	if t.Stopped {
 		b.WriteString("stopped; ")
 	}
+	queued := "queued "
+	if t.DryRun {
+		queued = "a dry run, nothing was queued; it would queue "
+	}
 	switch {
 	case t.Messages == 0:
 		b.WriteString("no message was found")
 	case t.Queued == t.Messages:
-		b.WriteString("queued " + messages(t.Queued))
+		b.WriteString(queued + messages(t.Queued))
 	default:
-		fmt.Fprintf(&b, "queued %s of %s", grouped(t.Queued), messages(t.Messages))
+		fmt.Fprintf(&b, "%s%s of %s", queued, grouped(t.Queued), messages(t.Messages))
 	}
 	if t.Before > 0 && o.Again {
 		fmt.Fprintf(&b, "; %s queued before it was interrupted", were(t.Before))
@@ -126,6 +162,7 @@ func (t *importTally) text(o importOptions) string {
 		fmt.Fprintf(&b, "; %s marked as draft or deleted in the Maildir", were(t.Marked))
 	}
 	switch {
+	case t.DryRun:
 	case o.Again && (t.Stopped || t.worst != submit.ExitOK):
 		b.WriteString("; run the same command with --again --continue for the rest")
 	case t.Stopped:

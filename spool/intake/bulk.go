@@ -93,6 +93,16 @@ func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {
 	return before, err
 }
 
+// Preview is Add for a message that is not to be queued: it returns what its envelope would be.
+func (b *Bulk) Preview(ctx context.Context, r Request) (env *spool.Envelope, before bool, err error) {
+	if before, err = b.Add(ctx, r); err != nil || before {
+		return nil, before, err
+	}
+	env = b.sealed[len(b.sealed)-1]
+	b.octets = 0
+	return env, false, b.drop(1)
+}
+
 // note gives the notes of the next message with that content: one that it was queued,
 // and in an import again one that this import did it.
 func (b *Bulk) note(sum hash.Hash) (notes []spool.Note, known bool) {

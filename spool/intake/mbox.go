@@ -4,24 +4,41 @@ import (
 	"bufio"
 	"bytes"
 	"io"
-	"strings"
+)
+
+// Separator says which "From " lines of an mbox begin a message.
+type Separator string
+
+// Separators.
+const (
+	// SeparatorSure: one with a date and a header behind it, wherever it stands. A line that
+	// may be text or a separator makes the whole mbox refused.
+	SeparatorSure Separator = ""
+	// SeparatorBlank: one after an empty line that has a header behind it; all others are text.
+	SeparatorBlank Separator = "blank"
+	// SeparatorAny: one that has a date; all others are text.
+	SeparatorAny Separator = "any"
+	// separatorSeen: as SeparatorSure, but what may be text is text.
+	separatorSeen Separator = "seen"
 )
 
 // Mbox reads the messages of an mbox, RFC 4155, one after another, in little memory
 // whatever their size. Lines end in LF or CRLF.
 //
-// A message begins behind a "From " line at the beginning of the file or after an
-// empty line; a Content-Length is not heeded, since many are wrong. Of the quoted
-// lines, ">From ", ">>From " and so on, one > is taken off (mboxrd). Not every writer
-// quotes, and half of a notice must not be sent: a "From " line after an empty line
-// that may as well be text makes the message refused, until a line comes that is none.
+// Not every writer of an mbox puts an empty line before its "From " lines, and not every
+// one quotes those of the text. Half of a notice must not be sent, and two must not be sent
+// as one; so what may be either is an error (mboxfrom.go). A Content-Length is not
+// heeded, since many are wrong. Of the quoted lines, ">From ", ">>From " and so on, one >
+// is taken off (mboxrd).
 type Mbox struct {
 	r       *bufio.Reader
+	how     Separator
 	number  int
 	first   int // line that the message begins in
 	line    int // lines read
 	inLine  bool
 	empty   bool   // the last line was
+	leading bool   // nothing of the message was read but "From " lines
 	held    []byte // an empty line: if a separator follows it is part of that
 	blank   [2][2]byte
 	turn    int    // of blank: the line before may still be in out
@@ -30,15 +47,53 @@ type Mbox struct {
 	over    bool   // no more of this message
 	atEnd   bool   // of the file
 	failure error
-	lost    bool // text and separators can no longer be told apart
+	parts   mboxParts
 }
 
 // mboxBuffer is how much of a line is looked at.
 const mboxBuffer = pieceSize
 
 // NewMbox reads an mbox. Blank lines before the first message are passed over.
-func NewMbox(r io.Reader) *Mbox {
-	return &Mbox{r: bufio.NewReaderSize(r, mboxBuffer), empty: true, over: true}
+func NewMbox(r io.Reader, how Separator) *Mbox {
+	return &Mbox{r: bufio.NewReaderSize(r, mboxBuffer), how: how, over: true}
+}
+
+// CheckMbox reads an mbox to its end. An *Error says which of its lines may be text or the
+// beginning of a message: then nothing of it is to be queued.
+func CheckMbox(r io.Reader, how Separator) error {
+	for box := NewMbox(r, how); ; {
+		if _, err := box.Next(); err != nil {
+			return ignoreEOF(err)
+		}
+	}
+}
+
+// CheckMessage reads a file that does not begin as an mbox does, and refuses one in which
+// other messages begin all the same.
+func CheckMessage(r io.Reader) error {
+	box := NewMbox(r, separatorSeen)
+	box.number, box.over = 1, false
+	box.parts.begin()
+	for {
+		for !box.over {
+			box.fill()
+		}
+		if box.atEnd {
+			return box.failure
+		}
+		if box.parts.boundary == "" { // else it is a line of an attachment
+			return badMessage("line %d begins a message of an mbox, but the file does not begin with one: remove what is before that line, "+
+				"or give the file a name that ends in .eml if all of it is one message", box.line)
+		}
+		box.over = false
+	}
+}
+
+func ignoreEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // IsMbox tells by the beginning of a file whether it is an mbox; it may be one message
@@ -56,16 +111,13 @@ func (m *Mbox) Number() int { return m.number }
 func (m *Mbox) Line() int { return m.first }
 
 // Next goes on to the next message; what is left of the one at hand is passed over.
-// io.EOF: there is none. The reader is good until Next is called again. An *Error that it
-// returns concerns this message alone; after another error there is no more to read.
+// io.EOF: there is none. The reader is good until Next is called again. After an error there
+// is no more to read; an *Error is a line that may be text or a separator.
 func (m *Mbox) Next() (io.Reader, error) {
-	if m.number == 0 {
+	if m.number == 0 && m.failure == nil {
 		if err := m.begin(); err != nil {
 			return nil, err
 		}
-	}
-	if m.lost {
-		m.failure, m.over = nil, m.atEnd
 	}
 	for !m.over {
 		m.fill()
@@ -79,7 +131,8 @@ func (m *Mbox) Next() (io.Reader, error) {
 	m.number++
 	m.first = m.line + 1
 	m.out, m.then, m.held = nil, nil, nil
-	m.empty, m.over, m.lost = false, false, false
+	m.empty, m.over, m.leading = false, false, true
+	m.parts.begin()
 	return mboxMessage{m}, nil
 }
 
@@ -89,25 +142,31 @@ func (m *Mbox) begin() error {
 		_, _ = m.r.Discard(len(bom)) // they are in the buffer
 	}
 	for {
-		line, err := m.r.ReadSlice('\n')
-		m.line++
-		switch {
-		case err == bufio.ErrBufferFull:
-			return m.skipLine()
-		case len(line) == 0 || err != nil && err != io.EOF:
+		if start, _ := m.r.Peek(1); len(start) == 0 || start[0] != '\n' && start[0] != '\r' {
+			break
+		}
+		if err := m.skipLine(); err != nil {
 			return err
-		case len(bytes.TrimRight(line, "\r\n")) > 0:
-			return nil
 		}
 	}
+	if line, behind := m.fromLine(); m.how == SeparatorSure && isDated(line) && !isHeader(behind) {
+		m.over, m.atEnd, m.failure = true, true, doubtful(m.line+1, line, noHeader)
+	}
+	return m.skipLine()
 }
 
+// skipLine passes over a line. io.EOF: there is none.
 func (m *Mbox) skipLine() error {
-	for {
-		_, err := m.r.ReadSlice('\n')
-		if err != bufio.ErrBufferFull {
-			return err
+	for n := 0; ; {
+		piece, err := m.r.ReadSlice('\n')
+		if n += len(piece); err == bufio.ErrBufferFull {
+			continue
 		}
+		if n > 0 {
+			m.line++
+			err = ignoreEOF(err)
+		}
+		return err
 	}
 }
 
@@ -133,7 +192,7 @@ func (m mboxMessage) Read(p []byte) (int, error) {
 
 // fill reads a line, or the next piece of one that is longer than the buffer.
 func (m *Mbox) fill() {
-	if !m.inLine && m.empty && m.separator() {
+	if !m.inLine && m.separator() {
 		return
 	}
 	piece, err := m.r.ReadSlice('\n')
@@ -154,6 +213,11 @@ func (m *Mbox) fill() {
 			m.turn ^= 1
 			m.held, piece = append(m.blank[m.turn][:0], piece...), nil
 		}
+		m.leading = m.leading && bytes.HasPrefix(piece, []byte("From "))
+		if m.parts.line(piece) && m.how == SeparatorSure {
+			m.over, m.atEnd, m.failure = true, true, m.parts.doubt()
+			return
+		}
 		piece = unquoteFrom(piece)
 	}
 	m.inLine = len(piece) > 0 && piece[len(piece)-1] != '\n'
@@ -172,89 +236,19 @@ func unquoteFrom(line []byte) []byte {
 
 // separator ends the message if the next line is a separator, and takes it.
 func (m *Mbox) separator() bool {
-	if start, _ := m.r.Peek(5); string(start) != "From " {
+	if start, _ := m.r.Peek(5); m.leading || string(start) != "From " {
 		return false
 	}
-	line, _, _ := bytes.Cut(m.peek(1), []byte("\n"))
-	clear := isSeparator(line, nil)
-	if !clear {
-		var next []byte
-		line, next, _ = bytes.Cut(m.peek(2), []byte("\n"))
-		clear = isSeparator(line, next)
-	}
+	line, behind := m.fromLine()
+	separates, why := m.judge(line, behind)
 	switch {
-	case clear:
-		m.line++
+	case why != "":
+		m.over, m.atEnd, m.failure = true, true, doubtful(m.line+1, line, why)
+		return true
+	case separates:
+		m.parts.end(m.line+1, line)
 		m.over, m.held = true, nil
 		_ = m.skipLine() // an error comes again
-		return true
-	case m.lost:
-		return false
 	}
-	m.over, m.lost, m.held = true, true, nil
-	m.failure = badMessage("line %d of the mbox, %s, may be text or the beginning of a new message: write >From if it is text, or put a date into it if a message begins there",
-		m.line+1, quote(strings.TrimRight(string(line), "\r")))
-	return true
-}
-
-// maxFromLine is how far a "From " line and the one behind it are looked at.
-const maxFromLine = 2000
-
-// peek looks at so many lines. It waits for no more of a pipe than that.
-func (m *Mbox) peek(lines int) []byte {
-	for n := 1; ; n++ {
-		n = min(max(n, m.r.Buffered()), maxFromLine)
-		ahead, err := m.r.Peek(n)
-		if err != nil || n == maxFromLine || bytes.Count(ahead, []byte("\n")) >= lines {
-			return ahead
-		}
-	}
-}
-
-// isSeparator reports whether a "From " line is surely a separator: it has a date as
-// asctime(3) or mail writes it, or just a sender, and a header follows.
-func isSeparator(line, next []byte) bool {
-	words := strings.Fields(string(line[len("From "):]))
-	if len(words) == 0 {
-		return false
-	}
-	for i, word := range words {
-		if oneOf(strings.TrimSuffix(word, ","), "Mon Tue Wed Thu Fri Sat Sun") && isDate(words[i+1:]) {
-			return true
-		}
-	}
-	sender := words[0]
-	if len(words) > 1 && sender != "-" && sender != "MAILER-DAEMON" && !strings.Contains(sender, "@") {
-		return false
-	}
-	next, _, _ = bytes.Cut(next, []byte("\n"))
-	return colonOf(next) > 0
-}
-
-// isDate wants a month, a time and a year, in any order.
-func isDate(words []string) bool {
-	var month, clock, year bool
-	for _, word := range words {
-		month = month || oneOf(word, "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec")
-		clock = clock || digits(word, "00:00") || digits(word, "0:00") || digits(word, "00:00:00") || digits(word, "0:00:00")
-		year = year || digits(word, "0000")
-	}
-	return month && clock && year
-}
-
-func oneOf(word, words string) bool {
-	return len(word) == 3 && strings.Contains(words, word)
-}
-
-// digits reports whether word has the form of pattern, a digit for each 0.
-func digits(word, pattern string) bool {
-	if len(word) != len(pattern) {
-		return false
-	}
-	for i := range len(pattern) {
-		if digit := word[i] >= '0' && word[i] <= '9'; pattern[i] == '0' && !digit || pattern[i] != '0' && word[i] != pattern[i] {
-			return false
-		}
-	}
-	return true
+	return separates
 }

@@ -60,6 +60,15 @@ func parseKind(value string) kind {
 	return t
 }
 
+// Boundary is what stands between the parts of a message with that Content-Type, unfolded;
+// empty: it has no parts.
+func Boundary(contentType string) string {
+	if t := parseKind(strings.TrimSpace(contentType)); t.major == "multipart" {
+		return t.boundary
+	}
+	return ""
+}
+
 // looseKind reads what package mime refuses and mail programs send: a boundary with
 // "=" in it and no quotes, a parameter given twice, comments.
 func looseKind(value string) (full, boundary string) {
