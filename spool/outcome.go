@@ -43,14 +43,20 @@ const (
 	ReasonAuth     Reason = "auth"     // AUTH refused for good: 530, 534, 535, 538; a person is needed
 	ReasonAuthWait Reason = "authwait" // AUTH refused for now: 454 4.7.0
 	ReasonLimit    Reason = "limit"    // the account's limit or policy
-	ReasonRelay    Reason = "relay"    // relaying denied
+	ReasonRelay    Reason = "relay"    // relaying denied, or the client is not served
+	ReasonHelo     Reason = "helo"     // the name said with EHLO is refused: [site] hostname
+	ReasonIdentity Reason = "identity" // the account is not verified for the sender
+	ReasonSession  Reason = "session"  // this connection carried as many messages as it may
 	ReasonShutdown Reason = "shutdown" // 421
 	ReasonBusy     Reason = "busy"     // one more connection refused beside working ones
 	ReasonProtocol Reason = "protocol" // what came is no SMTP
 	ReasonLost     Reason = "lost"     // timed out or lost after MAIL was accepted, before the final dot
-	ReasonSender   Reason = "sender"   // 5xx to MAIL
+	ReasonSender   Reason = "sender"   // 5xx to MAIL, or words about the sender later
+	// ReasonRefused: deferred although every server refused the message as a whole for good,
+	// in words that may mean the account. Refused for the third time, it fails.
+	ReasonRefused  Reason = "refused"
 	ReasonSendAs   Reason = "sendas"   // 5.7.60: the account may not send as this sender
-	ReasonCannot   Reason = "cannot"   // the server lacks SMTPUTF8 or takes no message of this size
+	ReasonCannot   Reason = "cannot"   // the server lacks SMTPUTF8, or takes no message of this size or in a loop
 	ReasonTooMany  Reason = "toomany"  // 452 4.5.3: the rest belongs in another transaction
 	ReasonExpired  Reason = "expired"  // not the server's word: the message's time is over
 	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here

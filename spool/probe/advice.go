@@ -143,7 +143,12 @@ func (t *test) messageHints(e *Error) []string {
 			fmt.Sprintf("The server does not send mail for this machine. If you have an account there, set login and password_file in %s.", t.section()),
 			"Else ask who runs the server to let this machine send through it.",
 		}
-	case spool.ReasonSender, spool.ReasonSendAs:
+	case spool.ReasonHelo:
+		return []string{
+			"The server refuses the name that this machine greets it with. Set hostname in [site] to a full name of this machine that the server finds in DNS, such as mail.example.org.",
+			"Or log in: if you have an account there, set login and password_file in " + t.section() + ".",
+		}
+	case spool.ReasonSender, spool.ReasonSendAs, spool.ReasonIdentity:
 		return []string{
 			fmt.Sprintf("The account may not send as %s. Set address in [site] to the account's own address, and rewrite_from = true if other senders use this machine.", t.From),
 			"Or have the account allowed to send as that address.",

@@ -20,7 +20,7 @@ func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
 }
 
 func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
-	r := answerTo{stage: stage, code: code, text: withoutAddresses(strings.ToLower(text))}
+	r := answerTo{stage: stage, code: code, text: ownWords(text)}
 	if len(enhanced) > 2 {
 		r.detail = enhanced[2:]
 	}
@@ -81,7 +81,7 @@ type answerTo struct {
 	stage  Stage
 	code   int
 	detail string // the enhanced code without its class: "7.1"
-	text   string // in lower case, without addresses
+	text   string // in lower case, the server's own words, see ownWords
 }
 
 // rule recognises a reply that its code alone does not explain. A condition that is
@@ -91,6 +91,7 @@ type rule struct {
 	codes   []int    // 5 stands for all 5xx, 4 for all 4xx
 	details []string // "" for a reply without an enhanced code
 	says    []string // one of these is in the text
+	with    []string // and one of these
 	words   []string // one of these is a word of it
 	test    func(*answerTo) bool
 
@@ -108,6 +109,7 @@ func (u *rule) matches(r *answerTo) bool {
 		(u.codes == nil || slices.Contains(u.codes, r.code) || slices.Contains(u.codes, r.code/100)) &&
 		(u.details == nil || slices.Contains(u.details, r.detail)) &&
 		(u.says == nil || containsAny(r.text, u.says)) &&
+		(u.with == nil || containsAny(r.text, u.with)) &&
 		(u.words == nil || hasWord(r.text, u.words)) &&
 		(u.test == nil || u.test(r))
 }
@@ -123,31 +125,4 @@ func hasWord(text string, words []string) bool {
 		}
 	}
 	return false
-}
-
-// withoutAddresses takes out of a reply what is in it of our own words: info@limit.example
-// is over no limit.
-func withoutAddresses(text string) string {
-	if !strings.Contains(text, "@") {
-		return text
-	}
-	var b strings.Builder
-	for word := range strings.FieldsSeq(text) {
-		if !strings.Contains(word, "@") {
-			b.WriteString(word)
-		} else if strings.HasSuffix(word, ":") {
-			b.WriteByte(':')
-		}
-		b.WriteByte(' ')
-	}
-	return strings.TrimSpace(b.String())
-}
-
-// deniesRelay recognises "relaying denied" in its many words, but not a host that has
-// "relay" in its name.
-func deniesRelay(r *answerTo) bool {
-	if containsAny(r.text, relayPhrases) {
-		return true
-	}
-	return r.detail == "7.1" && hasWord(r.text, []string{"relay", "relaying"})
 }

@@ -102,7 +102,7 @@ func TestHostileWhileTheMessageIsWritten(t *testing.T) {
 func TestEarlyReplyIsHeard(t *testing.T) {
 	big := strings.Repeat("0123456789\r\n", 1_000_000)
 	for reply, want := range map[string]string{
-		"552 5.3.4 too big":       "failed message 552",
+		"552 5.3.4 too big":       "failed message cannot 552",
 		"451 4.3.0 disk trouble":  "deferred message 451",
 		"421 4.3.0 shutting down": "deferred server shutdown 421",
 		"250 thank you":           "deferred message lost 0",

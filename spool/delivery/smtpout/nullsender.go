@@ -12,7 +12,7 @@ import (
 // is the same report with a sender.
 func ofNullSender(o spool.Outcome) spool.Outcome {
 	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && saysSender(o.Reply.Text)
-	if refused || o.Reason == spool.ReasonSendAs {
+	if refused || o.Reason == spool.ReasonSendAs || o.Reason == spool.ReasonIdentity {
 		o.Class, o.Scope, o.Reason = spool.Failed, spool.MessageScope, spool.ReasonSender
 	}
 	return o
