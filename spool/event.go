@@ -24,7 +24,7 @@ const (
 type Event struct {
 	Kind    Kind      `json:"kind"`
 	At      time.Time `json:"at"`
-	N       int       `json:"n,omitempty"`       // the attempt's number, from 1
+	N       int       `json:"n,omitempty"`       // the attempt's number, from 1; with Postpone: it began and came to nobody
 	Next    time.Time `json:"next,omitzero"`     // the next send time from now on
 	Results []Answer  `json:"results,omitempty"` // with Result
 	Note    string    `json:"note,omitempty"`    // why, for a person
@@ -122,6 +122,9 @@ func (r *Record) Apply(e Event) {
 	case Result:
 		r.applyResult(e)
 	case Postpone:
+		if e.N > 0 && e.N == r.Attempts {
+			r.Attempts--
+		}
 		r.Touched, r.InFlight, r.LastError, r.Grace = true, false, e.Note, r.Grace || e.Grace
 	case Returned:
 		r.ReturnedIn = max(r.ReturnedIn, e.N)

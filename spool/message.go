@@ -17,6 +17,9 @@ type Message struct {
 	UTF8       bool
 	// Asked is what the sender asked to be told of these recipients, for the server; nil: nothing.
 	Asked *Asked
+	// RefusalFinal: what every server refuses as a whole has failed, though the words may mean
+	// the account. It was refused twice before, or goes out once more in another form.
+	RefusalFinal bool
 	// Begin records the attempt. The route calls it once, before the first server
 	// hears of the message; its error (the spool cannot be written) ends the run.
 	Begin func() error
@@ -51,4 +54,8 @@ type Delivery struct {
 	// Passed are the troubles met on the way to the server that answered, one for
 	// each server passed over in this attempt, for the history.
 	Passed []Outcome
+	// Doubted, if set, says that the message was deferred only because it is not known whether
+	// it or the account was refused (ReasonRefused, ReasonSender). Asked at the end of the run,
+	// it reports whether the server took another message meanwhile: then it was the message.
+	Doubted func() bool
 }

@@ -40,6 +40,10 @@ type Health struct {
 	// Notice is a standing word for status: a TLS step down, a sender that may not be used.
 	Notice   string    `json:"notice,omitempty"`
 	NoticeAt time.Time `json:"notice_at,omitzero"`
+	// TookAt is when the server last took a message that has a sender, to a minute.
+	TookAt time.Time `json:"took_at,omitzero"`
+	// Refused are the messages that it refused as a whole since then, the latest few.
+	Refused []ID `json:"refused,omitempty"`
 }
 
 // TestResult is what `notices test-server` remembers.

@@ -109,6 +109,10 @@ func (s *server) board(ctx context.Context, j *job, p *place) error {
 		if err := s.connect(ctx, j, p); err != nil {
 			return err
 		}
+		if s.isDown() { // others found out meanwhile
+			s.giveBack(p)
+			return errDown
+		}
 	}
 	if err = s.recount(ctx, j); err != nil {
 		s.giveBack(p)
@@ -178,7 +182,7 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8, Asked: j.wishes(chunk),
 	})
 	v := s.read(p, chunk, &res, retry)
-	if ctx.Err() != nil && v.landing > landedWell && v.pass != nil || v.landing == landedNowhere && ctx.Err() != nil {
+	if ctx.Err() != nil && v.landing > landedRefused && v.pass != nil || v.landing == landedNowhere && ctx.Err() != nil {
 		j.note(chunk, &res, v)
 		s.giveBack(p) // our doing, not the server's
 		return nil, true, ctx.Err()
@@ -191,7 +195,10 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 	if res.TooMany > 0 && v.taken > 0 {
 		s.learn(v.taken)
 	}
-	if v.pass != nil && v.pass.Reason == spool.ReasonSendAs {
+	if v.pass != nil && doubtful(*v.pass) {
+		j.doubter = s
+	}
+	if v.pass != nil && (v.pass.Reason == spool.ReasonSendAs || v.pass.Reason == spool.ReasonIdentity) {
 		s.sendAs(ctx, j.m.Sender, *v.pass)
 	}
 	return v.pass, true, nil
@@ -204,6 +211,8 @@ func (s *server) read(p *place, chunk []int, res *smtpout.Result, retry bool) ve
 		res.Outcomes = append(res.Outcomes, s.own(spool.ReasonProtocol, "no answer for this recipient"))
 	}
 	stale := res.Stale
+	// A connection that carried enough is not met twice: each time there is one less.
+	retry = retry || len(res.Outcomes) > 0 && res.Outcomes[0].Reason == spool.ReasonSession
 	res.Stale = stale && retry
 	v := judge(res)
 	switch {

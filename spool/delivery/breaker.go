@@ -2,6 +2,7 @@ package delivery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"notices/spool"
@@ -21,7 +22,11 @@ const (
 const (
 	lossesInARow    = 2
 	uncertainsInRow = 5
+	refusalsInARow  = 3
 )
+
+// provenFor is how long a message that a server took shows that it serves the account.
+const provenFor = time.Hour
 
 // standing is how a server stands as a message comes by.
 type standing int
@@ -37,9 +42,14 @@ const (
 type breaker struct {
 	ignore  bool // what earlier runs remembered
 	down    bool // for the rest of this run
-	suspect bool // its last word to an earlier run was trouble: one message at a time until it works
-	health  spool.Health
-	worked  bool // in this run
+	suspect bool // its last word to an earlier run was trouble
+	// unproven: it is not known to work. One message at a time until it does, so that a limit
+	// or a dead server costs one message its attempt.
+	unproven bool
+	health   spool.Health
+	recalled []spool.ID // health.Refused as it was read
+	worked   bool       // in this run
+	tookAt   time.Time  // in this run, a message that has a sender
 
 	lost, uncertain streak
 	kinds, notices  []string // this run's, for Health.Notice
@@ -96,7 +106,7 @@ func (s *server) fall(j *job, o spool.Outcome) bool {
 	if b.down {
 		return false // met by a message that was on its way already
 	}
-	b.down = true
+	b.down, j.tripped = true, true
 	b.health.Last = o
 	b.health.Troubles++
 	b.health.Secret = ""
@@ -148,13 +158,20 @@ func (s *server) landed(ctx context.Context, j *job, p *place, v verdict, outOfS
 	s.mu.Lock()
 	s.pool.flights--
 	p.m.flights--
-	if outOfStep || v.landing > landedWell && p.m.paired {
+	if outOfStep || v.landing > landedRefused && p.m.paired {
 		s.pool.overlap = false
 	}
 	recovered, news := false, false
+	if v.delivered && j.m.Sender != "" {
+		s.took()
+	}
 	switch v.landing {
 	case landedWell:
-		recovered = s.works()
+		recovered = s.works(v.delivered)
+	case landedRefused:
+		if s.refuse(j) {
+			news = s.fall(j, refusedTrouble(*v.pass))
+		}
 	case landedBadly:
 		news = s.fall(j, *v.pass)
 	case landedLost:
@@ -178,12 +195,66 @@ func (s *server) landed(ctx context.Context, j *job, p *place, v verdict, outOfS
 	}
 }
 
+// isDown reports whether the server met trouble in this run.
+func (s *server) isDown() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.breaker.down
+}
+
+// took notes that the server took a message. One without a sender proves nothing: a
+// provider that shut the account may still take returns.
+func (s *server) took() {
+	s.breaker.tookAt = s.now()
+	s.breaker.health.Refused = nil
+}
+
+// proven reports whether the server took a message in this run or in the last hour: then
+// it serves the account, and what it refuses as a whole it refuses for the message.
+func (s *server) proven() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	b := &s.breaker
+	return !b.tookAt.IsZero() || b.provenBefore(s.now())
+}
+
+func (b *breaker) provenBefore(now time.Time) bool {
+	age := now.Sub(b.health.TookAt)
+	return age <= provenFor && age > -time.Minute // the clock may have been set back
+}
+
+// refuse notes that the server refused the message as a whole. It reports whether that
+// makes it several different ones in a row. A report counts for nothing: it goes out once
+// more with a sender.
+func (s *server) refuse(j *job) bool {
+	b := &s.breaker
+	s.pool.proofs++
+	b.lost.n, b.uncertain.n = 0, 0
+	if j.m.Sender == "" {
+		return false
+	}
+	if r := b.health.Refused; !slices.Contains(r, j.m.ID) {
+		r = append(slices.Clone(r), j.m.ID)
+		b.health.Refused = r[max(0, len(r)-refusalsInARow):]
+	}
+	return len(b.health.Refused) >= refusalsInARow
+}
+
+// refusedTrouble makes the server's trouble of the refusal of one more message.
+func refusedTrouble(o spool.Outcome) spool.Outcome {
+	return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonRefused, Reply: o.Reply}
+}
+
 // works notes that the server does its work. It reports whether that ends what an
-// earlier run remembered.
-func (s *server) works() bool {
+// earlier run remembered: after refusals only a message that it takes does.
+func (s *server) works(delivered bool) bool {
 	b := &s.breaker
 	s.pool.proofs++
 	b.lost.n, b.uncertain.n, b.worked = 0, 0, true
+	if !delivered && b.health.Last.Reason == spool.ReasonRefused {
+		return false
+	}
+	b.unproven = false
 	if b.down || !b.suspect {
 		return false
 	}

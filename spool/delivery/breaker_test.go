@@ -96,7 +96,7 @@ func TestPauseDoubles(t *testing.T) {
 	}
 	f.dial = nil
 	w.once()
-	if h := w.health("1"); h != (spool.Health{}) {
+	if h := w.health("1"); h.Troubles != 0 || !h.DownUntil.IsZero() || h.Last.Reply.Text != "" || h.TookAt.IsZero() {
 		t.Errorf("after success: %+v", h)
 	}
 	updates := w.state.updates
@@ -203,7 +203,7 @@ func TestRefusedSecret(t *testing.T) {
 	}
 	reads = 0
 	w.once()
-	if h := w.health("1"); h != (spool.Health{}) || reads != 1 {
+	if h := w.health("1"); h.Troubles != 0 || h.Secret != "" || reads != 1 {
 		t.Errorf("afterwards: %+v, read %d times", h, reads)
 	}
 }

@@ -36,7 +36,9 @@ func (s *server) recall(ctx context.Context) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.breaker.health = h
+	s.breaker.recalled = h.Refused
 	s.breaker.suspect = h.Troubles > 0
+	s.breaker.unproven = s.breaker.suspect || !s.breaker.provenBefore(s.now())
 }
 
 // save changes what is remembered. It outlives ctx: a stopped run has most to tell.
@@ -67,7 +69,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome) {
 	}
 	err := s.save(ctx, func(h *spool.Health) {
 		h.Troubles = max(h.Troubles, mine.Troubles)
-		h.DownUntil, h.Last, h.Secret = mine.DownUntil, mine.Last, digest
+		h.DownUntil, h.Last, h.Secret, h.Refused = mine.DownUntil, mine.Last, digest, mine.Refused
 	})
 	if err != nil {
 		s.log.Trouble("server "+s.Name, err)
@@ -77,7 +79,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome) {
 // saveWell forgets the troubles of earlier runs.
 func (s *server) saveWell(ctx context.Context) {
 	err := s.save(ctx, func(h *spool.Health) {
-		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt}
+		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, TookAt: h.TookAt}
 	})
 	if err != nil {
 		s.log.Trouble("server "+s.Name, err)
@@ -133,6 +135,10 @@ func (s *server) settle(ctx context.Context) error {
 	if until := s.now().Add(pauseFor(h.Troubles)); b.down && until.After(h.DownUntil.Add(time.Second)) {
 		h.DownUntil, change = until, true
 	}
+	if took := b.tookAt.UTC().Truncate(time.Second); took.Sub(h.TookAt) >= time.Minute {
+		h.TookAt, change = took, true
+	}
+	change = change || !slices.Equal(h.Refused, b.recalled)
 	if b.worked && h.Notice != "" && len(b.notices) == 0 && s.now().Sub(h.NoticeAt) > noticeStays {
 		h.Notice, h.NoticeAt, change = "", time.Time{}, true
 	}
@@ -142,6 +148,6 @@ func (s *server) settle(ctx context.Context) error {
 		return nil
 	}
 	return s.save(ctx, func(h *spool.Health) {
-		h.DownUntil, h.Notice, h.NoticeAt = mine.DownUntil, mine.Notice, mine.NoticeAt
+		h.DownUntil, h.Notice, h.NoticeAt, h.TookAt, h.Refused = mine.DownUntil, mine.Notice, mine.NoticeAt, mine.TookAt, mine.Refused
 	})
 }

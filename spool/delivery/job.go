@@ -1,6 +1,7 @@
 package delivery
 
 import (
+	"slices"
 	"time"
 
 	"notices/spool"
@@ -17,6 +18,9 @@ type job struct {
 	// scouting: it met a server's trouble and is on its way to the next one.
 	scouting *scouts
 	answered bool // some server decided on somebody
+	// tripped: it was the first to meet a server's trouble, which a real try has to be.
+	tripped bool
+	doubter *server // the last one that refused it in words that may mean the account
 
 	tickets  []ticket  // for the limits that its recipients are under
 	ticketOf []int     // for each recipient 1 + the index of its ticket, or 0; nil: none has one
@@ -84,8 +88,9 @@ func (j *job) postpone(why spool.Reply) {
 }
 
 // delivery sums up once nobody is left to ask. Whoever is still open was taken by
-// none of the servers and hears the most telling reason. It is final only when
-// every server there is said no for good.
+// none of the servers and hears the most telling reason. It is final only when every
+// server there is said no for good, and when it is known that this was about the message:
+// a provider that shuts an account must not return a morning's 600 notices.
 func (j *job) delivery(servers int) spool.Delivery {
 	d := spool.Delivery{Outcomes: j.out, Passed: j.passes}
 	if len(j.open) == 0 {
@@ -102,8 +107,15 @@ func (j *job) delivery(servers int) spool.Delivery {
 	}
 	o := j.passes[best]
 	o.Class = spool.Deferred
-	if refusals == servers {
+	switch {
+	case refusals < servers:
+	case j.doubter == nil || j.m.RefusalFinal || j.doubter.proven():
 		o.Class = spool.Failed
+	default:
+		d.Doubted = j.doubter.proven
+		if o.Reason != spool.ReasonSender {
+			o.Reason = spool.ReasonRefused
+		}
 	}
 	for _, i := range j.open {
 		j.out[i] = o
@@ -116,6 +128,15 @@ func (j *job) delivery(servers int) spool.Delivery {
 	return d
 }
 
+// unasked: every server that it came to was found down by another message meanwhile. That
+// is no attempt of its own.
+func (j *job) unasked() bool {
+	if j.answered || j.tripped || len(j.open) < len(j.m.Recipients) {
+		return false
+	}
+	return !slices.ContainsFunc(j.passes, func(o spool.Outcome) bool { return o.Scope != spool.ServerScope })
+}
+
 // telling ranks the reasons of servers passed over: what a person must mend, then
 // a server's word on this message, then its own trouble.
 func telling(o spool.Outcome) int {
@@ -124,7 +145,7 @@ func telling(o spool.Outcome) int {
 		return 5
 	case o.Reason == spool.ReasonSender:
 		return 4
-	case o.Reason == spool.ReasonCannot:
+	case o.Reason == spool.ReasonCannot, doubtful(o):
 		return 3
 	case o.Reason == spool.ReasonLost:
 		return 1

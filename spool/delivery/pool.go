@@ -46,7 +46,7 @@ type place struct {
 // that went stale and wants it opened anew.
 func (s *server) find(reopening bool) *place {
 	p := &s.pool
-	if s.breaker.suspect && p.flights > 0 {
+	if s.breaker.unproven && p.flights > 0 {
 		return nil // one message finds out for all
 	}
 	if reopening {

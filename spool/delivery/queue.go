@@ -41,10 +41,14 @@ func (s *server) retake(ctx context.Context, p *place) (*place, error) {
 		return s.take(ctx)
 	}
 	m.departed = true
+	if m.line.Usable() { // it is us who end it, see pool.replacing
+		s.pool.vacant++
+		s.pool.ended++
+	}
 	s.pool.open = slices.DeleteFunc(s.pool.open, func(o *member) bool { return o == m })
 	s.dispatch()
 	s.mu.Unlock()
-	m.line.Close()
+	farewell(m.line)
 	return s.line(ctx, true)
 }
 
@@ -167,15 +171,20 @@ func (s *server) opened(p *place, l line) {
 	s.dispatch()
 }
 
+// farewell says QUIT, unless the connection has ended already, and closes it.
+func farewell(l line) {
+	if l.Usable() {
+		late := time.AfterFunc(goodbyeTime, l.Close)
+		l.Quit()
+		late.Stop()
+	}
+	l.Close()
+}
+
 // goodbye says QUIT behind the messages' back. The slot is free once the
 // connection is closed: the server would count it until then.
 func (s *server) goodbye(m *member) {
-	if m.line.Usable() {
-		late := time.AfterFunc(goodbyeTime, m.line.Close)
-		m.line.Quit()
-		late.Stop()
-	}
-	m.line.Close()
+	farewell(m.line)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pool.slots--

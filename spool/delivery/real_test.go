@@ -96,7 +96,7 @@ func TestRealFinal(t *testing.T) {
 	for _, c := range []struct{ stage, answer, classes string }{
 		{"RCPT", "550 5.1.1 no such user", "failed failed"},
 		{"RCPT", "452 4.2.2 mailbox full", "deferred deferred"},
-		{"dot", "554 5.7.1 spam", "failed failed"},
+		{"dot", "552 5.2.2 mailbox full", "failed failed"},
 		{"dot", smtptest.Drop, "uncertain uncertain"},
 		{"QUIT", "500 what?" + smtptest.Drop, "delivered delivered"},
 	} {

@@ -109,7 +109,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 		}
 	}
 	switch {
-	case j.asked != nil:
+	case j.asked != nil && !j.unasked():
 	case len(j.open) == 0:
 		return j.allPutOff(), nil
 	default:

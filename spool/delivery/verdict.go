@@ -30,8 +30,13 @@ func fateOf(o spool.Outcome) fate {
 }
 
 // refusal: the server said no to this message for good, but another may take it.
-func refusal(o spool.Outcome) bool {
-	return o.Reason == spool.ReasonSender || o.Reason == spool.ReasonCannot
+func refusal(o spool.Outcome) bool { return o.Reason == spool.ReasonCannot || doubtful(o) }
+
+// doubtful: a refusal of the message as a whole, or of its sender, in words that may as
+// well mean the account.
+func doubtful(o spool.Outcome) bool {
+	return o.Class == spool.Failed && o.Scope == spool.MessageScope && o.Reply.Code != 0 &&
+		(o.Reason == "" || o.Reason == spool.ReasonSender)
 }
 
 // landing is what a transaction says of the server.
@@ -39,6 +44,7 @@ type landing int
 
 const (
 	landedWell      landing = iota
+	landedRefused           // the message was refused as a whole
 	landedNowhere           // stale: nothing was attempted
 	landedUncertain         // no answer to the final dot
 	landedLost              // lost before the final dot
@@ -52,6 +58,8 @@ type verdict struct {
 	pass *spool.Outcome
 	// taken is how many recipients were decided on.
 	taken int
+	// delivered: the server took the message for somebody.
+	delivered bool
 	// more: the rest belongs in another transaction.
 	more bool
 }
@@ -67,6 +75,7 @@ func judge(res *smtpout.Result) verdict {
 		switch fateOf(*o) {
 		case settled:
 			v.taken++
+			v.delivered = v.delivered || o.Class == spool.Delivered
 			if o.Class == spool.Uncertain {
 				v.landing = max(v.landing, landedUncertain)
 			}
@@ -88,6 +97,8 @@ func landingOf(o spool.Outcome) landing {
 		return landedLost
 	case o.Scope == spool.ServerScope:
 		return landedBadly
+	case doubtful(o):
+		return landedRefused
 	}
 	return landedWell
 }
@@ -125,7 +136,7 @@ func garbled(v verdict) bool {
 	}
 	switch v.pass.Reply.Code {
 	case 500, 501, 502, 503, 554:
-		return v.landing == landedWell
+		return v.landing <= landedRefused
 	}
 	return false
 }

@@ -168,7 +168,7 @@ func (j *job) attempt(ctx context.Context) error {
 		return j.limit(d)
 	case d.Wait == spool.Stopped:
 		return j.stayDue()
-	case d.Wait == spool.NoServer && !j.begun:
+	case d.Wait == spool.NoServer:
 		return j.postpone(o)
 	case len(d.Outcomes) != len(j.to):
 		return fmt.Errorf("the route returned %d outcomes for %d recipients", len(d.Outcomes), len(j.to))
@@ -196,7 +196,7 @@ func (j *job) message() *spool.Message {
 	env := &j.rec.Envelope
 	m := &spool.Message{
 		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: j.claim.Body(), Size: env.Size,
-		EightBit: env.EightBit, UTF8: env.UTF8, Begin: j.begin,
+		EightBit: env.EightBit, UTF8: env.UTF8, RefusalFinal: j.refusalFinal(), Begin: j.begin,
 	}
 	if !env.Asked.None() {
 		m.Asked = &env.Asked

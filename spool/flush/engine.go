@@ -99,6 +99,7 @@ type engine struct {
 
 	mu      sync.Mutex
 	tally   spool.Tally
+	doubts  []doubt        // attempts that the end of the run decides on
 	made    []spool.Entry  // reports stored in this run, to be sent at its end
 	fatal   error          // ends the run
 	trouble error          // the first trouble with one message; the run goes on
@@ -138,6 +139,7 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e.round(ctx, found.messages, e.serve)
 	e.round(ctx, pileOf(found.held), e.serveHeld)
 	e.sendReports(ctx, found.reports)
+	e.settleDoubts(ctx)
 	for made := e.takeMade(); len(made) > 0 && !e.stopped(ctx); made = e.takeMade() {
 		e.round(ctx, pileOf(made), e.serveOwn)
 	}

@@ -31,7 +31,11 @@ func (o *outage) text() string {
 // thousand messages do not wait for ten thousand time-outs. It is no attempt; but
 // what is out of time is returned with the one that was tried for real.
 func (j *job) postpone(o *outage) error {
-	if !j.due() {
+	switch {
+	case j.due():
+	case j.begun: // another message found the servers down before it was its turn
+		return j.untried(o.text())
+	default:
 		return nil // asked for before its time
 	}
 	now := j.now()
@@ -40,7 +44,7 @@ func (j *job) postpone(o *outage) error {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(o.outcome(now)) })
 	}
 	j.postponed.Add(1)
-	return j.append(spool.Event{Kind: spool.Postpone, At: now, Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
+	return j.append(spool.Event{Kind: spool.Postpone, At: now, N: j.untriedN(), Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
 }
 
 // limit leaves a message that a limit put off as it is. But --expires counts.
@@ -63,7 +67,15 @@ func (j *job) limit(d spool.Delivery) error {
 // untried takes back the next send that an attempt began with, because it came to
 // nobody.
 func (j *job) untried(why string) error {
-	return j.append(spool.Event{Kind: spool.Postpone, At: j.now(), Next: j.scheduled, Note: why}, spool.Lazy)
+	return j.append(spool.Event{Kind: spool.Postpone, At: j.now(), N: j.untriedN(), Next: j.scheduled, Note: why}, spool.Lazy)
+}
+
+// untriedN is the number of the attempt that began and came to nobody, or 0.
+func (j *job) untriedN() int {
+	if j.begun {
+		return j.n
+	}
+	return 0
 }
 
 // outcome is the outage as an outcome of a message that was not tried.

@@ -12,21 +12,28 @@ import (
 	"notices/spool/bounce"
 )
 
-// canTell: there is somebody to tell of what failed in attempt n. Of a report that
-// is nobody, but one refused for its null sender goes out once more. That he wants to
-// hear of it is seen to in Record.UnreturnedIn.
+// canTell: there is somebody to tell of what failed in attempt n. Nobody is told of a
+// report that fails, but one that was refused, with its null sender or as a whole, goes out
+// once more. Whether the sender wants to hear of it is seen to in Record.UnreturnedIn.
 func (j *job) canTell(n int) bool {
 	env := &j.rec.Envelope
 	if env.Form != spool.Report {
 		return env.ReturnAddress() != ""
 	}
-	return env.Sender == "" && j.Site.Address != "" && j.refusedSender(n)
+	return j.mayResend() && j.refusedWhole(n)
 }
 
-// refusedSender: in attempt n every server refused to take mail from the sender.
-func (j *job) refusedSender(n int) bool {
+// mayResend: it is a report that can go out once more, with a sender.
+func (j *job) mayResend() bool {
+	env := &j.rec.Envelope
+	return env.Form == spool.Report && env.Sender == "" && j.Site.Address != ""
+}
+
+// refusedWhole: in attempt n every server refused the message as a whole, or its sender.
+func (j *job) refusedWhole(n int) bool {
 	for _, i := range j.rec.FailedIn(n) {
-		if j.rec.Recipients[i].Outcome.Reason != spool.ReasonSender {
+		o := &j.rec.Recipients[i].Outcome
+		if o.Scope != spool.MessageScope || o.Reason != spool.ReasonSender && o.Reason != "" {
 			return false
 		}
 	}

@@ -36,6 +36,9 @@ func (j *job) settle(ctx context.Context, d spool.Delivery) error {
 	}
 	if f.left {
 		j.deferred = true
+		if d.Doubted != nil && !j.own {
+			j.doubted(d.Doubted)
+		}
 		return j.warn(now)
 	}
 	return nil

@@ -30,8 +30,9 @@ type Result struct {
 	// dot is the server's, ReasonProtocol. Once the dot is sent all of these are Uncertain.
 	Outcomes []spool.Outcome
 	// Stale: 421, EOF or reset in answer to the first command on a connection that had served
-	// before, or the connection had ended already. Nothing was attempted; the outcomes
-	// say why. Another connection should be tried, and this is no failed attempt.
+	// before, or the connection had ended already, or the server said that it carried enough
+	// messages. Nothing was attempted; the outcomes say why. Another connection should be
+	// tried, and this is no failed attempt.
 	Stale bool
 	// TooMany counts the recipients refused by 452 4.5.3 beside others that were accepted:
 	// their Reason is toomany and they belong in another transaction at once. When none
@@ -162,7 +163,34 @@ func (s *send) result() Result {
 		}
 		r.TooMany++
 	}
+	s.endSession(&r)
 	return r
+}
+
+// endSession acts on ReasonSession. On a connection that had served before, another one goes
+// on with all recipients, or with the rest if somebody got the message; on a fresh one it is
+// the server's limit, so that nobody loops.
+func (s *send) endSession(r *Result) {
+	met, delivered := false, false
+	for i := range r.Outcomes {
+		met = met || r.Outcomes[i].Reason == spool.ReasonSession
+		delivered = delivered || r.Outcomes[i].Class == spool.Delivered
+	}
+	if !met {
+		return
+	}
+	if r.Stale = s.reused && !delivered; r.Stale {
+		return
+	}
+	for i := range r.Outcomes {
+		switch o := &r.Outcomes[i]; {
+		case o.Reason != spool.ReasonSession:
+		case delivered: // the next transaction hears it anew
+			o.Scope, o.Reason = spool.RecipientScope, spool.ReasonTooMany
+		default:
+			o.Reason = spool.ReasonLimit
+		}
+	}
 }
 
 // run takes the tickets, talks, and gives the tickets back.
