@@ -82,6 +82,7 @@ type Record struct {
 
 	Attempts    int
 	QueuedAt    time.Time // Envelope.QueuedAt, or the last fresh Retry
+	SeenAt      time.Time // the earliest event before QueuedAt; zero: no clock was set back
 	NextSendAt  time.Time
 	Held        bool
 	GivenUp     bool // in failed/
@@ -113,6 +114,9 @@ func NewRecord(env Envelope) *Record {
 // so that an older program can read a newer one's record.
 func (r *Record) Apply(e Event) {
 	r.Events = append(r.Events, e)
+	if e.At.Before(r.QueuedAt) && !e.At.IsZero() && (r.SeenAt.IsZero() || e.At.Before(r.SeenAt)) {
+		r.SeenAt = e.At
+	}
 	if !e.Next.IsZero() {
 		r.NextSendAt = e.Next
 	}
@@ -186,6 +190,7 @@ func (r *Record) applyRetry(e Event) {
 	}
 	r.GivenUp, r.Held, r.InFlight, r.Grace, r.Warned = false, false, false, false, false
 	r.QueuedAt, r.Uncertain, r.Touched, r.LastError = e.At, 0, false, ""
+	r.SeenAt = time.Time{}
 	for i := range r.Recipients {
 		if r.Recipients[i].State == RecipientFailed && !r.returned(i) {
 			r.Recipients[i].State, r.Recipients[i].FailedIn = RecipientPending, 0
@@ -249,6 +254,17 @@ func (r *Record) Unreturned() bool {
 		}
 	}
 	return false
+}
+
+// Settled reports whether all is done that the message was for: everybody was served or
+// failed, and who was to be told of it was told.
+func (r *Record) Settled() bool {
+	for i := range r.Recipients {
+		if r.Recipients[i].State == RecipientPending {
+			return false
+		}
+	}
+	return !r.Unreturned() && r.UntoldIn() == 0
 }
 
 // UnreturnedIn is the first attempt whose failed recipients' return is wanted and not

@@ -26,6 +26,7 @@ const (
 	TestName      = "test-"   // + server: TestResult
 	RateName      = "rate-"   // + server: delivery's own
 	LastFlushName = "last-flush"
+	StuckName     = "stuck" // Stuck
 )
 
 // Health is what is remembered of a server from run to run.
@@ -67,6 +68,16 @@ func (t *TestResult) Of(host string, port int) bool {
 func (h *Health) Of(host string) bool {
 	met := h.Last.Reply.Host
 	return met == "" || strings.EqualFold(met, host)
+}
+
+// Stuck is what runs of flush remember of messages that they cannot work on as they should.
+type Stuck struct {
+	// Messages are passed over, or are done with and cannot be removed: why, and what to do.
+	Messages map[ID]string `json:"messages,omitempty"`
+	More     int           `json:"more,omitempty"` // further ones, whose ids are not kept
+	// Unwritten are results that a message's own record did not take. Until it does, the
+	// message is not attempted.
+	Unwritten map[ID]Event `json:"unwritten,omitempty"`
 }
 
 // LastFlush is what the latest run of flush that ended did.

@@ -19,6 +19,9 @@ var (
 	ErrUnsure = errors.New("may be queued")
 	// ErrNoSpool: the spool is there but is none (a file, a foreign file system). Exit 73.
 	ErrNoSpool = errors.New("no usable spool")
+	// ErrUnusable: a file of the message cannot be opened, read or removed, which is the
+	// trouble of this message alone. It stays where it is; the text says what repairs it.
+	ErrUnusable = errors.New("passed over")
 	// ErrDamaged: the message's record cannot be understood; it was moved to aside/.
 	ErrDamaged = errors.New("moved to aside/")
 )
@@ -55,12 +58,13 @@ type Store interface {
 	// Find returns the entry of one message, failed ones too. ErrGone.
 	Find(ctx context.Context, id ID) (Entry, error)
 	// Claim takes a message for the caller alone until the claim ends or the process
-	// dies. ErrBusy, ErrGone, ErrDamaged.
+	// dies. ErrBusy, ErrGone, ErrDamaged, ErrUnusable.
 	Claim(ctx context.Context, e Entry) (Claim, error)
 	// Look reads a message without claiming it; the reader is closed by the caller.
 	Look(ctx context.Context, e Entry) (*Record, Looked, error)
 
-	// Writable tries that outcomes can be written at all: full, quota, read-only.
+	// Writable tries each step that an outcome may need, where it needs it: full, quota,
+	// read-only, a folder that is not ours. The error says what repairs it.
 	Writable(ctx context.Context) error
 	// Sync makes everything that was to be durable Soon durable now.
 	Sync(ctx context.Context) error
@@ -131,7 +135,8 @@ type Claim interface {
 	// Append appends any other event and lets the listing follow it.
 	Append(e Event, d Durability) error
 	// Remove takes the message out of the store: delivered, returned or removed. With Soon
-	// the claim is over and the rest happens with others; a crash may bring it back.
+	// the claim is over and the rest happens with others; a crash may bring it back. On an
+	// error the claim goes on, so that what became of the message can be appended.
 	Remove(d Durability) error
 	// Fail appends a GiveUp and moves the message to the failed ones, durably.
 	Fail(e Event) error

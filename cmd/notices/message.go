@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/flush"
 	"notices/spool/schedule"
 )
 
@@ -50,14 +51,18 @@ func describe(r *spool.Record, policy schedule.Policy) messageJSON {
 
 // nextSend is zero for what will not be sent.
 func nextSend(r *spool.Record) time.Time {
-	if r.Held || r.GivenUp {
+	if r.Held || r.GivenUp || r.Settled() {
 		return time.Time{}
 	}
 	return r.NextSendAt
 }
 
 func deadline(r *spool.Record, policy schedule.Policy) time.Time {
-	return policy.Deadline(schedule.Age{QueuedAt: r.QueuedAt, ExpiresAt: r.Envelope.ExpiresAt})
+	at := r.QueuedAt
+	if n := len(r.Events); n > 0 {
+		at = r.Events[n-1].At
+	}
+	return policy.Deadline(flush.AgeOf(policy, r, at))
 }
 
 // historyJSON is one entry of a message's history. The outcome is that of an

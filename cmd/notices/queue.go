@@ -157,6 +157,9 @@ func (a *app) tell(id string, err error) (code int, fatal bool) {
 	case errors.Is(err, spool.ErrBusy):
 		a.Say("%s is in flight: try again when its attempt is over", id)
 		return submit.ExitTryLater, false
+	case errors.Is(err, spool.ErrUnusable):
+		a.Say("%s: %s", id, err)
+		return exitCode(err), false
 	case errors.Is(err, spool.ErrDamaged):
 		a.Say("%s: %s", id, err)
 		return submit.ExitUnknown, false

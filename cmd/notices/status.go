@@ -95,6 +95,8 @@ type statusJSON struct {
 	health     []spool.Health       // of Servers
 	rates      []delivery.RateUsage // of Servers
 	unreadable []error              // messages that cannot be counted
+	stuck      spool.Stuck          // what flushes met
+	inTrouble  []spool.ID           // messages of it that are still there
 }
 
 type serverJSON struct {
@@ -123,8 +125,15 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 		return err
 	}
 	s.aside, s.asideDir = a.countAside(ctx, q.store, o.Config)
-	if n := len(s.unreadable); n > 0 {
-		a.Say("%s cannot be read (%s); the next flush sets aside what is damaged", count(n, "message"), s.unreadable[0])
+	if len(s.inTrouble) == 0 && len(s.unreadable) > 0 {
+		a.Say("%s cannot be read (%s); the next flush sets aside what is damaged", count(len(s.unreadable), "message"), s.unreadable[0])
+	}
+	for i, id := range s.inTrouble {
+		if i == shownInTrouble {
+			a.Say("and %s in trouble", isAre(len(s.inTrouble)+s.stuck.More-i, "more message"))
+			break
+		}
+		a.Say("%s: %s", id, s.stuck.Messages[id])
 	}
 	switch {
 	case o.Check:
@@ -137,6 +146,16 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 	return a.printStatus(ctx, s, state, o, now)
 }
 
+// shownInTrouble is how many messages in trouble are shown: mostly all have the same.
+const shownInTrouble = 5
+
+// meet notes whether a listed message is one that a flush had trouble with.
+func (s *statusJSON) meet(id spool.ID) {
+	if _, ok := s.stuck.Messages[id]; ok {
+		s.inTrouble = append(s.inTrouble, id)
+	}
+}
+
 // torn tells of a small value beside the messages that cannot be read. It is nothing that
 // mail depends on, and no reason to show nothing of the rest.
 func (a *app) torn(name string, err error) {
@@ -144,6 +163,9 @@ func (a *app) torn(name string, err error) {
 }
 
 func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, servers []config.Server, o statusOptions, now time.Time) (err error) {
+	if s.stuck, err = spool.LoadState[spool.Stuck](ctx, state, spool.StuckName); err != nil {
+		return err
+	}
 	if o.Check {
 		err = s.skim(ctx, q, now)
 	} else if err = s.messages(ctx, q, now); err == nil {
@@ -171,6 +193,7 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 // record knows, so each is looked at, but for failed ones.
 func (s *statusJSON) messages(ctx context.Context, q *queue, now time.Time) error {
 	entries, err := q.entries(ctx, func(e spool.Entry) bool {
+		s.meet(e.ID)
 		if e.State == spool.StateFailed {
 			s.Failed++
 		}
@@ -210,6 +233,7 @@ func (s *statusJSON) failedBytes(ctx context.Context, store spool.Store) error {
 func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	var due []spool.Entry
 	_, err := q.entries(ctx, func(e spool.Entry) bool {
+		s.meet(e.ID)
 		switch {
 		case e.State == spool.StateFailed:
 			s.Failed++

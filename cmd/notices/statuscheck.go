@@ -66,7 +66,9 @@ func (s *statusJSON) check(now time.Time, o statusOptions) *checked {
 	if s.Failed > 0 {
 		c.note(checkWarning, "%s failed and could not be returned: notices list --state failed", count(s.Failed, "message"))
 	}
-	if n := len(s.unreadable); n > 0 {
+	if n := len(s.inTrouble); n > 0 {
+		c.note(checkWarning, "%s in trouble; %s: %s", isAre(n+s.stuck.More, "message"), s.inTrouble[0], s.stuck.Messages[s.inTrouble[0]])
+	} else if n := len(s.unreadable); n > 0 {
 		c.note(checkWarning, "%s cannot be read; the next flush sets aside what is damaged", count(n, "message"))
 	}
 	if s.aside > 0 {

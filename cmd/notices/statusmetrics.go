@@ -94,7 +94,7 @@ func (m *metrics) queue(s *statusJSON, now time.Time) {
 	messages.set(float64(s.Deferred), "state", string(spool.StateDeferred))
 	messages.set(float64(s.Held), "state", string(spool.StateHeld))
 	messages.set(float64(s.Failed), "state", string(spool.StateFailed))
-	m.family("notices_unreadable_messages", "Messages that are in none of the states because they cannot be read.").set(float64(len(s.unreadable)))
+	m.family("notices_unreadable_messages", "Messages that cannot be read, or cannot be removed though they are done with.").set(float64(max(len(s.unreadable), len(s.inTrouble)+s.stuck.More)))
 	m.family("notices_aside_messages", "Messages and foreign files in aside/, which a person has to look at.").set(float64(s.aside))
 	m.family("notices_spool_bytes", "What the messages take on disk.").set(float64(s.Bytes))
 	m.family("notices_due_messages", "Messages that the next flush attempts.").set(float64(s.sends.due))

@@ -32,13 +32,19 @@ type job struct {
 // claim takes a message, or returns nil if it is not to be had: somebody else
 // works on it, or was faster.
 func (e *engine) claim(entry spool.Entry) *job {
+	if e.stuck.waiting[entry.ID] {
+		return nil
+	}
 	c, err := e.store.Claim(e.work, entry)
 	switch {
 	case err == nil:
+		e.claimed(entry.ID)
 		return &job{engine: e, claim: c, rec: c.Record()}
 	case errors.Is(err, spool.ErrBusy), errors.Is(err, spool.ErrGone):
 	case errors.Is(err, spool.ErrDamaged):
 		e.Log.Aside(spool.Anomaly{Name: string(entry.ID), Moved: "aside/", Why: err.Error()})
+	case errors.Is(err, spool.ErrUnusable):
+		e.stick(entry.ID, err)
 	default:
 		e.report(entry.ID, err)
 	}
@@ -70,9 +76,14 @@ func (j *job) end() {
 
 func (j *job) id() spool.ID { return j.rec.Envelope.ID }
 
-// append writes an event; without that the run cannot go on.
+// append writes an event; without that the run cannot go on. What a server took is written
+// elsewhere if it must be.
 func (j *job) append(e spool.Event, d spool.Durability) error {
-	return unwritable(j.claim.Append(e, d))
+	err := j.claim.Append(e, d)
+	if err != nil && delivers(e) {
+		err = errors.Join(err, j.keepApart(e))
+	}
+	return unwritable(err)
 }
 
 func unwritable(err error) error {
@@ -228,8 +239,16 @@ func (j *job) begin() error {
 	return nil
 }
 
-func (j *job) age() schedule.Age {
-	return schedule.Age{QueuedAt: j.rec.QueuedAt, ExpiresAt: j.rec.Envelope.ExpiresAt}
+func (j *job) age() schedule.Age { return AgeOf(j.Policy, j.rec, j.now()) }
+
+// AgeOf is what a message's schedule depends on at now. Where a clock that was wrong when
+// the message was queued makes it younger than it can be, --expires is moved along.
+func AgeOf(p schedule.Policy, r *spool.Record, now time.Time) schedule.Age {
+	a := schedule.Age{QueuedAt: p.Queued(r.QueuedAt, r.SeenAt, now), ExpiresAt: r.Envelope.ExpiresAt}
+	if ahead := r.QueuedAt.Sub(a.QueuedAt); ahead > 0 && !a.ExpiresAt.IsZero() && r.QueuedAt.Equal(r.Envelope.QueuedAt) {
+		a.ExpiresAt = a.ExpiresAt.Add(-ahead)
+	}
+	return a
 }
 
 // next is the next send time. It is not past the deadline, unless now is.

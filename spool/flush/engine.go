@@ -96,6 +96,7 @@ type engine struct {
 	postponed atomic.Int64
 	spent     atomic.Pointer[spent] // set: the rest waits for another day
 	cut       atomic.Bool           // the run ended before its work did
+	stuck     stuck
 
 	mu      sync.Mutex
 	tally   spool.Tally
@@ -134,6 +135,7 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 		if err := e.store.Writable(ctx); err != nil {
 			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 		}
+		e.writeLate()
 	}
 	e.repair(ctx)
 	e.round(ctx, found.messages, e.serve)
@@ -153,7 +155,7 @@ func (e *engine) repair(ctx context.Context) {
 		e.Log.Aside(a)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.Log.Trouble("repair of the spool", err)
+		e.stick("repair of the spool", err)
 	}
 }
 
@@ -257,6 +259,11 @@ func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) 
 			*l = spool.LastFlush{At: e.now(), Tally: e.tally}
 			return nil
 		})
+	}
+	if e.stuck.now != nil { // else it was not even looked at
+		if rememberErr := e.remember(); err == nil {
+			err = rememberErr
+		}
 	}
 	if syncErr := e.store.Sync(e.work); err == nil {
 		err = syncErr

@@ -3,6 +3,7 @@ package flush
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"notices/spool"
@@ -38,7 +39,9 @@ func (e *engine) purge(ctx context.Context) {
 		return true
 	})
 	for i := 0; err == nil && i < len(old) && ctx.Err() == nil; i++ {
-		err = e.removeFailed(old[i])
+		if err := e.removeFailed(old[i]); err != nil {
+			e.stick(old[i].ID, fmt.Errorf("it is older than keep_failed and cannot be removed: %w", err))
+		}
 	}
 	if err == nil {
 		err = spool.UpdateState(e.work, e.store.State(), purgeName, false, func(p *purged) error {

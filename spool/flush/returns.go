@@ -108,7 +108,7 @@ func (j *job) resend(n int) error {
 
 // warn tells the sender once that the message is late.
 func (j *job) warn(failedAt time.Time) error {
-	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.rec.QueuedAt) < j.WarnAfter ||
+	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.age().QueuedAt) < j.WarnAfter ||
 		j.rec.Envelope.ReturnAddress() == "" {
 		return nil
 	}

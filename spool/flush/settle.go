@@ -17,7 +17,13 @@ func (j *job) settle(ctx context.Context, d spool.Delivery) error {
 	j.sent = j.allDelivered(d.Outcomes) // what is told below counts before it
 	if j.sent && !j.rec.Unreturned() && !relayed(d.Outcomes) {
 		j.logDelivered(d.Outcomes)
-		return unwritable(j.claim.Remove(spool.Soon))
+		if j.claim.Remove(spool.Soon) == nil {
+			return nil
+		}
+		if err := j.append(j.fold(ctx, now, d).event, spool.Now); err != nil {
+			return err
+		}
+		return j.leave()
 	}
 	f := j.fold(ctx, now, d)
 	if f.off != nil {
@@ -235,7 +241,10 @@ func (j *job) pending() bool {
 // failed/.
 func (j *job) leave() error {
 	if !j.rec.Unreturned() {
-		return unwritable(j.claim.Remove(spool.Soon))
+		if err := j.claim.Remove(spool.Soon); err != nil {
+			return j.cannotLeave(err)
+		}
+		return nil
 	}
 	why := "undeliverable, and there is no sender to return it to"
 	switch {
@@ -245,7 +254,7 @@ func (j *job) leave() error {
 		why = "undeliverable, and its sender does not want it returned"
 	}
 	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.now(), Note: why}); err != nil {
-		return unwritable(err)
+		return j.cannotLeave(err)
 	}
 	j.failed = true
 	j.Log.GaveUp(j.id(), why)

@@ -45,23 +45,16 @@ func TestBeginFailsEndsTheRun(t *testing.T) {
 }
 
 func TestResultFailsEndsTheRun(t *testing.T) {
-	for _, method := range []string{"Claim.Append", "Claim.Remove"} {
-		w := newWorld(t)
-		w.mail.workers = 1
-		w.mail.answer = func(m *spool.Message, _ string) spool.Outcome {
-			if method == "Claim.Append" {
-				return greylisted
-			}
-			return delivered
-		}
-		for i := range 10 {
-			w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
-		}
-		w.o.Store = faulty.New(w.mem, faulty.Plan{At: 3, Err: syscall.EIO,
-			Match: func(c faulty.Call) bool { return c.Method == method }})
-		if _, err := Run(t.Context(), w.o); !errors.Is(err, ErrSpool) || len(w.mail.attempts) != 3 {
-			t.Errorf("%s: error %v, attempts %v", method, err, w.mail.attempts)
-		}
+	w := newWorld(t)
+	w.mail.workers = 1
+	w.mail.always(greylisted)
+	for i := range 10 {
+		w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
+	}
+	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 3, Err: syscall.EIO,
+		Match: func(c faulty.Call) bool { return c.Method == "Claim.Append" }})
+	if _, err := Run(t.Context(), w.o); !errors.Is(err, ErrSpool) || len(w.mail.attempts) != 3 {
+		t.Errorf("error %v, attempts %v", err, w.mail.attempts)
 	}
 }
 

@@ -10,7 +10,9 @@ import (
 func (s *Store) CountAside(ctx context.Context) (int, error) {
 	found := map[string]bool{}
 	err := s.list(asideDir, func(name []byte) bool {
-		found[ownerAside(name)] = true
+		if parseName(name).kind != ignored {
+			found[ownerAside(name)] = true
+		}
 		return ctx.Err() == nil
 	})
 	if err != nil {

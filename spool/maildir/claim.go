@@ -51,7 +51,7 @@ func (c *claim) open() error {
 		return c.setAside("the message is no file")
 	}
 	if err != nil {
-		return c.gone(err)
+		return c.unusable(bodyPath(home(c.entry.State), c.entry.ID), err)
 	}
 	c.body = &openBody{File: f}
 	if err := f.Lock(false); err != nil {
@@ -62,7 +62,7 @@ func (c *claim) open() error {
 		return c.setAside("its sidecar is no file")
 	}
 	if err != nil {
-		return c.gone(err)
+		return c.unusable(c.sidePath(), err)
 	}
 	c.side = lend(side)
 	return c.read()
@@ -94,6 +94,15 @@ func (c *claim) gone(err error) error {
 	return err
 }
 
+// unusable tells a file that is in the way of this message alone: somebody else's, one
+// without modes, an immutable one, or one that the disk does not give back.
+func (c *claim) unusable(name string, err error) error {
+	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EIO) {
+		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.withRepair(err, name, home(c.entry.State)))
+	}
+	return c.gone(err)
+}
+
 func (c *claim) sidePath() string { return home(c.entry.State) + "/" + sidecarName(c.entry) }
 
 // read folds the sidecar and checks that the pair belongs together. A body without
@@ -106,13 +115,16 @@ func (c *claim) read() error {
 	if st.Links == 0 {
 		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 	}
+	if st.Mode == doneMode && st.Regular {
+		return c.finishRemoval()
+	}
 	got, err := readSidecar(c.side)
 	c.rec, c.end, c.sum, c.room, c.body.size = got.rec, got.end, got.sum, got.room, st.Size
 	switch {
 	case notAFile(err):
 		return c.setAside("its sidecar is no file")
 	case errors.As(err, new(*fs.PathError)):
-		return err
+		return c.unusable(c.sidePath(), err)
 	case err != nil:
 		return c.setAside(err.Error())
 	case !st.Regular:
@@ -123,6 +135,15 @@ func (c *claim) read() error {
 		return c.setAside(fmt.Sprintf("the message has %d octets, its sidecar says %d", st.Size, c.rec.Envelope.Size))
 	}
 	return nil
+}
+
+// finishRemoval is for a body that is marked: the message was done with, whatever its
+// sidecar says, and the removal was cut short.
+func (c *claim) finishRemoval() error {
+	if err := c.removeMarked(spool.Soon); err != nil {
+		return fmt.Errorf("%w: it is done with, but cannot be removed: %w", spool.ErrUnusable, err)
+	}
+	return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 }
 
 // setAside moves the pair, which cannot be understood, out of the way.
@@ -136,7 +157,7 @@ func (c *claim) setAside(why string) error {
 		err = errors.Join(err, e)
 	}
 	if err != nil {
-		return err
+		return c.unusable(bodyPath(dir, c.entry.ID), fmt.Errorf("%s, and cannot be moved to aside/: %w", why, err))
 	}
 	return fmt.Errorf("%s: %w: %s (%s)", c.entry.ID, spool.ErrDamaged, why, moved)
 }
@@ -159,6 +180,9 @@ func (c *claim) Begin(e spool.Event) error {
 	line, sum, err := newLine(c.sum, e)
 	if err != nil {
 		return err
+	}
+	if err := c.s.soon.failed(); err != nil {
+		return err // what a server took before may not be on disk
 	}
 	need := c.end + int64(len(line)) + roomFor(len(c.rec.Pending()))
 	if need > c.room {

@@ -160,6 +160,12 @@ func stateOf(t *testing.T, disk *simfs.Disk, cut bool) string {
 func described(t *testing.T, s *Store, e spool.Entry) string {
 	t.Helper()
 	c, err := s.Claim(context.Background(), e)
+	if errors.Is(err, spool.ErrGone) { // marked as done with: its removal is finished now
+		if err := s.Sync(context.Background()); err != nil {
+			t.Fatal(err)
+		}
+		return absent
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -16,16 +16,23 @@ import (
 const doneMode = 0o1400
 
 // Remove marks the body, unlinks the sidecar, makes that durable, and unlinks the body.
+// On an error before the sidecar is gone the claim goes on, so that the caller can write
+// down that the message is over.
 func (c *claim) Remove(d spool.Durability) error {
 	if c.done {
 		return errOver
 	}
-	dir := home(c.entry.State)
 	if err := c.body.Chmod(doneMode); err != nil {
-		return err
+		return c.removeUnmarked(err)
 	}
+	return c.removeMarked(d)
+}
+
+// removeMarked removes a message whose body is marked as done with.
+func (c *claim) removeMarked(d spool.Durability) error {
+	dir := home(c.entry.State)
 	if err := c.s.fs.Unlink(c.sidePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return err
+		return c.s.withRepair(err, dir, c.sidePath())
 	}
 	path := bodyPath(dir, c.entry.ID)
 	if d != spool.Now {
@@ -36,6 +43,28 @@ func (c *claim) Remove(d spool.Durability) error {
 	err := c.s.fs.SyncDir(dir)
 	if err == nil {
 		err = c.s.fs.Unlink(path)
+	}
+	return errors.Join(err, c.close())
+}
+
+// removeUnmarked is for a body whose mode we may not change: somebody else's, or immutable.
+// The body can go first if the record says that the message is over: Repair knows such a
+// sidecar for left over.
+func (c *claim) removeUnmarked(cause error) error {
+	body, dir := bodyPath(home(c.entry.State), c.entry.ID), home(c.entry.State)
+	if !c.rec.Settled() {
+		return c.s.withRepair(cause, body)
+	}
+	err := c.side.Sync()
+	if err == nil {
+		err = c.s.fs.Unlink(body)
+	}
+	if err != nil {
+		return c.s.withRepair(err, dir, body)
+	}
+	err = c.s.fs.SyncDir(dir)
+	if err == nil {
+		err = ignoreMissing(c.s.fs.Unlink(c.sidePath()))
 	}
 	return errors.Join(err, c.close())
 }
@@ -61,11 +90,13 @@ func (c *claim) Revive(e spool.Event) error {
 // move appends the event that says where the message belongs, then renames the
 // pair. Stopped half way, the record tells Repair which way to go.
 func (c *claim) move(e spool.Event) error {
-	if err := errors.Join(c.append(e), c.side.Sync()); err != nil {
-		return err
+	if e.Kind != spool.GiveUp || !c.rec.GivenUp { // else an earlier move failed behind it
+		if err := errors.Join(c.append(e), c.side.Sync()); err != nil {
+			return err
+		}
 	}
 	if err := c.s.movePair(c.entry, entryOf(c.rec)); err != nil {
-		return err
+		return c.s.withRepair(err, curDir, failedDir, bodyPath(home(c.entry.State), c.entry.ID))
 	}
 	c.entry = entryOf(c.rec)
 	return c.close()

@@ -27,6 +27,7 @@ type loneBody struct {
 type lone struct {
 	bodies map[spool.ID]loneBody
 	busy   map[spool.ID]bool
+	closed map[spool.ID]bool // that we may not open: nobody who works here is about to commit them
 }
 
 func (l *lone) close() {
@@ -37,11 +38,15 @@ func (l *lone) close() {
 
 // lockLone locks those of ids that are bodies without sidecar; close lets them go.
 func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
-	l := &lone{bodies: map[spool.ID]loneBody{}, busy: map[spool.ID]bool{}}
+	l := &lone{bodies: map[spool.ID]loneBody{}, busy: map[spool.ID]bool{}, closed: map[spool.ID]bool{}}
 	var failed error
 	for _, id := range ids {
 		f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
 		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if errors.Is(err, fs.ErrPermission) {
+			l.closed[id] = true
 			continue
 		}
 		if err == nil {
@@ -54,11 +59,12 @@ func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
 			failed = errors.Join(failed, err)
 		}
 	}
-	if len(l.bodies) == 0 {
+	if len(l.bodies)+len(l.closed) == 0 {
 		return l, failed
 	}
 	with, err := s.sidecarsOf(dir, ids)
 	for id := range with {
+		delete(l.closed, id)
 		if b, ok := l.bodies[id]; ok {
 			b.Close()
 			delete(l.bodies, id)
@@ -70,6 +76,7 @@ func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
 		}
 		l.close()
 		clear(l.bodies)
+		clear(l.closed)
 	}
 	return l, errors.Join(failed, err)
 }
@@ -161,6 +168,8 @@ func (s *Store) repairLone(err *error, found []spool.Anomaly, dir string, ids []
 	var over []loneBody
 	for _, id := range ids {
 		switch b, here := l.bodies[id]; {
+		case l.closed[id]:
+			found = s.report(err, found, dir, string(id), "its sidecar is missing, and it is not ours to read")
 		case !here: // being committed, whatever its name; or committed since; or gone
 		case b.mode == doneMode, s.noted(id):
 			over = append(over, b)

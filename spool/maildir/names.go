@@ -75,6 +75,7 @@ type kind int
 
 const (
 	foreign kind = iota
+	ignored      // of a trial (trial.go)
 	body
 	sidecar
 )
@@ -90,6 +91,9 @@ type parsedName struct {
 }
 
 func parseName(name []byte) parsedName {
+	if string(name) == trialName {
+		return parsedName{kind: ignored}
+	}
 	if len(name) == 0 || name[0] != '.' {
 		if !validID(name) {
 			return parsedName{}

@@ -49,6 +49,7 @@ func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
 		p := parseName(name)
 		inPlace := p.kind == body || p.kind == sidecar && (p.state == letterFailed) == (dir == failedDir)
 		switch {
+		case p.kind == ignored:
 		case !inPlace:
 			h.foreign = append(h.foreign, string(name))
 		case *sum.part(chainStart.over(p.id)) == 0:
@@ -157,7 +158,19 @@ func (s *Store) repairSidecar(err *error, found []spool.Anomaly, e spool.Entry) 
 		*err = errors.Join(*err, failed)
 		return found
 	}
+	if rec, e2 := s.recordAt(dir + "/" + sidecarName(e)); e2 == nil && rec != nil && rec.Settled() {
+		return s.dropSettled(err, found, dir+"/"+sidecarName(e))
+	}
 	return s.report(err, found, dir, sidecarName(e), "its message is missing")
+}
+
+// dropSettled removes a sidecar that says that its message is over (removeUnmarked).
+func (s *Store) dropSettled(err *error, found []spool.Anomaly, path string) []spool.Anomaly {
+	if e := s.fs.Unlink(path); e != nil {
+		*err = errors.Join(*err, ignoreMissing(e))
+		return found
+	}
+	return append(found, spool.Anomaly{Name: path, Why: "left over, no message"})
 }
 
 func (s *Store) locked(path string) bool {

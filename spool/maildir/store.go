@@ -138,23 +138,6 @@ func (s *Store) withLayout(step func() error) error {
 // State gives the small values kept in state/.
 func (s *Store) State() spool.State { return s.state }
 
-// probeName is one for all processes: what a killed one leaves the next one removes.
-const probeName = ".writable"
-
-// Writable writes a block and removes it again: it finds a full disk, a quota and
-// a read-only mount before a server hears of any message.
-func (s *Store) Writable(context.Context) error {
-	const name = tmpDir + "/" + probeName
-	return s.withLayout(func() error {
-		f, err := s.fs.Open(name, unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
-		if err != nil {
-			return err
-		}
-		_, err = f.Write(make([]byte, blockSize))
-		return errors.Join(err, f.Close(), ignoreMissing(s.fs.Unlink(name)))
-	})
-}
-
 // Sync makes durable now what was to be durable soon.
 func (s *Store) Sync(context.Context) error { return s.soon.flush() }
 

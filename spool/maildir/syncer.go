@@ -115,6 +115,13 @@ func (y *syncer) flush() error {
 	return err
 }
 
+// failed is what a round in the background met and flush has not reported yet.
+func (y *syncer) failed() error {
+	y.mu.Lock()
+	defer y.mu.Unlock()
+	return y.failure
+}
+
 func (y *syncer) run() error {
 	y.round.Lock()
 	defer y.round.Unlock()

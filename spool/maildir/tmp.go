@@ -20,7 +20,7 @@ func (s *Store) sweepTmp() (found []spool.Anomaly, err error) {
 	for _, name := range names {
 		id := spool.ID(strings.TrimPrefix(name, "."))
 		switch {
-		case name == probeName:
+		case name == trialName:
 			continue
 		case !id.Valid() || !id.Generated() && !s.locked(tmpDir+"/"+string(id)):
 			found = s.report(&err, found, tmpDir, name, "not a file of this spool")

@@ -22,6 +22,21 @@ type Age struct {
 	ExpiresAt time.Time // from --expires, replaces GiveUp; zero: none
 }
 
+// Queued is the queueing time that the age of a message runs from. One in the future was
+// written by a clock that was wrong (SPEC 4.7): it counts as now, and once an attempt has
+// seen the message, as seen, the time of the earliest event on its record (zero: all
+// events follow queued). What was seen so long before it was queued that its time was over
+// by then was seen by a clock that was wrong, and the queueing time holds once it is past.
+func (p Policy) Queued(queued, seen, now time.Time) time.Time {
+	switch {
+	case seen.IsZero() || now.Before(seen):
+		return earlier(queued, now)
+	case seen.Before(queued) && (now.Before(queued) || queued.Sub(seen) <= p.GiveUp+p.Longest()):
+		return seen
+	}
+	return queued
+}
+
 // Deadline is when the message's time is over: the last attempt is made then, and
 // if it fails too the message is returned.
 func (p Policy) Deadline(a Age) time.Time {

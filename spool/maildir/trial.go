@@ -1,0 +1,158 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+
+	"golang.org/x/sys/unix"
+)
+
+// trialName is one for all processes, who take turns by trialLock: what a killed one
+// leaves in any folder, the next one goes on with. No listing takes it for a message.
+const (
+	trialName = ".writable"
+	trialLock = stateDir + "/.trial.lock"
+)
+
+// Writable tries every step that the outcome of an attempt may need, in the folder where
+// it needs it, with one file that walks through all folders: it finds a full disk, a
+// read-only mount, a folder that somebody else owns after a restore, and a file system
+// that keeps no modes, before a server hears of any message. It costs some thirty system
+// calls, however many messages there are.
+func (s *Store) Writable(context.Context) error { return s.withLayout(s.trial) }
+
+func (s *Store) trial() error {
+	lock, err := s.state.lock(trialLock)
+	if err != nil {
+		return s.refused("making a file in", stateDir, err)
+	}
+	defer lock.Close()
+	at, err := s.trialFile()
+	if err == nil {
+		at, err = s.trialWalk(at)
+	}
+	if err != nil {
+		if at != "" {
+			_ = s.fs.Unlink(at) // the next trial does, if this cannot
+		}
+		return err
+	}
+	for _, dir := range []string{curDir, failedDir, stateDir} {
+		if err := s.fs.SyncDir(dir); err != nil {
+			return s.refused("syncing", dir, err)
+		}
+	}
+	return nil
+}
+
+// trialFile makes the file in tmp, writes a block, and marks it as Remove marks a body.
+func (s *Store) trialFile() (at string, err error) {
+	at = tmpDir + "/" + trialName
+	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC
+	f, err := s.fs.Open(at, flags, 0o600)
+	if errors.Is(err, fs.ErrPermission) && s.fs.Unlink(at) == nil { // marked by a trial that was killed
+		f, err = s.fs.Open(at, flags, 0o600)
+	}
+	if err != nil {
+		return "", s.refused("making a file in", tmpDir, err)
+	}
+	defer f.Close()
+	if _, err := f.Write(make([]byte, blockSize)); err != nil {
+		return at, s.refused("writing to a file in", tmpDir, err)
+	}
+	if err := f.Sync(); err != nil {
+		return at, s.refused("syncing a file in", tmpDir, err)
+	}
+	if err := f.Chmod(doneMode); err != nil {
+		return at, s.noModes(err)
+	}
+	st, err := f.Stat()
+	if err == nil && st.Mode != doneMode {
+		err = s.noModes(fmt.Errorf("it became %04o, not %04o", st.Mode, doneMode))
+	}
+	return at, err
+}
+
+// trialWalk renames the file into each folder, and removes it from cur.
+func (s *Store) trialWalk(from string) (at string, err error) {
+	at = from
+	for _, dir := range []string{stateDir, asideDir, failedDir, curDir} {
+		to := dir + "/" + trialName
+		err := s.fs.Rename(at, to)
+		if errors.Is(err, fs.ErrExist) { // of a trial that was killed
+			if err = s.fs.Unlink(to); err == nil {
+				err = s.fs.Rename(at, to)
+			}
+		}
+		if err != nil {
+			return at, s.refused("moving a file to", dir, err)
+		}
+		at = to
+	}
+	if err := s.fs.Unlink(at); err != nil {
+		return at, s.refused("removing a file from", curDir, err)
+	}
+	return "", nil
+}
+
+// refused says which step failed in which folder, and what repairs it. A folder that is
+// missing is left to withLayout.
+func (s *Store) refused(step, dir string, err error) error {
+	err = fmt.Errorf("%s %s/%s failed: %w", step, s.dir, dir, cause(err))
+	return s.withRepair(err, dir)
+}
+
+func (s *Store) noModes(err error) error {
+	return fmt.Errorf("changing the mode of a file in %s/%s failed: %w; the spool needs a file system that keeps the modes of files, such as ext4 or xfs: move it there and set [spool] dir", s.dir, tmpDir, cause(err))
+}
+
+// cause is the system's error without the name of a file that means nothing to a person.
+func cause(err error) error {
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		return path.Err
+	}
+	return err
+}
+
+// withRepair adds to an error the command that repairs it. names are the files and
+// folders that may be its cause. Of a full disk whoever shows the error knows more.
+func (s *Store) withRepair(err error, names ...string) error {
+	repair := ""
+	switch {
+	case errors.Is(err, unix.EIO):
+		repair = "the disk may be failing: see the kernel's log (dmesg)"
+	case errors.Is(err, fs.ErrPermission):
+		repair = "if a file there is immutable, as root run: chattr -R -ia " + s.dir
+		for _, name := range names {
+			if found := s.repairMode(name); found != "" {
+				repair = found
+				break
+			}
+		}
+	}
+	if repair == "" {
+		return err
+	}
+	return fmt.Errorf("%w; %s", err, repair)
+}
+
+// repairMode is the command that gives a file or folder to us or lets us write to it, if
+// that is what it lacks.
+func (s *Store) repairMode(name string) string {
+	st, err := s.fs.Stat(name)
+	us := unix.Geteuid()
+	need := uint32(0o600)
+	if st.Dir {
+		need = 0o700
+	}
+	switch {
+	case err != nil || us == 0:
+	case int64(st.UID) != int64(us):
+		return fmt.Sprintf("%s belongs to another user (%d); as root run: chown -R %d:%d %s", name, st.UID, us, unix.Getegid(), s.dir)
+	case st.Mode&need != need && st.Mode != doneMode:
+		return fmt.Sprintf("the mode of %s is %04o; run: chmod u+rwX %s/%s", name, st.Mode, s.dir, name)
+	}
+	return ""
+}
