@@ -29,6 +29,7 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 				QueuedAt:   l.QueuedAt,
 				Sender:     &l.Sender,
 				Recipients: l.Recipients,
+				ReturnBad:  true,
 				Ref:        l.Ref,
 				Expires:    l.Expires,
 				Asked:      l.Asked,

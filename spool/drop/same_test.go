@@ -46,7 +46,7 @@ func TestAllOfTheEnvelope(t *testing.T) {
 		Asked: spool.Asked{
 			NotifyEach: []string{"never", "failure,success"}, Originals: []string{"", "rfc822;Q@example.net"}, ReturnHeaders: true, EnvelopeID: "env-1",
 		},
-	}, "Message-ID: <1@example.org>\nX: \xc3\xbc\n"+notice)
+	}, "Message-ID: <1@example.org>\nReferences: <\xc3\xbc@example.org>\n"+notice)
 	env.ID = "taken out by compare"
 	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.Asked)} {
 		for i := range v.NumField() {

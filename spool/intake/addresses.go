@@ -5,9 +5,9 @@ import (
 	"mime"
 	"net/mail"
 	"strings"
-	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // mailbox is one address of a list, and what stands beside it.
@@ -51,20 +51,21 @@ func joinList(boxes []mailbox) string {
 //
 // It takes what callers send beyond the standard: names without a domain, ";"
 // between addresses (Outlook), raw Latin-1 or the commas of an encoded word in names,
-// source routes, quotes and comments that never end.
+// source routes, "mailto:", quotes, brackets and comments that never end.
 func mailboxes(value string) iter.Seq[mailbox] {
 	return func(yield func(mailbox) bool) {
-		for piece := range pieces(unfold(value)) {
-			if box, ok := parseMailbox(piece); ok && !yield(box) {
+		value := unfold(value)
+		for from, to := range spans(value) {
+			if box, ok := parseMailbox(value[from:to]); ok && !yield(box) {
 				return
 			}
 		}
 	}
 }
 
-// pieces cuts a list into its mailboxes. What stands before a ":" is a group's name.
-func pieces(s string) iter.Seq[string] {
-	return func(yield func(string) bool) {
+// spans cuts a list into its mailboxes. What stands before a ":" is a group's name.
+func spans(s string) iter.Seq2[int, int] {
+	return func(yield func(from, to int) bool) {
 		scan := scanner{s: s}
 		start, at := 0, false
 		for {
@@ -80,7 +81,7 @@ func pieces(s string) iter.Seq[string] {
 				}
 				continue
 			case ',', ';', end:
-				if !yield(s[start:t.start]) || t.kind == end {
+				if !yield(start, t.start) || t.kind == end {
 					return
 				}
 				start, at = scan.at, false
@@ -142,9 +143,12 @@ func looseMailbox(piece string) (mailbox, bool) {
 		}
 	}
 	box := mailbox{raw: piece, bare: strings.Trim(words.String(), " \t")}
+	if name, rest, ok := strings.Cut(box.bare, "<"); ok && angles == 0 && checkAddress(inAngle(rest)) == nil {
+		box.bare, angles, angle = strings.Trim(name, " \t"), 1, rest // its bracket has no end
+	}
 	switch {
 	case angles == 1 && !trailing && !hidesAddress(box.bare):
-		box.address = withoutRoute(strings.Trim(angle, " \t"))
+		box.address = inAngle(angle)
 		box.setName(box.bare)
 	case angles > 0:
 		// Two addresses with no comma between: which one was meant?
@@ -156,6 +160,25 @@ func looseMailbox(piece string) (mailbox, bool) {
 		box.setName(comment.String())
 	}
 	return box, true
+}
+
+// inAngle is the address between < and >: without comments, source route and "mailto:".
+func inAngle(s string) string {
+	if strings.IndexByte(s, '(') >= 0 {
+		var b strings.Builder
+		scan := scanner{s: s}
+		for t := scan.next(); t.kind != end; t = scan.next() {
+			if t.kind != '(' {
+				b.WriteString(t.text)
+			}
+		}
+		s = b.String()
+	}
+	s = strings.Trim(s, " \t")
+	if n := len("mailto:"); len(s) > n && strings.EqualFold(s[:n], "mailto:") {
+		s = s[n:]
+	}
+	return withoutRoute(s)
 }
 
 // hidesAddress reports whether a name is more than a name: an address whose comma was
@@ -182,14 +205,7 @@ func (m *mailbox) setName(name string) {
 			m.phrase = name
 		}
 	}
-	if !utf8.ValidString(decoded) {
-		runes := make([]rune, len(decoded)) // Latin-1, most likely
-		for i := range len(decoded) {
-			runes[i] = rune(decoded[i])
-		}
-		decoded = string(runes)
-	}
-	m.name = strings.Map(printable, strings.ReplaceAll(decoded, `"`, ""))
+	m.name = strings.Map(printable, strings.ReplaceAll(recode.ToUTF8(decoded), `"`, ""))
 }
 
 func notInPhrase(r rune) bool {

@@ -120,7 +120,7 @@ func TestFromField(t *testing.T) {
 	for _, c := range []struct{ in, want string }{
 		{"Desk <desk@example.net>", "Desk <desk@example.net>"},
 		{"desk@example.net (Desk)", "desk@example.net (Desk)"},
-		{"J\xfcrgen <desk@example.net>", "J\xfcrgen <desk@example.net>"},
+		{"J\xfcrgen <desk@example.net>", "=?utf-8?q?J=C3=BCrgen?= <desk@example.net>"},
 		{"root (Cron Daemon)", `"Cron Daemon" <root@example.org>`},
 		{"root", "root@example.org"},
 		{"Cron Daemon <root>", `"Cron Daemon" <root@example.org>`},
@@ -151,6 +151,9 @@ func TestRewriteFrom(t *testing.T) {
 		{"no name", "From: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
 		{"an address for a name", "From: \"east@example.net\" <east@example.net>\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: \"east@example.net\" <east@example.net>\n", false},
 		{"Reply-To stays", "Reply-To: r@example.net\nFrom: east@example.net\n" + rest, "Reply-To: r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest, false},
+		{"an empty Reply-To", "Reply-To:\nFrom: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
+		{"empty ones of all kinds", "reply-TO: \nReply-To :\n \t\nFrom: east@example.net\nREPLY-TO:\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
+		{"several Reply-Tos", "Reply-To:\nReply-to:\n r@example.net\nFrom: east@example.net\nREPLY-TO: s@example.net\n" + rest, "Reply-to:\n r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest, false},
 		{"folded", "From:\n East\n Branch\n <east@example.net>\n" + rest, "From: \"East Branch\" <library@example.org>\n" + rest + "Reply-To: East\n Branch\n <east@example.net>\n", false},
 		{"cron", "From: root (Cron Daemon)\n" + rest, "From: \"Cron Daemon\" <library@example.org>\n" + rest + "Reply-To: \"Cron Daemon\" <root@example.org>\n", false},
 		{"its own already", "Sender: s@example.org\nFrom: Us <Library@example.org>, \n" + rest, "From: \"Us\" <library@example.org>\n" + rest + "Reply-To: Us <Library@example.org>, \n", false},

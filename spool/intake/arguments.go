@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"strings"
 	"unicode/utf8"
 
@@ -67,7 +68,7 @@ func (j *job) sender() error {
 	if sender == "" {
 		return nil
 	}
-	if given := j.asArgument(sender); len(given) == 1 {
+	if given := j.asArgument(strings.Trim(sender, " \t\r\n")); len(given) == 1 {
 		sender = given[0]
 	}
 	sender, err := j.qualify(sender)
@@ -86,39 +87,108 @@ func (j *job) sender() error {
 
 // recipient adds one recipient of the command line.
 func (j *job) recipient(arg string) error {
-	given := j.asArgument(arg)
-	if len(given) == 0 {
-		return badUsage("the recipient %s is malformed", quote(arg))
+	given := j.asArgument(strings.Trim(arg, " \t\r\n"))
+	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !j.returned(arg, none) {
+		return badUsage("a recipient is malformed: %s; nothing was queued", none)
 	}
 	for _, address := range given {
 		bad, err := j.addRecipient(address)
 		if err != nil {
 			return err
 		}
-		if bad != nil {
-			return badUsage("a recipient is malformed: %s; nothing was queued", bad)
+		if bad == nil || j.returned(address, bad) {
+			continue
 		}
+		return badUsage("a recipient is malformed: %s; nothing was queued", bad)
 	}
 	return nil
 }
 
+// returned keeps a malformed recipient for the return that names it, if that is wanted.
+// What could be an attempt to write a command of its own is no mistake to forgive.
+func (j *job) returned(address string, bad error) bool {
+	if !j.r.ReturnBad || hasControl(address) {
+		return false
+	}
+	const enough = 200 // what the return shows
+	if address = strings.ToValidUTF8(address, "?"); address == "" {
+		address = "<>"
+	}
+	if len(address) > enough {
+		address = strings.ToValidUTF8(address[:enough], "") + "..."
+	}
+	j.to.addBad(address, bad)
+	return true
+}
+
 // asArgument are the addresses in an argument. Callers of sendmail give what stands in
-// a header, too.
+// a header, too, or several with blanks or commas between them, as Postfix takes them.
 func (j *job) asArgument(arg string) []string {
-	if !j.r.Qualify || !strings.ContainsAny(arg, "<, ") || hasControl(arg) {
+	switch {
+	case hasControl(arg):
 		return []string{arg}
+	case strings.IndexByte(arg, '\\') >= 0 && strings.IndexByte(arg, '"') < 0:
+		return j.unescaped(arg)
+	case !j.r.Qualify || !strings.ContainsAny(arg, "<>(\"@, ;\t"):
+		return []string{withoutDot(arg)}
 	}
 	var addresses []string
 	for box := range mailboxes(arg) {
-		addresses = append(addresses, box.address)
+		addresses = append(addresses, j.several(box)...)
 	}
+	return addresses
+}
+
+// several are the addresses of a mailbox: one, or those of a list without commas.
+func (j *job) several(box mailbox) []string {
+	address := withoutDot(box.address)
+	words := strings.Fields(box.raw)
+	if !j.r.Qualify || len(words) < 2 || strings.ContainsAny(box.raw, "<>()\"") || spool.CheckAddress(address) == nil {
+		return []string{address}
+	}
+	for i, word := range words {
+		words[i] = withoutDot(word)
+		if full := j.withDomain(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
+			return []string{address}
+		}
+	}
+	return words
+}
+
+// unescaped takes the backslashes out of an argument. As in RFC 822 each makes the
+// character behind it an ordinary one; scripts escape what their shell might read.
+func (j *job) unescaped(arg string) []string {
+	var addresses []string
+	var b strings.Builder
+	next := func() {
+		if b.Len() > 0 {
+			addresses = append(addresses, Requote(withoutDot(b.String())))
+		}
+		b.Reset()
+	}
+	for i := 0; i < len(arg); i++ {
+		c := arg[i]
+		switch {
+		case c == '\\' && i+1 < len(arg):
+			i++
+			b.WriteByte(arg[i])
+			continue
+		case j.r.Qualify && strings.IndexByte(" ,;\t", c) >= 0:
+			next()
+			continue
+		case c == '<' || c == '>':
+			continue
+		}
+		b.WriteByte(c)
+	}
+	next()
 	return addresses
 }
 
 // addRecipient adds an address, or those that a name of this machine stands for. bad
 // is what is wrong with it, for a caller who knows whose fault that is.
 func (j *job) addRecipient(address string) (bad, err error) {
-	addresses, err := j.local(address)
+	addresses, err := j.local(withoutDot(address))
 	if err != nil {
 		return nil, err
 	}

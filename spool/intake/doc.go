@@ -19,25 +19,37 @@
 //     what follows a CR must not become a field of its own. (A message without any
 //     LF at all comes from an old Macintosh; there CR ends header lines too.)
 //   - A body with lines over 998 octets is re-encoded by package recode, in a second
-//     pass. In a header or a signed part that is refused.
+//     pass. In a signed part that is refused.
+//   - A header line over 998 octets is folded at its blanks, or encoded.
 //
 // # The header
 //
-// Fields keep their octets, their order and their folding; fields that are added
-// come last. Bcc, Resent-Bcc and Return-Path are removed, an mbox "From " line and a
-// UTF-8 byte order mark before the header too, and a line of blanks within it, which
-// some readers take for its end. A missing (or empty) Date, Message-ID or From is
-// added. A From that is none is made one: "root (Cron Daemon)" gets the domain of the
-// site's address, a name without any address gets the site's address.
+// Fields keep their octets, their order and their folding, but for what follows; fields
+// that are added come last. Bcc, Resent-Bcc and Return-Path are removed, "From " and
+// ">From " lines of an mbox and a UTF-8 byte order mark before the header too, and a line
+// of blanks within it, which some readers take for its end. A missing (or empty) Date,
+// Message-ID or From is added.
+//
+// Octets over 127 are encoded (RFC 2047, and RFC 2231 in parameters), so that no server
+// needs SMTPUTF8 for a name or a subject. Addresses and ids that have them stay.
+//
+// Address fields are repaired as Postfix does for mail of its own machine: a bare name
+// gets the site's domain, a dot at the end of a domain goes. From is mended further,
+// since providers refuse mail for it: what net/mail does not read and this package
+// can is written anew with its name quoted ("Library, Desk <desk@...>"), addresses that
+// stand behind one another get their comma, words without any address become a name
+// beside the site's. Of several From fields the first is kept, where Postfix passes all
+// of them on. What nobody can read stays as it is, as with Postfix. Only a From that had
+// a CR in it and is no list of addresses is refused: that may be an injection.
 //
 // A line that is neither a field nor a continuation is refused, with its number; so
 // is a message that has no header at all. With Request.Lenient such a line begins
 // the body, as with sendmail and Postfix.
 //
-// Octets over 127 are kept as they are. In the body they set Envelope.EightBit. In a
-// header, too; and there, if the header is valid UTF-8, Envelope.UTF8 (RFC 6532), as
-// does an address that has them. A header in Latin-1 is not what SMTPUTF8 is for:
-// it goes as 8BITMIME, which servers take although RFC 6152 speaks of bodies only.
+// Octets over 127 that are left set Envelope.EightBit. In a header, if it is valid UTF-8,
+// they set Envelope.UTF8 (RFC 6532), as does an address that has them. A header in
+// Latin-1 is not what SMTPUTF8 is for: it goes as 8BITMIME, which servers take although
+// RFC 6152 speaks of bodies only.
 //
 // # Recipients
 //
@@ -45,8 +57,9 @@
 // Resent-To, Resent-Cc and Resent-Bcc if one of these is there (RFC 5322 section
 // 3.6.6). Addresses are read as net/mail reads them, and where it gives up, by a
 // reader of our own that takes what callers really send (see addresses). What that
-// cannot read is refused, never guessed and never dropped. With Request.Qualify, which is
-// sendmail's, a name without a domain is one of this machine: aliases.go.
+// cannot read is refused, never guessed and never dropped; with Request.ReturnBad it
+// stays among the recipients, and the first attempt returns it. With Request.Qualify,
+// which is sendmail's, a name without a domain is one of this machine: aliases.go.
 //
 // # rewrite_from
 //

@@ -16,7 +16,8 @@ type header struct {
 // field is a place in header.text.
 type field struct {
 	start, colon, end int
-	line              int // of the input, from 1
+	line              int  // of the input, from 1
+	cr                bool // a CR stood within it, which has become a blank
 }
 
 func (h *header) raw(f field) []byte { return h.text[f.start:f.end] }
@@ -45,13 +46,15 @@ func (h *header) first(name string) (field, bool) {
 // returns nil when more is needed to know where the header ends.
 func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 	h := &header{text: make([]byte, 0, min(len(b)+len(b)/16, pieceSize)), fields: make([]field, 0, 16)}
-	h.skipPreface(b)
-	for {
+	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
+		h.size = 3 // a byte order mark
+	}
+	for mbox := false; ; {
 		line, next, ok := cutLine(b[h.size:], whole)
 		if !ok {
 			return nil, nil
 		}
-		if next == 0 || len(line) == 0 {
+		if next == 0 || len(line) == 0 && !(mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
 			// Its end, or that of the message.
 			h.size += next
 			h.lines += min(next, 1)
@@ -60,7 +63,11 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 		if bytes.IndexByte(line, 0) >= 0 {
 			return nil, errNUL(h.lines + 1)
 		}
-		if !h.take(line) {
+		switch {
+		case len(line) == 0:
+		case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
+			mbox = true
+		case !h.take(line):
 			if !lenient {
 				return nil, h.notAField(line)
 			}
@@ -71,18 +78,24 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 	}
 }
 
-// skipPreface steps over what some programs write before the header: a byte order
-// mark, the "From " line of an mbox.
-func (h *header) skipPreface(b []byte) {
-	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
-		h.size = 3
-	}
-	line, next, _ := cutLine(b[h.size:], true)
-	rest, found := bytes.CutPrefix(line, []byte("From "))
-	if found && !bytes.HasPrefix(bytes.TrimLeft(rest, " \t"), []byte(":")) {
-		h.size += next
-		h.lines++
-	}
+// isFromLine tells the "From " line of an mbox, quoted or not. Programs that hand in
+// what they found in a mailbox leave it in front of the header, some with more of them.
+func isFromLine(line []byte) bool {
+	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) && colonOf(line) < 0
+}
+
+// separates reports whether a "From " line behind the first field is one of an mbox
+// nevertheless, and no text: it is quoted, has a date, or a field follows.
+func (h *header) separates(line, b []byte, next int, whole bool) bool {
+	return line[0] == '>' || isDated(line) || h.fieldFollows(b, next, whole)
+}
+
+// fieldFollows reports whether a field comes next behind the line that is next octets
+// long; empty lines between do not count.
+func (h *header) fieldFollows(b []byte, next int, whole bool) bool {
+	rest := bytes.TrimLeft(b[h.size+next:], "\r\n")
+	line, _, _ := cutLine(rest, whole)
+	return colonOf(line) > 0 || isFromLine(line)
 }
 
 // cutLine returns the first line of b, without the line end, and where the next one
@@ -105,8 +118,9 @@ func (h *header) take(line []byte) bool {
 			// Some readers take it for the end of the header.
 			return true
 		}
-		h.append(line)
-		h.fields[len(h.fields)-1].end = len(h.text)
+		last := &h.fields[len(h.fields)-1]
+		last.cr = h.append(line) || last.cr
+		last.end = len(h.text)
 		return true
 	}
 	colon := colonOf(line)
@@ -114,20 +128,22 @@ func (h *header) take(line []byte) bool {
 		return false
 	}
 	start := len(h.text)
-	h.append(line)
-	h.fields = append(h.fields, field{start: start, colon: start + colon, end: len(h.text), line: h.lines + 1})
+	cr := h.append(line)
+	h.fields = append(h.fields, field{start: start, colon: start + colon, end: len(h.text), line: h.lines + 1, cr: cr})
 	return true
 }
 
-func (h *header) append(line []byte) {
+// append adds a line, and reports whether it has a CR within.
+func (h *header) append(line []byte) (cr bool) {
 	start := len(h.text)
 	h.text = append(h.text, line...)
 	for i := start; i < len(h.text); i++ {
 		if h.text[i] == '\r' {
-			h.text[i] = ' '
+			h.text[i], cr = ' ', true
 		}
 	}
 	h.text = append(h.text, '\r', '\n')
+	return cr
 }
 
 // colonOf is the place of the colon behind a field's name, or -1: printable ASCII

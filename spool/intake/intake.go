@@ -58,6 +58,9 @@ type Request struct {
 	FromSender bool
 	// Lenient lets the body begin where no header field does, instead of refusing it.
 	Lenient bool
+	// ReturnBad takes a malformed recipient beside good ones, as Postfix does: the first
+	// attempt returns it to the sender. Else nothing is queued.
+	ReturnBad bool
 	// FullName is for a From that is added (sendmail -F); empty: the site's name.
 	FullName string
 	// Asked is what the sender asked to be told (sendmail -N, -R, -V; SMTP). Its lists are

@@ -45,11 +45,18 @@ func TestLongLinesRefused(t *testing.T) {
 	}
 }
 
-// TestLongHeaderLine names the line; in what is removed it does not matter.
+// TestLongHeaderLine: a list is folded, an id cannot be, and in what is removed it does
+// not matter.
 func TestLongHeaderLine(t *testing.T) {
 	patrons := strings.Repeat("patron@example.net, ", 100)
-	err := newDesk(site).refused(t, plain(complete+"To: "+patrons+"\n\nx\n"))
-	if err.Kind != BadMessage || !strings.Contains(err.Error(), "line 4 has 2004 octets, 998 are allowed") {
+	q := newDesk(site).must(t, plain(complete+"To: "+patrons+"\n\nx\n"))
+	checkCanonical(t, q.text)
+	if header, _ := q.parts(); strings.Count(header, "patron@example.net,") != 100 {
+		t.Errorf("header %q", header)
+	}
+	long := "References: <" + strings.Repeat("x", 1000) + ">\n"
+	err := newDesk(site).refused(t, plain(complete+long+"\nx\n"))
+	if err.Kind != BadMessage || !strings.Contains(err.Error(), "line 4 has 1014 octets, 998 are allowed") {
 		t.Errorf("kind %d, %v", err.Kind, err)
 	}
 	newDesk(site).must(t, plain(complete+"Bcc: "+patrons+"\n\nx\n"))

@@ -14,6 +14,9 @@ type recipients struct {
 	seen map[string]struct{}
 	utf8 bool // one has octets over 127
 
+	bad    []string // malformed ones, which are to be returned
+	badWhy error    // what is wrong with the first of them
+
 	each   bool   // what is to be told is not the same for all
 	wish   wish   // of the one that is being added
 	wishes []wish // with each: of those in the list
@@ -35,7 +38,16 @@ func (r *recipients) add(address string) {
 	if r.each {
 		r.wishes = append(r.wishes, r.wish)
 	}
-	r.utf8 = r.utf8 || recode.EightBit([]byte(address))
+	r.utf8 = r.utf8 || recode.EightBit([]byte(address)) && spool.CheckAddress(address) == nil
+}
+
+// addBad adds a malformed recipient. What the sender asked does not matter to it: it is
+// told of.
+func (r *recipients) addBad(address string, why error) {
+	if r.badWhy == nil {
+		r.badWhy = why
+	}
+	r.bad = append(r.bad, address)
 }
 
 // ask notes what is to be told of each recipient.
@@ -52,9 +64,9 @@ func (r *recipients) ask(a *spool.Asked) {
 
 // recipientsOf takes the recipients from the header, if they are to come from there.
 func (j *job) recipientsOf(h *header) error {
-	if len(j.to.list) == 0 || j.r.FromHeader {
+	if len(j.r.Recipients) == 0 || j.r.FromHeader {
 		given := j.to
-		j.to = recipients{each: given.each}
+		j.to = recipients{each: given.each, bad: given.bad, badWhy: given.badWhy}
 		if err := j.headerRecipients(h); err != nil {
 			return err
 		}
@@ -65,8 +77,16 @@ func (j *job) recipientsOf(h *header) error {
 			j.to.add(address)
 		}
 	}
-	if len(j.to.list) == 0 {
+	switch {
+	case len(j.to.list) > 0:
+	case j.to.badWhy != nil:
+		return badMessage("no recipient is left: %s; nothing was queued", j.to.badWhy)
+	default:
 		return badMessage("the message has no recipient: name one as an argument, or in a To, Cc or Bcc field")
+	}
+	for _, address := range j.to.bad {
+		j.to.wish = wish{}
+		j.to.add(address)
 	}
 	j.env.Recipients = j.to.list
 	j.to.ask(&j.env.Asked)
@@ -94,11 +114,14 @@ func (j *job) headerRecipients(h *header) error {
 
 func (j *job) fieldRecipients(name, value string) error {
 	for box := range mailboxes(value) {
-		bad, err := j.addRecipient(box.address)
-		if err != nil {
-			return err
-		}
-		if bad != nil {
+		for _, address := range j.several(box) {
+			bad, err := j.addRecipient(address)
+			if err != nil {
+				return err
+			}
+			if bad == nil || j.returned(address, bad) {
+				continue
+			}
 			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, bad)
 		}
 	}

@@ -2,7 +2,9 @@ package intake
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -27,8 +29,7 @@ func (j *job) header(h *header, rest int) error {
 			return err
 		}
 	}
-	j.complete(from, &seen)
-	if err := j.checkLines(h); err != nil {
+	if err := j.complete(from, &seen); err != nil {
 		return err
 	}
 	head := j.out.buf
@@ -63,69 +64,89 @@ func (j *job) field(h *header, f field, from fromField, seen *present) error {
 		}
 		seen.id = true
 	case h.is(f, "From"):
-		if from.replaces {
-			if !seen.from && from.value != "" {
-				j.add("From", from.value)
-				seen.from = true
-			}
-			return nil
-		}
-		seen.from = true
+		return j.fromField(h, f, from, seen)
 	case h.is(f, "Reply-To"):
+		if from.rewritten && (seen.replyTo || !h.has(f)) {
+			return nil // one is enough, and servers refuse two
+		}
 		seen.replyTo = seen.replyTo || h.has(f)
 	case h.is(f, "Sender") && from.rewritten:
 		return nil
 	}
-	j.out.buf = append(j.out.buf, h.raw(f)...)
-	return nil
+	return j.write(j.stored(h, f), h, f)
+}
+
+// fromField writes a From field. There is to be one (RFC 5322 section 3.6); of more the
+// first that says anything is kept.
+func (j *job) fromField(h *header, f field, from fromField, seen *present) error {
+	switch {
+	case seen.from, !from.replaces && !h.has(f), from.value == "":
+		return nil
+	case from.replaces:
+		seen.from = true
+		return j.add("From", from.value)
+	}
+	seen.from = true
+	return j.write(j.stored(h, f), h, f)
 }
 
 // complete adds what is missing.
-func (j *job) complete(from fromField, seen *present) {
+func (j *job) complete(from fromField, seen *present) error {
+	var errs [4]error
 	if !seen.from {
-		j.add("From", from.value)
+		errs[0] = j.add("From", from.value)
 	}
 	if from.rewritten && from.original != "" && !seen.replyTo {
-		j.add("Reply-To", from.original)
+		errs[1] = j.add("Reply-To", from.original)
 	}
 	if !seen.date {
-		j.add("Date", j.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+		errs[2] = j.add("Date", j.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	}
 	if !seen.id {
 		j.env.MessageID = "<" + string(j.env.ID) + "@" + j.in.Site.host() + ">"
-		j.add("Message-ID", j.env.MessageID)
+		errs[3] = j.add("Message-ID", j.env.MessageID)
 	}
+	return errors.Join(errs[:]...)
 }
 
-func (j *job) add(name, value string) {
-	j.out.buf = append(j.out.buf, name...)
-	j.out.buf = append(j.out.buf, ": "...)
-	j.out.buf = append(j.out.buf, value...)
-	j.out.buf = append(j.out.buf, '\r', '\n')
+func (j *job) add(name, value string) error {
+	return j.write([]byte(name+": "+value+"\r\n"), nil, field{})
 }
 
-// checkLines refuses header lines that SMTP does not carry: they cannot be
-// re-encoded, and where to fold them only their writer knows.
-func (j *job) checkLines(h *header) error {
-	for rest := j.out.buf; len(rest) > 0; {
-		line, after, _ := bytes.Cut(rest, []byte("\r\n"))
-		if len(line) > maxLine {
-			return badMessage("the header of the message has a line that is too long: %s. Fold it: go on in a new line that begins with a blank",
-				lineIs(h.lineOf(line), int64(len(line))))
+// stored is a field as it is stored: its text in ASCII, where it can be (RFC 2047, RFC
+// 2231), so that no server needs SMTPUTF8 for it; its addresses with their domains.
+func (j *job) stored(h *header, f field) []byte {
+	raw := h.raw(f)
+	switch {
+	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
+		if list, changed := j.list(h.value(f)); changed {
+			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')
 		}
-		rest = after
+	case recode.EightBit(raw):
+		raw = recode.EncodeField(raw)
 	}
-	return nil
+	return raw
 }
 
-// lineOf finds the field that a line is in, to tell its number; 0: it was added.
-func (h *header) lineOf(line []byte) int {
-	for _, f := range h.fields {
-		if bytes.Contains(h.raw(f), line) {
-			return f.line + bytes.Count(h.text[f.start:f.start+bytes.Index(h.raw(f), line)], []byte("\n"))
-		}
+// write writes a field, folded if SMTP would not carry its lines.
+func (j *job) write(raw []byte, h *header, f field) error {
+	fit, err := recode.FitField(raw)
+	if err == nil {
+		j.out.buf = append(j.out.buf, fit...)
+		return nil
 	}
-	return 0
+	number, long := f.line, 0
+	for line := range bytes.Lines(raw) {
+		if long = len(bytes.TrimRight(line, "\r\n")); long > maxLine {
+			break
+		}
+		number++
+	}
+	if h == nil {
+		number = 0
+	}
+	return &Error{Kind: BadMessage, Err: err, Msg: "the header of the message has a line that is too long: " + lineIs(number, int64(long)) +
+		". It has no blank to fold it at: go on in a new line that begins with a blank"}
 }
 
 func lineIs(number int, length int64) string {

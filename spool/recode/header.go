@@ -2,7 +2,9 @@ package recode
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -24,6 +26,8 @@ type header struct {
 	encoding encoding
 	wide     bool   // the encoding announces octets over 127
 	labels   []span // the Content-Transfer-Encoding; in bad mail several
+	types    []span // the Content-Type, likewise
+	unfit    bool   // a field has to be folded or encoded
 }
 
 // readHeader reads the header that begins at off. It ends at an empty line, or where
@@ -43,9 +47,7 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 		if k.delimits(l).found || !f.take(h, l) {
 			break
 		}
-		if err := k.checkHeaderLine(l); err != nil {
-			return nil, err
-		}
+		h.unfit = h.unfit || l.length > int64(k.MaxLine) || k.SevenBit && l.eightBit
 		h.end, h.body = l.next, l.next
 	}
 	h.kind = parseKind(f.kind)
@@ -60,21 +62,11 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 	return h, nil
 }
 
-func (k *walker) checkHeaderLine(l line) error {
-	e := extent{longest: l.length} // 8-bit octets, which sloppy programs write, stay: see SevenBit
-	why := k.unfit(e)
-	if why == "" {
-		return nil
-	}
-	name, _, _ := bytes.Cut(l.head[:min(len(l.head), 80)], []byte(":"))
-	return fmt.Errorf("%w: %q has %s", ErrHeader, name, why)
-}
-
 // fields collects the values that are needed, unfolded. The first of a name counts.
 type fields struct {
 	kind, encoding string
 	current        *string // the one that a continuation line belongs to
-	label          bool    // within a Content-Transfer-Encoding
+	label          *[]span // the field that it belongs to, if that may be replaced
 	any            bool
 }
 
@@ -84,8 +76,8 @@ func (f *fields) take(h *header, l line) bool {
 		if !f.any {
 			return false
 		}
-		if f.label {
-			h.labels[len(h.labels)-1].end = l.next
+		if f.label != nil {
+			(*f.label)[len(*f.label)-1].end = l.next
 		}
 		f.add(l.head)
 		return true
@@ -94,15 +86,16 @@ func (f *fields) take(h *header, l line) bool {
 	if !ok {
 		return false
 	}
-	f.any, f.current, f.label = true, nil, false
+	f.any, f.current, f.label = true, nil, nil
 	switch {
 	case strings.EqualFold(name, "Content-Type"):
 		if !h.typed {
 			f.current = &f.kind
 		}
-		h.typed = true
+		h.typed, f.label = true, &h.types
+		h.types = append(h.types, span{l.start, l.next})
 	case strings.EqualFold(name, "Content-Transfer-Encoding"):
-		f.label = true
+		f.label = &h.labels
 		h.labels = append(h.labels, span{l.start, l.next})
 		if len(h.labels) == 1 {
 			f.current = &f.encoding
@@ -143,7 +136,7 @@ func cutField(b []byte) (name string, value []byte, ok bool) {
 type edit struct {
 	label    string // new Content-Transfer-Encoding; empty: no change at all
 	mime     bool   // add a MIME-Version
-	textType string // add this Content-Type
+	textType string // the new Content-Type
 }
 
 // relabelled is the edit for an entity that is not encoded: after a walk for seven
@@ -158,19 +151,26 @@ func (k *walker) relabelled(h *header) edit {
 // writeHeader writes the header, the empty line behind it too.
 func (k *walker) writeHeader(h *header, e edit) error {
 	if e.label == "" {
-		return k.copy(h.start, h.body)
+		return k.copyHeader(h, h.start, h.body)
+	}
+	gone := h.labels
+	if e.textType != "" {
+		gone = slices.Concat(gone, h.types)
+		slices.SortFunc(gone, func(a, b span) int { return cmp.Compare(a.start, b.start) })
 	}
 	label := "Content-Transfer-Encoding: " + e.label + "\r\n"
 	off := h.start
-	for _, s := range h.labels {
-		if err := k.copy(off, s.start); err != nil {
+	for _, s := range gone {
+		if err := k.copyHeader(h, off, s.start); err != nil {
 			return err
 		}
 		off = s.end
-		k.out.text(label)
-		label = ""
+		if slices.Contains(h.labels, s) {
+			k.out.text(label)
+			label = ""
+		}
 	}
-	if err := k.copy(off, h.end); err != nil {
+	if err := k.copyHeader(h, off, h.end); err != nil {
 		return err
 	}
 	if e.mime {
@@ -186,4 +186,49 @@ func (k *walker) writeHeader(h *header, e edit) error {
 		return k.out.failed()
 	}
 	return k.copy(h.end, h.body)
+}
+
+// maxHeader is the longest header that is looked at when a field in it is unfit.
+const maxHeader = 1 << 20
+
+// copyHeader writes the fields from off to end, and what follows them. What is unfit is
+// folded or encoded.
+func (k *walker) copyHeader(h *header, off, end int64) error {
+	if !h.unfit {
+		return k.copy(off, end)
+	}
+	if end-off > maxHeader {
+		return fmt.Errorf("%w: it is longer than %d octets", ErrHeader, maxHeader)
+	}
+	text := make([]byte, 0, end-off)
+	if err := k.each(off, end, func(b []byte) error { text = append(text, b...); return nil }); err != nil {
+		return err
+	}
+	for len(text) > 0 {
+		raw := firstField(text)
+		text = text[len(raw):]
+		if k.SevenBit {
+			raw = EncodeField(raw)
+		}
+		fit, err := FitField(raw)
+		if err != nil {
+			return err
+		}
+		k.out.octets(fit)
+	}
+	return k.out.failed()
+}
+
+// firstField is the field that a header begins with, with its continuation lines.
+func firstField(header []byte) []byte {
+	for end := 0; ; {
+		i := bytes.IndexByte(header[end:], '\n')
+		if i < 0 {
+			return header
+		}
+		end += i + 1
+		if end == len(header) || header[end] != ' ' && header[end] != '\t' {
+			return header[:end]
+		}
+	}
 }

@@ -114,7 +114,6 @@ const (
 	identity encoding = iota
 	quotedPrintable
 	base64Encoding
-	unknownEncoding
 )
 
 // parseEncoding reads the value of a Content-Transfer-Encoding. wide: it announces
@@ -132,9 +131,6 @@ func parseEncoding(value string) (e encoding, wide bool) {
 	case "base64":
 		return base64Encoding, false
 	}
-	// Some scripts write the charset here; nobody decodes that.
-	if strings.HasPrefix(value, "utf") || strings.HasPrefix(value, "iso-") {
-		return identity, true
-	}
-	return unknownEncoding, false
+	// Misspelt, made up, or a charset in the wrong place: nobody decodes that.
+	return identity, true
 }

@@ -39,8 +39,12 @@ func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int
 		return k.mendQuotedPrintable, edit{}, nil
 	case h.encoding == base64Encoding:
 		return k.wrapBase64, edit{}, nil
-	case h.encoding == unknownEncoding:
-		return nil, edit{}, fmt.Errorf("%w: a part of type %s in an unknown encoding has %s", ErrSigned, h.kind, why)
+	case h.kind.major == "multipart" && !h.kind.sealed() && k.depth <= maxDepth:
+		// Without parts it is nothing but text, and a multipart may not be encoded.
+		encode, change.label = k.quotedPrintable, "quoted-printable"
+		charset, err := k.charset(h.body, e)
+		change.textType = "text/plain; charset=" + charset
+		return encode, change, err
 	case h.kind.unencodable():
 		return nil, edit{}, fmt.Errorf("%w: a part of type %s has %s", ErrSigned, h.kind, why)
 	case h.kind.major == "text" || h.kind.major == "message":

@@ -17,16 +17,16 @@ const maxDepth = 40
 // Errors: what would have to change may not.
 var (
 	// ErrSigned: a part whose octets must stay as they are, because it is signed or
-	// encrypted (RFC 1847) or because its encoding is unknown.
+	// encrypted (RFC 1847).
 	ErrSigned = errors.New("a part that must not be changed would have to be re-encoded")
-	// ErrHeader: a header line is too long.
+	// ErrHeader: a header line is too long, and can neither be folded nor encoded.
 	ErrHeader = errors.New("a header line would have to be changed")
 )
 
 // Options says what the message has to fit.
 type Options struct {
-	// SevenBit: no octet over 127 may remain in a body. A header that has them, which no
-	// standard allows without SMTPUTF8, stays as it is: what it means is not known.
+	// SevenBit: no octet over 127 may remain in a body. In a header, where no standard
+	// allows them without SMTPUTF8, they are encoded where EncodeField can.
 	SevenBit bool
 	// MaxLine is the longest line allowed, in octets without its CRLF; 0: 998. What
 	// is re-encoded has lines of 76 at most (RFC 2045 section 6.7).
@@ -97,7 +97,13 @@ func (k *walker) entity(off int64, in place) (int64, error) {
 	case h.kind.sealed() || deep && h.kind.composite():
 		return k.sealed(h)
 	case h.kind.major == "multipart" && h.kind.boundary != "":
-		return k.multipart(h)
+		has, err := k.hasParts(h)
+		if err != nil {
+			return 0, err
+		}
+		if has {
+			return k.multipart(h)
+		}
 	case h.kind.holdsMessage() && h.encoding == identity:
 		return k.message(h)
 	}
@@ -113,7 +119,10 @@ func (k *walker) sealed(h *header) (int64, error) {
 	if why := k.unfit(e); why != "" {
 		return 0, fmt.Errorf("%w: %s has %s", ErrSigned, h.kind, why)
 	}
-	return e.next, k.copy(h.start, e.next)
+	if err := k.copyHeader(h, h.start, h.body); err != nil {
+		return 0, err
+	}
+	return e.next, k.copy(h.body, e.next)
 }
 
 // message writes an entity that holds a message.
@@ -122,6 +131,18 @@ func (k *walker) message(h *header) (int64, error) {
 		return 0, err
 	}
 	return k.entity(h.body, place{root: true})
+}
+
+// hasParts reports whether a multipart's delimiter is in it at all.
+func (k *walker) hasParts(h *header) (bool, error) {
+	k.bounds = append(k.bounds, h.kind.boundary)
+	e, err := k.extent(h.body)
+	var d delimiter
+	if err == nil {
+		d, err = k.delimiterAt(e.next)
+	}
+	k.bounds = k.bounds[:len(k.bounds)-1]
+	return d.found && d.level == len(k.bounds), err
 }
 
 // multipart writes an entity of parts. Nothing in it is kept in memory.

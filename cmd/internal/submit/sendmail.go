@@ -79,6 +79,7 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 		Qualify:    true,
 		FromSender: true,
 		Lenient:    true,
+		ReturnBad:  true,
 		Body:       in,
 		Asked:      s.Asked,
 	}

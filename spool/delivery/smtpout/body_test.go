@@ -140,7 +140,7 @@ func TestExtensions(t *testing.T) {
 			"Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nü\r\n--b--\r\n", "failed message cannot 0", "", ""},
 		"SMTPUTF8":                  {smtptest.Options{SMTPUTF8: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eight, "delivered 250", " SIZE=85 BODY=8BITMIME SMTPUTF8", ""},
 		"UTF-8 header":              {smtptest.Options{}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eightHeader, "delivered 250", " SIZE=23 BODY=8BITMIME", ""},
-		"UTF-8 header, no 8BITMIME": {smtptest.Options{No8BitMIME: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eightHeader, "delivered 250", " SIZE=23", ""},
+		"UTF-8 header, no 8BITMIME": {smtptest.Options{No8BitMIME: true}, func(t *Transaction) { t.UTF8, t.EightBit = true, true }, eightHeader, "delivered 250", " SIZE=43", "Subject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\r\nb\r\n"},
 		"UTF-8 address":             {smtptest.Options{}, func(t *Transaction) { t.Recipients[0] = "bücher@example.org" }, plain, "failed message cannot 0", "", ""},
 		"SIZE fits":                 {smtptest.Options{Size: 17}, nil, plain, "delivered 250", " SIZE=17", ""},
 		"SIZE too small":            {smtptest.Options{Size: 16}, nil, plain, "failed message cannot 0", "", ""},

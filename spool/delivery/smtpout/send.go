@@ -122,6 +122,7 @@ func (s *send) checkAddresses() bool {
 	for i, address := range s.t.Recipients {
 		if err := spool.CheckAddress(address); err != nil {
 			s.outcomes[i] = s.c.own(spool.Failed, spool.RecipientScope, "", err.Error())
+			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
 			continue
 		}
 		s.utf8 = s.utf8 || !ascii(address)

@@ -1,0 +1,105 @@
+package intake
+
+import (
+	"strings"
+
+	"notices/spool"
+	"notices/spool/recode"
+)
+
+// list repairs an address field as Postfix does for mail of its own machine
+// (append_at_myorigin, and trivial-rewrite's trailing dot): a bare name gets a domain, a
+// dot at the end of one goes. Names in raw UTF-8 or Latin-1 are encoded; what is not
+// repaired keeps its octets.
+func (j *job) list(value string) (repaired string, changed bool) {
+	if !needsRepair(value) {
+		return value, false
+	}
+	var b strings.Builder
+	at := 0
+	for from, to := range spans(value) {
+		b.WriteString(groupName(value[at:from]))
+		b.WriteString(j.entry(value[from:to]))
+		at = to
+	}
+	b.WriteString(value[at:])
+	return b.String(), b.String() != value
+}
+
+// needsRepair is quick, and says yes where that is not certain: nearly all fields need
+// none, and may name thousands.
+func needsRepair(value string) bool {
+	if strings.Count(value, "@") <= strings.Count(value, ",")+strings.Count(value, ";") {
+		return true
+	}
+	for i := range len(value) {
+		if value[i] >= 0x80 || value[i] == '.' && (i+1 == len(value) || strings.IndexByte(" \t\r>,;()", value[i+1]) >= 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// groupName is what stands before an entry: commas, blanks, and the name of a group.
+func groupName(s string) string {
+	name := strings.Trim(s, ",;: \t\r\n")
+	if !recode.EightBit([]byte(name)) {
+		return s
+	}
+	return strings.Replace(s, name, mailbox{name: recode.ToUTF8(strings.Trim(unfold(name), `"`)), address: ""}.shown(), 1)
+}
+
+// entry repairs one entry of a list, the blanks around it included.
+func (j *job) entry(piece string) string {
+	bare := strings.Trim(piece, " \t\r\n")
+	box, ok := parseMailbox(unfold(bare))
+	if !ok {
+		return piece
+	}
+	address := j.withDomain(box.address)
+	valid, wide := spool.CheckAddress(address) == nil, recode.EightBit([]byte(bare))
+	switch {
+	case wide && !valid && !strings.Contains(bare, "@"):
+		return strings.Replace(piece, bare, recode.EncodeText(recode.ToUTF8(unfold(bare))), 1)
+	case !valid, !wide && address == box.address, bare == box.address && address == box.address:
+		return piece
+	case !wide && strings.Count(bare, box.address) == 1:
+		return strings.Replace(piece, box.address, address, 1)
+	}
+	box.address = address
+	return strings.Replace(piece, bare, box.String(), 1)
+}
+
+// withDomain gives a bare name the site's domain, or else this host's, and takes the
+// dots off the end of a domain. What is no address stays.
+func (j *job) withDomain(address string) string {
+	address = withoutDot(address)
+	domain := j.in.Site.domain()
+	if address == "" || domain == "" || strings.IndexByte(address, '@') >= 0 {
+		return address
+	}
+	if full := address + "@" + domain; spool.CheckAddress(full) == nil {
+		return full
+	}
+	return address
+}
+
+// withoutDot takes the dot off the end of a domain: in DNS it says that the name is
+// whole, in SMTP it must not be there (RFC 5321 section 2.3.5).
+func withoutDot(address string) string {
+	if strings.IndexByte(address, '@') < 0 || !strings.HasSuffix(address, ".") {
+		return address
+	}
+	return strings.TrimRight(address, ".")
+}
+
+// domain is what a bare name gets; empty: nothing is known.
+func (s *Site) domain() string {
+	switch {
+	case s.Address != "":
+		return domainOf(s.Address)
+	case strings.HasPrefix(s.Hostname, "["):
+		return ""
+	}
+	return s.Hostname
+}
