@@ -34,6 +34,8 @@ type Health struct {
 	DownUntil time.Time `json:"down_until,omitzero"`
 	// Troubles in a row, for the doubling of the pause; 0: it is well.
 	Troubles int `json:"troubles,omitempty"`
+	// Since is when the first of them was met; zero: it is well, or an older version met it.
+	Since time.Time `json:"since,omitzero"`
 	// Last trouble.
 	Last Outcome `json:"last,omitzero"`
 	// Secret is a salted digest of the secret that was refused; another one ends the pause.
@@ -78,6 +80,17 @@ type Stuck struct {
 	// Unwritten are results that a message's own record did not take. Until it does, the
 	// message is not attempted.
 	Unwritten map[ID]Event `json:"unwritten,omitempty"`
+}
+
+// Began is when the troubles in a row began, as far as it is known; zero: it is well.
+func (h *Health) Began() time.Time {
+	switch {
+	case h.Troubles == 0:
+		return time.Time{}
+	case h.Since.IsZero():
+		return h.Last.Reply.At
+	}
+	return h.Since
 }
 
 // LastFlush is what the latest run of flush that ended did.

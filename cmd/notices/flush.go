@@ -86,36 +86,49 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	cfg, err := a.Load(config.Everything)
+	t := a.newTeller(o.DryRun || len(o.IDs) > 0)
+	cfg, servers, err := a.route()
 	if err != nil {
-		return err
-	}
-	servers, err := a.servers(cfg)
-	if err = errors.Join(err, checkLimits(cfg)); err != nil {
-		return err
+		return t.finish(ctx, err)
 	}
 	if !o.DryRun && !a.splay(ctx, o.Splay) {
 		return nil
 	}
 	store, err := a.OpenStore(cfg)
 	if err != nil {
-		return err
+		return t.finish(ctx, err)
 	}
+	t.store, t.servers = store, servers
+	err = t.finish(ctx, a.flushStore(ctx, cfg, store, servers, o))
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
+// route loads the config and makes the way that mail goes out of it. An error is what
+// flush refuses.
+func (a *app) route() (*config.Config, []delivery.Server, error) {
+	cfg, err := a.Load(config.Everything)
+	if err != nil {
+		return nil, nil, err
+	}
+	servers, err := a.servers(cfg)
+	return cfg, servers, errors.Join(err, checkLimits(cfg))
+}
+
+func (a *app) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []delivery.Server, o flushOptions) error {
 	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
 	defer bar.clear()
 	log := a.OpenLog(cfg)
 	defer a.closeLog(log)
 	options := a.flushOptions(cfg, store, log, o)
 	if o.DryRun {
-		err = a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
-	} else {
-		signIn(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
-		err = a.send(ctx, options, servers, limits(cfg), bar, o.JSON)
-		keepAlive(ctx, servers, log)
+		return a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
 	}
-	if e := store.Close(); err == nil {
-		err = e
-	}
+	signIn(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
+	err := a.send(ctx, options, servers, limits(cfg), bar, o.JSON)
+	keepAlive(ctx, servers, log)
 	return err
 }
 
@@ -205,7 +218,9 @@ func (a *app) ended(ctx context.Context, err error) error {
 		}
 		return &submit.Failure{Code: submit.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		a.Say("stopped; what is left goes out with the next flush")
+		if a.watched() {
+			a.Say("stopped; what is left goes out with the next flush")
+		}
 		return nil
 	}
 	return err

@@ -29,6 +29,7 @@ func floors() map[string]int {
 		"notices/config":                  0,
 		"notices/config/foreign":          0,
 
+		"notices/spool/alert":            1,
 		"notices/spool/drop":             1,
 		"notices/spool/maildir":          1,
 		"notices/spool/memory":           1,

@@ -24,7 +24,7 @@ import (
 // closeLog says when not all could be written to the log.
 func (a *app) closeLog(log *maillog.Log) {
 	if err := log.Close(); err != nil {
-		a.Say("the log could not be written: %s", err)
+		a.LogTrouble("the log could not be written", err)
 	}
 }
 

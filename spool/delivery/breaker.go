@@ -107,6 +107,9 @@ func (s *server) fall(j *job, o spool.Outcome) bool {
 		return false // met by a message that was on its way already
 	}
 	b.down, j.tripped = true, true
+	if b.health.Troubles == 0 || !b.health.Of(s.Host) {
+		b.health.Since = s.now().UTC().Truncate(time.Second)
+	}
 	b.health.Last = o
 	b.health.Troubles++
 	b.health.Secret = ""

@@ -68,6 +68,9 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome) {
 		digest = s.secret.digest()
 	}
 	err := s.save(ctx, func(h *spool.Health) {
+		if h.Troubles == 0 || h.Since.IsZero() || !h.Of(s.Host) {
+			h.Since = mine.Since
+		}
 		h.Troubles = max(h.Troubles, mine.Troubles)
 		h.DownUntil, h.Last, h.Secret, h.Refused = mine.DownUntil, mine.Last, digest, mine.Refused
 	})

@@ -88,9 +88,9 @@ func (e *engine) narrow(ctx context.Context, f *found) {
 func (e *engine) addWanted(f *found, entry spool.Entry) {
 	switch entry.State {
 	case spool.StateHeld:
-		e.Log.Trouble(string(entry.ID), fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID))
+		e.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID))
 	case spool.StateFailed:
-		e.Log.Trouble(string(entry.ID), fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID))
+		e.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID))
 	default:
 		f.messages.add(entry)
 	}

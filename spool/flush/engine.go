@@ -202,7 +202,7 @@ func (e *engine) stop(err error) {
 // report notes what went wrong with one message. If it could not be written down,
 // the run ends: the next message's outcome could not either.
 func (e *engine) report(id spool.ID, err error) {
-	e.Log.Trouble(string(id), err)
+	e.Log.MessageTrouble(id, err)
 	if errors.Is(err, ErrSpool) {
 		e.stop(err)
 		return

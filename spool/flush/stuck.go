@@ -96,7 +96,7 @@ func (e *engine) stick(id spool.ID, err error) {
 	s.now[id] = err.Error()
 	s.mu.Unlock()
 	if !known {
-		e.Log.Trouble(string(id), err)
+		e.Log.MessageTrouble(id, err)
 	}
 }
 

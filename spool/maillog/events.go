@@ -140,6 +140,7 @@ func (l *Log) reply(r *spool.Reply) {
 // Interrupted: an attempt, begun at that time, has no result: its process was
 // killed. The message may have been sent.
 func (l *Log) Interrupted(id spool.ID, attempt int, at time.Time) {
+	l.notice(Notice{Event: "interrupted", ID: id, At: at})
 	if l.begin(Trouble, "interrupted") {
 		l.text("id", string(id))
 		l.number("attempt", int64(attempt))
@@ -161,6 +162,7 @@ func (l *Log) Returned(id, returnID spool.ID, to string, recipients int) {
 
 // GaveUp: a message went to failed/, and nobody else is told.
 func (l *Log) GaveUp(id spool.ID, why string) {
+	l.notice(Notice{Event: "gave-up", ID: id, Why: why})
 	if l.begin(Trouble, "gave-up") {
 		l.text("id", string(id))
 		l.text("why", why)
@@ -170,6 +172,7 @@ func (l *Log) GaveUp(id spool.ID, why string) {
 
 // Paused: a server is left alone until then.
 func (l *Log) Paused(server string, until time.Time, o spool.Outcome) {
+	l.notice(Notice{Event: "paused", What: server, Outcome: o, Why: o.Reply.String()})
 	if l.begin(Trouble, "paused") {
 		l.text("server", server)
 		l.time("until", until)
@@ -203,6 +206,8 @@ func (l *Log) Aside(a spool.Anomaly) {
 	level, event := Trouble, "aside"
 	if a.Moved == "" {
 		level, event = All, "swept"
+	} else {
+		l.notice(Notice{Event: event, What: a.Name, Moved: a.Moved, Why: a.Why})
 	}
 	if l.begin(level, event) {
 		l.text("name", a.Name)
@@ -226,6 +231,8 @@ func (l *Log) Held(id spool.ID, why string) {
 	level := Trouble
 	if why == ByHand {
 		level = All
+	} else {
+		l.notice(Notice{Event: "held", ID: id, Why: why})
 	}
 	if l.begin(level, "held") {
 		l.text("id", string(id))
@@ -258,8 +265,23 @@ func (l *Log) Run(t spool.Tally) {
 	}
 }
 
+// MessageTrouble is Trouble with one message.
+func (l *Log) MessageTrouble(id spool.ID, err error) {
+	l.notice(Notice{Event: "trouble", ID: id, Why: err.Error()})
+	l.trouble(string(id), err)
+}
+
 // Trouble: something else went wrong that a person should see.
 func (l *Log) Trouble(what string, err error) {
+	n := Notice{Event: "trouble", What: what}
+	if err != nil {
+		n.Why = err.Error()
+	}
+	l.notice(n)
+	l.trouble(what, err)
+}
+
+func (l *Log) trouble(what string, err error) {
 	if l.begin(Trouble, "trouble") {
 		l.text("what", what)
 		if err != nil {

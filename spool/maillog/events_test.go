@@ -76,6 +76,7 @@ var events = []struct {
 		l.Trouble("spool cannot be written", errors.New("write /var/spool/notices/cur: no space left on device"))
 	}},
 	{"Trouble", func(l *Log) { l.Trouble("nothing more is known", nil) }},
+	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error")) }},
 }
 
 // The golden file is what a log file holds; a line that is printed without -v is

@@ -31,6 +31,7 @@ type Log struct {
 	event int    // where in buf it begins, after the time
 	level Level  // of the event that is being written
 	err   error  // the first that a write gave
+	tell  func(Notice)
 }
 
 // output is one place that lines go to.
@@ -59,6 +60,10 @@ type Options struct {
 	Verbose bool             // -v: standard error gets every event
 	Stderr  io.Writer        // nil: os.Stderr
 	Now     func() time.Time // nil: time.Now
+	// Tell is handed what a person should hear of, and says it in sentences; then standard
+	// error gets lines only if Verbose. It is called by many goroutines. nil: standard
+	// error gets the lines of level Trouble.
+	Tell func(Notice)
 }
 
 // Open is Options.Open with standard error and the clock of the system.
@@ -66,9 +71,9 @@ func Open(to string, verbose bool) (*Log, error) {
 	return Options{To: to, Verbose: verbose}.Open()
 }
 
-// Open opens the log. A file or syslog gets every event; standard error gets
-// Trouble all the same, since cron's mail may be all that anybody reads, and every
-// event if Verbose. With the error, the file that could not be opened, comes a
+// Open opens the log. A file or syslog gets every event. A person is told of Trouble
+// all the same, by Tell, since cron's mail may be all that anybody reads; standard error
+// gets every event if Verbose. With the error, the file that could not be opened, comes a
 // working log to standard error: mail goes on without it.
 func (o Options) Open() (*Log, error) {
 	if o.Stderr == nil {
@@ -81,7 +86,10 @@ func (o Options) Open() (*Log, error) {
 	if o.Verbose {
 		level = All
 	}
-	l := &Log{now: o.Now, outs: []output{plain(o.Stderr, level)}}
+	l := &Log{now: o.Now, tell: o.Tell}
+	if o.Tell == nil || o.Verbose {
+		l.outs = []output{plain(o.Stderr, level)}
+	}
 	switch o.To {
 	case "stderr", "":
 		return l, nil

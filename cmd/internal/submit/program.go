@@ -28,6 +28,9 @@ type Program struct {
 	Config  string      // --config
 	Verbose bool        // -v
 	Store   spool.Store // nil: the folder that the config names; a test's own
+
+	// Tell is handed what a person should hear of; nil: it is said at once.
+	Tell func(maillog.Notice)
 }
 
 // New is a Program in the real world.
@@ -68,14 +71,31 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
 	log, err := p.LogOptions(cfg).Open()
 	if err != nil {
-		p.Say("%s: [log] to: %s", cfg.Path, err)
+		p.LogTrouble(cfg.Path+": [log] to", err)
 	}
 	return log
 }
 
+// LogTrouble tells of trouble with the log itself.
+func (p *Program) LogTrouble(what string, err error) {
+	p.tell(maillog.Notice{Event: "log", What: what, Why: err.Error()})
+}
+
+func (p *Program) tell(n maillog.Notice) {
+	if p.Tell != nil {
+		p.Tell(n)
+		return
+	}
+	p.Say("%s", n)
+}
+
 // LogOptions is where the log goes.
 func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
-	return maillog.Options{To: cfg.Log.To, Verbose: p.Verbose, Stderr: p.Stderr, Now: p.Now}
+	o := maillog.Options{To: cfg.Log.To, Verbose: p.Verbose, Stderr: p.Stderr, Now: p.Now}
+	if p.Tell != nil || !p.Verbose { // with -v its line says it already
+		o.Tell = p.tell
+	}
+	return o
 }
 
 // OpenIntake opens what this user queues mail in, and the log: the spool, or, for who
