@@ -40,7 +40,7 @@ func tooDeep(data []byte) int {
 const maxDepth = 8
 
 func scan(data []byte) *scanner {
-	s := &scanner{data: bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), line: 1, found: lineIndex{}, count: map[string]int{}}
+	s := &scanner{data: bytes.TrimPrefix(data, []byte("\xef\xbb\xbf")), line: 1, found: lineIndex{}, spans: map[place]span{}, count: map[string]int{}}
 	for s.pos < len(s.data) && !s.deep {
 		switch c := s.data[s.pos]; c {
 		case '\n', ' ', '\t', '\r':
@@ -56,11 +56,15 @@ func scan(data []byte) *scanner {
 	return s
 }
 
+// span is from one line to another, both included.
+type span struct{ from, to int }
+
 type scanner struct {
 	data  []byte
 	pos   int
 	line  int
 	found lineIndex
+	spans map[place]span // for Edit: keys of a plain section, and the section from its header to its last key
 	count map[string]int // tables seen of each array
 	here  []string       // the header that holds
 	deep  bool           // maxDepth was passed at line: the scan has ended there
@@ -106,14 +110,31 @@ func (s *scanner) header() {
 	}
 	s.here = path
 	s.note(path, line)
+	if at := s.section(); len(path) == 1 {
+		s.spans[at] = span{line, line}
+	}
 	s.skipLine()
 }
+
+// section is the place of the header that holds.
+func (s *scanner) section() place { return place{section: s.here[0], n: s.count[s.here[0]]} }
 
 func (s *scanner) assignment() {
 	line := s.line
 	path := append(append([]string(nil), s.here...), s.name("=\n")...)
 	s.note(path, line)
 	s.value()
+	if len(s.here) != 1 || len(path) != 2 {
+		return
+	}
+	at := s.section()
+	last := s.line
+	if s.data[s.pos-1] == '\n' {
+		last--
+	}
+	s.spans[at] = span{s.spans[at].from, last}
+	at.key = path[1]
+	s.spans[at] = span{line, last}
 }
 
 // name reads a dotted name up to one of the stops; it has at least one part.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 )
 
 // Secret is a password that is read when it is needed, never at Load. The zero
@@ -148,10 +149,29 @@ func fileError(path string, err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("names a file that is not there: %s", path)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("names a file that this user may not read; run: chown %d %s", os.Geteuid(), path)
+		return notReadable(path)
 	}
 	return fmt.Errorf("names %s, which cannot be read: %s", path, reason(err))
 }
+
+// notReadable says what to do about a file that this user may not read. One that belongs
+// to another user stays that user's: it may be the service's, and this one a passer-by.
+func notReadable(path string) error {
+	msg := fmt.Sprintf("names %s, which this user may not read: run notices as the user that the file belongs to", path)
+	if info, err := os.Stat(path); err == nil {
+		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 {
+			msg = fmt.Sprintf("names %s, which belongs to root: it must belong to the user that runs notices; "+
+				"if this is that user, run as root: chown %d %s", path, os.Geteuid(), path)
+		}
+	}
+	return &deniedError{msg}
+}
+
+// deniedError is fs.ErrPermission in words of our own.
+type deniedError struct{ msg string }
+
+func (e *deniedError) Error() string        { return e.msg }
+func (e *deniedError) Is(target error) bool { return target == fs.ErrPermission }
 
 // readCredential reads what systemd put there for this service alone: its
 // permissions are systemd's affair.

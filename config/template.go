@@ -4,6 +4,7 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -135,25 +136,34 @@ func (s Setting) String() string {
 	}
 }
 
-// Check says what is wrong with the value for its key, if anything is.
-func (s Setting) Check() error {
+// Check says what is wrong with the value for its key, if anything is. Beside are
+// settings that it depends on, if there are any.
+func (s Setting) Check(beside ...Setting) error {
 	if text, ok := s.Value.(string); ok && !utf8.ValidString(text) {
 		return errors.New("is not UTF-8")
 	}
-	header := "[" + s.Section + "]\n"
-	if s.N > 0 {
-		header = "[" + header[:len(header)-1] + "]\n"
+	text := []byte(s.header() + s.String())
+	if len(beside) > 0 {
+		text = Template(append(slices.Clip(beside), s)...)
 	}
-	c, err := parse("notices.toml", []byte(header+s.String()), 0o600, Intake)
+	c, err := parse("notices.toml", text, 0o600, Intake)
 	if err != nil {
 		return err
 	}
 	for _, e := range c.Problems {
-		if e.place.key == s.Key {
+		if e.place.key == s.Key && e.place.section == s.Section {
 			return errors.New(e.Msg)
 		}
 	}
 	return nil
+}
+
+// header is that of the section.
+func (s Setting) header() string {
+	if s.N > 0 {
+		return "[[" + s.Section + "]]\n"
+	}
+	return "[" + s.Section + "]\n"
 }
 
 // Parse reads a config that is not in its file yet, without looking at the files

@@ -4,7 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -37,20 +40,52 @@ func (a *app) check(ctx context.Context) error {
 		}
 	}
 	c := &complaints{a: a, said: map[string]bool{}, keys: map[string]bool{}}
+	if cfg != nil {
+		c.owner = spoolOfAnother(cfg)
+	}
 	c.add(err)
 	if c.used = true; cfg != nil {
 		a.checkParts(ctx, cfg, c)
 	}
-	if len(c.said) > 0 {
+	if c.denied {
+		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, quoted(path))
+	}
+	switch {
+	case len(c.said) > 0:
 		return &submit.Failure{Code: submit.ExitConfig}
+	case c.denied:
+		return &submit.Failure{Code: submit.ExitPermission}
+	}
+	return a.sayInOrder(cfg)
+}
+
+// sayInOrder says that nothing is wrong, or what may be left out and is missed sooner or
+// later.
+func (a *app) sayInOrder(cfg *config.Config) error {
+	if err := a.printPresets(cfg); err != nil {
+		return err
 	}
 	if cfg.Site.Address == "" {
-		a.Say("%s: [site] address is not set: mail needs a sender of its own, and test-server an address", path)
+		a.Say("%s: nothing in it is wrong, but [site] address is not set: set it, or mail without a sender of its own is refused, "+
+			"and test-server has nowhere to send to", cfg.Path)
+		return nil
 	}
-	if err = a.printPresets(cfg); err == nil {
-		_, err = fmt.Fprintf(a.Stdout, "%s is in order\n", path)
-	}
+	_, err := fmt.Fprintf(a.Stdout, "%s is in order\n", cfg.Path)
 	return err
+}
+
+// spoolOfAnother names the user that the spool belongs to, if that is neither this user
+// nor root, nor is this user root: what only the service can read is then no fault.
+func spoolOfAnother(cfg *config.Config) string {
+	info, err := os.Stat(cfg.Spool.Dir)
+	if err != nil || os.Geteuid() == 0 {
+		return ""
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+		return ""
+	}
+	return userName(int(st.Uid))
 }
 
 // printPresets shows what presets set: it stands nowhere in the file.
@@ -74,10 +109,12 @@ func (a *app) printPresets(cfg *config.Config) error {
 // complaints says what is wrong, each thing once: what a key names is looked at when
 // the config is read, and again when it is used.
 type complaints struct {
-	a    *app
-	said map[string]bool
-	keys map[string]bool // that something was said of
-	used bool            // from now on what is named is used: nothing new is said of a key
+	a      *app
+	said   map[string]bool
+	keys   map[string]bool // that something was said of
+	owner  string          // of the spool, if that is another user
+	denied bool            // something was not looked at: it is the owner's
+	used   bool            // from now on what is named is used: nothing new is said of a key
 }
 
 // add says an error, if it is one, or each of those that it is made of.
@@ -89,6 +126,10 @@ func (c *complaints) add(err error) {
 		for _, err := range many.Unwrap() {
 			c.add(err)
 		}
+		return
+	}
+	if c.owner != "" && errors.Is(err, fs.ErrPermission) {
+		c.denied = true
 		return
 	}
 	text := submit.Explain(err)

@@ -151,6 +151,7 @@ func TestInitDialogue(t *testing.T) {
 	p.answers("Its name or IP address: ", "mail.example.org:25\n")
 	p.answers("without a port", "127.0.0.1\n")
 	p.answers(" [587]: ", portOf(one)+"\n")
+	p.answers("Does TLS begin with the connection there", "\n")
 	p.answers("User name there (- if it wants none) [-]: ", "library\n")
 	p.answers("Password", "Geheim-1\n")
 	p.answers("Test server 1 now?", "\n")
@@ -159,6 +160,7 @@ func TestInitDialogue(t *testing.T) {
 	p.answers("Number [1]: ", "\n") // the same way
 	p.answers("[127.0.0.1]: ", "\n")
 	p.answers("["+portOf(one)+"]: ", "\n")
+	p.answers("[no]: ", "\n")
 	p.answers("[library]: ", "\n")
 	p.answers("Enter: the same): ", "Geh#eim & more\n")
 	p.answers("Test server 1 now? A test message goes to library@example.org. [yes]: ", "y\n")
@@ -167,6 +169,7 @@ func TestInitDialogue(t *testing.T) {
 	p.answers("Number [1]: ", "1\n")
 	p.answers("Its name or IP address: ", "localhost\n")
 	p.answers(" [587]: ", portOf(two)+"\n")
+	p.answers("[no]: ", "no\n")
 	p.answers(" [-]: ", "\n")
 	p.answers("Test server 2 now?", "\n")
 	p.answers("4  use it without verified TLS", "4\n")
@@ -279,14 +282,14 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 		t.Fatal(err)
 	}
 	p := sit(t, home, "init")
-	p.answers("is there already. Make a new one? The old one is kept beside it. [no]: ", "\n")
+	p.answers("it is now is kept beside it. [yes]: ", "n\n")
 	if code := p.ends(); code != submit.ExitCannotMake {
 		t.Errorf("exit %d", code)
 	}
 	wantFiles(t, dir, "notices.toml")
 
 	p = sit(t, home, "init")
-	p.answers("[no]: ", "maybe\n")
+	p.answers("[yes]: ", "maybe\n")
 	p.answers("It must be yes or no.", "y\n")
 	p.site()
 	p.answers("Number [1]: ", "2\n") // Google
@@ -305,6 +308,117 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 	c, err := config.Load(path)
 	if err != nil || c.Delivery.Via != config.ViaGoogle || c.Google.ClientID != "1234.apps.example" || len(c.Servers) != 0 {
 		t.Errorf("%+v, %v", c, err)
+	}
+}
+
+// again is a configuration with more in it than init asks for.
+const again = `# the office's
+[site]
+name = "Old Library" # since 1901
+address = "library@example.org"
+hostname = "desk.example.org"
+
+[[server]] # the town's
+host = "127.0.0.1"
+port = %s
+allow_non_secure = true
+rate_per_day = 400 # they said so
+
+[[server]]
+preset = "gmail"
+login = "library@gmail.com"
+password_file = "gmail.password"
+
+[retry]
+give_up = "50h"
+`
+
+// A second run starts from what is there: Enter all the way changes nothing, and what is
+// changed leaves the rest, comments and passwords too.
+func TestInitAgain(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".config", "notices")
+	path := filepath.Join(dir, "notices.toml")
+	one := smtptest.New(t, smtptest.Options{})
+	text := strings.Replace(again, "%s", portOf(one), 1)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for name, text := range map[string]string{"notices.toml": text, "gmail.password": "app password\n"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin := func() *person {
+		p := sit(t, home, "init")
+		p.answers("[yes]: ", "\n")
+		p.answers("[Old Library]: ", "\n")
+		p.answers("[library@example.org]: ", "\n")
+		p.answers("Server 1 is 127.0.0.1, port "+portOf(one)+".", "\n")
+		return p
+	}
+	end := func(p *person, want string) {
+		t.Helper()
+		p.answers("A further server", "\n")
+		p.sees("notices.toml is written.")
+		if code := p.ends(); code != 0 {
+			t.Fatalf("exit %d:\n%s", code, p.all())
+		}
+		if got, err := os.ReadFile(path); err != nil || string(got) != want {
+			t.Errorf("%v: there is\n%s\nwant\n%s", err, got, want)
+		}
+	}
+	p := begin()
+	p.answers("Server 2 is Gmail or Google Workspace, with an app password, login library@gmail.com.", "\n")
+	end(p, text)
+
+	p = begin()
+	p.answers("Server 2 is", "2\n")
+	p.answers("Number [3]: ", "\n")
+	p.answers("[library@gmail.com]: ", "town@gmail.com\n")
+	p.answers("Enter: the same): ", "\n")
+	p.answers("Test server 2 now?", "n\n")
+	end(p, strings.Replace(text, "library@gmail.com", "town@gmail.com", 1))
+	wantFiles(t, dir, "gmail.password", "notices.toml", "notices.toml.old", "notices.toml.old-2")
+}
+
+// What failed its test, and was kept as it is, is told at the end, the backup too; and TLS
+// from the start is to be had at any port.
+func TestInitTellsWhatFailed(t *testing.T) {
+	home := t.TempDir()
+	ca := smtptest.NewCA(t)
+	if err := os.WriteFile(filepath.Join(home, "ca.pem"), ca.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	one := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Implicit: true})
+	two := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Reply: func(stage, _ string) string {
+		if stage == "connect" {
+			return "554 5.3.2 nobody at home"
+		}
+		return ""
+	}})
+	p := sit(t, home, "init")
+	p.site()
+	server := func(n, port, implicit string) {
+		p.answers("Number [1]: ", "\n")
+		p.answers("Its name or IP address: ", "127.0.0.1\n")
+		p.answers(" [587]: ", port+"\n")
+		p.answers("Does TLS begin with the connection there", implicit+"\n")
+		p.answers(" [-]: ", "\n")
+		p.answers("Test server "+n+" now?", "\n")
+	}
+	server("1", portOf(one), "yes")
+	p.answers("A further server", "y\n")
+	server("2", portOf(two), "no")
+	p.answers("keep it as it is", "3\n")
+	p.answers("A further server", "no\n")
+	p.sees("Server 2 failed its test: 554 5.3.2 nobody at home")
+	if code := p.ends(); code != 0 || strings.Contains(p.all(), "Server 1 failed") {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	c, err := config.Load(filepath.Join(home, ".config", "notices", "notices.toml"))
+	if err != nil || c.Servers[0].TLS != config.Implicit || c.Servers[1].TLS != config.StartTLS || len(one.Messages()) != 1 {
+		t.Errorf("%+v, %v, %d messages", c, err, len(one.Messages()))
 	}
 }
 

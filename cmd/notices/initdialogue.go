@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"os/signal"
 	"os/user"
@@ -20,6 +21,8 @@ type setup struct {
 	*prompter
 	path    string
 	replace bool
+	old     *config.Config // what is there and is changed; nil: a new one
+	oldText []byte
 	name    string
 	address string
 	servers []*serverAnswers
@@ -47,26 +50,28 @@ func (a *app) setUp(ctx context.Context, o initOptions) error {
 }
 
 func (s *setup) talk() error {
+	if err := needsSetup(s.path); err != nil {
+		return err
+	}
 	s.say("This sets up notices and writes %s.\n"+
 		"Enter takes what stands in [brackets]. Ctrl-C stops it: nothing is written\nbefore the end.", s.path)
 	if exists(s.path) {
-		yes, err := s.yes("That file is there already. Make a new one? The old one is kept beside it.", false)
-		if err != nil {
+		if err := s.askExisting(); err != nil {
 			return err
 		}
-		if !yes {
-			return alreadyThere(s.path)
-		}
-		s.replace = true
 	}
 	if err := s.askSite(); err != nil {
 		return err
 	}
 	s.heading("The mail server")
-	if err := s.askServer(1); err != nil {
+	n, err := s.askOldServers()
+	if err == nil && n == 0 {
+		n, err = 1, s.askServer(1, &serverAnswers{})
+	}
+	if err != nil {
 		return err
 	}
-	for n := 2; ; n++ {
+	for n++; ; n++ {
 		more, err := s.yes("A further server, for when the others fail?", false)
 		if err != nil {
 			return err
@@ -74,7 +79,7 @@ func (s *setup) talk() error {
 		if !more {
 			return s.askUser()
 		}
-		if err := s.askServer(n); err != nil {
+		if err := s.askServer(n, &serverAnswers{}); err != nil {
 			return err
 		}
 	}
@@ -90,11 +95,14 @@ func (s *setup) askSite() error {
 		}
 	}
 	s.heading("The site")
+	if s.old != nil {
+		s.name, s.address = s.old.Site.Name, s.old.Site.Address
+	}
 	var err error
-	if s.name, err = s.ask("Name of your library or school", "", site("name")); err != nil {
+	if s.name, err = s.ask("Name of your library or school", s.name, site("name")); err != nil {
 		return err
 	}
-	s.address, err = s.ask("Its e-mail address, the sender of its mail", "", site("address"))
+	s.address, err = s.ask("Its e-mail address, the sender of its mail", s.address, site("address"))
 	return err
 }
 
@@ -104,8 +112,8 @@ func (s *setup) askUser() error {
 		return nil
 	}
 	normal := "root"
-	if _, err := user.Lookup("notices"); err == nil {
-		normal = "notices"
+	if owner, err := user.LookupId(strconv.Itoa((&draft{path: s.path}).spoolOwner())); err == nil {
+		normal = owner.Username
 	}
 	name, err := s.ask("Which user is to run notices", normal, func(text string) error {
 		if _, err := user.Lookup(text); err != nil {
@@ -125,13 +133,18 @@ func (s *setup) putSite(d *draft) {
 }
 
 func (s *setup) write() (*draft, error) {
-	d := &draft{path: s.path, replace: s.replace}
+	d := &draft{path: s.path, replace: s.replace, old: s.oldText}
+	s.putSite(d)
+	sole := len(s.servers) == 1
+	if s.old != nil && s.old.Delivery.Via != config.ViaServers && !(sole && s.servers[0].auth != "") {
+		d.put("delivery", "via", config.ViaServers)
+	}
+	for i, v := range s.servers {
+		v.put(d, i+1, sole, true)
+	}
+	d.owner = d.spoolOwner()
 	if s.user != nil {
 		d.owner, _ = strconv.Atoi(s.user.Uid)
-	}
-	s.putSite(d)
-	for i, v := range s.servers {
-		v.put(d, i+1, len(s.servers) == 1, true)
 	}
 	return d, d.write()
 }
@@ -140,12 +153,13 @@ func (s *setup) write() (*draft, error) {
 func (s *setup) whatNext(d *draft) {
 	s.heading("Done")
 	if d.moved != "" {
-		s.say("The old configuration is now %s.", d.moved)
+		s.say("The configuration as it was is now %s.", d.moved)
 	}
 	s.say("%s is written.", d.path)
 	for _, f := range d.secrets {
-		s.say("%s has the password of server %d; only its owner can read it.", f.path, f.server)
+		s.say("%s has the password of server %d; only %s can read it.", f.path, f.server, d.ownerName())
 	}
+	s.sayFailed()
 	s.newline()
 	s.say("Next:")
 	call := s.call()
@@ -155,13 +169,23 @@ func (s *setup) whatNext(d *draft) {
 			s.say("  - fill in client_id in [%s], see notices-google(7); then run:\n      %s %s-login", v.auth, call, v.auth)
 		case v.auth != "":
 			s.say("  - sign in:\n      %s %s-login", call, v.auth)
-		case v.login != "" && v.password == "":
+		case v.login != "" && v.password == "" && !v.keptSecret():
 			s.say("  - give server %d its password: password_file in %s", i+1, d.path)
 		}
 	}
 	s.say("  - see that all is in order:\n      %s check\n      %s test-server", call, call)
 	s.sayCron()
 	s.say("  - queue a message:\n      %s enqueue patron@example.net < notice.eml", call)
+}
+
+// sayFailed says which servers did not pass their test, and what that means.
+func (s *setup) sayFailed() {
+	for i, v := range s.servers {
+		if v.failed != "" {
+			s.wrapped(fmt.Sprintf("Server %d failed its test: %s. No mail goes out through it until that is mended; then run: %s test-server %d",
+				i+1, strings.TrimRight(v.failed, "."), s.call(), i+1))
+		}
+	}
 }
 
 // call is the program with what it needs to find the config.

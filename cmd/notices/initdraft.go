@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"syscall"
 
 	"notices/cmd/internal/submit"
 	"notices/config"
@@ -15,7 +16,9 @@ import (
 // draft is a config in the making: nothing of it is on disk until write.
 type draft struct {
 	path    string
+	old     []byte // the config that is changed; nil: a new one is made
 	set     []config.Setting
+	removed []config.Setting // from old
 	secrets []secretFile
 	replace bool // a config that is there is moved aside
 	owner   int  // who is to have the files; 0: whoever writes them
@@ -34,8 +37,12 @@ func (d *draft) put(section, key string, value any) {
 	d.set = append(d.set, config.Setting{Section: section, Key: key, Value: value})
 }
 
-// putServer sets a key of the nth server.
+// putServer sets a key of the nth server. One that is empty, 0 or false is left out.
 func (d *draft) putServer(n int, key string, value any) {
+	if value == "" || value == 0 || value == false {
+		d.removed = append(d.removed, config.Setting{Section: "server", N: n, Key: key})
+		return
+	}
 	d.set = append(d.set, config.Setting{Section: "server", N: n, Key: key, Value: value})
 }
 
@@ -68,9 +75,25 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// config is what the draft means, as if it had been written.
+// config is what the draft means, as if it had been written. With an error of its values
+// it is what can be read of it.
 func (d *draft) config() (*config.Config, error) {
-	return config.Parse(d.path, config.Template(d.set...))
+	text, err := d.text()
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(d.path, text)
+}
+
+func (d *draft) text() ([]byte, error) {
+	if d.old == nil {
+		return config.Template(d.set...), nil
+	}
+	text, err := config.Edit(d.old, d.set, d.removed)
+	if err != nil {
+		return nil, submit.Fail(submit.ExitCannotMake, "%s %w; nothing was written", d.path, err)
+	}
+	return text, nil
 }
 
 // write puts the files where they belong, the secrets first and the config last:
@@ -82,6 +105,10 @@ func (d *draft) write() error {
 	if !d.replace && exists(d.path) {
 		return alreadyThere(d.path)
 	}
+	text, err := d.text()
+	if err != nil {
+		return err
+	}
 	var made []string
 	undo := func() {
 		for _, path := range made {
@@ -89,31 +116,40 @@ func (d *draft) write() error {
 		}
 	}
 	for _, s := range d.secrets {
-		if err := d.place(s.path, []byte(s.secret+"\n"), 0o600, false); err != nil {
+		if err := d.place(s.path, []byte(s.secret+"\n"), 0o600, d.owner, false); err != nil {
 			undo()
 			return err
 		}
 		made = append(made, s.path)
 	}
-	if err := d.place(d.path, config.Template(d.set...), configMode(), d.replace); err != nil {
+	mode, owner := d.configMode()
+	if err := d.place(d.path, text, mode, owner, d.replace); err != nil {
 		undo()
 		return err
 	}
 	return syncFolder(filepath.Dir(d.path))
 }
 
-// configMode is 0644 for root: that configuration is the machine's, and every user who
-// queues mail through drop/ reads it; secrets are in files of their own, and a password
-// put into a file that others can read is refused. A user's own stays the user's.
-func configMode() fs.FileMode {
-	if os.Geteuid() == 0 {
-		return 0o644
+// configMode is mode and owner of the config: those of the one that is changed; else 0644
+// for root: that configuration is the machine's, and every user who queues mail through
+// drop/ reads it; secrets are in files of their own, and a password put into a file that
+// others can read is refused. A user's own stays the user's.
+func (d *draft) configMode() (fs.FileMode, int) {
+	if info, err := os.Stat(d.path); err == nil && d.old != nil {
+		owner := d.owner
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			owner = int(st.Uid)
+		}
+		return info.Mode().Perm(), owner
 	}
-	return 0o600
+	if os.Geteuid() == 0 {
+		return 0o644, d.owner
+	}
+	return 0o600, d.owner
 }
 
 // place writes a file under a name of its own and then gives it its own.
-func (d *draft) place(path string, data []byte, mode fs.FileMode, replace bool) error {
+func (d *draft) place(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
 		return cannotMake(path, err)
@@ -123,8 +159,8 @@ func (d *draft) place(path string, data []byte, mode fs.FileMode, replace bool) 
 	if err == nil {
 		err = f.Chmod(mode)
 	}
-	if err == nil && d.owner > 0 {
-		err = f.Chown(d.owner, -1)
+	if err == nil && owner > 0 && os.Geteuid() == 0 {
+		err = f.Chown(owner, -1)
 	}
 	if err == nil {
 		err = f.Sync()

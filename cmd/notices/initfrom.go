@@ -18,6 +18,9 @@ func (a *app) takeOver(o initOptions) error {
 	if exists(o.Path) {
 		return alreadyThere(o.Path)
 	}
+	if err := needsSetup(o.Path); err != nil {
+		return err
+	}
 	found, err := foreign.Read(o.From, readConfig)
 	if err != nil {
 		code := submit.ExitUnknown
@@ -33,6 +36,7 @@ func (a *app) takeOver(o initOptions) error {
 			return err
 		}
 	}
+	d.owner = d.spoolOwner()
 	if err := d.write(); err != nil {
 		return err
 	}
@@ -84,14 +88,16 @@ func (d *draft) translate(c *foreign.Config) []foreign.Note {
 		if s.Value == "" {
 			return
 		}
-		if err := s.Check(); err != nil {
+		if err := s.Check(d.set...); err != nil {
 			refused = append(refused, foreign.Note{File: c.Program, What: fmt.Sprintf("%s = %v", s.Key, s.Value), Why: s.Key + " " + err.Error()})
 			return
 		}
 		d.set = append(d.set, s)
 	}
 	site := func(key string, value any) { put(config.Setting{Section: "site", Key: key, Value: value}) }
+	site("name", c.Name)
 	site("address", c.Address)
+	site("admin", c.Admin)
 	site("hostname", c.Hostname)
 	if c.Rewrite {
 		site("rewrite_from", true)
@@ -101,6 +107,9 @@ func (d *draft) translate(c *foreign.Config) []foreign.Note {
 	}
 	if c.GiveUp > 0 {
 		put(config.Setting{Section: "retry", Key: "give_up", Value: foreign.Duration(c.GiveUp)})
+	}
+	if c.WarnAfter > 0 {
+		put(config.Setting{Section: "retry", Key: "warn_after", Value: foreign.Duration(c.WarnAfter)})
 	}
 	if c.MaxSize > 0 {
 		put(config.Setting{Section: "spool", Key: "max_message_size", Value: c.MaxSize})
@@ -126,6 +135,7 @@ func (d *draft) translateServer(n int, s *foreign.Server, put func(config.Settin
 	}
 	key("login", s.Login)
 	key("ca_file", s.CAFile)
+	key("tls_fingerprint", s.Fingerprint)
 	key("password_command", s.PasswordCommand)
 	if s.Timeout > 0 {
 		key("timeout", foreign.Duration(s.Timeout))
@@ -142,6 +152,6 @@ func (a *app) sayWritten(d *draft) {
 	}
 	a.Say("wrote %s", d.path)
 	for _, s := range d.secrets {
-		a.Say("wrote %s, the password of server %d, for its owner alone to read", s.path, s.server)
+		a.Say("wrote %s, the password of server %d, for %s alone to read", s.path, s.server, d.ownerName())
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/probe"
@@ -39,17 +40,21 @@ type serverAnswers struct {
 	which    int // of ways
 	host     string
 	port     int
+	tls      string // empty: as is usual at the port
 	login    string
 	password string
-	lax      bool // also without verified TLS
+	old      config.Secret // that the configuration has, if it is one that is changed
+	via      bool          // it is an account that all mail goes by
+	keep     bool          // of a configuration that is changed: as it is
+	lax      bool          // also without verified TLS
+	failed   string        // why it did not pass the test; empty: it did, or there was none
 	client   string
 	secret   string // file
 }
 
 // askServer asks for the nth server, with what was said before as a proposal, and tests
 // it, until it works or is to stay as it is.
-func (s *setup) askServer(n int) error {
-	v := &serverAnswers{}
+func (s *setup) askServer(n int, v *serverAnswers) error {
 	s.servers = append(s.servers, v)
 	for again := true; again; {
 		if err := s.askAnswers(n, v); err != nil {
@@ -127,7 +132,27 @@ func (s *setup) askPort(v *serverAnswers) error {
 		}
 		return config.Setting{Section: "server", N: 1, Key: "port", Value: n}.Check()
 	})
+	if err != nil {
+		return err
+	}
+	was := v.port
 	v.port, _ = strconv.Atoi(text)
+	return s.askTLS(v, was)
+}
+
+// askTLS asks how TLS begins at a port of which that is not known.
+func (s *setup) askTLS(v *serverAnswers, was int) error {
+	switch v.port {
+	case 25, 465, 587:
+		if v.port != was {
+			v.tls = ""
+		}
+		return nil
+	}
+	implicit, err := s.yes("Does TLS begin with the connection there, as at port 465? (no: by STARTTLS)", v.tls == config.Implicit)
+	if v.tls = ""; implicit {
+		v.tls = config.Implicit
+	}
 	return err
 }
 
@@ -153,7 +178,7 @@ func (s *setup) askLogin(n int, v *serverAnswers) error {
 		return err
 	}
 	if login == "-" {
-		v.login, v.password = "", ""
+		v.login, v.password, v.old = "", "", config.Secret{}
 		return nil
 	}
 	v.login = login
@@ -170,7 +195,7 @@ func (s *setup) askPassword(v *serverAnswers) error {
 		s.say("The password is the API key.")
 	}
 	question := "Password (it is not shown; Enter: later)"
-	if v.password != "" {
+	if v.password != "" || v.old.IsSet() {
 		question = "Password (it is not shown; Enter: the same)"
 	}
 	password, err := s.secret(question)
@@ -200,29 +225,28 @@ func (s *setup) askAccount(v *serverAnswers) error {
 
 // put writes the answers into a draft. password: into a file of its own, too.
 func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
+	if v.keep && (sole || !v.via) {
+		return
+	}
 	if v.auth != "" {
 		v.putAccount(d, n, sole)
 		return
 	}
-	if v.preset != "" {
-		d.putServer(n, "preset", v.preset)
+	d.putServer(n, "auth", "")
+	d.putServer(n, "preset", v.preset)
+	d.putServer(n, "host", v.host)
+	d.putServer(n, "port", v.port)
+	d.putServer(n, "tls", v.tls)
+	d.putServer(n, "allow_non_secure", v.lax)
+	d.putServer(n, "allow_non_secure_login", v.lax && v.login != "")
+	d.putServer(n, "login", v.login)
+	if !password || v.keptSecret() {
+		return
 	}
-	if v.host != "" {
-		d.putServer(n, "host", v.host)
+	for _, key := range []string{"password", "password_file", "password_command"} {
+		d.putServer(n, key, "")
 	}
-	if v.port > 0 {
-		d.putServer(n, "port", v.port)
-	}
-	if v.lax {
-		d.putServer(n, "allow_non_secure", true)
-	}
-	if v.lax && v.login != "" {
-		d.putServer(n, "allow_non_secure_login", true)
-	}
-	if v.login != "" {
-		d.putServer(n, "login", v.login)
-	}
-	if v.password != "" && password {
+	if v.password != "" {
 		d.putPassword(n, v.password)
 	}
 }
@@ -232,6 +256,9 @@ func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
 	if sole {
 		d.put("delivery", "via", v.auth)
 	} else {
+		for _, key := range []string{"preset", "host", "port", "tls", "login", "password", "password_file", "password_command"} {
+			d.putServer(n, key, "")
+		}
 		d.putServer(n, "auth", v.auth)
 	}
 	if v.client != "" {
@@ -245,16 +272,18 @@ func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
 // tryServer sends a test message through the server, as test-server does. again: the
 // answers are to be asked for once more.
 func (s *setup) tryServer(n int, v *serverAnswers) (again bool, err error) {
-	if v.auth != "" || v.login != "" && v.password == "" {
+	if v.auth != "" || v.login != "" && v.password == "" && !v.old.IsSet() {
 		return false, nil // it cannot be tested yet
 	}
 	test, err := s.yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true)
 	for err == nil && test {
 		err = s.probe(n, v)
 		var failed *probe.Error
+		v.failed = ""
 		if !errors.As(err, &failed) {
 			return false, err
 		}
+		v.failed = failed.Outcome.Reply.String()
 		var what string
 		if what, err = s.askWhatNow(v, failed.Outcome.Reason == spool.ReasonTLS); err != nil {
 			return false, err
@@ -296,26 +325,31 @@ func (s *setup) askWhatNow(v *serverAnswers, tls bool) (string, error) {
 
 // probe runs the steps of test-server on a server that is in no file yet.
 func (s *setup) probe(n int, v *serverAnswers) error {
-	d := &draft{path: s.path}
+	d := &draft{path: s.path, old: s.oldText}
 	s.putSite(d)
-	for i := range n - 1 {
-		d.putServer(i+1, "host", "unused.invalid")
+	for i, v := range s.servers[:n-1] {
+		if v.auth != "" { // it is not of interest here
+			v = &serverAnswers{host: "unused.invalid"}
+		}
+		v.put(d, i+1, false, false)
 	}
 	v.put(d, n, false, false)
 	cfg, err := d.config()
+	if cfg == nil {
+		return err
+	}
+	server, err := s.a.server(&cfg.Servers[n-1], submit.Hostname(cfg))
 	if err != nil {
 		return err
 	}
-	servers, err := s.a.ownServers(cfg)
-	if err != nil {
-		return err
-	}
-	server := servers[n-1].Server
-	if v.login != "" {
+	switch {
+	case v.keptSecret():
+		server.Password = v.old.Read
+	case v.login != "":
 		server.Password = func(context.Context) (string, error) { return v.password, nil }
 	}
 	s.newline()
-	err = probe.Run(s.ctx, server, probe.Options{
+	err = probe.Run(s.ctx, server.Server, probe.Options{
 		To: s.address, From: s.address, Site: s.name, State: noState{}, Now: s.a.Now,
 		Print: s.wrapped,
 	})

@@ -33,11 +33,15 @@ func (r *reader) dma(text []byte) {
 		case "MAILNAME":
 			r.mailname(n, what, value)
 		case "MASQUERADE":
-			r.sender(n, what, value)
+			if r.sender(n, what, value); r.out.Address == value {
+				r.rewrite("dma replaced the envelope sender by it; notices the From too, with its own in Reply-To")
+			}
+		case "FINGERPRINT":
+			r.fingerprint(n, &s, what, value)
 		case "INSECURE":
 			s.ClearLogin, insecure = true, setting{line: n, key: what} // without it dma shows no password
 		default:
-			r.left(n, key, "notices has no such setting")
+			r.unknown(n, key, key, "notices has no such setting")
 		}
 	})
 	if s.Host == "" {

@@ -23,15 +23,18 @@ import (
 
 // Config is what was found.
 type Config struct {
-	Program  string // "msmtp"
-	Address  string // of the site: the default sender; empty: unknown
-	Hostname string // what the machine called itself to servers
-	Rewrite  bool   // every mail was sent from Address
-	Servers  []Server
-	GiveUp   time.Duration // 0: unknown
-	MaxSize  int           // octets of a message; 0: unknown
-	Syslog   bool          // events went to the system's log
-	Notes    []Note
+	Program   string // "msmtp"
+	Name      string // of the site, before its address; empty: unknown
+	Address   string // of the site: the default sender; empty: unknown
+	Admin     string // who got the mail for the machine's own users; empty: unknown
+	Hostname  string // what the machine called itself to servers
+	Rewrite   bool   // every mail was sent from Address
+	Servers   []Server
+	GiveUp    time.Duration // 0: unknown
+	WarnAfter time.Duration // after which a sender was told of a delay; 0: unknown
+	MaxSize   int           // octets of a message; 0: unknown
+	Syslog    bool          // events went to the system's log
+	Notes     []Note
 }
 
 // Server is one mail server, in the order in which they were tried.
@@ -51,6 +54,7 @@ type Server struct {
 	PasswordFile    string
 	PasswordCommand string
 	CAFile          string
+	Fingerprint     string        // "sha256:HEX" of its certificate; empty: any that its CA signed
 	Timeout         time.Duration // 0: unknown
 }
 
@@ -195,6 +199,18 @@ func (r *reader) took(line int, what, format string, args ...any) {
 // left notes that a setting has no counterpart.
 func (r *reader) left(line int, what, why string) {
 	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: line, What: what, Why: why})
+}
+
+// unknown notes that a key has no counterpart, and why if more is known of it; else its
+// value is not shown, which may be a password.
+func (r *reader) unknown(line int, what, key, otherwise string) {
+	if why, ok := reasons[key]; ok {
+		r.left(line, what, why)
+		return
+	}
+	word, _, _ := strings.Cut(what, " ")
+	word, _, _ = strings.Cut(word, "=")
+	r.left(line, word, otherwise)
 }
 
 // because adds to the last note.

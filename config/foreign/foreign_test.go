@@ -1,12 +1,14 @@
 package foreign
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -26,11 +28,11 @@ func files(name string) ReadFile {
 // dump is all that was found, for a golden file; secrets between ‹ and ›.
 func dump(c *Config) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s: address %q hostname %q rewrite %v give_up %v size %d syslog %v\n",
-		c.Program, c.Address, c.Hostname, c.Rewrite, c.GiveUp, c.MaxSize, c.Syslog)
+	fmt.Fprintf(&b, "%s: name %q address %q admin %q hostname %q rewrite %v give_up %v warn_after %v size %d syslog %v\n",
+		c.Program, c.Name, c.Address, c.Admin, c.Hostname, c.Rewrite, c.GiveUp, c.WarnAfter, c.MaxSize, c.Syslog)
 	for i, s := range c.Servers {
-		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› file %q command ‹%s› ca %q timeout %v\n",
-			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Timeout)
+		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› file %q command ‹%s› ca %q %s timeout %v\n",
+			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Fingerprint, s.Timeout)
 	}
 	for _, n := range c.Notes {
 		b.WriteString(n.String() + "\n")
@@ -172,6 +174,75 @@ func TestNothingMoreInClear(t *testing.T) {
 		}
 		if told := strings.Contains(dump(got), "allow_non_secure_login = true"); told != (is == clear) {
 			t.Errorf("%s: what is told differs from what is done:\n%s", c.file, dump(got))
+		}
+	}
+}
+
+// What changes what goes out is taken over or named, with what takes its place. The keys
+// are those of the programs' manuals.
+func TestWhatChangesMailIsNotLost(t *testing.T) {
+	const postfix, msmtp, ssmtp, dma = "relayhost = [h.example.org]:587\n", "account x\nhost h.example.org\n", "mailhub=h.example.org\n", "SMARTHOST h.example.org\n"
+	for _, c := range []struct{ file, text, want string }{
+		{"msmtprc", msmtp + "from a@x.example\nset_from_header on\n", "a@x.example rewrite"},
+		{"msmtprc", msmtp + "from a@x.example\nset_from_header auto\n", ": set_from_header auto: not taken over: .*rewrite_from"},
+		{"msmtprc", msmtp + "from %U@x.example\nset_from_header on\n", ": set_from_header on: not taken over: .*rewrite_from"},
+		{"msmtprc", msmtp + "allow_from_override off\n", ": allow_from_override off: not taken over: .*rewrite_from"},
+		{"msmtprc", msmtp + "auto_from on\nmaildomain x.example\n", ": maildomain x.example: not taken over: .*address"},
+		{"msmtprc", msmtp + "from_full_name The Library\n", `: from_full_name The Library: \[site\] name = "The Library"`},
+		{"msmtprc", msmtp + "undisclosed_recipients on\n", ": undisclosed_recipients on: not taken over: To and Cc"},
+		{"msmtprc", msmtp + "remove_bcc_headers off\n", ": remove_bcc_headers off: not taken over: Bcc"},
+		{"msmtprc", msmtp + "aliases /etc/aliases\n", ": aliases /etc/aliases: not taken over: .*/etc/aliases"},
+		{"msmtprc", msmtp + "dsn_notify failure\n", ": dsn_notify failure: not taken over: .*-N"},
+		{"msmtprc", msmtp + "tls_fingerprint " + strings.Repeat("AB:", 31) + "AB\n", `tls_fingerprint = "sha256:` + strings.Repeat("ab", 32)},
+		{"msmtprc", msmtp + "tls_fingerprint " + strings.Repeat("AB:", 19) + "AB\n", "not taken over: it is no SHA-256"},
+		{"msmtprc", msmtp + "pasword geheim-1\n", ": pasword: not taken over"},
+		{"ssmtp.conf", ssmtp + "FromLineOverride=YES\n", ": FromLineOverride=YES: mail keeps its own From"},
+		{"ssmtp.conf", ssmtp + "FromLineOverride=NO\n", ": FromLineOverride=NO: not taken over: .*rewrite_from"},
+		{"ssmtp.conf", ssmtp, ": no FromLineOverride: not taken over: .*rewrite_from"},
+		{"ssmtp.conf", ssmtp + "root=a@x.example\n", `admin = "a@x.example", and address`},
+		{"ssmtp.conf", ssmtp + "rewriteDomain=x.example\n", ": rewriteDomain=x.example: not taken over: .*address"},
+		{"dma.conf", dma + "MASQUERADE a@x.example\n", "a@x.example rewrite"},
+		{"dma.conf", dma + "MASQUERADE x.example\n", ": MASQUERADE x.example: not taken over: .*address"},
+		{"dma.conf", dma + "ALIASES /etc/dma/aliases\n", ": ALIASES: not taken over: .*/etc/aliases"},
+		{"dma.conf", dma + "FINGERPRINT " + strings.Repeat("0f", 32) + "\n", `tls_fingerprint = "sha256:0f`},
+		{"main.cf", postfix + "sender_canonical_maps = static:a@x.example\n", "a@x.example rewrite"},
+		{"main.cf", postfix + "sender_canonical_maps = regexp:/etc/x/all\n", "a@x.example rewrite"},
+		{"main.cf", postfix + "smtp_generic_maps = pcre:/etc/x/all\n", "a@x.example rewrite"},
+		{"main.cf", postfix + "sender_canonical_maps = regexp:/etc/x/some\n", ": sender_canonical_maps = regexp:/etc/x/some: not taken over: .*rewrite_from"},
+		{"main.cf", postfix + "smtp_generic_maps = hash:/etc/x/generic\n", ": smtp_generic_maps = hash:/etc/x/generic: not taken over: .*rewrite_from"},
+		{"main.cf", postfix + "canonical_maps = static:a@x.example\n", ": canonical_maps = static:a@x.example: not taken over: "},
+		{"main.cf", postfix + "masquerade_domains = x.example\n", ": masquerade_domains: not taken over: .*rewrite_from"},
+		{"main.cf", postfix + "virtual_alias_maps = hash:/etc/x/v\n", ": virtual_alias_maps: not taken over: .*aliases"},
+		{"main.cf", postfix + "always_bcc = a@x.example\n", ": always_bcc: not taken over: .*copies"},
+		{"main.cf", postfix + "sender_dependent_relayhost_maps = hash:/etc/x/r\n", ": sender_dependent_relayhost_maps: not taken over: .*senders"},
+		{"main.cf", postfix + "header_checks = regexp:/etc/x/h\n", ": header_checks: not taken over: .*header"},
+		{"main.cf", postfix + "luser_relay = a@x.example\n", `admin = "a@x.example"`},
+		{"main.cf", postfix + "maximal_queue_lifetime = 2\ndelay_warning_time = 4h\n", `\[retry\] warn_after = "4h"`},
+		{"main.cf", postfix + "maximal_queue_lifetime = 1w\n", `\[retry\] give_up = "7d"`},
+	} {
+		got, err := Read("/etc/x/"+c.file, func(path string) ([]byte, error) {
+			switch filepath.Base(path) {
+			case c.file:
+				return []byte(c.text), nil
+			case "all":
+				return []byte("# all of it\n/^.+$/  a@x.example\n"), nil
+			case "some":
+				return []byte("/^root/  a@x.example\n/.*/ b@x.example\n"), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := got.Address
+		if got.Rewrite {
+			said += " rewrite"
+		}
+		for _, n := range got.Notes {
+			said += ": " + n.What + ": " + cmp.Or(n.Became, "not taken over: "+n.Why)
+		}
+		if !regexp.MustCompile(c.want).MatchString(said) || strings.Contains(said, "geheim") {
+			t.Errorf("%s: no %q in what is said of\n%s\n%s", c.file, c.want, c.text, said)
 		}
 	}
 }

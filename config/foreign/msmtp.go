@@ -1,6 +1,7 @@
 package foreign
 
 import (
+	"encoding/hex"
 	"slices"
 	"strconv"
 	"strings"
@@ -199,11 +200,39 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 		}
 	case "logfile":
 		r.left(v.line, what, "its lines are of another form; notices has a log of its own: [log] to")
-	case "aliases":
-		r.left(v.line, what, "notices has no such setting")
+	case "tls_fingerprint":
+		r.fingerprint(v.line, s, what, v.value)
+	case "from_full_name":
+		r.out.Name = v.value
+		r.took(v.line, what, "[site] name = %q", v.value)
+	case "set_from_header":
+		if v.value != "on" || !oneAddress(a.get("from").value) {
+			r.left(v.line, what, reasons[v.key])
+			return
+		}
+		r.took(v.line, what, "[site]")
+		r.rewrite("the address that the From had goes to Reply-To")
 	default:
-		r.left(v.line, v.key, "notices has no such setting")
+		r.unknown(v.line, what, v.key, "notices has no such setting")
 	}
+}
+
+// rewrite has every mail go out from the site's address: the last note says so.
+func (r *reader) rewrite(why string) {
+	r.out.Rewrite = true
+	r.out.Notes[len(r.out.Notes)-1].Became += " rewrite_from = true"
+	r.because(why)
+}
+
+// fingerprint takes the hash of a certificate over, if it is a good one.
+func (r *reader) fingerprint(n int, s *Server, what, value string) {
+	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(value))
+	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
+		r.left(n, what, "it is no SHA-256 hash in hexadecimal digits: notices takes no other")
+		return
+	}
+	s.Fingerprint = "sha256:" + digits
+	r.took(n, what, "tls_fingerprint = %q", s.Fingerprint)
 }
 
 // msmtpAuth is about the login, which there is only when auth says so.
@@ -252,7 +281,7 @@ func tlsWord(tls string) string {
 
 // sender takes an address over as the site's.
 func (r *reader) sender(n int, what, value string) {
-	if !strings.Contains(value, "@") || strings.ContainsAny(value, "%* ,") {
+	if !oneAddress(value) {
 		r.left(n, what, "it is no single address: set [site] address")
 		return
 	}

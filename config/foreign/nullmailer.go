@@ -1,6 +1,8 @@
 package foreign
 
 import (
+	"cmp"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -10,23 +12,21 @@ import (
 // it that hold one value each.
 func (r *reader) nullmailer(text []byte) {
 	lines(text, r.remote)
-	r.value("helohost", func(v string) string { return r.hostname(v) })
-	r.value("me", func(v string) string { return r.hostname(v) })
-	r.value("allmailfrom", func(v string) string {
+	r.value("helohost", "another file has set [site] hostname", r.hostname)
+	r.value("me", "helohost goes first", r.hostname)
+	r.value("allmailfrom", "it is no address: set [site] address, and rewrite_from = true", func(v string) string {
 		if !strings.Contains(v, "@") {
+			v += "@" + r.defaultHost()
+		}
+		if !oneAddress(v) {
 			return ""
 		}
 		r.out.Address, r.out.Rewrite = v, true
-		return `[site] address = "` + v + `", rewrite_from = true`
+		return `[site] address = "` + v + `", rewrite_from = true: the From too, with its own in Reply-To`
 	})
-	r.value("adminaddr", func(v string) string {
-		if r.out.Address != "" || strings.ContainsAny(v, ", ") || !strings.Contains(v, "@") {
-			return ""
-		}
-		r.out.Address = v
-		return `[site] address = "` + v + `": sender of mail that names none, and where test mail goes`
-	})
-	r.value("queuelifetime", func(v string) string {
+	r.value("adminaddr", "it is no single address: set [site] admin", r.admin)
+	r.value("doublebounceto", "adminaddr goes first: [site] admin gets copies of what can be neither delivered nor returned", r.admin)
+	r.value("queuelifetime", "it is no number of seconds", func(v string) string {
 		n, err := strconv.Atoi(v)
 		if err != nil || n <= 0 || n > 365*24*3600 {
 			return ""
@@ -34,27 +34,62 @@ func (r *reader) nullmailer(text []byte) {
 		r.out.GiveUp = time.Duration(n) * time.Second
 		return `[retry] give_up = "` + Duration(r.out.GiveUp) + `"`
 	})
-	for _, name := range []string{"defaulthost", "defaultdomain", "idhost", "pausetime", "maxpause", "sendtimeout", "doublebounceto"} {
-		r.value(name, func(string) string { return "" })
+	for _, name := range []string{"defaulthost", "defaultdomain", "idhost", "pausetime", "maxpause", "sendtimeout"} {
+		r.value(name, reasons[name], func(string) string { return "" })
 	}
 }
 
-// value takes a file of one line over, if it is there; take returns what it became.
-func (r *reader) value(name string, take func(string) string) {
-	file, text, ok := r.beside(0, "", name)
-	if !ok {
-		return
+// admin takes the address over that mail for the machine's own users went to. Where no
+// other is known it is the site's, too.
+func (r *reader) admin(v string) string {
+	if !oneAddress(v) || r.out.Admin != "" {
+		return ""
+	}
+	r.out.Admin = v
+	if r.out.Address != "" {
+		return `[site] admin = "` + v + `"`
+	}
+	r.out.Address = v
+	return `[site] admin = "` + v + `", and address: sender of mail that names none`
+}
+
+// oneAddress is a rough look; Setting.Check has the last word.
+func oneAddress(v string) bool {
+	return strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "%*, ") && !strings.HasPrefix(v, "@") && !strings.HasSuffix(v, "@")
+}
+
+// defaultHost is the domain that nullmailer gives to an address without one.
+func (r *reader) defaultHost() string {
+	host := cmp.Or(r.oneLine("defaulthost"), r.oneLine("me"))
+	if domain := r.oneLine("defaultdomain"); domain != "" && host != "" && !strings.Contains(host, ".") {
+		host += "." + domain
+	}
+	return host
+}
+
+// oneLine is the first line of a file beside; empty: it has none.
+func (r *reader) oneLine(name string) string {
+	text, err := r.read(path.Join(r.dir, name))
+	if err != nil {
+		return ""
 	}
 	first, _, _ := strings.Cut(string(text), "\n")
-	first = strings.TrimSpace(first)
-	if first == "" {
+	return strings.TrimSpace(first)
+}
+
+// value takes a file of one line over, if it is there; take returns what it became, or
+// nothing for the reason why.
+func (r *reader) value(name, why string, take func(string) string) {
+	file, _, ok := r.beside(0, "", name)
+	first := r.oneLine(name)
+	if !ok || first == "" {
 		return
 	}
 	r.within(file, func() {
 		if became := take(first); became != "" {
 			r.took(1, first, "%s", became)
 		} else {
-			r.left(1, first, "notices has no such setting, or has another value already")
+			r.left(1, first, why)
 		}
 	})
 }
@@ -120,7 +155,7 @@ func (r *reader) remoteOption(n int, s *Server, option string) {
 	case "auth-login":
 		r.left(n, option, "notices finds out by itself how to log in")
 	default:
-		r.left(n, key, "notices has no such setting")
+		r.unknown(n, key, key, "notices has no such setting")
 	}
 }
 

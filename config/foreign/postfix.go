@@ -5,6 +5,7 @@ import (
 	"os"
 	"strconv"
 	"strings"
+	"time"
 )
 
 // postfix reads what of main.cf, postconf(5), is about a relay host. Maps are read
@@ -114,9 +115,86 @@ func (r *reader) postfixSetting(s *Server, v setting) {
 		r.left(v.line, what, "notices finds out by itself how to log in")
 	case "myorigin":
 		r.left(v.line, what, "set [site] address, the sender of mail that names none")
+	case "maximal_queue_lifetime":
+		r.lifetime(v.line, what, v.value, "d", "[retry] give_up", &r.out.GiveUp)
+	case "delay_warning_time":
+		r.lifetime(v.line, what, v.value, "h", "[retry] warn_after", &r.out.WarnAfter)
+	case "smtp_tls_fingerprint_cert_match":
+		r.fingerprint(v.line, s, what, v.value)
+	case "luser_relay":
+		r.luserRelay(v.line, what, v.value)
+	case "sender_canonical_maps", "smtp_generic_maps", "canonical_maps":
+		r.senderMap(v, what)
 	default:
-		r.left(v.line, v.key, "it is not about a relay host")
+		r.unknown(v.line, v.key, v.key, "it is not about a relay host")
 	}
+}
+
+// luserRelay: who gets the mail for users that there are not.
+func (r *reader) luserRelay(n int, what, value string) {
+	if became := r.admin(value); became != "" {
+		r.took(n, what, "%s", became)
+		return
+	}
+	r.left(n, what, "it is no single address: set [site] admin")
+}
+
+// lifetime takes a time over: a number and s, m, h, d or w.
+func (r *reader) lifetime(n int, what, value, unit, became string, to *time.Duration) {
+	digits := strings.TrimRight(value, "smhdw")
+	if len(digits) < len(value) {
+		unit = value[len(digits):]
+	}
+	one := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[unit]
+	count, err := strconv.Atoi(digits)
+	if err != nil || one == 0 || count < 0 || count > 10_000_000 {
+		r.left(n, what, "it is no time")
+		return
+	}
+	*to = time.Duration(count) * one
+	if *to == 0 {
+		r.left(n, what, became+" has a default of its own")
+		return
+	}
+	r.took(n, what, "%s = %q", became, Duration(*to))
+}
+
+// senderMap: a map that gives every sender the same address is what rewrite_from does;
+// any other has no counterpart.
+func (r *reader) senderMap(v setting, what string) {
+	kind, file, _ := strings.Cut(v.value, ":")
+	address := ""
+	switch kind {
+	case "static":
+		address = file
+	case "regexp", "pcre":
+		if _, text, ok := r.beside(v.line, what, file); ok {
+			address = catchAll(text)
+		}
+	}
+	if v.key == "canonical_maps" || !oneAddress(address) {
+		r.left(v.line, what, "notices gives every mail one sender ([site] address, with rewrite_from = true), or leaves each its own: "+
+			"set that if the server takes no other, or senders in each [[server]]")
+		return
+	}
+	r.sender(v.line, what, address)
+	r.rewrite("the address that the From had goes to Reply-To")
+}
+
+// catchAll is what a table of patterns says of every address, if that is one address.
+func catchAll(text []byte) (address string) {
+	lines(text, func(_ int, line string) {
+		pattern, value := msmtpLine(line)
+		switch strings.Trim(pattern, "/^$()i") {
+		case ".*", ".+", ".", "":
+			if address == "" {
+				address = value
+			}
+		default:
+			address = "-" // another sender has another address
+		}
+	})
+	return address
 }
 
 // relay is [HOST]:PORT, or HOST for a domain whose mail exchanger is looked up.

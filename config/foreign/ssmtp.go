@@ -9,7 +9,7 @@ import (
 // with a # in it never worked.
 func (r *reader) ssmtp(text []byte) {
 	s := Server{ClearLogin: true}
-	hub := 0
+	hub, override := 0, 0
 	var tls []setting
 	lines(text, func(n int, line string) {
 		line, comment, cut := strings.Cut(line, "#")
@@ -23,7 +23,7 @@ func (r *reader) ssmtp(text []byte) {
 			hub = n
 			r.mailhub(n, &s, what, value)
 		case "root":
-			r.sender(n, what, value)
+			r.ssmtpRoot(n, what, value)
 		case "hostname":
 			r.ehlo(n, what, value)
 		case "usetls", "usestarttls":
@@ -43,15 +43,20 @@ func (r *reader) ssmtp(text []byte) {
 			s.ClearLogin = !strings.EqualFold(value, "cram-md5")
 			r.left(n, what, "notices finds out by itself how to log in")
 		case "fromlineoverride":
-			r.left(n, what, "mail keeps its own From, unless [site] rewrite_from is true")
+			override = n
+			r.fromLine(n, what, isYes(value))
 		default:
-			r.left(n, key, "notices has no such setting")
+			r.unknown(n, what, strings.ToLower(key), "notices has no such setting")
 		}
 	})
 	if s.Host == "" {
 		r.nothing = ": mailhub is not set"
 		return
 	}
+	if override == 0 {
+		r.fromLine(hub, "no FromLineOverride", false)
+	}
+	r.reverseAliases()
 	r.ssmtpTLS(&s, tls)
 	if s.Port == 0 {
 		s.Port = 25
@@ -62,10 +67,44 @@ func (r *reader) ssmtp(text []byte) {
 	r.out.Servers = append(r.out.Servers, s)
 }
 
+// ssmtpRoot: who gets the mail for users below 1000.
+func (r *reader) ssmtpRoot(n int, what, value string) {
+	if became := r.admin(value); became != "" {
+		r.took(n, what, "%s", became)
+		return
+	}
+	r.left(n, what, "it is no single address: set [site] admin")
+}
+
+// fromLine: without FromLineOverride ssmtp writes the From itself.
+func (r *reader) fromLine(n int, what string, override bool) {
+	if override {
+		r.took(n, what, "mail keeps its own From")
+		return
+	}
+	r.left(n, what, "ssmtp wrote USER@HOST into the From; notices keeps what a mail has, and adds [site] address to one that has none: "+
+		"set [site] rewrite_from = true if the server takes no other sender")
+}
+
+// reverseAliases: the file revaliases has a sender for each user.
+func (r *reader) reverseAliases() {
+	file, text, ok := r.beside(0, "", "revaliases")
+	if !ok {
+		return
+	}
+	r.within(file, func() {
+		lines(text, func(n int, line string) {
+			r.left(n, line, "notices has one sender for all users: [site] address; with senders in a [[server]] an address has a server of its own")
+		})
+	})
+}
+
+func isYes(v string) bool { return strings.EqualFold(v, "yes") || strings.EqualFold(v, "on") }
+
 // ssmtpTLS: UseTLS alone is TLS from the first octet; UseSTARTTLS includes it.
 func (r *reader) ssmtpTLS(s *Server, tls []setting) {
 	for _, v := range tls {
-		switch yes := strings.EqualFold(v.value, "yes") || strings.EqualFold(v.value, "on"); {
+		switch yes := isYes(v.value); {
 		case yes && strings.EqualFold(v.key, "usestarttls"):
 			s.TLS = "starttls"
 		case yes && s.TLS == "":

@@ -1,0 +1,97 @@
+package config
+
+import (
+	"errors"
+	"strings"
+	"testing"
+)
+
+const edited = `# our own words
+[site]
+name = "Springfield" # the town
+address = 'library@example.org'   # asked for on Monday
+
+# never touch this
+[[server]] # Server 1
+host = "mail.example.org"
+senders_note = ["a",
+  "b"]
+login = "x#y" # who
+[retry]
+give_up = "50h"
+[[server]]
+host = "two.example.org"`
+
+// What is set changes, and nothing else does: comments and keys stay where they were.
+func TestEdit(t *testing.T) {
+	got, err := Edit([]byte(edited), []Setting{
+		{"site", 0, "name", `The "New" #1`}, {"site", 0, "hostname", "mail.example.org"}, {"server", 1, "port", 465}, {"server", 1, "login", "z"},
+		{"server", 2, "allow_non_secure", true}, {"server", 3, "host", "three.example.org"}, {"server", 3, "port", 25}, {"delivery", 0, "via", "servers"},
+	}, []Setting{{Section: "site", Key: "address"}, {Section: "server", N: 1, Key: "senders_note"}, {Section: "server", N: 2, Key: "port"}})
+	want := `# our own words
+[site]
+name = "The \"New\" #1" # the town
+
+hostname = "mail.example.org"
+# never touch this
+[[server]] # Server 1
+host = "mail.example.org"
+login = "z" # who
+port = 465
+[retry]
+give_up = "50h"
+[[server]]
+host = "two.example.org"
+allow_non_secure = true
+
+[[server]]
+host = "three.example.org"
+port = 25
+
+[delivery]
+via = "servers"
+`
+	if want = strings.Replace(want, "\n\nhostname = \"mail.example.org\"\n", "\nhostname = \"mail.example.org\"\n\n", 1); err != nil || string(got) != want {
+		t.Errorf("%v\n%s\nwant\n%s", err, got, want)
+	}
+}
+
+// What cannot be changed line by line is left to a person, not spoilt.
+func TestEditLeavesOtherForms(t *testing.T) {
+	for _, text := range []string{
+		"site = {name = 'x'}\n", "site.name = 'x'\n", "server = [{host = 'a'}]\n", "[site]\nname = '''\nx'''\nname2.x = 1\n[site.sub]\n",
+	} {
+		got, err := Edit([]byte(text), []Setting{{"site", 0, "name", "y"}, {"server", 1, "host", "b"}}, nil)
+		if err == nil {
+			c, e := parse("x", got, 0o600, Intake)
+			if e != nil || c.Site.Name != "y" || c.Servers[0].Host != "b" {
+				t.Errorf("%q became %q: %v", text, got, e)
+			}
+		} else if !errors.Is(err, ErrForm) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
+	if _, err := Edit([]byte("name = "), nil, nil); err == nil || errors.Is(err, ErrForm) {
+		t.Errorf("no TOML: %v", err)
+	}
+}
+
+// FuzzEdit: whatever the file, an edit holds and is all that happens, or there is none.
+func FuzzEdit(f *testing.F) {
+	f.Add(edited, "name", "x")
+	f.Add("[site]\r\nname = \"a\"\r\n[[server]]\r\n", "address", "'\"\\")
+	f.Fuzz(func(t *testing.T, text, key, value string) {
+		if strings.Trim(key, "abcdefghijklmnopqrstuvwxyz_") != "" || key == "" {
+			return
+		}
+		set := []Setting{{"site", 0, key, value}, {"server", 1, "port", 25}}
+		got, err := Edit([]byte(text), set, nil)
+		if err != nil {
+			return
+		}
+		again, err := Edit(got, set, nil)
+		if err != nil || string(again) != string(got) {
+			t.Errorf("%q became %q and then %q: %v", text, got, again, err)
+		}
+	})
+}
