@@ -77,3 +77,18 @@ func TestUnknownEventsPass(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 }
+
+// An attempt that came to nobody is no attempt; the next one takes its number.
+func TestPostponeTakesTheAttemptBack(t *testing.T) {
+	r := record("a@x")
+	r.Apply(Event{Kind: Try, At: sec(110), N: 1, Next: sec(400)})
+	r.Apply(Event{Kind: Postpone, At: sec(111), N: 1, Next: sec(300), Note: "down"})
+	if r.Attempts != 0 || r.InFlight || !r.NextSendAt.Equal(sec(300)) || r.LastError != "down" {
+		t.Errorf("%+v", r)
+	}
+	r.Apply(Event{Kind: Try, At: sec(310), N: 1, Next: sec(400)})
+	r.Apply(Event{Kind: Postpone, At: sec(420), Next: sec(500), Note: "down"})
+	if r.Attempts != 1 {
+		t.Errorf("%d attempts", r.Attempts)
+	}
+}

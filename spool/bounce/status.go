@@ -142,7 +142,8 @@ func guessDetail(o spool.Outcome) string {
 		return "4.1"
 	case spool.ReasonLost:
 		return "4.2"
-	case spool.ReasonTLS, spool.ReasonAuth, spool.ReasonAuthWait, spool.ReasonSecret, spool.ReasonToken, spool.ReasonSendAs, spool.ReasonRelay:
+	case spool.ReasonTLS, spool.ReasonAuth, spool.ReasonAuthWait, spool.ReasonSecret, spool.ReasonToken, spool.ReasonSendAs, spool.ReasonRelay,
+		spool.ReasonHelo, spool.ReasonIdentity, spool.ReasonLimit:
 		return "7.0"
 	case spool.ReasonCannot:
 		return "3.3"

@@ -198,8 +198,8 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 	if v.pass != nil && doubtful(*v.pass) {
 		j.doubter = s
 	}
-	if v.pass != nil && (v.pass.Reason == spool.ReasonSendAs || v.pass.Reason == spool.ReasonIdentity) {
-		s.sendAs(ctx, j.m.Sender, *v.pass)
+	if v.pass != nil {
+		s.advise(ctx, j.m.Sender, *v.pass)
 	}
 	return v.pass, true, nil
 }

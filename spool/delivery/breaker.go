@@ -182,6 +182,7 @@ func (s *server) landed(ctx context.Context, j *job, p *place, v verdict, outOfS
 			news = s.fall(j, *v.pass)
 		}
 	case landedUncertain:
+		s.breaker.unproven = s.breaker.suspect // it took all but the answer: no reason to go one by one
 		if s.breaker.uncertain.add(j.m.ID) >= uncertainsInRow {
 			news = s.fall(j, s.own(spool.ReasonLost, "no answer to several messages in a row"))
 		}

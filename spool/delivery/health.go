@@ -89,8 +89,18 @@ func (s *server) saveWell(ctx context.Context) {
 	}
 }
 
-// sendAs notes that the account may not send as a sender (5.7.60).
-func (s *server) sendAs(ctx context.Context, sender string, o spool.Outcome) {
+// advise keeps for status what a person can do about the answer: the account may not send
+// as this sender (5.7.60), or the name of this machine is refused.
+func (s *server) advise(ctx context.Context, sender string, o spool.Outcome) {
+	switch o.Reason {
+	case spool.ReasonHelo:
+		s.notice(ctx, "refuses this machine's name", fmt.Sprintf("refuses this machine's name %s (%s): set hostname in [site] to its full name, one that the server finds in DNS",
+			s.Hello, o.Reply))
+		return
+	case spool.ReasonSendAs, spool.ReasonIdentity:
+	default:
+		return
+	}
 	s.notice(ctx, "may not send as", fmt.Sprintf("may not send as %s (%s): set rewrite_from = true in [site], for mail queued from then on, or let the account send as that address, for what is queued, too",
 		sender, o.Reply))
 }

@@ -2,6 +2,8 @@ package smtpout
 
 import (
 	"os"
+	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -125,6 +127,58 @@ func TestClassifyRelayInNames(t *testing.T) {
 	} {
 		if o := classifyRaw(t, StageRcpt, reply); o.Class != spool.Failed {
 			t.Errorf("%s: %v", reply, o)
+		}
+	}
+}
+
+// TestClassifyNeighbours holds Classify against variations of the real replies, each at
+// every stage where it may come.
+func TestClassifyNeighbours(t *testing.T) {
+	table, err := os.ReadFile("testdata/neighbours.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(table)) {
+		f := strings.SplitN(strings.TrimSuffix(line, "\n"), "|", 3)
+		if len(f) != 3 || strings.HasPrefix(line, "#") {
+			continue
+		}
+		for stage := range strings.SplitSeq(f[0], ",") {
+			o := classifyRaw(t, Stage(stage), f[2])
+			got := string(o.Scope) + "/" + string(o.Reason)
+			if o.Class == spool.Failed {
+				got = "F-" + got
+			}
+			if !strings.HasPrefix(got, f[1]) {
+				t.Errorf("%s: %s: got %s, want %s", stage, f[2], got, f[1])
+			}
+		}
+	}
+}
+
+// What is the server's own trouble is so at whatever command it is said, for now or for good.
+func TestClassifyWhereverItIsSaid(t *testing.T) {
+	table, err := os.ReadFile("testdata/replies.tsv")
+	if err != nil {
+		t.Fatal(err)
+	}
+	code := regexp.MustCompile(`(^|\\n)([45])(\d\d[ -])([45]\.)?`)
+	other := map[string]string{"4": "5", "5": "4", "4.": "5.", "5.": "4.", "": ""}
+	for line := range strings.Lines(string(table)) {
+		f := strings.Split(line, "\t")
+		if len(f) != 6 || f[3] != "server" || !slices.Contains([]string{"mail", "rcpt", "data", "dot"}, f[0]) || strings.HasPrefix(f[1], "421") {
+			continue
+		}
+		swapped := code.ReplaceAllStringFunc(f[1], func(s string) string {
+			m := code.FindStringSubmatch(s)
+			return m[1] + other[m[2]] + m[3] + other[m[4]]
+		})
+		for _, stage := range envelope {
+			for _, reply := range []string{f[1], swapped} {
+				if o := classifyRaw(t, stage, reply); o.Scope != spool.ServerScope {
+					t.Errorf("%s: %s: %v", stage, reply, o)
+				}
+			}
 		}
 	}
 }

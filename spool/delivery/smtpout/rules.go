@@ -25,9 +25,11 @@ var rules = []rule{
 	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
 	{codes: []int{432}, reason: spool.ReasonLimit},
 	{codes: []int{450}, details: []string{"2.1"}, says: []string{"relay limit"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{550}, details: []string{"4.5", "7.30", "7.501", "7.502", "7.503", "7.705", "7.708", "7.750"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{550}, details: []string{"7.1", "1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{5}, details: []string{"1.8"}, says: []string{"bad outbound sender"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.705", "7.708", "7.750"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{550}, details: []string{"4.5"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, test: namesLimit, reason: spool.ReasonLimit},
+	{stages: envelope, says: []string{"bad outbound sender"}, reason: spool.ReasonLimit},
 	{codes: []int{554}, details: []string{"2.0"}, says: []string{"quota"}, reason: spool.ReasonLimit},
 	{codes: []int{4}, says: []string{"throttling failure", "maximum credits exceeded"}, reason: spool.ReasonLimit},
 
@@ -40,7 +42,7 @@ var rules = []rule{
 	{stages: toData, codes: []int{550}, details: []string{"7.26"}, class: spool.Failed, scope: spool.MessageScope},
 
 	// TLS or AUTH is missing or was refused, said at whatever command.
-	{codes: []int{530, 550, 554}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
+	{codes: []int{4, 5}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
 	{stages: envelope, codes: []int{530, 534, 535, 538}, reason: spool.ReasonAuth},
 	{stages: envelope, codes: []int{454}, details: []string{"7.0"}, reason: spool.ReasonAuthWait},
 
@@ -52,9 +54,7 @@ var rules = []rule{
 	{stages: envelope, test: deniesRelay, reason: spool.ReasonRelay},
 	{codes: []int{521}, reason: spool.ReasonGreeting}, // RFC 7504
 
-	// The server cannot take such a message: its size (RFC 1870), a parameter, UTF-8 (RFC 6531), a loop.
-	{stages: toMail, codes: []int{552}, details: []string{"", "3.4", "2.3"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
-	{stages: toMail, codes: []int{555}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	// The server cannot take such a message: UTF-8 (RFC 6531), its size, a loop.
 	{stages: envelope, codes: []int{550, 553}, details: []string{"6.7"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 	{stages: envelope, codes: []int{5}, details: []string{"3.4"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 	{stages: envelope, codes: []int{5}, test: sayMessage, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
@@ -65,9 +65,14 @@ var rules = []rule{
 
 	// The account, the sender or the client, by the words that many servers use.
 	{stages: envelope, test: sayClient, reason: spool.ReasonRelay},
-	{stages: envelope, test: sayLogin, reason: spool.ReasonAuth},
+	{stages: envelope, codes: []int{5}, test: sayLogin, reason: spool.ReasonAuth},
+	{stages: envelope, codes: []int{4}, test: sayLogin, reason: spool.ReasonAuthWait},
 	{stages: envelope, test: sayLimit, reason: spool.ReasonLimit},
 	{stages: envelope, test: sayAccount, reason: spool.ReasonLimit},
+
+	// RFC 1870 and RFC 5321 4.1.1.11: the size or a parameter of MAIL.
+	{stages: toMail, codes: []int{552}, details: []string{"", "3.4", "2.3"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: toMail, codes: []int{555}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 
 	// The sender was refused, by a server that waits with that for the recipient or the dot.
 	{stages: envelope, codes: []int{5}, details: []string{"1.7", "1.8"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender}, // RFC 3463 3.2

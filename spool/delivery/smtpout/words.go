@@ -45,7 +45,7 @@ var loginPhrases = []string{
 	"authenticate first", "send auth command first", "auth first", "please authenticate", "must authenticate", "need to authenticate", "must be authenticated",
 	"not authenticated", "not logged in", "login required", "must log in", "log in first", "please log in", "please login",
 	"unauthenticated sender", "unauthenticated client", "unauthenticated connection",
-	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "don't authenticate", "did not authenticate",
+	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "auth is required", "auth required", "don't authenticate", "did not authenticate",
 }
 
 // loginNot are words that make it a matter of SPF, DKIM and DMARC, which is the message's.
@@ -59,7 +59,7 @@ var identityPhrases = []string{
 	"not authorized to use sender", "not authorized to send mail from", "not allowed to send from", "not authorized to send from", "not authorised to send from",
 	"not permitted to send from", "may not send from", "cannot send from", "not allowed from this account",
 	"request failed; mailbox unavailable", // Yahoo, of a From that is not the account's
-	"not authorized to perform ses:", "not allowed in header from",
+	"not authorized to perform ses:", "not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
 }
 
 // identityNot are words that make it a matter of something else that can be verified.
@@ -68,10 +68,10 @@ var identityNot = []string{"dkim", "spf ", "signature verif", "certificate", "re
 // limitPhrases say that the account, or this machine, sends too much.
 var limitPhrases = []string{
 	"per hour", "per minute", "per day", "per second", "per month", "per week", "per 24", "/hour", "/day", "/minute", "/ hour", "/ day",
-	"an hour", "this hour", "last hour", "hour limit", "hourly", "24 hours", "24 hrs", "24h", "in a day", "messages today",
+	"mails an hour", "messages an hour", "this hour", "last hour", "hour limit", "hourly", "24 hours", "24 hrs", "24h", "in a day", "messages today",
 	"too many", "too much mail", "too fast", "too quickly", "too frequent", "too often", "slow down", "slower",
 	"throttl", "ratelimit", "rate-limit", "rate limit", "sending limit", "sending rate", "sending quota", "send limit", "send quota", "outgoing limit",
-	"message limit", "messages limit", "mail limit", "email limit", "emails limit", "daily limit", "daily quota", "monthly limit", "monthly quota",
+	"message limit", "messages limit", "mail limit", "email limit", "emails limit", "daily limit", "daily quota", "monthly limit", "monthly quota", "message quota", "mail quota", "email quota", "quota exceeded for sender",
 	"recipient limit", "recipients limit", "limit of messages", "limit of emails", "submission quota", "submissionquota", "outgoing quota", "relay quota",
 	"outmail quota", "exceeded your", "reached your", "over your limit", "exceeded its quota of", "number of messages", "messages sent", "maximum messages",
 	"outboundspam", "outbound spam", "wascl useraction", "refusequota", "sending activity", "unusual activity", "suspicious activity", "spam abuse detected",
@@ -80,8 +80,8 @@ var limitPhrases = []string{
 
 // messageNot: of these a message has too many, or is over their limit, not an account.
 var messageNot = []string{
-	"hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", "link", "url", "lines", "header", "dots", "exclamation",
-	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining",
+	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation",
+	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining", "greylist", "graylist",
 }
 
 // accountPhrases say that the account is shut, not paid, or not opened yet.
@@ -101,7 +101,7 @@ var accountPhrases = []string{
 var (
 	shutWords    = []string{"suspended", "disabled", "deactivated", "blocked", "locked", "frozen", "terminated", "on hold", "restricted", "expired", "paused", "not activated", "inactive"}
 	accountWords = []string{"account", "sender", "sending", "user ", "domain is", "domain has", "tenant", "organization", "organisation"}
-	ourWords     = []string{"your account", "sender", "sending", "your domain", "tenant", "outgoing", "outbound"}
+	ourWords     = []string{"your account", "sender", "sending", "your domain", "tenant", "outgoing", "outbound", "from this account"}
 )
 
 // towards: sending is refused to somebody, not from us.
@@ -122,15 +122,17 @@ var senderPhrases = []string{
 var recipientSubject = []string{
 	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
 	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving limit", "receiving rate",
-	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded", "user is over", "user over", "user exceed",
+	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
 	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "destination domain", "destination mailbox",
 }
 
-// recipientPhrases say that it is the recipient, where no sender is spoken of.
+// recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
+// be said of a key or a template.
 var recipientPhrases = []string{
-	"recipient", "user unknown", "unknown user", "no such", "does not exist", "doesn't exist", "not exist", "not found", "unknown local", "no account by that", "unrouteable address", "unroutable address",
-	"invalid user", "user not", "user is not", "user doesn't", "user does not", "not a valid user", "no mail for", "address unknown", "unknown address", "undeliverable", "mail group", "the group", "quota exceeded",
-	"exceeded quota", "disk quota", "exceeded storage",
+	"recipient address rejected", "recipient rejected", "recipient refused", "recipient denied", "recipient unknown", "unknown recipient", "invalid recipient", "no such recipient",
+	"recipient not", "recipient does", "recipient doesn't", "recipient disabled", "recipient blocked", "user unknown", "unknown user", "no such user", "no such person", "no such address",
+	"user does not exist", "user doesn't exist", "user not found", "user not known", "user not exist", "unknown local", "no account by that", "unrouteable address", "unroutable address",
+	"invalid user", "not a valid user", "address unknown", "unknown address", "address does not exist", "address doesn't exist", "disk quota", "exceeded storage",
 }
 
 // recipientDetails are the enhanced codes of RFC 3463 3.2 and 3.3 that speak of the recipient.

@@ -43,11 +43,16 @@ func sayClient(r *answerTo) bool {
 }
 
 func sayLogin(r *answerTo) bool {
-	return r.code >= 500 && containsAny(r.text, loginPhrases) && !containsAny(r.text, loginNot) && !strings.Contains(r.text, "resolver.")
+	return containsAny(r.text, loginPhrases) && !containsAny(r.text, loginNot) && !strings.Contains(r.text, "resolver.")
 }
 
 func sayLimit(r *answerTo) bool {
 	return (containsAny(r.text, limitPhrases) || r.limitWord()) && !saySubject(r) && !containsAny(r.text, messageNot)
+}
+
+// namesLimit: a limit, but not one of what the message holds.
+func namesLimit(r *answerTo) bool {
+	return hasWord(r.text, []string{"limit", "limits"}) && !containsAny(r.text, messageNot)
 }
 
 // limitWord: at MAIL and at the dot a limit or a quota is the account's, whoever has one;
