@@ -29,6 +29,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"maps"
 	"math/rand/v2"
 	"slices"
@@ -128,6 +129,9 @@ func (e *engine) now() time.Time { return e.Now().UTC().Truncate(time.Second) }
 func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e := newEngine(ctx, o)
 	found, err := e.takeAndFind(ctx)
+	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, ErrSpool) {
+		err = e.unlistable(ctx, err)
+	}
 	if err != nil {
 		return spool.Tally{}, err
 	}
@@ -146,6 +150,14 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 		e.round(ctx, pileOf(made), e.serveOwn)
 	}
 	return e.finish(ctx, found)
+}
+
+// unlistable has the trial of the spool say what repairs it.
+func (e *engine) unlistable(ctx context.Context, err error) error {
+	if w := e.store.Writable(ctx); w != nil {
+		err = w
+	}
+	return fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 }
 
 // repair sets aside what is not understood. That it cannot is no reason not to send.

@@ -92,7 +92,7 @@ func delivers(event spool.Event) bool {
 func (e *engine) stick(id spool.ID, err error) {
 	s := e.recall()
 	s.mu.Lock()
-	known := s.before.Messages[id] == err.Error() || s.now[id] != "" || len(s.now) >= maxStuck
+	known := s.before.Messages[id] != "" || s.now[id] != "" || len(s.now) >= maxStuck
 	s.now[id] = err.Error()
 	s.mu.Unlock()
 	if !known {

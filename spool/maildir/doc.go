@@ -35,13 +35,16 @@
 //	        x        x                                               being committed (locked), else both are swept
 //	import/.ID in place of tmp/.ID                                   the same, by an import; import/.ID itself is
 //	                                                                 swept by the next import
-//	                 x       x                                       queued, deferred or held
+//	                 x       x                                       queued, deferred or held; mode 1400: done with,
+//	                                                                 whoever claims it finishes its removal
 //	                 x                                               mode 1400: done with; swept after a second
 //	                                                 x               listing; else its sidecar was lost: to aside/
 //	                                                 x          x    failed
 //	                         x                       x               on its way to or from failed/: finished,
 //	                 x                                          x    the way the record says
-//	                         x                                       body lost: to aside/
+//	                         x                                       its record says that all is done: swept;
+//	                                                                 else the body is lost: to aside/
+//	.writable in any folder                                          of a trial (trial.go), nothing of a message
 //
 // # Steps
 //
@@ -62,6 +65,30 @@
 // back the mark: then a delivered body may end in aside/, where a person looks. Deferred: append the result, rename
 // to the next send; no sync, losing them costs an early try. Delivered to some:
 // the same, with a sync of the sidecar shared within the second.
+//
+// # Steps that fail
+//
+// What a server took must not be sent to it again, whatever fails behind its 250. So a run
+// that is about to send tries each step first, in each folder that it may need it in
+// (Writable): where one fails nothing is sent. What fails for one message only is met here:
+//
+//	open body or sidecar    (somebody else's, mode 0, immutable, EIO) before the attempt: it is
+//	                        passed over, stays where it is, and is told of once
+//	append the try          before the attempt: the run ends
+//	mark the body           (somebody else's, immutable) the result is appended, synced; then the
+//	                        body goes before its sidecar: a sidecar alone that says that all is
+//	                        done is swept
+//	unlink the sidecar      the result is appended, synced, and the body is marked: the next run
+//	                        finishes the removal, or finds that it still cannot
+//	unlink the body         it is marked and alone: swept by a later run
+//	append or sync a result that somebody got it: it is kept in state/stuck, synced, and
+//	                        appended before the next run sends; the run ends
+//	sync of what waits      the run ends before its next attempt
+//	rename to the next send the name is a hint: the message is opened too early, and left
+//	rename to failed/       the record says where it belongs: the next run moves it
+//
+// A message that is done with and cannot be removed is told of once. It is never an
+// interrupted one: that has a try and no result, and no mark.
 //
 // Failed for some: append the result, synced; store the return under the id ID-n
 // (a second store of it is a no-op); append "returned n", synced. Only then may the
