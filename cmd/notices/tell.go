@@ -92,6 +92,9 @@ func (t *teller) hear(n maillog.Notice) {
 		a.Over = "the log can be written again"
 	case keyMessages:
 		a.Over = "no message is in trouble any more"
+		if n.Event == "stuck" { // another message is another trouble
+			a.Kind += " " + hash(a.Text)
+		}
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -88,15 +88,20 @@ func delivers(event spool.Event) bool {
 	return false
 }
 
-// stick notes a message that is in trouble itself. It is told of when that is new.
+// stick notes a message that is in trouble itself, or what else is met in each run. It is
+// told of when that is new.
 func (e *engine) stick(id spool.ID, err error) {
 	s := e.recall()
 	s.mu.Lock()
 	known := s.before.Messages[id] != "" || s.now[id] != "" || len(s.now) >= maxStuck
 	s.now[id] = err.Error()
 	s.mu.Unlock()
-	if !known {
-		e.Log.MessageTrouble(id, err)
+	switch {
+	case known:
+	case id.Valid():
+		e.Log.Stuck(id, err)
+	default:
+		e.Log.Trouble(string(id), err)
 	}
 }
 

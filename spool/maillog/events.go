@@ -271,6 +271,13 @@ func (l *Log) MessageTrouble(id spool.ID, err error) {
 	l.trouble(string(id), err)
 }
 
+// Stuck is MessageTrouble that lasts until a person mends it, and was not met in the run
+// before.
+func (l *Log) Stuck(id spool.ID, err error) {
+	l.notice(Notice{Event: "stuck", ID: id, Why: err.Error()})
+	l.trouble(string(id), err)
+}
+
 // Trouble: something else went wrong that a person should see.
 func (l *Log) Trouble(what string, err error) {
 	n := Notice{Event: "trouble", What: what}

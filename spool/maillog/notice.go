@@ -10,7 +10,7 @@ import (
 // Notice is an event of level Trouble, for those who tell a person of it.
 type Notice struct {
 	Event   string        // as in the log: "paused"; "log": the log itself is in trouble
-	ID      spool.ID      // of a message: interrupted, gave-up, held, or trouble with one
+	ID      spool.ID      // of a message: interrupted, gave-up, held, stuck, or trouble with one
 	What    string        // paused: the server; aside: the file; trouble: what went wrong
 	Why     string        // a reply, a reason or an error; may be empty
 	Outcome spool.Outcome // paused

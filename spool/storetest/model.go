@@ -81,6 +81,8 @@ type modelled struct {
 	wild  bool
 	claim spool.Claim
 	owner int
+	// back: it was removed, and a power cut brought it back. A store may know better.
+	back bool
 	// sure is how many events no power cut can take; soon how many will be so when
 	// the handle of that number syncs.
 	sure int

@@ -103,6 +103,7 @@ func (m *model) comeBack() {
 	for id, v := range m.limbo {
 		if _, ok := listed[id]; ok {
 			m.there[id] = v
+			v.back = true
 			m.unremove(id)
 		}
 	}

@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -75,6 +76,13 @@ func (m *model) claim(t *rapid.T) {
 	c, err := s.Claim(m.k.ctx, m.k.find(s, v.env.ID))
 	if v.claim != nil {
 		m.k.wants(err, fmt.Sprintf("Claim of %s, which handle %d has", v.env.ID, v.owner), spool.ErrBusy)
+		return
+	}
+	if v.back && errors.Is(err, spool.ErrGone) { // its removal is finished
+		v.owner = i
+		delete(m.there, v.env.ID)
+		m.limbo[v.env.ID] = v
+		m.removed = append(m.removed, v.listed)
 		return
 	}
 	m.k.ok(err, "Claim")
