@@ -15,6 +15,27 @@ const (
 	PlainReport Form = "plain-report"
 )
 
+// Bounds of one message, whatever way it comes in: what is taken in can always be read
+// again, in bounded memory.
+const (
+	// MaxRecipients is how many recipients a message may have.
+	MaxRecipients = 50_000
+	// MaxRecipientRoom is how many octets they may take, with what is to be told of each, as
+	// RecipientRoom counts. 50,000 of the longest addresses fit.
+	MaxRecipientRoom = 32 << 20
+)
+
+// RecipientRoom is at most what a recipient takes in an envelope, in octets: in JSON no octet
+// that passes CheckAddress, CheckNotify and CheckOriginal becomes more than two, and no other
+// one more than six.
+func RecipientRoom(address, notify, original string) int {
+	each := 2
+	if CheckAddress(address) != nil {
+		each = 6
+	}
+	return each*len(address) + 2*(len(notify)+len(original)) + len(`"",`)*3
+}
+
 // Envelope is what is fixed when a message is queued.
 type Envelope struct {
 	ID         ID       `json:"id"`

@@ -27,8 +27,9 @@ const (
 	headSize = len(magic) + 3*(digits+1)
 )
 
-// maxEnvelope is the longest envelope, in octets: some 30,000 recipients.
-const maxEnvelope = 1 << 20
+// maxEnvelope is the longest envelope, in octets: the recipients, and what else a message with
+// a header of 1 MiB can bring.
+const maxEnvelope = spool.MaxRecipientRoom + 4<<20
 
 // letter is a file in drop/, taken apart. All of it is somebody else's word.
 type letter struct {

@@ -11,6 +11,7 @@ import (
 // commit stores what has come together, and removes it from the drop. An error means
 // that something is in both places.
 func (r *run) commit(ctx context.Context) error {
+	r.held = 0
 	for size := batch; len(r.ready) > 0; {
 		group := r.ready[:min(size, len(r.ready))]
 		drafts := make([]spool.Draft, len(group))

@@ -53,8 +53,12 @@ func MaxSize(limit int64) int64 {
 // stale is when a file that is still being written was left behind by its writer.
 const stale = 24 * time.Hour
 
-// batch is how many messages share syncs. Each has two files open.
-const batch = 64
+// batch is how many messages share syncs. Each has two files open, and its envelope is in
+// memory: batchOctets bounds those.
+const (
+	batch       = 64
+	batchOctets = 8 << 20
+)
 
 // run is one taking over.
 type run struct {
@@ -63,6 +67,7 @@ type run struct {
 	gid   uint32
 	now   time.Time
 	ready []taken
+	held  int64             // octets of their envelopes
 	stuck int               // messages that the store did not take
 	names map[uint32]string // of users
 	named int               // files in the log
@@ -161,7 +166,7 @@ func (r *run) all(ctx context.Context) error {
 		return true
 	})
 	for i := 0; i < len(names) && err == nil && r.stuck < enough; i++ {
-		if err = r.one(ctx, names[i]); err == nil && len(r.ready) == batch {
+		if err = r.one(ctx, names[i]); err == nil && (len(r.ready) == batch || r.held > batchOctets) {
 			err = r.commit(ctx)
 		}
 	}
@@ -217,7 +222,7 @@ func (r *run) one(ctx context.Context, name string) error {
 	case err != nil:
 		r.wait(m.env.ID, err)
 	default:
-		r.ready = append(r.ready, m.taken)
+		r.ready, r.held = append(r.ready, m.taken), r.held+int64(len(m.body.tail))
 		return nil
 	}
 	if m.draft != nil {

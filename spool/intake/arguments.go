@@ -196,7 +196,9 @@ func (j *job) addRecipient(address string) (bad, err error) {
 		if err := checkAddress(address); err != nil {
 			return err, nil
 		}
-		j.to.add(address)
+		if err := j.to.add(address); err != nil {
+			return nil, err
+		}
 	}
 	return nil, nil
 }

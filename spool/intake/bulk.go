@@ -138,6 +138,9 @@ func (b *Bulk) prepare(ctx context.Context, r Request, notesOf func() (notes []s
 	}
 	b.drafts, b.notes, b.sealed = append(b.drafts, d), append(b.notes, notes), append(b.sealed, env)
 	b.octets += env.Size
+	for _, address := range env.Recipients {
+		b.octets += int64(len(address))
+	}
 	return nil
 }
 

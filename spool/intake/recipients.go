@@ -11,6 +11,7 @@ import (
 // recipients is a list in which none is twice.
 type recipients struct {
 	list []string
+	room int // as spool.RecipientRoom counts
 	seen map[string]struct{}
 	utf8 bool // one has octets over 127
 
@@ -25,10 +26,18 @@ type recipients struct {
 // wish is what a sender asked to be told of one recipient, as in spool.Asked.
 type wish struct{ notify, original string }
 
-func (r *recipients) add(address string) {
+// add adds an address; a message with more than there may be is refused.
+func (r *recipients) add(address string) error {
 	key := canonical(address)
 	if _, twice := r.seen[key]; twice {
-		return
+		return nil
+	}
+	r.room += spool.RecipientRoom(address, r.wish.notify, r.wish.original)
+	switch {
+	case len(r.list) == spool.MaxRecipients:
+		return badMessage("the message has more than %d recipients; send it in parts", spool.MaxRecipients)
+	case r.room > spool.MaxRecipientRoom:
+		return badMessage("the recipients of the message take more than %d octets; send it in parts", spool.MaxRecipientRoom)
 	}
 	if r.seen == nil {
 		r.seen = make(map[string]struct{})
@@ -39,6 +48,7 @@ func (r *recipients) add(address string) {
 		r.wishes = append(r.wishes, r.wish)
 	}
 	r.utf8 = r.utf8 || recode.EightBit([]byte(address)) && spool.CheckAddress(address) == nil
+	return nil
 }
 
 // addBad adds a malformed recipient. What the sender asked does not matter to it: it is
@@ -74,7 +84,9 @@ func (j *job) recipientsOf(h *header) error {
 			if given.each {
 				j.to.wish = given.wishes[i]
 			}
-			j.to.add(address)
+			if err := j.to.add(address); err != nil {
+				return err
+			}
 		}
 	}
 	switch {
@@ -86,7 +98,9 @@ func (j *job) recipientsOf(h *header) error {
 	}
 	for _, address := range j.to.bad {
 		j.to.wish = wish{}
-		j.to.add(address)
+		if err := j.to.add(address); err != nil {
+			return err
+		}
 	}
 	j.env.Recipients = j.to.list
 	j.to.ask(&j.env.Asked)

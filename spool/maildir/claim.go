@@ -196,6 +196,9 @@ func (c *claim) Begin(e spool.Event) error {
 }
 
 func (c *claim) write(e spool.Event, line []byte, sum chain) error {
+	if c.end+int64(len(line)) > maxSidecar {
+		return errLong
+	}
 	if _, err := c.side.WriteAt(line, c.end); err != nil {
 		return err
 	}
@@ -225,6 +228,7 @@ func (c *claim) append(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
+	e = c.condense(e)
 	line, sum, err := newLine(c.sum, e)
 	if err == nil {
 		err = c.write(e, line, sum)

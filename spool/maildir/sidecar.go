@@ -110,8 +110,11 @@ func parseSidecar(p []byte) (r *spool.Record, end int64, c chain, err error) {
 	}
 }
 
-// maxSidecar bounds what is read into memory: 10,000 recipients and 200 attempts fit.
-const maxSidecar = 64 << 20
+// maxSidecar bounds what is written, and so what is read into memory. What a message of
+// spool.MaxRecipients can come to stays below half of it: the envelope (36 MiB), a delivery or
+// a failure of each recipient in words of its own (60 MiB), and in each of 160 attempts
+// deferralRoom (1 MiB).
+const maxSidecar = 512 << 20
 
 // content is what a sidecar says.
 type content struct {
@@ -158,18 +161,16 @@ func isPadding(b byte) bool { return b == '\n' || b == 0 }
 
 // readWhole reads a sidecar of more than a block.
 func readWhole(f durable.File) ([]byte, error) {
-	p := make([]byte, 4*blockSize)
+	st, err := f.Stat()
+	if err != nil {
+		return nil, err
+	}
+	p := make([]byte, min(st.Size, maxSidecar))
 	n, err := f.ReadAt(p, 0)
-	for err == nil && len(p) < maxSidecar {
-		have := len(p)
-		p = append(p, make([]byte, have)...)
-		n, err = f.ReadAt(p[have:], int64(have))
-		n += have
-	}
 	if err == io.EOF {
-		return p[:n], nil
+		err = nil
 	}
-	return nil, err
+	return p[:n], err
 }
 
 const blockSize = 4096

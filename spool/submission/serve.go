@@ -9,6 +9,7 @@ import (
 
 	"github.com/emersion/go-smtp"
 
+	"notices/spool"
 	"notices/spool/intake"
 )
 
@@ -16,7 +17,7 @@ import (
 type Options struct {
 	Intake        *intake.Intake
 	Hostname      string // in the greeting
-	MaxRecipients int    // of one message; more: 452 4.5.3; 0: no limit
+	MaxRecipients int    // of one message; more: 452 4.5.3; 0: spool.MaxRecipients
 	// Local: a program of this machine speaks, with the rights of the user who started
 	// both. Lines may end in LF, names need no domain, and trouble is told in full.
 	Local bool
@@ -31,7 +32,9 @@ func Serve(ctx context.Context, conn net.Conn, o Options) {
 		return &session{ctx: ctx, o: &o, conn: w}, nil
 	}))
 	srv.Domain = o.Hostname
-	srv.MaxRecipients = o.MaxRecipients
+	if srv.MaxRecipients = o.MaxRecipients; srv.MaxRecipients <= 0 || srv.MaxRecipients > spool.MaxRecipients {
+		srv.MaxRecipients = spool.MaxRecipients
+	}
 	srv.MaxLineLength = 0 // wire has one for commands
 	srv.EnableSMTPUTF8 = true
 	srv.EnableDSN = true

@@ -23,11 +23,15 @@ type session struct {
 	given      bool // there was a MAIL
 	sender     string
 	recipients []string
+	room       int         // that they take, as spool.RecipientRoom counts
 	asked      spool.Asked // with both lists as long as recipients
 }
 
 // Reset is RSET's, and comes after each message.
-func (s *session) Reset() { s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.Asked{} }
+func (s *session) Reset() {
+	s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.Asked{}
+	s.room = 0
+}
 
 // Logout comes when the conversation is over.
 func (s *session) Logout() error { return nil }
@@ -69,7 +73,11 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 			return badParameter(err)
 		}
 	}
-	s.recipients = append(s.recipients, to)
+	room := s.room + spool.RecipientRoom(to, notify, original)
+	if room > spool.MaxRecipientRoom {
+		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Message: "no room for more recipients of one message"}
+	}
+	s.room, s.recipients = room, append(s.recipients, to)
 	s.asked.NotifyEach, s.asked.Originals = append(s.asked.NotifyEach, notify), append(s.asked.Originals, original)
 	return nil
 }

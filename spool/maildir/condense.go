@@ -1,0 +1,73 @@
+package maildir
+
+import (
+	"errors"
+
+	"notices/spool"
+)
+
+// errLong: the record is as long as can be read again.
+var errLong = errors.New("the record of the message is too long; remove the message, or return it")
+
+// deferralRoom is how many octets an attempt may take for recipients who are deferred. Those
+// come again in each attempt, where a delivery or a failure comes once.
+func deferralRoom(recipients int) int { return 256<<10 + 16*recipients }
+
+// answerRoom is about what an answer takes without its text and recipients, in octets.
+const answerRoom = 160
+
+// condense joins the answers to those who are deferred where each has words of its own and
+// there are very many: first those with the same code, then those of the same class.
+func (c *claim) condense(e spool.Event) spool.Event {
+	for _, by := range []func(spool.Outcome) spool.Outcome{sameCode, sameClass} {
+		if deferrals(e.Results) <= deferralRoom(len(c.rec.Recipients)) {
+			break
+		}
+		e.Results = join(e.Results, by)
+	}
+	return e
+}
+
+func again(a spool.Answer) bool {
+	return len(a.To) > 0 && (a.Class == spool.Deferred || a.Class == spool.Uncertain)
+}
+
+func deferrals(answers []spool.Answer) (octets int) {
+	for _, a := range answers {
+		if again(a) {
+			octets += answerRoom + len(a.Reply.Host) + len(a.Reply.Text) + 6*len(a.To)
+		}
+	}
+	return octets
+}
+
+func sameCode(o spool.Outcome) spool.Outcome {
+	o.Reply.Text, o.Reply.At = "", spool.Reply{}.At
+	return o
+}
+
+func sameClass(o spool.Outcome) spool.Outcome {
+	return spool.Outcome{Class: o.Class, Scope: o.Scope, Reason: o.Reason}
+}
+
+// join makes one answer of all to deferred recipients that by makes alike.
+func join(answers []spool.Answer, by func(spool.Outcome) spool.Outcome) []spool.Answer {
+	var joined []spool.Answer
+	at := map[spool.Outcome]int{}
+	for _, a := range answers {
+		if !again(a) {
+			joined = append(joined, a)
+			continue
+		}
+		o := by(a.Outcome)
+		i, known := at[o]
+		if !known {
+			i = len(joined)
+			at[o] = i
+			joined = append(joined, spool.Answer{Outcome: o})
+			joined[i].Reply.At = a.Reply.At
+		}
+		joined[i].To = append(joined[i].To, a.To...)
+	}
+	return joined
+}
