@@ -41,7 +41,6 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 	must(t, d.Seal(env))
 	_, err = s.Commit(t.Context(), d)
 	must(t, err)
-	size := int64(0)
 	for n := 1; n <= 3; n++ {
 		e, err := s.Find(t.Context(), "0CKRP4W3R1A9B8C7")
 		must(t, err)
@@ -53,7 +52,7 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 		must(t, c.Begin(spool.Event{Kind: spool.Try, At: unixTime(1_900_000_000), N: n, Next: unixTime(1_900_000_300)}))
 		before := c.(*claim).end
 		must(t, c.Append(refusals(n), spool.Lazy))
-		size = c.(*claim).end
+		size := c.(*claim).end
 		if room := int64(deferralRoom(spool.MaxRecipients)); size-before > room+64<<10 {
 			t.Errorf("attempt %d took %d octets of the record, %d may be", n, size-before, room)
 		}
