@@ -4,8 +4,9 @@
 //
 // A reader follows Open (open.go: dial, the TLS ladder, EHLO, AUTH), then Send (send.go,
 // flight.go: MAIL, RCPT and DATA in one flight; content.go: the message and the answer to
-// its final dot), and Classify with its rules (classify.go, rules.go), the one place that
-// says what a reply means.
+// its final dot), and Classify (classify.go) with its rules (rules.go), their words (words.go)
+// and what decides who is meant by them (about.go), the one place that says what a reply
+// means.
 //
 // # Why not go-smtp's client
 //

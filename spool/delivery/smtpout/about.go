@@ -22,8 +22,8 @@ func refusesHelo(r *answerTo) bool {
 		strings.Contains(r.text, "need fully-qualified hostname")
 }
 
-// saySubject: what is said is said of the recipient, though the words may be those of a limit.
-func saySubject(r *answerTo) bool {
+// recipientIsSubject: what is said is said of the recipient, though the words may be those of a limit.
+func recipientIsSubject(r *answerTo) bool {
 	if r.stage == StageMail {
 		return false // no recipient was named yet
 	}
@@ -31,23 +31,23 @@ func saySubject(r *answerTo) bool {
 		slices.Contains([]string{"2.121", "2.122", "1.1"}, r.detail)
 }
 
-func sayIdentity(r *answerTo) bool {
+func aboutIdentity(r *answerTo) bool {
 	if !containsAny(r.text, identityPhrases) {
 		return false
 	}
 	return strings.Contains(r.text, "sender identity") || !containsAny(r.text, identityNot) && !containsAny(r.text, towards)
 }
 
-func sayClient(r *answerTo) bool {
+func aboutClient(r *answerTo) bool {
 	return containsAny(r.text, clientPhrases) && !containsAny(r.text, []string{"recipient address rejected"})
 }
 
-func sayLogin(r *answerTo) bool {
+func aboutLogin(r *answerTo) bool {
 	return containsAny(r.text, loginPhrases) && !containsAny(r.text, loginNot) && !strings.Contains(r.text, "resolver.")
 }
 
-func sayLimit(r *answerTo) bool {
-	return (containsAny(r.text, limitPhrases) || r.limitWord()) && !saySubject(r) && !containsAny(r.text, messageNot)
+func aboutLimit(r *answerTo) bool {
+	return (containsAny(r.text, limitPhrases) || r.limitWord()) && !recipientIsSubject(r) && !containsAny(r.text, messageNot)
 }
 
 // namesLimit: a limit, but not one of what the message holds.
@@ -66,8 +66,8 @@ func (r *answerTo) limitWord() bool {
 		containsAny(r.text, []string{"sending", "outgoing", "outbound", "sender", "smtp", "your"}) && !strings.Contains(r.text, "recipient")
 }
 
-func sayAccount(r *answerTo) bool {
-	if saySubject(r) || containsAny(r.text, towards) {
+func aboutAccount(r *answerTo) bool {
+	if recipientIsSubject(r) || containsAny(r.text, towards) {
 		return false
 	}
 	if containsAny(r.text, accountPhrases) {
@@ -80,23 +80,23 @@ func sayAccount(r *answerTo) bool {
 	return containsAny(r.text, shutWords) && containsAny(r.text, subjects) && !containsAny(r.text, []string{"message", "content", "attachment"})
 }
 
-// sayMessage: its size, or that it goes round in a loop.
-func sayMessage(r *answerTo) bool {
+// aboutMessage: its size, or that it goes round in a loop.
+func aboutMessage(r *answerTo) bool {
 	if containsAny(r.text, loopPhrases) {
 		return true
 	}
-	return containsAny(r.text, sizePhrases) && !saySubject(r)
+	return containsAny(r.text, sizePhrases) && !recipientIsSubject(r)
 }
 
-func saySender(r *answerTo) bool {
+func aboutSender(r *answerTo) bool {
 	return containsAny(r.text, senderPhrases) && !containsAny(r.text, towards) && !containsAny(r.text, []string{"recipient address", "recipient's", "resolver."})
 }
 
-func sayRecipient(r *answerTo) bool {
+func aboutRecipient(r *answerTo) bool {
 	if r.code == 503 || strings.Contains(r.text, "no valid recipients") {
 		return false // the conversation's trouble
 	}
-	return slices.Contains(recipientDetails, r.detail) || saySubject(r) || containsAny(r.text, recipientPhrases)
+	return slices.Contains(recipientDetails, r.detail) || recipientIsSubject(r) || containsAny(r.text, recipientPhrases)
 }
 
 // tooManyRecipients: for one message, so that the rest belongs in another one. What is
