@@ -28,7 +28,7 @@ type Config struct {
 type Site struct {
 	Name        string
 	Address     string // default sender; may be empty: see Config.Missing
-	Hostname    string // EHLO name; a name or an address literal like [192.0.2.1]
+	Hostname    string // EHLO name; a name or an address literal like [192.0.2.1]; empty: the machine's full name
 	RewriteFrom bool
 }
 

@@ -183,18 +183,6 @@ func (l *loader) site(t table, at place) {
 	if l.cfg.Site.RewriteFrom && l.cfg.Site.Address == "" && t["address"] == nil {
 		l.bad(place{section: "site", key: "rewrite_from"}, "needs address: it becomes the sender of every message")
 	}
-	if l.cfg.Site.Hostname == "" {
-		l.cfg.Site.Hostname = machineName()
-	}
-}
-
-// machineName is this host's name, if it can stand in an EHLO.
-func machineName() string {
-	name, err := os.Hostname()
-	if err != nil || !validHost(name) {
-		return "localhost"
-	}
-	return name
 }
 
 func (l *loader) delivery(t table, at place) { fill(l, t, at, deliveryKeys[:], &l.cfg.Delivery) }

@@ -136,7 +136,7 @@ func TestAnEmptyConfigQueuesMail(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if c.Spool.Dir != "/home/library/state/notices/spool" || c.Site.Hostname == "" || c.Log.To != "stderr" {
+	if c.Spool.Dir != "/home/library/state/notices/spool" || c.Site.Hostname != "" || c.Log.To != "stderr" {
 		t.Errorf("%+v", c)
 	}
 	if len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Msg, "no server") {

@@ -8,7 +8,6 @@ import (
 	"os"
 	"time"
 
-	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/delivery"
@@ -99,7 +98,7 @@ func (a *app) accountServer(cfg *config.Config, name string) (delivery.Server, e
 	s := delivery.Server{
 		Server: smtpout.Server{
 			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpout.TLSAuto,
-			Hello: submit.Hostname(cfg), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
+			FindHello: a.FindHostname(cfg, true), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
 			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: a.Now,
 		},
 		Connections: 3, MessagesPerConnection: 50, RecipientsPerMessage: 100,

@@ -65,9 +65,7 @@ func (a *app) sayInOrder(cfg *config.Config) error {
 	if err := a.printPresets(cfg); err != nil {
 		return err
 	}
-	if cfg.Site.Address == "" {
-		a.Say("%s: nothing in it is wrong, but [site] address is not set: set it, or mail without a sender of its own is refused, "+
-			"and test-server has nowhere to send to", cfg.Path)
+	if a.remarks(cfg) {
 		return nil
 	}
 	_, err := fmt.Fprintf(a.Stdout, "%s is in order\n", cfg.Path)
@@ -86,6 +84,23 @@ func spoolOfAnother(cfg *config.Config) string {
 		return ""
 	}
 	return userName(int(st.Uid))
+}
+
+// remarks says what is no mistake and is missed sooner or later, and whether there is
+// anything.
+func (a *app) remarks(cfg *config.Config) (any bool) {
+	say := func(text string) {
+		any = true
+		a.Say("%s: nothing in it is wrong, but [site] %s", cfg.Path, text)
+	}
+	if cfg.Site.Address == "" {
+		say("address is not set: set it, or mail without a sender of its own is refused, and test-server has nowhere to send to")
+	}
+	if a.FindHostname(cfg, true)() == "" {
+		say("hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. " +
+			"Without one this machine greets them with its address in brackets, which some refuse")
+	}
+	return any
 }
 
 // printPresets shows what presets set: it stands nowhere in the file.

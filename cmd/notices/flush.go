@@ -136,7 +136,7 @@ func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.L
 	options := flush.Options{
 		Store:      store,
 		Policy:     policy(cfg),
-		Site:       returns(cfg),
+		Site:       a.returns(cfg),
 		Log:        log,
 		Now:        a.Now,
 		Random:     a.random,

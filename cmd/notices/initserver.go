@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"strings"
 
-	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/probe"
@@ -338,7 +337,7 @@ func (s *setup) probe(n int, v *serverAnswers) error {
 	if cfg == nil {
 		return err
 	}
-	server, err := s.a.server(&cfg.Servers[n-1], submit.Hostname(cfg))
+	server, err := s.a.server(&cfg.Servers[n-1], s.a.FindHostname(cfg, true))
 	if err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os/signal"
@@ -132,7 +133,7 @@ func (a *app) converse(ctx context.Context) error {
 	defer a.closeLog(log)
 	submission.Serve(ctx, submission.Stdio(a.Stdin, a.Stdout), submission.Options{
 		Intake:   a.Intake(cfg, store, log),
-		Hostname: submit.Hostname(cfg),
+		Hostname: cmp.Or(a.FindHostname(cfg, false)(), "localhost"),
 		Local:    true,
 	})
 	return nil // what was answered is durable; the store is left to the end of the process

@@ -7,7 +7,6 @@ import (
 	"os"
 	"time"
 
-	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/bounce"
@@ -51,7 +50,7 @@ func (a *app) withSpool(work func(*config.Config, spool.Store, *maillog.Log) err
 // withQueue is withSpool for a command that works on messages by their ids.
 func (a *app) withQueue(work func(*queue) error) error {
 	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
-		return work(&queue{store: store, policy: policy(cfg), site: returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
+		return work(&queue{store: store, policy: policy(cfg), site: a.returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
 	})
 }
 
@@ -64,8 +63,8 @@ func policy(cfg *config.Config) schedule.Policy {
 	}
 }
 
-func returns(cfg *config.Config) bounce.Site {
-	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Hostname: submit.Hostname(cfg)}
+func (a *app) returns(cfg *config.Config) bounce.Site {
+	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, FindHostname: a.FindHostname(cfg, true)}
 }
 
 // servers makes the way that mail goes out of the config. Secrets are read when a
@@ -79,7 +78,7 @@ func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
 }
 
 func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
-	hello := submit.Hostname(cfg)
+	hello := a.FindHostname(cfg, true)
 	list := make([]delivery.Server, len(cfg.Servers))
 	var errs []error
 	for i := range cfg.Servers {
@@ -95,7 +94,7 @@ func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
 	return list, errors.Join(errs...)
 }
 
-func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
+func (a *app) server(c *config.Server, hello func() string) (delivery.Server, error) {
 	s := delivery.Server{
 		Server: smtpout.Server{
 			Name:                c.Name,
@@ -105,7 +104,7 @@ func (a *app) server(c *config.Server, hello string) (delivery.Server, error) {
 			AllowNonSecure:      c.AllowNonSecure,
 			AllowNonSecureLogin: c.AllowNonSecureLogin,
 			Fingerprint:         c.TLSFingerprint,
-			Hello:               hello,
+			FindHello:           hello,
 			Login:               c.Login,
 			Timeout:             c.Timeout,
 			DataTimeout:         c.DataTimeout,

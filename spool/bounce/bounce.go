@@ -36,11 +36,26 @@ type Site struct {
 	Name     string // "Springfield Public Library"; may be empty
 	Address  string // the site's own; may be empty
 	Hostname string // reports come from MAILER-DAEMON there
+	// FindHostname finds one when Hostname is empty and a report is made. nil or "":
+	// the domain of Address stands for it.
+	FindHostname func() string
+}
+
+// host is the domain of MAILER-DAEMON and of message ids.
+func (s Site) host() string {
+	name := s.Hostname
+	if name == "" && s.FindHostname != nil {
+		name = s.FindHostname()
+	}
+	if name == "" {
+		name = s.Address[strings.LastIndexByte(s.Address, '@')+1:]
+	}
+	return hostname(name)
 }
 
 // MessageID is the Message-ID of the report of that id, with < >.
 func (s Site) MessageID(id spool.ID) string {
-	return "<" + string(id) + "@" + hostname(s.Hostname) + ">"
+	return "<" + string(id) + "@" + s.host() + ">"
 }
 
 // Report is what Compose makes a message of.
@@ -133,7 +148,7 @@ func (c *composer) part(description, mediaType, encoding string) {
 }
 
 func (c *composer) header() {
-	host := hostname(c.site.Hostname)
+	host := c.site.host()
 	c.line(fromField, "Mail Delivery System <MAILER-DAEMON@", host, ">")
 	c.field("To", "<"+c.to+">")
 	c.line("Subject: ", c.subject())

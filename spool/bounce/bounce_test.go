@@ -256,3 +256,18 @@ func TestOriginalRecipient(t *testing.T) {
 		}
 	}
 }
+
+// TestSender: returns come from MAILER-DAEMON at the host, or where that has no full name
+// at the site's domain, which is one that servers can check.
+func TestSender(t *testing.T) {
+	for want, s := range map[string]Site{
+		"mail.example.org": site,
+		"vm.example.org":   {Address: "library@example.org", FindHostname: func() string { return "vm.example.org" }},
+		"example.org":      {Address: "library@example.org", FindHostname: func() string { return "" }},
+		"localhost":        {},
+	} {
+		if got := s.MessageID("1"); got != "<1@"+want+">" {
+			t.Errorf("%+v: %s, want %s", s, got, want)
+		}
+	}
+}

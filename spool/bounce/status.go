@@ -16,7 +16,7 @@ func (c *composer) statusPart() {
 	}
 	c.part("Delivery report", "message/"+c.statusType(), encoding)
 	env := &c.r.Record.Envelope
-	c.field("Reporting-MTA", "dns; "+hostname(c.site.Hostname))
+	c.field("Reporting-MTA", "dns; "+c.site.host())
 	c.field("X-Notices-Queue-ID", string(env.ID))
 	if env.EnvelopeID != "" {
 		c.field("Original-Envelope-Id", env.EnvelopeID)

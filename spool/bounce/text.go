@@ -236,7 +236,7 @@ func (c *composer) closing() string {
 	if !c.r.whole() {
 		s = "Its first lines are attached. "
 	}
-	who := hostname(c.site.Hostname)
+	who := c.site.host()
 	if name := printable(c.site.Name); name != "" {
 		who = name + ", " + who
 	}

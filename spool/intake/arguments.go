@@ -231,11 +231,20 @@ func (s *Site) check() error {
 	return nil
 }
 
+// hostname is this host's full name; empty: it has none.
+func (s *Site) hostname() string {
+	if s.Hostname == "" && s.FindHostname != nil {
+		return s.FindHostname()
+	}
+	return s.Hostname
+}
+
 // host is the right side of a Message-ID.
 func (s *Site) host() string {
+	name := s.hostname()
 	switch {
-	case s.Hostname != "":
-		return s.Hostname
+	case name != "":
+		return name
 	case s.Address != "":
 		return domainOf(s.Address)
 	}

@@ -15,6 +15,9 @@ type Site struct {
 	Name     string
 	Address  string // default sender; may be empty
 	Hostname string // for Message-ID: a name or an address literal
+	// FindHostname finds one when Hostname is empty and one is needed; it must not be
+	// slow. nil or "": there is none, and the domain of Address stands for it.
+	FindHostname func() string
 	// RewriteFrom makes From and the envelope sender Address.
 	RewriteFrom bool
 	// FixedName, with RewriteFrom: From shows Name, whatever name the message gives.

@@ -95,11 +95,12 @@ func withoutDot(address string) string {
 
 // domain is what a bare name gets; empty: nothing is known.
 func (s *Site) domain() string {
-	switch {
-	case s.Address != "":
+	if s.Address != "" {
 		return domainOf(s.Address)
-	case strings.HasPrefix(s.Hostname, "["):
+	}
+	name := s.hostname()
+	if strings.HasPrefix(name, "[") {
 		return ""
 	}
-	return s.Hostname
+	return name
 }

@@ -24,6 +24,7 @@ type Program struct {
 	Stderr io.Writer
 	Getenv func(string) string
 	Now    func() time.Time
+	Host   Host
 
 	Config  string      // --config
 	Verbose bool        // -v
@@ -35,7 +36,7 @@ type Program struct {
 
 // New is a Program in the real world.
 func New() *Program {
-	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now}
+	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now, Host: thisHost()}
 }
 
 // Say tells a person something on standard error.
@@ -135,8 +136,10 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 		Site: intake.Site{
 			Name:        cfg.Site.Name,
 			Address:     cfg.Site.Address,
-			Hostname:    Hostname(cfg),
+			Hostname:    cfg.Site.Hostname,
 			RewriteFrom: cfg.Site.RewriteFrom,
+
+			FindHostname: p.FindHostname(cfg, false),
 		},
 		MaxSize: cfg.Spool.MaxMessageSize,
 		Now:     p.Now,
@@ -153,18 +156,6 @@ func (p *Program) aliases() string {
 		return path
 	}
 	return "/etc/aliases"
-}
-
-// Hostname is what this machine calls itself to others.
-func Hostname(cfg *config.Config) string {
-	if cfg.Site.Hostname != "" {
-		return cfg.Site.Hostname
-	}
-	name, err := os.Hostname()
-	if err != nil || spool.CheckAddress("postmaster@"+name) != nil {
-		return "localhost"
-	}
-	return name
 }
 
 // PrintBare writes to standard output past package os, which ends the program when

@@ -59,6 +59,8 @@ type scripted struct {
 	parts [][]byte
 }
 
+func (*scripted) LocalAddr() net.Addr { return &net.TCPAddr{IP: net.IPv6loopback} }
+
 func (c *scripted) Read(p []byte) (int, error) {
 	for len(c.parts) > 0 {
 		if n := copy(p, c.parts[0]); n > 0 {

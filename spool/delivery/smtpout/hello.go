@@ -2,7 +2,9 @@ package smtpout
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 
@@ -72,9 +74,26 @@ func (c *Conn) greeting() error {
 	return nil
 }
 
+// literal is the address that the server sees, unless a router changes it.
+func literal(conn net.Conn) string {
+	local, ok := conn.LocalAddr().(*net.TCPAddr)
+	if !ok {
+		return "[127.0.0.1]"
+	}
+	a := local.AddrPort().Addr().Unmap().WithZone("")
+	if a.Is6() {
+		return "[IPv6:" + a.String() + "]"
+	}
+	return "[" + a.String() + "]"
+}
+
 // hello says EHLO, or HELO to a server that knows no better.
 func (c *Conn) hello() error {
 	name := c.server.Hello
+	if name == "" && c.server.FindHello != nil {
+		name = c.server.FindHello()
+	}
+	name = cmp.Or(name, literal(c.raw))
 	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
 		return c.trouble(spool.ReasonGreeting, fmt.Sprintf("[site] hostname %q is no host name", name), nil)
 	}

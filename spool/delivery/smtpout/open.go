@@ -82,7 +82,6 @@ func newConn(s *Server, secret string) *Conn {
 		writing:     make(chan struct{}, 1),
 		reading:     make(chan struct{}, 1),
 	}
-	c.server.Hello = cmp.Or(s.Hello, "localhost")
 	if c.now == nil {
 		c.now = time.Now
 	}

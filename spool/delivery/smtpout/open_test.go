@@ -76,6 +76,29 @@ func TestParseOffers(t *testing.T) {
 	}
 }
 
+// TestHelloWithoutAName: a machine that has no full name says its address, as RFC 5321
+// section 4.1.4 has it, and never a name that nobody finds.
+func TestHelloWithoutAName(t *testing.T) {
+	for name, c := range map[string]struct {
+		find func() string
+		want string
+	}{
+		"found":      {func() string { return "vm.example.org" }, "vm.example.org"},
+		"not found":  {func() string { return "" }, "[127.0.0.1]"},
+		"not looked": {nil, "[127.0.0.1]"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := inClear(smtptest.Script(t, "> 220 hello\n< EHLO "+c.want+"\n> 550 5.7.1 who?\neof"))
+			s.Hello, s.FindHello = "", c.find
+			_, err := Open(t.Context(), s)
+			wantError(t, err, "deferred server greeting 550")
+		})
+	}
+	if got := literal(&scripted{}); got != "[IPv6:::1]" {
+		t.Errorf("IPv6: %s", got)
+	}
+}
+
 // A host name that would smuggle a command in is not said.
 func TestHelloIsChecked(t *testing.T) {
 	for _, name := range []string{"a\r\nMAIL FROM:<x>", "a b", "a\x00"} {

@@ -32,8 +32,11 @@ type Server struct {
 	AllowNonSecure bool
 	// AllowNonSecureLogin lets the password travel over the last two as well. A token never does.
 	AllowNonSecureLogin bool
-	Hello               string // EHLO name; empty: localhost
-	Login               string // user name for AUTH
+	Hello               string // EHLO name
+	// FindHello finds one when Hello is empty and a connection is made. nil or "": the
+	// connection's own address is said, in brackets (RFC 5321 section 4.1.4).
+	FindHello func() string
+	Login     string // user name for AUTH
 	// Password is asked once for each Open, before anything is dialled. nil: no AUTH, unless Tokens is set.
 	Password func(context.Context) (string, error)
 	Tokens   TokenSource    // XOAUTH2 instead of a password; nil otherwise

@@ -1,0 +1,126 @@
+package submit
+
+import (
+	"context"
+	"net"
+	"os"
+	"strings"
+	"sync"
+	"time"
+
+	"notices/config"
+	"notices/spool"
+)
+
+// Host is where this machine's name stands.
+type Host struct {
+	Kernel   func() (string, error) // nil: not asked
+	Hosts    string                 // the file /etc/hosts
+	Mailname string                 // the file /etc/mailname
+	// Canonical asks the resolver for the full form of a name. nil: it is not asked.
+	Canonical func(ctx context.Context, name string) (string, error)
+}
+
+// thisHost is the machine that the program runs on.
+func thisHost() Host {
+	return Host{Kernel: os.Hostname, Hosts: "/etc/hosts", Mailname: "/etc/mailname", Canonical: net.DefaultResolver.LookupCNAME}
+}
+
+// resolverTime is how long the resolver may take: mail waits for it.
+const resolverTime = 2 * time.Second
+
+// FullName is the machine's full name: the kernel's, if it has a dot; else what the
+// resolver makes of it, as hostname -f does, /etc/hosts first; else /etc/mailname.
+// Empty: it has none. Without ask the network is left alone, so that an enqueue never
+// waits for it.
+func (h *Host) FullName(ask bool) string {
+	kernel := h.kernel()
+	if isFull(kernel) {
+		return kernel
+	}
+	if name := fullName(readSmall(h.Hosts), kernel); name != "" {
+		return name
+	}
+	if ask && h.Canonical != nil && kernel != "" {
+		ctx, cancel := context.WithTimeout(context.Background(), resolverTime)
+		defer cancel()
+		if name, err := h.Canonical(ctx, kernel); err == nil && isFull(strings.TrimSuffix(name, ".")) {
+			return strings.TrimSuffix(name, ".")
+		}
+	}
+	for line := range strings.Lines(readSmall(h.Mailname)) {
+		if name := strings.TrimSpace(line); isFull(name) {
+			return name
+		}
+	}
+	return ""
+}
+
+func (h *Host) kernel() string {
+	if h.Kernel == nil {
+		return ""
+	}
+	name, _ := h.Kernel() // no name is as good as an empty one
+	return strings.TrimSuffix(name, ".")
+}
+
+// fullName finds the full form of a name in a hosts file, hosts(5).
+func fullName(hosts, name string) string {
+	if name == "" {
+		return ""
+	}
+	for line := range strings.Lines(hosts) {
+		line, _, _ = strings.Cut(line, "#")
+		fields := strings.Fields(line)
+		if len(fields) < 2 {
+			continue
+		}
+		full, known := "", false
+		for _, f := range fields[1:] {
+			known = known || strings.EqualFold(f, name)
+			if full == "" && isFull(f) {
+				full = f
+			}
+		}
+		if known && full != "" {
+			return full
+		}
+	}
+	return ""
+}
+
+// isFull reports whether a name is one that other hosts can make something of.
+func isFull(name string) bool {
+	lower := strings.ToLower(name)
+	return strings.Contains(name, ".") && !strings.HasPrefix(lower, "localhost.") && !strings.HasSuffix(lower, ".localdomain") &&
+		!strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 }) && spool.CheckAddress("postmaster@"+name) == nil
+}
+
+// readSmall reads a file of the system's; what cannot be read is empty.
+func readSmall(path string) string {
+	if path == "" {
+		return ""
+	}
+	text, _ := os.ReadFile(path)
+	return string(text)
+}
+
+// LocalNames are the domains that stand for this machine in an address.
+func (p *Program) LocalNames(cfg *config.Config) []string {
+	names := []string{"localhost", "localhost.localdomain", p.Host.kernel(), p.Host.FullName(false), cfg.Site.Hostname}
+	if short, _, ok := strings.Cut(p.Host.kernel(), "."); ok {
+		names = append(names, short)
+	}
+	return names
+}
+
+// FindHostname finds [site] hostname, or else the machine's full name, once; empty: it
+// has none. ask: the resolver is asked too.
+func (p *Program) FindHostname(cfg *config.Config, ask bool) func() string {
+	return sync.OnceValue(func() string {
+		if cfg.Site.Hostname != "" {
+			return cfg.Site.Hostname
+		}
+		return p.Host.FullName(ask)
+	})
+}
