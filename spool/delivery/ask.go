@@ -205,7 +205,8 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 }
 
 // read judges the answers; with retry, such as only say that the connection had
-// ended, or may be due to overlapping, lead to another connection instead.
+// ended, that this address of the server does not work, or that may be due to
+// overlapping, lead to another connection instead.
 func (s *server) read(p *place, chunk []int, res *smtpout.Result, retry bool) verdict {
 	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
 		res.Outcomes = append(res.Outcomes, s.own(spool.ReasonProtocol, "no answer for this recipient"))
@@ -216,7 +217,7 @@ func (s *server) read(p *place, chunk []int, res *smtpout.Result, retry bool) ve
 	res.Stale = stale && retry
 	v := judge(res)
 	switch {
-	case res.Stale, retry && garbled(v) && s.overlapped(p):
+	case res.Stale, retry && res.Elsewhere, retry && garbled(v) && s.overlapped(p):
 		return verdict{landing: landedNowhere}
 	case stale && v.pass == nil:
 		o := s.own(spool.ReasonShutdown, "connection ended before the message was asked for")

@@ -268,3 +268,38 @@ func TestRealStopped(t *testing.T) {
 		t.Errorf("%d messages", len(s.Messages()))
 	}
 }
+
+// A name with two addresses, one of which is broken: the other one carries all of it, and
+// the run asks the broken one once.
+func TestRealNextAddress(t *testing.T) {
+	for stage, answer := range map[string]string{
+		"connect": smtptest.Silent, "EHLO": "421 4.3.2 busy", "MAIL": "421 4.3.2 shutting down",
+	} {
+		t.Run(stage, func(t *testing.T) {
+			bad, good := smtptest.New(t, smtptest.Options{Reply: ever(stage, answer)}), smtptest.New(t, smtptest.Options{})
+			w := real(t, bad)
+			s := &w.servers[0]
+			s.Host, s.MessagesPerConnection, s.Timeout = "mail.example.org", 10, 500*time.Millisecond
+			s.Resolve = func(context.Context, string) ([]string, error) { return []string{"2001:db8::1", "192.0.2.1"}, nil }
+			s.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+				if host, _, _ := net.SplitHostPort(address); host == "192.0.2.1" {
+					return good.Dial(ctx, network, address)
+				}
+				return bad.Dial(ctx, network, address)
+			}
+			most := 1
+			if stage == "MAIL" { // as many as are open before the first one knows
+				most = 2 * s.Connections // verified TLS is looked for first, on both addresses
+			}
+			r := w.realRun()
+			got := w.many(r, 200)
+			w.end(r)
+			if got["delivered"] != 200 || len(good.Messages()) != 200 || bad.Counts().Connections > most {
+				t.Errorf("%v, %d came, %d connections to the broken address", got, len(good.Messages()), bad.Counts().Connections)
+			}
+			if h := w.health("1"); h.Troubles != 0 {
+				t.Errorf("%+v", h)
+			}
+		})
+	}
+}

@@ -44,6 +44,7 @@ type server struct {
 
 func newServer(s Server, o Options, open opener, sc *scouts) *server {
 	w := &server{Server: s, open: open, state: o.State, log: o.Log, now: o.Now, scouts: sc}
+	w.Addresses = new(smtpout.Addresses)
 	w.secret = watch(&w.Server.Server)
 	w.rate = newRate(s, o.State, o.Now)
 	w.pool.max = max(1, s.Connections)

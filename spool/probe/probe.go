@@ -81,26 +81,38 @@ func run(ctx context.Context, s smtpout.Server, o Options, answers knock) error 
 	return errors.Join(failed, t.remember(ctx, outcome))
 }
 
-// send opens a connection of its own and sends the message. The error is the cause
-// behind an outcome that is not the server's word.
+// send opens a connection of its own and sends the message, by the next address of the
+// server where one does not work. The error is the cause behind an outcome that is not the
+// server's word.
 func (t *test) send(ctx context.Context) (spool.Outcome, error) {
+	t.server.Addresses = new(smtpout.Addresses)
+	for {
+		o, elsewhere, err := t.sendOnce(ctx)
+		if !elsewhere || ctx.Err() != nil {
+			return o, err
+		}
+	}
+}
+
+func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, err error) {
 	c, err := smtpout.Open(ctx, &t.server)
 	if err != nil {
 		var e *smtpout.Error
 		if errors.As(err, &e) {
-			return e.Outcome, e.Err
+			return e.Outcome, false, e.Err
 		}
-		return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reply: spool.Reply{Text: err.Error()}}, err
+		return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reply: spool.Reply{Text: err.Error()}}, false, err
 	}
 	m := t.message()
-	o := c.Send(ctx, m).Outcomes[0]
+	r := c.Send(ctx, m)
+	o = r.Outcomes[0]
 	if o.Class == spool.Delivered {
 		t.say("message", "accepted: "+o.Reply.String())
 	} else {
 		t.say("message", "not accepted: "+o.Reply.String())
 	}
 	c.Quit()
-	return o, nil
+	return o, r.Elsewhere, nil
 }
 
 // remember keeps the result for good: a power cut must not take it.

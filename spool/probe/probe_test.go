@@ -229,6 +229,33 @@ func TestOldCiphers(t *testing.T) {
 	}
 }
 
+// Each address of the server is shown with what became of it.
+func TestAddresses(t *testing.T) {
+	ca := smtptest.NewCA(t)
+	busy := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Reply: func(stage, _ string) string {
+		if stage == "MAIL" {
+			return "421 4.3.2 shutting down"
+		}
+		return ""
+	}})
+	good := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t)})
+	b := bench{server: at(good)}
+	b.server.Host, b.server.Roots = "mail.example.org", ca.Pool()
+	b.server.Resolve = func(context.Context, string) ([]string, error) { return []string{"::1", "127.0.0.1", "127.0.0.2"}, nil }
+	b.server.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
+		switch host, _, _ := net.SplitHostPort(address); host {
+		case "127.0.0.1":
+			return busy.Dial(ctx, network, address)
+		case "127.0.0.2":
+			return good.Dial(ctx, network, address)
+		}
+		return nil, errors.New("connection refused")
+	}
+	if err := b.golden(t, "addresses"); err != nil {
+		t.Error(err)
+	}
+}
+
 // Every stage at which a server can fail, what is printed and what is advised.
 func TestFails(t *testing.T) {
 	ca := smtptest.NewCA(t)

@@ -19,7 +19,11 @@ func Answers(ctx context.Context, host string, port int, timeout time.Duration, 
 
 // knock connects, reads the greeting into notice, and leaves.
 func (c *Conn) knock(ctx context.Context) error {
-	raw, err := c.dial(ctx)
+	addresses, err := c.resolve(ctx)
+	if err != nil {
+		return err
+	}
+	raw, err := c.connect(ctx, addresses)
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,13 @@ type Conn struct {
 	notice  string
 	offers  offers
 
+	rung       rung
+	alone      bool // no address before this one was reached, and a step down is allowed
 	oldCiphers bool // TLS failed without them
+
+	others  []string // all addresses of the server
+	tried   []string // those that were dialled
+	address string   // the one that answered
 
 	raw   net.Conn // below TLS: deadlines are set here
 	nc    net.Conn // what is spoken over

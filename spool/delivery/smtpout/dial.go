@@ -17,32 +17,6 @@ import (
 // time-out for every connection.
 const headStart = 300 * time.Millisecond
 
-// dial connects to the first of the host's addresses that answers.
-func (c *Conn) dial(ctx context.Context) (net.Conn, error) {
-	port := strconv.Itoa(c.server.Port)
-	if c.server.Dial != nil {
-		return c.connect(ctx, c.server.Dial, []string{net.JoinHostPort(c.server.Host, port)})
-	}
-	addresses, err := lookup(ctx, c.server.Host, c.timeout)
-	c.observe(Step{Stage: StageDNS, Detail: strings.Join(addresses, " "), Err: err})
-	if err != nil {
-		return nil, c.trouble(spool.ReasonDNS, "the name "+c.server.Host+" does not resolve: "+dnsText(err), err)
-	}
-	for i := range addresses {
-		addresses[i] = net.JoinHostPort(addresses[i], port)
-	}
-	return c.connect(ctx, new(net.Dialer).DialContext, addresses)
-}
-
-func lookup(ctx context.Context, host string, timeout time.Duration) ([]string, error) {
-	if a, err := netip.ParseAddr(host); err == nil {
-		return []string{a.String()}, nil
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	return net.DefaultResolver.LookupHost(ctx, host)
-}
-
 func dnsText(err error) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -51,36 +25,64 @@ func dnsText(err error) string {
 	return err.Error()
 }
 
-func (c *Conn) connect(ctx context.Context, dial Dialer, addresses []string) (net.Conn, error) {
-	conn, err := race(ctx, addresses, func(ctx context.Context, address string) (net.Conn, error) {
+// connect dials the first of the addresses that answers, and notes which.
+func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error) {
+	dial := c.server.Dial
+	if dial == nil {
+		dial = new(net.Dialer).DialContext
+	}
+	port := strconv.Itoa(c.server.Port)
+	won, failed, err := race(ctx, addresses, func(ctx context.Context, address string) (net.Conn, error) {
 		ctx, cancel := context.WithTimeout(ctx, c.timeout)
 		defer cancel()
-		return dial(ctx, "tcp", address)
+		where := net.JoinHostPort(address, port)
+		conn, err := dial(ctx, "tcp", where)
+		if err != nil {
+			err = &connectError{where, err}
+		}
+		return conn, err
 	})
-	if err != nil {
+	for _, d := range failed {
+		c.tried = append(c.tried, d.address)
+		c.observe(Step{Stage: StageConnect, Detail: d.address, Err: d.err})
+	}
+	switch {
+	case err != nil:
+		return nil, c.trouble(spool.ReasonConnect, "no connection: "+err.Error(), err)
+	case won == nil:
+		errs := make(connectErrors, len(failed))
+		for i, d := range failed {
+			errs[i] = d.err
+		}
 		reason := spool.ReasonConnect
-		if dns := new(net.DNSError); errors.As(err, &dns) {
+		if errors.As(errs, new(*net.DNSError)) {
 			reason = spool.ReasonDNS
 		}
-		c.observe(Step{Stage: StageConnect, Detail: strings.Join(addresses, " "), Err: err})
-		return nil, c.trouble(reason, "no connection: "+err.Error(), err)
+		return nil, c.trouble(reason, "no connection: "+errs.Error(), errs)
 	}
-	c.observe(Step{Stage: StageConnect, Detail: conn.RemoteAddr().String()})
-	return conn, nil
+	c.address = won.address
+	c.tried = append(c.tried, won.address)
+	where := net.JoinHostPort(won.address, port)
+	if _, err := netip.ParseAddr(won.address); err != nil { // Dial looked the name up
+		where = won.conn.RemoteAddr().String()
+	}
+	c.observe(Step{Stage: StageConnect, Detail: where})
+	return won.conn, nil
 }
 
 type dialed struct {
-	conn net.Conn
-	err  error
+	address string
+	conn    net.Conn
+	err     error
 }
 
 // race tries the addresses in order, each beside the earlier ones that have not
-// answered within headStart. The error names every address.
-func race(ctx context.Context, addresses []string, dial dialOne) (net.Conn, error) {
+// answered within headStart. It tells who won, if any, and who failed; the error is the
+// context's.
+func race(ctx context.Context, addresses []string, dial dialOne) (won *dialed, failed []dialed, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make(chan dialed)
-	var failed connectErrors
 	next := time.NewTimer(0)
 	defer next.Stop()
 	for begun := 0; len(failed) < len(addresses); {
@@ -93,15 +95,15 @@ func race(ctx context.Context, addresses []string, dial dialOne) (net.Conn, erro
 			}
 		case a := <-answers:
 			if a.err == nil {
-				return a.conn, nil
+				return &a, failed, nil
 			}
-			failed = append(failed, a.err)
+			failed = append(failed, a)
 			next.Reset(0)
 		case <-ctx.Done():
-			return nil, context.Cause(ctx)
+			return nil, failed, context.Cause(ctx)
 		}
 	}
-	return nil, failed
+	return nil, failed, nil
 }
 
 // dialOne dials one address.
@@ -110,11 +112,8 @@ type dialOne = func(context.Context, string) (net.Conn, error)
 // run hands over what dialling brought, or closes it when the race is over.
 func run(ctx context.Context, address string, dial dialOne, answers chan<- dialed) {
 	conn, err := dial(ctx, address)
-	if err != nil {
-		err = &connectError{address, err}
-	}
 	select {
-	case answers <- dialed{conn, err}:
+	case answers <- dialed{address, conn, err}:
 	case <-ctx.Done():
 		if conn != nil {
 			conn.Close()

@@ -2,7 +2,8 @@
 // logs in and runs transactions, and says for each recipient what became of it.
 // Which server, how often and what next is the route's business (package delivery).
 //
-// A reader follows Open (open.go: dial, the TLS ladder, EHLO, AUTH), then Send (send.go,
+// A reader follows Open (open.go, reach.go: the TLS ladder and the addresses, dial, EHLO,
+// AUTH), then Send (send.go,
 // flight.go: MAIL, RCPT and DATA in one flight; content.go: the message and the answer to
 // its final dot), and Classify (classify.go) with its rules (rules.go), their words (words.go)
 // and what decides who is meant by them (about.go), the one place that says what a reply

@@ -171,6 +171,7 @@ func (s *send) odd(stage Stage, code int) error {
 func (s *send) hearMail(code int, text []byte) error {
 	if code/100 == 2 {
 		s.answered, s.mailed = true, true
+		s.c.server.Addresses.took(s.c)
 		return nil
 	}
 	o := s.c.judge(StageMail, code, text)

@@ -25,7 +25,7 @@ func Open(ctx context.Context, s *Server) (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	c, err := climb(ctx, s, secret)
+	c, err := reach(ctx, s, secret)
 	if s.Tokens == nil || !tokenRefused(err) {
 		return c, err
 	}
@@ -36,40 +36,12 @@ func Open(ctx context.Context, s *Server) (*Conn, error) {
 	if fresh == secret {
 		return nil, err
 	}
-	return climb(ctx, s, fresh)
+	return reach(ctx, s, fresh)
 }
 
 func tokenRefused(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Outcome.Reason == spool.ReasonAuth && e.Outcome.Reply.Code == 535
-}
-
-// climb goes down the ladder of SPEC section 5: verified TLS, TLS that could not be
-// verified (decided within the same handshake, see handshake), and none, which needs
-// another connection when it was the handshake that failed.
-func climb(ctx context.Context, s *Server, secret string) (*Conn, error) {
-	c := newConn(s, secret)
-	err := c.establish(ctx, "")
-	if wantsOldCiphers(err) {
-		c = newConn(s, secret)
-		c.oldCiphers = true
-		err = c.establish(ctx, "")
-	}
-	var e *Error
-	if err == nil {
-		return c, nil
-	}
-	if !errors.As(err, &e) || e.Outcome.Reason != spool.ReasonTLS || !s.AllowNonSecure {
-		return nil, err
-	}
-	if !c.mayStepDown() {
-		return nil, c.trouble(spool.ReasonTLS, e.Outcome.Reply.String()+"; "+c.forbidden(), err)
-	}
-	c = newConn(s, secret)
-	if err := c.establish(ctx, "no TLS, the mail travels in clear: "+e.Outcome.Reply.String()); err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
 func newConn(s *Server, secret string) *Conn {
@@ -91,22 +63,22 @@ func newConn(s *Server, secret string) *Conn {
 	return c
 }
 
-// establish makes one connection ready for mail. clear says why it is to go without
-// TLS; empty: with it.
-func (c *Conn) establish(ctx context.Context, clear string) error {
-	if clear != "" {
-		c.stepDown(clear)
-	}
-	raw, err := c.dial(ctx)
+// establish makes one connection ready for mail, with the first of the addresses that
+// answers.
+func (c *Conn) establish(ctx context.Context, addresses []string) error {
+	raw, err := c.connect(ctx, addresses)
 	if err != nil {
 		return err
+	}
+	if c.rung == verified && c.alone && len(c.tried) == len(addresses) {
+		c.rung = unverified // no other address is left that might do better
 	}
 	c.watch = &watch{conn: raw, reads: true, writes: true}
 	stop := c.watch.start(ctx)
 	defer stop()
 	c.raw = raw
 	c.use(raw)
-	if err := c.introduce(clear == ""); err != nil {
+	if err := c.introduce(c.rung != noTLS); err != nil {
 		raw.Close()
 		return err
 	}

@@ -144,15 +144,15 @@ func TestRace(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				conn, err := race(t.Context(), []string{"a", "b", "c"}, dialer(c.answers))
+				won, failed, err := race(t.Context(), []string{"a", "b", "c"}, dialer(c.answers))
 				if c.want == "" {
-					if !errors.Is(err, refused) || err.Error() != "a: refused; b: refused; c: refused" {
-						t.Errorf("%v", err)
+					if won != nil || len(failed) != 3 || failed[2].address != "c" || failed[2].err != refused {
+						t.Errorf("%v, %v", won, failed)
 					}
 					return
 				}
-				if err != nil || conn.(named).address != c.want {
-					t.Errorf("%v, %v, want %s", conn, err, c.want)
+				if err != nil || won == nil || won.address != c.want || won.conn.(named).address != c.want {
+					t.Errorf("%v, %v, want %s", won, err, c.want)
 				}
 			})
 		})
@@ -160,7 +160,7 @@ func TestRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		if _, err := race(ctx, []string{"a"}, dialer(map[string]time.Duration{"a": time.Hour})); !errors.Is(err, context.DeadlineExceeded) {
+		if _, _, err := race(ctx, []string{"a"}, dialer(map[string]time.Duration{"a": time.Hour})); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("%v", err)
 		}
 	})

@@ -38,6 +38,9 @@ type Result struct {
 	// their Reason is toomany and they belong in another transaction at once. When none
 	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
 	TooMany int
+	// Elsewhere: it failed before MAIL was accepted, and the host has an address that has
+	// not failed yet: a fresh connection goes there.
+	Elsewhere bool
 	// OutOfStep: two transactions overlapped on the wire and the answers did not fit. The
 	// caller should not overlap with this server again in this run.
 	OutOfStep bool
@@ -150,7 +153,7 @@ func (s *send) settle(o spool.Outcome) {
 }
 
 func (s *send) result() Result {
-	r := Result{Outcomes: s.outcomes, Stale: s.stale, OutOfStep: s.outOfStep}
+	r := Result{Outcomes: s.outcomes, Stale: s.stale, Elsewhere: s.elsewhere(), OutOfStep: s.outOfStep}
 	for i := range s.outcomes {
 		if s.t.Sender == "" {
 			s.outcomes[i] = ofNullSender(s.outcomes[i])

@@ -50,11 +50,15 @@ type Server struct {
 	Timeout, DataTimeout time.Duration
 	Now                  func() time.Time // for Reply.At; nil: time.Now
 	Observe              func(Step)       // may be nil; called in the goroutine that runs Open or Send
-	Dial                 Dialer           // nil: the host is looked up and dialled; for tests
+	// Addresses is what the run knows of the host's addresses; nil: each Open finds out anew.
+	Addresses *Addresses
+	// Resolve and Dial are for tests; nil: the system's. Dial without Resolve gets the host's
+	// name, and looks it up itself.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	Dial    Dialer
 }
 
-// Dialer is the form of net.Dialer.DialContext. One that is set gets the host's
-// name, and looks it up itself.
+// Dialer is the form of net.Dialer.DialContext.
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 
 // TokenSource gives OAuth access tokens.

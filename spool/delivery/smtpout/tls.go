@@ -23,7 +23,7 @@ func (s *Server) implicit() bool {
 func (c *Conn) upgrade() error {
 	if !c.offers.startTLS {
 		const text = "the server does not offer STARTTLS"
-		if c.mayStepDown() {
+		if c.rung != verified {
 			c.stepDown("no TLS, the mail travels in clear: " + text)
 			return nil
 		}
@@ -84,7 +84,7 @@ func (c *Conn) tlsConfig(unverified *error) *tls.Config {
 	if c.oldCiphers {
 		config.CipherSuites = allCiphers()
 	}
-	lenient := c.mayStepDown()
+	lenient := c.rung != verified
 	if !lenient && c.server.Fingerprint == "" {
 		return config
 	}
