@@ -1,6 +1,6 @@
 # Each target is a script of scripts/, which also runs alone.
 PREFIX ?= /usr/local
-export PREFIX DESTDIR VERSION
+export PREFIX DESTDIR VERSION SENDMAIL ARCH
 
 .PHONY: build demo test quick race lint fuzz torture bench bench-peers install uninstall package clean
 

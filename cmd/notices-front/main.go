@@ -24,8 +24,9 @@ import (
 	"notices/cmd/internal/submit"
 )
 
-// whole is where the whole program was installed, set by the build (-ldflags
-// "-X main.whole=..."). One in the folder whole/ beside this program goes first.
+// whole is where the whole program is to be installed, set by the build (-ldflags
+// "-X main.whole=..."). One in the folder whole/ beside this program goes first, then one
+// in the libexec beside the folder of this program, so that make install needs no build.
 var whole string
 
 func main() {
@@ -112,9 +113,10 @@ func handOver() error {
 func places() []string {
 	var list []string
 	if self, err := os.Executable(); err == nil {
-		list = append(list, filepath.Join(filepath.Dir(self), "whole", "notices"))
+		dir := filepath.Dir(self)
+		list = append(list, filepath.Join(dir, "whole", "notices"), filepath.Join(filepath.Dir(dir), "libexec", "notices", "notices"))
 	}
-	if whole != "" {
+	if whole != "" && !slices.Contains(list, whole) {
 		list = append(list, whole)
 	}
 	return list

@@ -11,14 +11,31 @@ import (
 	"testing"
 )
 
-// script runs one of the scripts with an environment of its own.
+// script runs one of the scripts with an environment of its own, in which there is no Go.
 func script(t *testing.T, name string, env ...string) {
 	t.Helper()
-	cmd := exec.Command(filepath.Join(root, "scripts", name))
-	cmd.Env = append(os.Environ(), env...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	if out, err := tryScript(name, env...); err != nil {
 		t.Fatalf("%s: %v\n%s", name, err, out)
 	}
+}
+
+func tryScript(name string, env ...string) (string, error) {
+	cmd := exec.Command(filepath.Join(root, "scripts", name))
+	cmd.Env = append([]string{"PATH=/usr/sbin:/usr/bin:/sbin:/bin"}, env...)
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// built is a folder with programs for a PREFIX, as make build leaves them.
+func built(t *testing.T, prefix string) string {
+	t.Helper()
+	dir := folder(t)
+	cmd := exec.Command(filepath.Join(root, "scripts/build"), filepath.Join(dir, "notices"))
+	cmd.Env = append(os.Environ(), "PREFIX="+prefix)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return dir
 }
 
 // TestInstall installs into an empty folder, as who makes a package does, and takes it
@@ -26,7 +43,10 @@ func script(t *testing.T, name string, env ...string) {
 func TestInstall(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	script(t, "install", "DESTDIR="+dir, "PREFIX=/usr")
+	if out, err := tryScript("install", "DESTDIR="+dir, "PREFIX=/usr", "BUILT="+dir); err == nil || !strings.Contains(out, "make build") || len(filesBelow(t, dir)) > 0 {
+		t.Errorf("nothing was built, and install says %q, %v", out, err)
+	}
+	script(t, "install", "DESTDIR="+dir, "PREFIX=/usr", "BUILT="+built(t, "/usr"))
 	if out, err := exec.Command(filepath.Join(dir, "usr/bin/notices"), "version").Output(); err != nil || len(out) == 0 {
 		t.Errorf("the installed program says %q: %v", out, err)
 	}
@@ -73,12 +93,46 @@ func filesBelow(t *testing.T, dir string) (names []string) {
 	return names
 }
 
+// TestInstallSendmail: SENDMAIL=1 gives the names of sendmail, writes over nobody else's
+// and takes away only its own.
+func TestInstallSendmail(t *testing.T) {
+	t.Parallel()
+	prefix := filepath.Join(folder(t), "prefix")
+	sendmail := filepath.Join(prefix, "sbin/sendmail")
+	env := []string{"PREFIX=" + prefix, "BUILT=" + built(t, prefix), "SENDMAIL=1"}
+	write(t, sendmail, "another's")
+	if out, err := tryScript("install", env...); err == nil || !strings.Contains(out, sendmail+" is another program's") || len(filesBelow(t, prefix)) != 1 {
+		t.Errorf("over another's sendmail install says %q, %v", out, err)
+	}
+	check(t, os.Remove(sendmail))
+	script(t, "install", env...)
+	script(t, "install", env...)
+	s := newSite(t)
+	s.program = filepath.Join(prefix, "bin/notices")
+	cmd := exec.Command(sendmail, "-i", "patron@example.net")
+	cmd.Env, cmd.Stdin = s.environment(), strings.NewReader(notice)
+	if out, err := cmd.CombinedOutput(); err != nil || s.status().Queued != 1 {
+		t.Errorf("sendmail: %v\n%s", err, out)
+	}
+	cmd = exec.Command(filepath.Join(prefix, "bin/mailq"))
+	cmd.Env = s.environment()
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "patron@example.net") {
+		t.Errorf("mailq: %v\n%s", err, out)
+	}
+	check(t, os.Remove(sendmail))
+	write(t, sendmail, "another's")
+	script(t, "uninstall", "PREFIX="+prefix)
+	if left := filesBelow(t, prefix); len(left) != 1 || left[0] != "sbin/sendmail" {
+		t.Errorf("left behind: %v", left)
+	}
+}
+
 // TestInstalledPrefix: both halves of the program find each other where they were
-// installed, and nowhere else.
+// installed, whatever PREFIX they were built for, and nowhere else.
 func TestInstalledPrefix(t *testing.T) {
 	t.Parallel()
 	prefix := filepath.Join(folder(t), "prefix")
-	script(t, "install", "DESTDIR=", "PREFIX="+prefix)
+	script(t, "install", "DESTDIR=", "PREFIX="+prefix, "BUILT="+built(t, "/nonexistent"))
 	s := newSite(t)
 	s.program = filepath.Join(prefix, "bin/notices")
 	id := s.enqueue(notice)

@@ -47,6 +47,8 @@ func prepare() (err error) {
 	}
 	binary = filepath.Join(runtime, "notices")
 	build := exec.Command(filepath.Join(root, "scripts/build"), binary)
+	// Tests put the front elsewhere, without the whole program beside it.
+	build.Env = append(os.Environ(), "WHOLE="+filepath.Join(runtime, "whole/notices"))
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/build: %w\n%s", err, out)
 	}
