@@ -3,14 +3,23 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/alert"
 	"notices/spool/delivery"
 	"notices/spool/schedule"
 )
@@ -24,6 +33,8 @@ type statusOptions struct {
 	Look func(name string, state spool.State) (*accountJSON, error)
 	// Config is where [[limit]]s are; nil: there are none.
 	Config *config.Config
+	// Refused is what flush refuses of the config; nil: nothing.
+	Refused error
 }
 
 // The ages from which on status warns, SPEC section 3.
@@ -64,14 +75,34 @@ func (a *app) statusCommand() *cobra.Command {
 func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
 	cfg, err := a.Load(config.Intake)
 	if err != nil {
-		return err
+		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
 	}
 	for _, problem := range cfg.Problems {
 		a.Say("%s", problem)
 	}
 	o.Config = cfg
+	_, _, o.Refused = a.route()
 	o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
-	return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
+	err = a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
+	return asOwner(err, cfg.Spool.Dir)
+}
+
+// asOwner adds to an error of permissions the command that an ordinary user has to run: as
+// the owner of the first of the folders that belongs to another user than root.
+func asOwner(err error, dirs ...string) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+			continue
+		}
+		if owner, e := user.LookupId(strconv.Itoa(int(st.Uid))); e == nil {
+			return fmt.Errorf("%w; the mail belongs to the user %s, so run: sudo -u %s notices status", err, owner.Username, owner.Username)
+		}
+	}
+	return err
 }
 
 // statusJSON is SPEC section 3, exactly.
@@ -88,6 +119,15 @@ type statusJSON struct {
 	Microsoft      *accountJSON `json:"microsoft"` // null: no account
 	LastFlush      *flushJSON   `json:"last_flush"`
 
+	// Of the messages that are deferred: whom they wait for, and since when the first one
+	// waits for a server.
+	WaitingForServer      int        `json:"waiting_for_server"`
+	WaitingForRecipient   int        `json:"waiting_for_recipient"`
+	WaitingForServerSince *time.Time `json:"waiting_for_server_since"`
+	ConfigError           *string    `json:"config_error"` // what flush refuses; null: nothing
+	FlushError            *string    `json:"flush_error"`  // why the last flush failed; null: it did not
+	Check                 *checkJSON `json:"check"`        // what --check says
+
 	handedIn   int    // in drop/, not taken over yet
 	aside      int    // what flushes set aside
 	asideDir   string // where that is
@@ -96,6 +136,8 @@ type statusJSON struct {
 	rates      []delivery.RateUsage // of Servers
 	unreadable []error              // messages that cannot be counted
 	stuck      spool.Stuck          // what flushes met
+	troubled   []bool               // of Servers: their last word is trouble
+	waits      []spool.Waiting      // while they are gathered
 	inTrouble  []spool.ID           // messages of it that are still there
 }
 
@@ -107,8 +149,17 @@ type serverJSON struct {
 	LastTestResult *string    `json:"last_test_result"` // "ok", "error"; null: never tested
 	LastTestDetail *string    `json:"last_test_detail"`
 	DownUntil      *time.Time `json:"down_until"`
+	DownSince      *time.Time `json:"down_since"` // since when its last word is trouble; null: it is not
 
-	perMinute, perDay int // its rates; 0: no limit
+	spare             bool // mail does not go through it
+	perMinute, perDay int  // its rates; 0: no limit
+}
+
+// checkJSON is the verdict of --check.
+type checkJSON struct {
+	Level   int      `json:"level"`   // 0, 1 or 2, its exit code
+	Reasons []string `json:"reasons"` // why it is not 0
+	Remarks []string `json:"remarks"` // what else is worth knowing
 }
 
 type flushJSON struct {
@@ -139,6 +190,8 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 	case o.Check:
 		return a.printCheck(s, now, o)
 	case o.JSON:
+		c := s.check(now, o)
+		s.Check = &checkJSON{c.level, append([]string{}, c.reasons...), append([]string{}, c.remarks...)}
 		return a.printJSON(s)
 	case o.Prometheus:
 		return a.printMetrics(ctx, s, state, o, now)
@@ -178,9 +231,18 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 		if err := s.server(ctx, state, &servers[i], now); err != nil {
 			return err
 		}
+		s.Servers[i].spare = o.Config != nil && !inUse(o.Config, servers[i].Name)
 	}
+	s.countWaits(now)
 	if err := s.lookAccounts(state, o); err != nil {
 		return err
+	}
+	if o.Refused != nil {
+		text := o.Refused.Error()
+		s.ConfigError = &text
+	}
+	if e := alert.Load(ctx, state)[keyFlush]; e != nil && e.Open() {
+		s.FlushError = &e.Cause
 	}
 	last, err := spool.LoadState[spool.LastFlush](ctx, state, spool.LastFlushName)
 	if err == nil && !last.At.IsZero() {
@@ -228,11 +290,12 @@ func (s *statusJSON) failedBytes(ctx context.Context, store spool.Store) error {
 	return err
 }
 
-// skim is messages for a check, which runs every minute: by the listing alone. What was
-// not tried yet is not told from what was.
+// skim is messages for a check, which runs every minute: by the listing, and by so many
+// records as tell whom messages wait for. What was not tried yet is not told from what
+// was.
 func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	var due []spool.Entry
-	_, err := q.entries(ctx, func(e spool.Entry) bool {
+	waiting, err := q.entries(ctx, func(e spool.Entry) bool {
 		s.meet(e.ID)
 		switch {
 		case e.State == spool.StateFailed:
@@ -244,9 +307,17 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 			if q.policy.Due(e.Next, now) {
 				due = append(due, e)
 			}
+			return true
 		}
 		return false
 	})
+	if err == nil {
+		err = q.read(ctx, sample(waiting, most), func(r looked) {
+			if r.err == nil {
+				s.wait(r.Record)
+			}
+		})
+	}
 	if err != nil {
 		return err
 	}
@@ -271,6 +342,62 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	return nil
 }
 
+// most records are read for a check.
+const most = 10_000
+
+// sample keeps n of the messages, in their order: the older half of what is kept are the
+// oldest, the other half is spread over the rest. What waits longest is among the oldest;
+// but these may all wait for their recipients.
+func sample(list []spool.Entry, n int) []spool.Entry {
+	if len(list) <= n {
+		return list
+	}
+	slices.SortFunc(list, func(a, b spool.Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	kept := list[: n/2 : n/2]
+	rest := list[n/2:]
+	for i := range n - n/2 {
+		kept = append(kept, rest[i*len(rest)/(n-n/2)])
+	}
+	return kept
+}
+
+// wait notes whom a message waits for.
+func (s *statusJSON) wait(r *spool.Record) {
+	if w, ok := r.Waiting(); ok {
+		s.waits = append(s.waits, w)
+	} else if r.State() == spool.StateDeferred {
+		s.WaitingForRecipient++
+	}
+}
+
+// countWaits sums up what waits for a server. Where all servers work, and one took a message
+// since, only its next send is to come; but not if a server put off this very message. An
+// attempt under way counts when it has taken longer than any does.
+func (s *statusJSON) countWaits(now time.Time) {
+	var took time.Time
+	for i := range s.Servers {
+		if s.Servers[i].spare {
+			continue
+		}
+		if s.troubled[i] {
+			took = time.Time{}
+			break
+		}
+		if at := s.health[i].TookAt; at.After(took) {
+			took = at
+		}
+	}
+	for _, w := range s.waits {
+		if !w.Own && took.After(w.Last) || w.Trying && now.Sub(w.Since) <= warnAge {
+			continue
+		}
+		s.WaitingForServer++
+		if s.WaitingForServerSince == nil || w.Since.Before(*s.WaitingForServerSince) {
+			s.WaitingForServerSince = stamp(w.Since)
+		}
+	}
+}
+
 func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.Time) {
 	switch r.State() {
 	case spool.StateQueued:
@@ -283,6 +410,7 @@ func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.T
 	if s.OldestQueuedAt == nil || r.QueuedAt.Before(*s.OldestQueuedAt) {
 		s.OldestQueuedAt = stamp(r.QueuedAt)
 	}
+	s.wait(r)
 	next := nextSend(r)
 	if next.IsZero() {
 		return

@@ -24,7 +24,8 @@ func TestStatus(t *testing.T) {
 	w.state(spool.TestName+"1", spool.TestResult{At: w.now, OK: true, Detail: "250 2.0.0 taken"})
 	w.state(spool.TestName+"2", spool.TestResult{At: w.now, Detail: "no connection"})
 	w.state(spool.HealthName+"1", spool.Health{Troubles: 1, Notice: "no TLS", NoticeAt: w.now})
-	w.state(spool.HealthName+"2", spool.Health{DownUntil: w.now.Add(2 * time.Minute), Troubles: 2})
+	w.state(spool.HealthName+"2", spool.Health{DownUntil: w.now.Add(2 * time.Minute), Troubles: 2, Since: w.now.Add(-10 * time.Minute),
+		Last: spool.Outcome{Reply: spool.Reply{Code: 421, Enhanced: "4.3.2", Text: "closed"}}})
 	w.state(spool.LastFlushName, spool.LastFlush{At: w.now, Tally: spool.Tally{Sent: 3, Returned: 1}})
 
 	w.check(w.a.status(context.Background(), w.q, servers(), statusOptions{JSON: true}))
@@ -35,10 +36,13 @@ func TestStatus(t *testing.T) {
 		"oldest_queued_at": "2026-11-24T10:00:00Z", "next_send_at": "2026-11-24T10:00:00Z",
 		"servers": [
 			{"name": "1", "host": "mail.example.org", "port": 587, "last_tested_on": "2026-11-24T11:00:00Z",
-			 "last_test_result": "ok", "last_test_detail": "250 2.0.0 taken", "down_until": null},
+			 "last_test_result": "ok", "last_test_detail": "250 2.0.0 taken", "down_until": null, "down_since": null},
 			{"name": "2", "host": "backup.example.org", "port": 25, "last_tested_on": "2026-11-24T11:00:00Z",
-			 "last_test_result": "error", "last_test_detail": "no connection", "down_until": "2026-11-24T11:02:00Z"}
+			 "last_test_result": "error", "last_test_detail": "no connection", "down_until": "2026-11-24T11:02:00Z", "down_since": "2026-11-24T10:50:00Z"}
 		],
+		"waiting_for_server": 0, "waiting_for_recipient": 1, "waiting_for_server_since": null, "config_error": null, "flush_error": null,
+		"check": {"level": 2, "reasons": ["1 message is due, the oldest for 1h 0m", "1 message failed and could not be returned: notices list --state failed"],
+			"remarks": ["server 2 takes no mail, for 10m: 421 4.3.2 closed"]},
 		"google": null, "microsoft": null,
 		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0}
 	}`), &want))

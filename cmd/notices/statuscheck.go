@@ -42,27 +42,19 @@ func (c *checked) age(age time.Duration, o statusOptions, format string, args ..
 	}
 }
 
-// check is SPEC section 3: the oldest due message, the last flush, what failed, and
-// sign-ins that wait for a person. Beyond it: that no flush ever ran is a flush too old,
-// for then nobody has set up cron; and a server that refuses the login has failed,
-// for it too waits for a person. A server that is only left alone for a while is not: with
-// a backup mail goes out, and without one the backlog shows.
+// check is SPEC section 3: the oldest message that is due or waits for a server, the last
+// flush, what failed, sign-ins that wait for a person, no server that takes mail, a config
+// that flush refuses. Beyond it: that no flush ever ran is a flush too old, for then nobody
+// has set up cron; and a server that refuses the login has failed, for it too waits for a
+// person. A server that is only left alone for a while is not: with a backup mail goes out.
 func (s *statusJSON) check(now time.Time, o statusOptions) *checked {
 	c := &checked{}
-	for _, account := range s.accounts() {
-		if account.needsPerson {
-			c.note(checkCritical, "%s", *account.Error)
-		}
-	}
+	s.checkSetUp(c, now, o)
 	if age := s.dueFor(now); s.sends.due > 0 {
-		c.age(age, o, "%s due, the oldest for %s", isAre(s.sends.due, "message"), span(age))
+		c.age(age, o, "%s due, the oldest for %s%s", isAre(s.sends.due, "message"), span(age), s.usedUp())
 	}
-	if s.LastFlush == nil {
-		c.note(checkWarning, "notices flush has never run here; cron or a timer should run it every minute")
-	} else {
-		age := now.Sub(*s.LastFlush.At)
-		c.age(age, o, "the last flush ran %s ago; cron or a timer should run it every minute", span(age))
-	}
+	s.checkWaiting(c, now, o)
+	s.checkLastFlush(c, now, o)
 	if s.Failed > 0 {
 		c.note(checkWarning, "%s failed and could not be returned: notices list --state failed", count(s.Failed, "message"))
 	}
@@ -74,21 +66,97 @@ func (s *statusJSON) check(now time.Time, o statusOptions) *checked {
 	if s.aside > 0 {
 		c.note(checkWarning, "%s in %s that a flush did not understand: look at each, put mail back with notices import FILE, then remove it", isAre(s.aside, "file"), s.asideDir)
 	}
-	for i := range s.Servers {
-		s.checkServer(c, i)
-	}
 	return c
 }
 
-func (s *statusJSON) checkServer(c *checked, i int) {
+// checkSetUp looks for what keeps all mail here: the config, the sign-ins, the servers.
+func (s *statusJSON) checkSetUp(c *checked, now time.Time, o statusOptions) {
+	if s.ConfigError != nil {
+		first, rest, more := strings.Cut(*s.ConfigError, "\n")
+		if more {
+			first += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
+		}
+		c.note(checkCritical, "no mail goes out: notices flush refuses the configuration; to see all that is wrong, run: notices check; it is: %s", first)
+	}
+	for _, account := range s.accounts() {
+		if account.needsPerson {
+			c.note(checkCritical, "%s", *account.Error)
+		}
+	}
+	if since, yes := s.noServer(); yes {
+		text := "no mail goes out: no server takes any" + lasting(since, now)
+		if !since.IsZero() && now.Sub(since) > time.Duration(o.Warn) {
+			c.note(checkCritical, "%s", text)
+		} else {
+			c.remarks = append(c.remarks, text)
+		}
+	}
+	for i := range s.Servers {
+		s.checkServer(c, i, now)
+	}
+}
+
+// lasting is how long something has been so, if that is known.
+func lasting(since, now time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return ", for " + span(max(now.Sub(since), 0))
+}
+
+// checkWaiting looks at what servers put off.
+func (s *statusJSON) checkWaiting(c *checked, now time.Time, o statusOptions) {
+	if s.WaitingForServerSince == nil {
+		return
+	}
+	age := s.waitingFor(now)
+	verb := "wait"
+	if s.WaitingForServer == 1 {
+		verb = "waits"
+	}
+	text := fmt.Sprintf("%s %s for a server, the oldest for %s", count(s.WaitingForServer, "message"), verb, span(age))
+	before := c.level
+	if c.age(age, o, "%s", text); c.level == before && age <= min(time.Duration(o.Warn), time.Duration(o.Critical)) {
+		c.remarks = append(c.remarks, text)
+	}
+}
+
+// checkLastFlush looks whether cron still runs, and whether its runs work.
+func (s *statusJSON) checkLastFlush(c *checked, now time.Time, o statusOptions) {
+	if s.FlushError != nil && s.ConfigError == nil {
+		c.remarks = append(c.remarks, "no mail goes out: the last notices flush failed: "+*s.FlushError)
+	}
+	if s.LastFlush == nil {
+		c.note(checkWarning, "notices flush has never run here; cron or a timer should run it every minute")
+		return
+	}
+	age := now.Sub(*s.LastFlush.At)
+	if age < -time.Duration(o.Warn) {
+		c.note(checkWarning, "the last flush ran at %s, which is to come: the clock was set back, and no flush has ended since", clock(*s.LastFlush.At))
+		return
+	}
+	c.age(age, o, "the last flush ran %s ago; cron or a timer should run it every minute", span(age))
+}
+
+// usedUp says that a rate keeps mail here, if one does.
+func (s *statusJSON) usedUp() string {
+	for i := range s.rates {
+		if u := &s.rates[i]; !u.DayFree.IsZero() || !u.MinuteFree.IsZero() {
+			return " (a rate of server " + s.Servers[i].Name + " is used up)"
+		}
+	}
+	return ""
+}
+
+func (s *statusJSON) checkServer(c *checked, i int, now time.Time) {
 	h := &s.health[i]
 	switch name := s.Servers[i].Name; {
-	case h.Troubles == 0:
+	case !s.troubled[i]:
 	case h.Last.NeedsPerson() && s.told(h):
 	case h.Last.NeedsPerson():
 		c.note(checkWarning, "server %s refuses the login: %s", name, h.Last.Reply)
-	case s.Servers[i].DownUntil != nil:
-		c.remarks = append(c.remarks, fmt.Sprintf("server %s is left alone after trouble: %s", name, h.Last.Reply))
+	default:
+		c.remarks = append(c.remarks, fmt.Sprintf("server %s takes no mail%s: %s", name, lasting(h.Began(), now), h.Last.Reply))
 	}
 }
 
@@ -108,13 +176,42 @@ func (s *statusJSON) dueFor(now time.Time) time.Duration {
 	return max(now.Sub(*s.NextSendAt), 0)
 }
 
+// waitingFor is how long the first message has been waiting for a server; 0: none does.
+func (s *statusJSON) waitingFor(now time.Time) time.Duration {
+	if s.WaitingForServerSince == nil {
+		return 0
+	}
+	return max(now.Sub(*s.WaitingForServerSince), 0)
+}
+
 // text says all of it in one line.
 func (c *checked) text(s *statusJSON, now time.Time) string {
 	parts := c.reasons
 	if c.level == checkOK {
-		parts = []string{fmt.Sprintf("mail goes out, %s, the last flush ran %s ago", isAre(s.sends.due, "message")+" due", span(now.Sub(*s.LastFlush.At)))}
+		text := fmt.Sprintf("%s due, the last flush ran %s ago", isAre(s.sends.due, "message"), span(max(now.Sub(*s.LastFlush.At), 0)))
+		if s.goesOut() {
+			text = "mail goes out, " + text
+		}
+		if s.WaitingForRecipient > 0 {
+			text += ", " + s.forRecipients()
+		}
+		parts = []string{text}
 	}
 	return strings.Join(append(parts, c.remarks...), "; ")
+}
+
+// goesOut: nothing is known that keeps all mail here.
+func (s *statusJSON) goesOut() bool {
+	_, none := s.noServer()
+	return !none && s.ConfigError == nil && s.FlushError == nil
+}
+
+// forRecipients tells of mail that nobody here can do anything about.
+func (s *statusJSON) forRecipients() string {
+	if s.WaitingForRecipient == 1 {
+		return "1 message waits for its recipients, whose server does not take it yet"
+	}
+	return fmt.Sprintf("%d messages wait for their recipients, whose servers do not take them yet", s.WaitingForRecipient)
 }
 
 // isAre is `1 message is` or `2 messages are`.
@@ -130,7 +227,7 @@ func (s *statusJSON) performance(now time.Time, o statusOptions) string {
 	warn, critical := int64(time.Duration(o.Warn).Seconds()), int64(time.Duration(o.Critical).Seconds())
 	down := 0
 	for i := range s.Servers {
-		if s.Servers[i].DownUntil != nil {
+		if s.troubled[i] {
 			down++
 		}
 	}
@@ -138,6 +235,8 @@ func (s *statusJSON) performance(now time.Time, o statusOptions) string {
 		fmt.Sprintf("due=%d;;;0", s.sends.due),
 		fmt.Sprintf("oldest_due=%ds;%d;%d;0", int64(s.dueFor(now).Seconds()), warn, critical),
 		fmt.Sprintf("waiting=%d;;;0", s.Queued+s.Deferred),
+		fmt.Sprintf("waiting_for_server=%d;;;0", s.WaitingForServer),
+		fmt.Sprintf("oldest_waiting_for_server=%ds;%d;%d;0", int64(s.waitingFor(now).Seconds()), warn, critical),
 		fmt.Sprintf("held=%d;;;0", s.Held),
 		fmt.Sprintf("failed=%d;0;;0", s.Failed),
 		fmt.Sprintf("aside=%d;0;;0", s.aside),

@@ -3,14 +3,16 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/faulty"
+	"notices/spool/alert"
 )
 
 // checkLine runs status --check.
@@ -79,8 +81,9 @@ func TestCheckWhatIsNoTrouble(t *testing.T) {
 	w.state(spool.HealthName+"2", spool.Health{DownUntil: w.now.Add(time.Minute), Troubles: 1,
 		Last: spool.Outcome{Reason: spool.ReasonConnect, Reply: spool.Reply{Text: "no connection | at all"}}})
 	code, line := w.checkLine(statusDefaults())
-	want := "OK - mail goes out, 0 messages are due, the last flush ran 1m ago; server 2 is left alone after trouble: no connection / at all | " +
-		"due=0;;;0 oldest_due=0s;900;7200;0 waiting=1;;;0 held=1;;;0 failed=0;0;;0 aside=0;0;;0 servers_down=1;;;0;2 last_flush=60s;900;7200;0\n"
+	want := "OK - mail goes out, 0 messages are due, the last flush ran 1m ago, 1 message waits for its recipients, whose server does not take it yet; " +
+		"server 2 takes no mail: no connection / at all | " +
+		"due=0;;;0 oldest_due=0s;900;7200;0 waiting=1;;;0 waiting_for_server=0;;;0 oldest_waiting_for_server=0s;900;7200;0 held=1;;;0 failed=0;0;;0 aside=0;0;;0 servers_down=1;;;0;2 last_flush=60s;900;7200;0\n"
 	if code != 0 || line != want {
 		t.Errorf("%d\ngot  %swant %s", code, line, want)
 	}
@@ -118,6 +121,115 @@ func TestCheckLoginRefused(t *testing.T) {
 	}
 }
 
+// TestCheckNoServer: all servers down for longer than --warn is critical; before that it
+// is said, and not that mail goes out. One that works is enough.
+func TestCheckNoServer(t *testing.T) {
+	const at = 15 * time.Minute
+	hour := submit.Duration(time.Hour)
+	for _, c := range []struct {
+		name     string
+		one, two time.Duration // how long they have been down; 0: they are not
+		o        statusOptions
+		want     int
+		goesOut  bool
+	}{
+		{"both", at + time.Second, 2 * time.Hour, statusDefaults(), checkCritical, false},
+		{"the second just now", 2 * time.Hour, at, statusDefaults(), checkOK, false},
+		{"one", 2 * time.Hour, 0, statusDefaults(), checkOK, true},
+		{"both, and --warn", 50 * time.Minute, 2 * time.Hour, statusOptions{Warn: hour, Critical: 5 * hour}, checkOK, false},
+		{"both, for longer than --warn", 61 * time.Minute, 2 * time.Hour, statusOptions{Warn: hour, Critical: 5 * hour}, checkCritical, false},
+	} {
+		w := newWorld(t)
+		w.flushed(0)
+		for name, ago := range map[string]time.Duration{"1": c.one, "2": c.two} {
+			if ago > 0 {
+				// The pause is over long since: nothing was due, so nothing was tried.
+				w.state(spool.HealthName+name, spool.Health{DownUntil: w.now.Add(-time.Minute), Troubles: 1, Since: w.now.Add(-ago),
+					Last: spool.Outcome{Reason: spool.ReasonDNS, Reply: spool.Reply{Text: "no such host", At: w.now.Add(-ago)}}})
+			}
+		}
+		code, line := w.checkLine(c.o)
+		if code != c.want || strings.Contains(line, "mail goes out, ") != c.goesOut || strings.Contains(line, "no mail goes out") == c.goesOut {
+			t.Errorf("%s: %d %s", c.name, code, line)
+		}
+		w.out.Reset()
+		w.check(w.a.status(context.Background(), w.q, servers(), c.o))
+		if strings.HasPrefix(w.out.String(), "All is well") {
+			t.Errorf("%s: %s", c.name, w.out.String())
+		}
+		w.state(spool.TestName+"2", spool.TestResult{At: w.now, OK: true})
+		if code, line := w.checkLine(c.o); code != checkOK || !strings.Contains(line, "mail goes out, ") {
+			t.Errorf("%s, and a test went well since: %d %s", c.name, code, line)
+		}
+	}
+}
+
+// TestCheckWaitsForServer: mail that a server put off alarms by its age, whatever its next
+// send; mail of recipients does not. When the server has taken another message since, it
+// is over, but not for a message that it put off itself.
+func TestCheckWaitsForServer(t *testing.T) {
+	for _, c := range []struct {
+		scope      spool.Scope
+		age        time.Duration
+		want, back int
+	}{
+		{spool.ServerScope, 15 * time.Minute, checkOK, checkOK},
+		{spool.ServerScope, 15*time.Minute + time.Second, checkWarning, checkOK},
+		{spool.MessageScope, 16 * time.Minute, checkWarning, checkWarning},
+		{spool.ServerScope, 2*time.Hour + time.Second, checkCritical, checkOK},
+		{spool.RecipientScope, 90 * time.Hour, checkOK, checkOK},
+	} {
+		w := newWorld(t)
+		w.queued("A1", "a@example.net")
+		w.now = w.now.Add(c.age)
+		w.tried("A1", 1, spool.Answer{Outcome: spool.Outcome{Class: spool.Deferred, Scope: c.scope}, To: []int{0}})
+		w.flushed(0)
+		code, line := w.checkLine(statusDefaults())
+		if code != c.want {
+			t.Errorf("%s, %s: %d %s", c.scope, c.age, code, line)
+		}
+		w.state(spool.HealthName+"1", spool.Health{TookAt: w.now.Add(time.Minute)})
+		w.now = w.now.Add(2 * time.Minute)
+		w.flushed(0)
+		if code, line := w.checkLine(statusDefaults()); code != c.back && c.age != 15*time.Minute {
+			t.Errorf("%s, %s, and another one was taken: %d %s", c.scope, c.age, code, line)
+		}
+	}
+}
+
+// TestCheckConfigRefused: what flush refuses is critical at once, and is said first.
+func TestCheckConfigRefused(t *testing.T) {
+	w := newWorld(t)
+	w.flushed(0)
+	o := statusDefaults()
+	o.Refused = errors.New("notices.toml:5: [[server]] 1 ca_file names a file that is not there\nnotices.toml:9: [log] too")
+	code, line := w.checkLine(o)
+	if code != checkCritical || !strings.HasPrefix(line, "CRITICAL - no mail goes out: notices flush refuses the configuration; ") ||
+		!strings.Contains(line, "ca_file names a file that is not there (and 1 more)") {
+		t.Errorf("%d %s", code, line)
+	}
+}
+
+// TestCheckFlushFails: the last run failed; that is told, and not that mail goes out.
+func TestCheckFlushFails(t *testing.T) {
+	w := newWorld(t)
+	w.flushed(0)
+	w.state(alert.Name, alert.Book{keyFlush: {Since: w.now, Cause: "the spool cannot be written: no space left on device"}})
+	code, line := w.checkLine(statusDefaults())
+	if code != checkOK || strings.Contains(line, "mail goes out, ") || !strings.Contains(line, "the last notices flush failed: the spool cannot be written") {
+		t.Errorf("%d %s", code, line)
+	}
+}
+
+// TestCheckClockSetBack: a last flush that is to come is none that ran.
+func TestCheckClockSetBack(t *testing.T) {
+	w := newWorld(t)
+	w.flushed(-16 * time.Minute)
+	if code, line := w.checkLine(statusDefaults()); code != checkWarning || !strings.Contains(line, "the clock was set back") {
+		t.Errorf("%d %s", code, line)
+	}
+}
+
 // TestCheckSignIn: one that waits for a person is critical and says what to run, once;
 // one that will mend itself is not.
 func TestCheckSignIn(t *testing.T) {
@@ -148,9 +260,9 @@ func TestCheckSignIn(t *testing.T) {
 	}
 }
 
-// TestCheckDoesNotReadRecords: it runs every minute, so it goes by the listing; but what
-// is being attempted is due in the listing only.
-func TestCheckDoesNotReadRecords(t *testing.T) {
+// TestCheckInFlight: what is being attempted is due in the listing only, and does not
+// wait.
+func TestCheckInFlight(t *testing.T) {
 	w := newWorld(t)
 	w.queued("A1", "a@example.net")
 	w.now = w.now.Add(20 * time.Minute)
@@ -162,19 +274,30 @@ func TestCheckDoesNotReadRecords(t *testing.T) {
 	w.check(c.Begin(spool.Event{Kind: spool.Try, At: w.now, N: 1, Next: w.now.Add(5 * time.Minute)}))
 	defer c.Release()
 	w.flushed(0)
-	looks := 0
-	w.q.store = faulty.New(w.store, faulty.Plan{At: 1, Match: func(c faulty.Call) bool {
-		if c.Method == "Look" {
-			looks++
-		}
-		return false
-	}})
 	code, line := w.checkLine(statusDefaults())
-	if code != checkOK || !strings.Contains(line, " due=3;") || !strings.Contains(line, "oldest_due=60s") {
+	if code != checkOK || !strings.Contains(line, " due=3;") || !strings.Contains(line, "oldest_due=60s") || !strings.Contains(line, "waiting_for_server=0;") {
 		t.Errorf("%d %s", code, line)
 	}
-	if looks > 2 {
-		t.Errorf("%d records were read", looks)
+	w.now = w.now.Add(3 * time.Hour) // it hangs, and other flushes run beside it
+	w.flushed(0)
+	if code, line := w.checkLine(statusDefaults()); code != checkCritical || !strings.Contains(line, "1 message waits for a server, the oldest for 3h 0m") {
+		t.Errorf("%d %s", code, line)
+	}
+}
+
+// TestCheckReadsFewRecords: it runs every minute, so of very many messages it reads the
+// oldest ones and some of the rest.
+func TestCheckReadsFewRecords(t *testing.T) {
+	list := make([]spool.Entry, 100_000)
+	for i := range list {
+		list[i].ID = spool.ID(fmt.Sprintf("%06d", len(list)-i))
+	}
+	got := sample(list, 1000)
+	if len(got) != 1000 || got[0].ID != "000001" || got[499].ID != "000500" || got[999].ID < "099700" {
+		t.Errorf("%d, %s to %s and %s", len(got), got[0].ID, got[499].ID, got[999].ID)
+	}
+	if seen := len(slices.CompactFunc(got, func(a, b spool.Entry) bool { return a.ID == b.ID })); seen != 1000 {
+		t.Errorf("only %d different ones", seen)
 	}
 }
 

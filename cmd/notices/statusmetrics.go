@@ -74,6 +74,7 @@ func (a *app) printMetrics(ctx context.Context, s *statusJSON, state spool.State
 		m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", submit.Version)
 	}
 	m.queue(s, now)
+	m.verdict(s.check(now, o), s)
 	m.servers(s)
 	m.accounts(s)
 	if o.Config != nil {
@@ -97,6 +98,10 @@ func (m *metrics) queue(s *statusJSON, now time.Time) {
 	m.family("notices_unreadable_messages", "Messages that cannot be read, or cannot be removed though they are done with.").set(float64(max(len(s.unreadable), len(s.inTrouble)+s.stuck.More)))
 	m.family("notices_aside_messages", "Messages and foreign files in aside/, which a person has to look at.").set(float64(s.aside))
 	m.family("notices_spool_bytes", "What the messages take on disk.").set(float64(s.Bytes))
+	waiting := m.family("notices_waiting_messages", "Deferred messages, by whom they wait for: a server, or their recipients.")
+	waiting.set(float64(s.WaitingForServer), "for", "server")
+	waiting.set(float64(s.WaitingForRecipient), "for", "recipient")
+	m.family("notices_oldest_waiting_for_server_seconds", "How long the first of them has been waiting for a server; 0: none does.").set(s.waitingFor(now).Truncate(time.Second).Seconds())
 	m.family("notices_due_messages", "Messages that the next flush attempts.").set(float64(s.sends.due))
 	m.family("notices_oldest_due_seconds", "How long the oldest due message has been due; 0: none is due.").set(s.dueFor(now).Truncate(time.Second).Seconds())
 	if s.OldestQueuedAt != nil {
@@ -108,13 +113,20 @@ func (m *metrics) queue(s *statusJSON, now time.Time) {
 	}
 }
 
+// verdict is what --check says.
+func (m *metrics) verdict(c *checked, s *statusJSON) {
+	m.family("notices_check_level", "What notices status --check says: 0 all is well, 1 warning, 2 critical.").set(float64(c.level))
+	m.family("notices_sending_ok", "0: nothing goes out, as far as is known: no server takes mail, or flush fails or refuses the configuration; 1: not so.").set(truth(s.goesOut()))
+	m.family("notices_config_ok", "0: flush refuses the configuration; 1: it does not.").set(truth(s.ConfigError == nil))
+}
+
 func (m *metrics) servers(s *statusJSON) {
 	if len(s.Servers) == 0 {
 		return
 	}
-	up := m.family("notices_server_up", "0: the server is left alone for a while after trouble; 1: it is not.")
+	up := m.family("notices_server_up", "0: the last that was met of the server is trouble; 1: it is not.")
 	for i := range s.Servers {
-		up.set(truth(s.Servers[i].DownUntil == nil), "server", s.Servers[i].Name)
+		up.set(truth(!s.troubled[i]), "server", s.Servers[i].Name)
 	}
 	troubles := m.family("notices_server_troubles", "Troubles of the server in a row, 0 once it works.")
 	for i := range s.Servers {
@@ -122,6 +134,8 @@ func (m *metrics) servers(s *statusJSON) {
 	}
 	m.some(s, "notices_server_down_until_timestamp_seconds", "When the server is tried again, if it is left alone.",
 		func(l *serverJSON) *time.Time { return l.DownUntil })
+	m.some(s, "notices_server_down_since_timestamp_seconds", "Since when the last that was met of the server is trouble, if it is.",
+		func(l *serverJSON) *time.Time { return l.DownSince })
 	m.some(s, "notices_last_test_timestamp_seconds", "When notices test-server last tested the server, if it did.",
 		func(l *serverJSON) *time.Time { return l.LastTestedOn })
 	if !s.anyTested() {

@@ -54,7 +54,7 @@ func parsed(t *testing.T, text string) series {
 
 // hasUnit: a name says what is counted.
 func hasUnit(name string) bool {
-	for _, unit := range []string{"_messages", "_bytes", "_seconds", "_info", "_up", "_ok", "_troubles"} {
+	for _, unit := range []string{"_messages", "_bytes", "_seconds", "_info", "_up", "_ok", "_troubles", "_level"} {
 		if strings.HasSuffix(name, unit) {
 			return true
 		}
@@ -100,6 +100,13 @@ func TestMetrics(t *testing.T) {
 		"notices_messages{state=failed}":                                                    1,
 		"notices_unreadable_messages":                                                       0,
 		"notices_aside_messages":                                                            0,
+		"notices_waiting_messages{for=server}":                                              0,
+		"notices_waiting_messages{for=recipient}":                                           1,
+		"notices_oldest_waiting_for_server_seconds":                                         0,
+		"notices_check_level":                                                               2,
+		"notices_sending_ok":                                                                1,
+		"notices_config_ok":                                                                 1,
+		"notices_server_down_since_timestamp_seconds{server=1}":                             now,
 		"notices_due_messages":                                                              2,
 		"notices_oldest_due_seconds":                                                        180,
 		"notices_oldest_message_seconds":                                                    30 * 3600,
@@ -141,6 +148,8 @@ func TestMetricsOfNothing(t *testing.T) {
 		"notices_messages{state=queued}": 0, "notices_messages{state=deferred}": 0,
 		"notices_messages{state=held}": 0, "notices_messages{state=failed}": 0,
 		"notices_unreadable_messages": 0, "notices_aside_messages": 0, "notices_spool_bytes": 0, "notices_due_messages": 0, "notices_oldest_due_seconds": 0,
+		"notices_waiting_messages{for=server}": 0, "notices_waiting_messages{for=recipient}": 0, "notices_oldest_waiting_for_server_seconds": 0,
+		"notices_check_level": 1, "notices_sending_ok": 1, "notices_config_ok": 1,
 		"notices_server_up{server=1}": 1, "notices_server_up{server=2}": 1,
 		"notices_server_troubles{server=1}": 0, "notices_server_troubles{server=2}": 0,
 	}

@@ -21,6 +21,31 @@ func statusServers(cfg *config.Config) []config.Server {
 	return list
 }
 
+// inUse reports whether mail goes out through the server of that name.
+func inUse(cfg *config.Config, name string) bool {
+	if via := cfg.Delivery.Via; via != "" && via != config.ViaServers {
+		return name == via
+	}
+	return slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Name == name })
+}
+
+// noServer reports whether no server takes mail, by the last word of each, and since when.
+func (s *statusJSON) noServer() (since time.Time, yes bool) {
+	for i := range s.Servers {
+		switch {
+		case s.Servers[i].spare:
+			continue
+		case !s.troubled[i]:
+			return time.Time{}, false
+		}
+		if began := s.health[i].Began(); began.After(since) {
+			since = began
+		}
+		yes = true
+	}
+	return since, yes
+}
+
 // server finds what is kept of a server. That of another one, which stood in its place in
 // the config before, is not shown.
 func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {
@@ -53,6 +78,13 @@ func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Se
 	if health.DownUntil.After(now) {
 		line.DownUntil = stamp(health.DownUntil)
 	}
+	// A test that went well since then shows that the server is back.
+	back := test.OK && test.At.After(health.Last.Reply.At)
+	troubled := health.Troubles > 0 && !back
+	if troubled {
+		line.DownSince = stamp(health.Began())
+	}
+	s.troubled = append(s.troubled, troubled)
 	s.Servers = append(s.Servers, line)
 	s.health = append(s.health, health)
 	s.rates = append(s.rates, used)

@@ -39,7 +39,7 @@ func (a *app) printStatus(ctx context.Context, s *statusJSON, state spool.State,
 }
 
 func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
-	t.verdict(c)
+	t.verdict(c, s)
 	t.queue(s)
 	for i := range s.Servers {
 		t.server(&s.Servers[i], &s.health[i])
@@ -65,7 +65,7 @@ func (t *statusText) row(name string, c colour, format string, args ...any) {
 }
 
 // verdict says what a person should know first.
-func (t *statusText) verdict(c *checked) {
+func (t *statusText) verdict(c *checked, s *statusJSON) {
 	shade := yellow
 	switch {
 	case c.level == checkCritical:
@@ -73,19 +73,31 @@ func (t *statusText) verdict(c *checked) {
 		t.title(red, "Needs a person")
 	case c.level == checkWarning:
 		t.title(yellow, "Needs attention")
+	case !s.goesOut():
+		t.title(yellow, "No mail goes out now")
 	case len(c.remarks) > 0:
 		t.title(yellow, "Not all is well")
+	case s.WaitingForRecipient > 0:
+		t.title(green, "Mail goes out")
 	default:
 		t.title(green, "All is well")
 	}
 	for _, reason := range append(c.reasons, c.remarks...) {
-		mark := "  - "
-		for _, line := range wrap(submit.Printable(reason), t.width-len(mark)) {
-			fmt.Fprintln(&t.out, mark+t.p.paint(shade, line))
-			mark = "    "
-		}
+		t.point(shade, reason)
+	}
+	if s.WaitingForRecipient > 0 {
+		t.point("", s.forRecipients())
 	}
 	t.out.WriteString("\n")
+}
+
+// point prints one of several things to know.
+func (t *statusText) point(shade colour, text string) {
+	mark := "  - "
+	for _, line := range wrap(submit.Printable(text), t.width-len(mark)) {
+		fmt.Fprintln(&t.out, mark+t.p.paint(shade, line))
+		mark = "    "
+	}
 }
 
 func (t *statusText) queue(s *statusJSON) {
@@ -136,6 +148,8 @@ func (t *statusText) server(s *serverJSON, h *spool.Health) {
 	switch {
 	case s.DownUntil != nil:
 		t.row("Health", red, "down, left alone until %s: %s", t.when(*s.DownUntil), h.Last.Reply)
+	case s.DownSince != nil:
+		t.row("Health", red, "down since %s, tried again with the next message: %s", t.when(*s.DownSince), h.Last.Reply)
 	case h.Troubles > 0:
 		t.row("Health", yellow, "last trouble%s: %s", t.since(h.Last.Reply.At), h.Last.Reply)
 	default:
