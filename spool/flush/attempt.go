@@ -15,6 +15,7 @@ type job struct {
 	*engine
 	claim spool.Claim
 	rec   *spool.Record
+	body  watchedBody
 	own   bool // a report that this run made
 
 	scheduled time.Time // when it was to be sent
@@ -39,7 +40,7 @@ func (e *engine) claim(entry spool.Entry) *job {
 	switch {
 	case err == nil:
 		e.claimed(entry.ID)
-		return &job{engine: e, claim: c, rec: c.Record()}
+		return &job{engine: e, claim: c, rec: c.Record(), body: watchedBody{Body: c.Body()}}
 	case errors.Is(err, spool.ErrBusy), errors.Is(err, spool.ErrGone):
 	case errors.Is(err, spool.ErrDamaged):
 		e.Log.Aside(spool.Anomaly{Name: string(entry.ID), Moved: "aside/", Why: err.Error()})
@@ -155,6 +156,9 @@ func (j *job) logInterrupted() {
 func (j *job) attempt(ctx context.Context) error {
 	j.n = nextAttempt(j.rec)
 	d, err := j.Deliverer.Deliver(ctx, j.message())
+	if j.body.failed != nil {
+		j.stick(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
+	}
 	if j.beginErr != nil {
 		return unwritable(j.beginErr)
 	}
@@ -206,7 +210,7 @@ func nextAttempt(r *spool.Record) int { return max(r.Attempts, r.ReturnedIn) + 1
 func (j *job) message() *spool.Message {
 	env := &j.rec.Envelope
 	m := &spool.Message{
-		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: j.claim.Body(), Size: env.Size,
+		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: &j.body, Size: env.Size,
 		EightBit: env.EightBit, UTF8: env.UTF8, RefusalFinal: j.refusalFinal(), Begin: j.begin,
 	}
 	if !env.Asked.None() {

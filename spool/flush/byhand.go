@@ -11,7 +11,7 @@ import (
 // message that is queued, deferred or held, is over then, except on an error. It
 // returns the ids of the reports stored, which the next run sends.
 func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
-	j := &job{engine: newEngine(ctx, o), claim: c, rec: c.Record()}
+	j := &job{engine: newEngine(ctx, o), claim: c, rec: c.Record(), body: watchedBody{Body: c.Body()}}
 	now := j.now()
 	err := j.giveUp(now, func(r spool.Recipient) spool.Outcome {
 		text := "returned by hand"

@@ -92,7 +92,7 @@ func (j *job) resend(n int) error {
 	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.Site.Address, spool.PlainReport, j.now()
 	env.UTF8 = env.UTF8 || strings.ContainsFunc(env.Sender, func(r rune) bool { return r >= 0x80 })
 	stored, err := j.put(env, func(w io.Writer) error {
-		return bounce.Readdress(w, io.NewSectionReader(j.claim.Body(), 0, j.claim.Body().Size()), j.Site)
+		return bounce.Readdress(w, io.NewSectionReader(&j.body, 0, j.body.Size()), j.Site)
 	})
 	if err == nil {
 		err = j.append(spool.Event{Kind: spool.Returned, At: j.now(), N: n, Note: "sent once more, from " + j.Site.Address}, spool.Now)
@@ -140,7 +140,16 @@ func (j *job) until() time.Time {
 // compose composes a report on the message and stores it durably. It returns no
 // entry if it was stored before.
 func (j *job) compose(r bounce.Report) ([]spool.Entry, error) {
-	r.Record, r.Now, r.Original = j.rec, j.Now(), j.claim.Body()
+	r.Record, r.Now, r.Original = j.rec, j.Now(), &j.body
+	stored, err := j.putReport(r)
+	if err != nil && j.body.failed != nil { // its sender hears of it without it
+		r.Original = noBody{}
+		stored, err = j.putReport(r)
+	}
+	return stored, err
+}
+
+func (j *job) putReport(r bounce.Report) ([]spool.Entry, error) {
 	eightBit, utf8 := r.Encoding()
 	return j.put(spool.Envelope{
 		ID: r.ID, Recipients: []string{j.rec.Envelope.ReturnAddress()}, QueuedAt: j.now(), Ref: j.rec.Envelope.Ref,

@@ -3,6 +3,7 @@ package flush
 import (
 	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"sync"
 
@@ -173,3 +174,24 @@ func (e *engine) keepUnseen(after map[spool.ID]string) error {
 	}
 	return errors.Join(e.store.Scan(e.work, keep), e.store.ScanFailed(e.work, keep))
 }
+
+// watchedBody is a message that keeps why it could not be read.
+type watchedBody struct {
+	spool.Body
+	failed error
+}
+
+func (b *watchedBody) ReadAt(p []byte, off int64) (int, error) {
+	n, err := b.Body.ReadAt(p, off)
+	if err != nil && err != io.EOF && b.failed == nil {
+		b.failed = err
+	}
+	return n, err
+}
+
+// noBody takes the place of a message that cannot be read.
+type noBody struct{}
+
+func (noBody) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }
+func (noBody) Size() int64                       { return 0 }
+func (noBody) Close() error                      { return nil }

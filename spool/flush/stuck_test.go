@@ -133,6 +133,46 @@ func TestTheUnusableIsPassedOver(t *testing.T) {
 	w.empty()
 }
 
+// A message that the disk does not give back stops nobody, is told of once, and its sender
+// hears of it in the end.
+func TestTheUnreadableIsReturned(t *testing.T) {
+	w := newWorld(t)
+	var log strings.Builder
+	w.o.Log = maillog.New(&log, maillog.Trouble)
+	w.put("A", nil)
+	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
+		if m.ID != "A" {
+			return spool.Delivery{}, nil, false
+		}
+		if err := m.Begin(); err != nil {
+			return spool.Delivery{}, err, true
+		}
+		_, err := m.Body.ReadAt(make([]byte, 8), 0)
+		o := outcome(spool.Deferred, spool.MessageScope, "", 0, fmt.Sprint(err)) // as a route does
+		return spool.Delivery{Outcomes: []spool.Outcome{o}}, nil, true
+	}
+	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Always: true, Err: syscall.EIO,
+		Match: func(c faulty.Call) bool { return c.Method == "Body.ReadAt" && c.ID == "A" }})
+	for i := range 80 {
+		w.put(spool.ID(fmt.Sprintf("m%d", i)), nil)
+		w.flush()
+		w.pass(95 * time.Minute)
+	}
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "cannot be read") {
+		t.Errorf("the log says:\n%s", log.String())
+	}
+	told := 0
+	for key := range w.mail.accepted {
+		if strings.HasPrefix(key, "A-") {
+			told++
+		}
+	}
+	if told != 1 {
+		t.Errorf("its sender was told %d times", told)
+	}
+	w.empty()
+}
+
 // TestClockJumps: whatever the clock did, a message that nobody takes is returned when
 // give_up is over since the first attempt by the clock as it is at last, and one whose
 // queueing time is in the future by that clock not before.
