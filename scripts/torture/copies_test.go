@@ -303,6 +303,34 @@ func TestNoModes(t *testing.T) {
 	}
 }
 
+// TestUnreadableText: the disk gives the sidecar of a message, and not its text.
+func TestUnreadableText(t *testing.T) {
+	u := newUserSite(t)
+	id := u.queue("a")
+	u.queue("other")
+	told := 0
+	for range 3 {
+		cmd := u.command("", []string{"strace", "-qq", "-f", "-o", filepath.Join(u.dir, "trace"), "-P", u.body(id),
+			"-e", "trace=pread64", "-e", "inject=pread64:error=EIO"}, "flush", "--all")
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+		out, err := cmd.CombinedOutput()
+		if ended(err) != 0 {
+			t.Errorf("%v: %s", err, out)
+		}
+		told += strings.Count(string(out), "cannot be read")
+	}
+	exactly(t, "told", told, 1, 1)
+	if out, code := u.as("", "status", "--check"); code == 0 || !strings.Contains(out, "cannot be read") {
+		t.Errorf("status --check: %d: %s", code, out)
+	}
+	if out, code := u.as("", "flush", "--all"); code != 0 {
+		t.Errorf("repaired: %d: %s", code, out)
+	}
+	for _, subject := range []string{"a", "other"} {
+		exactly(t, subject, arrived(u.server)[subject+" patron@example.net"], 1, 1)
+	}
+}
+
 // TestNoFailingCallSendsTwice fails one system call of a flush, and then that call for the
 // rest of the run, the n-th time and all after it: later runs send nothing again.
 func TestNoFailingCallSendsTwice(t *testing.T) {

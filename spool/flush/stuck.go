@@ -74,9 +74,22 @@ func (j *job) keepApart(event spool.Event) error {
 		if s.Unwritten == nil {
 			s.Unwritten = map[spool.ID]spool.Event{}
 		}
-		s.Unwritten[j.id()] = event
+		s.Unwritten[j.id()] = withoutTexts(event)
 		return nil
 	})
+}
+
+// withoutTexts makes a result short: what 50,000 recipients were told in as many words fits
+// into no small value.
+func withoutTexts(event spool.Event) spool.Event {
+	results := event.Results
+	event.Results = nil
+	f := folded{event: event}
+	for _, a := range results {
+		a.Reply = spool.Reply{Server: a.Reply.Server, Code: a.Reply.Code, At: a.Reply.At}
+		f.answer(a.Outcome, a.To...)
+	}
+	return f.event
 }
 
 // delivers reports whether somebody got the message by that event.
