@@ -214,12 +214,13 @@ func (s *server) took() {
 }
 
 // proven reports whether the server took a message in this run or in the last hour: then
-// it serves the account, and what it refuses as a whole it refuses for the message.
+// it serves the account, and what it refuses as a whole it refuses for the message. Several
+// refused in a row since then make that doubtful again: the account may have been shut.
 func (s *server) proven() bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	b := &s.breaker
-	return !b.tookAt.IsZero() || b.provenBefore(s.now())
+	return len(b.health.Refused) < refusalsInARow && (!b.tookAt.IsZero() || b.provenBefore(s.now()))
 }
 
 func (b *breaker) provenBefore(now time.Time) bool {

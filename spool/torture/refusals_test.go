@@ -156,6 +156,33 @@ func TestRefusedByOneThatWorks(t *testing.T) {
 	}
 }
 
+// A provider that shuts the account after it took a message returns two notices, not a
+// morning's: after several in a row nobody knows any more.
+func TestShutWithinTheHour(t *testing.T) {
+	s := saying(t, answers{})
+	m := newMorning(t, s)
+	m.put(1)
+	m.flush()
+	s.Set(func(o *smtptest.Options) { o.Reply = answers{stage: "dot", reply: unknownWords}.to })
+	m.pass(time.Minute)
+	m.put(30)
+	returned := 0
+	for range 10 {
+		returned += m.flush().Returned
+		m.pass(5 * time.Minute)
+	}
+	if _, failed := m.queue(); returned > 2 || failed != 0 {
+		t.Errorf("%d returned, %d in failed/", returned, failed)
+	}
+	s.Set(func(o *smtptest.Options) { o.Reply = nil })
+	m.pass(10 * time.Minute)
+	m.flush()
+	waiting, failed := m.queue()
+	if len(waiting) != 0 || failed != 0 {
+		t.Errorf("%d wait, %d in failed/", len(waiting), failed)
+	}
+}
+
 // An hour later it is not known any more.
 func TestRefusedLongAfter(t *testing.T) {
 	s := saying(t, answers{})

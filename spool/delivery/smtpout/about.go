@@ -18,7 +18,7 @@ func deniesRelay(r *answerTo) bool {
 
 // refusesHelo: the name that we say EHLO with. "Say HELO first" is a bad sequence.
 func refusesHelo(r *answerTo) bool {
-	return r.code != 503 && r.code != 502 && hasWord(r.text, []string{"helo", "ehlo", "helo/ehlo", "ehlo/helo", "helo-name"}) ||
+	return r.code != 503 && r.code != 502 && r.code != 500 && hasWord(r.text, []string{"helo", "ehlo", "helo/ehlo", "ehlo/helo", "helo-name"}) ||
 		strings.Contains(r.text, "need fully-qualified hostname")
 }
 

@@ -8,6 +8,8 @@ var (
 	toRcpt   = []Stage{StageRcpt}
 	toData   = []Stage{StageData, StageBody, StageDot}
 	envelope = []Stage{StageMail, StageRcpt, StageData, StageBody, StageDot}
+
+	helloAndOn = []Stage{StageHello, StageMail, StageRcpt, StageData, StageBody, StageDot}
 )
 
 // rules are tried in order before byCode; the first that matches decides. They are data
@@ -50,7 +52,7 @@ var rules = []rule{
 	{stages: envelope, says: []string{"command pipelining", "to pipeline", "synchronization error"}, reason: spool.ReasonProtocol},
 
 	// The server does not serve us, whoever the message is for.
-	{stages: envelope, test: refusesHelo, reason: spool.ReasonHelo},
+	{stages: helloAndOn, test: refusesHelo, reason: spool.ReasonHelo},
 	{stages: envelope, test: deniesRelay, reason: spool.ReasonRelay},
 	{codes: []int{521}, reason: spool.ReasonGreeting}, // RFC 7504
 

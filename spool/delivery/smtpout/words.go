@@ -63,7 +63,7 @@ var identityPhrases = []string{
 }
 
 // identityNot are words that make it a matter of something else that can be verified.
-var identityNot = []string{"dkim", "spf ", "signature verif", "certificate", "recipient", "verified: no such", "dmarc"}
+var identityNot = []string{"unverified address", "undeliverable address", "dkim", "spf ", "signature verif", "certificate", "recipient", "verified: no such", "dmarc"}
 
 // limitPhrases say that the account, or this machine, sends too much.
 var limitPhrases = []string{
@@ -123,7 +123,7 @@ var recipientSubject = []string{
 	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
 	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving limit", "receiving rate",
 	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
-	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "destination domain", "destination mailbox",
+	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "recipient address rejected: unverified", "recipient address rejected: undeliverable", "recipient verif", "destination domain", "destination mailbox",
 }
 
 // recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
