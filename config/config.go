@@ -75,6 +75,9 @@ type Server struct {
 	RatePerMinute         int // 0: no limit
 	RatePerDay            int // 0: no limit
 	RecipientsPerMessage  int
+	// Senders are the envelope senders that use this server: addresses, or domains as
+	// "@branch.example.org", in lower case; empty: anybody.
+	Senders []string
 	Timeout               time.Duration
 	DataTimeout           time.Duration
 }

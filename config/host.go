@@ -36,6 +36,31 @@ func (v value) address(to *string) {
 	v.bad(`one e-mail address, like "library@example.org"`)
 }
 
+// senders reads envelope senders: addresses, or all of a domain as "@branch.example.org".
+func (v value) senders(to *[]string) {
+	list, ok := v.raw.([]any)
+	if !ok {
+		v.bad(sendersForm)
+		return
+	}
+	var found []string
+	for _, raw := range list {
+		s, _ := raw.(string)
+		s = strings.ToLower(s)
+		domain, whole := strings.CutPrefix(s, "@")
+		if !(whole && validDomain(domain) || !whole && validAddress(s)) {
+			v.l.bad(v.at, "must be "+sendersForm+"; "+show(raw)+" is neither")
+			return
+		}
+		if !slices.Contains(found, s) {
+			found = append(found, s)
+		}
+	}
+	*to = found
+}
+
+const sendersForm = `a list of addresses and of domains with their @, like ["branch@example.org", "@branch.example.org"]`
+
 // domains reads what may stand behind the @ of an address. A name in another script
 // may stand as it is or in its xn-- form.
 func (v value) domains(to *[]string) {

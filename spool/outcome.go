@@ -61,6 +61,7 @@ const (
 	ReasonExpired  Reason = "expired"  // not the server's word: the message's time is over
 	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here
 	ReasonToken    Reason = "token"    // not the server's word: the provider gives no token now; waiting helps
+	ReasonNoServer Reason = "noserver" // not the server's word: no [[server]] takes mail from this sender
 	ReasonReturned Reason = "returned" // not the server's word: a person returned the message
 	// ReasonRate: not the server's word: a rate or a [[limit]] of ours is used up. The
 	// recipient was not asked for and stays due; no event holds it.
@@ -105,7 +106,7 @@ type Outcome struct {
 }
 
 // NeedsPerson reports whether waiting cannot help: the account's secret or the
-// permission to send as the sender is wrong. Such mail is not returned for age.
+// permission to send as the sender is wrong, or no server takes mail from the sender. Such mail is not returned for age.
 func (o Outcome) NeedsPerson() bool {
-	return o.Reason == ReasonAuth || o.Reason == ReasonSecret || o.Reason == ReasonSendAs
+	return o.Reason == ReasonAuth || o.Reason == ReasonSecret || o.Reason == ReasonSendAs || o.Reason == ReasonNoServer
 }

@@ -13,6 +13,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
+	"notices/spool/delivery"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -170,8 +171,9 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 			c.add(err)
 		}
 	}
-	_, err := a.testable(cfg)
+	servers, err := a.testable(cfg)
 	c.add(err)
+	c.add(checkSender(cfg, servers))
 	c.add(checkLimits(cfg))
 	for _, name := range accountNames() {
 		if account := cfg.Account(name); account.ClientSecretFile.IsSet() {
@@ -189,6 +191,14 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 	if err := a.checkSpool(ctx, cfg); err != nil {
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 	}
+}
+
+// checkSender wants a server for mail from the site's own address.
+func checkSender(cfg *config.Config, servers []delivery.Server) error {
+	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !delivery.Takes(servers, from) {
+		return &config.Error{File: cfg.Path, Key: "[site] address", Msg: delivery.UnnamedText(from)}
+	}
+	return nil
 }
 
 func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {

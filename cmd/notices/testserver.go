@@ -60,7 +60,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	var errs []error
 	for _, s := range servers {
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
-			To: to, From: from, Site: cfg.Site.Name, State: store.State(), Now: a.Now,
+			To: to, From: s.TestSender(from), Site: cfg.Site.Name, State: store.State(), Now: a.Now,
 			Print: func(line string) { fmt.Fprintln(a.Stdout, submit.Printable(line)) },
 		}))
 	}

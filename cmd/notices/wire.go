@@ -115,6 +115,7 @@ func (a *app) server(c *config.Server, hello func() string) (delivery.Server, er
 		RecipientsPerMessage:  c.RecipientsPerMessage,
 		RatePerMinute:         c.RatePerMinute,
 		RatePerDay:            c.RatePerDay,
+		Senders:               c.Senders,
 	}
 	if c.Login != "" && c.Auth == config.AuthPassword {
 		s.Password = c.Password.Read

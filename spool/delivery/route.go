@@ -19,6 +19,9 @@ type Server struct {
 	RecipientsPerMessage  int // a message to more goes in several transactions; 0: no limit
 	RatePerMinute         int // transactions in any 60 seconds, over all flushes; 0: no limit
 	RatePerDay            int // the same in any 24 hours
+	// Senders are the envelope senders whose mail it takes: addresses, or domains as
+	// "@branch.example.org"; empty: it takes mail from anybody.
+	Senders []string
 }
 
 // Options of a Route.
@@ -35,8 +38,9 @@ type Options struct {
 
 // Route takes messages to the first server that works. It lives for one run.
 type Route struct {
-	servers []*server
-	limits  *limits
+	servers  []*server
+	branches bool // some server takes mail from its Senders alone
+	limits   *limits
 	log     *maillog.Log
 	now     func() time.Time
 	scouts  scouts
@@ -61,6 +65,7 @@ func newRoute(o Options, open opener) *Route {
 	r := &Route{log: o.Log, now: o.Now, limits: newLimits(o.Limits, o.State, o.Now)}
 	for _, s := range o.Servers {
 		r.servers = append(r.servers, newServer(s, o, open, &r.scouts))
+		r.branches = r.branches || len(s.Senders) > 0
 	}
 	return r
 }
@@ -81,6 +86,10 @@ func (r *Route) Workers() int {
 // ctx ended before anybody was asked. When ctx ends later, what was not sent is
 // told as deferred.
 func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
+	servers := r.serversFor(m.Sender, m.Recipients)
+	if len(servers) == 0 {
+		return r.unnamed(m.Sender), nil
+	}
 	j := newJob(m)
 	defer j.found()
 	r.limits.concern(j)
@@ -88,9 +97,9 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	if err := j.admit(ctx); err != nil {
 		return spool.Delivery{}, err
 	}
-	tried := make([]bool, len(r.servers))
+	tried := make([]bool, len(servers))
 	for len(j.open) > 0 {
-		i, detour := r.next(ctx, tried)
+		i, detour := next(ctx, servers, tried)
 		if i < 0 {
 			break
 		}
@@ -102,10 +111,10 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 		}
 		tried[i] = true
 		if detour {
-			r.servers[i].rouse()
+			servers[i].rouse()
 		}
-		if err := r.servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
-			return r.halt(ctx, j, err)
+		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+			return r.halt(ctx, servers, j, err)
 		}
 	}
 	switch {
@@ -113,18 +122,18 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	case len(j.open) == 0:
 		return j.allPutOff(), nil
 	default:
-		return r.noServer(), nil
+		return noServer(servers), nil
 	}
-	return j.delivery(len(r.servers)), nil
+	return j.delivery(len(servers)), nil
 }
 
 // next picks the first server that is up and was not tried for this message; -1 if
 // there is none. When none at all is up, one that an earlier run paused has its
 // turn: each is tried once a run, or a site whose only server was down when a run
 // began would wait for the pauses to add up. detour: it is not simply the first one.
-func (r *Route) next(ctx context.Context, tried []bool) (i int, detour bool) {
+func next(ctx context.Context, servers []*server, tried []bool) (i int, detour bool) {
 	anyUp, lastResort := false, -1
-	for i, s := range r.servers {
+	for i, s := range servers {
 		switch s.standing(ctx) {
 		case up:
 			if !tried[i] {
@@ -146,13 +155,13 @@ func (r *Route) next(ctx context.Context, tried []bool) (i int, detour bool) {
 // halt ends a message early. Before anybody was asked it is no attempt, nor when the
 // run is ended before anybody answered; else those still open are deferred and told
 // why, or put off by a rate.
-func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, error) {
+func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) (spool.Delivery, error) {
 	var limit *limited
 	switch {
 	case errors.As(err, &limit):
 		if j.asked == nil {
 			r.spent.Store(true)
-			return spentDay(limit), nil
+			return spentDay(limit, !r.branches), nil
 		}
 		j.putOff(limit, j.open)
 	case j.asked == nil:
@@ -162,21 +171,22 @@ func (r *Route) halt(ctx context.Context, j *job, err error) (spool.Delivery, er
 	default:
 		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
 	}
-	return j.delivery(len(r.servers)), nil
+	return j.delivery(len(servers)), nil
 }
 
 // spentDay tells that a server's day is used up. Before it was asked every server that
-// comes before it was found down, so that the next message would meet the same.
-func spentDay(used *limited) spool.Delivery {
-	return spool.Delivery{Wait: spool.Limited, Spent: true, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
+// comes before it was found down, so that the next message would meet the same, if all
+// mail takes the same way.
+func spentDay(used *limited, all bool) spool.Delivery {
+	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
 }
 
 // noServer tells that every server is paused: until when, and the trouble. One
 // that needs a person is told before others, for it decides whether the message
 // may be returned for its age; else it is the last server's.
-func (r *Route) noServer() spool.Delivery {
+func noServer(servers []*server) spool.Delivery {
 	d := spool.Delivery{Wait: spool.NoServer}
-	for _, s := range r.servers {
+	for _, s := range servers {
 		trouble, until := s.trouble()
 		if d.Until.IsZero() || until.Before(d.Until) {
 			d.Until = until

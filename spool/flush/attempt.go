@@ -128,7 +128,7 @@ func (j *job) run(ctx context.Context) error {
 	if j.rec.Held || !wanted {
 		return nil
 	}
-	if o := j.down.Load(); o != nil {
+	if o := j.down.of(j.group()); o != nil {
 		return j.postpone(o)
 	}
 	return j.attempt(ctx)
@@ -175,8 +175,7 @@ func (j *job) attempt(ctx context.Context) error {
 	}
 	var o *outage
 	if d.Wait == spool.NoServer {
-		o = newOutage(d)
-		j.down.CompareAndSwap(nil, o)
+		o = j.down.add(j.group(), newOutage(d))
 	}
 	switch {
 	case d.Wait == spool.Limited && !j.begun:
@@ -189,6 +188,11 @@ func (j *job) attempt(ctx context.Context) error {
 		return fmt.Errorf("the route returned %d outcomes for %d recipients", len(d.Outcomes), len(j.to))
 	}
 	return j.settle(ctx, d)
+}
+
+// group names the servers that the message may go to.
+func (j *job) group() string {
+	return j.Deliverer.Group(j.rec.Envelope.Sender, j.rec.Envelope.Recipients)
 }
 
 // stayDue takes back the next send that the attempt began with: the run was ended

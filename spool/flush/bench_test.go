@@ -57,6 +57,8 @@ type fastServer struct{ outcomes []spool.Outcome }
 
 func (fastServer) Workers() int { return 40 }
 
+func (fastServer) Group(string, []string) string { return "" }
+
 func (s fastServer) Deliver(_ context.Context, m *spool.Message) (spool.Delivery, error) {
 	return spool.Delivery{Outcomes: s.outcomes}, m.Begin()
 }

@@ -62,6 +62,9 @@ type Deliverer interface {
 	Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error)
 	// Workers is how many messages may be handed to it at once.
 	Workers() int
+	// Group names the servers that mail of an envelope sender goes to. When one message
+	// of a group finds no server, none of that group is tried in this run.
+	Group(sender string, recipients []string) string
 }
 
 // Options are what a run needs.
@@ -93,8 +96,7 @@ type engine struct {
 	store spool.Store
 	work  context.Context // for what must be written down even when the run is cut short
 
-	down      atomic.Pointer[outage] // set: every server is paused, the rest is postponed
-	postponed atomic.Int64
+	down outages // groups of servers that are all paused: their mail is postponed
 	spent     atomic.Pointer[spent] // set: the rest waits for another day
 	cut       atomic.Bool           // the run ended before its work did
 	stuck     stuck
@@ -258,8 +260,10 @@ func (e *engine) takeMade() []spool.Entry {
 
 // finish writes down that and how the run ended.
 func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) {
-	if n := e.postponed.Load(); n > 0 {
-		e.Log.Postponed(int(n), e.down.Load().text())
+	for _, o := range e.down.list() {
+		if o.postponed > 0 {
+			e.Log.Postponed(o.postponed, o.text())
+		}
 	}
 	for _, why := range slices.Sorted(maps.Keys(e.limited)) {
 		e.Log.Postponed(e.limited[why], why+"; they stay due")

@@ -294,6 +294,34 @@ func TestPostponed(t *testing.T) {
 	}
 }
 
+// A branch whose servers are down does not hold up another one's mail.
+func TestPostponedByGroup(t *testing.T) {
+	w := newWorld(t)
+	w.put("down1", func(e *spool.Envelope) { e.Sender = "a@x.example" })
+	w.put("down2", func(e *spool.Envelope) { e.Sender = "a@x.example" })
+	w.put("up1", func(e *spool.Envelope) { e.Sender = "b@y.example" })
+	w.put("up2", func(e *spool.Envelope) { e.Sender = "b@y.example" })
+	w.mail.workers = 1
+	w.mail.groups = map[string]string{"a@x.example": "1", "b@y.example": "2"}
+	asked := 0
+	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
+		if m.Sender != "a@x.example" {
+			return spool.Delivery{}, nil, false
+		}
+		asked++
+		return spool.Delivery{Wait: spool.NoServer, Outcomes: []spool.Outcome{noRoute}}, nil, true
+	}
+	w.wants(2, 0, 0, 0)
+	if asked != 1 {
+		t.Errorf("the route was asked %d times for mail whose servers are down", asked)
+	}
+	for _, id := range []spool.ID{"down1", "down2"} {
+		if r := w.record(id); r.Attempts != 0 || !r.NextSendAt.After(w.now()) {
+			t.Errorf("%s: %+v", id, r)
+		}
+	}
+}
+
 func TestPostponedNotBeforeItsTime(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil)

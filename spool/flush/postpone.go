@@ -1,13 +1,62 @@
 package flush
 
 import (
+	"maps"
+	"slices"
+	"sync"
 	"time"
 
 	"notices/spool"
 )
 
-// outage is why no server takes mail in this run.
+// outages are the groups of servers that take no mail in this run.
+type outages struct {
+	mu  sync.Mutex
+	all map[string]*outage
+}
+
+// of returns the outage of a group; nil: none is known.
+func (l *outages) of(group string) *outage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.all[group]
+}
+
+// add notes an outage. It returns the one that was noted first.
+func (l *outages) add(group string, o *outage) *outage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if first := l.all[group]; first != nil {
+		return first
+	}
+	if l.all == nil {
+		l.all = map[string]*outage{}
+	}
+	l.all[group] = o
+	return o
+}
+
+// count adds a message that was postponed.
+func (l *outages) count(o *outage) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	o.postponed++
+}
+
+// list returns the outages in the order of their groups.
+func (l *outages) list() []*outage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var list []*outage
+	for _, group := range slices.Sorted(maps.Keys(l.all)) {
+		list = append(list, l.all[group])
+	}
+	return list
+}
+
+// outage is why no server of a group takes mail in this run.
 type outage struct {
+	postponed   int           // messages
 	last        spool.Outcome // what paused the last server
 	waitsPerson bool
 }
@@ -43,7 +92,7 @@ func (j *job) postpone(o *outage) error {
 	if over {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(o.outcome(now)) })
 	}
-	j.postponed.Add(1)
+	j.down.count(o)
 	return j.append(spool.Event{Kind: spool.Postpone, At: now, N: j.untriedN(), Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
 }
 

@@ -183,9 +183,12 @@ type servers struct {
 	accepted map[string]int // "ID recipient": how often it was delivered
 	bodies   map[spool.ID]string
 	senders  map[spool.ID]string
+	groups   map[string]string // by sender; nil: all mail takes the same way
 }
 
 func (s *servers) Workers() int { return s.workers }
+
+func (s *servers) Group(sender string, _ []string) string { return s.groups[sender] }
 
 func (s *servers) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
 	if s.instead != nil {

@@ -105,6 +105,8 @@ func (w *world) Deliver(_ context.Context, m *spool.Message) (spool.Delivery, er
 
 func (w *world) Workers() int { return 1 }
 
+func (w *world) Group(string, []string) string { return "" }
+
 func (w *world) serve(m *spool.Message, recipient string) spool.Outcome {
 	key := string(m.ID) + " " + recipient
 	w.tries[key]++
