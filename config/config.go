@@ -77,9 +77,9 @@ type Server struct {
 	RecipientsPerMessage  int
 	// Senders are the envelope senders that use this server: addresses, or domains as
 	// "@branch.example.org", in lower case; empty: anybody.
-	Senders []string
-	Timeout               time.Duration
-	DataTimeout           time.Duration
+	Senders     []string
+	Timeout     time.Duration
+	DataTimeout time.Duration
 }
 
 // Limit is how much mail may go to recipients in some domains.

@@ -12,6 +12,12 @@ const (
 	sizeForm     = `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`
 )
 
+// TooLong reports whether a text is a duration, but a longer one than any that is taken.
+func TooLong(s string) bool {
+	n, ok := ParseDuration(s)
+	return !ok && n > century
+}
+
 // century is longer than anybody waits, and far from an overflow.
 const century = 100 * 365 * 24 * time.Hour
 
@@ -94,7 +100,10 @@ func ParseDuration(s string) (time.Duration, bool) {
 	default:
 		return 0, false
 	}
-	return time.Duration(math.Round(n)), n <= float64(century)
+	if n > float64(century) {
+		return century + 1, false
+	}
+	return time.Duration(math.Round(n)), true
 }
 
 // parseNumber takes 12 and 1.5, and none of the other things that ParseFloat takes.

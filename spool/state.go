@@ -56,13 +56,14 @@ type TestResult struct {
 	Detail string    `json:"detail"` // the accepting reply, or the error in full
 	// Whom it was the test of: the value is kept under the server's place in the config,
 	// where another may stand by now. Empty: an older version wrote it.
-	Host string `json:"host,omitempty"`
-	Port int    `json:"port,omitempty"`
+	Host  string `json:"host,omitempty"`
+	Port  int    `json:"port,omitempty"`
+	Login string `json:"login,omitempty"`
 }
 
 // Of reports whether the test was one of that server.
-func (t *TestResult) Of(host string, port int) bool {
-	return t.Host == "" || strings.EqualFold(t.Host, host) && t.Port == port
+func (t *TestResult) Of(host string, port int, login string) bool {
+	return t.Host == "" || strings.EqualFold(t.Host, host) && t.Port == port && (t.Login == "" || t.Login == login)
 }
 
 // Of reports whether the trouble is that of the server of that name; true if it cannot be

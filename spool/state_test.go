@@ -69,7 +69,7 @@ func TestWhoseItWas(t *testing.T) {
 		port int
 		want bool
 	}{{"mail.example.org", 587, true}, {"MAIL.example.org", 587, true}, {"mail.example.org", 465, false}, {"backup.example.org", 587, false}} {
-		if test.Of(c.host, c.port) != c.want {
+		if test.Of(c.host, c.port, "") != c.want {
 			t.Errorf("%+v", c)
 		}
 	}
@@ -77,7 +77,7 @@ func TestWhoseItWas(t *testing.T) {
 	if !pause.Of("Mail.example.org") || pause.Of("backup.example.org") {
 		t.Error("pause")
 	}
-	if !(&TestResult{}).Of("a.example", 25) || !(&Health{}).Of("a.example") {
+	if !(&TestResult{}).Of("a.example", 25, "") || !(&Health{}).Of("a.example") {
 		t.Error("what is unknown is not shown")
 	}
 }

@@ -2,15 +2,12 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"math/rand/v2"
-	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/submit"
-	"notices/config"
 )
 
 // app is one run of the program. What both programs have, the world they run in and
@@ -25,10 +22,7 @@ func newApp() *app { return &app{Program: submit.New(), random: rand.Int64N} }
 
 // run is the whole program; it returns the exit code.
 func (a *app) run(args []string) int {
-	root := a.root(args)
-	if err := known(root, args); err != nil {
-		return a.Report(submit.UsageError("notices", err))
-	}
+	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
@@ -42,123 +36,35 @@ func (a *app) run(args []string) int {
 	return a.Report(coded(err))
 }
 
-// root builds the command line. Of the subcommands only the one that is called is
-// built; all of them for help, for completion and for a name that is unknown.
-func (a *app) root(args []string) *cobra.Command {
+// root builds the command line.
+func (a *app) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "notices",
 		Short:         "Queues a site's e-mail notices, sends them, and returns what cannot be sent",
+		Version:       submit.VersionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		RunE: func(*cobra.Command, []string) error {
-			return fmt.Errorf("which command? One of: %s", strings.Join(commandNames(), ", "))
+		Args: func(root *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("which command? notices help lists them: enqueue, flush, status and others")
+			}
+			return unknownCommand(root, args[0])
 		},
+		RunE: func(*cobra.Command, []string) error { return nil }, // Args refuses all there is
 	}
+	root.SetVersionTemplate("{{.Version}}\n")
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		if name := cmd.Flags().Arg(0); cmd == root && name != "" {
+			return unknownCommand(root, name)
+		}
+		return err
+	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // ours is in completion.go
 	a.Options(root.PersistentFlags())
-	if cmd := a.command(invoked(args)); cmd != nil {
-		root.AddCommand(cmd)
-		return root
-	}
-	for _, name := range commandNames() {
-		root.AddCommand(a.command(name))
-	}
+	a.addCommands(root)
+	setHelp(root)
 	return root
-}
-
-// invoked is the command's name among the arguments: the first that is no option
-// of the root.
-func invoked(args []string) string {
-	for i := 0; i < len(args); i++ {
-		switch {
-		case args[i] == "--config":
-			i++ // its value
-		case !strings.HasPrefix(args[i], "-"):
-			return args[i]
-		}
-	}
-	return ""
-}
-
-func commandNames() []string {
-	return []string{
-		"enqueue", "import", "sendmail", "flush", "test-server", "status", "list", "show", "retry", "hold",
-		"release", "remove", "return", "google-login", "google-logout", "microsoft-login", "microsoft-logout", "init", "check", "version", "completion",
-	}
-}
-
-// plannedNames are commands that are promised and not built.
-func plannedNames() []string {
-	return []string{"serve", "service-key"}
-}
-
-// command builds one subcommand; nil: there is none of that name.
-func (a *app) command(name string) *cobra.Command {
-	switch name {
-	case "enqueue":
-		return a.enqueueCommand()
-	case "import":
-		return a.importCommand()
-	case "sendmail":
-		return a.sendmailCommand()
-	case "flush":
-		return a.flushCommand()
-	case "test-server":
-		return a.testServerCommand()
-	case "status":
-		return a.statusCommand()
-	case "list":
-		return a.listCommand()
-	case "show":
-		return a.showCommand()
-	case "retry":
-		return a.retryCommand()
-	case "hold":
-		return a.holdCommand()
-	case "release":
-		return a.releaseCommand()
-	case "remove":
-		return a.removeCommand()
-	case "return":
-		return a.returnCommand()
-	case "google-login":
-		return a.loginCommand(config.AuthGoogle, "Google")
-	case "google-logout":
-		return a.logoutCommand(config.AuthGoogle, "Google")
-	case "microsoft-login":
-		return a.loginCommand(config.AuthMicrosoft, "Microsoft")
-	case "microsoft-logout":
-		return a.logoutCommand(config.AuthMicrosoft, "Microsoft")
-	case "init":
-		return a.initCommand()
-	case "check":
-		return a.checkCommand()
-	case "version":
-		return a.versionCommand()
-	case "completion":
-		return a.completionCommand()
-	}
-	return nil
-}
-
-// known refuses a command that there is none of, before cobra complains of its
-// options instead.
-func known(root *cobra.Command, args []string) error {
-	name := invoked(args)
-	if name == "help" {
-		name = invoked(args[slices.Index(args, name)+1:])
-	}
-	if name == "" || strings.HasPrefix(name, "__complete") || slices.Contains(commandNames(), name) {
-		return nil
-	}
-	if slices.Contains(plannedNames(), name) {
-		return fmt.Errorf("%s is not in this version of notices yet", name)
-	}
-	if near := root.SuggestionsFor(name); len(near) > 0 {
-		return fmt.Errorf("unknown command %q; did you mean %s?", name, near[0])
-	}
-	return fmt.Errorf("unknown command %q", name)
 }
 
 // does makes a command's work callable by cobra.

@@ -13,33 +13,26 @@ import (
 	"notices/spool/schedule"
 )
 
-// The name of the command is found among the arguments without building all.
-func TestInvoked(t *testing.T) {
-	for line, want := range map[string]string{
-		"":                                "",
-		"flush":                           "flush",
-		"-v flush --all":                  "flush",
-		"--config /etc/n.toml status":     "status",
-		"--config=/etc/n.toml status":     "status",
-		"--verbose --config x list --due": "list",
-		"--help":                          "",
-	} {
-		if got := invoked(strings.Fields(line)); got != want {
-			t.Errorf("notices %s: %q, want %q", line, got, want)
+// TestHelp: every command has a group, an example and its page, and no help shows what
+// pflag prints for itself.
+func TestHelp(t *testing.T) {
+	for _, cmd := range newApp().root().Commands() {
+		if cmd.GroupID == "" || cmd.Example == "" {
+			t.Errorf("%s has group %q and example %q", cmd.Name(), cmd.GroupID, cmd.Example)
 		}
-	}
-}
-
-// TestOnlyTheInvokedIsBuilt: an enqueue pays for one command, not for fifteen.
-func TestOnlyTheInvokedIsBuilt(t *testing.T) {
-	for _, name := range commandNames() {
-		commands := newApp().root([]string{name}).Commands()
-		if len(commands) != 1 || commands[0].Name() != name {
-			t.Errorf("for %s, %v was built", name, commands)
+		var b strings.Builder
+		cmd.SetOut(&b)
+		if err := cmd.Help(); err != nil {
+			t.Fatal(err)
 		}
-	}
-	if n := len(newApp().root(nil).Commands()); n != len(commandNames()) {
-		t.Errorf("%d commands for help, want %d", n, len(commandNames()))
+		for _, never := range []string{"true|false", "(default 0", `" "`, "<no value>", "[flags]"} {
+			if strings.Contains(b.String(), never) {
+				t.Errorf("help %s shows %q:\n%s", cmd.Name(), never, b.String())
+			}
+		}
+		if page := "man notices"; !strings.Contains(b.String(), page) {
+			t.Errorf("help %s names no manual page", cmd.Name())
+		}
 	}
 }
 

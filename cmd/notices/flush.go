@@ -31,8 +31,9 @@ type flushOptions struct {
 func (a *app) flushCommand() *cobra.Command {
 	var o flushOptions
 	cmd := &cobra.Command{
-		Use:   "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
-		Short: "Attempt what is due",
+		ValidArgsFunction: a.completeIDs,
+		Use:               "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
+		Short:             "Attempt what is due",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.IDs = args
 			if err := o.check(); err != nil {
@@ -72,9 +73,15 @@ func (n *some) String() string {
 
 func (n *some) Type() string { return "number" }
 
+// longestSplay: whoever asks for more has mistyped the unit.
+const longestSplay = 24 * time.Hour
+
 func (o *flushOptions) check() error {
 	if o.All && len(o.IDs) > 0 {
 		return errors.New("--all and ids exclude each other")
+	}
+	if o.Splay > longestSplay {
+		return errors.New("--splay is too long: it is a day at most, and some seconds do for machines whose cron starts at the same time")
 	}
 	return nil
 }

@@ -41,8 +41,9 @@ func (a *app) hold(ctx context.Context, q *queue, s selection) error {
 func (a *app) deedCommand(name, short string, work func(*app, context.Context, *queue, selection) error) *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
-		Use:   name + " ID... | --all",
-		Short: short,
+		ValidArgsFunction: a.completeIDs,
+		Use:               name + " ID... | --all",
+		Short:             short,
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s.IDs = args
 			if err := s.check(); err != nil {

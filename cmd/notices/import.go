@@ -143,13 +143,15 @@ func (a *app) notebook(ctx context.Context, store spool.Store) (spool.Notebook, 
 
 // importing is one run.
 type importing struct {
-	a     *app
-	o     importOptions
-	spool string
-	bulk  *intake.Bulk
-	bar   *importBar
-	tally importTally
-	mute  bool // standard output is gone, and that was said
+	a       *app
+	o       importOptions
+	spool   string
+	bulk    *intake.Bulk
+	bar     *importBar
+	tally   importTally
+	mute    bool          // standard output is gone, and that was said
+	named   []importError // what was refused, to be named at the end
+	refused int           // how many those are, with more than are named
 }
 
 // run reads and queues until the end, a signal or trouble with the spool, and says

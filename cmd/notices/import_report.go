@@ -84,10 +84,22 @@ func (m *importing) refuse(e importError) {
 	if m.o.JSON {
 		m.tally.Errors = append(m.tally.Errors, e)
 	}
-	if m.bar != nil {
-		m.bar.clear()
+	if m.refused++; m.refused <= mostNamed {
+		m.named = append(m.named, e)
 	}
-	m.a.Say("%s", e)
+}
+
+// mostNamed is how many refusals are named one by one: more than a person reads.
+const mostNamed = 1000
+
+// nameRefused names what was not queued, at the end, where it is not lost among the ids.
+func (m *importing) nameRefused() {
+	for _, e := range m.named {
+		m.a.Say("%s", e)
+	}
+	if more := m.refused - len(m.named); more > 0 {
+		m.a.Say("and %s more; with --json all are named", grouped(more))
+	}
 }
 
 // weight orders exit codes: the worst trouble is the one to end with.
@@ -119,6 +131,7 @@ func (m *importing) print(ids []spool.ID) {
 
 // report says how far the run came.
 func (m *importing) report() error {
+	m.nameRefused()
 	m.a.Say("%s", m.tally.text(m.o))
 	if !m.o.JSON {
 		return nil

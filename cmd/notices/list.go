@@ -22,6 +22,8 @@ type listOptions struct {
 	Server string // anyTrouble, or a text
 	Due    bool
 	Older  submit.Duration // 0: whatever its age
+	// Senders shows who the mail is from, as mailq does.
+	Senders bool
 }
 
 func (a *app) listCommand() *cobra.Command {
@@ -39,6 +41,7 @@ func (a *app) listCommand() *cobra.Command {
 	f.Lookup("server-error").NoOptDefVal = anyTrouble
 	f.BoolVar(&o.Due, "due", false, "only what is due")
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")
+	_ = cmd.RegisterFlagCompletionFunc("state", completeStates) // fails only for a flag that there is not
 	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
 		if err := o.accept(args, f.Changed); err != nil {
 			return submit.UsageError("notices list", err)
@@ -98,7 +101,7 @@ func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
 // what all of them take in the spool, but those that cannot be read.
 func (a *app) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) (octets int64, err error) {
 	now := a.Now()
-	out := a.newListing(o.JSON, entries, now)
+	out := a.newListing(o, entries, now)
 	err = q.read(ctx, entries, func(r looked) {
 		octets += r.stored
 		switch {

@@ -2,8 +2,10 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"notices/cmd/internal/submit"
@@ -11,8 +13,9 @@ import (
 )
 
 // listing prints messages as they come: a JSON array, or a table whose columns are
-// known beforehand. On a terminal a row is one line of it, with the times as lengths;
-// elsewhere times stand in full and nothing is cut off.
+// known beforehand. On a terminal a row is one line of it, with the times as lengths, and
+// a second line has the reference and the last error; elsewhere times stand in full and
+// nothing is cut off.
 type listing struct {
 	a     *app
 	json  bool
@@ -23,12 +26,12 @@ type listing struct {
 	err   error
 }
 
-func (a *app) newListing(asJSON bool, entries []spool.Entry, now time.Time) *listing {
-	t := &table{now: now, width: width(a.Stdout), ids: len("ID")}
+func (a *app) newListing(o listOptions, entries []spool.Entry, now time.Time) *listing {
+	t := &table{now: now, width: width(a.Stdout), ids: len("ID"), senders: o.Senders}
 	for _, e := range entries {
 		t.ids = max(t.ids, len(e.ID))
 	}
-	return &listing{a: a, json: asJSON, table: t, paint: a.painter(), out: bufio.NewWriter(a.Stdout)}
+	return &listing{a: a, json: o.JSON, table: t, paint: a.painter(), out: bufio.NewWriter(a.Stdout)}
 }
 
 func (l *listing) add(m messageJSON) {
@@ -39,6 +42,9 @@ func (l *listing) add(m messageJSON) {
 			l.print(l.paint.paint(bold, l.table.title()) + "\n")
 		}
 		l.print(l.shade(l.table.message(m), m.State) + "\n")
+		if more := l.table.second(m); more != "" {
+			l.print(more + "\n")
+		}
 	}
 	l.n++
 }
@@ -100,9 +106,10 @@ func stateColour(s spool.MessageState) colour {
 
 // table lays messages out in columns.
 type table struct {
-	now   time.Time
-	width int // 0: no terminal
-	ids   int // width of the column of ids
+	now     time.Time
+	width   int // 0: no terminal
+	ids     int // width of the column of ids
+	senders bool
 }
 
 // roomy is the width of a terminal that has room for the number of attempts.
@@ -110,14 +117,13 @@ const roomy = 100
 
 func (t *table) title() string {
 	if t.width == 0 {
-		return t.plain("ID", "STATE", "QUEUED", "NEXT SEND", "TRIES", "RECIPIENT", "LAST ERROR")
+		return t.plain("ID", "STATE", "QUEUED", "NEXT SEND", "TRIES", "SENDER", "RECIPIENT", "REF", "LAST ERROR")
 	}
-	return t.narrow("ID", "STATE", "AGE", "NEXT", "TRIES", func(width int) string { return cut("RECIPIENT", width) }, "LAST ERROR")
+	return t.narrow("ID", "STATE", "AGE", "NEXT", "TRIES", func(width int) string { return cut("RECIPIENT", width) })
 }
 
 func (t *table) message(m messageJSON) string {
 	tries := fmt.Sprint(m.Attempts)
-	last := submit.Printable(m.LastError)
 	to, more := others(m.Recipients)
 	to = submit.Printable(to)
 	if t.width == 0 {
@@ -128,14 +134,43 @@ func (t *table) message(m messageJSON) string {
 		if m.NextSendAt != nil {
 			next = clock(*m.NextSendAt)
 		}
-		return t.plain(string(m.ID), string(m.State), queued, next, tries, to+more, last)
+		ref := cmp.Or(submit.Printable(m.Ref), "-")
+		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, submit.Printable(m.LastError))
 	}
 	age := "-"
 	if m.QueuedAt != nil {
 		age = brief(t.now.Sub(*m.QueuedAt))
 	}
 	name := func(width int) string { return cutMiddle(to, width-len(more)) + more }
-	return t.narrow(string(m.ID), string(m.State), age, t.next(m.NextSendAt), tries, name, last)
+	return t.narrow(string(m.ID), string(m.State), age, t.next(m.NextSendAt), tries, name)
+}
+
+// second is a message's second line on a terminal; empty: there is nothing to tell.
+func (t *table) second(m messageJSON) string {
+	if t.width == 0 {
+		return ""
+	}
+	var parts []string
+	if t.senders {
+		parts = append(parts, "from "+sender(m))
+	}
+	if m.Ref != "" {
+		parts = append(parts, "ref "+submit.Printable(m.Ref))
+	}
+	if m.LastError != "" {
+		parts = append(parts, submit.Printable(m.LastError))
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return cut("    "+strings.Join(parts, "; "), t.width)
+}
+
+func sender(m messageJSON) string {
+	if m.Sender == "" {
+		return "<>"
+	}
+	return submit.Printable(m.Sender)
 }
 
 // next is when a message is sent, as a length of time.
@@ -161,27 +196,27 @@ func brief(d time.Duration) string {
 	return span(d)
 }
 
-func (t *table) plain(id, state, queued, next, tries, recipient, last string) string {
+func (t *table) plain(id, state, queued, next, tries, from, recipient, ref, last string) string {
 	row := pad(id, t.ids) + "  " + pad(state, 8) + "  " + pad(queued, 16) + "  " + pad(next, 16) + "  " + pad(tries, 5) + "  "
-	if last == "" {
-		return row + recipient
+	if t.senders {
+		row += pad(from, 24) + "  "
 	}
-	return row + pad(recipient, 24) + "  " + last
+	switch {
+	case last != "":
+		return row + pad(recipient, 24) + "  " + pad(ref, 12) + "  " + last
+	case ref != "-":
+		return row + pad(recipient, 24) + "  " + ref
+	}
+	return row + recipient
 }
 
-// narrow fills a line of the terminal: the recipient has two thirds of what the other
-// columns leave, the last error the rest. Without one the recipient has it all.
-func (t *table) narrow(id, state, age, next, tries string, recipient func(width int) string, last string) string {
+// narrow fills a line of the terminal: the recipient has what the other columns leave.
+func (t *table) narrow(id, state, age, next, tries string, recipient func(width int) string) string {
 	row := pad(id, t.ids) + "  " + pad(state, 8) + "  " + pad(age, 6) + "  " + pad(next, 6) + "  "
 	if t.width >= roomy {
 		row += pad(tries, 5) + "  "
 	}
-	room := max(t.width-columns(row), 12)
-	if last == "" {
-		return cut(row+recipient(room), t.width)
-	}
-	names := min(max(room*3/5, 12), 40)
-	return cut(row+pad(recipient(names), names)+"  "+last, t.width)
+	return cut(row+recipient(max(t.width-columns(row), 12)), t.width)
 }
 
 // others names the first recipient that still counts, and how many more there are.

@@ -12,8 +12,9 @@ import (
 
 func (a *app) removeCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "remove ID...",
-		Short: "Remove messages; nobody is told",
+		ValidArgsFunction: a.completeIDs,
+		Use:               "remove ID...",
+		Short:             "Remove messages; nobody is told",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {

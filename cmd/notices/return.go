@@ -12,8 +12,9 @@ import (
 
 func (a *app) returnCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:   "return ID...",
-		Short: "Give messages up now and return them to their senders",
+		ValidArgsFunction: a.completeIDs,
+		Use:               "return ID...",
+		Short:             "Give messages up now and return them to their senders",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {

@@ -197,7 +197,7 @@ func (w *world) listScreen(columns int, colour bool) string {
 	w.check(err)
 	slices.SortFunc(entries, byNext)
 	w.out.Reset()
-	l := w.a.newListing(false, entries, w.now)
+	l := w.a.newListing(listOptions{}, entries, w.now)
 	l.table.width, l.paint = columns, painter{colour}
 	w.check(w.q.read(context.Background(), entries, func(r looked) {
 		w.check(r.err)

@@ -104,7 +104,7 @@ func (a *app) mailq(ctx context.Context) error {
 			_, err := fmt.Fprintln(a.Stdout, "Mail queue is empty")
 			return err
 		}
-		octets, err := a.print(ctx, q, entries, listOptions{})
+		octets, err := a.print(ctx, q, entries, listOptions{Senders: true})
 		if err != nil {
 			return err
 		}

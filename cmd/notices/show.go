@@ -21,9 +21,10 @@ type showOptions struct {
 func (a *app) showCommand() *cobra.Command {
 	var o showOptions
 	cmd := &cobra.Command{
-		Use:   "show ID [--json]",
-		Short: "Show one message: its recipients, its headers and what has happened to it",
-		Args:  cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeIDs,
+		Use:               "show ID [--json]",
+		Short:             "Show one message: its recipients, its headers and what has happened to it",
+		Args:              cobra.ExactArgs(1),
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.ID = args[0]
 			return a.withQueue(func(q *queue) error { return a.show(ctx, q, o) })

@@ -227,8 +227,12 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 	if err != nil {
 		return err
 	}
+	tests, err := testResults(ctx, state, tested(servers))
+	if err != nil {
+		return err
+	}
 	for i := range servers {
-		if err := s.server(ctx, state, &servers[i], now); err != nil {
+		if err := s.server(ctx, state, &servers[i], tests[i], now); err != nil {
 			return err
 		}
 		s.Servers[i].spare = o.Config != nil && !inUse(o.Config, servers[i].Name)

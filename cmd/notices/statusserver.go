@@ -46,19 +46,21 @@ func (s *statusJSON) noServer() (since time.Time, yes bool) {
 	return since, yes
 }
 
+// tested are servers as far as the results of their tests go.
+func tested(servers []config.Server) []smtpout.Server {
+	list := make([]smtpout.Server, len(servers))
+	for i, c := range servers {
+		list[i] = smtpout.Server{Name: c.Name, Host: c.Host, Port: c.Port, Login: c.Login}
+	}
+	return list
+}
+
 // server finds what is kept of a server. That of another one, which stood in its place in
 // the config before, is not shown.
-func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, now time.Time) error {
-	test, err := spool.LoadState[spool.TestResult](ctx, state, spool.TestName+c.Name)
-	if err != nil {
-		return err
-	}
+func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, test spool.TestResult, now time.Time) error {
 	health, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+c.Name)
 	if err != nil {
 		return err
-	}
-	if !test.Of(c.Host, c.Port) {
-		test = spool.TestResult{}
 	}
 	if !health.Of(c.Host) {
 		health = spool.Health{}

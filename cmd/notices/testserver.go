@@ -13,6 +13,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/delivery"
+	"notices/spool/delivery/smtpout"
 	"notices/spool/probe"
 )
 
@@ -24,8 +25,9 @@ type testServerOptions struct {
 func (a *app) testServerCommand() *cobra.Command {
 	var o testServerOptions
 	cmd := &cobra.Command{
-		Use:   "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
-		Short: "Send a test message through a server now and show each step",
+		ValidArgsFunction: a.completeServers,
+		Use:               "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
+		Short:             "Send a test message through a server now and show each step",
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.Which = args
 			return a.testServer(ctx, o)
@@ -49,6 +51,10 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
+	all := make([]smtpout.Server, len(servers))
+	for i := range servers {
+		all[i] = servers[i].Server
+	}
 	if servers, err = o.choose(servers); err != nil {
 		return err
 	}
@@ -56,6 +62,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
+	placeTests(ctx, store.State(), all)
 	signIn(ctx, cfg, servers, store.State(), true)
 	var errs []error
 	for _, s := range servers {

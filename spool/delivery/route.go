@@ -41,10 +41,10 @@ type Route struct {
 	servers  []*server
 	branches bool // some server takes mail from its Senders alone
 	limits   *limits
-	log     *maillog.Log
-	now     func() time.Time
-	scouts  scouts
-	spent   atomic.Bool // some message heard so
+	log      *maillog.Log
+	now      func() time.Time
+	scouts   scouts
+	spent    atomic.Bool // some message heard so
 }
 
 // New makes a route. Nothing is read or dialled before the first message.

@@ -96,10 +96,10 @@ type engine struct {
 	store spool.Store
 	work  context.Context // for what must be written down even when the run is cut short
 
-	down outages // groups of servers that are all paused: their mail is postponed
-	spent     atomic.Pointer[spent] // set: the rest waits for another day
-	cut       atomic.Bool           // the run ended before its work did
-	stuck     stuck
+	down  outages               // groups of servers that are all paused: their mail is postponed
+	spent atomic.Pointer[spent] // set: the rest waits for another day
+	cut   atomic.Bool           // the run ended before its work did
+	stuck stuck
 
 	mu      sync.Mutex
 	tally   spool.Tally
@@ -261,6 +261,9 @@ func (e *engine) takeMade() []spool.Entry {
 // finish writes down that and how the run ended.
 func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) {
 	for _, o := range e.down.list() {
+		if o.last.Reason == spool.ReasonNoServer {
+			e.Log.Trouble("senders", errors.New(o.text()))
+		}
 		if o.postponed > 0 {
 			e.Log.Postponed(o.postponed, o.text())
 		}

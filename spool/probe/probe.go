@@ -117,7 +117,7 @@ func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, e
 
 // remember keeps the result for good: a power cut must not take it.
 func (t *test) remember(ctx context.Context, o spool.Outcome) error {
-	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port}
+	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port, Login: t.server.Login}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
 		func(old *spool.TestResult) error { *old = r; return nil })
 	if err == nil && r.OK {

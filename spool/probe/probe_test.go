@@ -134,7 +134,7 @@ func TestWorks(t *testing.T) {
 	if err := b.golden(t, "works"); err != nil {
 		t.Error(err)
 	}
-	if r := b.result(t); !r.OK || r.Detail == "" || !r.Of(s.Host(), s.Port()) || r.Host == "" || r.Of(s.Host(), s.Port()+1) || r.Of("other.example", s.Port()) || time.Since(r.At) > time.Minute {
+	if r := b.result(t); !r.OK || r.Detail == "" || r.Of(s.Host(), s.Port(), "other") || !r.Of(s.Host(), s.Port(), "library") || r.Host == "" || r.Of(s.Host(), s.Port()+1, "") || r.Of("other.example", s.Port(), "") || time.Since(r.At) > time.Minute {
 		t.Errorf("remembered %+v", r)
 	}
 	m := s.Messages()

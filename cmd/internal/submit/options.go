@@ -42,14 +42,23 @@ type Duration time.Duration
 // Set is pflag's.
 func (d *Duration) Set(s string) error {
 	v, ok := config.ParseDuration(s)
-	if !ok {
+	switch {
+	case config.TooLong(s):
+		return errors.New("that is too long: a duration is a hundred years at most")
+	case !ok:
 		return errors.New("a duration is a number with s, m, h or d, like 90s or 4h, or 0")
 	}
 	*d = Duration(v)
 	return nil
 }
 
-func (d *Duration) String() string { return time.Duration(*d).String() }
+func (d *Duration) String() string {
+	if *d == 0 {
+		return "0"
+	}
+	s := strings.Replace(time.Duration(*d).String(), "m0s", "m", 1)
+	return strings.Replace(s, "h0m", "h", 1)
+}
 
 // Type is pflag's.
 func (d *Duration) Type() string { return "DURATION" }

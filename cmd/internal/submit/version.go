@@ -12,11 +12,16 @@ var Version string
 
 // PrintVersion is `notices version`.
 func (p *Program) PrintVersion() error {
-	_, err := fmt.Fprintf(p.Stdout, "notices %s (%s %s/%s)\n", versionText(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+	_, err := fmt.Fprintln(p.Stdout, VersionText())
 	return err
 }
 
-func versionText() string {
+// VersionText is what the program calls itself, with the Go that built it.
+func VersionText() string {
+	return fmt.Sprintf("notices %s (%s %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
+}
+
+func version() string {
 	if Version != "" {
 		return Version
 	}

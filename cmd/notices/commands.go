@@ -1,0 +1,108 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"notices/config"
+)
+
+// group is a part of `notices help`.
+type group struct {
+	id, title string
+	commands  []*cobra.Command
+}
+
+// groups are all commands, in the order in which a site meets them.
+func (a *app) groups() []group {
+	return []group{
+		{"set-up", "Set up:", []*cobra.Command{
+			a.initCommand(), a.checkCommand(), a.testServerCommand(),
+			a.loginCommand(config.AuthGoogle, "Google"), a.logoutCommand(config.AuthGoogle, "Google"),
+			a.loginCommand(config.AuthMicrosoft, "Microsoft"), a.logoutCommand(config.AuthMicrosoft, "Microsoft"),
+		}},
+		{"mail", "Queue and send:", []*cobra.Command{
+			a.enqueueCommand(), a.importCommand(), a.sendmailCommand(), a.flushCommand(),
+		}},
+		{"look", "See what became of it:", []*cobra.Command{
+			a.statusCommand(), a.listCommand(), a.showCommand(),
+		}},
+		{"hand", "Work on the queue by hand:", []*cobra.Command{
+			a.retryCommand(), a.holdCommand(), a.releaseCommand(), a.removeCommand(), a.returnCommand(),
+		}},
+		{"more", "More:", []*cobra.Command{
+			a.versionCommand(), a.completionCommand(), helpCommand(),
+		}},
+	}
+}
+
+func (a *app) addCommands(root *cobra.Command) {
+	for _, g := range a.groups() {
+		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
+		for _, cmd := range g.commands {
+			cmd.GroupID, cmd.Example, cmd.DisableFlagsInUseLine = g.id, example(cmd.Name()), true
+			root.AddCommand(cmd)
+			if cmd.Name() == "help" {
+				root.SetHelpCommand(cmd)
+			}
+		}
+	}
+}
+
+// example is a command as it is really typed, with a word on what it does.
+func example(name string) string {
+	return map[string]string{
+		"init":             "sudo notices init\nsudo notices init --from /etc/nullmailer    take over what nullmailer was told",
+		"check":            "notices check",
+		"test-server":      "notices test-server\nnotices test-server 2 --to me@example.org    Server 2 alone, with a message to me",
+		"google-login":     "sudo -u notices notices google-login --no-browser",
+		"google-logout":    "sudo -u notices notices google-logout",
+		"microsoft-login":  "sudo -u notices notices microsoft-login --device",
+		"microsoft-logout": "sudo -u notices notices microsoft-logout",
+		"enqueue":          "notices enqueue < overdue.eml\nnotices enqueue --ref patron-20041 ann@example.net < overdue.eml",
+		"import":           "notices import --dry-run notices.mbox    show what is in it\nnotices import notices.mbox",
+		"sendmail":         "notices sendmail -t -i < overdue.eml",
+		"flush":            "notices flush --splay 40s    for cron\nnotices flush -v --all    now, and say what becomes of each message",
+		"status":           "notices status\nnotices status --check    for Nagios and its like",
+		"list":             "notices list\nnotices list --state deferred,failed --to example.net",
+		"show":             "notices show 1K10G6S99G1S5Z7T",
+		"retry":            "notices retry 1K10G6S99G1S5Z7T && notices flush\nnotices retry --all",
+		"hold":             "notices hold 1K10G6S99G1S5Z7T",
+		"release":          "notices release --all",
+		"remove":           "notices remove 1K10G6S99G1S5Z7T",
+		"return":           "notices return 1K10G6S99G1S5Z7T",
+		"version":          "notices version",
+		"completion":       "notices completion bash > /etc/bash_completion.d/notices",
+		"help":             "notices help flush",
+	}[name]
+}
+
+func helpCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND]",
+		Short: "Explain a command",
+		RunE: func(cmd *cobra.Command, args []string) error {
+			found, rest, err := cmd.Root().Find(args)
+			if err != nil || found == cmd.Root() && len(rest) > 0 {
+				return unknownCommand(cmd.Root(), args[0])
+			}
+			return found.Help()
+		},
+	}
+}
+
+// unknownCommand is the error for a command that there is none of.
+func unknownCommand(root *cobra.Command, name string) error {
+	if slices.Contains([]string{"serve", "service-key", "history", "report", "read-bounces"}, name) {
+		return fmt.Errorf("%s is not in this version of notices yet", name)
+	}
+	text := fmt.Sprintf("unknown command %q", name)
+	if near := root.SuggestionsFor(name); len(near) > 0 {
+		text += "; did you mean " + strings.Join(near, " or ") + "?"
+	}
+	return errors.New(text)
+}
