@@ -30,6 +30,9 @@ type Site struct {
 	Address     string // default sender; may be empty: see Config.Missing
 	Hostname    string // EHLO name; a name or an address literal like [192.0.2.1]; empty: the machine's full name
 	RewriteFrom bool
+	// Admin gets the mail for this machine's own users that no alias sends elsewhere, and
+	// copies of what went to failed/; empty: nobody.
+	Admin string
 }
 
 // Delivery is which way mail goes.

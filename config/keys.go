@@ -14,6 +14,7 @@ var siteKeys = [...]key[Site]{
 	{name: "name", read: func(v value, s *Site) { v.text(&s.Name) }},
 	{name: "address", read: func(v value, s *Site) { v.address(&s.Address) }},
 	{name: "hostname", read: func(v value, s *Site) { v.helloName(&s.Hostname) }},
+	{name: "admin", read: func(v value, s *Site) { v.address(&s.Admin) }},
 	{name: "rewrite_from", read: func(v value, s *Site) { v.boolean(&s.RewriteFrom) }},
 }
 

@@ -109,7 +109,7 @@ to = "logs/notices.log"
 	}
 	s := c.Servers[0]
 	for name, pair := range map[string][2]any{
-		"site":         {c.Site, Site{"Bücherei 図書館", "büch@example.org", "[IPv6:2001:db8::1]", true}},
+		"site":         {c.Site, Site{"Bücherei 図書館", "büch@example.org", "[IPv6:2001:db8::1]", true, ""}},
 		"tls at 465":   {s.TLS, Implicit},
 		"ca_file":      {s.CAFile, filepath.Join(dir, "ca.pem")},
 		"counts":       {[]int{s.Connections, s.MessagesPerConnection, s.RatePerMinute, s.RatePerDay, s.RecipientsPerMessage}, []int{1, 1, 30, 2000, 1000}},

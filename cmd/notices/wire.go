@@ -64,7 +64,7 @@ func policy(cfg *config.Config) schedule.Policy {
 }
 
 func (a *app) returns(cfg *config.Config) bounce.Site {
-	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, FindHostname: a.FindHostname(cfg, true)}
+	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, FindHostname: a.FindHostname(cfg, true)}
 }
 
 // servers makes the way that mail goes out of the config. Secrets are read when a

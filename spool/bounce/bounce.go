@@ -11,6 +11,7 @@ package bounce
 
 import (
 	"bufio"
+	"cmp"
 	"crypto/rand"
 	"errors"
 	"io"
@@ -29,6 +30,7 @@ const (
 	Delayed             // not delivered yet, tried further until Report.Until
 	Held                // answers lost three times in a row: it may have arrived, a person decides
 	Relayed             // handed on to a server that does not report success
+	Kept                // for the admin: given up, and kept because there was nobody to return it to
 )
 
 // Site is who reports.
@@ -36,6 +38,7 @@ type Site struct {
 	Name     string // "Springfield Public Library"; may be empty
 	Address  string // the site's own; may be empty
 	Hostname string // reports come from MAILER-DAEMON there
+	Admin    string // [site] admin, who is told of what is kept; empty: nobody
 	// FindHostname finds one when Hostname is empty and a report is made. nil or "":
 	// the domain of Address stands for it.
 	FindHostname func() string
@@ -67,6 +70,7 @@ type Report struct {
 	Now        time.Time // its location is the zone of the times in the text
 	Until      time.Time // Delayed: when it will be given up; zero: not known
 	Original   spool.Body
+	To         string // who is told; empty: the sender
 
 	boundary string // for golden files; empty: random
 }
@@ -74,7 +78,7 @@ type Report struct {
 // Compose writes the report, RFC 5322 with CRLF, header and all. It streams: the
 // original is never in memory as a whole. Its error is w's or the original's.
 func Compose(w io.Writer, s Site, r Report) error {
-	to := r.Record.Envelope.ReturnAddress()
+	to := r.Addressee()
 	if to == "" || len(r.Recipients) == 0 {
 		return errors.New("bounce: there is nobody to report to, or nothing to report")
 	}
@@ -97,12 +101,15 @@ func Compose(w io.Writer, s Site, r Report) error {
 	return c.Flush()
 }
 
+// Addressee is who the report goes to; empty: there is nobody. Record must be set.
+func (r *Report) Addressee() string { return cmp.Or(r.To, r.Record.Envelope.ReturnAddress()) }
+
 // Encoding says what the report needs of a server: 8BITMIME, SMTPUTF8. It needs
 // the latter only where it is addressed to a sender with such an address; toward
 // everybody else, what is not ASCII is encoded.
 func (r *Report) Encoding() (eightBit, utf8 bool) {
 	env := &r.Record.Envelope
-	utf8 = !ascii(env.ReturnAddress())
+	utf8 = !ascii(r.Addressee())
 	return utf8 || r.whole() && env.EightBit && !env.UTF8, utf8
 }
 
@@ -176,6 +183,8 @@ func (c *composer) subject() string {
 		return "Delayed mail (it is still being sent)"
 	case Held:
 		return "Held mail (it may have arrived)"
+	case Kept:
+		return "Undelivered mail that has nobody to go back to"
 	case Relayed:
 		return "Sent mail (a mail server took it over)"
 	}

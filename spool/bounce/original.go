@@ -25,7 +25,7 @@ const fromField = "From: "
 // has it coming; and what no server could take (its size, 8-bit parts under a
 // signature) none could take in a report either.
 func (r *Report) whole() bool {
-	return r.Kind == Failed && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders &&
+	return (r.Kind == Failed || r.Kind == Kept) && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders &&
 		!slices.ContainsFunc(r.Recipients, func(i int) bool { return r.Record.Recipients[i].Outcome.Reason == spool.ReasonCannot })
 }
 

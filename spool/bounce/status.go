@@ -89,7 +89,7 @@ func diagnosticType(r spool.Reply) string {
 
 func (c *composer) action() string {
 	switch c.r.Kind {
-	case Failed:
+	case Failed, Kept:
 		return "failed"
 	case Relayed:
 		return "relayed"
@@ -109,7 +109,7 @@ func status(k Kind, o spool.Outcome) string {
 		detail = guessDetail(o)
 	}
 	switch k {
-	case Failed:
+	case Failed, Kept:
 		return "5." + detail
 	case Relayed:
 		return "2." + detail

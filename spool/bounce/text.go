@@ -76,6 +76,8 @@ func (c *composer) opening() string {
 			"it is tried again by itself, you need not send it again. It has not reached:"
 	case Held:
 		return "It is not known whether your message below has arrived at:"
+	case Kept:
+		return "The message below could not be delivered, and could not be returned to its sender either. It is kept in the queue, among the failed ones. It did not reach:"
 	case Relayed:
 		return "You asked to be told when your message below is delivered. A mail server took it over for:"
 	}
@@ -100,6 +102,11 @@ func (c *composer) reason(b *strings.Builder, o spool.Outcome) {
 	}
 	b.WriteString("\r\n")
 	wrap(b, "", "What to do: "+do)
+	if c.r.Kind == Kept {
+		id := string(c.r.Record.Envelope.ID)
+		b.WriteString("    notices retry " + id + "    sends it once more\r\n")
+		b.WriteString("    notices remove " + id + "   ends the matter\r\n")
+	}
 	if c.r.Kind == Held {
 		id := string(c.r.Record.Envelope.ID)
 		b.WriteString("    notices release " + id + "   sends it again, if it did not arrive\r\n")

@@ -18,6 +18,7 @@ import (
 //	ID.hN   the notice that ID is held since attempt N
 //	ID.rN   the report on those whom attempt N handed on, for -N success
 //	ID.p    the report ID once more, from the site's address
+//	ID.f    the word to the admin that ID went to failed/
 //
 // But it may have been stored, sent and removed before the crash. Therefore no report
 // is sent while its message is still there and does not say that the report was
@@ -29,6 +30,7 @@ const (
 	relHold   = 'h'
 	relRelay  = 'r'
 	relPlain  = 'p'
+	relFailed = 'f'
 )
 
 // origin is what a derived id says.
@@ -39,6 +41,7 @@ type origin struct {
 }
 
 func warningID(id spool.ID) spool.ID           { return id + ".w" }
+func failedNoticeID(id spool.ID) spool.ID      { return id + ".f" }
 func plainID(id spool.ID) spool.ID             { return id + ".p" }
 func heldNoticeID(id spool.ID, n int) spool.ID { return id + ".h" + spool.ID(strconv.Itoa(n)) }
 func relayedID(id spool.ID, n int) spool.ID    { return id + ".r" + spool.ID(strconv.Itoa(n)) }
@@ -56,7 +59,7 @@ func originOf(id spool.ID) (origin, bool) {
 	o := origin{id: id[:i], relation: id[i+1]}
 	rest := string(id[i+2:])
 	switch o.relation {
-	case relWarn, relPlain:
+	case relWarn, relPlain, relFailed:
 		return o, rest == ""
 	case relHold, relRelay:
 		n, err := strconv.Atoi(rest)
@@ -73,6 +76,8 @@ func (o origin) told(r *spool.Record) bool {
 		return r.ReturnedIn >= o.n
 	case relWarn:
 		return r.Warned
+	case relFailed:
+		return r.GivenUp
 	case relRelay:
 		return r.RelayToldIn >= o.n
 	case relHold:

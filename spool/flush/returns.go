@@ -77,6 +77,27 @@ func (j *job) tellRelayed(n int) error {
 	return nil
 }
 
+// tellAdmin stores a copy of what goes to failed/, for [site] admin. Of a message to the
+// admin alone there is none: it would follow the same way.
+func (j *job) tellAdmin() error {
+	admin := j.Site.Admin
+	toAdmin := func(to string) bool { return strings.EqualFold(to, admin) }
+	if env := &j.rec.Envelope; admin == "" || j.rec.GivenUp || len(env.Recipients) == 1 && toAdmin(env.Recipients[0]) {
+		return nil
+	}
+	var failed []int
+	for i := range j.rec.Recipients {
+		if j.rec.Recipients[i].State == spool.RecipientFailed {
+			failed = append(failed, i)
+		}
+	}
+	stored, err := j.compose(bounce.Report{ID: failedNoticeID(j.id()), Kind: bounce.Kept, Recipients: failed, To: admin})
+	if err == nil {
+		j.addMade(stored)
+	}
+	return err
+}
+
 // wanting keeps those recipients of whom the sender wants to be told when that happens.
 func (j *job) wanting(word string, to []int) []int {
 	env := &j.rec.Envelope
@@ -152,7 +173,7 @@ func (j *job) compose(r bounce.Report) ([]spool.Entry, error) {
 func (j *job) putReport(r bounce.Report) ([]spool.Entry, error) {
 	eightBit, utf8 := r.Encoding()
 	return j.put(spool.Envelope{
-		ID: r.ID, Recipients: []string{j.rec.Envelope.ReturnAddress()}, QueuedAt: j.now(), Ref: j.rec.Envelope.Ref,
+		ID: r.ID, Recipients: []string{r.Addressee()}, QueuedAt: j.now(), Ref: j.rec.Envelope.Ref,
 		MessageID: j.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
 	}, func(w io.Writer) error { return bounce.Compose(w, j.Site, r) })
 }

@@ -253,6 +253,9 @@ func (j *job) leave() error {
 	case j.rec.Envelope.ReturnAddress() != "":
 		why = "undeliverable, and its sender does not want it returned"
 	}
+	if err := j.tellAdmin(); err != nil {
+		return err
+	}
 	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.now(), Note: why}); err != nil {
 		return j.cannotLeave(err)
 	}

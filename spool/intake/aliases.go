@@ -1,25 +1,30 @@
 package intake
 
 import (
+	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
 	"os"
+	"slices"
 	"strings"
 )
 
 // Names of this machine, as root in cron's "To: root", have no mailbox on a machine
 // that only sends. /etc/aliases says who reads their mail; every sendmail keeps to it.
-// Only addresses and other names count here. A program, a file or an :include: is left
-// out with a warning: this program starts none, and writes into no mailbox. Warned of
-// and left out, too, is what cannot be read: a mistake in the file loses no mail.
+// Who is a user of the machine and is not in there has a mailbox at [site] admin.
+// Only addresses, other names and /dev/null count here. A program, a file or an
+// :include: is left out with a warning: this program starts none, and writes into no
+// mailbox. Warned of and left out, too, is what cannot be read: a mistake in the file
+// loses no mail.
 
 // maxAliases is how much of the file is read, in octets.
 const maxAliases = 1 << 20
 
 // local is what an address stands for: itself, or, when it is a name of this machine,
-// whom the aliases name, or else the name at the site's domain.
+// whom the aliases name, or else the admin, or else the name at the site's domain.
 func (j *job) local(address string) ([]string, error) {
 	name, ok := j.localName(address)
 	if !ok {
@@ -29,14 +34,18 @@ func (j *job) local(address string) ([]string, error) {
 	if err := e.name(name); err != nil || len(e.found) > 0 {
 		return e.found, err
 	}
-	in := j.in.Aliases
-	j.in.Log.Trouble(in+": "+quote(name)+" leads to nobody who can be written to: its mail goes to the site's domain", nil)
-	address, err := j.qualify(name)
-	return []string{Requote(address)}, err
+	if e.discarded {
+		j.to.discarded = true
+		return nil, nil
+	}
+	j.in.Log.TroubleOnce(j.in.Aliases+": "+quote(name)+" leads to nobody who can be written to: its mail goes to [site] admin, or the site's domain", nil)
+	err := e.final(name)
+	return e.found, err
 }
 
-// localName is the name in an address without a domain. With @localhost it is one
-// if there is an alias for it; the domain is then as good as none.
+// localName is the name in an address without a domain. With a domain that is this
+// machine it is one if there is an alias for it, or if the admin reads its mail; the
+// domain is then as good as none.
 func (j *job) localName(address string) (string, bool) {
 	if !j.r.Qualify || address == "" {
 		return "", false
@@ -45,13 +54,40 @@ func (j *job) localName(address string) (string, bool) {
 	if i < 0 {
 		return unquoted(address), true
 	}
-	name := unquoted(address[:i])
-	if name == "" || !strings.EqualFold(address[i+1:], "localhost") {
+	name, domain := unquoted(address[:i]), address[i+1:]
+	if name == "" || !j.isHere(domain) {
 		return "", false
 	}
 	e := expansion{j: j}
-	_, ok := e.value(name)
-	return name, ok
+	if _, ok := e.value(name); ok {
+		return name, true
+	}
+	// Users may well have mailboxes at the site's domain, whatever this host is called.
+	return name, !strings.EqualFold(domain, domainOf(j.in.Site.Address)) && j.isUser(name)
+}
+
+// isHere reports whether a domain is this machine.
+func (j *job) isHere(domain string) bool {
+	names := []string{"localhost", "localhost.localdomain"}
+	if j.in.LocalNames != nil {
+		names = j.in.LocalNames()
+	}
+	return slices.ContainsFunc(names, func(name string) bool { return name != "" && strings.EqualFold(name, domain) })
+}
+
+// isUser reports whether a name is a user of this machine whose mail the admin reads.
+func (j *job) isUser(name string) bool {
+	if j.in.Site.Admin == "" || j.in.Users == "" {
+		return false
+	}
+	if j.users == nil {
+		text, err := os.ReadFile(j.in.Users)
+		if err != nil {
+			j.in.Log.TroubleOnce("the users of this machine cannot be read: mail for them does not go to [site] admin", err)
+		}
+		j.users = append([]byte{'\n'}, bytes.ToLower(text)...)
+	}
+	return !strings.ContainsAny(name, ":\n") && bytes.Contains(j.users, []byte("\n"+strings.ToLower(name)+":"))
 }
 
 // expansion follows the aliases of one recipient.
@@ -59,6 +95,8 @@ type expansion struct {
 	j     *job
 	seen  map[string]bool // names in lower case: each is followed once, so a loop ends
 	found []string
+
+	discarded bool // /dev/null was among them
 }
 
 // value is what the file says about a name; the case of letters does not count.
@@ -86,8 +124,12 @@ func (e *expansion) name(name string) error {
 	return nil
 }
 
-// final adds a name at the site's domain.
+// final adds the admin for a user of this machine, else the name at the site's domain.
 func (e *expansion) final(name string) error {
+	if e.j.isUser(name) {
+		e.found = append(e.found, e.j.in.Site.Admin)
+		return nil
+	}
 	address, err := e.j.qualify(name)
 	if err == nil {
 		e.found = append(e.found, Requote(address))
@@ -99,8 +141,11 @@ func (e *expansion) final(name string) error {
 func (e *expansion) piece(name, piece string) error {
 	bare := unquoted(piece)
 	switch {
+	case bare == "/dev/null":
+		e.discarded = true
+		return nil
 	case strings.HasPrefix(bare, "|"), strings.HasPrefix(bare, "/"), strings.HasPrefix(bare, ":"):
-		e.leaveOut(name, piece, "notices sends mail, it starts no program and writes to no file")
+		e.leaveOut(name, piece, "programs, files and included lists are not supported: notices sends mail, it starts no program and writes to no file")
 		return nil
 	case strings.HasPrefix(piece, `\`) && !strings.Contains(piece, "@"):
 		return e.final(piece[1:]) // not to be looked up again
@@ -119,7 +164,7 @@ func (e *expansion) piece(name, piece string) error {
 
 func (e *expansion) leaveOut(name, piece, why string) {
 	in := e.j.in
-	in.Log.Trouble(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
+	in.Log.TroubleOnce(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
 }
 
 // readAliases reads the file. That there is none is as good as one with nothing in it.
@@ -133,20 +178,31 @@ func (j *job) readAliases() {
 		defer f.Close()
 		var text []byte
 		if text, err = io.ReadAll(io.LimitReader(f, maxAliases)); err == nil {
-			j.aliases = parseAliases(string(text))
+			var wrong []string
+			j.aliases, wrong = parseAliases(string(text))
+			for _, what := range wrong {
+				j.in.Log.TroubleOnce(j.in.Aliases+": "+what, nil)
+			}
 		}
 	}
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		j.in.Log.Trouble("the aliases cannot be read", err)
+		j.in.Log.TroubleOnce("the aliases cannot be read, so mail for root and other names goes where it would without them", err)
 	}
 }
 
 // parseAliases reads the lines of an aliases file, aliases(5): the first that names a
-// name counts, and a line that begins with a blank goes on with the one before.
-func parseAliases(text string) map[string]string {
-	found := make(map[string]string)
+// name counts, and a line that begins with a blank goes on with the one before. wrong is
+// what is passed over.
+func parseAliases(text string) (found map[string]string, wrong []string) {
+	found = make(map[string]string)
 	last, known := "", false // the name that a line with a blank in front belongs to
+	text, bom := strings.CutPrefix(text, "\ufeff")
+	if bom {
+		wrong = append(wrong, "it begins with a byte order mark, which is passed over: save it as UTF-8 without one")
+	}
+	number := 0
 	for line := range strings.Lines(text) {
+		number++
 		line = strings.TrimRight(line, "\r\n")
 		bare := strings.Trim(line, " \t")
 		switch {
@@ -158,6 +214,7 @@ func parseAliases(text string) map[string]string {
 		default:
 			name, value, ok := cutAlias(line)
 			if last = ""; !ok {
+				wrong = append(wrong, fmt.Sprintf("line %d is passed over: it has no name and colon: %s", number, quote(line)))
 				continue
 			}
 			last = strings.ToLower(name)
@@ -166,7 +223,7 @@ func parseAliases(text string) map[string]string {
 			}
 		}
 	}
-	return found
+	return found, wrong
 }
 
 // cutAlias cuts a line at the colon behind the name, which may be quoted.

@@ -72,7 +72,6 @@ func TestAliases(t *testing.T) {
 		// What leads to no mail at all is as if it were not there: nothing is lost.
 		"prog":   {"prog@example.org"},
 		"quoted": {"quoted@example.org"},
-		"null":   {"null@example.org"},
 		"list":   {"list@example.org"},
 		"empty":  {"empty@example.org"},
 	} {
@@ -141,6 +140,103 @@ func TestAliasesThatAreLeftOut(t *testing.T) {
 	}
 }
 
+func first(found map[string]string, _ []string) map[string]string { return found }
+
+// TestMistakesInAliases are told of, once, and cost none of the other lines.
+func TestMistakesInAliases(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	write := func(text string) {
+		if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("\ufeffroot: admin@example.net\nno colon here\n: nobody\nbin: bin@example.net\n")
+	var log strings.Builder
+	d := newDesk(site)
+	d.Aliases, d.Log = path, maillog.New(&log, maillog.Trouble)
+	for range 3 {
+		q := d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root", "bin"}, Qualify: true})
+		if !slices.Equal(q.Recipients, []string{"admin@example.net", "bin@example.net"}) {
+			t.Errorf("%q", q.Recipients)
+		}
+	}
+	for _, want := range []string{"byte order mark", "line 2 is passed over", "line 3 is passed over"} {
+		if strings.Count(log.String(), want) != 1 {
+			t.Errorf("%q is not said once:\n%s", want, log.String())
+		}
+	}
+	log.Reset()
+	d = newDesk(site)
+	d.Aliases, d.Log = filepath.Dir(path), maillog.New(&log, maillog.Trouble)
+	d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root"}, Qualify: true})
+	if !strings.Contains(log.String(), "the aliases cannot be read") {
+		t.Errorf("a file that cannot be read: %s", log.String())
+	}
+}
+
+// TestAdmin reads the mail of this machine's users whom no alias names, under all names
+// that this machine has; nobody else's.
+func TestAdmin(t *testing.T) {
+	dir := t.TempDir()
+	for name, text := range map[string]string{
+		"aliases": "root: boss@example.net\nprog: \"|run\"\nnull: /dev/null\nboth: /dev/null, both@example.net\nme: \\me\n",
+		"passwd":  "root:x:0:0::/:/bin/sh\nbin:x:2:2::/:\nprog:x:3:3::/:\nme:x:4:4::/:\nlibrary:x:5:5::/:\n",
+	} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s := site
+	s.Admin = "it@example.net"
+	for in, want := range map[string]string{
+		"root": "boss@example.net", "ROOT@localhost": "boss@example.net", "root@localhost.localdomain": "boss@example.net",
+		"root@vm": "boss@example.net", "root@VM.example.org.": "boss@example.net", "root@other.example": "root@other.example",
+		"bin": "it@example.net", "Bin": "it@example.net", "bin@localhost": "it@example.net", "bin@vm.example.org": "it@example.net",
+		"prog": "it@example.net", "me": "it@example.net", "both": "both@example.net",
+		"stranger": "stranger@example.org", "stranger@vm": "stranger@vm", "bin:x": "\"bin:x\"@example.org",
+		// A user's mailbox at the site's own domain is a real one.
+		"library@example.org": "library@example.org", "bin@example.org": "bin@example.org",
+	} {
+		d := newDesk(s)
+		d.Aliases, d.Users = filepath.Join(dir, "aliases"), filepath.Join(dir, "passwd")
+		d.LocalNames = func() []string {
+			return []string{"localhost", "localhost.localdomain", "vm", "vm.example.org", "example.org", ""}
+		}
+		q, err := d.accept(Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{in}, Qualify: true})
+		if err != nil || strings.Join(q.Recipients, " ") != want {
+			t.Errorf("%s: %q, %v; want %s", in, q.Recipients, err, want)
+		}
+		if in == "bin" {
+			strict := Request{Body: strings.NewReader(complete + "\n\n"), Recipients: []string{"bin@localhost"}}
+			if q := d.must(t, strict); q.Recipients[0] != "bin@localhost" {
+				t.Errorf("enqueue: %q", q.Recipients)
+			}
+		}
+	}
+}
+
+// TestDevNull: the message is taken and nothing is queued, unless somebody else gets it.
+func TestDevNull(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "aliases")
+	if err := os.WriteFile(path, []byte("null: /dev/null\nall: null, \"/dev/null\"\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	var log strings.Builder
+	d := newDesk(site)
+	d.Aliases, d.Log = path, maillog.New(&log, maillog.All)
+	for _, name := range []string{"null", "all"} {
+		id, err := d.Accept(t.Context(), Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{name}, Qualify: true})
+		if err != nil || id == "" || !strings.Contains(log.String(), "discarded id="+string(id)) {
+			t.Errorf("%s: %q, %v, log %s", name, id, err, log.String())
+		}
+	}
+	d.empty(t)
+	q := d.must(t, Request{Body: strings.NewReader("To: null, a@example.net\n\n"), FromHeader: true, Qualify: true})
+	if !slices.Equal(q.Recipients, []string{"a@example.net"}) {
+		t.Errorf("%q", q.Recipients)
+	}
+}
+
 // FuzzAliases: whatever the file has in it, no panic, no endless loop, somebody comes
 // out, and never more than the file names.
 func FuzzAliases(f *testing.F) {
@@ -151,12 +247,12 @@ func FuzzAliases(f *testing.F) {
 	f.Add(" x\n:\n\"\": \"\"\n", "")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		in := &Intake{Site: site}
-		j := &job{in: in, r: Request{Qualify: true}, aliases: parseAliases(text)}
+		j := &job{in: in, r: Request{Qualify: true}, aliases: first(parseAliases(text))}
 		found, err := j.local(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(found) == 0 {
+		if len(found) == 0 && !j.to.discarded {
 			t.Error("nobody")
 		}
 		if len(found) > len(text)+1 {

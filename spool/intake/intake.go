@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -20,6 +21,9 @@ type Site struct {
 	FindHostname func() string
 	// RewriteFrom makes From and the envelope sender Address.
 	RewriteFrom bool
+	// Admin gets mail for this machine's own users that no alias sends elsewhere; empty:
+	// it goes to the domain of Address.
+	Admin string
 	// FixedName, with RewriteFrom: From shows Name, whatever name the message gives.
 	FixedName bool
 }
@@ -40,6 +44,11 @@ type Intake struct {
 	// Aliases is the file that says who the names are that Request.Qualify is about, in
 	// the form of aliases(5); empty: there is none.
 	Aliases string
+	// LocalNames are the domains that stand for this machine in an address. nil:
+	// localhost and localhost.localdomain.
+	LocalNames func() []string
+	// Users is the file that says who this machine's users are, in the form of passwd(5).
+	Users string
 }
 
 // Request is one message and what was said about it.
@@ -77,11 +86,21 @@ type Request struct {
 	QueuedAt time.Time
 }
 
-// Accept stores a message. When it returns no error the message is durable; else
+// discardedError is the outcome of a message that an alias sends to /dev/null.
+type discardedError struct{ id spool.ID }
+
+func (e *discardedError) Error() string { return "message " + string(e.id) + " is discarded" }
+
+// Accept stores a message. When it returns no error the message is durable, or an alias
+// had it discarded; else
 // nothing was stored, but with spool.ErrUnsure that is not known. What is wrong with
 // the request is an *Error; trouble of Body and Store is passed on, wrapped.
 func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 	d, env, err := in.Draft(ctx, r)
+	if gone := (*discardedError)(nil); errors.As(err, &gone) {
+		in.Log.Discarded(gone.id, "its recipients lead to /dev/null")
+		return gone.id, nil
+	}
 	if err != nil {
 		return "", err
 	}
@@ -132,6 +151,7 @@ type job struct {
 	to  recipients
 
 	aliases map[string]string // by name in lower case; nil: not read yet
+	users   []byte            // the file of users, in lower case, with a line end before it; nil: not read yet
 }
 
 func (j *job) run() (spool.Draft, error) {

@@ -18,6 +18,8 @@ type recipients struct {
 	bad    []string // malformed ones, which are to be returned
 	badWhy error    // what is wrong with the first of them
 
+	discarded bool // an alias led to /dev/null
+
 	each   bool   // what is to be told is not the same for all
 	wish   wish   // of the one that is being added
 	wishes []wish // with each: of those in the list
@@ -76,7 +78,7 @@ func (r *recipients) ask(a *spool.Asked) {
 func (j *job) recipientsOf(h *header) error {
 	if len(j.r.Recipients) == 0 || j.r.FromHeader {
 		given := j.to
-		j.to = recipients{each: given.each, bad: given.bad, badWhy: given.badWhy}
+		j.to = recipients{each: given.each, bad: given.bad, badWhy: given.badWhy, discarded: given.discarded}
 		if err := j.headerRecipients(h); err != nil {
 			return err
 		}
@@ -91,6 +93,8 @@ func (j *job) recipientsOf(h *header) error {
 	}
 	switch {
 	case len(j.to.list) > 0:
+	case j.to.discarded && j.to.badWhy == nil:
+		return &discardedError{j.env.ID}
 	case j.to.badWhy != nil:
 		return badMessage("no recipient is left: %s; nothing was queued", j.to.badWhy)
 	default:

@@ -1,6 +1,7 @@
 package maillog
 
 import (
+	"fmt"
 	"strconv"
 	"time"
 
@@ -23,6 +24,15 @@ func (l *Log) Queued(env *spool.Envelope) {
 	l.time("expires", env.ExpiresAt)
 	l.textIf("message_id", env.MessageID)
 	l.end()
+}
+
+// Discarded: an alias leads to /dev/null, and the message is not queued.
+func (l *Log) Discarded(id spool.ID, why string) {
+	if l.begin(All, "discarded") {
+		l.text("id", string(id))
+		l.text("why", why)
+		l.end()
+	}
 }
 
 // HandedIn: a user who may not write the spool had handed the message in. user is
@@ -286,6 +296,24 @@ func (l *Log) Trouble(what string, err error) {
 	}
 	l.notice(n)
 	l.trouble(what, err)
+}
+
+// TroubleOnce is Trouble, unless the same was said before.
+func (l *Log) TroubleOnce(what string, err error) {
+	if l == nil {
+		return
+	}
+	key := fmt.Sprint(what, err)
+	l.mu.Lock()
+	twice := l.said[key]
+	if l.said == nil {
+		l.said = map[string]bool{}
+	}
+	l.said[key] = true
+	l.mu.Unlock()
+	if !twice {
+		l.Trouble(what, err)
+	}
 }
 
 func (l *Log) trouble(what string, err error) {

@@ -46,6 +46,7 @@ var events = []struct {
 	{"Queued", func(l *Log) {
 		l.Queued(&spool.Envelope{ID: id + "-2", Recipients: []string{"library@example.org"}, Size: 4120})
 	}},
+	{"Discarded", func(l *Log) { l.Discarded(id, "its recipients lead to /dev/null") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 1002, "circulation") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 100_002, "") }},
 	{"Outcome", func(l *Log) { l.Outcome(id, 1, "ada@example.net", taken, time.Time{}) }},
@@ -76,6 +77,10 @@ var events = []struct {
 		l.Trouble("spool cannot be written", errors.New("write /var/spool/notices/cur: no space left on device"))
 	}},
 	{"Trouble", func(l *Log) { l.Trouble("nothing more is known", nil) }},
+	{"TroubleOnce", func(l *Log) {
+		l.TroubleOnce("the aliases cannot be read", nil)
+		l.TroubleOnce("the aliases cannot be read", nil)
+	}},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error")) }},
 }
 

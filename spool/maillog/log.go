@@ -27,10 +27,11 @@ type Log struct {
 	mu    sync.Mutex
 	outs  []output
 	now   func() time.Time
-	buf   []byte // the line that is being made
-	event int    // where in buf it begins, after the time
-	level Level  // of the event that is being written
-	err   error  // the first that a write gave
+	buf   []byte          // the line that is being made
+	event int             // where in buf it begins, after the time
+	level Level           // of the event that is being written
+	err   error           // the first that a write gave
+	said  map[string]bool // by TroubleOnce
 	tell  func(Notice)
 }
 

@@ -101,14 +101,17 @@ func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
 
 // OpenIntake opens what this user queues mail in, and the log: the spool, or, for who
 // may not write that, its drop. There the log is the next flush's to write: its file is
-// closed to other users, too.
+// closed to other users, too, and what is wrong goes to standard error alone.
 func (p *Program) OpenIntake(cfg *config.Config) (intake.Store, *maillog.Log, error) {
 	if p.Store == nil && !mayWrite(cfg.Spool.Dir) {
 		folder, err := drop.Open(cfg.Spool.Dir)
 		if err != nil {
 			return nil, nil, err
 		}
-		return folder, nil, nil
+		o := p.LogOptions(cfg)
+		o.To = "stderr"
+		log, err := o.Open()
+		return folder, log, err
 	}
 	store, err := p.OpenStore(cfg)
 	if err != nil {
@@ -138,6 +141,7 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 			Address:     cfg.Site.Address,
 			Hostname:    cfg.Site.Hostname,
 			RewriteFrom: cfg.Site.RewriteFrom,
+			Admin:       cfg.Site.Admin,
 
 			FindHostname: p.FindHostname(cfg, false),
 		},
@@ -145,6 +149,9 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 		Now:     p.Now,
 		Log:     log,
 		Aliases: p.aliases(),
+		Users:   "/etc/passwd",
+
+		LocalNames: func() []string { return p.LocalNames(cfg) },
 	}
 }
 
