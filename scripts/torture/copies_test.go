@@ -303,6 +303,32 @@ func TestNoModes(t *testing.T) {
 	}
 }
 
+// TestForeignFiles: what root leaves in the folders goes aside, is told of once, and stops
+// no mail; a folder that may not even be moved is told of once too.
+func TestForeignFiles(t *testing.T) {
+	u := newUserSite(t)
+	u.queue("first")
+	u.as("", "flush")
+	for _, name := range []string{"tmp/0CKRP4W3R1A9B8C7", "cur/0CKRP4W3R1A9B8C7", "cur/.0CKRP4W3R1A9B8C9,1700000000,q"} {
+		must(t, os.WriteFile(u.folder(name), []byte("x"), 0o600))
+	}
+	must(t, os.Mkdir(u.folder("tmp/folder"), 0o700))
+	must(t, os.Mkdir(u.folder("cur/folder"), 0o700))
+	var told strings.Builder
+	for i := range 3 {
+		u.queue(fmt.Sprintf("a-%d", i))
+		out, code := u.as("", "flush", "--all")
+		if code != 0 {
+			t.Errorf("exit %d: %s", code, out)
+		}
+		exactly(t, "mail", arrived(u.server)[fmt.Sprintf("a-%d patron@example.net", i)], 1, 1)
+		told.WriteString(out)
+	}
+	exactly(t, "moved aside", len(u.files("aside")), 3, 3)
+	exactly(t, "told of those moved", strings.Count(told.String(), "was moved to aside"), 3, 3)
+	exactly(t, "told of the others", strings.Count(told.String(), "repair of the spool"), 1, 1)
+}
+
 // TestUnreadableText: the disk gives the sidecar of a message, and not its text.
 func TestUnreadableText(t *testing.T) {
 	u := newUserSite(t)

@@ -22,13 +22,12 @@ func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 		if dir == failedDir {
 			odd = &s.oddFailed
 		}
-		if err != nil || ctx.Err() != nil {
+		if ctx.Err() != nil {
 			break
 		}
 		if sum := odd.Swap(nil); sum != nil {
-			var more []spool.Anomaly
-			more, err = s.repairDir(dir, sum)
-			found = append(found, more...)
+			more, e := s.repairDir(dir, sum)
+			found, err = append(found, more...), errors.Join(err, e)
 		}
 	}
 	return found, err

@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"errors"
+	"io/fs"
 	"maps"
 	"slices"
 	"strings"
@@ -30,6 +31,10 @@ func (s *Store) sweepTmp() (found []spool.Anomaly, err error) {
 			continue
 		}
 		swept, e := s.sweepDraft(id)
+		if errors.Is(e, fs.ErrPermission) { // whoever writes here can be read by us
+			found = s.report(&err, found, tmpDir, name, "not ours to read")
+			continue
+		}
 		if swept {
 			found = append(found, neverAccepted(name))
 		}
