@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"notices/cmd/internal/submit"
+	"notices/config"
 	"notices/spool"
 )
 
@@ -93,6 +95,9 @@ func (s *statusJSON) checkSetUp(c *checked, now time.Time, o statusOptions) {
 	}
 	for i := range s.Servers {
 		s.checkServer(c, i, now)
+		if free := s.rates[i].DayFree; !free.IsZero() && s.sends.due > 0 {
+			c.remarks = append(c.remarks, fmt.Sprintf("rate_per_day of server %s is used up; its next message goes out %s", s.Servers[i].Name, ago(free, now)))
+		}
 	}
 }
 
@@ -202,8 +207,13 @@ func (c *checked) text(s *statusJSON, now time.Time) string {
 
 // goesOut: nothing is known that keeps all mail here.
 func (s *statusJSON) goesOut() bool {
-	_, none := s.noServer()
-	return !none && s.ConfigError == nil && s.FlushError == nil
+	usable, known := false, false
+	for i := range s.Servers {
+		used := !s.Servers[i].spare
+		known = known || used
+		usable = usable || used && !s.troubled[i] && s.rates[i].DayFree.IsZero()
+	}
+	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
 }
 
 // forRecipients tells of mail that nobody here can do anything about.
@@ -265,14 +275,23 @@ func (a *app) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 func plainText(s string) string { return strings.ReplaceAll(submit.Printable(s), "|", "/") }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an
-// error too. The exit code stays: they take any above 2 for unknown.
+// error too. The exit code stays: they take any above 2 for unknown. But what is wrong
+// with a config that is there keeps flush from sending, whatever else is known.
 func (a *app) unknown(err error) error {
 	var said *submit.Failure
 	if err == nil || errors.As(err, &said) && said.Err == nil {
 		return err
 	}
-	if e := a.PrintBare("UNKNOWN - " + plainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
+	word := "UNKNOWN - "
+	refused := errors.As(err, new(*config.Error)) && exitCode(err) == submit.ExitConfig && !errors.Is(err, fs.ErrNotExist)
+	if refused {
+		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
+	}
+	if e := a.PrintBare(word + plainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e
+	}
+	if refused {
+		return &submit.Failure{Code: checkCritical, Err: err}
 	}
 	return err
 }

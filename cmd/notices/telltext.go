@@ -24,7 +24,9 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 			}
 			list[i].Text = serverText(strings.TrimPrefix(m.Key, keyServer), *m.outcome, instead)
 		case m.Key == keyFlush:
-			list[i].Text += "\nuntil then no mail goes out; it waits, and none is lost"
+			list[i].Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
+		case m.Key == keyLog:
+			list[i].Text += "; mail goes out all the same; mend that, or set [log] to in notices.toml to another place"
 		case m.n >= shown:
 			list[i].Text += fmt.Sprintf("\n%d more like it; to see how the queue is, run: notices status", m.n-shown+1)
 		}
