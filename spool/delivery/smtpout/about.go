@@ -27,8 +27,15 @@ func recipientIsSubject(r *answerTo) bool {
 	if r.stage == StageMail {
 		return false // no recipient was named yet
 	}
-	return containsAny(r.text, recipientSubject) && !containsAny(r.text, []string{"sender's", "your mailbox", "sending"}) ||
-		slices.Contains([]string{"2.121", "2.122", "1.1"}, r.detail)
+	switch r.detail {
+	case "2.121", "2.122":
+		return true
+	case "1.1", "1.2", "1.10", "2.1", "2.2":
+		if !containsAny(r.text, ours) {
+			return true
+		}
+	}
+	return containsAny(r.text, recipientSubject) && !containsAny(r.text, []string{"sender's", "your mailbox", "sending"})
 }
 
 func aboutIdentity(r *answerTo) bool {
@@ -47,6 +54,9 @@ func aboutLogin(r *answerTo) bool {
 }
 
 func aboutLimit(r *answerTo) bool {
+	if r.stage != StageMail && strings.Contains(r.text, "too many recipients") && !containsAny(r.text, sessionOrTime) {
+		return false // the message's
+	}
 	return (containsAny(r.text, limitPhrases) || r.limitWord()) && !recipientIsSubject(r) && !containsAny(r.text, messageNot)
 }
 
@@ -105,7 +115,7 @@ func tooManyRecipients(r *answerTo) bool {
 	if !slices.Contains([]int{450, 451, 452, 550, 552}, r.code) || containsAny(r.text, sessionOrTime) {
 		return false
 	}
-	return r.detail == "5.3" || (r.code == 452 || r.code == 552) && containsAny(r.text, []string{"too many recipients", "too many rcpt"})
+	return r.detail == "5.3" || containsAny(r.text, []string{"too many recipients", "too many rcpt"})
 }
 
 var sessionOrTime = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}

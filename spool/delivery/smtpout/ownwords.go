@@ -3,10 +3,10 @@ package smtpout
 import "strings"
 
 // ownWords is a reply in lower case without what in it is not the server's own: addresses
-// (info@limit.example is over no limit), links, and quoted text such as a subject.
+// (info@limit.example is over no limit), links, domains, and quoted text such as a subject.
 func ownWords(text string) string {
 	text = withoutQuotes(strings.ToLower(text))
-	if !strings.Contains(text, "@") && !strings.Contains(text, "://") && !strings.Contains(text, "www.") {
+	if !strings.ContainsAny(text, "@.") {
 		return strings.TrimSpace(text)
 	}
 	var b strings.Builder
@@ -23,7 +23,22 @@ func ownWords(text string) string {
 
 func foreignWord(word string) bool {
 	return strings.Contains(word, "@") || strings.Contains(word, "://") ||
-		strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.")
+		strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.") || domain(strings.Trim(word, `<>()[]"'.,;:!?`))
+}
+
+// domain recognises a host's name by its last label. "exceeded.please" is none, only a
+// missing blank.
+func domain(word string) bool {
+	dot := strings.LastIndexByte(word, '.')
+	if dot <= 0 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" {
+		return false
+	}
+	switch word[dot+1:] {
+	case "com", "net", "org", "edu", "gov", "mil", "info", "biz", "io", "eu", "example", "test", "invalid", "local", "internal", "lan",
+		"de", "fr", "uk", "es", "nl", "ru", "ch", "pl", "se", "dk", "cz", "jp", "cn", "br", "au", "ca", "nz", "za", "mx", "school", "library":
+		return true
+	}
+	return false
 }
 
 // withoutQuotes takes out what stands in quotation marks, but not a reply that is quoted

@@ -80,7 +80,7 @@ var limitPhrases = []string{
 
 // messageNot: of these a message has too many, or is over their limit, not an account.
 var messageNot = []string{
-	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation",
+	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation", " image", " addresses", " parts", " file", "score",
 	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining", "greylist", "graylist",
 }
 
@@ -120,11 +120,14 @@ var senderPhrases = []string{
 
 // recipientSubject: the recipient does, has or is something, whatever is said of limits.
 var recipientSubject = []string{
-	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
+	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient rejected", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
 	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving limit", "receiving rate",
 	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
 	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "recipient address rejected: unverified", "recipient address rejected: undeliverable", "recipient verif", "destination domain", "destination mailbox",
 }
+
+// ours, beside an enhanced code of the recipient's, says that it is not the recipient.
+var ours = []string{"your account", "your user", "sender", "sending", "submission", "smtp", "daily", "outgoing", "outbound", "relay"}
 
 // recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
 // be said of a key or a template.
