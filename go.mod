@@ -12,7 +12,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
 	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpout and smtptest
-	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; delivery alone
+	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; recode alone
 	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
 	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents, and what macOS and FreeBSD have instead; durable
 	golang.org/x/term v0.47.0 // is it a terminal, and how wide; cmd

@@ -65,7 +65,7 @@ type Server struct {
 	Login string
 	// Password, if Login is set, is always set too: what no key gives is systemd's
 	// credential serverN.password, N being Name.
-	Password Secret
+	Password Secret // an access token for XOAUTH2 if it IsToken
 	CAFile   string // empty: the system's
 	// TLSFingerprint is the SHA-256 of the one certificate to accept, as lower-case hex;
 	// empty: CAFile decides.

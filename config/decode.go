@@ -239,5 +239,8 @@ func (l *loader) server(t table, at place) {
 		s.decideTLS()
 	}
 	l.credentialFor(&s, at)
+	if s.Password.IsToken() && s.Login == "" && s.Auth == AuthPassword {
+		l.bad(s.Password.src.at, "needs login: the token is for an account at the server")
+	}
 	l.cfg.Servers = append(l.cfg.Servers, s)
 }

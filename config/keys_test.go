@@ -24,7 +24,7 @@ func TestKeysAndFields(t *testing.T) {
 			}
 		}
 	}
-	want = append(want, "server.password_file", "server.password_command") // these fill Password too
+	want = append(want, "server.password_file", "server.password_command", "server.token_command") // these fill Password too
 	got := Keys()
 	slices.Sort(got)
 	slices.Sort(want)

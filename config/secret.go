@@ -24,6 +24,7 @@ const (
 	inline way = iota
 	file
 	command
+	token // a command, that prints an access token
 	// credential: a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=).
 	credential
 )
@@ -39,6 +40,9 @@ type source struct {
 
 // maxSecret is the longest secret file or answer of a command, in octets.
 const maxSecret = 64 << 10
+
+// IsToken reports whether it is an access token, for XOAUTH2, and not a password.
+func (s Secret) IsToken() bool { return s.src != nil && s.src.by == token }
 
 // IsSet reports whether there is a way to a secret; not whether it works.
 func (s Secret) IsSet() bool { return s.src != nil }
@@ -71,7 +75,7 @@ func (s Secret) Read(ctx context.Context) (string, error) {
 		return s.src.text, nil
 	case file:
 		text, err = readSecretFile(s.src.text, true)
-	case command:
+	case command, token:
 		text, err = s.src.ran.get(ctx, s.src.text)
 	case credential:
 		text, err = s.src.readCredential()
@@ -235,7 +239,7 @@ func (l *loader) checkMode(at place, by way) {
 	switch {
 	case by == inline && l.mode&othersBits != 0:
 		l.bad(at, "is in a file that others can read; run: chmod 600 "+l.cfg.Path)
-	case by == command && l.mode&0o022 != 0:
+	case (by == command || by == token) && l.mode&0o022 != 0:
 		l.bad(at, "is a command in a file that others can change; run: chmod go-w "+l.cfg.Path)
 	}
 }

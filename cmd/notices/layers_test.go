@@ -73,7 +73,7 @@ func owners() map[string][]string {
 		"github.com/emersion/go-smtp":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
-		"golang.org/x/net":                {"notices/spool/delivery"},
+		"golang.org/x/net":                {"notices/spool/recode"},
 		"github.com/jackc/pgx":            {"notices/spool/postgres"},
 		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/submit", "notices/man"}, // whose tests compare keys
 		"github.com/prometheus":           {"notices/cmd/notices"},

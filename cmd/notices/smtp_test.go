@@ -52,6 +52,7 @@ func serversOf(ts *testscript.TestScript) *smtpServers {
 //	-at STAGE REPLY    answers so at connect, EHLO, AUTH, MAIL, RCPT, DATA, dot
 //	-to ADDRESS REPLY  answers so to RCPT for that address
 //	-login USER:PASSWORD
+//	-token USER:TOKEN  XOAUTH2
 //	-clear             offers AUTH without TLS
 //	-tls, -implicit    STARTTLS, or TLS from the start; the CA is in ca.pem
 //	-dsn               offers DSN
@@ -111,6 +112,11 @@ func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, 
 			need(1)
 			login, password, _ := strings.Cut(args[i+1], ":")
 			o.Users = map[string]string{login: password}
+			i++
+		case "-token":
+			need(1)
+			login, token, _ := strings.Cut(args[i+1], ":")
+			o.Tokens = map[string]string{login: token}
 			i++
 		case "-dsn":
 			o.DSN = true

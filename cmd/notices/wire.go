@@ -117,7 +117,11 @@ func (a *app) server(c *config.Server, hello func() string) (delivery.Server, er
 		RatePerDay:            c.RatePerDay,
 		Senders:               c.Senders,
 	}
-	if c.Login != "" && c.Auth == config.AuthPassword {
+	switch {
+	case c.Login == "" || c.Auth != config.AuthPassword:
+	case c.Password.IsToken():
+		s.Tokens = commandTokens{c.Password}
+	default:
 		s.Password = c.Password.Read
 	}
 	if c.CAFile == "" {

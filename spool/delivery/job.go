@@ -5,13 +5,19 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // job is one message under way over the servers.
 type job struct {
 	m    *spool.Message
 	open []int // recipients nobody has decided on yet
-	out  []spool.Outcome
+	// later are those that need SMTPUTF8 beside others that do not. They have transactions
+	// of their own: a server without it still takes the others, and so does every server
+	// that the message passes through after ours.
+	later []int
+	out   []spool.Outcome
+	sum   spool.Delivery // so far
 	// asked is the server that last heard of the message; nil: it is no attempt yet.
 	asked   *server
 	counted time.Time // when the next transaction was counted, see rate
@@ -32,11 +38,26 @@ type job struct {
 }
 
 func newJob(m *spool.Message) *job {
-	j := &job{m: m, open: make([]int, len(m.Recipients)), out: make([]spool.Outcome, len(m.Recipients))}
-	for i := range j.open {
-		j.open[i] = i
+	j := &job{m: m, open: make([]int, 0, len(m.Recipients)), out: make([]spool.Outcome, len(m.Recipients))}
+	for i, address := range m.Recipients {
+		if recode.NeedsUTF8(address) {
+			j.later = append(j.later, i)
+		} else {
+			j.open = append(j.open, i)
+		}
+	}
+	if len(j.open) == 0 || recode.NeedsUTF8(m.Sender) { // then all are alike
+		j.open, j.later = everybody(len(m.Recipients)), nil
 	}
 	return j
+}
+
+func everybody(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
 }
 
 // begin records the attempt, once, before the first server hears of the message.
@@ -92,9 +113,11 @@ func (j *job) postpone(why spool.Reply) {
 // server there is said no for good, and when it is known that this was about the message:
 // a provider that shuts an account must not return a morning's 600 notices.
 func (j *job) delivery(servers int) spool.Delivery {
-	d := spool.Delivery{Outcomes: j.out, Passed: j.passes}
+	d := &j.sum
+	d.Outcomes = j.out
 	if len(j.open) == 0 {
-		return d
+		d.Passed = append(d.Passed, j.passes...)
+		return *d
 	}
 	best, refusals := 0, 0
 	for i, o := range j.passes {
@@ -121,17 +144,14 @@ func (j *job) delivery(servers int) spool.Delivery {
 		j.out[i] = o
 	}
 	// What the recipients show need not stand in the history twice.
-	d.Passed = append(j.passes[:best:best], j.passes[best+1:]...)
-	if len(d.Passed) == 0 {
-		d.Passed = nil
-	}
-	return d
+	d.Passed = append(append(d.Passed, j.passes[:best]...), j.passes[best+1:]...)
+	return *d
 }
 
 // unasked: every server that it came to was found down by another message meanwhile. That
 // is no attempt of its own.
 func (j *job) unasked() bool {
-	if j.answered || j.tripped || len(j.open) < len(j.m.Recipients) {
+	if j.answered || j.tripped || len(j.open)+len(j.later) < len(j.m.Recipients) {
 		return false
 	}
 	return !slices.ContainsFunc(j.passes, func(o spool.Outcome) bool { return o.Scope != spool.ServerScope })

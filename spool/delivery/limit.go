@@ -11,11 +11,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
-	"unicode/utf8"
-
-	"golang.org/x/net/idna"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // Limit is a [[limit]]: at most so many transactions with recipients in one of the
@@ -126,13 +124,8 @@ func (l Limit) stateName() string {
 // not ASCII in its xn-- form (RFC 5890 2.3.2.1).
 func asciiDomain(domain string) string {
 	domain = strings.ToLower(domain)
-	for i := range len(domain) {
-		if domain[i] >= utf8.RuneSelf {
-			if a, err := idna.Lookup.ToASCII(domain); err == nil {
-				return a
-			}
-			break
-		}
+	if a, err := recode.ASCIIDomain("x@" + domain); err == nil {
+		return a[len("x@"):]
 	}
 	return domain
 }

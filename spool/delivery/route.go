@@ -97,25 +97,15 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	if err := j.admit(ctx); err != nil {
 		return spool.Delivery{}, err
 	}
-	tried := make([]bool, len(servers))
-	for len(j.open) > 0 {
-		i, detour := next(ctx, servers, tried)
-		if i < 0 {
-			break
-		}
-		if detour && j.asked == nil && j.scouting == nil && r.scouts.out() {
-			if err := r.scouts.wait(ctx); err != nil {
-				return spool.Delivery{}, err
-			}
-			continue
-		}
-		tried[i] = true
-		if detour {
-			servers[i].rouse()
-		}
-		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+	for {
+		if err := r.offer(ctx, servers, j); err != nil {
 			return r.halt(ctx, servers, j, err)
 		}
+		if len(j.later) == 0 || len(j.open) > 0 && (j.asked == nil || j.unasked()) {
+			break
+		}
+		conclude(servers, j)
+		j.open, j.later, j.passes, j.doubter = j.later, nil, nil, nil
 	}
 	switch {
 	case j.asked != nil && !j.unasked():
@@ -124,7 +114,43 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	default:
 		return noServer(servers), nil
 	}
-	return j.delivery(len(servers)), nil
+	return conclude(servers, j), nil
+}
+
+// offer asks server after server for the recipients who are open.
+func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
+	tried := make([]bool, len(servers))
+	for len(j.open) > 0 {
+		i, detour := next(ctx, servers, tried)
+		if i < 0 {
+			break
+		}
+		if detour && j.asked == nil && j.scouting == nil && r.scouts.out() {
+			if err := r.scouts.wait(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		tried[i] = true
+		if detour {
+			servers[i].rouse()
+		}
+		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude sums up what the servers said of the recipients who are open, or that there
+// was no server left for them.
+func conclude(servers []*server, j *job) spool.Delivery {
+	if len(j.open) > 0 && len(j.passes) == 0 {
+		o := noServer(servers).Outcomes[0]
+		o.Class = spool.Deferred
+		j.passes = append(j.passes, o)
+	}
+	return j.delivery(len(servers))
 }
 
 // next picks the first server that is up and was not tried for this message; -1 if
@@ -157,6 +183,7 @@ func next(ctx context.Context, servers []*server, tried []bool) (i int, detour b
 // why, or put off by a rate.
 func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) (spool.Delivery, error) {
 	var limit *limited
+	j.open, j.later = append(j.open, j.later...), nil
 	switch {
 	case errors.As(err, &limit):
 		if j.asked == nil {

@@ -106,7 +106,7 @@ func (t *test) loginCommand() (string, bool) {
 	case t.server.Name == "google":
 		return "Run: notices google-login", true
 	}
-	return "Log in anew: notices google-login, or notices microsoft-login.", true
+	return "Log in anew: notices google-login, or notices microsoft-login. Or if token_command gives the token: run that command by hand and see what it prints.", true
 }
 
 // loginHints: AUTH was refused, or asked for.

@@ -72,7 +72,7 @@ func (s *send) appendCommand(b []byte, n int) []byte {
 		b = append(b, "DATA"...)
 	default:
 		b = append(b, "RCPT TO:<"...)
-		b = append(b, s.t.Recipients[s.rcpts[n]]...)
+		b = append(b, s.to[n]...)
 		b = append(b, '>')
 		b = s.appendRcptWishes(b, s.rcpts[n])
 	}
@@ -82,7 +82,7 @@ func (s *send) appendCommand(b []byte, n int) []byte {
 func (s *send) appendMail(b []byte) []byte {
 	offers := &s.c.offers
 	b = append(b, "MAIL FROM:<"...)
-	b = append(b, s.t.Sender...)
+	b = append(b, s.sender...)
 	b = append(b, '>')
 	if offers.size && s.body.declared > 0 {
 		b = append(b, " SIZE="...)

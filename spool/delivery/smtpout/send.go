@@ -6,6 +6,7 @@ import (
 	"strconv"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // Transaction is one message to some recipients.
@@ -55,6 +56,8 @@ type send struct {
 	utf8     bool
 	outcomes []spool.Outcome // zero: not decided yet
 	rcpts    []int           // those recipients whose address may be written
+	sender   string          // as it is written
+	to       []string        // of rcpts, as they are written
 
 	// Commands are numbered: RSET -2, MAIL -1, RCPT from 0, DATA len(rcpts).
 	next, heard int
@@ -112,26 +115,38 @@ func (s *send) prepare() bool {
 	return true
 }
 
-// checkAddresses refuses once more what could leave the < > of a command.
+// checkAddresses refuses once more what could leave the < > of a command, and makes
+// domains of other scripts what every server takes.
 func (s *send) checkAddresses() bool {
-	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || !ascii(s.t.Sender)
-	if s.t.Sender != "" {
-		if err := spool.CheckAddress(s.t.Sender); err != nil {
-			s.settle(s.c.own(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
-			return false
-		}
+	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
+	var err error
+	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
+		s.settle(s.c.own(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+		return false
 	}
-	s.rcpts = make([]int, 0, len(s.t.Recipients))
+	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
 	for i, address := range s.t.Recipients {
-		if err := spool.CheckAddress(address); err != nil {
+		plain, err := writable(address)
+		if err != nil {
 			s.outcomes[i] = s.c.own(spool.Failed, spool.RecipientScope, "", err.Error())
-			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
 			continue
 		}
-		s.utf8 = s.utf8 || !ascii(address)
-		s.rcpts = append(s.rcpts, i)
+		s.utf8 = s.utf8 || recode.NeedsUTF8(address)
+		s.rcpts, s.to = append(s.rcpts, i), append(s.to, plain)
 	}
 	return len(s.rcpts) > 0
+}
+
+// writable is an address as it goes into a command.
+func writable(address string) (string, error) {
+	if err := spool.CheckAddress(address); err != nil {
+		return "", err
+	}
+	plain, err := recode.ASCIIDomain(address)
+	if err != nil || plain == address {
+		return plain, err
+	}
+	return plain, spool.CheckAddress(plain) // what the mapping made of it
 }
 
 func ascii(s string) bool {
