@@ -200,6 +200,9 @@ func endText(e *alert.End, now time.Time) string {
 // spare is where what was told is kept when the spool cannot be written, or is not known.
 func (t *teller) spare() alert.Spare {
 	path, _ := config.Find(t.a.Config, t.a.Getenv)
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
 	return alert.Spare{Path: filepath.Join(os.TempDir(), fmt.Sprintf("notices-%d-%s.alerts", os.Geteuid(), hash(path)))}
 }
 
