@@ -147,6 +147,9 @@ type Claim interface {
 	Release() error
 }
 
+// FromDrop begins the names in aside/ of what other users of the machine put into the drop.
+const FromDrop = "drop-"
+
 // Anomaly is something in the spool that is not ours or is torn.
 type Anomaly struct {
 	Name  string // as found

@@ -130,6 +130,7 @@ type statusJSON struct {
 
 	handedIn   int    // in drop/, not taken over yet
 	aside      int    // what flushes set aside
+	fromDrop   int    // what other users put into drop/, there too
 	asideDir   string // where that is
 	sends      histogram
 	health     []spool.Health       // of Servers
@@ -175,7 +176,7 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 	if err := s.collect(ctx, q, state, servers, o, now); err != nil {
 		return err
 	}
-	s.aside, s.asideDir = a.countAside(ctx, q.store, o.Config)
+	s.aside, s.fromDrop, s.asideDir = a.countAside(ctx, q.store, o.Config)
 	if len(s.inTrouble) == 0 && len(s.unreadable) > 0 {
 		a.Say("%s cannot be read (%s); the next flush sets aside what is damaged", count(len(s.unreadable), "message"), s.unreadable[0])
 	}

@@ -106,6 +106,9 @@ func (t *statusText) queue(s *statusJSON) {
 	if s.handedIn > 0 {
 		t.row("Handed in", "", "%s by other users, taken over at the next flush", count(s.handedIn, "message"))
 	}
+	if s.fromDrop > 0 {
+		t.row("From drop/", "", "%s in %sdrop-*, of other users, could not be sent", count(s.fromDrop, "file"), s.asideDir)
+	}
 	if s.aside > 0 {
 		t.row("Set aside", yellow, "%s in %s", count(s.aside, "file"), s.asideDir)
 	}

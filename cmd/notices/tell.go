@@ -232,7 +232,7 @@ func (t *teller) state(ctx context.Context, key string, e *alert.Entry, now time
 		if !ok {
 			return alert.Gone
 		}
-		n, err := counter.CountAside(ctx)
+		n, _, err := counter.CountAside(ctx)
 		return overIf(err == nil && n == 0)
 	case keyMessages:
 		stuck, err := spool.LoadState[spool.Stuck](ctx, t.store.State(), spool.StuckName)

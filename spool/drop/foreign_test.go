@@ -14,6 +14,7 @@ import (
 	"notices/spool"
 	"notices/spool/intake"
 	"notices/spool/internal/durable"
+	"notices/spool/internal/simfs"
 )
 
 // put puts a file into the drop, as some program of a user might.
@@ -25,7 +26,8 @@ func put(t *testing.T, dir, name string, content []byte, mode os.FileMode) {
 }
 
 // TestForeignThings: whatever lies in the drop, the message beside it is sent, nothing
-// is followed, waited for or deleted, and the log says what went aside.
+// is followed or waited for, files go aside, what has no content is removed, and the log
+// says so.
 func TestForeignThings(t *testing.T) {
 	const id = "1P018WH5G00273CT"
 	good := forged(envelope(t, nil), body)
@@ -37,15 +39,16 @@ func TestForeignThings(t *testing.T) {
 	}
 	for name, c := range map[string]struct {
 		lay  func(*testing.T, string)
-		want string // in the log; empty: it stays where it is
+		want string // in the log; empty: it stays in the drop
 	}{
 		"a stranger's name": {func(t *testing.T, d string) { put(t, d, "-rf\n*", good, complete) }, "its name is none"},
 		"a dot name":        {func(t *testing.T, d string) { put(t, d, ".forward", good, complete) }, "its name is none"},
 		"a derived id":      {func(t *testing.T, d string) { put(t, d, id+"-1", good, complete) }, "its name is none"},
 		"another's name":    {func(t *testing.T, d string) { put(t, d, "1P018WH5G00273CX", good, complete) }, "it is message"},
-		"a link":            {func(t *testing.T, d string) { must(t, os.Symlink(secret, in(d, id))) }, "it is no file"},
-		"a link to nowhere": {func(t *testing.T, d string) { must(t, os.Symlink("/nowhere", in(d, id))) }, "it is no file"},
-		"a fifo":            {func(t *testing.T, d string) { must(t, unix.Mkfifo(in(d, id), complete)) }, "it is no file"},
+		"a link":            {func(t *testing.T, d string) { must(t, os.Symlink(secret, in(d, id))) }, noFile},
+		"a link to nowhere": {func(t *testing.T, d string) { must(t, os.Symlink("/nowhere", in(d, id))) }, noFile},
+		"a fifo":            {func(t *testing.T, d string) { must(t, unix.Mkfifo(in(d, id), complete)) }, noFile},
+		"a socket":          {func(t *testing.T, d string) { must(t, unix.Mknod(in(d, id), unix.S_IFSOCK|complete, 0)) }, noFile},
 		"a second name":     {secondName, "it has another name"},
 		"readable by all":   {func(t *testing.T, d string) { put(t, d, id, good, 0o644) }, "its mode is 0644"},
 		"writable by us":    {func(t *testing.T, d string) { put(t, d, id, good, 0o660) }, "its mode is 0660"},
@@ -55,20 +58,21 @@ func TestForeignThings(t *testing.T) {
 		"changed": {func(t *testing.T, d string) {
 			put(t, d, id, []byte(strings.Replace(string(good), "back", "BACK", 1)), complete)
 		}, "checksum is wrong"},
-		"huge":                {huge, "octets"},
-		"a NUL":               {with(nil, body+"\x00\r\n"), "NUL"},
-		"a long line":         {with(nil, body+strings.Repeat("x", 999)+"\r\n"), "999 octets"},
-		"a long line further": {with(nil, body+strings.Repeat("text\r\n", 20000)+strings.Repeat("x", 999)+"\r\n"), "999 octets"},
-		"no header":           {with(nil, "\r\nPlease.\r\n"), "no header"},
-		"no text":             {with(nil, ""), "empty"},
-		"no From at all":      {with(func(e *spool.Envelope) { e.Sender = "<x" }, body), "sender is malformed"},
-		"a sender's command":  {with(func(e *spool.Envelope) { e.Sender = "a@b\r\nRCPT TO:<c@d>" }, body), "sender is malformed"},
-		"a recipient's":       {with(func(e *spool.Envelope) { e.Recipients = []string{"a@b>\r\nDATA"} }, body), "recipient is malformed"},
-		"a name without host": {with(func(e *spool.Envelope) { e.Recipients = []string{"root"} }, body), "recipient is malformed"},
-		"a reference's line":  {with(func(e *spool.Envelope) { e.Ref = "x\nqueued id=1" }, body), "reference"},
-		"a folder":            {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, id), 0o700)) }, ""},
-		"a folder by a dot":   {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, ".x"), 0o700)) }, ""},
-		"being written":       {func(t *testing.T, d string) { put(t, d, id, good[:9], writing) }, ""},
+		"huge":                    {huge, "octets"},
+		"a NUL":                   {with(nil, body+"\x00\r\n"), "NUL"},
+		"a long line":             {with(nil, body+strings.Repeat("x", 999)+"\r\n"), "999 octets"},
+		"a long line further":     {with(nil, body+strings.Repeat("text\r\n", 20000)+strings.Repeat("x", 999)+"\r\n"), "999 octets"},
+		"no header":               {with(nil, "\r\nPlease.\r\n"), "no header"},
+		"no text":                 {with(nil, ""), "empty"},
+		"no From at all":          {with(func(e *spool.Envelope) { e.Sender = "<x" }, body), "sender is malformed"},
+		"a sender's command":      {with(func(e *spool.Envelope) { e.Sender = "a@b\r\nRCPT TO:<c@d>" }, body), "sender is malformed"},
+		"a recipient's":           {with(func(e *spool.Envelope) { e.Recipients = []string{"a@b>\r\nDATA"} }, body), "recipient is malformed"},
+		"a name without host":     {with(func(e *spool.Envelope) { e.Recipients = []string{"root"} }, body), "recipient is malformed"},
+		"a reference's line":      {with(func(e *spool.Envelope) { e.Ref = "x\nqueued id=1" }, body), "reference"},
+		"a folder":                {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, id), 0o700)) }, noFile},
+		"a folder with something": {func(t *testing.T, d string) { must(t, os.MkdirAll(in(d, id)+"/x/y", 0o700)) }, ""},
+		"a folder by a dot":       {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, ".x"), 0o700)) }, noFile},
+		"being written":           {func(t *testing.T, d string) { put(t, d, id, good[:9], writing) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := realSpool(t)
@@ -90,9 +94,12 @@ func TestForeignThings(t *testing.T) {
 			must(t, err)
 			aside, err := os.ReadDir(filepath.Join(dir, asideDir))
 			must(t, err)
-			lines := strings.Count(log.String(), "\naside ") + strings.Count(log.String(), "trouble")
-			if strings.HasPrefix(log.String(), "aside ") {
-				lines++
+			lines := strings.Count("\n"+log.String(), "\naside ") + strings.Count(log.String(), "trouble")
+			if c.want == noFile {
+				if len(stays) != 0 || len(aside) != 0 || lines != 0 || strings.Count("\n"+log.String(), "\nswept name=drop/") != 1 {
+					t.Errorf("left %v, aside %v\n%s", stays, aside, &log)
+				}
+				return
 			}
 			if c.want == "" {
 				if len(stays) != 1 || len(aside) != 0 || lines != 0 {
@@ -212,7 +219,11 @@ func (f crowdedFile) Sync() error {
 	return f.File.Sync()
 }
 
-// TestFloodOfRubbish: a user makes very many files, and the log stays short.
+// noFile: it is removed.
+const noFile = "removed"
+
+// TestFloodOfRubbish: a user makes very many files. The log stays short, some of them are kept,
+// and mail goes out.
 func TestFloodOfRubbish(t *testing.T) {
 	disk := newDisk(t)
 	for i := range 500 {
@@ -222,8 +233,65 @@ func TestFloodOfRubbish(t *testing.T) {
 	must(t, err)
 	var log strings.Builder
 	got := ""
-	must(t, flush(disk.Open(nil), &log, func(id spool.ID, _ string) { got += string(id) }))
-	if n := strings.Count(log.String(), "\n"); got != string(id) || n > told+3 || !strings.Contains(log.String(), "480 more files are no messages") || len(disk.Names(asideDir)) != 500 {
+	must(t, flush(bounded{disk.Open(nil), clearing}, &log, func(id spool.ID, _ string) { got += string(id) }))
+	if n := strings.Count(log.String(), "\n"); got != string(id) || n > told+3 || !strings.Contains(log.String(), "480 more files are no messages") || len(disk.Names(asideDir)) != keeping || len(disk.Names(Name)) != 0 {
 		t.Errorf("sent %q, %d lines, %d aside:\n%s", got, n, len(disk.Names(asideDir)), &log)
+	}
+	disk.Write(Name+"/more", []byte("x"))
+	must(t, flush(disk.Open(nil), &log, nil))
+	if len(disk.Names(asideDir)) != keeping || len(disk.Names(Name)) != 0 {
+		t.Errorf("a run later: %d aside", len(disk.Names(asideDir)))
+	}
+}
+
+// TestFloodOfNames: more than a run looks at, under names that messages have. What they cost a
+// run is bounded, they go away, and the mail among them goes out, once: also that which
+// a run had stored before it died.
+func TestFloodOfNames(t *testing.T) {
+	disk := newDisk(t)
+	p := disk.Open(nil)
+	const bound, flood = 10, 100
+	for i := range flood {
+		name := string(spool.NewID(noon.Add(-time.Duration(i) * time.Second)))
+		if i%3 == 0 {
+			name = "x" + name
+		}
+		f, err := p.Open(path(name), unix.O_WRONLY|unix.O_CREAT, 0o644)
+		must(t, err)
+		must(t, f.Close())
+	}
+	var want []string
+	for range 20 {
+		id, err := handIn(disk.Open(nil), plainRequest())
+		must(t, err)
+		want = append(want, string(id))
+	}
+	dead := disk.Open(func(s simfs.Step) error {
+		if s.Op == "unlink" && strings.HasPrefix(s.Name, Name+"/") {
+			return simfs.ErrDead
+		}
+		return nil
+	})
+	if err := flush(bounded{dead, bound}, nil, nil); !errors.Is(err, simfs.ErrDead) {
+		t.Fatal(err)
+	}
+	disk.Kill(dead)
+	counts := map[string]int{}
+	for n := range 20 {
+		before := len(disk.Names(Name))
+		steps := 0
+		counting := disk.Open(func(simfs.Step) error { steps++; return nil })
+		must(t, flush(bounded{counting, bound}, nil, func(id spool.ID, _ string) { counts[string(id)]++ }))
+		if steps > 400 {
+			t.Errorf("run %d took %d steps", n, steps)
+		}
+		if left := len(disk.Names(Name)); left > max(before-bound, 0) {
+			t.Errorf("run %d: %d names of %d are left", n, left, before)
+		}
+	}
+	for _, id := range want {
+		if counts[id] != 1 {
+			t.Errorf("message %s was sent %d times", id, counts[id])
+		}
 	}
 }

@@ -55,6 +55,12 @@ func handIn(d durable.FS, r intake.Request) (spool.ID, error) {
 
 func plainRequest() intake.Request { return intake.Request{Body: strings.NewReader(notice)} }
 
+// bounded is what takers clear away at most, if it is not 0.
+type bounded struct {
+	durable.FS
+	bound int
+}
+
 // taker takes over from a disk.
 func taker(d durable.FS, store spool.Store, now time.Time, log io.Writer) *Taker {
 	in := &intake.Intake{Store: store, Site: site}
@@ -69,6 +75,9 @@ func taker(d durable.FS, store spool.Store, now time.Time, log io.Writer) *Taker
 			}
 			return d, env, err
 		},
+	}
+	if b, ok := d.(bounded); ok {
+		t.bound = b.bound
 	}
 	if log != nil {
 		t.Log = newLog(log)

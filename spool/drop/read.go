@@ -1,6 +1,7 @@
 package drop
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -134,12 +135,63 @@ func (r *run) strange(name, why string) {
 	r.foreign(name, st, why)
 }
 
-// foreign moves what is no message out of the way. A folder stays: only who can
-// write to it can move it. Check names it.
+// foreign clears away what is no message, so much in a run: a file goes to aside/, what has
+// no content is removed. A folder that is not empty only its owner can move elsewhere; it gets
+// a name that costs no more than its listing. Check names it.
 func (r *run) foreign(name string, st durable.Info, why string) {
-	if !st.Dir {
-		r.aside(name, st.UID, why)
+	if r.tired() {
+		return
 	}
+	r.junk++
+	var err error
+	switch {
+	case st.Regular && r.mayKeep():
+		r.aside(name, st.UID, why)
+		return
+	case st.Dir:
+		err = r.fs.RemoveDir(path(name))
+		if errors.Is(err, unix.ENOTEMPTY) || errors.Is(err, unix.EEXIST) {
+			if plainName([]byte(name)) {
+				_ = r.fs.Rename(path(name), path("folder-"+string(spool.NewID(r.now)))) // or it stays
+			}
+			return
+		}
+	default:
+		err = r.unlink(name)
+	}
+	if err != nil {
+		r.left(name, err)
+		return
+	}
+	r.anomaly(spool.Anomaly{Name: path(name), Why: why + ", from user " + r.userOrNumber(st.UID)})
+}
+
+// keeping is how many files that others put into the drop are kept in aside/.
+const keeping = 100
+
+// mayKeep counts one more.
+func (r *run) mayKeep() bool {
+	if r.kept < 0 {
+		r.kept = 0
+		err := r.fs.List(asideDir, func(name []byte) bool {
+			if bytes.HasPrefix(name, []byte(spool.FromDrop)) {
+				r.kept++
+			}
+			return r.kept < keeping
+		})
+		if ignoreMissing(err) != nil {
+			r.kept = keeping
+		}
+	}
+	r.kept++
+	return r.kept <= keeping
+}
+
+func (r *run) userOrNumber(uid uint32) string {
+	if name := r.userName(uid); name != "" {
+		return name
+	}
+	return fmt.Sprint(uid)
 }
 
 // told is how many files a run names in the log: a user can make very many.
@@ -158,11 +210,7 @@ func (r *run) aside(name string, uid uint32, why string) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return // its user was faster
 	}
-	by := r.userName(uid)
-	if by == "" {
-		by = fmt.Sprint(uid)
-	}
-	why += ", from user " + by
+	why += ", from user " + r.userOrNumber(uid)
 	if err != nil {
 		r.trouble(name, fmt.Errorf("%s, and cannot be moved to aside/: %w", why, err))
 		return
@@ -172,7 +220,15 @@ func (r *run) aside(name string, uid uint32, why string) {
 
 func (r *run) anomaly(a spool.Anomaly) {
 	if r.named++; r.named <= told {
-		r.Log.Aside(a)
+		r.Log.Foreign(a)
+	}
+}
+
+// refused moves a whole message that is not taken over to aside/, where a person may look.
+func (r *run) refused(name string, uid uint32, why string) {
+	if !r.tired() {
+		r.junk++
+		r.aside(name, uid, why)
 	}
 }
 
@@ -180,7 +236,7 @@ const asideDir = "aside"
 
 // moveAside gives it a name that is harmless, whoever made up the old one, and free.
 func (r *run) moveAside(name string, uid uint32) (moved string, err error) {
-	moved = asideDir + "/drop-" + fmt.Sprint(uid) + "-" + harmless(name)
+	moved = asideDir + "/" + spool.FromDrop + fmt.Sprint(uid) + "-" + harmless(name)
 	err = r.fs.Rename(path(name), moved)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err = r.fs.Mkdir(asideDir, 0o700); err == nil || errors.Is(err, fs.ErrExist) {

@@ -76,7 +76,7 @@ func (r *run) stored(ctx context.Context, m taken) error {
 	case errors.Is(err, spool.ErrGone), errors.Is(err, spool.ErrDamaged):
 		return nil
 	case errors.Is(err, spool.ErrBusy): // attempted: then it had left here, and the id is forged
-		r.aside(id, m.uid, "another message has its id")
+		r.refused(id, m.uid, "another message has its id")
 		return nil
 	case err != nil: // no flush can have it either
 		r.trouble(id, err)
@@ -87,7 +87,7 @@ func (r *run) stored(ctx context.Context, m taken) error {
 		return err
 	}
 	if !same {
-		r.aside(id, m.uid, "another message has its id")
+		r.refused(id, m.uid, "another message has its id")
 		return nil
 	}
 	// The run that stored it may have died before it made that durable.

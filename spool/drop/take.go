@@ -1,11 +1,13 @@
 package drop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -38,7 +40,8 @@ type Taker struct {
 	Log     *maillog.Log     // nil: silent
 	Now     func() time.Time // nil: time.Now
 
-	fs durable.FS // tests: instead of Dir
+	fs    durable.FS // tests: instead of Dir
+	bound int        // tests: instead of clearing
 }
 
 // MaxSize is the longest message that is taken over when max octets may be handed in,
@@ -63,14 +66,19 @@ const (
 // run is one taking over.
 type run struct {
 	*Taker
-	fs    durable.FS
-	gid   uint32
-	now   time.Time
-	ready []taken
-	held  int64             // octets of their envelopes
-	stuck int               // messages that the store did not take
-	names map[uint32]string // of users
-	named int               // files in the log
+	fs       durable.FS
+	gid      uint32
+	now      time.Time
+	ready    []taken
+	held     int64             // octets of their envelopes
+	stuck    int               // messages that the store did not take
+	names    map[uint32]string // of users
+	named    int               // files in the log
+	bound    int               // of what is cleared away,
+	until    time.Time         // and when it is enough
+	patience time.Duration
+	junk     int // what was cleared away
+	kept     int // files that this and earlier runs moved to aside/; -1: not counted yet
 }
 
 // taken is a message that has its draft.
@@ -89,7 +97,10 @@ type taken struct {
 // What is wrong with the drop, or with something in it, is said in the log.
 func (t *Taker) Take(ctx context.Context) (end func(due bool) error, err error) {
 	none := func(bool) error { return nil }
-	r := &run{Taker: t, fs: t.fs, now: time.Now(), names: map[uint32]string{}}
+	r := &run{Taker: t, fs: t.fs, now: time.Now(), names: map[uint32]string{}, kept: -1, bound: clearing, patience: patience}
+	if t.bound > 0 {
+		r.bound, r.patience = t.bound, time.Hour
+	}
 	if t.Now != nil {
 		r.now = t.Now()
 	}
@@ -160,13 +171,15 @@ func (r *run) lock(ctx context.Context) (durable.File, error) {
 // all takes over what one listing shows. What the store does not take waits for the
 // next run; but what of it is stored already must go all the same.
 func (r *run) all(ctx context.Context) error {
-	var names []string
-	err := r.fs.List(Name, func(name []byte) bool {
-		names = append(names, string(name))
-		return true
-	})
-	for i := 0; i < len(names) && err == nil && r.stuck < enough; i++ {
-		if err = r.one(ctx, names[i]); err == nil && (len(r.ready) == batch || r.held > batchOctets) {
+	names, others, err := r.list()
+	r.until = time.Now().Add(r.patience)
+	for i := 0; i < len(others) && err == nil && !r.tired(); i++ {
+		r.strange(others[i], "its name is none that notices gives")
+		err = ctx.Err()
+	}
+	visited := 0
+	for ; visited < min(len(names), visits*r.bound) && err == nil && r.stuck < enough; visited++ {
+		if err = r.one(ctx, names[visited]); err == nil && (len(r.ready) == batch || r.held > batchOctets) {
 			err = r.commit(ctx)
 		}
 	}
@@ -174,13 +187,50 @@ func (r *run) all(ctx context.Context) error {
 		err = r.commit(ctx)
 	}
 	r.abort()
-	if err == nil && r.stuck > 0 {
+	if err == nil && (r.stuck > 0 || visited < len(names)) {
 		err = r.leftOver(ctx, names)
 	}
 	if r.named > told {
-		r.Log.Trouble(Name, fmt.Errorf("%d more files are no messages", r.named-told))
+		r.Log.Aside(spool.Anomaly{Name: Name, Why: fmt.Sprintf("%d more files are no messages", r.named-told)})
 	}
 	return err
+}
+
+// What a run does at most about what others put there: names that it clears away, and how many
+// times as many it looks at. Which of more it is, is drawn, so that mail behind them is found
+// soon.
+const (
+	clearing = 10_000
+	visits   = 5
+	atLeast  = 100
+	patience = 300 * time.Millisecond // removing can cost a millisecond, on a busy disk
+)
+
+// tired: the rest of what is to be cleared away waits for the next run.
+func (r *run) tired() bool {
+	return r.junk >= r.bound || r.junk >= atLeast && time.Now().After(r.until)
+}
+
+// list gives the names that messages have, or a file had before it was swept, and of all
+// others as many as a run clears away.
+func (r *run) list() (names, others []string, err error) {
+	seen := 0
+	err = r.fs.List(Name, func(name []byte) bool {
+		if plainName(bytes.TrimPrefix(name, []byte(sweeping))) {
+			names = append(names, string(name))
+			return true
+		}
+		if seen++; len(others) < r.bound {
+			others = append(others, string(name))
+		} else if i := rand.IntN(seen); i < r.bound {
+			others[i] = string(name)
+		}
+		return true
+	})
+	if len(names) > visits*r.bound {
+		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	}
+	return names, others, err
 }
 
 // enough is how many messages a store need not take to be asked no more. One may be
@@ -216,9 +266,9 @@ func (r *run) one(ctx context.Context, name string) error {
 	switch wrong := m.body.check(); {
 	case ctx.Err() != nil:
 	case m.body.err != nil, err == nil && wrong != nil:
-		r.aside(m.name, m.uid, wrong.Error())
+		r.strange(m.name, wrong.Error())
 	case errors.Is(err, ErrRefused):
-		r.aside(m.name, m.uid, err.Error())
+		r.refused(m.name, m.uid, err.Error())
 	case err != nil:
 		r.wait(m.env.ID, err)
 	default:

@@ -25,7 +25,7 @@ func TestCountAside(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, err := s.CountAside(context.Background()); got != want || err != nil {
+		if got, _, err := s.CountAside(context.Background()); got != want || err != nil {
 			t.Errorf("%d, %v; want %d", got, err, want)
 		}
 	}
@@ -33,5 +33,8 @@ func TestCountAside(t *testing.T) {
 	count(1, "1K0WSE1DCR0RRWKC", ".1K0WSE1DCR0RRWKC,1790000000,q")
 	count(2, "1K0WSE1DCR0RRWKC.1", ".1K0WSE1DCR0RRWKC,1790000000,q.1")
 	count(3, ".2K0WSE1DCR0RRWKC,1790000000,h")
-	count(5, "foreign", "drop-1000-x y")
+	count(4, "foreign", "drop-1000-x y")
+	if _, fromDrop, err := s.CountAside(context.Background()); fromDrop != 1 || err != nil {
+		t.Errorf("%d of the drop, %v", fromDrop, err)
+	}
 }

@@ -227,6 +227,21 @@ func (l *Log) Aside(a spool.Anomaly) {
 	}
 }
 
+// Foreign is Aside of what another user of the machine put into the drop. It is logged, and
+// nobody is told of it: whoever may hand in mail could have that done every minute.
+func (l *Log) Foreign(a spool.Anomaly) {
+	event := "aside"
+	if a.Moved == "" {
+		event = "swept"
+	}
+	if l.begin(All, event) {
+		l.text("name", a.Name)
+		l.textIf("moved", a.Moved)
+		l.text("why", a.Why)
+		l.end()
+	}
+}
+
 // Removed: a message was taken out of the spool, by whom or what.
 func (l *Log) Removed(id spool.ID, by string) {
 	if l.begin(All, "removed") {

@@ -27,6 +27,8 @@ type FS interface {
 	Replace(from, to string) error
 	Unlink(name string) error
 	Mkdir(name string, perm uint32) error
+	// RemoveDir removes an empty folder.
+	RemoveDir(name string) error
 	// SyncDir makes the entries of a folder durable.
 	SyncDir(name string) error
 	// List calls yield with each name in a folder, in no order, but not . and ..

@@ -105,6 +105,10 @@ func (d *osFS) Unlink(name string) error {
 	return pathError("unlink", d.full(name), unix.Unlinkat(d.fd, name, 0))
 }
 
+func (d *osFS) RemoveDir(name string) error {
+	return pathError("rmdir", d.full(name), unix.Unlinkat(d.fd, name, unix.AT_REMOVEDIR))
+}
+
 func (d *osFS) Mkdir(name string, perm uint32) error {
 	err := unix.Mkdirat(d.fd, name, perm)
 	if err == nil && d.give {

@@ -116,6 +116,24 @@ func (p *Process) Unlink(name string) error {
 	return nil
 }
 
+// RemoveDir removes an empty folder, durably at once.
+func (p *Process) RemoveDir(name string) error {
+	if err := p.step("rmdir", name); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	if !p.disk.dirs[name] {
+		return fail("rmdir", name, unix.ENOTDIR)
+	}
+	for other := range p.disk.now {
+		if path.Dir(other) == name {
+			return fail("rmdir", name, unix.ENOTEMPTY)
+		}
+	}
+	delete(p.disk.dirs, name)
+	return nil
+}
+
 // Mkdir makes a folder; folders are durable at once.
 func (p *Process) Mkdir(name string, perm uint32) error {
 	if err := p.step("mkdir", name); err != nil {
