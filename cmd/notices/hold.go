@@ -27,8 +27,8 @@ func (a *app) hold(ctx context.Context, q *queue, s selection) error {
 			case r.Held:
 				return nothing(r.Envelope.ID, "is held already")
 			}
-			env := &c.Record().Envelope
-			err := c.Append(spool.Event{Kind: spool.Hold, At: a.second(), Next: flush.HoldUntil(env)}, spool.Soon)
+			env, now := &c.Record().Envelope, a.second()
+			err := c.Append(spool.Event{Kind: spool.Hold, At: now, Next: flush.HoldUntil(q.policy, c.Record(), now)}, spool.Soon)
 			if err == nil {
 				q.log.Held(env.ID, maillog.ByHand)
 			}

@@ -170,6 +170,10 @@ var breaches = []breach{
 	{name: "failed of root", do: chown("failed", 0), undo: ours, whole: true, says: "failed"},
 	{name: "aside 0500", do: chmod("aside", 0o500), undo: ours, whole: true, says: "aside"},
 	{name: "state of root", do: chown("state", 0), undo: ours, whole: true, says: "state"},
+	{name: "a lock of root", do: func(u *userSite, _ string) {
+		must(u.t, os.Chown(u.folder("state/.trial.lock"), 0, 0))
+		must(u.t, os.Chmod(u.folder("state/.trial.lock"), 0o600))
+	}, undo: ours, whole: true, says: "chown -R 65534:65534"},
 	{name: "tmp of root", do: chown("tmp", 0), undo: ours, whole: true, says: "tmp"},
 	{name: "immutable cur", ext4: true, do: attribute("+i", "cur"), undo: attribute("-i", "cur"), whole: true, says: "chattr -R -ia"},
 	{name: "immutable body", ext4: true, do: attribute("+i", "body"), undo: attribute("-i", "body"), sent: true, says: "chattr -R -ia"},

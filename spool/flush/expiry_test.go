@@ -169,7 +169,7 @@ func TestHeldIsLookedAtOnce(t *testing.T) {
 	for range 5 {
 		w.flush()
 	}
-	if r := w.record("A"); len(r.Events) != 2 || !r.NextSendAt.Equal(HoldUntil(&r.Envelope)) {
+	if r := w.record("A"); len(r.Events) != 2 || !r.NextSendAt.Equal(HoldUntil(policy, r, w.now())) {
 		t.Errorf("events: %+v", r.Events)
 	}
 }

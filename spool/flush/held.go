@@ -6,14 +6,15 @@ import (
 
 	"notices/spool"
 	"notices/spool/bounce"
+	"notices/spool/schedule"
 )
 
 // HoldUntil is the next send time that a Hold of a message is given. Held mail is
 // not sent and not returned for age, but --expires always counts: a listing shows
 // by this time that it is over. Without --expires it is never.
-func HoldUntil(env *spool.Envelope) time.Time {
-	if !env.ExpiresAt.IsZero() {
-		return env.ExpiresAt
+func HoldUntil(p schedule.Policy, r *spool.Record, now time.Time) time.Time {
+	if expires := AgeOf(p, r, now).ExpiresAt; !expires.IsZero() {
+		return expires
 	}
 	return time.Unix(9_999_999_999, 0).UTC() // the last time that ten digits hold
 }
@@ -33,7 +34,7 @@ func (j *job) hold() error {
 		j.Log.Returned(j.id(), id, to, len(about))
 	}
 	why := "three times in a row no answer came after it was sent: it may have arrived; notices release " + string(j.id()) + " sends it again"
-	e := spool.Event{Kind: spool.Hold, At: j.now(), N: n, Next: HoldUntil(&j.rec.Envelope), Note: why}
+	e := spool.Event{Kind: spool.Hold, At: j.now(), N: n, Next: HoldUntil(j.Policy, j.rec, j.now()), Note: why}
 	if err := j.append(e, spool.Now); err != nil {
 		return err
 	}
@@ -62,7 +63,7 @@ func (e *engine) serveHeld(_ context.Context, entry spool.Entry) {
 		return
 	}
 	defer j.end()
-	now, expires := j.now(), j.rec.Envelope.ExpiresAt
+	now, expires := j.now(), j.age().ExpiresAt
 	switch {
 	case !j.rec.Held:
 	case !expires.IsZero() && !now.Before(expires):
@@ -74,6 +75,6 @@ func (e *engine) serveHeld(_ context.Context, entry spool.Entry) {
 			return o
 		})
 	default:
-		j.err = j.append(spool.Event{Kind: spool.Hold, At: now, N: j.rec.Attempts, Next: HoldUntil(&j.rec.Envelope)}, spool.Lazy)
+		j.err = j.append(spool.Event{Kind: spool.Hold, At: now, N: j.rec.Attempts, Next: HoldUntil(j.Policy, j.rec, j.now())}, spool.Lazy)
 	}
 }

@@ -173,6 +173,22 @@ func TestTheUnreadableIsReturned(t *testing.T) {
 	w.empty()
 }
 
+// TestHeldInTheFuture: --expires counts for held mail too, from when it was held if it was
+// queued by a clock that was ahead.
+func TestHeldInTheFuture(t *testing.T) {
+	w := newWorld(t)
+	w.put("A", func(e *spool.Envelope) {
+		e.QueuedAt = start.AddDate(10, 0, 0)
+		e.ExpiresAt = e.QueuedAt.Add(4 * time.Hour)
+	})
+	w.change("A", spool.Event{Kind: spool.Hold, Next: HoldUntil(policy, w.record("A"), start)})
+	w.pass(3 * time.Hour)
+	w.wants(0, 0, 0, 0)
+	w.pass(2 * time.Hour)
+	w.wants(0, 0, 1, 0)
+	w.empty()
+}
+
 // TestClockJumps: whatever the clock did, a message that nobody takes is returned when
 // give_up is over since the first attempt by the clock as it is at last, and one whose
 // queueing time is in the future by that clock not before.

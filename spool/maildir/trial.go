@@ -26,7 +26,7 @@ func (s *Store) Writable(context.Context) error { return s.withLayout(s.trial) }
 func (s *Store) trial() error {
 	lock, err := s.state.lock(trialLock)
 	if err != nil {
-		return s.refused("making a file in", stateDir, err)
+		return s.refused("making a file in", stateDir, err, trialLock)
 	}
 	defer lock.Close()
 	at, err := s.trialFile()
@@ -56,7 +56,7 @@ func (s *Store) trialFile() (at string, err error) {
 		f, err = s.fs.Open(at, flags, 0o600)
 	}
 	if err != nil {
-		return "", s.refused("making a file in", tmpDir, err)
+		return "", s.refused("making a file in", tmpDir, err, at)
 	}
 	defer f.Close()
 	if _, err := f.Write(make([]byte, blockSize)); err != nil {
@@ -99,9 +99,10 @@ func (s *Store) trialWalk(from string) (at string, err error) {
 
 // refused says which step failed in which folder, and what repairs it. A folder that is
 // missing is left to withLayout.
-func (s *Store) refused(step, dir string, err error) error {
+// files are those in it that may be the cause.
+func (s *Store) refused(step, dir string, err error, files ...string) error {
 	err = fmt.Errorf("%s %s/%s failed: %w", step, s.dir, dir, cause(err))
-	return s.withRepair(err, dir)
+	return s.withRepair(err, append(files, dir)...)
 }
 
 func (s *Store) noModes(err error) error {
