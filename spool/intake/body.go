@@ -23,7 +23,8 @@ type body struct {
 	column  int64 // octets of the line so far
 	lines   int   // that have ended, from the beginning of the input
 	longest int64
-	where   int // number of the longest line
+	where   int  // number of the longest line
+	wide    bool // a field of a part seems to have octets over 127
 }
 
 // add takes the next piece.
@@ -33,6 +34,9 @@ func (b *body) add(p []byte) error {
 	}
 	if !b.out.eightBit {
 		b.out.eightBit = recode.EightBit(p)
+	}
+	if b.out.eightBit && !b.wide {
+		b.wide = hasWideField(p)
 	}
 	for len(p) > 0 {
 		i := bytes.IndexByte(p, '\n')
@@ -49,6 +53,21 @@ func (b *body) add(p []byte) error {
 		}
 	}
 	return b.out.full()
+}
+
+// hasWideField looks for a MIME field with octets over 127, for which the whole message
+// is then looked at: programs write the name of an attached file as they find it.
+func hasWideField(p []byte) bool {
+	field := false
+	for line := range bytes.Lines(p) {
+		if line[0] != ' ' && line[0] != '\t' {
+			field = bytes.HasPrefix(line, []byte("Content-"))
+		}
+		if field && recode.EightBit(line) {
+			return true
+		}
+	}
+	return false
 }
 
 // text takes octets among which there is no LF. CRs at their end wait for what
@@ -93,9 +112,14 @@ func (b *body) end() error {
 	return b.out.full()
 }
 
-// recode writes the message once more, with its long lines re-encoded.
+// recode writes the message once more, with its long lines re-encoded and the fields of
+// its parts in ASCII, if that is needed.
 func (j *job) recode(b *body) error {
-	if j.r.ID != "" {
+	long := b.longest > maxLine
+	switch {
+	case !long && (!b.wide || j.r.ID != ""):
+		return nil
+	case j.r.ID != "":
 		return badMessage("%s, and it was to have none", lineIs(b.where, b.longest))
 	}
 	first := j.out
@@ -109,8 +133,11 @@ func (j *job) recode(b *body) error {
 		src, size = first.draft, first.draft.Len()
 		second.id = spool.NewID(j.now)
 	}
-	if err := recode.Recode(second, src, size, recode.Options{}); err != nil {
+	if err := recode.Recode(second, src, size, recode.Options{Fields: b.wide}); err != nil {
 		second.abort()
+		if !long && errors.Is(err, recode.ErrHeader) {
+			return nil // it stays as it is
+		}
 		if errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader) {
 			return &Error{Kind: BadMessage, Err: err, Msg: "the message has a line that is too long: " +
 				lineIs(b.where, b.longest) + ". It cannot be re-encoded: " + err.Error()}

@@ -178,10 +178,8 @@ func (j *job) run() (spool.Draft, error) {
 	if err := b.end(); err != nil {
 		return nil, err
 	}
-	if b.longest > maxLine {
-		if err := j.recode(b); err != nil {
-			return nil, err
-		}
+	if err := j.recode(b); err != nil {
+		return nil, err
 	}
 	return j.seal()
 }

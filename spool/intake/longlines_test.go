@@ -61,3 +61,25 @@ func TestLongHeaderLine(t *testing.T) {
 	}
 	newDesk(site).must(t, plain(complete+"Bcc: "+patrons+"\n\nx\n"))
 }
+
+// TestFieldsOfParts: the raw name of an attached file is encoded, but not where it is
+// signed, and the text beside it stays as it is.
+func TestFieldsOfParts(t *testing.T) {
+	const part = "--b\nContent-Type: text/plain; charset=utf-8\n\nF\u00e4llig\n--b\nContent-Type: application/pdf\nContent-Disposition: attachment;\n filename=\"%.pdf\"\nContent-Transfer-Encoding: base64\n\nQUJD\n--b--\n"
+	in := complete + "MIME-Version: 1.0\nContent-Type: multipart/mixed; boundary=b\n\n" + part
+	for raw, encoded := range map[string]string{"\u00dcber": "%C3%9Cber", "\xdcber": "%C3%9Cber"} {
+		q := newDesk(site).must(t, plain(strings.Replace(in, "%", raw, 1)))
+		want := crlf(strings.Replace(in, "attachment;\n filename=\"%.pdf\"", "attachment; filename*=utf-8''"+encoded+".pdf", 1))
+		if q.text != want || !q.EightBit || q.UTF8 {
+			t.Errorf("stored\n%q\nwant\n%q", q.text, want)
+		}
+		signed := strings.Replace(strings.Replace(in, "%", raw, 1), "mixed", "signed", 1)
+		if q := newDesk(site).must(t, plain(signed)); q.text != crlf(signed) {
+			t.Errorf("what is signed was changed: %q", q.text)
+		}
+	}
+	text := strings.Replace(complete+"\nContent-Disposition: \u00fc\n", "%", "", 1)
+	if q := newDesk(site).must(t, plain(text)); q.text != crlf(text) {
+		t.Errorf("text that looks like a field was changed: %q", q.text)
+	}
+}

@@ -47,7 +47,7 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 		if k.delimits(l).found || !f.take(h, l) {
 			break
 		}
-		h.unfit = h.unfit || l.length > int64(k.MaxLine) || k.SevenBit && l.eightBit
+		h.unfit = h.unfit || l.length > int64(k.MaxLine) || l.eightBit && (k.SevenBit || k.Fields && !in.root)
 		h.end, h.body = l.next, l.next
 	}
 	h.kind = parseKind(f.kind)
@@ -207,7 +207,7 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 	for len(text) > 0 {
 		raw := firstField(text)
 		text = text[len(raw):]
-		if k.SevenBit {
+		if k.SevenBit || k.Fields {
 			raw = EncodeField(raw)
 		}
 		fit, err := FitField(raw)

@@ -28,6 +28,9 @@ type Options struct {
 	// SevenBit: no octet over 127 may remain in a body. In a header, where no standard
 	// allows them without SMTPUTF8, they are encoded where EncodeField can.
 	SevenBit bool
+	// Fields: the fields of parts, such as the name of a file, are encoded where they have
+	// octets over 127, whatever else may stay. In what is signed they stay.
+	Fields bool
 	// MaxLine is the longest line allowed, in octets without its CRLF; 0: 998. What
 	// is re-encoded has lines of 76 at most (RFC 2045 section 6.7).
 	MaxLine int

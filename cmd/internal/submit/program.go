@@ -4,6 +4,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -151,7 +152,7 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 		Aliases: p.aliases(),
 		Users:   "/etc/passwd",
 
-		LocalNames: func() []string { return p.LocalNames(cfg) },
+		LocalNames: sync.OnceValue(func() []string { return p.LocalNames(cfg) }),
 	}
 }
 
