@@ -160,6 +160,9 @@ func (s *setup) whatNext(d *draft) {
 		s.say("%s has the password of server %d; only %s can read it.", f.path, f.server, d.ownerName())
 	}
 	s.sayFailed()
+	if (s.old == nil || s.old.Site.Hostname == "") && s.a.Host.FullName(true) == "" {
+		s.wrapped("This machine has no full name, and some mail servers refuse one without: set hostname in [site] to a name that they find, such as mail.example.org.")
+	}
 	s.newline()
 	s.say("Next:")
 	call := s.call()
