@@ -50,7 +50,7 @@ type Envelope struct {
 	MessageID string    `json:"message_id,omitempty"` // with < >, as in the header
 	Size      int64     `json:"size"`                 // octets of the stored message: CRLF, added headers
 	EightBit  bool      `json:"eight_bit,omitempty"`  // body has octets over 127: wants 8BITMIME
-	UTF8      bool      `json:"utf8,omitempty"`       // header or an address has them: needs SMTPUTF8
+	UTF8      bool      `json:"utf8,omitempty"`       // the header or a local part has them: SMTPUTF8 where it is offered
 	Form      Form      `json:"form,omitempty"`
 
 	Asked // what the sender wants to be told

@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // Kind says what a report reports.
@@ -157,7 +158,7 @@ func (c *composer) part(description, mediaType, encoding string) {
 func (c *composer) header() {
 	host := c.site.host()
 	c.line(fromField, "Mail Delivery System <MAILER-DAEMON@", host, ">")
-	c.field("To", "<"+c.to+">")
+	c.field("To", "<"+recode.HeaderAddress(c.to)+">")
 	c.line("Subject: ", c.subject())
 	c.line("Date: ", date(c.r.Now))
 	c.line("Message-ID: ", c.site.MessageID(c.r.ID))

@@ -21,10 +21,11 @@ type mailbox struct {
 
 // String is the mailbox as a header shows it.
 func (m mailbox) String() string {
+	address := recode.HeaderAddress(m.address)
 	if shown := m.shown(); shown != "" {
-		return shown + " <" + m.address + ">"
+		return shown + " <" + address + ">"
 	}
-	return m.address
+	return address
 }
 
 // shown is the name, quoted or encoded as a header needs it (RFC 5322 section 3.2.5,

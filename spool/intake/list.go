@@ -56,7 +56,7 @@ func (j *job) entry(piece string) string {
 	if !ok {
 		return piece
 	}
-	address := j.withDomain(box.address)
+	address := recode.HeaderAddress(j.withDomain(box.address))
 	valid, wide := spool.CheckAddress(address) == nil, recode.EightBit([]byte(bare))
 	switch {
 	case wide && !valid && !strings.Contains(bare, "@"):

@@ -49,7 +49,7 @@ func (r *recipients) add(address string) error {
 	if r.each {
 		r.wishes = append(r.wishes, r.wish)
 	}
-	r.utf8 = r.utf8 || recode.EightBit([]byte(address)) && spool.CheckAddress(address) == nil
+	r.utf8 = r.utf8 || recode.NeedsUTF8(address) && spool.CheckAddress(address) == nil
 	return nil
 }
 

@@ -37,7 +37,7 @@ func (j *job) header(h *header, rest int) error {
 		j.out.eightBit = true
 		j.env.UTF8 = utf8.Valid(head)
 	}
-	j.env.UTF8 = j.env.UTF8 || j.to.utf8 || recode.EightBit([]byte(j.env.Sender))
+	j.env.UTF8 = j.env.UTF8 || j.to.utf8 || recode.NeedsUTF8(j.env.Sender)
 	j.out.buf = append(head, '\r', '\n')
 	return nil
 }

@@ -11,6 +11,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/delivery/smtpout"
+	"notices/spool/recode"
 )
 
 const bodyText = `This is a test message. No answer is needed.
@@ -25,14 +26,14 @@ That you can read this means that the server works.
 // message composes the test message: ASCII only but for an internationalised
 // address, so that any server takes it.
 func (t *test) message() *smtpout.Transaction {
-	now := t.Now()
+	now, from := t.Now(), recode.HeaderAddress(t.From)
 	var b strings.Builder
 	header := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
-	header("From", (&mail.Address{Name: t.Site, Address: t.From}).String())
-	header("To", "<"+t.To+">")
+	header("From", (&mail.Address{Name: t.Site, Address: from}).String())
+	header("To", "<"+recode.HeaderAddress(t.To)+">")
 	header("Subject", mime.QEncoding.Encode("utf-8", "Test of mail server "+t.server.Name))
 	header("Date", now.Format(time.RFC1123Z))
-	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), t.From[strings.LastIndexByte(t.From, '@')+1:]))
+	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), from[strings.LastIndexByte(from, '@')+1:]))
 	header("Auto-Submitted", "auto-generated")
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")
@@ -45,7 +46,7 @@ func (t *test) message() *smtpout.Transaction {
 	return &smtpout.Transaction{
 		Sender: t.From, Recipients: []string{t.To},
 		Body: strings.NewReader(text), Size: int64(len(text)),
-		EightBit: !ascii(text), UTF8: !ascii(t.From + t.To),
+		EightBit: !ascii(text), UTF8: recode.NeedsUTF8(t.From) || recode.NeedsUTF8(t.To),
 	}
 }
 
