@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // FuzzLoad reads anything at all. It must not panic, hang or take much memory; what
@@ -68,7 +69,7 @@ func checkConfig(t *testing.T, c *Config) {
 		if src := s.Password.src; src != nil {
 			texts = append(texts, src.text)
 		}
-		counts := []int{s.Port, s.Connections, s.MessagesPerConnection, s.RecipientsPerMessage, int(s.Timeout), int(s.DataTimeout)}
+		counts := []int{s.Port, s.Connections, s.MessagesPerConnection, s.RecipientsPerMessage, int(s.Timeout / time.Second), int(s.DataTimeout / time.Second)}
 		if slices.Min(counts) < 1 || s.Port > 65535 || s.RatePerDay < 0 || s.RatePerMinute < 0 {
 			t.Errorf("%+v", s)
 		}
