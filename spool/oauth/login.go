@@ -165,13 +165,17 @@ func (l *Login) show(address string) {
 // reply is what the provider sent back through the browser.
 type reply struct{ code, state, problem, words string }
 
-// settle judges the reply, gets the token, and keeps it if all is as it should be.
+// An answer with another state than the one that was asked with: anybody who finds the
+// port can send one, and so it ends nothing.
+const (
+	strayTitle = "This answer belongs to another sign-in"
+	strayText  = "The address that came back has another state than the one that was asked with: it is of an earlier try, or somebody else made it."
+)
+
+// settle judges a reply that has the right state, gets the token, and keeps it if all is as it should be.
 // Until then nothing is changed.
 func (a *asking) settle(ctx context.Context, r reply) (Account, error) {
 	switch {
-	case r.state != a.state:
-		return Account{}, a.refuse("This answer belongs to another sign-in",
-			"The address that came back has another state than the one that was asked with: it is of an earlier try, or somebody else made it.")
 	case r.problem == "access_denied":
 		return Account{}, a.refuse("The sign-in was cancelled", fmt.Sprintf("%s says that it was cancelled, or that access was not allowed.", a.Client.Provider.Name))
 	case r.problem != "":

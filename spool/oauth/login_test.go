@@ -215,8 +215,6 @@ func TestLoginRefused(t *testing.T) {
 			v.Set("error", "invalid_scope")
 			v.Set("error_description", "<script>alert(1)</script>\x1b[0m")
 		}, 0, "", []string{"Google refused the sign-in", "invalid_scope: <script>"}},
-		{"wrong state", func(v url.Values) { v.Set("state", "x") }, 0, "", []string{"belongs to another sign-in"}},
-		{"no state", func(v url.Values) { v.Del("state") }, 0, "", []string{"belongs to another sign-in"}},
 		{"no refresh token", nil, 200, granted(map[string]any{"refresh_token": nil}), []string{"No lasting permission", "myaccount.google.com"}},
 		{"code used", nil, 400, `{"error":"invalid_grant","error_description":"Malformed auth code code-1."}`, []string{"gave no token", "Malformed auth code ***"}},
 		{"client", nil, 401, `{"error":"invalid_client"}`, []string{"refuses the client", "client_secret_file", "notices-google(7)"}},

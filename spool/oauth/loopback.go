@@ -84,12 +84,18 @@ func (b *loopback) close() {
 	}
 }
 
-// answer takes the first request that looks like a provider's answer. Anything else, a
-// favicon or a scan of the ports, is passed over; a later one is shown the same page.
+// answer takes the first request that is the provider's answer to this sign-in. Anything
+// else, a favicon, a scan of the ports or the answer to an earlier try, is passed over; a
+// later one is shown the same page.
 func (b *loopback) answer(w http.ResponseWriter, r *http.Request, a *asking) {
 	reply, ok := readReply(r.URL.Query())
 	if r.Method != http.MethodGet || r.URL.Path != "/" || !ok || !local(r.Host) {
 		http.Error(w, "Nothing is here.", http.StatusNotFound)
+		return
+	}
+	if reply.state != a.state {
+		writePage(w, http.StatusBadRequest, render("bad", strayTitle, []string{strayText,
+			"The sign-in that was begun last still waits for its own answer: go on in the window that it opened."}))
 		return
 	}
 	b.mu.Lock()
@@ -100,7 +106,7 @@ func (b *loopback) answer(w http.ResponseWriter, r *http.Request, a *asking) {
 		b.page = a.page(account, err)
 		defer func() { b.done <- outcome{account, err} }()
 	}
-	writePage(w, b.page)
+	writePage(w, http.StatusOK, b.page)
 }
 
 // local: the browser asked for this machine. A page of another site that made its name

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -33,10 +34,50 @@ func TestStrangersAndReloads(t *testing.T) {
 	}
 }
 
+// An answer with another state is told so, and ends nothing: the right one still counts.
+func TestWrongStateIsPassedOver(t *testing.T) {
+	f := newFixture(t)
+	f.p.says(tokenPath, 200, granted(nil))
+	p := f.asks(nil)
+	q := <-p.asked
+	for _, query := range []string{"code=x", "code=x&state=", "code=x&state=old", "error=access_denied&state=" + q.Get("state") + "x", "error=access_denied"} {
+		r, err := http.Get(q.Get("redirect_uri") + "?" + query)
+		if err != nil {
+			t.Fatal(err)
+		}
+		page, _ := io.ReadAll(r.Body)
+		r.Body.Close()
+		f.wantSays(textOf(string(page)), "belongs to another sign-in", "still waits")
+		if r.StatusCode != http.StatusBadRequest {
+			t.Errorf("?%s: %s", query, r.Status)
+		}
+	}
+	p.comesBack(q, goodAnswer(q))
+	if a, err := p.end(); err != nil || a.Account != library || f.p.count(tokenPath) != 1 {
+		t.Errorf("%+v, %v, %d exchanges", a, err, f.p.count(tokenPath))
+	}
+}
+
+// Strangers do not put off the end: the time counts from the beginning.
+func TestWrongStateBuysNoTime(t *testing.T) {
+	f := newFixture(t)
+	p := f.asks(func(l *Login) { l.Limit = 50 * time.Millisecond })
+	q := <-p.asked
+	for {
+		r, err := http.Get(q.Get("redirect_uri") + "?code=x&state=x")
+		if err != nil {
+			break // the port is closed
+		}
+		r.Body.Close()
+	}
+	p.refused("", "The time is over")
+}
+
 func TestThePortIsReachedFromThisMachineOnly(t *testing.T) {
 	f := newFixture(t)
 	p := f.asks(nil)
-	u, _ := url.Parse((<-p.asked).Get("redirect_uri"))
+	q := <-p.asked
+	u, _ := url.Parse(q.Get("redirect_uri"))
 	if u.Hostname() != "127.0.0.1" {
 		t.Errorf("redirect to %s", u)
 	}
@@ -51,7 +92,7 @@ func TestThePortIsReachedFromThisMachineOnly(t *testing.T) {
 			t.Errorf("%s answers too", ip)
 		}
 	}
-	if r, err := http.Get(u.String() + "?error=access_denied&state=x"); err == nil {
+	if r, err := http.Get(u.String() + "?error=access_denied&state=" + q.Get("state")); err == nil {
 		r.Body.Close()
 	}
 	p.end()

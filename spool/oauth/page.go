@@ -58,7 +58,7 @@ pre { margin: 0 0 1rem; padding: .75rem 1rem; border-radius: 6px; background: va
 .end { margin: 1.5rem 0 0; color: var(--soft); }
 `
 
-func writePage(w http.ResponseWriter, page []byte) {
+func writePage(w http.ResponseWriter, status int, page []byte) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
 	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
@@ -66,5 +66,6 @@ func writePage(w http.ResponseWriter, page []byte) {
 	h.Set("Referrer-Policy", "no-referrer")
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Connection", "close")
+	w.WriteHeader(status)
 	_, _ = w.Write(page) // a browser that is gone is not missed
 }

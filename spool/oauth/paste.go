@@ -30,10 +30,15 @@ func (l *Login) pasted(ctx context.Context, a *asking) (Account, error) {
 	for {
 		line, err := lines.ReadString('\n')
 		if text := strings.TrimSpace(line); text != "" {
-			if r, ok := parsePasted(text); ok {
+			r, ok := parsePasted(text)
+			switch {
+			case ok && r.state == a.state:
 				return a.settle(ctx, r)
+			case ok:
+				l.Say(strayTitle + ". " + strayText + " Paste the one of this sign-in:")
+			default:
+				l.Say("That is not the address the browser ended on: it has code= and state= in it. Paste it whole:")
 			}
-			l.Say("That is not the address the browser ended on: it has code= and state= in it. Paste it whole:")
 		}
 		if err != nil {
 			return Account{}, l.refuse("No address was pasted")

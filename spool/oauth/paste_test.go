@@ -28,7 +28,10 @@ func TestPaste(t *testing.T) {
 		{"cancelled", func(q url.Values) string {
 			return "http://127.0.0.1:1/?error=access_denied&state=" + q.Get("state") + "\n"
 		}, "cancelled", false},
-		{"earlier try", func(url.Values) string { return "http://127.0.0.1:1/?code=code-1&state=old\n" }, "belongs to another sign-in", false},
+		{"earlier try", func(url.Values) string { return "http://127.0.0.1:1/?code=code-1&state=old\n" }, "No address was pasted", false},
+		{"earlier try first", func(q url.Values) string {
+			return "http://127.0.0.1:1/?error=access_denied&state=old\n" + goodAnswer(q).Encode() + "\n"
+		}, "", false},
 		{"garbage", func(url.Values) string { return strings.Repeat("x%zz", 1000) + "\n" }, "No address was pasted", true},
 		{"endless", func(url.Values) string { return strings.Repeat("x", 20*maxPaste) }, "No address was pasted", true},
 	} {
