@@ -46,7 +46,12 @@ func (a *app) check(ctx context.Context) error {
 	}
 	c.add(err)
 	if c.used = true; cfg != nil {
-		a.checkParts(ctx, cfg, c)
+		// From here on it looks with the eyes of the user that the spool belongs to.
+		if err := a.BecomeOwner(cfg); err != nil {
+			c.add(err)
+		} else {
+			a.checkParts(ctx, cfg, c)
+		}
 	}
 	if c.denied {
 		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, quoted(path))

@@ -86,7 +86,16 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
+	m := &importing{a: a, o: o, tally: importTally{DryRun: o.DryRun}}
+	cfg, err := a.ReadConfig(config.Intake)
+	if err == nil {
+		m.spool = cfg.Spool.Dir
+		err = m.asRoot(cfg)
+	}
+	if err != nil {
+		return err
+	}
+	return a.withSpoolOf(cfg, func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
 		book, err := a.notebook(ctx, store)
 		switch {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -94,7 +103,6 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 		case err != nil:
 			return err
 		}
-		m := &importing{a: a, o: o, spool: cfg.Spool.Dir, tally: importTally{DryRun: o.DryRun}}
 		if err = a.Intake(cfg, store, log).Refused(m.request(nil)); err == nil {
 			err = m.into(ctx, a.Intake(cfg, store, log), book, store.State())
 		}
@@ -146,6 +154,7 @@ type importing struct {
 	a       *app
 	o       importOptions
 	spool   string
+	found   []importFile // before the run, by root
 	bulk    *intake.Bulk
 	bar     *importBar
 	tally   importTally
@@ -157,7 +166,10 @@ type importing struct {
 // run reads and queues until the end, a signal or trouble with the spool, and says
 // how far it came.
 func (m *importing) run(ctx context.Context) error {
-	files := m.files()
+	files := m.found
+	if files == nil {
+		files = m.files()
+	}
 	m.bar = m.newBar(files)
 	err := m.each(ctx, files)
 	// What was read so far is good, whatever came then.

@@ -20,10 +20,12 @@ import (
 type importFile struct {
 	path string // "-": standard input
 	// one: it is one message; else it may be an mbox.
-	one  bool
-	size int64
-	pipe bool // or a device: even its opening may never end
-	own  bool // within our own spool, where others may have put it
+	one    bool
+	size   int64
+	pipe   bool     // or a device: even its opening may never end
+	own    bool     // within our own spool, where others may have put it
+	in     string   // the folder that was named, if it was one
+	opened *os.File // by root, before it became the owner of the spool
 }
 
 // files finds what is to be read in all paths; what cannot be is named.
@@ -44,7 +46,10 @@ func (m *importing) files() []importFile {
 		case err != nil:
 			m.refuse(importError{Path: path, Error: reason(err), code: submit.ExitUnknown})
 		case info.IsDir():
-			all = append(all, m.folder(path, info)...)
+			for _, f := range m.folder(path, info) {
+				f.in = path
+				all = append(all, f)
+			}
 		case own && !info.Mode().IsRegular():
 			m.refuse(importError{Path: path, Error: notRegular, code: submit.ExitUnknown})
 		default:
@@ -80,11 +85,17 @@ func (m *importing) inSpool(path string) bool {
 // open opens a regular file, and nothing else that was put in its place meanwhile: to open a
 // pipe may never end.
 func (f *importFile) open() (*os.File, error) {
+	if f.opened != nil {
+		return f.opened, nil
+	}
 	flags := os.O_RDONLY | unix.O_NONBLOCK | unix.O_NOCTTY
 	if f.own {
 		flags |= unix.O_NOFOLLOW
 	}
-	file, err := os.OpenFile(f.path, flags, 0)
+	return onlyRegular(os.OpenFile(f.path, flags, 0))
+}
+
+func onlyRegular(file *os.File, err error) (*os.File, error) {
 	if err != nil {
 		return nil, err
 	}

@@ -6,6 +6,8 @@ import (
 	"io"
 	"os"
 
+	"golang.org/x/sys/unix"
+
 	"notices/cmd/internal/submit"
 )
 
@@ -17,7 +19,7 @@ func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error)
 	case f.path == "-":
 		f.path, in.src = "standard input", m.a.Stdin
 	case f.pipe:
-		in.src = &late{path: f.path}
+		in.src = &late{path: f.path, file: f.opened, waits: f.opened != nil}
 	default:
 		file, err := f.open()
 		if err != nil {
@@ -99,13 +101,24 @@ func (r *stoppedRead) Read(p []byte) (int, error) {
 // late is a pipe that is opened when it is first read: that waits for a writer. It is
 // closed by the end of the process.
 type late struct {
-	path string
-	file *os.File
+	path  string
+	file  *os.File
+	waits bool // file was opened without waiting
 }
 
 func (l *late) Read(p []byte) (n int, err error) {
 	if l.file == nil {
 		if l.file, err = os.Open(l.path); err != nil {
+			return 0, err
+		}
+	}
+	if l.waits {
+		l.waits = false
+		ready := []unix.PollFd{{Fd: int32(l.file.Fd()), Events: unix.POLLIN}}
+		for err = unix.EINTR; err == unix.EINTR; {
+			_, err = unix.Poll(ready, -1)
+		}
+		if err != nil {
 			return 0, err
 		}
 	}

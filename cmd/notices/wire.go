@@ -34,6 +34,11 @@ func (a *app) withSpool(work func(*config.Config, spool.Store, *maillog.Log) err
 	if err != nil {
 		return err
 	}
+	return a.withSpoolOf(cfg, work)
+}
+
+// withSpoolOf is withSpool for a config that was read before.
+func (a *app) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.Store, *maillog.Log) error) error {
 	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err

@@ -1,6 +1,8 @@
 package maillog
 
 import (
+	"errors"
+	"fmt"
 	"io"
 	"log/syslog"
 	"os"
@@ -113,15 +115,42 @@ func (o Options) Open() (*Log, error) {
 // for its owner alone. It is not handed to the network poller, which a regular file
 // does not go with and which an enqueue would have to set up for it alone.
 func openFile(name string) (*os.File, error) {
-	for {
-		fd, err := syscall.Open(name, syscall.O_WRONLY|syscall.O_APPEND|syscall.O_CREAT|syscall.O_CLOEXEC, 0o600)
-		if err == nil {
-			return os.NewFile(uintptr(fd), name), nil
-		}
-		if err != syscall.EINTR {
-			return nil, &os.PathError{Op: "open log", Path: name, Err: err}
-		}
+	flags := syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_CLOEXEC | syscall.O_NONBLOCK
+	if os.Geteuid() == 0 {
+		flags |= syscall.O_NOFOLLOW // the folder may be another user's, and so a link in it
 	}
+	for {
+		fd, err := syscall.Open(name, flags, 0o600)
+		if err == nil {
+			err = regular(fd)
+		}
+		switch {
+		case err == nil:
+			return os.NewFile(uintptr(fd), name), nil
+		case errors.Is(err, syscall.EINTR):
+			continue
+		case errors.Is(err, syscall.ENXIO): // a FIFO that nobody reads, a socket
+			err = errNotRegular
+		case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.EMLINK):
+			err = fmt.Errorf("it is a link, which root does not follow: %w", err)
+		}
+		return nil, &os.PathError{Op: "open log", Path: name, Err: err}
+	}
+}
+
+var errNotRegular = errors.New("it is no regular file (a pipe or a device cannot hold a log)")
+
+// regular closes what is not a regular file. A write to it might wait for ever.
+func regular(fd int) error {
+	var st syscall.Stat_t
+	err := syscall.Fstat(fd, &st)
+	if err == nil && st.Mode&syscall.S_IFMT != syscall.S_IFREG {
+		err = errNotRegular
+	}
+	if err != nil {
+		syscall.Close(fd)
+	}
+	return err
 }
 
 // syslogger is the part of *syslog.Writer that is used.

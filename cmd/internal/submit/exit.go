@@ -93,7 +93,7 @@ func StoreCode(err error) int {
 	switch {
 	case errors.Is(err, spool.ErrUnsure):
 		return ExitIO // before the cause inside it: try later would be wrong, it may be queued
-	case errors.Is(err, spool.ErrNoSpool):
+	case errors.Is(err, spool.ErrNoSpool), errors.Is(err, unix.ENOTDIR):
 		return ExitCannotMake
 	case errors.Is(err, drop.ErrRefused):
 		return ExitBadMessage

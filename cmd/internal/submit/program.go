@@ -35,8 +35,13 @@ type Program struct {
 	Tell func(maillog.Notice)
 }
 
-// New is a Program in the real world.
+// New is a Program in the real world. It is called before anything is made: what this
+// process makes can be used by its owner, whatever the umask that it was started with.
 func New() *Program {
+	const usual = 0o022 // with which this is one call
+	if old := unix.Umask(usual); old&^0o700 != usual {
+		unix.Umask(old &^ 0o700)
+	}
 	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now, Host: thisHost()}
 }
 
@@ -51,8 +56,19 @@ func (p *Program) Report(err error) int {
 	return ExitCode(err)
 }
 
-// Load finds and reads the config. Only what need covers is refused.
+// Load finds and reads the config, and makes root the owner of the spool that it names.
+// Only what need covers is refused.
 func (p *Program) Load(need config.Need) (*config.Config, error) {
+	cfg, err := p.ReadConfig(need)
+	if err == nil {
+		err = p.BecomeOwner(cfg)
+	}
+	return cfg, err
+}
+
+// ReadConfig is Load for a command that has something to open with root's rights before
+// it calls BecomeOwner.
+func (p *Program) ReadConfig(need config.Need) (*config.Config, error) {
 	path, err := config.Find(p.Config, p.Getenv)
 	if err != nil {
 		return nil, err

@@ -16,7 +16,7 @@ import (
 )
 
 // FS is a folder and every step that can be taken in it. Names are relative to
-// it. Errors are *fs.PathError with the system's errno inside.
+// it, of one part or two, and no symbolic link is followed in either. Errors are *fs.PathError with the system's errno inside.
 type FS interface {
 	// Open never follows a link in the last part of name, never blocks on a fifo,
 	// and closes on exec.
@@ -83,8 +83,8 @@ type Info struct {
 var ErrLocked = errors.New("locked")
 
 func pathError(op, name string, err error) error {
-	if err == nil {
-		return nil
+	if err == nil || errors.As(err, new(*fs.PathError)) { // of the folder that it is in
+		return err
 	}
 	return &fs.PathError{Op: op, Path: name, Err: err}
 }

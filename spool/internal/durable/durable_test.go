@@ -153,24 +153,54 @@ func TestMakeDir(t *testing.T) {
 	}
 }
 
-// TestRootGivesToTheOwner: what root makes in somebody else's folder is theirs.
-func TestRootGivesToTheOwner(t *testing.T) {
-	if unix.Geteuid() != 0 {
-		t.Fatal("this test needs root, to work in the folder of another user")
-	}
-	const nobody = 65534
-	dir := t.TempDir()
-	must(t, os.Chown(dir, nobody, nobody))
-	d, err := Open(dir)
-	must(t, err)
-	defer d.Close()
-	must(t, d.Mkdir("folder", 0o700))
-	must(t, WriteFile(d, "file", ".file", []byte("x"), false))
-	for _, name := range []string{"folder", "file"} {
-		var st unix.Stat_t
-		must(t, unix.Lstat(filepath.Join(dir, name), &st))
-		if st.Uid != nobody || st.Gid != nobody {
-			t.Errorf("%s belongs to %d:%d", name, st.Uid, st.Gid)
+// TestNoLinkedFolderIsUsed: a link in the place of a folder leads nowhere, whatever is
+// done in it, and what it points to stays as it is.
+func TestNoLinkedFolderIsUsed(t *testing.T) {
+	d, dir := open(t)
+	outside := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(outside, "theirs"), []byte("theirs"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "ours"), []byte("ours"), 0o600))
+	must(t, os.Symlink(outside, filepath.Join(dir, "cur")))
+	for what, do := range map[string]func() error{
+		"open":         func() error { _, err := d.Open("cur/theirs", unix.O_RDONLY, 0); return err },
+		"create":       func() error { _, err := d.Open("cur/new", unix.O_WRONLY|unix.O_CREAT, 0o600); return err },
+		"rename into":  func() error { return d.Rename("ours", "cur/ours") },
+		"rename out":   func() error { return d.Rename("cur/theirs", "theirs") },
+		"replace into": func() error { return d.Replace("ours", "cur/theirs") },
+		"unlink":       func() error { return d.Unlink("cur/theirs") },
+		"mkdir":        func() error { return d.Mkdir("cur/new", 0o700) },
+		"sync":         func() error { return d.SyncDir("cur") },
+		"stat":         func() error { _, err := d.Stat("cur/theirs"); return err },
+		"list":         func() error { return d.List("cur", func([]byte) bool { return true }) },
+		"write":        func() error { return WriteFile(d, "cur/theirs", "cur/new", []byte("x"), true) },
+		"three parts":  func() error { _, err := d.Stat("cur/a/b"); return err },
+	} {
+		if err := do(); err == nil {
+			t.Errorf("%s: went through the link", what)
 		}
+	}
+	if st, err := d.Stat("cur"); err != nil || st.Dir {
+		t.Errorf("the link itself: %+v, %v", st, err)
+	}
+	left, _ := os.ReadDir(outside)
+	content, _ := os.ReadFile(filepath.Join(outside, "theirs"))
+	if len(left) != 1 || string(content) != "theirs" {
+		t.Errorf("outside: %v, %q", left, content)
+	}
+}
+
+// TestFolderMadeAnew: an open folder that was removed is not used on.
+func TestFolderMadeAnew(t *testing.T) {
+	d, dir := open(t)
+	must(t, d.Mkdir("tmp", 0o700))
+	must(t, WriteFile(d, "tmp/a", "tmp/.a", []byte("1"), true))
+	must(t, os.RemoveAll(filepath.Join(dir, "tmp")))
+	if _, err := d.Open("tmp/b", unix.O_WRONLY|unix.O_CREAT, 0o600); !errors.Is(err, fs.ErrNotExist) {
+		t.Fatalf("in a folder that is gone: %v", err)
+	}
+	must(t, d.Mkdir("tmp", 0o700))
+	must(t, WriteFile(d, "tmp/a", "tmp/.a", []byte("2"), true))
+	if got, err := os.ReadFile(filepath.Join(dir, "tmp", "a")); err != nil || string(got) != "2" {
+		t.Errorf("%q, %v", got, err)
 	}
 }

@@ -3,106 +3,169 @@ package durable
 import (
 	"io"
 	"path/filepath"
+	"strings"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
 
-// osFS is the real thing: system calls relative to one open folder.
+// osFS is the real thing: system calls relative to open folders. No name given to the
+// system has more than one part, so that no link on the way is followed, whoever put it
+// there and whoever works here. The folders are opened when they are first used.
 type osFS struct {
-	path string // for error texts
-	fd   int
-	// give: root works in somebody else's folder. What it makes there belongs to the
-	// folder's owner, or that owner would be locked out of his own spool.
-	give     bool
-	uid, gid int
+	path  string // for error texts
+	fd    int
+	enter bool // fd is only for what is reached by it
+
+	mu   sync.Mutex
+	dirs map[string]int
+	gone []int // folders made anew since; another goroutine may be using the old ones
 }
 
 // Open opens an existing folder as an FS.
-func Open(dir string) (FS, error) {
-	var fd int
-	err := retry(func() (err error) {
-		fd, err = unix.Open(dir, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		return err
-	})
-	if err != nil {
-		return nil, pathError("open", dir, err)
-	}
-	d := &osFS{path: dir, fd: fd}
-	return d, d.findOwner()
-}
+func Open(dir string) (FS, error) { return openFS(dir, unix.O_RDONLY) }
 
 // Enter opens an existing folder that the caller may enter and perhaps not read. In
 // what is reached by it, files can be made and opened by name; SyncDir and List ask
-// the system as ever. What is made belongs to the process, root's too.
-func Enter(dir string) (FS, error) {
+// the system as ever.
+func Enter(dir string) (FS, error) { return openFS(dir, enterOnly) }
+
+func openFS(dir string, how int) (FS, error) {
 	var fd int
 	err := retry(func() (err error) {
-		fd, err = unix.Open(dir, enterOnly|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+		fd, err = unix.Open(dir, how|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
 		return err
 	})
 	if err != nil {
 		return nil, pathError("open", dir, err)
 	}
-	return &osFS{path: dir, fd: fd}, nil
+	return &osFS{path: dir, fd: fd, enter: how == enterOnly}, nil
 }
 
-func (d *osFS) findOwner() error {
-	if unix.Geteuid() != 0 {
-		return nil
+// at is where the system finds a name: an open folder, and the name in it.
+func (d *osFS) at(name string) (fd int, base string, err error) {
+	dir, base, nested := strings.Cut(name, "/")
+	if !nested {
+		return d.fd, name, nil
 	}
-	var st unix.Stat_t
-	if err := unix.Fstat(d.fd, &st); err != nil {
-		return pathError("stat", d.path, err)
+	if strings.Contains(base, "/") {
+		return -1, "", unix.EINVAL
 	}
-	d.uid, d.gid, d.give = int(st.Uid), int(st.Gid), st.Uid != 0
-	return nil
+	fd, err = d.folder(dir)
+	return fd, base, err
+}
+
+// folder returns an open folder of this one.
+func (d *osFS) folder(dir string) (fd int, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if fd, ok := d.dirs[dir]; ok {
+		return fd, nil
+	}
+	how := unix.O_RDONLY
+	if d.enter {
+		how = enterOnly
+	}
+	if fd, err = openFolder(d.fd, dir, how); err != nil {
+		return -1, pathError("open", d.full(dir), err)
+	}
+	if d.dirs == nil {
+		d.dirs = map[string]int{}
+	}
+	d.dirs[dir] = fd
+	return fd, nil
+}
+
+// forget has a folder opened again: what was there was removed, and is made anew.
+func (d *osFS) forget(dir string) {
+	d.mu.Lock()
+	if fd, ok := d.dirs[dir]; ok {
+		d.gone = append(d.gone, fd)
+		delete(d.dirs, dir)
+	}
+	d.mu.Unlock()
+}
+
+// errNoFolder is what is in a folder's place. The system says ENOTDIR of a link, too.
+var errNoFolder error = noFolder{}
+
+type noFolder struct{}
+
+func (noFolder) Error() string {
+	return "it is not a folder (a link is not followed); move it away"
+}
+func (noFolder) Unwrap() error { return unix.ENOTDIR }
+
+func openFolder(at int, name string, how int) (fd int, err error) {
+	err = retry(func() (err error) {
+		fd, err = unix.Openat(at, name, how|unix.O_DIRECTORY|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+		return err
+	})
+	if err = refusedLink(err); err == unix.ENOTDIR || err == unix.ELOOP {
+		err = errNoFolder
+	}
+	return fd, err
 }
 
 func (d *osFS) full(name string) string { return filepath.Join(d.path, name) }
 
 func (d *osFS) Open(name string, flags int, perm uint32) (File, error) {
+	at, base, err := d.at(name)
+	if err != nil {
+		return nil, pathError("open", d.full(name), err)
+	}
 	var fd int
-	err := retry(func() (err error) {
-		fd, err = unix.Openat(d.fd, name, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, perm)
+	err = retry(func() (err error) {
+		fd, err = unix.Openat(at, base, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK|unix.O_CLOEXEC, perm)
 		return err
 	})
 	if err != nil {
 		return nil, pathError("open", d.full(name), refusedLink(err))
 	}
-	if d.give && flags&unix.O_CREAT != 0 {
-		if err := unix.Fchown(fd, d.uid, d.gid); err != nil {
-			unix.Close(fd)
-			return nil, pathError("chown", d.full(name), err)
-		}
-	}
 	return &osFile{dir: d, name: name, fd: fd}, nil
 }
 
 func (d *osFS) Rename(from, to string) error {
-	err := renameNew(d.fd, from, to)
-	if err == errNoRenameNew {
-		err = linkAndUnlink(d.fd, from, to)
-	}
-	return pathError("rename", d.full(to), err)
+	return d.move(from, to, func(at int, base string, into int, name string) error {
+		err := renameNew(at, base, into, name)
+		if err == errNoRenameNew {
+			err = linkAndUnlink(at, base, into, name)
+		}
+		return err
+	})
 }
 
 // linkAndUnlink is a rename that never replaces, where the system or the file system has
 // none in one step. A process that dies between the two leaves both names of one file;
 // whoever sweeps a folder knows them by their inode.
-func linkAndUnlink(fd int, from, to string) error {
-	err := unix.Linkat(fd, from, fd, to, 0)
+func linkAndUnlink(at int, base string, into int, name string) error {
+	err := unix.Linkat(at, base, into, name, 0)
 	if err == nil {
-		err = unix.Unlinkat(fd, from, 0)
+		err = unix.Unlinkat(at, base, 0)
 	}
 	return err
 }
 
-func (d *osFS) Replace(from, to string) error {
-	return pathError("rename", d.full(to), unix.Renameat(d.fd, from, d.fd, to))
+func (d *osFS) Replace(from, to string) error { return d.move(from, to, unix.Renameat) }
+
+func (d *osFS) move(from, to string, how func(at int, base string, into int, name string) error) error {
+	at, base, err := d.at(from)
+	if err != nil {
+		return pathError("rename", d.full(from), err)
+	}
+	into, name, err := d.at(to)
+	if err == nil {
+		err = how(at, base, into, name)
+	}
+	return pathError("rename", d.full(to), err)
 }
 
 func (d *osFS) Unlink(name string) error {
-	return pathError("unlink", d.full(name), unix.Unlinkat(d.fd, name, 0))
+	at, base, err := d.at(name)
+	if err == nil {
+		err = unix.Unlinkat(at, base, 0)
+	}
+	return pathError("unlink", d.full(name), err)
 }
 
 func (d *osFS) RemoveDir(name string) error {
@@ -110,44 +173,56 @@ func (d *osFS) RemoveDir(name string) error {
 }
 
 func (d *osFS) Mkdir(name string, perm uint32) error {
-	err := unix.Mkdirat(d.fd, name, perm)
-	if err == nil && d.give {
-		err = unix.Fchownat(d.fd, name, d.uid, d.gid, unix.AT_SYMLINK_NOFOLLOW)
+	at, base, err := d.at(name)
+	if err == nil {
+		err = unix.Mkdirat(at, base, perm)
+		d.forget(name)
 	}
 	return pathError("mkdir", d.full(name), err)
 }
 
 func (d *osFS) SyncDir(name string) error {
-	fd, err := d.openDir(name)
-	if err != nil {
-		return err
+	fd, err := d.fd, error(nil)
+	switch {
+	case d.enter:
+		if fd, err = openFolder(d.fd, name, unix.O_RDONLY); err == nil {
+			defer unix.Close(fd)
+		}
+	case name != ".":
+		fd, err = d.folder(name)
 	}
-	err = retry(func() error { return syncDir(fd) })
-	unix.Close(fd)
-	return pathError("fsync", d.full(name), err)
-}
-
-func (d *osFS) openDir(name string) (int, error) {
-	var fd int
-	err := retry(func() (err error) {
-		fd, err = unix.Openat(d.fd, name, unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
-		return err
-	})
-	return fd, pathError("open", d.full(name), err)
+	if err != nil {
+		return pathError("open", d.full(name), err)
+	}
+	return pathError("fsync", d.full(name), retry(func() error { return syncDir(fd) }))
 }
 
 func (d *osFS) Stat(name string) (Info, error) {
 	var st unix.Stat_t
-	err := unix.Fstatat(d.fd, name, &st, unix.AT_SYMLINK_NOFOLLOW)
+	at, base, err := d.at(name)
+	if err == nil {
+		err = unix.Fstatat(at, base, &st, unix.AT_SYMLINK_NOFOLLOW)
+	}
 	return info(&st), pathError("stat", d.full(name), err)
 }
 
-func (d *osFS) Close() error { return unix.Close(d.fd) }
+func (d *osFS) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, fd := range d.dirs {
+		unix.Close(fd)
+	}
+	for _, fd := range d.gone {
+		unix.Close(fd)
+	}
+	d.dirs, d.gone = nil, nil
+	return unix.Close(d.fd)
+}
 
 func (d *osFS) List(name string, yield func(name []byte) bool) error {
-	fd, err := d.openDir(name)
+	fd, err := openFolder(d.fd, name, unix.O_RDONLY)
 	if err != nil {
-		return err
+		return pathError("open", d.full(name), err)
 	}
 	return pathError("readdir", d.full(name), list(fd, yield))
 }

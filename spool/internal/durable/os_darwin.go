@@ -21,8 +21,8 @@ const errNoRenameNew = unix.ENOTSUP
 // refusedLink: open(2) with O_NOFOLLOW says ELOOP of a symbolic link.
 func refusedLink(err error) error { return err }
 
-func renameNew(fd int, from, to string) error {
-	err := unix.RenameatxNp(fd, from, fd, to, unix.RENAME_EXCL)
+func renameNew(at int, base string, into int, name string) error {
+	err := unix.RenameatxNp(at, base, into, name, unix.RENAME_EXCL)
 	if err == unix.EINVAL || err == unix.ENOSYS {
 		return errNoRenameNew
 	}

@@ -24,7 +24,7 @@ func refusedLink(err error) error {
 	return err
 }
 
-func renameNew(int, string, string) error { return errNoRenameNew }
+func renameNew(int, string, int, string) error { return errNoRenameNew }
 
 func syncFile(fd int) error { return unix.Fsync(fd) }
 func syncDir(fd int) error  { return unix.Fsync(fd) }

@@ -29,8 +29,8 @@ const (
 // refusedLink: open(2) with O_NOFOLLOW says ELOOP of a symbolic link.
 func refusedLink(err error) error { return err }
 
-func renameNew(fd int, from, to string) error {
-	err := unix.Renameat2(fd, from, fd, to, unix.RENAME_NOREPLACE)
+func renameNew(at int, base string, into int, name string) error {
+	err := unix.Renameat2(at, base, into, name, unix.RENAME_NOREPLACE)
 	if err == unix.ENOSYS {
 		return errNoRenameNew
 	}

@@ -1,0 +1,252 @@
+package submit
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+
+	"notices/config"
+	"notices/spool"
+)
+
+// A command that root runs works as the owner of the spool: what the owner puts there,
+// links and all, then reaches what the owner can reach, and nothing that is made in
+// spool, log and state is root's. Root reads the config and opens what the command line
+// names; then there is no way back. A spool that belongs to root (a container where
+// nobody else lives, a test) is used as root, if nobody but root can put another one in
+// its place.
+
+// BecomeOwner makes a process of root's one of the owner of the spool: all ids and
+// groups, for good. For anybody else it does nothing. Load has done it; who uses
+// ReadConfig calls it before anything of the spool, the log or the state is opened.
+// spool.ErrNoSpool: the spool is no folder.
+func (p *Program) BecomeOwner(cfg *config.Config) error {
+	owner, err := p.Successor(cfg)
+	if err != nil || owner == nil {
+		return err
+	}
+	if err := owner.become(); err != nil {
+		name := userName(owner.uid)
+		return fmt.Errorf("%w: the spool %s belongs to user %s, and root cannot work as that user here (%w); run it as that user: runuser -u %s -- notices COMMAND",
+			fs.ErrPermission, cfg.Spool.Dir, name, err, name)
+	}
+	p.Config = cfg.Path // $HOME, where it may have been found, is another one now
+	return nil
+}
+
+// Owner is who has a file, or a folder.
+type Owner struct{ uid, gid uint32 }
+
+// Successor is who BecomeOwner will make of this process; nil: who it is.
+func (p *Program) Successor(cfg *config.Config) (*Owner, error) {
+	if p.Store != nil || os.Geteuid() != 0 {
+		return nil, nil
+	}
+	owner, err := spoolOwner(cfg)
+	if err != nil || owner.uid == 0 {
+		return nil, err
+	}
+	return &owner.Owner, nil
+}
+
+// Decides reports whether an owner, who is not root, has a say in what file is opened
+// under a path: because a folder or a link on the way is the owner's.
+func (o *Owner) Decides(path string) bool {
+	whole, err := filepath.Abs(path)
+	if err != nil {
+		return true
+	}
+	steps, err := way(whole)
+	if errors.Is(err, fs.ErrNotExist) {
+		err = nil // what a link of /proc/self/fd names is nowhere
+	}
+	return err != nil || slices.ContainsFunc(steps, func(s step) bool { return s.uid == o.uid })
+}
+
+// step is what stands on the way to a path, a folder or a link, or the end of it.
+type step struct {
+	path string
+	Owner
+	mode uint32
+}
+
+func (s step) isDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
+
+// spoolOwner says who owns the spool, or would if it were made now.
+func spoolOwner(cfg *config.Config) (step, error) {
+	dir := cfg.Spool.Dir
+	steps, err := way(dir)
+	missing := errors.Is(err, fs.ErrNotExist)
+	if err == nil && !steps[len(steps)-1].isDir() {
+		err = &fs.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
+	}
+	switch {
+	case errors.Is(err, unix.ENOTDIR):
+		return step{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
+	case missing && (filepath.Clean(cfg.Path) == config.SystemFile || filepath.Clean(dir) == config.SystemSpool):
+		return step{}, Fail(ExitConfig, "there is no spool %s yet; set notices up first, as root: %s\n"+
+			"(it makes the user notices and gives the spool to that user; root makes none in passing, because nobody else could use it)", dir, setupScript())
+	case err != nil && !missing:
+		return step{}, err
+	}
+	owner := steps[len(steps)-1]
+	if err := trust(dir, owner.uid, steps); err != nil {
+		return step{}, err
+	}
+	return owner, nil
+}
+
+// way is all that the system passes on its way to a path, each link included, as far as
+// it is there; the last one is what the path leads to.
+func way(path string) ([]step, error) {
+	at := string(filepath.Separator)
+	root, err := lookAt(at)
+	if err != nil {
+		return nil, err
+	}
+	steps, links := []step{root}, 0
+	for todo := strings.Split(path, "/"); len(todo) > 0; {
+		name := todo[0]
+		todo = todo[1:]
+		next := filepath.Join(at, name)
+		if next == at {
+			continue
+		}
+		s, err := lookAt(next)
+		if err != nil {
+			return steps, err
+		}
+		switch {
+		case s.isDir():
+			at = next
+		case s.mode&unix.S_IFMT == unix.S_IFLNK:
+			to, err := os.Readlink(next)
+			if links++; err == nil && links > 40 {
+				err = &fs.PathError{Op: "readlink", Path: path, Err: unix.ELOOP}
+			}
+			if err != nil {
+				return steps, err
+			}
+			if filepath.IsAbs(to) {
+				at = string(filepath.Separator)
+			}
+			todo = append(strings.Split(to, "/"), todo...)
+		case len(todo) == 0:
+			return append(steps, s), nil
+		default:
+			return steps, &fs.PathError{Op: "open", Path: next, Err: unix.ENOTDIR}
+		}
+		steps = append(steps, s)
+	}
+	// The last one is the folder itself, though the last step may have been a link to it.
+	s, err := lookAt(at)
+	return append(steps, s), err
+}
+
+func lookAt(path string) (step, error) {
+	var st unix.Stat_t
+	if err := unix.Lstat(path, &st); err != nil {
+		return step{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+	}
+	return step{path, Owner{st.Uid, st.Gid}, wide(st.Mode)}, nil
+}
+
+// wide is for a mode, which has half the width on some systems.
+func wide[T ~uint16 | ~uint32](mode T) uint32 { return uint32(mode) }
+
+// trust refuses a spool that somebody else than its owner and root could have put there:
+// root would work as whoever they chose.
+func trust(dir string, owner uint32, steps []step) error {
+	for _, s := range steps {
+		if s.uid != 0 && s.uid != owner {
+			return fmt.Errorf("%w: root does not use the spool %s, which belongs to user %s: %s, on the way to it, belongs to user %s, who could exchange it; "+
+				"run the command as the user that the spool is for, or run: chown -R -h %s %s",
+				fs.ErrPermission, dir, userName(owner), s.path, userName(s.uid), userName(s.uid), dir)
+		}
+		if owner == 0 && s.isDir() && s.mode&0o002 != 0 && s.mode&unix.S_ISVTX == 0 {
+			return fmt.Errorf("%w: root does not use the spool %s: everybody can change %s; run: chmod o-w %s", fs.ErrPermission, dir, s.path, s.path)
+		}
+	}
+	return nil
+}
+
+// userName is the name of a user; the number, if there is none.
+func userName(uid uint32) string {
+	number := strconv.FormatUint(uint64(uid), 10)
+	if account, err := user.LookupId(number); err == nil {
+		return account.Username
+	}
+	return number
+}
+
+// become takes on the ids of the folder's owner: the groups are those that the owner
+// logs in with; an owner without an account has the folder's group alone.
+func (o *Owner) become() error {
+	uid, gid := int(o.uid), int(o.gid)
+	groups := []int{gid}
+	account, err := user.LookupId(strconv.Itoa(uid))
+	if err == nil {
+		if gid, err = strconv.Atoi(account.Gid); err != nil {
+			return err
+		}
+		groups = numbers(account)
+	}
+	err = syscall.Setgroups(groups)
+	if err == nil {
+		err = syscall.Setgid(gid) // real, effective and saved, as these are root's
+	}
+	if err == nil {
+		err = syscall.Setuid(uid)
+	}
+	if err != nil {
+		return err
+	}
+	if os.Getuid() != uid || os.Geteuid() != uid || os.Getgid() != gid || os.Getegid() != gid || syscall.Setuid(0) == nil {
+		return errors.New("the system leaves root's rights to the process")
+	}
+	if account != nil { // what is started from here on looks for its files there
+		for key, value := range map[string]string{"HOME": account.HomeDir, "USER": account.Username, "LOGNAME": account.Username} {
+			if err := os.Setenv(key, value); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// numbers are the groups of a user.
+func numbers(u *user.User) []int {
+	ids, err := u.GroupIds()
+	if err != nil {
+		ids = []string{u.Gid}
+	}
+	var list []int
+	for _, id := range ids {
+		if n, err := strconv.Atoi(id); err == nil {
+			list = append(list, n)
+		}
+	}
+	return list
+}
+
+// setupScript is where make install or the package put it.
+func setupScript() string {
+	if self, err := os.Executable(); err == nil {
+		dir := filepath.Dir(self)
+		for _, path := range []string{filepath.Join(dir, "setup"), filepath.Join(filepath.Dir(dir), "libexec", "notices", "setup")} {
+			if _, err := os.Stat(path); err == nil {
+				return path
+			}
+		}
+	}
+	return "scripts/setup in the source, which make install puts into libexec/notices, and the package runs"
+}
