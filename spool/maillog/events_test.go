@@ -81,6 +81,11 @@ var events = []struct {
 		l.TroubleOnce("the aliases cannot be read", nil)
 		l.TroubleOnce("the aliases cannot be read", nil)
 	}},
+	{"Foreign", func(l *Log) {
+		l.Foreign(spool.Anomaly{Name: "drop/junk", Moved: "aside/junk", Why: "not a message"})
+	}},
+	{"Foreign", func(l *Log) { l.Foreign(spool.Anomaly{Name: "drop/folder", Why: "a folder"}) }},
+	{"Stuck", func(l *Log) { l.Stuck(id, errors.New("permission denied")) }},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error")) }},
 }
 
