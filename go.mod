@@ -4,14 +4,14 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpout and smtptest
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpclient and smtptest
 	github.com/emersion/go-smtp v0.25.1 // the server side, which tests and the demo talk to; smtptest
 	github.com/prometheus/client_model v0.6.3 // what prometheus/common parses into; tests
 	github.com/prometheus/common v0.73.1 // a foreign parser of status --prometheus; tests
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
-	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpout and smtptest
+	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpclient and smtptest
 	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; recode alone
 	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
 	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents, and what macOS and FreeBSD have instead; durable

@@ -53,7 +53,7 @@ type Envelope struct {
 	UTF8      bool      `json:"utf8,omitempty"`       // the header or a local part has them: SMTPUTF8 where it is offered
 	Form      Form      `json:"form,omitempty"`
 
-	Asked // what the sender wants to be told
+	DSNParams // what the sender wants to be told
 }
 
 // ReturnAddress is where reports go; empty: nowhere. Whether they are wanted is for

@@ -242,7 +242,7 @@ func (r *Record) RelayedIn(n int) []int {
 
 // returned reports whether the sender was told of a recipient's failure.
 func (r *Record) returned(i int) bool {
-	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Wants(OnFailure, i)
+	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Notifies(OnFailure, i)
 }
 
 // Unreturned reports whether somebody failed and the sender was not told so, be it that
@@ -273,7 +273,7 @@ func (r *Record) UnreturnedIn() int {
 	first := 0
 	for i := range r.Recipients {
 		n := r.Recipients[i].FailedIn
-		if n > r.ReturnedIn && (first == 0 || n < first) && r.Envelope.Wants(OnFailure, i) {
+		if n > r.ReturnedIn && (first == 0 || n < first) && r.Envelope.Notifies(OnFailure, i) {
 			first = n
 		}
 	}

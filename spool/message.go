@@ -16,7 +16,7 @@ type Message struct {
 	EightBit   bool
 	UTF8       bool
 	// Asked is what the sender asked to be told of these recipients, for the server; nil: nothing.
-	Asked *Asked
+	DSN *DSNParams
 	// RefusalFinal: what every server refuses as a whole has failed, though the words may mean
 	// the account. It was refused twice before, or goes out once more in another form.
 	RefusalFinal bool

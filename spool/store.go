@@ -61,7 +61,7 @@ type Store interface {
 	// dies. ErrBusy, ErrGone, ErrDamaged, ErrUnusable.
 	Claim(ctx context.Context, e Entry) (Claim, error)
 	// Look reads a message without claiming it; the reader is closed by the caller.
-	Look(ctx context.Context, e Entry) (*Record, Looked, error)
+	Peek(ctx context.Context, e Entry) (*Record, PeekedBody, error)
 
 	// Writable tries each step that an outcome may need, where it needs it: full, quota,
 	// read-only, a folder that is not ours. The error says what repairs it.
@@ -91,7 +91,7 @@ type Body interface {
 
 // Looked is the body of a message that was looked at. Who looks at all of them need not
 // ask for their Usage too.
-type Looked interface {
+type PeekedBody interface {
 	Body
 	// Stored is the number of octets that the message and its record take, as in Usage.
 	Stored() int64

@@ -10,10 +10,10 @@ import (
 
 	"notices/config"
 	"notices/spool"
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtpout"
 	"notices/spool/maillog"
 	"notices/spool/oauth"
+	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 // Here [google] and [microsoft] become objects: the client that signs in, the source
@@ -89,15 +89,15 @@ func serviceAccount(path string) (*oauth.ServiceAccount, error) {
 // https://support.google.com/a/answer/166852 (recipients of a message) and
 // https://learn.microsoft.com/en-us/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 // (three connections at once, thirty messages a minute).
-func (a *app) accountServer(cfg *config.Config, name string) (delivery.Server, error) {
+func (a *app) accountServer(cfg *config.Config, name string) (route.Server, error) {
 	c := cfg.Account(name)
 	client, err := a.client(cfg, name)
 	if err != nil {
-		return delivery.Server{}, err
+		return route.Server{}, err
 	}
-	s := delivery.Server{
-		Server: smtpout.Server{
-			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpout.TLSAuto,
+	s := route.Server{
+		Server: smtpclient.Server{
+			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpclient.TLSAuto,
 			FindHello: a.FindHostname(cfg, true), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
 			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: a.Now,
 		},
@@ -116,7 +116,7 @@ func ratePerMinute(name string) int {
 }
 
 // tokens gives a [[server]] the tokens of its account instead of a password.
-func (a *app) tokens(cfg *config.Config, s *delivery.Server, name string) error {
+func (a *app) tokens(cfg *config.Config, s *route.Server, name string) error {
 	client, err := a.client(cfg, name)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (a *app) tokens(cfg *config.Config, s *delivery.Server, name string) error 
 
 // testable are all servers that are configured: those of the route, those that stand in
 // the config beside it, and the accounts' own.
-func (a *app) testable(cfg *config.Config) ([]delivery.Server, error) {
+func (a *app) testable(cfg *config.Config) ([]route.Server, error) {
 	list, err := a.ownServers(cfg)
 	for _, name := range beside(cfg) {
 		s, e := a.accountServer(cfg, name)
@@ -159,7 +159,7 @@ func beside(cfg *config.Config) []string {
 
 // signIn gives the sources of tokens the state in which the sign-in is kept, and the
 // servers the name of the account. insist: a refusal of the last hour does not count.
-func signIn(ctx context.Context, cfg *config.Config, servers []delivery.Server, state spool.State, insist bool) {
+func signIn(ctx context.Context, cfg *config.Config, servers []route.Server, state spool.State, insist bool) {
 	for i := range servers {
 		source, ok := servers[i].Tokens.(*oauth.Source)
 		if !ok {
@@ -173,7 +173,7 @@ func signIn(ctx context.Context, cfg *config.Config, servers []delivery.Server, 
 
 // keepAlive renews sign-ins that were not used for a month, once the mail is out.
 // What goes wrong is told, and is no fault of the run.
-func keepAlive(ctx context.Context, servers []delivery.Server, log *maillog.Log) {
+func keepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 	for i := range servers {
 		if source, ok := servers[i].Tokens.(*oauth.Source); ok && ctx.Err() == nil {
 			if err := source.KeepAlive(ctx); err != nil {

@@ -13,7 +13,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 func (a *app) checkCommand() *cobra.Command {
@@ -199,9 +199,9 @@ func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 }
 
 // checkSender wants a server for mail from the site's own address.
-func checkSender(cfg *config.Config, servers []delivery.Server) error {
-	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !delivery.Takes(servers, from) {
-		return &config.Error{File: cfg.Path, Key: "[site] address", Msg: delivery.UnnamedText(from)}
+func checkSender(cfg *config.Config, servers []route.Server) error {
+	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !route.Takes(servers, from) {
+		return &config.Error{File: cfg.Path, Key: "[site] address", Msg: route.UnnamedText(from)}
 	}
 	return nil
 }

@@ -13,9 +13,9 @@ import (
 	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
-	"notices/spool/delivery"
 	"notices/spool/flush"
 	"notices/spool/maillog"
+	"notices/spool/route"
 )
 
 type flushOptions struct {
@@ -115,7 +115,7 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 
 // route loads the config and makes the way that mail goes out of it. An error is what
 // flush refuses.
-func (a *app) route() (*config.Config, []delivery.Server, error) {
+func (a *app) route() (*config.Config, []route.Server, error) {
 	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return nil, nil, err
@@ -124,7 +124,7 @@ func (a *app) route() (*config.Config, []delivery.Server, error) {
 	return cfg, servers, errors.Join(err, checkLimits(cfg))
 }
 
-func (a *app) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []delivery.Server, o flushOptions) error {
+func (a *app) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []route.Server, o flushOptions) error {
 	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
 	defer bar.clear()
 	log := a.OpenLog(cfg)
@@ -175,9 +175,9 @@ func (a *app) splay(ctx context.Context, upTo time.Duration) bool {
 }
 
 // send runs the engine over the route.
-func (a *app) send(ctx context.Context, o flush.Options, servers []delivery.Server, limits []delivery.Limit, bar *progress, asJSON bool) error {
+func (a *app) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *progress, asJSON bool) error {
 	insist := o.All || len(o.IDs) > 0
-	route := delivery.New(delivery.Options{
+	route := route.New(route.Options{
 		Servers:       servers,
 		Limits:        limits,
 		State:         o.Store.State(),

@@ -22,7 +22,7 @@ func TestScriptsThroughTheFront(t *testing.T) {
 			t.Fatalf("go build %s: %v\n%s", pkg, err, out)
 		}
 	}
-	build("notices/cmd/notices-front", "notices")
+	build("notices/cmd/notices-queue", "notices")
 	build("notices/cmd/notices", "whole/notices")
 	for _, name := range []string{"sendmail", "mailq", "newaliases"} {
 		if err := os.Symlink("notices", filepath.Join(bin, name)); err != nil {

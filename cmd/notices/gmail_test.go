@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // office is a site that sends through a Gmail that says what it is told to.

@@ -23,7 +23,7 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 	in.MaxSize = drop.MaxSize(cfg.Spool.MaxMessageSize)
 	t := &drop.Taker{
 		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.Now,
-		Accept: func(ctx context.Context, l drop.Letter) (spool.Draft, *spool.Envelope, error) {
+		Accept: func(ctx context.Context, l drop.HandedIn) (spool.Draft, *spool.Envelope, error) {
 			d, env, err := in.Draft(ctx, intake.Request{
 				ID:         l.ID,
 				QueuedAt:   l.QueuedAt,
@@ -32,7 +32,7 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 				ReturnBad:  true,
 				Ref:        l.Ref,
 				Expires:    l.Expires,
-				Asked:      l.Asked,
+				DSN:        l.DSNParams,
 				Body:       l.Body,
 			})
 			if errors.As(err, new(*intake.Error)) {

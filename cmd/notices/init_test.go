@@ -17,7 +17,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // person sits at a terminal on which a program runs.

@@ -9,7 +9,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
-	"notices/config/foreign"
+	"notices/config/migrate"
 )
 
 // takeOver writes a config that does what another program's does, and says of every
@@ -21,7 +21,7 @@ func (a *app) takeOver(o initOptions) error {
 	if err := needsSetup(o.Path); err != nil {
 		return err
 	}
-	found, err := foreign.Read(o.From, readConfig)
+	found, err := migrate.Read(o.From, readConfig)
 	if err != nil {
 		code := submit.ExitUnknown
 		if errors.Is(err, fs.ErrPermission) {
@@ -82,14 +82,14 @@ func noPath(err error) error {
 }
 
 // translate makes settings of what was found. What notices does not take is told.
-func (d *draft) translate(c *foreign.Config) []foreign.Note {
-	var refused []foreign.Note
+func (d *draft) translate(c *migrate.Config) []migrate.Note {
+	var refused []migrate.Note
 	put := func(s config.Setting) {
 		if s.Value == "" {
 			return
 		}
 		if err := s.Check(d.set...); err != nil {
-			refused = append(refused, foreign.Note{File: c.Program, What: fmt.Sprintf("%s = %v", s.Key, s.Value), Why: s.Key + " " + err.Error()})
+			refused = append(refused, migrate.Note{File: c.Program, What: fmt.Sprintf("%s = %v", s.Key, s.Value), Why: s.Key + " " + err.Error()})
 			return
 		}
 		d.set = append(d.set, s)
@@ -106,10 +106,10 @@ func (d *draft) translate(c *foreign.Config) []foreign.Note {
 		d.translateServer(i+1, &c.Servers[i], put)
 	}
 	if c.GiveUp > 0 {
-		put(config.Setting{Section: "retry", Key: "give_up", Value: foreign.Duration(c.GiveUp)})
+		put(config.Setting{Section: "retry", Key: "give_up", Value: migrate.Duration(c.GiveUp)})
 	}
 	if c.WarnAfter > 0 {
-		put(config.Setting{Section: "retry", Key: "warn_after", Value: foreign.Duration(c.WarnAfter)})
+		put(config.Setting{Section: "retry", Key: "warn_after", Value: migrate.Duration(c.WarnAfter)})
 	}
 	if c.MaxSize > 0 {
 		put(config.Setting{Section: "spool", Key: "max_message_size", Value: c.MaxSize})
@@ -120,7 +120,7 @@ func (d *draft) translate(c *foreign.Config) []foreign.Note {
 	return refused
 }
 
-func (d *draft) translateServer(n int, s *foreign.Server, put func(config.Setting)) {
+func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Setting)) {
 	key := func(name string, value any) { put(config.Setting{Section: "server", N: n, Key: name, Value: value}) }
 	key("host", s.Host)
 	key("port", s.Port)
@@ -138,7 +138,7 @@ func (d *draft) translateServer(n int, s *foreign.Server, put func(config.Settin
 	key("tls_fingerprint", s.Fingerprint)
 	key("password_command", s.PasswordCommand)
 	if s.Timeout > 0 {
-		key("timeout", foreign.Duration(s.Timeout))
+		key("timeout", migrate.Duration(s.Timeout))
 	}
 	if s.Password != "" {
 		d.putPassword(n, s.Password)

@@ -18,28 +18,28 @@ import (
 // fails the test: it has to be given its place.
 func floors() map[string]int {
 	return map[string]int{
-		"notices/spool":                   0,
-		"notices/spool/internal/durable":  0,
-		"notices/spool/recode":            0,
-		"notices/spool/schedule":          0,
-		"notices/spool/maillog":           0,
-		"notices/spool/faulty":            0,
-		"notices/spool/storetest":         0,
-		"notices/spool/delivery/smtptest": 0,
-		"notices/config":                  0,
-		"notices/config/foreign":          0,
+		"notices/spool":               0,
+		"notices/spool/internal/fsys": 0,
+		"notices/spool/recode":        0,
+		"notices/spool/schedule":      0,
+		"notices/spool/maillog":       0,
+		"notices/spool/faulty":        0,
+		"notices/spool/storetest":     0,
+		"notices/spool/smtptest":      0,
+		"notices/config":              0,
+		"notices/config/migrate":      0,
 
-		"notices/spool/alert":            1,
-		"notices/spool/drop":             1,
-		"notices/spool/maildir":          1,
-		"notices/spool/memory":           1,
-		"notices/spool/postgres":         1,
-		"notices/spool/bounce":           1,
-		"notices/spool/oauth":            1,
-		"notices/spool/intake":           1,
-		"notices/spool/delivery/smtpout": 1,
+		"notices/spool/alert":      1,
+		"notices/spool/drop":       1,
+		"notices/spool/maildir":    1,
+		"notices/spool/memory":     1,
+		"notices/spool/postgres":   1,
+		"notices/spool/bounce":     1,
+		"notices/spool/oauth":      1,
+		"notices/spool/intake":     1,
+		"notices/spool/smtpclient": 1,
 
-		"notices/spool/delivery":   2,
+		"notices/spool/route":      2,
 		"notices/spool/probe":      2,
 		"notices/spool/submission": 2,
 		"notices/spool/flush":      2,
@@ -47,7 +47,7 @@ func floors() map[string]int {
 		"notices/cmd/internal/submit": 2,
 
 		"notices/cmd/notices":       3,
-		"notices/cmd/notices-front": 3,
+		"notices/cmd/notices-queue": 3,
 
 		// No code but for tests.
 		"notices/man":                  0,
@@ -68,10 +68,10 @@ func sideways() map[string]string {
 func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
-		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-front", "notices/cmd/internal/submit"},
+		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-queue", "notices/cmd/internal/submit"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
-		"github.com/emersion/go-smtp":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
-		"github.com/emersion/go-sasl":     {"notices/spool/delivery/smtpout", "notices/spool/submission", "notices/spool/delivery/smtptest"},
+		"github.com/emersion/go-smtp":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
+		"github.com/emersion/go-sasl":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net":                {"notices/spool/recode"},
 		"github.com/jackc/pgx":            {"notices/spool/postgres"},
@@ -189,7 +189,7 @@ func TestLibrariesHaveOneOwner(t *testing.T) {
 // nothing before main.
 func TestNoWorkBeforeMain(t *testing.T) {
 	for _, s := range sources(t) {
-		if s.test || s.pkg == "notices/spool/delivery/smtptest" || s.pkg == "notices/spool/storetest" {
+		if s.test || s.pkg == "notices/spool/smtptest" || s.pkg == "notices/spool/storetest" {
 			continue
 		}
 		if s.inits > 0 {

@@ -7,14 +7,14 @@ import (
 
 	"notices/config"
 	"notices/spool"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 // limits makes the [[limit]] sections of the config those of a route.
-func limits(cfg *config.Config) []delivery.Limit {
-	list := make([]delivery.Limit, len(cfg.Limits))
+func limits(cfg *config.Config) []route.Limit {
+	list := make([]route.Limit, len(cfg.Limits))
 	for i, l := range cfg.Limits {
-		list[i] = delivery.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
+		list[i] = route.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
 	}
 	return list
 }
@@ -22,7 +22,7 @@ func limits(cfg *config.Config) []delivery.Limit {
 // checkLimits refuses a domain that is in two of them. The config refuses it where it is
 // written alike; here it is known that bücher.example is xn--bcher-kva.example.
 func checkLimits(cfg *config.Config) error {
-	domain, first, second, ok := delivery.Twice(limits(cfg))
+	domain, first, second, ok := route.Twice(limits(cfg))
 	if !ok {
 		return nil
 	}
@@ -31,7 +31,7 @@ func checkLimits(cfg *config.Config) error {
 
 // limitLines tells for a person how far each limit is used up, and what waits for it.
 func limitLines(ctx context.Context, cfg *config.Config, state spool.State, now time.Time) ([]string, error) {
-	used, err := delivery.Usages(ctx, state, limits(cfg), now)
+	used, err := route.Usages(ctx, state, limits(cfg), now)
 	if err != nil {
 		return nil, err
 	}

@@ -10,7 +10,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 // progress is one line on a terminal that says how far a long command is. On anything
@@ -179,7 +179,7 @@ func pace(done int, spent time.Duration) string {
 // waiting tells what a flush waits for: that it was told to stop, servers that are left
 // alone, and when nothing has moved for a while what that may be. Troubles from before
 // since do not count.
-func waiting(ctx context.Context, state spool.State, servers []delivery.Server, since time.Time, now func() time.Time) func(time.Duration) string {
+func waiting(ctx context.Context, state spool.State, servers []route.Server, since time.Time, now func() time.Time) func(time.Duration) string {
 	return func(idle time.Duration) string {
 		if ctx.Err() != nil {
 			return "stopping: what is on its way is finished"
@@ -196,7 +196,7 @@ func waiting(ctx context.Context, state spool.State, servers []delivery.Server, 
 }
 
 // alone are the servers that are left alone after trouble.
-func alone(ctx context.Context, state spool.State, servers []delivery.Server, since, now time.Time) []string {
+func alone(ctx context.Context, state spool.State, servers []route.Server, since, now time.Time) []string {
 	var names []string
 	for i := range servers {
 		h, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+servers[i].Name)
@@ -209,7 +209,7 @@ func alone(ctx context.Context, state spool.State, servers []delivery.Server, si
 
 // slow is why nothing moves. Which server is asked is not known here; a limit that it
 // may wait for is.
-func slow(servers []delivery.Server, idle time.Duration) string {
+func slow(servers []route.Server, idle time.Duration) string {
 	for i := range servers {
 		if n := servers[i].RatePerMinute; n > 0 {
 			return fmt.Sprintf("waits %s (rate_per_minute = %d)", span(idle), n)

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 func TestProgressLine(t *testing.T) {
@@ -110,7 +110,7 @@ func TestNoProgressInAPipe(t *testing.T) {
 func TestWaiting(t *testing.T) {
 	w := newWorld(t)
 	ctx, cancel := context.WithCancel(context.Background())
-	servers := make([]delivery.Server, 2)
+	servers := make([]route.Server, 2)
 	servers[0].Name, servers[1].Name = "1", "2"
 	old := spool.Outcome{Reply: spool.Reply{At: w.now.Add(-time.Minute)}}
 	w.state(spool.HealthName+"1", spool.Health{DownUntil: w.now.Add(time.Minute), Troubles: 1, Last: old})

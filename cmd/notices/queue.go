@@ -105,7 +105,7 @@ func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(look
 
 // look reads a message's record and nothing of its body.
 func (q *queue) look(ctx context.Context, e spool.Entry) looked {
-	r, body, err := q.store.Look(ctx, e)
+	r, body, err := q.store.Peek(ctx, e)
 	if err != nil {
 		return looked{err: err}
 	}

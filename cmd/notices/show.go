@@ -75,7 +75,7 @@ func (q *queue) open(ctx context.Context, id string) (r *spool.Record, headers [
 			return nil, nil, err
 		}
 		var body spool.Body
-		if r, body, err = q.store.Look(ctx, e); err == nil {
+		if r, body, err = q.store.Peek(ctx, e); err == nil {
 			headers, err = readHeaders(io.NewSectionReader(body, 0, body.Size()))
 			body.Close()
 			return r, headers, err

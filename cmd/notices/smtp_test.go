@@ -12,7 +12,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // smtpServers are the servers of one script.

@@ -20,7 +20,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
-	"notices/spool/delivery"
+	"notices/spool/route"
 	"notices/spool/schedule"
 )
 
@@ -133,13 +133,13 @@ type statusJSON struct {
 	fromDrop   int    // what other users put into drop/, there too
 	asideDir   string // where that is
 	sends      histogram
-	health     []spool.Health       // of Servers
-	rates      []delivery.RateUsage // of Servers
-	unreadable []error              // messages that cannot be counted
-	stuck      spool.Stuck          // what flushes met
-	troubled   []bool               // of Servers: their last word is trouble
-	waits      []spool.Waiting      // while they are gathered
-	inTrouble  []spool.ID           // messages of it that are still there
+	health     []spool.Health    // of Servers
+	rates      []route.RateUsage // of Servers
+	unreadable []error           // messages that cannot be counted
+	stuck      spool.Stuck       // what flushes met
+	troubled   []bool            // of Servers: their last word is trouble
+	waits      []spool.Waiting   // while they are gathered
+	inTrouble  []spool.ID        // messages of it that are still there
 }
 
 type serverJSON struct {

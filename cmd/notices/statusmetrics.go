@@ -8,7 +8,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 // metrics writes the text exposition format,
@@ -78,7 +78,7 @@ func (a *app) printMetrics(ctx context.Context, s *statusJSON, state spool.State
 	m.servers(s)
 	m.accounts(s)
 	if o.Config != nil {
-		used, err := delivery.Usages(ctx, state, limits(o.Config), now)
+		used, err := route.Usages(ctx, state, limits(o.Config), now)
 		if err != nil {
 			return err
 		}
@@ -186,7 +186,7 @@ func (m *metrics) accounts(s *statusJSON) {
 	}
 }
 
-func (m *metrics) limits(used []delivery.Usage) {
+func (m *metrics) limits(used []route.Usage) {
 	if len(used) == 0 {
 		return
 	}
@@ -205,7 +205,7 @@ func (m *metrics) limits(used []delivery.Usage) {
 }
 
 // limitLabels name a limit by all its domains, for no domain is under two.
-func limitLabels(u *delivery.Usage) []string {
+func limitLabels(u *route.Usage) []string {
 	return []string{"domains", strings.Join(u.Domains, ","), "per_seconds", strconv.FormatInt(int64(u.Per.Seconds()), 10)}
 }
 

@@ -7,8 +7,8 @@ import (
 
 	"notices/config"
 	"notices/spool"
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtpout"
+	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 // statusServers are those that test-server knows.
@@ -47,10 +47,10 @@ func (s *statusJSON) noServer() (since time.Time, yes bool) {
 }
 
 // tested are servers as far as the results of their tests go.
-func tested(servers []config.Server) []smtpout.Server {
-	list := make([]smtpout.Server, len(servers))
+func tested(servers []config.Server) []smtpclient.Server {
+	list := make([]smtpclient.Server, len(servers))
 	for i, c := range servers {
-		list[i] = smtpout.Server{Name: c.Name, Host: c.Host, Port: c.Port, Login: c.Login}
+		list[i] = smtpclient.Server{Name: c.Name, Host: c.Host, Port: c.Port, Login: c.Login}
 	}
 	return list
 }
@@ -65,7 +65,7 @@ func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Se
 	if !health.Of(c.Host) {
 		health = spool.Health{}
 	}
-	used, err := delivery.UsedRates(ctx, state, rates(c), now)
+	used, err := route.UsedRates(ctx, state, rates(c), now)
 	if err != nil {
 		return err
 	}
@@ -94,6 +94,6 @@ func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Se
 }
 
 // rates is a server as far as its rates go.
-func rates(c *config.Server) delivery.Server {
-	return delivery.Server{Server: smtpout.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay}
+func rates(c *config.Server) route.Server {
+	return route.Server{Server: smtpclient.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay}
 }

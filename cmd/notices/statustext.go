@@ -9,8 +9,8 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
-	"notices/spool/delivery"
 	"notices/spool/drop"
+	"notices/spool/route"
 )
 
 // statusText prints a status for a person, as wide as the terminal, else in 80
@@ -164,7 +164,7 @@ func (t *statusText) server(s *serverJSON, h *spool.Health) {
 }
 
 // rates tells of a rate that is used up.
-func (t *statusText) rates(s *serverJSON, u *delivery.RateUsage) {
+func (t *statusText) rates(s *serverJSON, u *route.RateUsage) {
 	switch {
 	case !u.DayFree.IsZero():
 		t.row("Rate", yellow, "rate_per_day of %d is used up; the next goes out %s", s.perDay, ago(u.DayFree, t.now))

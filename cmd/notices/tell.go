@@ -18,9 +18,9 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
-	"notices/spool/delivery"
 	"notices/spool/flush"
 	"notices/spool/maillog"
+	"notices/spool/route"
 )
 
 // teller gathers what a run of flush has to tell a person. Whoever looks on, at a
@@ -30,7 +30,7 @@ type teller struct {
 	a       *app
 	each    bool
 	store   spool.Store // nil: the run did not come so far
-	servers []delivery.Server
+	servers []route.Server
 
 	mu    sync.Mutex // guards what follows
 	met   []*trouble // in the order in which they were met
@@ -268,7 +268,7 @@ func (t *teller) nothingFailed(ctx context.Context) bool {
 }
 
 func (t *teller) serverState(ctx context.Context, name string) alert.State {
-	i := slices.IndexFunc(t.servers, func(s delivery.Server) bool { return s.Name == name })
+	i := slices.IndexFunc(t.servers, func(s route.Server) bool { return s.Name == name })
 	if i < 0 {
 		return alert.Gone
 	}

@@ -8,7 +8,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/alert"
-	"notices/spool/delivery"
+	"notices/spool/route"
 )
 
 // alerts are what the run met, with the words for a person.
@@ -38,7 +38,7 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 func (t *teller) instead(ctx context.Context) string {
 	if t.store != nil {
 		down := alone(ctx, t.store.State(), t.servers, t.a.Now().AddDate(-1, 0, 0), t.a.Now())
-		i := slices.IndexFunc(t.servers, func(s delivery.Server) bool { return !slices.Contains(down, s.Name) })
+		i := slices.IndexFunc(t.servers, func(s route.Server) bool { return !slices.Contains(down, s.Name) })
 		if i >= 0 {
 			return "Server " + t.servers[i].Name + " is used in its place."
 		}

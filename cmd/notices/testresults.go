@@ -4,14 +4,14 @@ import (
 	"context"
 
 	"notices/spool"
-	"notices/spool/delivery/smtpout"
+	"notices/spool/smtpclient"
 )
 
 // The result of a test is kept under the server's number. When servers change places in
 // the config their results follow them: each goes by host, port and login.
 
 // testResults loads the results of servers, in their order; the zero value: none is kept.
-func testResults(ctx context.Context, state spool.State, servers []smtpout.Server) ([]spool.TestResult, error) {
+func testResults(ctx context.Context, state spool.State, servers []smtpclient.Server) ([]spool.TestResult, error) {
 	kept := make([]spool.TestResult, len(servers))
 	for i := range servers {
 		var err error
@@ -27,7 +27,7 @@ func testResults(ctx context.Context, state spool.State, servers []smtpout.Serve
 }
 
 // resultOf picks a server's result: the one in its place if that is its own, else another.
-func resultOf(kept []spool.TestResult, i int, s *smtpout.Server) spool.TestResult {
+func resultOf(kept []spool.TestResult, i int, s *smtpclient.Server) spool.TestResult {
 	if own := &kept[i]; !own.At.IsZero() && own.Of(s.Host, s.Port, s.Login) {
 		return *own
 	}
@@ -42,7 +42,7 @@ func resultOf(kept []spool.TestResult, i int, s *smtpout.Server) spool.TestResul
 // placeTests puts the results where their servers stand now, so that a new one does not
 // take the place of another server's. What cannot be read or written here cannot be either
 // when the new result is kept, and is told then.
-func placeTests(ctx context.Context, state spool.State, servers []smtpout.Server) {
+func placeTests(ctx context.Context, state spool.State, servers []smtpclient.Server) {
 	found, err := testResults(ctx, state, servers)
 	for i := 0; i < len(found) && err == nil; i++ {
 		if found[i].At.IsZero() {

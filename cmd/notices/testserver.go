@@ -12,9 +12,9 @@ import (
 	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtpout"
 	"notices/spool/probe"
+	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 type testServerOptions struct {
@@ -51,7 +51,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
-	all := make([]smtpout.Server, len(servers))
+	all := make([]smtpclient.Server, len(servers))
 	for i := range servers {
 		all[i] = servers[i].Server
 	}
@@ -92,7 +92,7 @@ func (o *testServerOptions) addresses(cfg *config.Config) (to, from string, err 
 }
 
 // choose keeps the servers that were asked for, in the order of the config.
-func (o *testServerOptions) choose(servers []delivery.Server) ([]delivery.Server, error) {
+func (o *testServerOptions) choose(servers []route.Server) ([]route.Server, error) {
 	if len(o.Which) == 0 || slices.Contains(o.Which, "all") {
 		return servers, nil
 	}
@@ -106,5 +106,5 @@ func (o *testServerOptions) choose(servers []delivery.Server) ([]delivery.Server
 				fmt.Errorf("there is no server %q in the config; there is: %s", name, strings.Join(names, ", ")))
 		}
 	}
-	return slices.DeleteFunc(servers, func(s delivery.Server) bool { return !slices.Contains(o.Which, s.Name) }), nil
+	return slices.DeleteFunc(servers, func(s route.Server) bool { return !slices.Contains(o.Which, s.Name) }), nil
 }

@@ -7,7 +7,7 @@ import (
 )
 
 // commandTokens are the access tokens that token_command prints. It implements
-// smtpout.TokenSource.
+// smtpclient.TokenSource.
 type commandTokens struct{ secret config.Secret }
 
 // Token runs the command once in a run.

@@ -10,10 +10,10 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/bounce"
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtpout"
 	"notices/spool/maillog"
+	"notices/spool/route"
 	"notices/spool/schedule"
+	"notices/spool/smtpclient"
 )
 
 // Here the config becomes objects. A command asks for what it needs and for no
@@ -74,17 +74,17 @@ func (a *app) returns(cfg *config.Config) bounce.Site {
 
 // servers makes the way that mail goes out of the config. Secrets are read when a
 // server asks for one, CA files now; tokens want signIn.
-func (a *app) servers(cfg *config.Config) ([]delivery.Server, error) {
+func (a *app) servers(cfg *config.Config) ([]route.Server, error) {
 	if cfg.Delivery.Via == config.ViaServers {
 		return a.ownServers(cfg)
 	}
 	s, err := a.accountServer(cfg, cfg.Delivery.Via)
-	return []delivery.Server{s}, err
+	return []route.Server{s}, err
 }
 
-func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
+func (a *app) ownServers(cfg *config.Config) ([]route.Server, error) {
 	hello := a.FindHostname(cfg, true)
-	list := make([]delivery.Server, len(cfg.Servers))
+	list := make([]route.Server, len(cfg.Servers))
 	var errs []error
 	for i := range cfg.Servers {
 		s, err := a.server(&cfg.Servers[i], hello)
@@ -99,13 +99,13 @@ func (a *app) ownServers(cfg *config.Config) ([]delivery.Server, error) {
 	return list, errors.Join(errs...)
 }
 
-func (a *app) server(c *config.Server, hello func() string) (delivery.Server, error) {
-	s := delivery.Server{
-		Server: smtpout.Server{
+func (a *app) server(c *config.Server, hello func() string) (route.Server, error) {
+	s := route.Server{
+		Server: smtpclient.Server{
 			Name:                c.Name,
 			Host:                c.Host,
 			Port:                c.Port,
-			TLS:                 smtpout.TLSMode(c.TLS), // the same words
+			TLS:                 smtpclient.TLSMode(c.TLS), // the same words
 			AllowNonSecure:      c.AllowNonSecure,
 			AllowNonSecureLogin: c.AllowNonSecureLogin,
 			Fingerprint:         c.TLSFingerprint,

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"strings"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 func main() {

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"sync"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 const (

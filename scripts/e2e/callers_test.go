@@ -12,7 +12,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // caller is a program of others that sends mail by calling sendmail, and what it is

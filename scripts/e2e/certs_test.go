@@ -9,7 +9,7 @@ import (
 	"os"
 	"path/filepath"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // certs are the files of a private CA and of the certificate that all servers show.

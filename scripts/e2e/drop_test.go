@@ -15,7 +15,7 @@ import (
 	"syscall"
 	"testing"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // Three users of a machine, none of them root: the spool's, and two whose mail is

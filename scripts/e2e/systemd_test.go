@@ -15,7 +15,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // TestSystemd lets systemd run the units of the package: what two programs hand in, one

@@ -6,10 +6,10 @@ import (
 	"math/rand/v2"
 	"time"
 
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtpout"
 	"notices/spool/flush"
+	"notices/spool/route"
 	"notices/spool/schedule"
+	"notices/spool/smtpclient"
 )
 
 // machine is one of many, all alike.
@@ -55,7 +55,7 @@ func (m *site) cron() {
 // flush is one run of the program.
 func (m *site) flush() {
 	ctx := context.Background()
-	route := delivery.New(delivery.Options{Servers: []delivery.Server{m.smarthost()}, State: m.store.State(), Now: m.clock.time})
+	route := route.New(route.Options{Servers: []route.Server{m.smarthost()}, State: m.store.State(), Now: m.clock.time})
 	_, err := flush.Run(ctx, flush.Options{
 		Store:     m.store,
 		Deliverer: oneByOne{route},
@@ -66,9 +66,9 @@ func (m *site) flush() {
 	m.err = errors.Join(m.err, err, route.Close(ctx))
 }
 
-func (m *site) smarthost() delivery.Server {
-	return delivery.Server{Connections: 1, Server: smtpout.Server{
-		Name: "1", Host: "mail.example.org", Port: 25, AllowNonSecure: true,
+func (m *site) smarthost() route.Server {
+	return route.Server{Connections: 1, Server: smtpclient.Server{
+		Name: "1", Host: "mail.example.org", Port: 25, AllowNonSecure: true, Hello: "m.example.org",
 		Now: m.clock.time, Dial: m.server.dial,
 		Timeout: 24 * time.Hour, // of real time, which is of no interest
 	}}

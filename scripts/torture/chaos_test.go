@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 var seed = flag.Uint64("seed", 0, "of the dice; 0: by the clock")

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // mbox is a file of messages m-0, m-1 ...

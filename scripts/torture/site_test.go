@@ -13,7 +13,7 @@ import (
 	"strings"
 	"testing"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 var (

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // syscalls are the steps that change a disk, a lock or a connection.

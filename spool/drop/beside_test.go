@@ -13,18 +13,18 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 )
 
 // watched calls at before every step of an FS and of its files, reading ones too.
 type watched struct {
-	durable.FS
+	fsys.FS
 	at func()
 }
 
 // watch lets one step at a time through: a store syncs many files at once.
-func watch(d durable.FS, at func()) watched {
+func watch(d fsys.FS, at func()) watched {
 	var one sync.Mutex
 	return watched{d, func() {
 		one.Lock()
@@ -33,7 +33,7 @@ func watch(d durable.FS, at func()) watched {
 	}}
 }
 
-func (w watched) Open(name string, flags int, perm uint32) (durable.File, error) {
+func (w watched) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	w.at()
 	f, err := w.FS.Open(name, flags, perm)
 	if err != nil {
@@ -51,10 +51,10 @@ func (w watched) List(name string, yield func([]byte) bool) error {
 	return w.FS.List(name, yield)
 }
 
-func (w watched) Stat(name string) (durable.Info, error) { w.at(); return w.FS.Stat(name) }
+func (w watched) Stat(name string) (fsys.Info, error) { w.at(); return w.FS.Stat(name) }
 
 type watchedFile struct {
-	durable.File
+	fsys.File
 	at func()
 }
 
@@ -166,7 +166,7 @@ func TestManyAtOnce(t *testing.T) {
 	for range givers {
 		hands.Go(func() {
 			for range each {
-				d, err := durable.Enter(dir)
+				d, err := fsys.Enter(dir)
 				if err == nil {
 					var id spool.ID
 					id, err = handIn(d, plainRequest())
@@ -212,7 +212,7 @@ func realSpool(t *testing.T) string {
 
 func realFlush(t *testing.T, dir string, attempt func(spool.ID, string)) {
 	t.Helper()
-	d, err := durable.Open(dir)
+	d, err := fsys.Open(dir)
 	if err != nil {
 		t.Error(err)
 		return

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 )
 
@@ -238,4 +238,4 @@ func TestFullStoreKeepsNothingElseBack(t *testing.T) {
 	}
 }
 
-var _ durable.FS = (*simfs.Process)(nil)
+var _ fsys.FS = (*simfs.Process)(nil)

@@ -9,7 +9,7 @@ import (
 	"strings"
 	"syscall"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // Name is that of the folder, within the spool.
@@ -41,7 +41,7 @@ func (p *Problem) Unwrap() error { return fs.ErrPermission }
 
 // look examines the folder. d is the spool. The error is a *Problem if the folder is
 // there and not as it must be, fs.ErrNotExist if there is none.
-func look(d durable.FS, dir string) (owner, st durable.Info, err error) {
+func look(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
 	if owner, err = d.Stat("."); err != nil {
 		return owner, st, err
 	}
@@ -68,7 +68,7 @@ func look(d durable.FS, dir string) (owner, st durable.Info, err error) {
 }
 
 // makeIt is the command that makes the folder, or sets one right that is there.
-func makeIt(dir string, owner durable.Info) string {
+func makeIt(dir string, owner fsys.Info) string {
 	return fmt.Sprintf("install -d -o %s -g %s -m %04o %s", userName(owner.UID), groupName(owner.GID), Mode, quoted(filepath.Join(dir, Name)))
 }
 
@@ -84,14 +84,14 @@ func quoted(path string) string {
 
 // shut says to a user why his mail cannot be handed in. owner is the spool, as far as
 // it could be looked at.
-func shut(dir string, owner durable.Info, cause error) error {
+func shut(dir string, owner fsys.Info, cause error) error {
 	if p := (*Problem)(nil); errors.As(cause, &p) {
 		return p
 	}
 	p := &Problem{What: "this user may not write to the spool " + dir}
 	if info, err := os.Stat(dir); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok {
-			owner = durable.Info{UID: st.Uid, GID: st.Gid, Dir: true}
+			owner = fsys.Info{UID: st.Uid, GID: st.Gid, Dir: true}
 		}
 	}
 	if owner.Dir {
@@ -104,7 +104,7 @@ func shut(dir string, owner durable.Info, cause error) error {
 // Check looks at the drop as an administrator would: nil when there is none, or one
 // that works and keeps its users' mail apart.
 func Check(dir string) error {
-	d, err := durable.Open(dir)
+	d, err := fsys.Open(dir)
 	if err != nil {
 		return err
 	}
@@ -124,7 +124,7 @@ func Check(dir string) error {
 
 // checkAround looks at what is beside the drop: others must be able to come that far,
 // and no further; and its group must be its owner's alone.
-func checkAround(d durable.FS, dir string, owner durable.Info) error {
+func checkAround(d fsys.FS, dir string, owner fsys.Info) error {
 	drop := filepath.Join(dir, Name)
 	if owner.Mode&0o001 == 0 {
 		return &Problem{What: drop + " cannot be reached by the users that it is for", Do: asRoot + "chmod 711 " + quoted(dir)}
@@ -152,7 +152,7 @@ func checkAround(d durable.FS, dir string, owner durable.Info) error {
 
 // checkWithin names what no flush can move away: to move a folder one must be able
 // to write to it.
-func checkWithin(d durable.FS, dir string) error {
+func checkWithin(d fsys.FS, dir string) error {
 	var found error
 	err := d.List(Name, func(name []byte) bool {
 		st, err := d.Stat(path(string(name)))
@@ -171,7 +171,7 @@ func checkWithin(d durable.FS, dir string) error {
 // Waiting counts the messages that were handed in and not taken over yet, and those
 // being written. 0 when there is no drop.
 func Waiting(dir string) (n int, err error) {
-	d, err := durable.Open(dir)
+	d, err := fsys.Open(dir)
 	if err != nil {
 		return 0, err
 	}

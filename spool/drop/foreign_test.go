@@ -13,7 +13,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/intake"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 )
 
@@ -77,7 +77,7 @@ func TestForeignThings(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := realSpool(t)
 			c.lay(t, dir)
-			d, err := durable.Open(dir)
+			d, err := fsys.Open(dir)
 			must(t, err)
 			defer d.Close()
 			mine, err := handIn(d, plainRequest())
@@ -200,9 +200,9 @@ func TestOneTooLong(t *testing.T) {
 
 // crowded is a disk whose room for the content of long files shows when it is synced, as
 // on file systems that allocate late.
-type crowded struct{ durable.FS }
+type crowded struct{ fsys.FS }
 
-func (c crowded) Open(name string, flags int, perm uint32) (durable.File, error) {
+func (c crowded) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	f, err := c.FS.Open(name, flags, perm)
 	if err != nil {
 		return nil, err
@@ -210,7 +210,7 @@ func (c crowded) Open(name string, flags int, perm uint32) (durable.File, error)
 	return crowdedFile{f}, nil
 }
 
-type crowdedFile struct{ durable.File }
+type crowdedFile struct{ fsys.File }
 
 func (f crowdedFile) Sync() error {
 	if st, err := f.Stat(); err != nil || st.Size > 100_000 {

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // ErrRefused: the message itself cannot be handed in, or taken over.
@@ -29,7 +29,7 @@ const (
 // Folder is the way in for a user who may not write the spool. It is what intake
 // needs of a spool.Store.
 type Folder struct {
-	fs  durable.FS
+	fs  fsys.FS
 	dir string // the spool's, for error texts
 	gid uint32
 }
@@ -37,9 +37,9 @@ type Folder struct {
 // Open looks at the drop of the spool in dir. A *Problem says why mail cannot be
 // handed in there, and what the administrator can do.
 func Open(dir string) (*Folder, error) {
-	d, err := durable.Enter(dir)
+	d, err := fsys.Enter(dir)
 	if err != nil {
-		return nil, shut(dir, durable.Info{}, err)
+		return nil, shut(dir, fsys.Info{}, err)
 	}
 	f, err := open(d, dir)
 	if err != nil {
@@ -48,7 +48,7 @@ func Open(dir string) (*Folder, error) {
 	return f, err
 }
 
-func open(d durable.FS, dir string) (*Folder, error) {
+func open(d fsys.FS, dir string) (*Folder, error) {
 	owner, st, err := look(d, dir)
 	if err != nil {
 		return nil, shut(dir, owner, err)
@@ -88,7 +88,7 @@ func (f *Folder) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 type draft struct {
 	f      *Folder
 	id     spool.ID
-	file   durable.File
+	file   fsys.File
 	inode  uint64
 	size   int64
 	sum    hash.Hash64

@@ -10,7 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/intake"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 	"notices/spool/maildir"
 	"notices/spool/maillog"
@@ -44,7 +44,7 @@ func newDisk(t *testing.T) *simfs.Disk {
 }
 
 // handIn is `notices enqueue` of a user who may not write the spool.
-func handIn(d durable.FS, r intake.Request) (spool.ID, error) {
+func handIn(d fsys.FS, r intake.Request) (spool.ID, error) {
 	f, err := open(d, "/spool")
 	if err != nil {
 		return "", err
@@ -57,18 +57,18 @@ func plainRequest() intake.Request { return intake.Request{Body: strings.NewRead
 
 // bounded is what takers clear away at most, if it is not 0.
 type bounded struct {
-	durable.FS
+	fsys.FS
 	bound int
 }
 
 // taker takes over from a disk.
-func taker(d durable.FS, store spool.Store, now time.Time, log io.Writer) *Taker {
+func taker(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Taker {
 	in := &intake.Intake{Store: store, Site: site}
 	t := &Taker{
 		Dir: "/spool", Store: store, fs: d,
 		Now:     func() time.Time { return now },
 		MaxSize: 1 << 20,
-		Accept: func(ctx context.Context, l Letter) (spool.Draft, *spool.Envelope, error) {
+		Accept: func(ctx context.Context, l HandedIn) (spool.Draft, *spool.Envelope, error) {
 			d, env, err := in.Draft(ctx, request(l))
 			if errors.As(err, new(*intake.Error)) {
 				err = errors.Join(ErrRefused, err)
@@ -85,10 +85,10 @@ func taker(d durable.FS, store spool.Store, now time.Time, log io.Writer) *Taker
 	return t
 }
 
-func request(l Letter) intake.Request {
+func request(l HandedIn) intake.Request {
 	return intake.Request{
 		ID: l.ID, QueuedAt: l.QueuedAt, Sender: &l.Sender, Recipients: l.Recipients, Ref: l.Ref, Expires: l.Expires,
-		Asked: l.Asked, Body: l.Body,
+		DSN: l.DSNParams, Body: l.Body,
 	}
 }
 
@@ -96,11 +96,11 @@ func newLog(w io.Writer) *maillog.Log { return maillog.New(w, maillog.All) }
 
 // flush takes over and lists, as a flush does, and hands each message to attempt while
 // nobody else can begin to take over. Then it is gone from the store.
-func flush(d durable.FS, log io.Writer, attempt func(spool.ID, string)) error {
+func flush(d fsys.FS, log io.Writer, attempt func(spool.ID, string)) error {
 	return flushAt(context.Background(), noon, d, log, attempt)
 }
 
-func flushAt(ctx context.Context, now time.Time, d durable.FS, log io.Writer, attempt func(spool.ID, string)) error {
+func flushAt(ctx context.Context, now time.Time, d fsys.FS, log io.Writer, attempt func(spool.ID, string)) error {
 	s, err := maildir.Open("/spool", maildir.Options{FS: d})
 	if err != nil {
 		return err

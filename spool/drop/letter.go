@@ -10,7 +10,7 @@ import (
 	"strconv"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // A file in drop/ is a head of one line, the message, and the envelope, a JSON object
@@ -99,7 +99,7 @@ func (l *letter) check() error {
 	case len(e.Recipients) == 0:
 		return errors.New("it has no recipient")
 	}
-	if err := e.Asked.Check(len(e.Recipients)); err != nil {
+	if err := e.DSNParams.Check(len(e.Recipients)); err != nil {
 		return fmt.Errorf("what it asks to be told: %w", err)
 	}
 	return nil
@@ -165,4 +165,4 @@ func (l *letter) same(e *spool.Envelope) bool {
 	return true
 }
 
-var _ io.ReaderAt = durable.File(nil)
+var _ io.ReaderAt = fsys.File(nil)

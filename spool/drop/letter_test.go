@@ -125,7 +125,7 @@ func FuzzLetter(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !plain(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.Asked.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
+		if !plain(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.DSNParams.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
 			t.Errorf("accepted: %+v", l.env)
 		}
 	})

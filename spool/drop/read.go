@@ -10,14 +10,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // found is a file that may be a message: open, and taken apart.
 type found struct {
 	taken
 	name string
-	file durable.File
+	file fsys.File
 }
 
 func (f *found) close() { f.file.Close() }
@@ -52,7 +52,7 @@ func (r *run) read(name string) (*found, error) {
 }
 
 // wrong says what keeps a file from being a message, whatever its content; "": nothing.
-func (r *run) wrong(st durable.Info) string {
+func (r *run) wrong(st fsys.Info) string {
 	switch {
 	case !st.Regular:
 		return "it is no file"
@@ -138,7 +138,7 @@ func (r *run) strange(name, why string) {
 // foreign clears away what is no message, so much in a run: a file goes to aside/, what has
 // no content is removed. A folder that is not empty only its owner can move elsewhere; it gets
 // a name that costs no more than its listing. Check names it.
-func (r *run) foreign(name string, st durable.Info, why string) {
+func (r *run) foreign(name string, st fsys.Info, why string) {
 	if r.tired() {
 		return
 	}

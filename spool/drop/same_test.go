@@ -28,7 +28,7 @@ func TestTheSameAsQueued(t *testing.T) {
 	}{
 		"as ever":      {site, intake.Request{}, notice},
 		"an own From":  {site, intake.Request{Sender: &sender, Ref: "4711", Expires: 3 * time.Hour}, "From: \"Ann, desk\" <ann@example.org>\n" + notice},
-		"RET=FULL":     {site, intake.Request{Asked: spool.Asked{Notify: "never", ReturnFull: true}}, notice},
+		"RET=FULL":     {site, intake.Request{DSN: spool.DSNParams{Notify: "never", ReturnFull: true}}, notice},
 		"null sender":  {site, intake.Request{Sender: &null}, notice},
 		"long lines":   {site, intake.Request{Recipients: []string{"\xc3\xbc@example.net", "q@example.net"}}, long},
 		"rewrite_from": {intake.Site{Name: "Library", Address: "library@example.org", RewriteFrom: true}, intake.Request{Sender: &sender}, "From: Ann <ann@example.org>\nBcc: x@example.net\n" + notice},
@@ -43,12 +43,12 @@ func TestAllOfTheEnvelope(t *testing.T) {
 	rewriting := intake.Site{Name: "Library", Address: "library@example.org", RewriteFrom: true}
 	env := sameAsQueued(t, rewriting, intake.Request{
 		Sender: &sender, Ref: "4711", Expires: time.Hour, Recipients: []string{"patron@example.net", "q@example.net"},
-		Asked: spool.Asked{
+		DSN: spool.DSNParams{
 			NotifyEach: []string{"never", "failure,success"}, Originals: []string{"", "rfc822;Q@example.net"}, ReturnHeaders: true, EnvelopeID: "env-1",
 		},
 	}, "Message-ID: <1@example.org>\nReferences: <\xc3\xbc@example.org>\n"+notice)
 	env.ID = "taken out by compare"
-	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.Asked)} {
+	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.DSNParams)} {
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Form" || name == "ReturnFull") {
 				t.Errorf("%s: %v; if it is new, Letter must have it, and letter.check must look at it", name, v.Field(i))
@@ -73,7 +73,7 @@ func sameAsQueued(t *testing.T, site intake.Site, r intake.Request, text string)
 	must(t, err)
 	tk := taker(disk.Open(nil), store, noon.Add(2*time.Hour), nil)
 	again := &intake.Intake{Store: store, Site: site}
-	tk.Accept = func(ctx context.Context, l Letter) (spool.Draft, *spool.Envelope, error) {
+	tk.Accept = func(ctx context.Context, l HandedIn) (spool.Draft, *spool.Envelope, error) {
 		return again.Draft(ctx, request(l))
 	}
 	end, err := tk.Take(ctx)
@@ -101,7 +101,7 @@ func storedIn(t *testing.T, s spool.Store, id spool.ID) (spool.Envelope, string)
 	t.Helper()
 	e, err := s.Find(context.Background(), id)
 	must(t, err)
-	rec, b, err := s.Look(context.Background(), e)
+	rec, b, err := s.Peek(context.Background(), e)
 	must(t, err)
 	defer b.Close()
 	text := make([]byte, b.Size())

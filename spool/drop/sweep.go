@@ -5,14 +5,14 @@ import (
 	"io/fs"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // sweeping begins the name of a file that is looked at for the last time before it is
 // removed.
 const sweeping = "."
 
-func (r *run) stale(st durable.Info) bool {
+func (r *run) stale(st fsys.Info) bool {
 	return st.Regular && st.Mode == writing && r.now.Unix()-st.ModTime > int64(stale.Seconds())
 }
 
@@ -21,7 +21,7 @@ func (r *run) stale(st durable.Info) bool {
 // is taken away first, and then looked again: a writer changes the file, then checks
 // the name, then completes it (draft.complete), and one that found its name is seen
 // here by the file's new time.
-func (r *run) sweep(id string, st durable.Info) {
+func (r *run) sweep(id string, st fsys.Info) {
 	if !r.stale(st) {
 		return
 	}

@@ -13,20 +13,20 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/maillog"
 )
 
 // Letter is a message as a user handed it in, for intake to check again.
-type Letter struct {
-	ID          spool.ID
-	Sender      string // the one that returns go to; empty: the null sender
-	Recipients  []string
-	Ref         string
-	QueuedAt    time.Time
-	Expires     time.Duration // from QueuedAt; 0: [retry] give_up decides
-	spool.Asked               // as in the envelope
-	Body        io.Reader
+type HandedIn struct {
+	ID              spool.ID
+	Sender          string // the one that returns go to; empty: the null sender
+	Recipients      []string
+	Ref             string
+	QueuedAt        time.Time
+	Expires         time.Duration // from QueuedAt; 0: [retry] give_up decides
+	spool.DSNParams               // as in the envelope
+	Body            io.Reader
 }
 
 // Taker takes over what users handed in. It runs as the spool's user, or as root.
@@ -35,13 +35,13 @@ type Taker struct {
 	Store spool.Store
 	// Accept makes a sealed draft of a letter, under its ID. ErrRefused: the letter is
 	// at fault.
-	Accept  func(context.Context, Letter) (spool.Draft, *spool.Envelope, error)
+	Accept  func(context.Context, HandedIn) (spool.Draft, *spool.Envelope, error)
 	MaxSize int64            // of a message, in octets; 0: no limit
 	Log     *maillog.Log     // nil: silent
 	Now     func() time.Time // nil: time.Now
 
-	fs    durable.FS // tests: instead of Dir
-	bound int        // tests: instead of clearing
+	fs    fsys.FS // tests: instead of Dir
+	bound int     // tests: instead of clearing
 }
 
 // MaxSize is the longest message that is taken over when max octets may be handed in,
@@ -66,7 +66,7 @@ const (
 // run is one taking over.
 type run struct {
 	*Taker
-	fs       durable.FS
+	fs       fsys.FS
 	gid      uint32
 	now      time.Time
 	ready    []taken
@@ -105,7 +105,7 @@ func (t *Taker) Take(ctx context.Context) (end func(due bool) error, err error) 
 		r.now = t.Now()
 	}
 	if r.fs == nil {
-		if r.fs, err = durable.Open(t.Dir); err != nil {
+		if r.fs, err = fsys.Open(t.Dir); err != nil {
 			return nil, err
 		}
 	}
@@ -133,7 +133,7 @@ func (t *Taker) Take(ctx context.Context) (end func(due bool) error, err error) 
 	}, nil
 }
 
-func (r *run) close(lock durable.File) (err error) {
+func (r *run) close(lock fsys.File) (err error) {
 	if lock != nil {
 		err = lock.Close()
 	}
@@ -144,14 +144,14 @@ func (r *run) close(lock durable.File) (err error) {
 }
 
 // lock waits for the lock of the folder. flock(2) cannot be told to stop waiting.
-func (r *run) lock(ctx context.Context) (durable.File, error) {
+func (r *run) lock(ctx context.Context) (fsys.File, error) {
 	f, err := r.fs.Open(Name, unix.O_RDONLY|unix.O_DIRECTORY, 0)
 	if err != nil {
 		return nil, err
 	}
 	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
 		err = f.Lock(false)
-		if !errors.Is(err, durable.ErrLocked) {
+		if !errors.Is(err, fsys.ErrLocked) {
 			break
 		}
 		select {
@@ -284,10 +284,10 @@ func (r *run) one(ctx context.Context, name string) error {
 // letter is what intake is to look at. Returns go to the sender that the user named:
 // whether [site] rewrite_from takes his place is for this run to say. A time to come
 // is now, or the message would not grow old; and so is one that no clock shows.
-func (r *run) letter(e *spool.Envelope, body io.Reader) Letter {
-	l := Letter{
+func (r *run) letter(e *spool.Envelope, body io.Reader) HandedIn {
+	l := HandedIn{
 		ID: e.ID, Sender: e.Sender, Recipients: e.Recipients, Ref: e.Ref, QueuedAt: e.QueuedAt,
-		Asked: e.Asked, Body: body,
+		DSNParams: e.DSNParams, Body: body,
 	}
 	if e.ReturnTo != "" {
 		l.Sender = e.ReturnTo

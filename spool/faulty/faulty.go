@@ -201,9 +201,9 @@ func (f *Store) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, err er
 }
 
 // Look implements spool.Store.
-func (f *Store) Look(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.Looked, err error) {
+func (f *Store) Peek(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.PeekedBody, err error) {
 	err = f.do(Call{Method: "Look", ID: e.ID}, func() error {
-		record, found, err := f.inner.Look(ctx, e)
+		record, found, err := f.inner.Peek(ctx, e)
 		r, b = record, &looked{body{f, found, e.ID}, found}
 		return err
 	})

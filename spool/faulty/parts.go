@@ -129,7 +129,7 @@ type body struct {
 // looked is a body that Look returned.
 type looked struct {
 	body
-	inner spool.Looked
+	inner spool.PeekedBody
 }
 
 func (b *looked) Stored() int64 { return b.inner.Stored() }

@@ -217,12 +217,12 @@ func (j *job) message() *spool.Message {
 		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: &j.body, Size: env.Size,
 		EightBit: env.EightBit, UTF8: env.UTF8, RefusalFinal: j.refusalFinal(), Begin: j.begin,
 	}
-	if !env.Asked.None() {
-		m.Asked = &env.Asked
+	if !env.DSNParams.Empty() {
+		m.DSN = &env.DSNParams
 	}
 	j.to = j.rec.Pending()
 	if len(j.to) < len(env.Recipients) {
-		m.Asked = m.Asked.Pick(j.to)
+		m.DSN = m.DSN.Subset(j.to)
 		m.Recipients = make([]string, len(j.to))
 		for k, i := range j.to {
 			m.Recipients[k] = env.Recipients[i]

@@ -75,7 +75,7 @@ func (e *engine) narrow(ctx context.Context, f *found) {
 		return
 	}
 	f.messages.take(func(entry *spool.Entry) bool {
-		rec, body, err := e.store.Look(ctx, *entry)
+		rec, body, err := e.store.Peek(ctx, *entry)
 		if err != nil {
 			return errors.Is(err, spool.ErrGone)
 		}

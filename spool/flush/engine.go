@@ -54,7 +54,7 @@ func (e *UnknownError) Error() string { return fmt.Sprintf("no such message: %v"
 
 func (e *UnknownError) Unwrap() error { return spool.ErrGone }
 
-// Deliverer sends messages. Package delivery's Route is one.
+// Deliverer sends messages. Package route's Route is one.
 type Deliverer interface {
 	// Deliver attempts one message. It calls m.Begin once before the first server
 	// hears of the message. Its error ends the run: Begin's, or that of ctx, when an

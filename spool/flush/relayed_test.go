@@ -9,7 +9,7 @@ import (
 	"notices/spool"
 )
 
-// handedOn is what smtpout makes of a recipient taken by a server that reports nothing.
+// handedOn is what smtpclient makes of a recipient taken by a server that reports nothing.
 var handedOn = outcome(spool.Delivered, spool.MessageScope, spool.ReasonRelayed, 250, "queued as 7F")
 
 func asks(notify string) func(*spool.Envelope) {
@@ -104,9 +104,9 @@ func TestRelayedOneAfterTheOther(t *testing.T) {
 // for a message without any.
 func TestWhatTheServerIsAsked(t *testing.T) {
 	w := newWorld(t)
-	var asked []*spool.Asked
+	var asked []*spool.DSNParams
 	w.mail.answer = func(m *spool.Message, r string) spool.Outcome {
-		if asked = append(asked, m.Asked); r == "a@example.net" {
+		if asked = append(asked, m.DSN); r == "a@example.net" {
 			return delivered
 		}
 		return greylisted
@@ -114,7 +114,7 @@ func TestWhatTheServerIsAsked(t *testing.T) {
 	w.put("A", nil)
 	w.flush()
 	w.put("B", func(e *spool.Envelope) {
-		e.Asked.SetEach([]string{"never", "success"}, []string{"", "rfc822;B@example.net"})
+		e.DSNParams.SetForEach([]string{"never", "success"}, []string{"", "rfc822;B@example.net"})
 		e.EnvelopeID = "run-7"
 	}, "a@example.net", "b@example.net")
 	w.flush()
@@ -131,7 +131,7 @@ func TestWhatTheServerIsAsked(t *testing.T) {
 func TestEachRecipientItsOwn(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(noSuchUser)
-	w.put("A", func(e *spool.Envelope) { e.Asked.SetEach([]string{"never", "", "success"}, nil) }, "a@example.net", "b@example.net", "c@example.net")
+	w.put("A", func(e *spool.Envelope) { e.DSNParams.SetForEach([]string{"never", "", "success"}, nil) }, "a@example.net", "b@example.net", "c@example.net")
 	w.wants(0, 0, 0, 1)
 	w.empty("A")
 	body := w.mail.bodies["A-1"]
@@ -147,7 +147,7 @@ func TestDelayIsForWhoAskedForIt(t *testing.T) {
 	w := newWorld(t)
 	w.o.WarnAfter = time.Hour
 	w.mail.always(greylisted)
-	w.put("A", func(e *spool.Envelope) { e.Asked.SetEach([]string{"delay", "failure", "never"}, nil) }, "a@example.net", "b@example.net", "c@example.net")
+	w.put("A", func(e *spool.Envelope) { e.DSNParams.SetForEach([]string{"delay", "failure", "never"}, nil) }, "a@example.net", "b@example.net", "c@example.net")
 	w.put("B", asks("failure,success"))
 	w.pass(2 * time.Hour)
 	w.flush()

@@ -101,10 +101,10 @@ func (j *job) tellAdmin() error {
 // wanting keeps those recipients of whom the sender wants to be told when that happens.
 func (j *job) wanting(word string, to []int) []int {
 	env := &j.rec.Envelope
-	if env.Asked.None() {
+	if env.DSNParams.Empty() {
 		return to
 	}
-	return slices.DeleteFunc(to, func(i int) bool { return !env.Wants(word, i) })
+	return slices.DeleteFunc(to, func(i int) bool { return !env.Notifies(word, i) })
 }
 
 // resend stores a report once more, from the site's address.

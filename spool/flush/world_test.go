@@ -141,7 +141,7 @@ func (w *world) entry(id spool.ID) spool.Entry {
 
 func (w *world) record(id spool.ID) *spool.Record {
 	w.t.Helper()
-	r, b, err := w.mem.Look(w.t.Context(), w.entry(id))
+	r, b, err := w.mem.Peek(w.t.Context(), w.entry(id))
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -20,12 +20,12 @@ func (j *job) arguments() error {
 	if err := j.sender(); err != nil {
 		return err
 	}
-	if err := j.r.Asked.Check(len(j.r.Recipients)); err != nil {
+	if err := j.r.DSN.Check(len(j.r.Recipients)); err != nil {
 		return badUsage("%s", err)
 	}
-	j.to.each = len(j.r.Asked.NotifyEach)+len(j.r.Asked.Originals) > 0
+	j.to.each = len(j.r.DSN.NotifyEach)+len(j.r.DSN.Originals) > 0
 	for i, arg := range j.r.Recipients {
-		j.to.wish = wish{j.r.Asked.NotifyOf(i), j.r.Asked.OriginalOf(i)}
+		j.to.wish = wish{j.r.DSN.NotifyOf(i), j.r.DSN.OriginalOf(i)}
 		if err := j.recipient(arg); err != nil {
 			return err
 		}
@@ -38,7 +38,7 @@ func (j *job) arguments() error {
 		return badUsage("the reference %s is not one line of text of at most %d octets", quote(j.r.Ref), maxRef)
 	}
 	j.env.Ref = j.r.Ref
-	j.env.Asked = j.r.Asked
+	j.env.DSNParams = j.r.DSN
 	if j.r.Expires < 0 {
 		return badUsage("the message would have expired before it is queued: %s", j.r.Expires)
 	}

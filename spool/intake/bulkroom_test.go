@@ -74,7 +74,7 @@ func TestBulkQueuesWhatFits(t *testing.T) {
 func queuedSubjects(t *testing.T, s spool.Store) (subjects []string) {
 	t.Helper()
 	err := s.Scan(t.Context(), func(e spool.Entry) bool {
-		_, body, err := s.Look(t.Context(), e)
+		_, body, err := s.Peek(t.Context(), e)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -77,7 +77,7 @@ type Request struct {
 	FullName string
 	// Asked is what the sender asked to be told (sendmail -N, -R, -V; SMTP). Its lists are
 	// for Recipients, one by one; who is found in their place gets what they have.
-	Asked spool.Asked
+	DSN spool.DSNParams
 
 	// ID and QueuedAt are those of a message that was taken in before, elsewhere, and
 	// comes through once more (package drop); empty: it is new. Such a message must be

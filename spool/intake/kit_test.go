@@ -97,7 +97,7 @@ func (d *desk) accept(r Request) (queued, error) {
 	if err != nil {
 		return queued{}, err
 	}
-	record, body, err := d.store.Look(context.Background(), e)
+	record, body, err := d.store.Peek(context.Background(), e)
 	if err != nil {
 		return queued{}, err
 	}

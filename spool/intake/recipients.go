@@ -63,7 +63,7 @@ func (r *recipients) addBad(address string, why error) {
 }
 
 // ask notes what is to be told of each recipient.
-func (r *recipients) ask(a *spool.Asked) {
+func (r *recipients) ask(a *spool.DSNParams) {
 	if !r.each {
 		return
 	}
@@ -71,7 +71,7 @@ func (r *recipients) ask(a *spool.Asked) {
 	for _, w := range r.wishes {
 		notify, originals = append(notify, w.notify), append(originals, w.original)
 	}
-	a.SetEach(notify, originals)
+	a.SetForEach(notify, originals)
 }
 
 // recipientsOf takes the recipients from the header, if they are to come from there.
@@ -107,7 +107,7 @@ func (j *job) recipientsOf(h *header) error {
 		}
 	}
 	j.env.Recipients = j.to.list
-	j.to.ask(&j.env.Asked)
+	j.to.ask(&j.env.DSNParams)
 	return nil
 }
 

@@ -67,7 +67,7 @@ func TestArgumentsOfSendmail(t *testing.T) {
 // TestWhatTheSenderAskedFor is in the envelope.
 func TestWhatTheSenderAskedFor(t *testing.T) {
 	r := sendmail(nil, "x", "a@example.net")
-	r.Asked = spool.Asked{Notify: "never", ReturnHeaders: true, EnvelopeID: "run-7"}
+	r.DSN = spool.DSNParams{Notify: "never", ReturnHeaders: true, EnvelopeID: "run-7"}
 	if q := newDesk(site).must(t, r); q.Notify != "never" || !q.ReturnHeaders || q.EnvelopeID != "run-7" {
 		t.Errorf("%+v", q.Envelope)
 	}
@@ -102,7 +102,7 @@ func TestAskedOfEach(t *testing.T) {
 	d.Aliases = path
 	r := sendmail(nil, "To: head@example.net, a@example.net\n\ntext\n", "root", "c@example.net", "second@example.net", "b@example.net")
 	r.FromHeader = true
-	r.Asked = spool.Asked{
+	r.DSN = spool.DSNParams{
 		NotifyEach: []string{"never", "success", "delay", ""},
 		Originals:  []string{"rfc822;root@desk", "", "", ""}, EnvelopeID: "run-7",
 	}
@@ -121,11 +121,11 @@ func TestAskedOfEach(t *testing.T) {
 			t.Errorf("%s: %q, want %q", to, got[to], asked)
 		}
 	}
-	if q.EnvelopeID != "run-7" || q.Asked.Check(len(q.Recipients)) != nil {
-		t.Errorf("%+v", q.Asked)
+	if q.EnvelopeID != "run-7" || q.DSNParams.Check(len(q.Recipients)) != nil {
+		t.Errorf("%+v", q.DSNParams)
 	}
 	r = plain("text\n")
-	r.Asked.NotifyEach = []string{"never", "never"}
+	r.DSN.NotifyEach = []string{"never", "never"}
 	if e := newDesk(site).refused(t, r); e.Kind != BadUsage {
 		t.Errorf("two words for one recipient: %v", e)
 	}

@@ -58,7 +58,7 @@ func TestRecipientRoom(t *testing.T) {
 	for i := range originals {
 		originals[i] = "rfc822;" + strings.Repeat("x", 400)
 	}
-	_, err := newDesk(site).accept(Request{Recipients: list, Asked: spool.Asked{Originals: originals}, Body: text()})
+	_, err := newDesk(site).accept(Request{Recipients: list, DSN: spool.DSNParams{Originals: originals}, Body: text()})
 	if refused := (*Error)(nil); !errors.As(err, &refused) || refused.Kind != BadMessage {
 		t.Error(err)
 	}

@@ -36,7 +36,7 @@ func BenchmarkLook(b *testing.B) {
 	entries := fill(b, s, 100)
 	b.ReportAllocs()
 	for i := 0; b.Loop(); i++ {
-		_, body, err := s.Look(context.Background(), entries[i%len(entries)])
+		_, body, err := s.Peek(context.Background(), entries[i%len(entries)])
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // claim is a locked body and its open sidecar.
@@ -27,7 +27,7 @@ type claim struct {
 
 // openBody is the message, read only.
 type openBody struct {
-	durable.File
+	fsys.File
 	size int64
 }
 
@@ -71,7 +71,7 @@ func (c *claim) open() error {
 // lockedOut tells a message in flight from one that has left, or moved on in the
 // listing.
 func (c *claim) lockedOut(err error) error {
-	if !errors.Is(err, durable.ErrLocked) {
+	if !errors.Is(err, fsys.ErrLocked) {
 		return err
 	}
 	if _, err := c.s.fs.Stat(c.sidePath()); err != nil {

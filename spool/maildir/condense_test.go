@@ -14,7 +14,7 @@ import (
 func longest(t *testing.T) spool.Envelope {
 	t.Helper()
 	env := testEnvelope()
-	env.Recipients, env.Asked = nil, spool.Asked{}
+	env.Recipients, env.DSNParams = nil, spool.DSNParams{}
 	domain := "@" + strings.Repeat(strings.Repeat("x", 46)+".", 4) + "x"
 	for i := range spool.MaxRecipients {
 		address := fmt.Sprintf(`"%s%05d"`, strings.Repeat(`\"`, 28), i) + domain

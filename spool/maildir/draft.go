@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // draft is a message in tmp. It holds the lock on its body, which goes with the
@@ -19,8 +19,8 @@ import (
 type draft struct {
 	s    *Store
 	id   spool.ID
-	body durable.File
-	side durable.File
+	body fsys.File
+	side fsys.File
 	size int64
 	next time.Time
 	over time.Time // when --expires is
@@ -74,7 +74,7 @@ func (d *draft) create() error {
 			return err
 		}
 		if err = f.Lock(true); err == nil {
-			var st durable.Info
+			var st fsys.Info
 			if st, err = f.Stat(); err == nil && st.Links > 0 {
 				d.body = f
 				return nil

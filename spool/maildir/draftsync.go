@@ -4,7 +4,7 @@ import (
 	"errors"
 	"sync"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // syncers is how many files of a batch are synced at a time: enough that a
@@ -13,7 +13,7 @@ const syncers = 16
 
 // syncDrafts makes bodies and sidecars durable.
 func syncDrafts(drafts []*draft) error {
-	files := make([]durable.File, 0, 2*len(drafts))
+	files := make([]fsys.File, 0, 2*len(drafts))
 	for _, d := range drafts {
 		files = append(files, d.body, d.side)
 	}
@@ -23,7 +23,7 @@ func syncDrafts(drafts []*draft) error {
 // syncFiles syncs all files. Their writing begins at once, so that a message costs
 // about one wait, not two. The two files of one message are synced without another
 // thread: to start one costs an enqueue more than it saves.
-func syncFiles(files []durable.File) error {
+func syncFiles(files []fsys.File) error {
 	for _, f := range files {
 		f.StartSync()
 	}

@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // doneMode marks a body whose message is over, before its sidecar goes: found alone
@@ -70,7 +70,7 @@ func (c *claim) removeUnmarked(cause error) error {
 }
 
 // overFile takes the place of a body that the syncer keeps.
-type overFile struct{ durable.File }
+type overFile struct{ fsys.File }
 
 func (overFile) ReadAt([]byte, int64) (int, error) { return 0, errOver }
 func (overFile) Close() error                      { return nil }

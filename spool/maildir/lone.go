@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // loneBatch is how many bodies without sidecar are looked at together: they share the
@@ -17,7 +17,7 @@ const loneBatch = 384
 
 // loneBody is a body without sidecar. While it is locked nobody gives it one.
 type loneBody struct {
-	durable.File
+	fsys.File
 	id   spool.ID
 	mode uint32
 }
@@ -55,7 +55,7 @@ func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
 		if err != nil {
 			l.busy[id] = true
 		}
-		if err != nil && !errors.Is(err, durable.ErrLocked) && !notAFile(err) {
+		if err != nil && !errors.Is(err, fsys.ErrLocked) && !notAFile(err) {
 			failed = errors.Join(failed, err)
 		}
 	}
@@ -82,10 +82,10 @@ func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
 }
 
 // lock takes a body, unless somebody has it, or had it and removed it.
-func (l *lone) lock(id spool.ID, f durable.File) error {
+func (l *lone) lock(id spool.ID, f fsys.File) error {
 	err := f.Lock(false)
 	if err == nil {
-		var st durable.Info
+		var st fsys.Info
 		if st, err = f.Stat(); err == nil && st.Links > 0 {
 			l.bodies[id] = loneBody{f, id, st.Mode}
 			return nil
@@ -220,7 +220,7 @@ func (s *Store) sweepLocked(path string, before func() error) (swept bool, err e
 			return true, ignoreMissing(s.fs.Unlink(path)) // its writer may have moved it since
 		}
 	}
-	if errors.Is(err, durable.ErrLocked) {
+	if errors.Is(err, fsys.ErrLocked) {
 		err = nil
 	}
 	return false, err

@@ -9,7 +9,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 )
 
@@ -22,7 +22,7 @@ func TestLookThenRead(t *testing.T) {
 	must(t, err)
 	look := func() spool.Body {
 		t.Helper()
-		_, body, err := s.Look(t.Context(), e)
+		_, body, err := s.Peek(t.Context(), e)
 		must(t, err)
 		if body.Size() != int64(len(theBody)) {
 			t.Errorf("%d octets", body.Size())
@@ -87,7 +87,7 @@ func sideIs(t *testing.T, lines []byte, behind ...[]byte) {
 	}
 }
 
-func file(t *testing.T, content []byte) durable.File {
+func file(t *testing.T, content []byte) fsys.File {
 	t.Helper()
 	disk := simfs.New()
 	disk.Write("side", content)

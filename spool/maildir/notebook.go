@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // importDir is made by the first import. The sidecar of a message that is to have a
@@ -33,7 +33,7 @@ func notedSide(id spool.ID) string { return importDir + "/." + string(id) }
 // notebook implements spool.Notebook.
 type notebook struct {
 	s     *Store
-	lock  durable.File
+	lock  fsys.File
 	notes notesFile
 	known map[spool.Note]struct{}
 	// unsynced is the sync that failed. A second one of the same file may succeed though
@@ -57,7 +57,7 @@ func (s *Store) Notebook(ctx context.Context, since time.Time) (spool.Notebook, 
 	if err = lock.Lock(false); err == nil {
 		err = b.open(ctx, since)
 	}
-	if errors.Is(err, durable.ErrLocked) {
+	if errors.Is(err, fsys.ErrLocked) {
 		err = fmt.Errorf("another import is at work: %w", spool.ErrBusy)
 	}
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 const (
@@ -68,8 +68,8 @@ const (
 
 // notesFile is import/notes: lines are added at its end.
 type notesFile struct {
-	fs   durable.FS
-	file durable.File
+	fs   fsys.FS
+	file fsys.File
 	size int64
 }
 

@@ -10,7 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // Repair sweeps tmp, and looks closer at the folders whose last listing did not
@@ -115,7 +115,7 @@ func (s *Store) repairTwice(err *error, found []spool.Anomaly, dir string, list 
 	}
 	best, most := -1, -1
 	for i, e := range list {
-		rec, body, e := s.Look(context.Background(), e)
+		rec, body, e := s.Peek(context.Background(), e)
 		if e != nil {
 			continue
 		}
@@ -178,7 +178,7 @@ func (s *Store) locked(path string) bool {
 		return false
 	}
 	defer f.Close()
-	return errors.Is(f.Lock(false), durable.ErrLocked)
+	return errors.Is(f.Lock(false), fsys.ErrLocked)
 }
 
 // finishMove finishes a move between cur and failed whose body and sidecar are in
@@ -195,7 +195,7 @@ func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
 	}
 	defer f.Close()
 	if err := f.Lock(false); err != nil {
-		return errors.Is(err, durable.ErrLocked), nil // being moved just now
+		return errors.Is(err, fsys.ErrLocked), nil // being moved just now
 	}
 	rec, err := s.recordAt(sideDir + "/" + sidecarName(e))
 	if rec == nil {

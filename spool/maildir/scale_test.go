@@ -8,7 +8,7 @@ import (
 	"testing"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
 )
 
@@ -17,7 +17,7 @@ import (
 
 // counting is an FS that counts what is asked of it.
 type counting struct {
-	durable.FS
+	fsys.FS
 	mu         sync.Mutex
 	calls      map[string]int
 	open, most int // files open now, and at most
@@ -45,7 +45,7 @@ func (c *counting) take() map[string]int {
 	return calls
 }
 
-func (c *counting) Open(name string, flags int, perm uint32) (durable.File, error) {
+func (c *counting) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	c.note("open")
 	f, err := c.FS.Open(name, flags, perm)
 	if err != nil {
@@ -75,13 +75,13 @@ func (c *counting) List(name string, yield func([]byte) bool) error {
 	return c.FS.List(name, yield)
 }
 
-func (c *counting) Stat(name string) (durable.Info, error) {
+func (c *counting) Stat(name string) (fsys.Info, error) {
 	c.note("stat")
 	return c.FS.Stat(name)
 }
 
 type countingFile struct {
-	durable.File
+	fsys.File
 	c *counting
 }
 
@@ -105,7 +105,7 @@ func (f *countingFile) Chmod(mode uint32) error {
 	return f.File.Chmod(mode)
 }
 
-func (f *countingFile) Stat() (durable.Info, error) {
+func (f *countingFile) Stat() (fsys.Info, error) {
 	f.c.note("fstat")
 	return f.File.Stat()
 }
@@ -190,7 +190,7 @@ func TestLookReadsTheSidecarOnly(t *testing.T) {
 	all := listed(t, s)
 	c.take()
 	for _, e := range all {
-		_, body, err := s.Look(t.Context(), e)
+		_, body, err := s.Peek(t.Context(), e)
 		must(t, err)
 		if body.Stored() <= body.Size() {
 			t.Errorf("%s takes %d octets of %d", e.ID, body.Stored(), body.Size())

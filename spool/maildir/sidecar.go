@@ -11,7 +11,7 @@ import (
 	"sync"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // formatVersion is the "notices" field of the first line. A program that finds a
@@ -126,7 +126,7 @@ type content struct {
 
 // readSidecar reads and folds an open sidecar. The first block is enough for almost
 // every one: what comes behind padding does not count.
-func readSidecar(f durable.File) (content, error) {
+func readSidecar(f fsys.File) (content, error) {
 	p := blocks.Get().(*[]byte)
 	defer blocks.Put(p)
 	first := (*p)[:blockSize]
@@ -160,7 +160,7 @@ var blocks = sync.Pool{New: func() any {
 func isPadding(b byte) bool { return b == '\n' || b == 0 }
 
 // readWhole reads a sidecar of more than a block.
-func readWhole(f durable.File) ([]byte, error) {
+func readWhole(f fsys.File) ([]byte, error) {
 	st, err := f.Stat()
 	if err != nil {
 		return nil, err

@@ -9,12 +9,12 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // state keeps each value as a file of its name. An update holds the lock of
 // state/.NAME.lock, which stays: its lock dies with its process.
-type state struct{ fs durable.FS }
+type state struct{ fs fsys.FS }
 
 const maxValue = 1 << 20
 
@@ -23,7 +23,7 @@ func (s state) Load(_ context.Context, name string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	return durable.ReadFile(s.fs, path, maxValue)
+	return fsys.ReadFile(s.fs, path, maxValue)
 }
 
 func statePath(name string) (string, error) {
@@ -43,7 +43,7 @@ func (s state) Update(_ context.Context, name string, sync bool, change func([]b
 		return err
 	}
 	defer lock.Close()
-	old, err := durable.ReadFile(s.fs, path, maxValue)
+	old, err := fsys.ReadFile(s.fs, path, maxValue)
 	if err != nil {
 		return err
 	}
@@ -52,7 +52,7 @@ func (s state) Update(_ context.Context, name string, sync bool, change func([]b
 	case err != nil:
 		return err
 	case value != nil:
-		return durable.WriteFile(s.fs, path, stateDir+"/."+name+".new", value, sync)
+		return fsys.WriteFile(s.fs, path, stateDir+"/."+name+".new", value, sync)
 	case old == nil:
 		return nil
 	}
@@ -62,8 +62,8 @@ func (s state) Update(_ context.Context, name string, sync bool, change func([]b
 	return err
 }
 
-func (s state) lock(path string) (durable.File, error) {
-	open := func() (durable.File, error) { return s.fs.Open(path, unix.O_RDWR|unix.O_CREAT, 0o600) }
+func (s state) lock(path string) (fsys.File, error) {
+	open := func() (fsys.File, error) { return s.fs.Open(path, unix.O_RDWR|unix.O_CREAT, 0o600) }
 	f, err := open()
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := s.fs.Mkdir(stateDir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {

@@ -13,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // The folders of a spool.
@@ -27,12 +27,12 @@ const (
 
 // Options are for tests; the zero value is right.
 type Options struct {
-	FS durable.FS // nil: the folder itself
+	FS fsys.FS // nil: the folder itself
 }
 
 // Store is a spool folder. It implements spool.Store.
 type Store struct {
-	fs     durable.FS
+	fs     fsys.FS
 	dir    string
 	state  state
 	soon   syncer
@@ -63,11 +63,11 @@ func Open(dir string, o Options) (*Store, error) {
 	return s, nil
 }
 
-func openDir(dir string) (durable.FS, error) {
-	d, err := durable.Open(dir)
+func openDir(dir string) (fsys.FS, error) {
+	d, err := fsys.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		if err = durable.MakeDir(dir); err == nil {
-			d, err = durable.Open(dir)
+		if err = fsys.MakeDir(dir); err == nil {
+			d, err = fsys.Open(dir)
 		}
 	}
 	if errors.Is(err, unix.ENOTDIR) {
@@ -76,7 +76,7 @@ func openDir(dir string) (durable.FS, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind, err := durable.Shared(dir); kind != "" || err != nil {
+	if kind, err := fsys.Shared(dir); kind != "" || err != nil {
 		d.Close()
 		if err != nil {
 			return nil, err

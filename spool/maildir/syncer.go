@@ -6,7 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // syncDelay is "soon": how much of what was done a power cut may undo.
@@ -21,12 +21,12 @@ const syncBatch = 4096
 // syncer gathers what is to be durable soon: bodies whose sidecar is gone, which
 // go after one sync of their folder, and sidecars to sync and close.
 type syncer struct {
-	fs durable.FS
+	fs fsys.FS
 
 	mu      sync.Mutex
 	batch   int // syncBatch, or what the system allows; 0: not known yet
 	bodies  []goneBody
-	files   []durable.File
+	files   []fsys.File
 	timer   *time.Timer
 	failure error // of a round in the background, for the next flush
 
@@ -37,17 +37,17 @@ type syncer struct {
 // that find it know that somebody is about to sweep it.
 type goneBody struct {
 	dir, path string
-	file      durable.File
+	file      fsys.File
 }
 
 // lentFile is a file that the claim and the syncer both use: the last one to close
 // it does. It has no lock that anybody could wait for.
 type lentFile struct {
-	durable.File
+	fsys.File
 	users atomic.Int32
 }
 
-func lend(f durable.File) *lentFile {
+func lend(f fsys.File) *lentFile {
 	l := &lentFile{File: f}
 	l.users.Store(1)
 	return l
@@ -68,7 +68,7 @@ func (f *lentFile) Close() error {
 
 func (y *syncer) addBody(b goneBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
 
-func (y *syncer) addFile(f durable.File) { y.add(func() { y.files = append(y.files, f) }) }
+func (y *syncer) addFile(f fsys.File) { y.add(func() { y.files = append(y.files, f) }) }
 
 func (y *syncer) add(put func()) {
 	for !y.tryAdd(put) {
@@ -81,7 +81,7 @@ func (y *syncer) tryAdd(put func()) bool {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	if y.batch == 0 {
-		y.batch = min(syncBatch, max(1, durable.OpenFiles()/3))
+		y.batch = min(syncBatch, max(1, fsys.OpenFiles()/3))
 	}
 	n := len(y.bodies) + len(y.files)
 	if n >= y.batch {

@@ -195,7 +195,7 @@ func (s *Store) Find(ctx context.Context, id spool.ID) (spool.Entry, error) {
 }
 
 // Look implements spool.Store.
-func (s *Store) Look(ctx context.Context, e spool.Entry) (*spool.Record, spool.Looked, error) {
+func (s *Store) Peek(ctx context.Context, e spool.Entry) (*spool.Record, spool.PeekedBody, error) {
 	if err := s.lock(ctx); err != nil {
 		return nil, nil, err
 	}

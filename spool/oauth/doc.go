@@ -1,6 +1,6 @@
 // Package oauth signs in with Google and Microsoft (OAuth 2.0, RFC 6749) and keeps
 // the account's tokens fresh for those who send mail with them. How a token goes to
-// a mail server (XOAUTH2) is smtpout's business, which declares the TokenSource that
+// a mail server (XOAUTH2) is smtpclient's business, which declares the TokenSource that
 // Source is.
 //
 // The files, in the order of an account's life:

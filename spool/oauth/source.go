@@ -14,7 +14,7 @@ import (
 )
 
 // Source gives access tokens to those who log in at a mail server: it is the
-// TokenSource of smtpout. It may be used by many goroutines, and beside other
+// TokenSource of smtpclient. It may be used by many goroutines, and beside other
 // processes: of all who want a new token at once, one asks for it.
 type Source struct {
 	Client *Client

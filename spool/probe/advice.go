@@ -9,7 +9,7 @@ import (
 	"strings"
 
 	"notices/spool"
-	"notices/spool/delivery/smtpout"
+	"notices/spool/smtpclient"
 )
 
 // advise prints what failed and what to try.
@@ -169,7 +169,7 @@ func (t *test) messageHints(e *Error) []string {
 
 // tlsHints: the connection could not be made secure.
 func (t *test) tlsHints(e *Error) []string {
-	f, bad := smtpout.FaultsOf(e.Err, t.server.Host, t.Now())
+	f, bad := smtpclient.FaultsOf(e.Err, t.server.Host, t.Now())
 	text := e.Outcome.Reply.Text
 	switch {
 	case bad:
@@ -185,7 +185,7 @@ func (t *test) tlsHints(e *Error) []string {
 }
 
 // certificateHints: one for each fault, and how to accept the certificate all the same.
-func (t *test) certificateHints(f *smtpout.Faults, err error) (hints []string) {
+func (t *test) certificateHints(f *smtpclient.Faults, err error) (hints []string) {
 	host := t.server.Host
 	hint := func(is bool, format string, args ...any) {
 		if is {
@@ -215,7 +215,7 @@ func (t *test) certificateHints(f *smtpout.Faults, err error) (hints []string) {
 }
 
 // pin is a certificate as tls_fingerprint names it.
-func pin(c *x509.Certificate) string { return "sha256:" + smtpout.Fingerprint(c) }
+func pin(c *x509.Certificate) string { return "sha256:" + smtpclient.Fingerprint(c) }
 
 // ownServer reports whether it is a [[server]], which has all keys.
 func (t *test) ownServer() bool { return strings.HasPrefix(t.section(), "[[") }

@@ -10,8 +10,8 @@ import (
 	"unicode/utf8"
 
 	"notices/spool"
-	"notices/spool/delivery/smtpout"
 	"notices/spool/recode"
+	"notices/spool/smtpclient"
 )
 
 const bodyText = `This is a test message. No answer is needed.
@@ -25,7 +25,7 @@ That you can read this means that the server works.
 
 // message composes the test message: ASCII only but for an internationalised
 // address, so that any server takes it.
-func (t *test) message() *smtpout.Transaction {
+func (t *test) message() *smtpclient.Transaction {
 	now, from := t.Now(), recode.HeaderAddress(t.From)
 	var b strings.Builder
 	header := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
@@ -43,7 +43,7 @@ func (t *test) message() *smtpout.Transaction {
 	fmt.Fprintf(w, strings.ReplaceAll(bodyText, "\n", "\r\n"), t.Site, t.server.Name, t.server.Host, t.server.Port)
 	w.Close()
 	text := b.String()
-	return &smtpout.Transaction{
+	return &smtpclient.Transaction{
 		Sender: t.From, Recipients: []string{t.To},
 		Body: strings.NewReader(text), Size: int64(len(text)),
 		EightBit: !ascii(text), UTF8: recode.NeedsUTF8(t.From) || recode.NeedsUTF8(t.To),

@@ -7,7 +7,7 @@ import (
 	"sync"
 	"time"
 
-	"notices/spool/delivery/smtpout"
+	"notices/spool/smtpclient"
 )
 
 // The ports of SMTP: submission with TLS from the start (RFC 8314), submission
@@ -18,8 +18,8 @@ var smtpPorts = []int{465, 587, 25}
 // filtered one never.
 const knockTime = 5 * time.Second
 
-// knock is smtpout.Answers; tests have their servers at other ports.
-type knock func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpout.Dialer) (string, bool)
+// knock is smtpclient.Answers; tests have their servers at other ports.
+type knock func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpclient.Dialer) (string, bool)
 
 // ports knocks at all of them at once and tells which answer and what to set.
 func (t *test) ports(ctx context.Context) string {
@@ -60,7 +60,7 @@ func (t *test) ports(ctx context.Context) string {
 // setPort says what to write; a tls that was set for another port must not stay.
 func (t *test) setPort(port int) string {
 	tls := ""
-	if t.server.TLS != "" && t.server.TLS != smtpout.TLSAuto {
+	if t.server.TLS != "" && t.server.TLS != smtpclient.TLSAuto {
 		tls = ` and tls = "auto"`
 	}
 	return fmt.Sprintf("Set port = %d%s in %s.", port, tls, t.section())

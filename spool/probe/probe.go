@@ -2,7 +2,7 @@
 // now, past the queue, with every step told in plain words and, when one fails,
 // what to try. The result is kept for `notices status`.
 //
-// What a step or a refusal means is smtpout's to say, so that a test can never
+// What a step or a refusal means is smtpclient's to say, so that a test can never
 // come to another end than the mail does.
 package probe
 
@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/delivery/smtpout"
+	"notices/spool/smtpclient"
 )
 
 // Options of a test.
@@ -40,18 +40,18 @@ func (e *Error) Unwrap() error { return e.Err }
 // test is one under way.
 type test struct {
 	Options
-	server  smtpout.Server
+	server  smtpclient.Server
 	answers knock
 	// connected: a connection was made, whatever came of it.
 	connected bool
 }
 
 // Run tests s. It prints as it goes along and keeps the result, good or bad.
-func Run(ctx context.Context, s smtpout.Server, o Options) error {
-	return run(ctx, s, o, smtpout.Answers)
+func Run(ctx context.Context, s smtpclient.Server, o Options) error {
+	return run(ctx, s, o, smtpclient.Answers)
 }
 
-func run(ctx context.Context, s smtpout.Server, o Options, answers knock) error {
+func run(ctx context.Context, s smtpclient.Server, o Options, answers knock) error {
 	for _, address := range []string{o.From, o.To} {
 		if err := spool.CheckAddress(address); err != nil {
 			return fmt.Errorf("no test message can be sent: %w", err)
@@ -85,7 +85,7 @@ func run(ctx context.Context, s smtpout.Server, o Options, answers knock) error 
 // server where one does not work. The error is the cause behind an outcome that is not the
 // server's word.
 func (t *test) send(ctx context.Context) (spool.Outcome, error) {
-	t.server.Addresses = new(smtpout.Addresses)
+	t.server.Addresses = new(smtpclient.Addresses)
 	for {
 		o, elsewhere, err := t.sendOnce(ctx)
 		if !elsewhere || ctx.Err() != nil {
@@ -95,9 +95,9 @@ func (t *test) send(ctx context.Context) (spool.Outcome, error) {
 }
 
 func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, err error) {
-	c, err := smtpout.Open(ctx, &t.server)
+	c, err := smtpclient.Open(ctx, &t.server)
 	if err != nil {
-		var e *smtpout.Error
+		var e *smtpclient.Error
 		if errors.As(err, &e) {
 			return e.Outcome, false, e.Err
 		}

@@ -20,16 +20,16 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/delivery/smtpout"
-	"notices/spool/delivery/smtptest"
 	"notices/spool/memory"
+	"notices/spool/smtpclient"
+	"notices/spool/smtptest"
 )
 
 var update = flag.Bool("update", false, "write the golden files anew")
 
 // bench is a server under test and the options to test it with.
 type bench struct {
-	server smtpout.Server
+	server smtpclient.Server
 	state  spool.State
 	to     string
 	open   map[int]bool // ports that answer
@@ -40,8 +40,8 @@ func password(p string) func(context.Context) (string, error) {
 }
 
 // at is the client's side of a test server.
-func at(s *smtptest.Server) smtpout.Server {
-	return smtpout.Server{Name: "1", Host: s.Host(), Port: s.Port(), Timeout: 10 * time.Second}
+func at(s *smtptest.Server) smtpclient.Server {
+	return smtpclient.Server{Name: "1", Host: s.Host(), Port: s.Port(), Timeout: 10 * time.Second}
 }
 
 // golden runs the test and compares what it prints with testdata/NAME.golden.
@@ -58,7 +58,7 @@ func (b *bench) golden(t *testing.T, name string) error {
 		To: b.to, From: "library@example.org", Site: "Springfield Public Library", State: b.state,
 		Print: func(line string) { out.WriteString(line + "\n") },
 	}
-	knock := func(_ context.Context, _ string, port int, _ time.Duration, _ smtpout.Dialer) (string, bool) {
+	knock := func(_ context.Context, _ string, port int, _ time.Duration, _ smtpclient.Dialer) (string, bool) {
 		return "", b.open[port]
 	}
 	err := run(context.Background(), b.server, o, knock)
@@ -277,7 +277,7 @@ func TestFails(t *testing.T) {
 		{"hangs-up", smtptest.Options{Reply: says("connect", smtptest.Drop)}, func(b *bench) { b.open = map[int]bool{465: true} }},
 		{"too-many-connections", smtptest.Options{Reply: says("connect", "421 4.7.0 too many connections")}, nil},
 		{"no-starttls", smtptest.Options{}, func(b *bench) { b.open = map[int]bool{465: true, 25: true} }},
-		{"no-implicit-tls", smtptest.Options{}, func(b *bench) { b.server.TLS = smtpout.TLSImplicit; b.open = map[int]bool{587: true} }},
+		{"no-implicit-tls", smtptest.Options{}, func(b *bench) { b.server.TLS = smtpclient.TLSImplicit; b.open = map[int]bool{587: true} }},
 		{"wrong-name", smtptest.Options{TLS: ca.TLS(t, "mail.provider.example", "smtp.provider.example")}, nil},
 		{"unknown-authority", smtptest.Options{TLS: ca.TLS(t)}, func(b *bench) { b.server.Roots = smtptest.NewCA(t).Pool() }},
 		{"no-alternative-name", smtptest.Options{TLS: ca.NoAltName(t)}, nil},
@@ -351,7 +351,7 @@ func TestNoConnection(t *testing.T) {
 	}
 	port := l.Addr().(*net.TCPAddr).Port
 	l.Close()
-	s := smtpout.Server{Name: "2", Host: "127.0.0.1", Port: port}
+	s := smtpclient.Server{Name: "2", Host: "127.0.0.1", Port: port}
 	for name, open := range map[string]map[int]bool{
 		"no-connection": {465: true, 587: true}, "no-port": nil, "only-this-port": {25: true},
 	} {
@@ -367,18 +367,18 @@ func TestNoConnection(t *testing.T) {
 }
 
 func TestNoName(t *testing.T) {
-	b := bench{server: smtpout.Server{Name: "1", Host: "mail.exmaple.invalid", Port: 587}}
+	b := bench{server: smtpclient.Server{Name: "1", Host: "mail.exmaple.invalid", Port: 587}}
 	b.server.Dial = func(context.Context, string, string) (net.Conn, error) {
 		return nil, &net.DNSError{Err: "no such host", Name: "mail.exmaple.invalid", IsNotFound: true}
 	}
 	b.fails(t, "no-name")
 }
 
-// Ports are knocked at for real by smtpout.Answers.
+// Ports are knocked at for real by smtpclient.Answers.
 func TestPorts(t *testing.T) {
 	plain := smtptest.New(t, smtptest.Options{})
 	wrapped := smtptest.New(t, smtptest.Options{TLS: smtptest.NewCA(t).TLS(t), Implicit: true})
-	s := smtpout.Server{Name: "1", Host: "mail.example.org", Port: 25}
+	s := smtpclient.Server{Name: "1", Host: "mail.example.org", Port: 25}
 	s.Dial = func(ctx context.Context, network, address string) (net.Conn, error) {
 		switch _, port, _ := net.SplitHostPort(address); port {
 		case "587":
@@ -388,7 +388,7 @@ func TestPorts(t *testing.T) {
 		}
 		return nil, errors.New("connection refused")
 	}
-	tt := &test{server: s, answers: smtpout.Answers}
+	tt := &test{server: s, answers: smtpclient.Answers}
 	want := "Answering at mail.example.org: 465, 587; not answering: 25. Set port = 465 in [[server]] number 1."
 	if got := tt.ports(context.Background()); got != want {
 		t.Errorf("got %q\nwant %q", got, want)
@@ -398,7 +398,7 @@ func TestPorts(t *testing.T) {
 // An address that could leave its place in a command or header goes nowhere.
 func TestBadAddress(t *testing.T) {
 	for _, to := range []string{"", "x", "a@b>\r\nRCPT TO:<c@d"} {
-		err := Run(context.Background(), smtpout.Server{}, Options{To: to, From: "library@example.org", State: memory.New().State()})
+		err := Run(context.Background(), smtpclient.Server{}, Options{To: to, From: "library@example.org", State: memory.New().State()})
 		if e := new(Error); err == nil || errors.As(err, &e) {
 			t.Errorf("%q: %v", to, err)
 		}

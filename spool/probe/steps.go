@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/spool/delivery/smtpout"
+	"notices/spool/smtpclient"
 )
 
 // expiresSoon is when a certificate's end is worth a word: most are renewed a month before.
@@ -17,13 +17,13 @@ const expiresSoon = 14 * 24 * time.Hour
 // say prints one step: a word, then what came of it.
 func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, what)) }
 
-// step is smtpout's word on what it does, told to a person.
-func (t *test) step(s smtpout.Step) {
+// step is smtpclient's word on what it does, told to a person.
+func (t *test) step(s smtpclient.Step) {
 	word, good := words(s, t.server.Login)
 	switch {
-	case s.Stage == smtpout.StageConnect && s.Err == nil:
+	case s.Stage == smtpclient.StageConnect && s.Err == nil:
 		t.connected = true
-	case s.Stage == smtpout.StageSecret && t.server.Tokens != nil:
+	case s.Stage == smtpclient.StageSecret && t.server.Tokens != nil:
 		word = "sign-in" // an account has no password
 	}
 	var unverified *tls.CertificateVerificationError
@@ -33,7 +33,7 @@ func (t *test) step(s smtpout.Step) {
 	case errors.As(s.Err, &unverified) && len(unverified.UnverifiedCertificates) > 0:
 		t.say("certificate", describe(unverified.UnverifiedCertificates[0], t.Now()))
 		t.say(word, "failed: "+s.Err.Error())
-	case s.Stage == smtpout.StageDNS && s.Detail == t.server.Host: // an address
+	case s.Stage == smtpclient.StageDNS && s.Detail == t.server.Host: // an address
 	case s.Err != nil && word != "":
 		t.say(word, "failed: "+s.Err.Error())
 	case good != "":
@@ -42,25 +42,25 @@ func (t *test) step(s smtpout.Step) {
 }
 
 // words are what a stage is called and, if it went well, what is told of it.
-func words(s smtpout.Step, login string) (word, good string) {
+func words(s smtpclient.Step, login string) (word, good string) {
 	switch s.Stage {
-	case smtpout.StageSecret:
+	case smtpclient.StageSecret:
 		return "password", ""
-	case smtpout.StageDNS:
+	case smtpclient.StageDNS:
 		return "name", "is " + strings.ReplaceAll(s.Detail, " ", ", ")
-	case smtpout.StageConnect:
+	case smtpclient.StageConnect:
 		return "connection", s.Detail + " answers"
-	case smtpout.StageGreeting:
+	case smtpclient.StageGreeting:
 		return "greeting", s.Detail
-	case smtpout.StageHello:
+	case smtpclient.StageHello:
 		return "EHLO", ""
-	case smtpout.StageStartTLS:
+	case smtpclient.StageStartTLS:
 		return "STARTTLS", ""
-	case smtpout.StageTLS:
+	case smtpclient.StageTLS:
 		return "TLS", s.Detail
-	case smtpout.StageStepDown:
+	case smtpclient.StageStepDown:
 		return "less secure", s.Detail
-	case smtpout.StageAuth:
+	case smtpclient.StageAuth:
 		return "login", login + " is logged in: " + s.Detail
 	}
 	return "", ""
@@ -68,7 +68,7 @@ func words(s smtpout.Step, login string) (word, good string) {
 
 // certificate prints the TLS version, and of the certificate the names, the issuer
 // and the end.
-func (t *test) certificate(word string, s smtpout.Step) {
+func (t *test) certificate(word string, s smtpclient.Step) {
 	t.say(word, tls.VersionName(s.TLS.Version)+", "+tls.CipherSuiteName(s.TLS.CipherSuite))
 	if len(s.TLS.PeerCertificates) > 0 {
 		t.say("certificate", describe(s.TLS.PeerCertificates[0], t.Now()))

@@ -72,7 +72,7 @@ func testClaimStale(k kit, h Harness) {
 
 func (k kit) currentOrGone(s spool.Store, stale spool.Entry, want *spool.Record) {
 	k.Helper()
-	r, b, err := s.Look(k.ctx, stale)
+	r, b, err := s.Peek(k.ctx, stale)
 	if err == nil {
 		k.same("Look by a stale entry", r, want)
 		k.ok(b.Close(), "closing the body")

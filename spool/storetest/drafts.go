@@ -68,7 +68,7 @@ func testBodyManyReaders(k kit, h Harness) {
 	k.put(h.Store, sample("A", 1), body)
 	c := k.claim(h.Store, "A")
 	defer c.Release()
-	_, seen, err := h.Store.Look(k.ctx, k.find(h.Store, "A"))
+	_, seen, err := h.Store.Peek(k.ctx, k.find(h.Store, "A"))
 	k.ok(err, "Look")
 	defer seen.Close()
 

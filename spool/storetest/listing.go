@@ -140,7 +140,7 @@ func (k kit) sameUsage(s spool.Store, want int64) {
 	k.Helper()
 	var all, failed int64
 	for id, e := range k.list(s) {
-		_, looked, err := s.Look(k.ctx, e)
+		_, looked, err := s.Peek(k.ctx, e)
 		k.ok(err, "Look "+string(id))
 		if all += looked.Stored(); e.State == spool.StateFailed {
 			failed += looked.Stored()

@@ -157,7 +157,7 @@ func (k kit) claim(s spool.Store, id spool.ID) spool.Claim {
 // look reads a message as it is in the store.
 func (k kit) look(s spool.Store, id spool.ID) (*spool.Record, []byte) {
 	k.Helper()
-	r, b, err := s.Look(k.ctx, k.find(s, id))
+	r, b, err := s.Peek(k.ctx, k.find(s, id))
 	k.ok(err, "Look "+string(id))
 	data := k.read(b)
 	k.ok(b.Close(), "closing the body of "+string(id))
@@ -215,7 +215,7 @@ func (k kit) gone(s spool.Store, e spool.Entry) {
 	k.wants(err, "Find "+string(e.ID), spool.ErrGone)
 	_, err = s.Claim(k.ctx, e)
 	k.wants(err, "Claim "+string(e.ID), spool.ErrGone)
-	_, _, err = s.Look(k.ctx, e)
+	_, _, err = s.Peek(k.ctx, e)
 	k.wants(err, "Look "+string(e.ID), spool.ErrGone)
 }
 

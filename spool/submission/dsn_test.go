@@ -14,7 +14,7 @@ func (d *desk) envelope() spool.Envelope {
 	d.t.Helper()
 	var found []spool.Envelope
 	err := d.store.Scan(context.Background(), func(e spool.Entry) bool {
-		record, body, err := d.store.Look(context.Background(), e)
+		record, body, err := d.store.Peek(context.Background(), e)
 		if err != nil {
 			d.t.Fatal(err)
 		}
@@ -33,7 +33,7 @@ const text = "DATA\nSubject: x\n\ny\n.\nQUIT\n"
 // TestDSN: what MAIL and RCPT ask for (RFC 3461) is in the envelope, each recipient's own
 // where they differ.
 func TestDSN(t *testing.T) {
-	for commands, want := range map[string]spool.Asked{
+	for commands, want := range map[string]spool.DSNParams{
 		"MAIL FROM:<a@example.org>\nRCPT TO:<b@example.net>\n": {},
 		"MAIL FROM:<a@example.org> RET=HDRS ENVID=run+2B7\nRCPT TO:<b@example.net> NOTIFY=SUCCESS,failure\n": {
 			Notify: "success,failure", ReturnHeaders: true, EnvelopeID: "run+7",
@@ -57,7 +57,7 @@ func TestDSN(t *testing.T) {
 	} {
 		d := newDesk(t)
 		replies := d.says(crlf(hello + commands + text))
-		if got := d.envelope().Asked; !reflect.DeepEqual(got, want) {
+		if got := d.envelope().DSNParams; !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, want %+v\n%s", commands, got, want, strings.Join(replies, "\n"))
 		}
 	}

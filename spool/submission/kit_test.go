@@ -62,7 +62,7 @@ func (d *desk) queued() []string {
 	d.t.Helper()
 	var found []string
 	err := d.store.Scan(context.Background(), func(e spool.Entry) bool {
-		record, body, err := d.store.Look(context.Background(), e)
+		record, body, err := d.store.Peek(context.Background(), e)
 		if err != nil {
 			d.t.Fatal(err)
 		}

@@ -23,13 +23,13 @@ type session struct {
 	given      bool // there was a MAIL
 	sender     string
 	recipients []string
-	room       int         // that they take, as spool.RecipientRoom counts
-	asked      spool.Asked // with both lists as long as recipients
+	room       int             // that they take, as spool.RecipientRoom counts
+	asked      spool.DSNParams // with both lists as long as recipients
 }
 
 // Reset is RSET's, and comes after each message.
 func (s *session) Reset() {
-	s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.Asked{}
+	s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.DSNParams{}
 	s.room = 0
 }
 
@@ -55,7 +55,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 7})
 	}
 	s.given, s.sender = true, from
-	s.asked = spool.Asked{
+	s.asked = spool.DSNParams{
 		EnvelopeID: o.EnvelopeID, ReturnHeaders: o.Return == smtp.DSNReturnHeaders, ReturnFull: o.Return == smtp.DSNReturnFull,
 	}
 	return nil
@@ -105,7 +105,7 @@ func badParameter(err error) error {
 func (s *session) Data(r io.Reader) error {
 	in := &body{r: r}
 	request := s.request(s.sender, s.recipients...)
-	request.Body, request.Asked = in, s.asked
+	request.Body, request.DSN = in, s.asked
 	id, err := s.o.Intake.Accept(s.ctx, request)
 	var smtpError *smtp.SMTPError
 	switch limit := s.o.Intake.MaxSize; {

@@ -30,7 +30,7 @@ func TestRecipientsWithoutEnd(t *testing.T) {
 			strings.NewReader("DATA\r\nSubject: x\r\n\r\nText.\r\n.\r\nQUIT\r\n")), replies), d.Options)
 		taken := 0
 		err := d.store.Scan(t.Context(), func(e spool.Entry) bool {
-			record, body, err := d.store.Look(t.Context(), e)
+			record, body, err := d.store.Peek(t.Context(), e)
 			if err != nil {
 				t.Fatal(err)
 			}

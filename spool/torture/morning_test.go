@@ -9,12 +9,12 @@ import (
 
 	"notices/spool"
 	"notices/spool/bounce"
-	"notices/spool/delivery"
-	"notices/spool/delivery/smtptest"
 	"notices/spool/flush"
 	"notices/spool/internal/simfs"
 	"notices/spool/maildir"
+	"notices/spool/route"
 	"notices/spool/schedule"
+	"notices/spool/smtptest"
 )
 
 // morning is a site on its way to real servers: a spool, the route, flush, and a clock.
@@ -80,14 +80,14 @@ func (m *morning) one(id spool.ID, sender, to string) {
 func (m *morning) flush() spool.Tally {
 	m.t.Helper()
 	now := func() time.Time { return m.clock }
-	o := delivery.Options{State: m.store.State(), Now: now}
+	o := route.Options{State: m.store.State(), Now: now}
 	for i, s := range m.servers {
-		one := delivery.Server{Connections: m.most, MessagesPerConnection: 50}
+		one := route.Server{Connections: m.most, MessagesPerConnection: 50}
 		one.Name, one.Host, one.Port, one.Timeout = fmt.Sprint(i+1), s.Host(), s.Port(), 20*time.Second
 		one.AllowNonSecure = true // these tests are not about TLS
 		o.Servers = append(o.Servers, one)
 	}
-	route := delivery.New(o)
+	route := route.New(o)
 	tally, err := flush.Run(m.t.Context(), flush.Options{
 		Store: m.store, Deliverer: route, Policy: rules, Now: now,
 		Site: bounce.Site{Name: "Library", Address: m.address, Hostname: "mail.example.org"},
@@ -107,7 +107,7 @@ func (m *morning) pass(d time.Duration) { m.clock = m.clock.Add(d) }
 func (m *morning) queue() (waiting []*spool.Record, failed int) {
 	m.t.Helper()
 	err := m.store.Scan(m.t.Context(), func(e spool.Entry) bool {
-		r, b, err := m.store.Look(m.t.Context(), e)
+		r, b, err := m.store.Peek(m.t.Context(), e)
 		if err != nil {
 			m.t.Fatal(err)
 		}

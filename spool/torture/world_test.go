@@ -124,7 +124,7 @@ func (w *world) serve(m *spool.Message, recipient string) spool.Outcome {
 	}
 	w.taken[key]++
 	reply.Code, reply.Text = 250, "taken"
-	if m.Asked != nil && m.Asked.Wants(spool.OnSuccess, 0) { // of all of them, in these letters
+	if m.DSN != nil && m.DSN.Notifies(spool.OnSuccess, 0) { // of all of them, in these letters
 		return spool.Outcome{Class: spool.Delivered, Scope: spool.MessageScope, Reason: spool.ReasonRelayed, Reply: reply}
 	}
 	return spool.Outcome{Class: spool.Delivered, Scope: spool.RecipientScope, Reply: reply}
@@ -144,7 +144,7 @@ func (w *world) put(let letter) func(spool.Store) error {
 		}
 		err = d.Seal(spool.Envelope{
 			Sender: let.sender, Recipients: let.recipients, QueuedAt: w.clock, MessageID: "<" + string(id) + "@example.org>",
-			Asked: spool.Asked{Notify: let.notify},
+			DSNParams: spool.DSNParams{Notify: let.notify},
 		})
 		if err == nil {
 			_, err = s.Commit(context.Background(), d)

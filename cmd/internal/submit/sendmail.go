@@ -46,13 +46,13 @@ const (
 // Sendmail is a call of sendmail: what its options say.
 type Sendmail struct {
 	Mode       SendmailMode
-	Sender     *string     // -f, -r; nil: [site] address
-	FullName   string      // -F
-	FromHeader bool        // -t
-	IgnoreDot  bool        // -i, -oi: a line with a single dot does not end the message
-	Verbose    bool        // -v
-	Asked      spool.Asked // -N, -R, -V
-	Which      string      // what stood behind -q: I and an id, R or S and a text, a length of time...
+	Sender     *string         // -f, -r; nil: [site] address
+	FullName   string          // -F
+	FromHeader bool            // -t
+	IgnoreDot  bool            // -i, -oi: a line with a single dot does not end the message
+	Verbose    bool            // -v
+	Asked      spool.DSNParams // -N, -R, -V
+	Which      string          // what stood behind -q: I and an id, R or S and a text, a length of time...
 	Recipients []string
 }
 
@@ -81,7 +81,7 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 		Lenient:    true,
 		ReturnBad:  true,
 		Body:       in,
-		Asked:      s.Asked,
+		DSN:        s.Asked,
 	}
 	if !s.IgnoreDot {
 		r.Body = &dotted{r: in, bol: true}

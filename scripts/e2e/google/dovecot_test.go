@@ -15,7 +15,7 @@ import (
 	"testing"
 
 	"notices/scripts/e2e/servers"
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // dovecot is Debian's submission service: STARTTLS, AUTH by a token

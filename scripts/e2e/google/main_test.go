@@ -11,7 +11,7 @@ import (
 	"path/filepath"
 	"testing"
 
-	"notices/spool/delivery/smtptest"
+	"notices/spool/smtptest"
 )
 
 // What all tests share. They run one after another: what the provider was asked is

@@ -21,7 +21,7 @@ import (
 	"strings"
 	"sync"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // Step is one system call that changes the disk or promises something about it.
@@ -264,4 +264,4 @@ func (d *Disk) Write(name string, content []byte) {
 
 func fail(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }
 
-var _ durable.FS = (*Process)(nil)
+var _ fsys.FS = (*Process)(nil)

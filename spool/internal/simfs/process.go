@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 // ErrDead is what every step of a killed process returns. A real one would not
@@ -49,7 +49,7 @@ func (p *Process) may(op, name string) error {
 }
 
 // Open opens or creates a file.
-func (p *Process) Open(name string, flags int, perm uint32) (durable.File, error) {
+func (p *Process) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	op := "read"
 	if flags&unix.O_CREAT != 0 {
 		op = "create"
@@ -187,13 +187,13 @@ func (p *Process) List(name string, yield func([]byte) bool) error {
 }
 
 // Stat tells of a file or folder.
-func (p *Process) Stat(name string) (durable.Info, error) {
+func (p *Process) Stat(name string) (fsys.Info, error) {
 	if err := p.step("read", name); err != nil {
-		return durable.Info{}, err
+		return fsys.Info{}, err
 	}
 	defer p.disk.mu.Unlock()
 	if p.disk.dirs[name] {
-		st := durable.Info{Mode: 0o700, Links: 2, Dir: true}
+		st := fsys.Info{Mode: 0o700, Links: 2, Dir: true}
 		if n := p.disk.own[name]; n != nil {
 			st.Mode, st.Inode = n.mode, n.number
 		}
@@ -201,13 +201,13 @@ func (p *Process) Stat(name string) (durable.Info, error) {
 	}
 	n := p.disk.now[name]
 	if n == nil {
-		return durable.Info{}, fail("stat", name, unix.ENOENT)
+		return fsys.Info{}, fail("stat", name, unix.ENOENT)
 	}
 	return p.info(n), nil
 }
 
-func (p *Process) info(n *inode) durable.Info {
-	return durable.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number, ModTime: n.mtime}
+func (p *Process) info(n *inode) fsys.Info {
+	return fsys.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number, ModTime: n.mtime}
 }
 
 // Close ends the view like a clean exit: locks go.
@@ -311,9 +311,9 @@ func (f *file) Chmod(mode uint32) error {
 	return nil
 }
 
-func (f *file) Stat() (durable.Info, error) {
+func (f *file) Stat() (fsys.Info, error) {
 	if err := f.step("read"); err != nil {
-		return durable.Info{}, err
+		return fsys.Info{}, err
 	}
 	defer f.process.disk.mu.Unlock()
 	return f.process.info(f.node), nil
@@ -348,7 +348,7 @@ func (f *file) Lock(wait bool) error {
 	defer d.mu.Unlock()
 	for f.node.owner != nil && f.node.owner != f {
 		if !wait {
-			return durable.ErrLocked
+			return fsys.ErrLocked
 		}
 		d.unlocked.Wait()
 	}

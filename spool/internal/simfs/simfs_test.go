@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/spool/internal/durable"
+	"notices/spool/internal/fsys"
 )
 
 func must(t *testing.T, err error) {
@@ -19,7 +19,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func create(t *testing.T, p *Process, name string, content string, sync bool) durable.File {
+func create(t *testing.T, p *Process, name string, content string, sync bool) fsys.File {
 	t.Helper()
 	f, err := p.Open(name, unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
 	must(t, err)
@@ -112,7 +112,7 @@ func TestKillFreesLocksAndKeepsWrites(t *testing.T) {
 	must(t, f.Lock(false))
 	g, err := other.Open("a/x", unix.O_RDONLY, 0)
 	must(t, err)
-	if err := g.Lock(false); !errors.Is(err, durable.ErrLocked) {
+	if err := g.Lock(false); !errors.Is(err, fsys.ErrLocked) {
 		t.Errorf("Lock of a locked file: %v", err)
 	}
 	d.Kill(dying)

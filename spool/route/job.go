@@ -1,0 +1,176 @@
+package route
+
+import (
+	"slices"
+	"time"
+
+	"notices/spool"
+	"notices/spool/recode"
+)
+
+// job is one message under way over the servers.
+type job struct {
+	m    *spool.Message
+	open []int // recipients nobody has decided on yet
+	// later are those that need SMTPUTF8 beside others that do not. They have transactions
+	// of their own: a server without it still takes the others, and so does every server
+	// that the message passes through after ours.
+	later []int
+	out   []spool.Outcome
+	sum   spool.Delivery // so far
+	// asked is the server that last heard of the message; nil: it is no attempt yet.
+	asked   *server
+	counted time.Time // when the next transaction was counted, see rate
+	// scouting: it met a server's trouble and is on its way to the next one.
+	scouting *scouts
+	answered bool // some server decided on somebody
+	// tripped: it was the first to meet a server's trouble, which a real try has to be.
+	tripped bool
+	doubter *server // the last one that refused it in words that may mean the account
+
+	tickets  []ticket  // for the limits that its recipients are under
+	ticketOf []int     // for each recipient 1 + the index of its ticket, or 0; nil: none has one
+	until    time.Time // the last of the limits that put somebody off
+
+	// passes holds why each server asked in vain did not take it. Each counts for all
+	// who are open now: a server passed over leaves all of its rest to the next.
+	passes []spool.Outcome
+}
+
+func newJob(m *spool.Message) *job {
+	j := &job{m: m, open: make([]int, 0, len(m.Recipients)), out: make([]spool.Outcome, len(m.Recipients))}
+	for i, address := range m.Recipients {
+		if recode.NeedsUTF8(address) {
+			j.later = append(j.later, i)
+		} else {
+			j.open = append(j.open, i)
+		}
+	}
+	if len(j.open) == 0 || recode.NeedsUTF8(m.Sender) { // then all are alike
+		j.open, j.later = everybody(len(m.Recipients)), nil
+	}
+	return j
+}
+
+func everybody(n int) []int {
+	all := make([]int, n)
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
+// begin records the attempt, once, before the first server hears of the message.
+func (j *job) begin(s *server) error {
+	if j.asked == nil && j.m.Begin != nil {
+		if err := j.m.Begin(); err != nil {
+			return err
+		}
+	}
+	j.asked = s
+	return nil
+}
+
+// chunk is the recipients of the next transaction: at most size, 0 meaning all.
+func (j *job) chunk(size int) []int {
+	if size > 0 && len(j.open) > size {
+		return j.open[:size]
+	}
+	return j.open
+}
+
+// addresses of a chunk, without a copy in the usual case that it is all of them.
+func (j *job) addresses(chunk []int) []string {
+	if len(chunk) == len(j.m.Recipients) {
+		return j.m.Recipients
+	}
+	to := make([]string, len(chunk))
+	for k, i := range chunk {
+		to[k] = j.m.Recipients[i]
+	}
+	return to
+}
+
+// wishes are what the sender asked to be told of a chunk.
+func (j *job) wishes(chunk []int) *spool.DSNParams {
+	if len(chunk) == len(j.m.Recipients) {
+		return j.m.DSN
+	}
+	return j.m.DSN.Subset(chunk)
+}
+
+// postpone defers everybody who is still open for a reason of our own.
+func (j *job) postpone(why spool.Reply) {
+	o := spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}
+	for _, i := range j.open {
+		j.out[i] = o
+	}
+	j.open = nil
+}
+
+// delivery sums up once nobody is left to ask. Whoever is still open was taken by
+// none of the servers and hears the most telling reason. It is final only when every
+// server there is said no for good, and when it is known that this was about the message:
+// a provider that shuts an account must not return a morning's 600 notices.
+func (j *job) delivery(servers int) spool.Delivery {
+	d := &j.sum
+	d.Outcomes = j.out
+	if len(j.open) == 0 {
+		d.Passed = append(d.Passed, j.passes...)
+		return *d
+	}
+	best, refusals := 0, 0
+	for i, o := range j.passes {
+		if telling(o) >= telling(j.passes[best]) {
+			best = i
+		}
+		if o.Class == spool.Failed && refusal(o) {
+			refusals++
+		}
+	}
+	o := j.passes[best]
+	o.Class = spool.Deferred
+	switch {
+	case refusals < servers:
+	case j.doubter == nil || j.m.RefusalFinal || j.doubter.proven():
+		o.Class = spool.Failed
+	default:
+		d.Doubted = j.doubter.proven
+		if o.Reason != spool.ReasonSender {
+			o.Reason = spool.ReasonRefused
+		}
+	}
+	for _, i := range j.open {
+		j.out[i] = o
+	}
+	// What the recipients show need not stand in the history twice.
+	d.Passed = append(append(d.Passed, j.passes[:best]...), j.passes[best+1:]...)
+	return *d
+}
+
+// unasked: every server that it came to was found down by another message meanwhile. That
+// is no attempt of its own.
+func (j *job) unasked() bool {
+	if j.answered || j.tripped || len(j.open)+len(j.later) < len(j.m.Recipients) {
+		return false
+	}
+	return !slices.ContainsFunc(j.passes, func(o spool.Outcome) bool { return o.Scope != spool.ServerScope })
+}
+
+// telling ranks the reasons of servers passed over: what a person must mend, then
+// a server's word on this message, then its own trouble.
+func telling(o spool.Outcome) int {
+	switch {
+	case o.NeedsPerson():
+		return 5
+	case o.Reason == spool.ReasonSender:
+		return 4
+	case o.Reason == spool.ReasonCannot, doubtful(o):
+		return 3
+	case o.Reason == spool.ReasonLost:
+		return 1
+	case o.Scope == spool.MessageScope:
+		return 2
+	}
+	return 0
+}

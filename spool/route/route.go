@@ -1,0 +1,241 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"notices/spool"
+	"notices/spool/maillog"
+	"notices/spool/smtpclient"
+)
+
+// Server is one server of a route: how to talk to it and what it stands.
+type Server struct {
+	smtpclient.Server
+	Connections           int // at most so many at once; under 1: 1
+	MessagesPerConnection int // transactions, then a fresh connection; 0: no limit
+	RecipientsPerMessage  int // a message to more goes in several transactions; 0: no limit
+	RatePerMinute         int // transactions in any 60 seconds, over all flushes; 0: no limit
+	RatePerDay            int // the same in any 24 hours
+	// Senders are the envelope senders whose mail it takes: addresses, or domains as
+	// "@branch.example.org"; empty: it takes mail from anybody.
+	Senders []string
+}
+
+// Options of a Route.
+type Options struct {
+	Servers []Server     // in the order in which they are asked
+	Limits  []Limit      // [[limit]]: of recipients' domains, whatever the server
+	State   spool.State  // health, rates and limits, shared with all flushes
+	Log     *maillog.Log // may be nil
+	Now     func() time.Time
+	// IgnoreBreaker tries servers that an earlier run paused (flush ID, --all). What
+	// this run meets still pauses a server for its rest.
+	IgnoreBreaker bool
+}
+
+// Route takes messages to the first server that works. It lives for one run.
+type Route struct {
+	servers  []*server
+	branches bool // some server takes mail from its Senders alone
+	limits   *limits
+	log      *maillog.Log
+	now      func() time.Time
+	scouts   scouts
+	spent    atomic.Bool // some message heard so
+}
+
+// New makes a route. Nothing is read or dialled before the first message.
+func New(o Options) *Route {
+	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (line, error) {
+		c, err := smtpclient.Open(ctx, s)
+		if err != nil {
+			return nil, err // not c: a nil *Conn in an interface is not nil
+		}
+		return c, nil
+	})
+}
+
+func newRoute(o Options, open opener) *Route {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &Route{log: o.Log, now: o.Now, limits: newLimits(o.Limits, o.State, o.Now)}
+	for _, s := range o.Servers {
+		r.servers = append(r.servers, newServer(s, o, open, &r.scouts))
+		r.branches = r.branches || len(s.Senders) > 0
+	}
+	return r
+}
+
+// Workers is how many messages may be handed to Deliver at once: twice the
+// connections of the largest server, one message on the wire and the next behind
+// its final dot. The other servers are used in its stead, not beside it.
+func (r *Route) Workers() int {
+	most := 1
+	for _, s := range r.servers {
+		most = max(most, s.Connections)
+	}
+	return 2 * most
+}
+
+// Deliver attempts m. An error means that nothing can be said of the message and
+// the run is over: the attempt could not be recorded, the rates not be counted, or
+// ctx ended before anybody was asked. When ctx ends later, what was not sent is
+// told as deferred.
+func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
+	servers := r.serversFor(m.Sender, m.Recipients)
+	if len(servers) == 0 {
+		return r.unnamed(m.Sender), nil
+	}
+	j := newJob(m)
+	defer j.found()
+	r.limits.concern(j)
+	defer j.giveTicketsBack()
+	if err := j.admit(ctx); err != nil {
+		return spool.Delivery{}, err
+	}
+	for {
+		if err := r.offer(ctx, servers, j); err != nil {
+			return r.halt(ctx, servers, j, err)
+		}
+		if len(j.later) == 0 || len(j.open) > 0 && (j.asked == nil || j.unasked()) {
+			break
+		}
+		conclude(servers, j)
+		j.open, j.later, j.passes, j.doubter = j.later, nil, nil, nil
+	}
+	switch {
+	case j.asked != nil && !j.unasked():
+	case len(j.open) == 0:
+		return j.allPutOff(), nil
+	default:
+		return noServer(servers), nil
+	}
+	return conclude(servers, j), nil
+}
+
+// offer asks server after server for the recipients who are open.
+func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
+	tried := make([]bool, len(servers))
+	for len(j.open) > 0 {
+		i, detour := next(ctx, servers, tried)
+		if i < 0 {
+			break
+		}
+		if detour && j.asked == nil && j.scouting == nil && r.scouts.out() {
+			if err := r.scouts.wait(ctx); err != nil {
+				return err
+			}
+			continue
+		}
+		tried[i] = true
+		if detour {
+			servers[i].rouse()
+		}
+		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+			return err
+		}
+	}
+	return nil
+}
+
+// conclude sums up what the servers said of the recipients who are open, or that there
+// was no server left for them.
+func conclude(servers []*server, j *job) spool.Delivery {
+	if len(j.open) > 0 && len(j.passes) == 0 {
+		o := noServer(servers).Outcomes[0]
+		o.Class = spool.Deferred
+		j.passes = append(j.passes, o)
+	}
+	return j.delivery(len(servers))
+}
+
+// next picks the first server that is up and was not tried for this message; -1 if
+// there is none. When none at all is up, one that an earlier run paused has its
+// turn: each is tried once a run, or a site whose only server was down when a run
+// began would wait for the pauses to add up. detour: it is not simply the first one.
+func next(ctx context.Context, servers []*server, tried []bool) (i int, detour bool) {
+	anyUp, lastResort := false, -1
+	for i, s := range servers {
+		switch s.standing(ctx) {
+		case up:
+			if !tried[i] {
+				return i, i > 0
+			}
+			anyUp = true
+		case resting:
+			if !tried[i] && lastResort < 0 {
+				lastResort = i
+			}
+		}
+	}
+	if anyUp {
+		return -1, false
+	}
+	return lastResort, true
+}
+
+// halt ends a message early. Before anybody was asked it is no attempt, nor when the
+// run is ended before anybody answered; else those still open are deferred and told
+// why, or put off by a rate.
+func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) (spool.Delivery, error) {
+	var limit *limited
+	j.open, j.later = append(j.open, j.later...), nil
+	switch {
+	case errors.As(err, &limit):
+		if j.asked == nil {
+			r.spent.Store(true)
+			return spentDay(limit, !r.branches), nil
+		}
+		j.putOff(limit, j.open)
+	case j.asked == nil:
+		return spool.Delivery{}, err
+	case !j.answered && ctx.Err() != nil:
+		return spool.Delivery{Wait: spool.Stopped}, nil
+	default:
+		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
+	}
+	return j.delivery(len(servers)), nil
+}
+
+// spentDay tells that a server's day is used up. Before it was asked every server that
+// comes before it was found down, so that the next message would meet the same, if all
+// mail takes the same way.
+func spentDay(used *limited, all bool) spool.Delivery {
+	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
+}
+
+// noServer tells that every server is paused: until when, and the trouble. One
+// that needs a person is told before others, for it decides whether the message
+// may be returned for its age; else it is the last server's.
+func noServer(servers []*server) spool.Delivery {
+	d := spool.Delivery{Wait: spool.NoServer}
+	for _, s := range servers {
+		trouble, until := s.trouble()
+		if d.Until.IsZero() || until.Before(d.Until) {
+			d.Until = until
+		}
+		if len(d.Outcomes) == 0 || !d.Outcomes[0].NeedsPerson() {
+			d.Outcomes = []spool.Outcome{trouble}
+		}
+	}
+	return d
+}
+
+// Close says QUIT on every connection, in bounded time (less when ctx ends), and
+// saves how the servers are. Deliver must not be called any more.
+func (r *Route) Close(ctx context.Context) error {
+	var errs []error
+	for _, s := range r.servers {
+		s.close()
+	}
+	for _, s := range r.servers {
+		s.await(ctx)
+		errs = append(errs, s.settle(ctx), s.rate.close(ctx))
+	}
+	errs = append(errs, r.limits.close(ctx, r.spent.Load()))
+	return errors.Join(errs...)
+}

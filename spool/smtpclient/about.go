@@ -1,0 +1,121 @@
+package smtpclient
+
+import (
+	"slices"
+	"strings"
+)
+
+// These look at a reply's words where a phrase alone does not tell who is meant.
+
+// deniesRelay recognises "relaying denied" in its many words, but not a host that has
+// "relay" in its name.
+func deniesRelay(r *answerTo) bool {
+	if containsAny(r.text, relayPhrases) {
+		return true
+	}
+	return r.detail == "7.1" && hasWord(r.text, []string{"relay", "relaying"})
+}
+
+// refusesHelo: the name that we say EHLO with. "Say HELO first" is a bad sequence.
+func refusesHelo(r *answerTo) bool {
+	return r.code != 503 && r.code != 502 && r.code != 500 && hasWord(r.text, []string{"helo", "ehlo", "helo/ehlo", "ehlo/helo", "helo-name"}) ||
+		strings.Contains(r.text, "need fully-qualified hostname")
+}
+
+// recipientIsSubject: what is said is said of the recipient, though the words may be those of a limit.
+func recipientIsSubject(r *answerTo) bool {
+	if r.stage == StageMail {
+		return false // no recipient was named yet
+	}
+	switch r.detail {
+	case "2.121", "2.122":
+		return true
+	case "1.1", "1.2", "1.10", "2.1", "2.2":
+		if !containsAny(r.text, ours) {
+			return true
+		}
+	}
+	return containsAny(r.text, recipientSubject) && !containsAny(r.text, []string{"sender's", "your mailbox", "sending"})
+}
+
+func aboutIdentity(r *answerTo) bool {
+	if !containsAny(r.text, identityPhrases) {
+		return false
+	}
+	return strings.Contains(r.text, "sender identity") || !containsAny(r.text, identityNot) && !containsAny(r.text, towards)
+}
+
+func aboutClient(r *answerTo) bool {
+	return containsAny(r.text, clientPhrases) && !containsAny(r.text, []string{"recipient address rejected"})
+}
+
+func aboutLogin(r *answerTo) bool {
+	return containsAny(r.text, loginPhrases) && !containsAny(r.text, loginNot) && !strings.Contains(r.text, "resolver.")
+}
+
+func aboutLimit(r *answerTo) bool {
+	if r.stage != StageMail && strings.Contains(r.text, "too many recipients") && !containsAny(r.text, sessionOrTime) {
+		return false // the message's
+	}
+	return (containsAny(r.text, limitPhrases) || r.limitWord()) && !recipientIsSubject(r) && !containsAny(r.text, messageNot)
+}
+
+// namesLimit: a limit, but not one of what the message holds.
+func namesLimit(r *answerTo) bool {
+	return hasWord(r.text, []string{"limit", "limits"}) && !containsAny(r.text, messageNot)
+}
+
+// limitWord: at MAIL and at the dot a limit or a quota is the account's, whoever has one;
+// at RCPT only with a word for it.
+func (r *answerTo) limitWord() bool {
+	if !hasWord(r.text, []string{"limit", "limits", "limited", "quota", "rate"}) {
+		return false
+	}
+	return r.stage == StageMail && !strings.Contains(r.text, "size") ||
+		containsAny(r.text, []string{"exceeded limit", "limit exceeded", "limit reached", "reached limit", "limits exceeded", "limit for", "temporarily limited", "your limit"}) ||
+		containsAny(r.text, []string{"sending", "outgoing", "outbound", "sender", "smtp", "your"}) && !strings.Contains(r.text, "recipient")
+}
+
+func aboutAccount(r *answerTo) bool {
+	if recipientIsSubject(r) || containsAny(r.text, towards) {
+		return false
+	}
+	if containsAny(r.text, accountPhrases) {
+		return true
+	}
+	subjects := accountWords
+	if r.stage == StageRcpt {
+		subjects = ourWords
+	}
+	return containsAny(r.text, shutWords) && containsAny(r.text, subjects) && !containsAny(r.text, []string{"message", "content", "attachment"})
+}
+
+// aboutMessage: its size, or that it goes round in a loop.
+func aboutMessage(r *answerTo) bool {
+	if containsAny(r.text, loopPhrases) {
+		return true
+	}
+	return containsAny(r.text, sizePhrases) && !recipientIsSubject(r)
+}
+
+func aboutSender(r *answerTo) bool {
+	return containsAny(r.text, senderPhrases) && !containsAny(r.text, towards) && !containsAny(r.text, []string{"recipient address", "recipient's", "resolver."})
+}
+
+func aboutRecipient(r *answerTo) bool {
+	if r.code == 503 || strings.Contains(r.text, "no valid recipients") {
+		return false // the conversation's trouble
+	}
+	return slices.Contains(recipientDetails, r.detail) || recipientIsSubject(r) || containsAny(r.text, recipientPhrases)
+}
+
+// tooManyRecipients: for one message, so that the rest belongs in another one. What is
+// counted by the hour or for a client is a limit.
+func tooManyRecipients(r *answerTo) bool {
+	if !slices.Contains([]int{450, 451, 452, 550, 552}, r.code) || containsAny(r.text, sessionOrTime) {
+		return false
+	}
+	return r.detail == "5.3" || containsAny(r.text, []string{"too many recipients", "too many rcpt"})
+}
+
+var sessionOrTime = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}

@@ -1,0 +1,194 @@
+package smtpclient
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"encoding/base64"
+	"errors"
+	"slices"
+	"strings"
+
+	"github.com/emersion/go-sasl"
+
+	"notices/spool"
+)
+
+// maxCommand is the longest command line with its CRLF (RFC 5321 4.5.3.1.4). An initial
+// response that does not fit goes by the continuation line (RFC 4954 section 4).
+const maxCommand = 512
+
+// maxChallenges bounds an exchange that never comes to an end.
+const maxChallenges = 4
+
+// fetchSecret gets the password or token; empty: no AUTH. That is done before anything
+// is dialled: without it there is nothing to be had from the server.
+func fetchSecret(ctx context.Context, s *Server) (string, error) {
+	if s.Login == "" || s.Password == nil && s.Tokens == nil {
+		return "", nil
+	}
+	fetch := s.Password
+	if s.Tokens != nil {
+		fetch = s.Tokens.Token
+	}
+	secret, err := fetch(ctx)
+	if err == nil && secret == "" {
+		err = errors.New("it is empty")
+	}
+	if err != nil {
+		return "", secretTrouble(s, err)
+	}
+	return secret, nil
+}
+
+func secretTrouble(s *Server, err error) *Error {
+	c := newConn(s, "")
+	what := "password"
+	if s.Tokens != nil {
+		what = "token"
+	}
+	reason := spool.ReasonSecret
+	if passes(err) {
+		reason = spool.ReasonToken
+	}
+	e := c.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
+	c.observe(Step{Stage: StageSecret, Err: e})
+	return e
+}
+
+// passes reports whether a token could not be had for now only.
+func passes(err error) bool {
+	var e interface{ Temporary() bool }
+	return errors.As(err, &e) && e.Temporary()
+}
+
+// login does AUTH (RFC 4954) by the best mechanism that the server offers. One that is
+// refused as such gives way to the next one, on the same connection.
+func (c *Conn) login() error {
+	if c.secret == "" {
+		return nil
+	}
+	names := c.mechanisms()
+	if len(names) == 0 {
+		err := c.noMechanism()
+		c.observe(Step{Stage: StageAuth, Err: err})
+		return err
+	}
+	var err error
+	for _, name := range names {
+		if err = c.authenticate(newMechanism(name, c.server.Login, c.secret)); !mechanismRefused(err) {
+			return err
+		}
+	}
+	return err
+}
+
+// authenticate does AUTH by one mechanism. After a refusal the exchange is over; a `*`
+// would cost a wait and tell nothing.
+func (c *Conn) authenticate(mechanism sasl.Client) error {
+	name, first, err := mechanism.Start()
+	if err != nil {
+		return c.lost(StageAuth, spool.ReasonAuth, err)
+	}
+	line, rest := authCommand(name, first)
+	for range maxChallenges {
+		code, text, err := c.command(line)
+		switch {
+		case err != nil:
+			return c.lost(StageAuth, spool.ReasonConnect, err)
+		case code/100 == 2:
+			return c.loggedIn(mechanism, name, code, text)
+		case code != 334:
+			return c.refused(StageAuth, code, text)
+		case rest != nil:
+			line, rest = base64.StdEncoding.EncodeToString(rest), nil
+			continue
+		}
+		if line, err = answer(mechanism, text); err != nil {
+			return c.lost(StageAuth, reasonOf(err), err)
+		}
+	}
+	return c.lost(StageAuth, spool.ReasonProtocol, protocolError("AUTH comes to no end"))
+}
+
+// loggedIn believes a 235 only when the server proved, where the mechanism has it do
+// so, that it knows the password.
+func (c *Conn) loggedIn(mechanism sasl.Client, name string, code int, text []byte) error {
+	if m, ok := mechanism.(*scramClient); ok && !m.conversation.Valid() {
+		return c.lost(StageAuth, spool.ReasonAuth, errNotProved)
+	}
+	c.observe(Step{Stage: StageAuth, Detail: name + ": " + c.reply(code, "", text).String()})
+	return nil
+}
+
+func reasonOf(err error) spool.Reason {
+	if errors.Is(err, errNotProved) {
+		return spool.ReasonAuth
+	}
+	return spool.ReasonProtocol
+}
+
+// mechanismRefused reports whether it was the mechanism that the server refused and not
+// the login: 504, and 534 or the words that servers use (RFC 4954 sections 4 and 6).
+// Google says 534 to an ordinary password, too; another mechanism does not help there.
+func mechanismRefused(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) {
+		return false
+	}
+	r := e.Outcome.Reply
+	text := strings.ToLower(r.Text)
+	return r.Code == 504 || r.Code == 534 && !strings.Contains(text, "password") ||
+		r.Code/100 == 5 && (strings.Contains(text, "mechanism") || strings.Contains(text, "authentication type"))
+}
+
+// authCommand puts the initial response behind the command if it fits, else it is
+// the rest that the first challenge is answered with.
+func authCommand(name string, first []byte) (line string, rest []byte) {
+	line = "AUTH " + name
+	if first == nil {
+		return line, nil
+	}
+	with := line + " " + base64.StdEncoding.EncodeToString(first)
+	if len(with)+2 > maxCommand {
+		return line, first
+	}
+	return with, nil
+}
+
+func answer(mechanism sasl.Client, challenge []byte) (string, error) {
+	decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(challenge)))
+	if err != nil {
+		return "", protocolError("a challenge that is no base64")
+	}
+	response, err := mechanism.Next(decoded)
+	switch {
+	case errors.Is(err, errNotProved):
+		return "", err
+	case err != nil:
+		return "", protocolError("an AUTH challenge that does not fit: " + err.Error())
+	}
+	return base64.StdEncoding.EncodeToString(response), nil
+}
+
+// mechanisms are those that suit the secret and that the server offers, the best first
+// (SPEC section 5). Without TLS what keeps the password from being read on the way goes
+// before what does not.
+func (c *Conn) mechanisms() []string {
+	best := []string{scramSHA256, sasl.Plain, sasl.Login, cramMD5}
+	if _, secure := c.nc.(*tls.Conn); !secure {
+		best = []string{scramSHA256, cramMD5, sasl.Plain, sasl.Login}
+	}
+	if c.server.Tokens != nil {
+		best = []string{xoauth2Name}
+	}
+	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(c.offers.auth, name) })
+}
+
+func (c *Conn) noMechanism() *Error {
+	text := "the server offers no AUTH"
+	if len(c.offers.auth) > 0 {
+		text = "the server offers AUTH by " + strings.Join(c.offers.auth, ", ") + " only"
+	}
+	return c.trouble(spool.ReasonAuth, text+"; is this the submission port (465 or 587) of the server?", nil)
+}

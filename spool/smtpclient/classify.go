@@ -1,0 +1,128 @@
+package smtpclient
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+
+	"notices/spool"
+)
+
+// Classify says what a reply means. It is the one place where that is decided, for
+// retry, failover, log, return and server test alike. Unknown means Deferred.
+//
+// enhanced is the enhanced status code or empty, text what a person is shown. The Reply
+// of the outcome holds these three; the caller adds the server and the time.
+func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
+	o := decide(stage, code, enhanced, text)
+	o.Reply = spool.Reply{Code: code, Enhanced: enhanced, Text: text}
+	return o
+}
+
+func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
+	r := answerTo{stage: stage, code: code, text: ownWords(text)}
+	if len(enhanced) > 2 {
+		r.detail = enhanced[2:]
+	}
+	switch {
+	case code/100 == 2:
+		return spool.Outcome{Class: spool.Delivered}
+	case code < 400 || code > 599:
+		return serverTrouble(spool.ReasonProtocol)
+	}
+	for i := range rules {
+		if rules[i].matches(&r) {
+			return rules[i].outcome()
+		}
+	}
+	return byCode(stage, code)
+}
+
+// byCode is what is left when no rule knows better: the row of SPEC section 5 for
+// the stage, by the code's first digit.
+func byCode(stage Stage, code int) spool.Outcome {
+	permanent := code/100 == 5
+	switch stage {
+	case StageMail:
+		if permanent {
+			return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonSender}
+		}
+		return spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope}
+	case StageRcpt:
+		if permanent {
+			return spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope}
+		}
+		return spool.Outcome{Class: spool.Deferred, Scope: spool.RecipientScope}
+	case StageData, StageBody, StageDot:
+		if permanent {
+			return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope}
+		}
+		return spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope}
+	case StageStartTLS:
+		return serverTrouble(spool.ReasonTLS)
+	case StageAuth:
+		if permanent {
+			return serverTrouble(spool.ReasonAuth)
+		}
+		return serverTrouble(spool.ReasonAuthWait)
+	case StageGreeting, StageHello:
+		return serverTrouble(spool.ReasonGreeting)
+	}
+	return serverTrouble(spool.ReasonProtocol)
+}
+
+// serverTrouble is the server's own: no message suffers for it.
+func serverTrouble(reason spool.Reason) spool.Outcome {
+	return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: reason}
+}
+
+// answerTo is a reply as the rules look at it.
+type answerTo struct {
+	stage  Stage
+	code   int
+	detail string // the enhanced code without its class: "7.1"
+	text   string // in lower case, the server's own words, see ownWords
+}
+
+// rule recognises a reply that its code alone does not explain. A condition that is
+// nil matches all.
+type rule struct {
+	stages  []Stage
+	codes   []int    // 5 stands for all 5xx, 4 for all 4xx
+	details []string // "" for a reply without an enhanced code
+	says    []string // one of these is in the text
+	with    []string // and one of these
+	words   []string // one of these is a word of it
+	test    func(*answerTo) bool
+
+	class  spool.Class // "": Deferred
+	scope  spool.Scope // "": the server's
+	reason spool.Reason
+}
+
+func (u *rule) outcome() spool.Outcome {
+	return spool.Outcome{Class: cmp.Or(u.class, spool.Deferred), Scope: cmp.Or(u.scope, spool.ServerScope), Reason: u.reason}
+}
+
+func (u *rule) matches(r *answerTo) bool {
+	return (u.stages == nil || slices.Contains(u.stages, r.stage)) &&
+		(u.codes == nil || slices.Contains(u.codes, r.code) || slices.Contains(u.codes, r.code/100)) &&
+		(u.details == nil || slices.Contains(u.details, r.detail)) &&
+		(u.says == nil || containsAny(r.text, u.says)) &&
+		(u.with == nil || containsAny(r.text, u.with)) &&
+		(u.words == nil || hasWord(r.text, u.words)) &&
+		(u.test == nil || u.test(r))
+}
+
+func containsAny(text string, phrases []string) bool {
+	return slices.ContainsFunc(phrases, func(p string) bool { return strings.Contains(text, p) })
+}
+
+func hasWord(text string, words []string) bool {
+	for word := range strings.FieldsSeq(text) {
+		if slices.Contains(words, strings.Trim(word, `.,;:!?()[]"'`)) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,45 @@
+// Package smtpclient holds one conversation with one server: it connects, makes TLS,
+// logs in and runs transactions, and says for each recipient what became of it.
+// Which server, how often and what next is the route's business (package route).
+//
+// A reader follows Open (open.go, reach.go: the TLS ladder and the addresses, dial, EHLO,
+// AUTH), then Send (send.go,
+// flight.go: MAIL, RCPT and DATA in one flight; content.go: the message and the answer to
+// its final dot), and Classify (classify.go) with its rules (rules.go), their words (words.go)
+// and what decides who is meant by them (about.go), the one place that says what a reply
+// means.
+//
+// # Why not go-smtp's client
+//
+// It was meant to do EHLO and AUTH here and would have done less than it cost. It says
+// "EHLO localhost" before STARTTLS, so greeting, EHLO and STARTTLS must be spoken by hand
+// in any case; it does not pipeline, so the transaction must be, too. What remained was
+// AUTH, some thirty lines: for these it reads replies of any number of lines into memory,
+// finds an enhanced code in the first line only (535 5.7.139 and 534 5.7.9 come in several),
+// sends a `*` after each refusal and waits for the answer, sends a token of any length as an
+// initial response, and reads ahead in a buffer of its own that this package could not get
+// back. So there is one reader of replies, bounded, for all steps. SASL comes from go-sasl
+// where it has what servers need; and the server in package smtptest, which all of this is
+// tested against, is go-smtp's.
+//
+// # Time
+//
+// Every step has its own deadline: a whole reply, a piece of 64 KiB of the message, the TLS
+// handshake. A peer that drips a byte a second gains nothing by it. The context's deadline
+// is never passed on; its end stops what is under way, but for the answer to a final dot, which
+// is still waited for half a minute: without it nobody knows whether the message was taken.
+//
+// # Two messages on one connection
+//
+// Send may be called by two goroutines. Two tickets keep them apart: who writes, from MAIL
+// to the final dot, and who reads, from the first answer to the last. The writing ticket
+// is passed on once the dot is out, so that with PIPELINING the next MAIL, RCPT and DATA
+// travel right behind it and one message costs one round trip. What goes wrong between the
+// two never makes a message delivered or failed that was not: the second has sent no
+// content yet, so it is Stale and is done again over a fresh connection.
+//
+// # What may be shown
+//
+// Texts of servers reach nobody but through Conn.reply: secrets masked, also as AUTH
+// encodes them and cut short; one printable line of at most 500 octets.
+package smtpclient

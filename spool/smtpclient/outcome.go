@@ -1,0 +1,88 @@
+package smtpclient
+
+import (
+	"errors"
+	"io"
+	"net"
+	"os"
+	"syscall"
+	"time"
+
+	"notices/spool"
+)
+
+// reply fills a spool.Reply. Everything that is shown of what a server said passes
+// here: secrets are masked, one line is made of it.
+func (c *Conn) reply(code int, enhanced string, text []byte) spool.Reply {
+	return spool.Reply{
+		Server:   c.server.Name,
+		Host:     c.server.Host,
+		Code:     code,
+		Enhanced: enhanced,
+		Text:     oneLine(c.secrets.hide(stripEnhanced(text, enhanced))),
+		At:       c.now().UTC().Truncate(time.Second),
+	}
+}
+
+// judge is Classify for a reply that was just read.
+func (c *Conn) judge(stage Stage, code int, text []byte) spool.Outcome {
+	enhanced := findEnhanced(code, text)
+	reply := c.reply(code, enhanced, text)
+	o := Classify(stage, code, enhanced, reply.Text)
+	o.Reply = reply
+	return o
+}
+
+// own is an outcome without a server's word.
+func (c *Conn) own(class spool.Class, scope spool.Scope, reason spool.Reason, text string) spool.Outcome {
+	return spool.Outcome{Class: class, Scope: scope, Reason: reason, Reply: c.reply(0, "", []byte(text))}
+}
+
+// trouble is the server's, met by Open.
+func (c *Conn) trouble(reason spool.Reason, text string, err error) *Error {
+	return &Error{Outcome: c.own(spool.Deferred, spool.ServerScope, reason, text), Err: err}
+}
+
+// refused is a reply that ends Open.
+func (c *Conn) refused(stage Stage, code int, text []byte) *Error {
+	e := &Error{Outcome: c.judge(stage, code, text)}
+	if e.Outcome.Class == spool.Delivered { // a good word, but not the one for this stage
+		e.Outcome.Class, e.Outcome.Scope, e.Outcome.Reason = spool.Deferred, spool.ServerScope, spool.ReasonProtocol
+	}
+	c.observe(Step{Stage: stage, Err: e})
+	return e
+}
+
+// lost is a connection that ended during Open, or spoke no SMTP.
+func (c *Conn) lost(stage Stage, reason spool.Reason, err error) *Error {
+	text := string(stage) + ": " + lossText(err)
+	if errors.As(err, new(protocolError)) {
+		reason, err = spool.ReasonProtocol, nil // it quotes the server unmasked
+	}
+	e := c.trouble(reason, text, err)
+	c.observe(Step{Stage: stage, Err: e})
+	return e
+}
+
+// lossText says how a connection ended, for a person.
+func lossText(err error) string {
+	switch {
+	case errors.As(err, new(protocolError)):
+		return "the server speaks no proper SMTP: " + err.Error()
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return "timed out, no answer"
+	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.EPIPE):
+		return "the server closed the connection"
+	case errors.Is(err, syscall.ECONNRESET):
+		return "the connection was reset"
+	case errors.Is(err, net.ErrClosed):
+		return "the connection was closed"
+	}
+	return err.Error()
+}
+
+func (c *Conn) observe(s Step) {
+	if c.server.Observe != nil {
+		c.server.Observe(s)
+	}
+}

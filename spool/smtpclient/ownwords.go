@@ -1,0 +1,73 @@
+package smtpclient
+
+import "strings"
+
+// ownWords is a reply in lower case without what in it is not the server's own: addresses
+// (info@limit.example is over no limit), links, domains, and quoted text such as a subject.
+func ownWords(text string) string {
+	text = withoutQuotes(strings.ToLower(text))
+	if !strings.ContainsAny(text, "@.") {
+		return strings.TrimSpace(text)
+	}
+	var b strings.Builder
+	for word := range strings.FieldsSeq(text) {
+		if !foreignWord(word) {
+			b.WriteString(word)
+		} else if strings.HasSuffix(word, ":") {
+			b.WriteByte(':')
+		}
+		b.WriteByte(' ')
+	}
+	return strings.TrimSpace(b.String())
+}
+
+func foreignWord(word string) bool {
+	return strings.Contains(word, "@") || strings.Contains(word, "://") ||
+		strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.") || domain(strings.Trim(word, `<>()[]"'.,;:!?`))
+}
+
+// domain recognises a host's name by its last label. "exceeded.please" is none, only a
+// missing blank.
+func domain(word string) bool {
+	dot := strings.LastIndexByte(word, '.')
+	if dot <= 0 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" {
+		return false
+	}
+	switch word[dot+1:] {
+	case "com", "net", "org", "edu", "gov", "mil", "info", "biz", "io", "eu", "example", "test", "invalid", "local", "internal", "lan",
+		"de", "fr", "uk", "es", "nl", "ru", "ch", "pl", "se", "dk", "cz", "jp", "cn", "br", "au", "ca", "nz", "za", "mx", "school", "library":
+		return true
+	}
+	return false
+}
+
+// withoutQuotes takes out what stands in quotation marks, but not a reply that is quoted
+// as a whole, and no apostrophe: a quotation begins behind a blank and ends before one.
+func withoutQuotes(text string) string {
+	if !strings.ContainsAny(text, `"'`) {
+		return text
+	}
+	var b strings.Builder
+	for i := 0; i < len(text); i++ {
+		if end := quotation(text, i); end > 0 {
+			i = end
+			continue
+		}
+		b.WriteByte(text[i])
+	}
+	return b.String()
+}
+
+// quotation is where the one that begins at i ends, or 0.
+func quotation(text string, i int) (end int) {
+	quote := text[i]
+	if quote != '"' && quote != '\'' || i == 0 || !strings.ContainsRune(" (<=:", rune(text[i-1])) {
+		return 0
+	}
+	for end = i + 1; end < len(text); end++ {
+		if text[end] == quote && (end+1 == len(text) || strings.ContainsRune(" @.,;:)>", rune(text[end+1]))) {
+			return end
+		}
+	}
+	return 0
+}

@@ -1,0 +1,138 @@
+package smtpclient
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"strconv"
+)
+
+// Bounds of a reply. RFC 5321 4.5.3.1.5 promises lines of 512 octets; real EHLO
+// answers and policy texts are longer. What exceeds these is no SMTP server, and
+// must not take memory.
+const (
+	maxLine  = 4 << 10
+	maxReply = 32 << 10
+)
+
+// protocolError says that what came is no SMTP reply. It may quote the server: it
+// is shown only through Conn.outcome, which masks secrets.
+type protocolError string
+
+func (e protocolError) Error() string { return string(e) }
+
+// readReply reads one reply (RFC 5321 4.2), whose code is 200 to 599. The text of
+// its lines is appended to buf, each line ended by \n. Any other error than a
+// protocolError is the connection's. br must hold maxLine octets.
+func readReply(br *bufio.Reader, buf []byte) (code int, text []byte, err error) {
+	start, total := len(buf), 0
+	for {
+		line, err := br.ReadSlice('\n')
+		if errors.Is(err, bufio.ErrBufferFull) {
+			return 0, buf, protocolError("a reply line of more than " + strconv.Itoa(maxLine) + " octets")
+		}
+		if err != nil {
+			return 0, buf, err
+		}
+		if total += len(line); total > maxReply {
+			return 0, buf, protocolError("a reply of more than " + strconv.Itoa(maxReply) + " octets")
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		n, more := splitCode(line)
+		switch {
+		case n == 0 && len(buf) == start:
+			return 0, buf, protocolError(fmt.Sprintf("no SMTP reply: %q", shorten(line)))
+		case n == 0 || code != 0 && n != code:
+			return 0, buf, protocolError(fmt.Sprintf("a reply of %d goes on with %q", code, shorten(line)))
+		}
+		code = n
+		buf = append(buf, line[min(4, len(line)):]...)
+		buf = append(buf, '\n')
+		if !more {
+			return code, buf, nil
+		}
+	}
+}
+
+// replyBuffered reports whether a whole reply is there already, so that reading it
+// cannot wait: most of a flight's answers come in one packet.
+func replyBuffered(br *bufio.Reader) bool {
+	b, _ := br.Peek(br.Buffered())
+	for {
+		end := bytes.IndexByte(b, '\n')
+		if end < 0 {
+			return false
+		}
+		if end < 4 || b[3] != '-' {
+			return true
+		}
+		b = b[end+1:]
+	}
+}
+
+// splitCode takes the code off a reply line; 0 when there is none.
+func splitCode(line []byte) (code int, more bool) {
+	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) {
+		return 0, false
+	}
+	if len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+		return 0, false
+	}
+	code = int(line[0]-'0')*100 + int(line[1]-'0')*10 + int(line[2]-'0')
+	return code, len(line) > 3 && line[3] == '-'
+}
+
+func isDigit(c byte) bool { return c >= '0' && c <= '9' }
+
+func shorten(b []byte) []byte { return b[:min(len(b), 80)] }
+
+// findEnhanced looks for an enhanced status code (RFC 3463, RFC 2034) at the start
+// of any line of text, for some servers put it only into the last, and else for
+// qmail's (#5.1.1) form. Its class must be that of the reply's code.
+func findEnhanced(code int, text []byte) string {
+	class := byte('0' + code/100)
+	for line := range bytes.Lines(text) {
+		if n := enhancedLength(line, class); n > 0 {
+			return string(line[:n])
+		}
+	}
+	if _, after, ok := bytes.Cut(text, []byte("(#")); ok {
+		if n := enhancedLength(after, class); n > 0 {
+			return string(after[:n])
+		}
+	}
+	return ""
+}
+
+// enhancedLength is the length of the enhanced status code that b begins with, or 0.
+func enhancedLength(b []byte, class byte) int {
+	if len(b) < 5 || b[0] != class || b[1] != '.' {
+		return 0
+	}
+	subject := digits(b[2:])
+	at := 2 + subject
+	if subject == 0 || at >= len(b) || b[at] != '.' {
+		return 0
+	}
+	detail := digits(b[at+1:])
+	end := at + 1 + detail
+	if detail == 0 || end < len(b) && (b[end] == '.' || isLetter(b[end])) {
+		return 0
+	}
+	return end
+}
+
+func isLetter(c byte) bool { c |= 0x20; return c >= 'a' && c <= 'z' }
+
+// digits counts the leading digits; more than three are no status code's.
+func digits(b []byte) int {
+	n := 0
+	for n < len(b) && isDigit(b[n]) {
+		n++
+	}
+	if n > 3 {
+		return 0
+	}
+	return n
+}

@@ -1,0 +1,90 @@
+package smtpclient
+
+import "notices/spool"
+
+// Stages that a rule is for.
+var (
+	toMail   = []Stage{StageMail}
+	toRcpt   = []Stage{StageRcpt}
+	toData   = []Stage{StageData, StageBody, StageDot}
+	envelope = []Stage{StageMail, StageRcpt, StageData, StageBody, StageDot}
+
+	helloAndOn = []Stage{StageHello, StageMail, StageRcpt, StageData, StageBody, StageDot}
+)
+
+// rules are tried in order before byCode; the first that matches decides. They are data
+// only, so that they cost a process nothing at its start; the words are in words.go,
+// what decides who is meant by them in about.go. The replies that they are made for, with
+// where each is documented or was seen, are in testdata/replies.tsv.
+var rules = []rule{
+	// This connection has carried enough: another one may go on.
+	{stages: envelope, says: sessionPhrases, with: limitWords, reason: spool.ReasonSession},
+
+	// The server is going away, RFC 5321 3.8. So says Google when it has had enough of us, too.
+	{codes: []int{421}, reason: spool.ReasonShutdown},
+
+	// The account's limit or policy, by its code.
+	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
+	{codes: []int{432}, reason: spool.ReasonLimit},
+	{codes: []int{450}, details: []string{"2.1"}, says: []string{"relay limit"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.705", "7.708", "7.750"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{550}, details: []string{"4.5"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, test: namesLimit, reason: spool.ReasonLimit},
+	{stages: envelope, says: []string{"bad outbound sender"}, reason: spool.ReasonLimit},
+	{codes: []int{554}, details: []string{"2.0"}, says: []string{"quota"}, reason: spool.ReasonLimit},
+	{codes: []int{4}, says: []string{"throttling failure", "maximum credits exceeded"}, reason: spool.ReasonLimit},
+
+	// The account may not send as this sender: its owner can cure that, waiting cannot.
+	{stages: envelope, details: []string{"7.60", "2.252"}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
+	{stages: envelope, says: sendAsPhrases, scope: spool.MessageScope, reason: spool.ReasonSendAs},
+	{stages: envelope, test: aboutIdentity, reason: spool.ReasonIdentity},
+
+	// SPF, DKIM and DMARC of the sender's domain: another server may be in its SPF record.
+	{stages: toData, codes: []int{550}, details: []string{"7.26"}, class: spool.Failed, scope: spool.MessageScope},
+
+	// TLS or AUTH is missing or was refused, said at whatever command.
+	{codes: []int{4, 5}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
+	{stages: envelope, codes: []int{530, 534, 535, 538}, reason: spool.ReasonAuth},
+	{stages: envelope, codes: []int{454}, details: []string{"7.0"}, reason: spool.ReasonAuthWait},
+
+	// We spoke too early; that can only be overlapping transactions.
+	{stages: envelope, says: []string{"command pipelining", "to pipeline", "synchronization error"}, reason: spool.ReasonProtocol},
+
+	// The server does not serve us, whoever the message is for.
+	{stages: helloAndOn, test: refusesHelo, reason: spool.ReasonHelo},
+	{stages: envelope, test: deniesRelay, reason: spool.ReasonRelay},
+	{codes: []int{521}, reason: spool.ReasonGreeting}, // RFC 7504
+
+	// The server cannot take such a message: UTF-8 (RFC 6531), its size, a loop.
+	{stages: envelope, codes: []int{550, 553}, details: []string{"6.7"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: envelope, codes: []int{5}, details: []string{"3.4"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: envelope, codes: []int{5}, test: aboutMessage, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: envelope, codes: []int{4}, test: aboutMessage, scope: spool.MessageScope},
+
+	// Too many recipients in one message; RFC 5321 4.5.3.1.10 has 552 mean 452 here.
+	{stages: toRcpt, test: tooManyRecipients, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
+
+	// The account, the sender or the client, by the words that many servers use.
+	{stages: envelope, test: aboutClient, reason: spool.ReasonRelay},
+	{stages: envelope, codes: []int{5}, test: aboutLogin, reason: spool.ReasonAuth},
+	{stages: envelope, codes: []int{4}, test: aboutLogin, reason: spool.ReasonAuthWait},
+	{stages: envelope, test: aboutLimit, reason: spool.ReasonLimit},
+	{stages: envelope, test: aboutAccount, reason: spool.ReasonLimit},
+
+	// RFC 1870 and RFC 5321 4.1.1.11: the size or a parameter of MAIL.
+	{stages: toMail, codes: []int{552}, details: []string{"", "3.4", "2.3"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: toMail, codes: []int{555}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+
+	// The sender was refused, by a server that waits with that for the recipient or the dot.
+	{stages: envelope, codes: []int{5}, details: []string{"1.7", "1.8"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender}, // RFC 3463 3.2
+	{stages: envelope, codes: []int{5}, test: aboutSender, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
+	{stages: envelope, codes: []int{4}, test: aboutSender, scope: spool.MessageScope},
+
+	// The recipient, by a server that waits with that for the message.
+	{stages: toData, codes: []int{5}, test: aboutRecipient, class: spool.Failed, scope: spool.RecipientScope},
+	{stages: toData, codes: []int{4}, test: aboutRecipient, scope: spool.RecipientScope},
+
+	// "Unknown command" and "bad sequence" say nothing of the message: another server may understand us.
+	{stages: envelope, codes: []int{500, 502, 503}, scope: spool.MessageScope},
+}

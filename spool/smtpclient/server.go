@@ -1,0 +1,114 @@
+package smtpclient
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"net"
+	"time"
+
+	"notices/spool"
+)
+
+// TLSMode says how TLS begins. The zero value is TLSAuto.
+type TLSMode string
+
+// TLS modes, as in notices.toml(5).
+const (
+	TLSAuto     TLSMode = "auto"     // implicit at port 465, else STARTTLS
+	TLSImplicit TLSMode = "implicit" // TLS from the first byte (RFC 8314 3.3)
+	TLSStart    TLSMode = "starttls" // RFC 3207
+)
+
+// Server is all that a conversation needs to know about one server. It is plain
+// data, may be copied, and is not changed by this package.
+type Server struct {
+	Name string // "1", "2", "google"...: goes into Reply.Server
+	Host string // a name or an IP address; the certificate must be for it
+	Port int
+	TLS  TLSMode
+	// AllowNonSecure lets the ladder of Open step down: verified TLS, TLS that could
+	// not be verified, none. Without it: no verified TLS, no mail, no password.
+	AllowNonSecure bool
+	// AllowNonSecureLogin lets the password travel over the last two as well. A token never does.
+	AllowNonSecureLogin bool
+	Hello               string // EHLO name
+	// FindHello finds one when Hello is empty and a connection is made. nil or "": the
+	// connection's own address is said, in brackets (RFC 5321 section 4.1.4).
+	FindHello func() string
+	Login     string // user name for AUTH
+	// Password is asked once for each Open, before anything is dialled. nil: no AUTH, unless Tokens is set.
+	Password func(context.Context) (string, error)
+	Tokens   TokenSource    // XOAUTH2 instead of a password; nil otherwise
+	Roots    *x509.CertPool // nil: the system's
+	// Fingerprint is the SHA-256 of the one certificate to accept (of its DER form), as
+	// lower-case hex, instead of an authority, a name and a time; empty: Roots decide.
+	Fingerprint string
+	// Timeout is the longest wait for each step: one address to connect, the TLS handshake,
+	// each whole reply, each 64 KiB of the message written. DataTimeout is that for the
+	// reply to the final dot. 0: 60 s and 10 min (RFC 5321 4.5.3.2.6).
+	Timeout, DataTimeout time.Duration
+	Now                  func() time.Time // for Reply.At; nil: time.Now
+	Observe              func(Step)       // may be nil; called in the goroutine that runs Open or Send
+	// Addresses is what the run knows of the host's addresses; nil: each Open finds out anew.
+	Addresses *Addresses
+	// Resolve and Dial are for tests; nil: the system's. Dial without Resolve gets the host's
+	// name, and looks it up itself.
+	Resolve func(ctx context.Context, host string) ([]string, error)
+	Dial    Dialer
+}
+
+// Dialer is the form of net.Dialer.DialContext.
+type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
+
+// TokenSource gives OAuth access tokens.
+type TokenSource interface {
+	Token(ctx context.Context) (string, error)
+	// Refresh returns another token than stale, which a server has refused.
+	Refresh(ctx context.Context, stale string) (string, error)
+}
+
+// Stage is a step of the conversation.
+type Stage string
+
+// Stages, in the order in which they come.
+const (
+	StageSecret   Stage = "secret"    // the password or token is fetched
+	StageDNS      Stage = "dns"       // Detail: the addresses
+	StageConnect  Stage = "connect"   // Detail: the address that answered
+	StageTLS      Stage = "tls"       // Detail: version, cipher, certificate
+	StageGreeting Stage = "greeting"  // the 220 line
+	StageHello    Stage = "ehlo"      // Detail: what the server offers
+	StageStartTLS Stage = "starttls"  // the reply to STARTTLS
+	StageStepDown Stage = "step down" // Detail: why the mail goes out less secure
+	StageAuth     Stage = "auth"
+	StageReset    Stage = "rset"
+	StageMail     Stage = "mail"
+	StageRcpt     Stage = "rcpt"
+	StageData     Stage = "data" // the reply to DATA
+	StageBody     Stage = "body" // the message is being written
+	StageDot      Stage = "dot"  // the reply to the final dot
+	StageQuit     Stage = "quit"
+)
+
+// Step is what Observe is told: a stage that succeeded, or failed with Err.
+// Nothing in it is secret.
+type Step struct {
+	Stage  Stage
+	Detail string
+	Err    error
+	TLS    *tls.ConnectionState // with StageTLS
+}
+
+// Error is why Open failed. The outcome is of server scope and Deferred: no
+// message fails for a server that could not be spoken to.
+type Error struct {
+	Outcome spool.Outcome
+	Err     error // the cause; may be nil: the reply says it all
+
+	handshake bool // it was TLS's
+}
+
+func (e *Error) Error() string { return e.Outcome.Reply.String() }
+
+func (e *Error) Unwrap() error { return e.Err }

@@ -1,0 +1,208 @@
+package smtpclient
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"syscall"
+
+	"notices/spool"
+)
+
+// implicit reports whether TLS begins with the first byte.
+func (s *Server) implicit() bool {
+	return s.TLS == TLSImplicit || s.TLS != TLSStart && s.Port == 465
+}
+
+// upgrade speaks STARTTLS (RFC 3207) and says EHLO again. A server that does not
+// offer it can be used in clear on the same connection, where that is allowed.
+func (c *Conn) upgrade() error {
+	if !c.offers.startTLS {
+		const text = "the server does not offer STARTTLS"
+		if c.rung != verified {
+			c.stepDown("no TLS, the mail travels in clear: " + text)
+			return nil
+		}
+		e := c.trouble(spool.ReasonTLS, text, nil)
+		c.observe(Step{Stage: StageStartTLS, Err: e})
+		return e
+	}
+	code, text, err := c.command("STARTTLS")
+	if err != nil {
+		return c.lost(StageStartTLS, spool.ReasonTLS, err)
+	}
+	if code != 220 {
+		return c.refused(StageStartTLS, code, text)
+	}
+	// What came behind the 220 in clear would be read as if it had come over TLS:
+	// somebody in between put it there (CVE-2011-0411). Not a case for a step down.
+	if c.br.Buffered() > 0 {
+		return c.lost(StageStartTLS, spool.ReasonProtocol, protocolError("bytes in clear behind the answer to STARTTLS"))
+	}
+	c.observe(Step{Stage: StageStartTLS, Detail: c.reply(code, "", text).String()})
+	if err := c.handshake(); err != nil {
+		return err
+	}
+	return c.hello()
+}
+
+// handshake begins TLS. Where a step down is allowed an unverified certificate does not
+// end it: the second rung of the ladder is the same handshake.
+func (c *Conn) handshake() error {
+	var unverified error
+	tc := tls.Client(c.raw, c.tlsConfig(&unverified))
+	c.watch.armRead(c.timeout)
+	c.watch.armWrite(c.timeout)
+	if err := c.watch.explain(tc.Handshake()); err != nil {
+		return c.tlsTrouble(err)
+	}
+	state := tc.ConnectionState()
+	c.use(tc)
+	step := Step{Stage: StageTLS, Detail: describe(state), TLS: &state}
+	if unverified != nil {
+		step.Err = c.trouble(spool.ReasonTLS, c.certificateText(unverified), unverified)
+	}
+	c.observe(step)
+	if unverified != nil {
+		c.stepDown("unverified TLS: " + step.Err.Error())
+	}
+	if c.oldCiphers && weak(state.CipherSuite) {
+		c.stepDown("old TLS cipher: the server has nothing better than " + tls.CipherSuiteName(state.CipherSuite) + "; whoever runs it should bring it up to date")
+	}
+	return nil
+}
+
+// tlsConfig is TLS 1.2 at least. unverified is set to why the certificate could not be
+// verified, where that does not end the handshake.
+func (c *Conn) tlsConfig(unverified *error) *tls.Config {
+	host := strings.TrimSuffix(c.server.Host, ".")
+	config := &tls.Config{ServerName: host, RootCAs: c.server.Roots, MinVersion: tls.VersionTLS12}
+	if c.oldCiphers {
+		config.CipherSuites = allCiphers()
+	}
+	lenient := c.rung != verified
+	if !lenient && c.server.Fingerprint == "" {
+		return config
+	}
+	config.InsecureSkipVerify = true // verified here
+	config.VerifyConnection = func(state tls.ConnectionState) error {
+		err := verify(state, host, &c.server)
+		if lenient {
+			*unverified, err = err, nil
+		}
+		return err
+	}
+	return config
+}
+
+// verify is what crypto/tls does without InsecureSkipVerify, or compares with the one
+// certificate that is accepted.
+func verify(state tls.ConnectionState, host string, s *Server) error {
+	leaf := state.PeerCertificates[0]
+	var err error
+	if s.Fingerprint != "" {
+		if Fingerprint(leaf) == s.Fingerprint {
+			return nil
+		}
+		err = ErrFingerprint
+	} else {
+		intermediates := x509.NewCertPool()
+		for _, cert := range state.PeerCertificates[1:] {
+			intermediates.AddCert(cert)
+		}
+		_, err = leaf.Verify(x509.VerifyOptions{DNSName: host, Roots: s.Roots, Intermediates: intermediates})
+	}
+	if err != nil {
+		return &tls.CertificateVerificationError{UnverifiedCertificates: state.PeerCertificates, Err: err}
+	}
+	return nil
+}
+
+// allCiphers are those that Go offers by default and those that it leaves out for lack of
+// forward secrecy or for CBC, but for RC4 and 3DES, which are broken. Old Exchange servers
+// have nothing else.
+func allCiphers() []uint16 {
+	var ids []uint16
+	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {
+		if !strings.Contains(suite.Name, "RC4") && !strings.Contains(suite.Name, "3DES") {
+			ids = append(ids, suite.ID)
+		}
+	}
+	return ids
+}
+
+// weak reports whether Go would not have offered it by default.
+func weak(id uint16) bool {
+	return slices.ContainsFunc(tls.InsecureCipherSuites(), func(s *tls.CipherSuite) bool { return s.ID == id })
+}
+
+// wantsOldCiphers reports whether the handshake may have failed for want of a common
+// cipher: alerts 40 and 71 (RFC 5246 7.2.2); Windows just hangs up.
+func wantsOldCiphers(err error) bool {
+	var e *Error
+	if !errors.As(err, &e) || !e.handshake {
+		return false
+	}
+	text := e.Err.Error()
+	return strings.Contains(text, "tls: handshake failure") || strings.Contains(text, "tls: insufficient security level") ||
+		errors.Is(e.Err, io.EOF) || errors.Is(e.Err, io.ErrUnexpectedEOF) || errors.Is(e.Err, syscall.ECONNRESET)
+}
+
+func (c *Conn) tlsTrouble(err error) *Error {
+	text := "no TLS: " + c.certificateText(err)
+	var header tls.RecordHeaderError
+	if errors.As(err, &header) && c.server.implicit() {
+		text += " (the server does not begin with TLS: try tls = \"starttls\")"
+	}
+	e := c.trouble(spool.ReasonTLS, text, err)
+	e.handshake = true
+	c.observe(Step{Stage: StageTLS, Err: e})
+	return e
+}
+
+// mayStepDown reports whether the conversation may go on without verified TLS: that
+// must be allowed, and for a login it must be allowed for the password too. A token
+// never travels so.
+func (c *Conn) mayStepDown() bool {
+	return c.server.AllowNonSecure && (c.secret == "" || c.server.Tokens == nil && c.server.AllowNonSecureLogin)
+}
+
+// forbidden says why allow_non_secure did not help.
+func (c *Conn) forbidden() string {
+	if c.server.Tokens != nil {
+		return "a token is never sent without verified TLS"
+	}
+	return "the password is not sent without verified TLS (allow_non_secure_login = false)"
+}
+
+func (c *Conn) stepDown(why string) {
+	why = c.reply(0, "", []byte(why)).Text
+	if c.notice != "" {
+		c.notice += "; "
+	}
+	c.notice += why
+	c.observe(Step{Stage: StageStepDown, Detail: why})
+}
+
+// describe is version, cipher and certificate for a person.
+func describe(state tls.ConnectionState) string {
+	cert := state.PeerCertificates[0]
+	return fmt.Sprintf("%s, %s, certificate of %s by %s until %s",
+		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite),
+		certName(cert), cert.Issuer, cert.NotAfter.UTC().Format("2006-01-02"))
+}
+
+func certName(cert *x509.Certificate) string {
+	names := append([]string{}, cert.DNSNames...)
+	for _, ip := range cert.IPAddresses {
+		names = append(names, ip.String())
+	}
+	if len(names) == 0 {
+		return cert.Subject.String()
+	}
+	return strings.Join(names[:min(3, len(names))], " ")
+}

@@ -1,0 +1,146 @@
+package smtpclient
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"notices/spool"
+	"notices/spool/smtptest"
+)
+
+// Beginnings of scripts of a server that offers DSN.
+const (
+	withDSN     = "> 220 hello\n< EHLO me.example.org\n> 250-hello\n> 250-pipelining\n> 250 dsn\n"
+	lockstepDSN = "> 220 hello\n< EHLO me.example.org\n> 250-hello\n> 250 DSN\n"
+)
+
+// TestWishesAreHandedOn: what the sender asked for, octet for octet; to a server that
+// offers DSN only.
+func TestWishesAreHandedOn(t *testing.T) {
+	for name, c := range map[string]struct {
+		asked    *spool.DSNParams
+		mail     string
+		b, c     string
+		relayed  string // the outcomes where DSN is not offered
+		transfer string // and where it is
+	}{
+		"nothing": {asked: nil},
+		"success": {
+			asked: &spool.DSNParams{Notify: "success"},
+			b:     " NOTIFY=SUCCESS ORCPT=rfc822;b@example.org", c: " NOTIFY=SUCCESS ORCPT=rfc822;c@example.org",
+			relayed: "delivered relayed 250, delivered relayed 250",
+		},
+		"all words": {
+			asked: &spool.DSNParams{Notify: "delay,failure,success,failure", ReturnFull: true, EnvelopeID: "run+7=a b"},
+			mail:  " RET=FULL ENVID=run+2B7+3Da+20b",
+			b:     " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;b@example.org", c: " NOTIFY=SUCCESS,FAILURE,DELAY ORCPT=rfc822;c@example.org",
+			relayed: "delivered relayed 250, delivered relayed 250",
+		},
+		"each its own": {
+			asked: &spool.DSNParams{Notify: "success", NotifyEach: []string{"never", "success"}, Originals: []string{"", "rfc822;C+x@example.net"}},
+			b:     " NOTIFY=NEVER ORCPT=rfc822;b@example.org", c: " NOTIFY=SUCCESS ORCPT=rfc822;C+2Bx@example.net",
+			relayed: "delivered 250, delivered relayed 250",
+		},
+		"an original address alone": {
+			asked: &spool.DSNParams{Originals: []string{"utf-8;jürgen@example.net", ""}},
+			b:     ` ORCPT=utf-8;j\x{FC}rgen@example.net`,
+		},
+		"of the message alone": {asked: &spool.DSNParams{ReturnHeaders: true, EnvelopeID: "7"}, mail: " RET=HDRS ENVID=7"},
+	} {
+		for begin, offered := range map[string]bool{pipelining: false, lockstep: false, withDSN: true, lockstepDSN: true} {
+			t.Run(name, func(t *testing.T) {
+				mail, b, cc, want := "", "", "", c.relayed
+				if offered {
+					mail, b, cc, want = c.mail, c.b, c.c, ""
+				}
+				if want == "" {
+					want = "delivered 250, delivered 250"
+				}
+				lines := []string{"< MAIL FROM:<a@example.org>" + mail, "< RCPT TO:<b@example.org>" + b, "< RCPT TO:<c@example.org>" + cc, "< DATA"}
+				answers := []string{"> 250 ok", "> 250 ok", "> 250 ok", "> 354 go"}
+				script := begin
+				if strings.Contains(strings.ToUpper(begin), "PIPELINING") {
+					script += strings.Join(lines, "\n") + "\n" + strings.Join(answers, "\n")
+				} else {
+					for i := range lines {
+						script += lines[i] + "\n" + answers[i] + "\n"
+					}
+				}
+				tr := message(hello, "b@example.org", "c@example.org")
+				tr.DSN = c.asked
+				r, conn := play(t, script+"\nbody\n> 250 queued\n"+quit, tr)
+				wantOutcomes(t, r, want)
+				conn.Quit()
+			})
+		}
+	}
+}
+
+// TestRelayedIsOnlyWhatWasTaken: who was refused, or of whom nobody knows, was not
+// handed on.
+func TestRelayedIsOnlyWhatWasTaken(t *testing.T) {
+	three := []string{"b@example.org", "c@example.org", "d@example.org"}
+	rcpts := "< MAIL *\n< RCPT *\n< RCPT *\n< RCPT *\n< DATA\n> 250 ok\n> 250 ok\n> 450 busy\n> 550 no\n> 354 go\nbody\n"
+	for end, want := range map[string]string{
+		"> 250 ok":       "delivered relayed 250, deferred recipient 450, failed recipient 550",
+		"> 451 not now":  "deferred message 451, deferred recipient 450, failed recipient 550",
+		"> 554 5.7.1 no": "failed message 554, deferred recipient 450, failed recipient 550",
+		"drop":           "uncertain message lost 0, deferred recipient 450, failed recipient 550",
+	} {
+		tr := message(hello, three...)
+		tr.DSN = &spool.DSNParams{Notify: "success"}
+		r, _ := play(t, pipelining+rcpts+end, tr)
+		wantOutcomes(t, r, want)
+	}
+}
+
+// TestWishesOverlap: the wishes of one message do not become those of the next one,
+// whose MAIL goes out behind the first one's dot.
+func TestWishesOverlap(t *testing.T) {
+	for name, c := range map[string]struct{ asked, begin, first, want string }{
+		"offered":     {"success", withDSN, " NOTIFY=SUCCESS ORCPT=rfc822;b@example.org", "delivered 250"},
+		"not offered": {"success", pipelining, "", "delivered relayed 250"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := smtptest.Pipe(t, c.begin+"< MAIL *\n< RCPT *\n< DATA\n"+accepted+flight+"> 250 first\n"+accepted+"> 250 second\n"+quit)
+				conn := open(t, inClear(p))
+				done := make(chan Result, 1)
+				go func() {
+					tr := message(hello)
+					tr.DSN = &spool.DSNParams{Notify: c.asked}
+					done <- deliver(t, conn, tr)
+				}()
+				synctest.Wait()
+				wantOutcomes(t, deliver(t, conn, message(hello)), "delivered 250")
+				wantOutcomes(t, <-done, c.want)
+				conn.Quit()
+				p.Close()
+				if got := p.Received(1); !strings.Contains(got, "RCPT TO:<b@example.org>"+c.first+"\r\n") || strings.Count(got, "NOTIFY") != strings.Count(c.first, "NOTIFY") {
+					t.Errorf("sent %q", got)
+				}
+			})
+		})
+	}
+}
+
+// TestWishesOfManyRecipients: long parameters do not let both sides wait for each other,
+// and a server of another make reads them.
+func TestWishesOfManyRecipients(t *testing.T) {
+	srv := smtptest.New(t, smtptest.Options{DSN: true})
+	c := open(t, inClear(srv))
+	tr := message(hello)
+	tr.Recipients, tr.DSN = nil, &spool.DSNParams{EnvelopeID: strings.Repeat("x", 100)}
+	for range 600 {
+		tr.Recipients = append(tr.Recipients, "patron@example.org")
+		tr.DSN.Originals = append(tr.DSN.Originals, "rfc822;"+strings.Repeat("+", 160))
+		tr.DSN.NotifyEach = append(tr.DSN.NotifyEach, "success,failure,delay")
+	}
+	r := deliver(t, c, tr)
+	for i, o := range r.Outcomes {
+		if brief(o) != "delivered 250" {
+			t.Fatalf("%d: %s (%v)", i, brief(o), o)
+		}
+	}
+}

@@ -1,0 +1,149 @@
+package smtpclient
+
+// Words in which servers speak of us: of the account, the sender, the client. A phrase is
+// here if it cannot be said of a recipient; where it can, a function looks closer.
+
+var sessionPhrases = []string{
+	"per session", "per connection", "per smtp session", "per smtp connection", "in one session", "in one connection",
+	"this session", "this connection", "a single session", "a single connection", "same session", "same connection",
+	"batch limit",
+}
+
+var limitWords = []string{"limit", "too many", "maxim", "exceed", "max ", "enough"}
+
+var sendAsPhrases = []string{
+	"send as this sender", "sendasdenied", "not owned by user", "not owned by auth user",
+	"sender address rejected: not logged in", "not authorized to send from that email address",
+	"allowed to send as", "authorized to send as", "authorised to send as", "permitted to send as", "permission to send as",
+	"permissions to send as", "may not send as", "cannot send as", "can't send as",
+	"authorized to send on behalf", "authorised to send on behalf", "allowed to send on behalf",
+	"send from this header address", "not valid for your login", "sender address is not allowed",
+	"must be same as authorization user", "must be the same as the authenticated",
+}
+
+var relayPhrases = []string{
+	"relay access denied", "relaying denied", "relay denied", "unable to relay", "no relaying", "rcpthosts",
+	"relay not permitted", "relaying not permitted", "permitted to relay",
+	"relay not allowed", "relaying not allowed", "relaying is not allowed", "allowed to relay", "authorized to relay",
+	"relay prohibited", "relaying prohibited", "relaying is prohibited", "relaying disallowed", "relay disallowed", "relaying is disallowed",
+	"cannot relay", "can't relay", "does not relay", "do not relay", "not an open relay", "not a relay", "refuse to relay", "relay is denied",
+	"credentials for relay", "relaying mail to", "not configured to relay", "insecure mail relay", "relay rejected",
+	"delivery is not allowed to this address", // hMailServer: you are outside and so is the recipient
+}
+
+var clientPhrases = []string{
+	"client host rejected", "client host [", "client host blocked", "client rejected", "client was rejected", "client ip",
+	"banned sending ip", "sending ip", "your ip ", "your ip:", "your ip,", "your ip-", "your ip'", "the ip you", "this ip ", "ip address has been", "ip address is ",
+	"ip not allowed", "your host ", "your server", "your network", "blocked using", "listed in", "reverse dns", "ptr record", "no ptr", "rdns",
+	"sender ip", "connections will not be accepted from", "connection not allowed", "host is not allowed", "not allowed to connect",
+	"poor reputation", "dynamic ip",
+}
+
+var loginPhrases = []string{
+	"authentication required", "authentication is required", "authorization required", "authorisation required",
+	"requires authentication", "require authentication", "without authentication", "without authorization",
+	"authenticate first", "send auth command first", "auth first", "please authenticate", "must authenticate", "need to authenticate", "must be authenticated",
+	"not authenticated", "not logged in", "login required", "must log in", "log in first", "please log in", "please login",
+	"unauthenticated sender", "unauthenticated client", "unauthenticated connection",
+	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "auth is required", "auth required", "don't authenticate", "did not authenticate",
+}
+
+// loginNot are words that make it a matter of SPF, DKIM and DMARC, which is the message's.
+var loginNot = []string{"dmarc", "dkim", "spf"}
+
+var identityPhrases = []string{
+	"sender identity", "sender identities", "sender signature", "relaying disallowed as",
+	"not verified", "not been verified", "not yet verified", "unverified", "not a verified", "not validated", "unconfirmed sender", "not confirmed",
+	"from header sender", "from/sender name is not valid", "not an approved sender", "unapproved sender", "sender not approved", "sender is not approved",
+	"not a registered sender", "sender not registered", "unregistered sender", "unregistered domain", "sender domain not",
+	"not authorized to use sender", "not authorized to send mail from", "not allowed to send from", "not authorized to send from", "not authorised to send from",
+	"not permitted to send from", "may not send from", "cannot send from", "not allowed from this account",
+	"request failed; mailbox unavailable", // Yahoo, of a From that is not the account's
+	"not authorized to perform ses:", "not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
+}
+
+// identityNot are words that make it a matter of something else that can be verified.
+var identityNot = []string{"unverified address", "undeliverable address", "dkim", "spf ", "signature verif", "certificate", "recipient", "verified: no such", "dmarc"}
+
+// limitPhrases say that the account, or this machine, sends too much.
+var limitPhrases = []string{
+	"per hour", "per minute", "per day", "per second", "per month", "per week", "per 24", "/hour", "/day", "/minute", "/ hour", "/ day",
+	"mails an hour", "messages an hour", "this hour", "last hour", "hour limit", "hourly", "24 hours", "24 hrs", "24h", "in a day", "messages today",
+	"too many", "too much mail", "too fast", "too quickly", "too frequent", "too often", "slow down", "slower",
+	"throttl", "ratelimit", "rate-limit", "rate limit", "sending limit", "sending rate", "sending quota", "send limit", "send quota", "outgoing limit",
+	"message limit", "messages limit", "mail limit", "email limit", "emails limit", "daily limit", "daily quota", "monthly limit", "monthly quota", "message quota", "mail quota", "email quota", "quota exceeded for sender",
+	"recipient limit", "recipients limit", "limit of messages", "limit of emails", "submission quota", "submissionquota", "outgoing quota", "relay quota",
+	"outmail quota", "exceeded your", "reached your", "over your limit", "exceeded its quota of", "number of messages", "messages sent", "maximum messages",
+	"outboundspam", "outbound spam", "wascl useraction", "refusequota", "sending activity", "unusual activity", "suspicious activity", "spam abuse detected",
+	"connection limit", "concurrent connection", "connection rate", "unusual rate", "reached address outgoing",
+}
+
+// messageNot: of these a message has too many, or is over their limit, not an account.
+var messageNot = []string{
+	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation", " image", " addresses", " parts", " file", "score",
+	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining", "greylist", "graylist",
+}
+
+// accountPhrases say that the account is shut, not paid, or not opened yet.
+var accountPhrases = []string{
+	"sending paused", "is paused", "paused your", "outgoing mail", "outbound mail has been", "your account", "account may not", "account is not", "account has not", "account not active",
+	"account not enabled", "account not subscribed", "account is under", "account is on ", "on probation", "may not send", "not allowed to send", "not permitted to send",
+	"not authorized to send", "not authorised to send", "not able to send", "cannot send", "can not send", "can't send", "no permission to send", "not entitled to send", "not enabled to send",
+	"sending is not allowed", "sending is disabled", "sending disabled", "sending has been", "sending is suspended", "sending suspended", "sending blocked", "sending is blocked",
+	"sender blocked", "sender is blocked", "sender has been blocked", "sender suspended", "sender has been suspended", "banned sender", "sender banned",
+	"smtp service is not", "smtp is disabled", "smtp is not enabled", "smtp disabled", "smtp access", "smtp sending",
+	"out of credit", "insufficient credit", "no credits", "not enough credit", "credits exceeded", "insufficient funds", "payment required", "unpaid", "overdue invoice",
+	"upgrade your", "trial account", "trial period", "trial has", "trial tenant", "subscription has", "subscription is", "subscription expired", "plan limit",
+	"are for test purposes", "activate your", "not yet activated", "access to submit messages",
+}
+
+// shutWords, with one of accountWords, say the same. At RCPT they may speak of the recipient's.
+var (
+	shutWords    = []string{"suspended", "disabled", "deactivated", "blocked", "locked", "frozen", "terminated", "on hold", "restricted", "expired", "paused", "not activated", "inactive"}
+	accountWords = []string{"account", "sender", "sending", "user ", "domain is", "domain has", "tenant", "organization", "organisation"}
+	ourWords     = []string{"your account", "sender", "sending", "your domain", "tenant", "outgoing", "outbound", "from this account"}
+)
+
+// towards: sending is refused to somebody, not from us.
+var towards = []string{
+	"send to this", "send to the", "send to that", "send to: ", "mail to this", "mail to the", "mails to this", "mails to the", "messages to this", "messages to the",
+	"message to this", "email to this", "email to the", "emails to this", "to this recipient", "to the recipient", "to this group", "to this list", "mailing list",
+	"distribution", "post to", "the group", "to this user", "to this address", "to that address", "to this mailbox",
+}
+
+var senderPhrases = []string{
+	"sender verify", "sender address", "sender verification", "sender callout", "verify sender", "sender domain", "sender rejected", "sender denied", "sender refused", "sender was rejected",
+	"sender is not", "sender not", "sender does not", "sender doesn't", "sender unknown", "sender blacklisted", "sender is in", "invalid sender", "bad sender", "unknown sender", "unroutable sender", "unrouteable sender",
+	"domain of sender", "sender email", "sender e-mail", "envelope sender", "empty sender", "null sender", "mail from", "from address", "from: address", "from domain", "badmailfrom",
+	"return path", "return-path", "reverse-path", "reverse path", "valid sender", "local sender", "sender header",
+}
+
+// recipientSubject: the recipient does, has or is something, whatever is said of limits.
+var recipientSubject = []string{
+	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient rejected", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
+	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving limit", "receiving rate",
+	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
+	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "recipient address rejected: unverified", "recipient address rejected: undeliverable", "recipient verif", "destination domain", "destination mailbox",
+}
+
+// ours, beside an enhanced code of the recipient's, says that it is not the recipient.
+var ours = []string{"your account", "your user", "sender", "sending", "submission", "smtp", "daily", "outgoing", "outbound", "relay"}
+
+// recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
+// be said of a key or a template.
+var recipientPhrases = []string{
+	"recipient address rejected", "recipient rejected", "recipient refused", "recipient denied", "recipient unknown", "unknown recipient", "invalid recipient", "no such recipient",
+	"recipient not", "recipient does", "recipient doesn't", "recipient disabled", "recipient blocked", "user unknown", "unknown user", "no such user", "no such person", "no such address",
+	"user does not exist", "user doesn't exist", "user not found", "user not known", "user not exist", "unknown local", "no account by that", "unrouteable address", "unroutable address",
+	"invalid user", "not a valid user", "address unknown", "unknown address", "address does not exist", "address doesn't exist", "disk quota", "exceeded storage",
+}
+
+// recipientDetails are the enhanced codes of RFC 3463 3.2 and 3.3 that speak of the recipient.
+var recipientDetails = []string{"1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1", "2.2", "2.4", "2.121", "2.122", "7.124", "7.129", "7.133", "7.134"}
+
+var sizePhrases = []string{
+	"message too big", "message too large", "message is too big", "message is too large", "message file too big", "mail too big", "mail too large", "email is too large", "too big for", "too large for",
+	"message size", "size limit", "exceeds size", "exceeds the size", "exceeded size", "exceeds maximum size", "maximum size", "message length", "data size exceeds", "content length", "size exceed",
+}
+
+var loopPhrases = []string{"too many hops", "hop count", "mail loop", "mail forwarding loop", "routing loop", "loops back", "looping", "loop detected", "too many received", "received headers", "received lines", "too many \"received"}
