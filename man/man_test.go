@@ -243,3 +243,23 @@ func TestSections(t *testing.T) {
 		}
 	}
 }
+
+// TestChanges: notices-changes(7) begins with the version of the program, and notices-version(1)
+// shows it.
+func TestChanges(t *testing.T) {
+	b, err := os.ReadFile("../cmd/internal/submit/version.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	number := regexp.MustCompile(`(?m)^var Version = "(.+)"`).FindSubmatch(b)
+	if number == nil {
+		t.Fatal("version.go has no line that scripts/version could read")
+	}
+	newest := regexp.MustCompile(`(?m)^\.Sh VERSION (.+)`).FindStringSubmatch(strings.Join(page(t, "notices-changes.7"), "\n"))
+	if newest == nil || newest[1] != string(number[1]) {
+		t.Errorf("this is version %s, notices-changes(7) begins with %q", number[1], newest)
+	}
+	if !strings.Contains(strings.Join(page(t, "notices-version.1"), "\n"), "\nnotices "+string(number[1])+" (go") {
+		t.Errorf("notices-version(1) does not show version %s", number[1])
+	}
+}

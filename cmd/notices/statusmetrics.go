@@ -70,9 +70,7 @@ func truth(yes bool) float64 {
 // printMetrics is for a node exporter's textfile collector.
 func (a *app) printMetrics(ctx context.Context, s *statusJSON, state spool.State, o statusOptions, now time.Time) error {
 	m := &metrics{}
-	if submit.Version != "" {
-		m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", submit.Version)
-	}
+	m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", submit.Version)
 	m.queue(s, now)
 	m.verdict(s.check(now, o), s)
 	m.servers(s)

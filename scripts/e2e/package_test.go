@@ -22,7 +22,7 @@ var packages = sync.OnceValues(func() (string, error) {
 
 func buildPackages(dir string) error {
 	cmd := exec.Command(filepath.Join(root, "scripts/package"), dir)
-	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1790000000", "VERSION=v1.2-3-gabcdef0")
+	cmd.Env = append(os.Environ(), "SOURCE_DATE_EPOCH=1790000000", "VERSION=1.2+3.gabcdef0")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/package: %w\n%s", err, out)
 	}

@@ -3,12 +3,12 @@ package submit
 import (
 	"fmt"
 	"runtime"
-	"runtime/debug"
 )
 
-// Version is set by the build (-ldflags "-X notices/cmd/internal/submit.Version=...");
-// else the build's own information has it.
-var Version string
+// Version is the number of this version. It stands here alone: scripts/version reads this
+// line for the packages, and scripts/build has the linker add the commit to it. What is new
+// in a version is told in man/notices-changes.7.
+var Version = "0.3.0"
 
 // PrintVersion is `notices version`.
 func (p *Program) PrintVersion() error {
@@ -16,17 +16,7 @@ func (p *Program) PrintVersion() error {
 	return err
 }
 
-// VersionText is what the program calls itself, with the Go that built it.
+// VersionText is the name of the program and its version, with the Go that built it.
 func VersionText() string {
-	return fmt.Sprintf("notices %s (%s %s/%s)", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH)
-}
-
-func version() string {
-	if Version != "" {
-		return Version
-	}
-	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
-		return info.Main.Version
-	}
-	return "(devel)"
+	return fmt.Sprintf("notices %s (%s %s/%s)", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)
 }
