@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -45,7 +46,7 @@ func (m *installed) path(name string) string { return filepath.Join(m.dir, name)
 
 // run runs a command there, in the repository, with an environment that names all that
 // is installed.
-func (m *installed) run(more []string, command ...string) {
+func (m *installed) run(more []string, command ...string) string {
 	m.t.Helper()
 	const mounts = `mount --bind "$0/etc" /etc; mount --bind "$0/spool" /var/spool; exec "$@"`
 	cmd := exec.Command("unshare", append([]string{"--mount", "sh", "-ec", mounts, m.dir}, command...)...)
@@ -55,9 +56,11 @@ func (m *installed) run(more []string, command ...string) {
 		cmd.Env = append(cmd.Env, name+"="+strings.TrimSpace(output(m.t, "go", "env", name)))
 	}
 	cmd.Env = append(cmd.Env, more...)
-	if out, err := cmd.CombinedOutput(); err != nil {
+	out, err := cmd.CombinedOutput()
+	if err != nil {
 		m.t.Errorf("%s: %v\n%s", strings.Join(command, " "), err, out)
 	}
+	return string(out)
 }
 
 // opened reports whether one of the configurations was opened since the last call.
@@ -79,6 +82,25 @@ func (m *installed) untouched(by string) {
 	}
 }
 
+// readmeShows wants every line of README.md's example in what the demo printed, but for
+// ids, ports and dates.
+func readmeShows(t *testing.T, demo string) {
+	t.Helper()
+	changing := regexp.MustCompile(`\b(1[0-9A-Z]{15}|\d{5}|\d{4}-\d\d-\d\d)\b`)
+	printed := map[string]bool{}
+	for line := range strings.Lines(demo) {
+		printed[changing.ReplaceAllString(strings.TrimSpace(line), "_")] = true
+	}
+	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
+	check(t, err)
+	example := strings.Split(string(readme), "```\n")[1]
+	for line := range strings.Lines(example) {
+		if line = strings.TrimSpace(line); !printed[changing.ReplaceAllString(line, "_")] {
+			t.Errorf("README.md shows a line that the demo does not print: %s", line)
+		}
+	}
+}
+
 // TestInstalledIsLeftAlone runs the quick tests and the demo where notices is installed:
 // they pass, and open none of its configurations and none of its spools (SPEC section 11).
 func TestInstalledIsLeftAlone(t *testing.T) {
@@ -87,7 +109,7 @@ func TestInstalledIsLeftAlone(t *testing.T) {
 	named := []string{"NOTICES_CONFIG=" + m.path("named.toml")}
 	m.run(named, "go", "test", "-count=1", "./cmd/...", "./config/...", "./man", "./spool/drop", "./spool/intake")
 	m.untouched("a test")
-	m.run(named, "scripts/demo")
+	readmeShows(t, m.run(named, "scripts/demo"))
 	m.untouched("the demo")
 
 	// Now one that is to be found, or the watch is blind.
