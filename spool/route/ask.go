@@ -181,7 +181,7 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 		Sender: j.m.Sender, Recipients: j.addresses(chunk),
 		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8, DSN: j.wishes(chunk),
 	})
-	v := s.read(p, chunk, &res, retry)
+	v := s.read(chunk, &res, retry)
 	if ctx.Err() != nil && v.landing > landedRefused && v.pass != nil || v.landing == landedNowhere && ctx.Err() != nil {
 		j.note(chunk, &res, v)
 		s.giveBack(p) // our doing, not the server's
@@ -191,7 +191,7 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 		return nil, false, nil
 	}
 	j.note(chunk, &res, v)
-	s.landed(ctx, j, p, v, res.OutOfStep)
+	s.landed(ctx, j, p, v)
 	if res.TooMany > 0 && v.taken > 0 {
 		s.learn(v.taken)
 	}
@@ -205,9 +205,8 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 }
 
 // read judges the answers; with retry, such as only say that the connection had
-// ended, that this address of the server does not work, or that may be due to
-// overlapping, lead to another connection instead.
-func (s *server) read(p *place, chunk []int, res *smtpclient.Result, retry bool) verdict {
+// ended, or that this address of the server does not work, lead to another connection instead.
+func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
 		res.Outcomes = append(res.Outcomes, s.own(spool.ReasonProtocol, "no answer for this recipient"))
 	}
@@ -217,7 +216,7 @@ func (s *server) read(p *place, chunk []int, res *smtpclient.Result, retry bool)
 	res.Stale = stale && retry
 	v := judge(res)
 	switch {
-	case res.Stale, retry && res.Elsewhere, retry && garbled(v) && s.overlapped(p):
+	case res.Stale, retry && res.Elsewhere:
 		return verdict{landing: landedNowhere}
 	case stale && v.pass == nil:
 		o := s.own(spool.ReasonShutdown, "connection ended before the message was asked for")

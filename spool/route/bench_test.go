@@ -17,11 +17,10 @@ type instant struct{}
 func (instant) Send(context.Context, *smtpclient.Transaction) smtpclient.Result {
 	return smtpclient.Result{Outcomes: []spool.Outcome{delivered}}
 }
-func (instant) Pipelines() bool { return true }
-func (instant) Usable() bool    { return true }
-func (instant) Notice() string  { return "" }
-func (instant) Quit()           {}
-func (instant) Close()          {}
+func (instant) Usable() bool   { return true }
+func (instant) Notice() string { return "" }
+func (instant) Quit()          {}
+func (instant) Close()         {}
 
 func BenchmarkRoute(b *testing.B) {
 	s := Server{Connections: 20, MessagesPerConnection: 50, RecipientsPerMessage: 100}

@@ -157,13 +157,10 @@ func (s *server) failed(ctx context.Context, j *job, p *place, o spool.Outcome) 
 }
 
 // landed takes note of how a transaction went and frees its place.
-func (s *server) landed(ctx context.Context, j *job, p *place, v verdict, outOfStep bool) {
+func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) {
 	s.mu.Lock()
 	s.pool.flights--
 	p.m.flights--
-	if outOfStep || v.landing > landedRefused && p.m.paired {
-		s.pool.overlap = false
-	}
 	recovered, news := false, false
 	if v.delivered && j.m.Sender != "" {
 		s.took()

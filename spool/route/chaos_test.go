@@ -45,7 +45,7 @@ func (c *chaos) answer(ctx context.Context, l *fakeLine, t *smtpclient.Transacti
 	r := all(t, delivered)
 	if c.n(100) >= c.calm {
 		kinds := []spool.Outcome{isSpam, tryLater, badSender, sendAs, cannot, lost, uncertain, dayLimit, noConn}
-		switch k := c.n(len(kinds) + 3); k {
+		switch k := c.n(len(kinds) + 2); k {
 		default:
 			r = says(kinds[k])(nil, l, t)
 		case len(kinds):
@@ -53,8 +53,6 @@ func (c *chaos) answer(ctx context.Context, l *fakeLine, t *smtpclient.Transacti
 				return stale(0)(nil, l, t)
 			}
 		case len(kinds) + 1:
-			r.OutOfStep = true
-		case len(kinds) + 2:
 			for i := range r.Outcomes {
 				r.Outcomes[i] = []spool.Outcome{delivered, noSuchUser, mailboxFull, tooMany}[c.n(4)]
 				if r.Outcomes[i] == tooMany {
@@ -144,7 +142,7 @@ func TestChaos(t *testing.T) {
 			}
 			var fakes []*fake
 			for range 3 {
-				fakes = append(fakes, &fake{dial: c.dial, answer: c.answer, pipes: seed%2 == 0})
+				fakes = append(fakes, &fake{dial: c.dial, answer: c.answer})
 			}
 			w := newWorld(t, fakes...)
 			for i := range w.servers {

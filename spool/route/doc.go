@@ -14,7 +14,7 @@
 //	rate.go     rate_per_minute and rate_per_day, counted over all flushes
 //	limit.go    [[limit]]: the same for recipients' domains, over all servers
 //	ledger.go   how that is kept
-//	pool.go     connections: an idle one, a new one, a place behind another's final dot
+//	pool.go     connections: an idle one, a new one
 //	queue.go    those who wait for a place, in order
 //	breaker.go  trouble: left alone for the rest of the run and a while after
 //	health.go   what of that is kept from run to run

@@ -20,7 +20,6 @@ type fake struct {
 	dial func(ctx context.Context, n int) error
 	// answer answers a transaction, the nth on its connection; nil: delivered.
 	answer func(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result
-	pipes  bool
 	notice string
 
 	mu    sync.Mutex
@@ -93,8 +92,7 @@ func (l *fakeLine) breaks() {
 	l.broken = true
 }
 
-func (l *fakeLine) Pipelines() bool { return l.f.pipes }
-func (l *fakeLine) Notice() string  { return l.f.notice }
+func (l *fakeLine) Notice() string { return l.f.notice }
 func (l *fakeLine) Usable() bool {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()

@@ -9,8 +9,8 @@ import (
 	"notices/spool/smtptest"
 )
 
-// A server that offers PIPELINING and hangs up after each message: whoever went
-// behind the other's dot gets a fresh connection, and that is no trouble.
+// A server that hangs up after each message: the next one gets a fresh connection, and that
+// is no trouble.
 func TestRealHangsUpAfterEachMessage(t *testing.T) {
 	for _, connections := range []int{1, 4} {
 		one := smtptest.New(t, smtptest.Options{Reply: ever("dot", "250 2.0.0 ok"+smtptest.Drop)})

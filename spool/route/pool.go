@@ -4,9 +4,8 @@ import "time"
 
 // pool is the connections to one server. All of it is guarded by server.mu.
 type pool struct {
-	max     int  // Connections, or less once the server refused one more
-	overlap bool // a message may go behind another's final dot
-	closed  bool
+	max    int // Connections, or less once the server refused one more
+	closed bool
 
 	slots   int // connections open, being opened or saying goodbye: never over max
 	opening int
@@ -25,10 +24,8 @@ type pool struct {
 // member is an open connection.
 type member struct {
 	line     line
-	pipes    bool
-	flights  int // 0, 1 or, overlapped, 2
-	given    int // transactions ever
-	paired   bool
+	flights  int  // 0 or 1
+	given    int  // transactions ever
 	departed bool // takes no more messages
 	parted   bool // and says goodbye
 }
@@ -41,8 +38,7 @@ type place struct {
 	replaces      bool // a connection that we ended
 }
 
-// find looks for a place: on an idle connection, on a new one, behind a message on
-// a busy one; nil: none now. reopening: the caller holds the slot of a connection
+// find looks for a place: on an idle connection, on a new one; nil: none now. reopening: the caller holds the slot of a connection
 // that went stale and wants it opened anew.
 func (s *server) find(reopening bool) *place {
 	p := &s.pool
@@ -55,17 +51,12 @@ func (s *server) find(reopening bool) *place {
 		}
 		return p.opens()
 	}
-	if m := s.with(0); m != nil {
+	if m := s.idle(); m != nil {
 		return p.board(m)
 	}
 	if p.slots < p.max && p.mayOpen() {
 		p.slots++
 		return p.opens()
-	}
-	if p.overlap {
-		if m := s.with(1); m != nil {
-			return p.board(m)
-		}
 	}
 	return nil
 }
@@ -84,11 +75,11 @@ func (p *pool) opens() *place {
 	return l
 }
 
-// with returns a connection that has so many messages on it and takes one more.
-// The first ones are preferred, so that a small run logs in once.
-func (s *server) with(flights int) *member {
+// idle returns a connection without a message. The first ones are preferred, so that a small
+// run logs in once.
+func (s *server) idle() *member {
 	for _, m := range s.pool.open {
-		if m.flights == flights && (flights == 0 || m.pipes && !s.full(m)) {
+		if m.flights == 0 {
 			return m
 		}
 	}
@@ -99,18 +90,7 @@ func (p *pool) board(m *member) *place {
 	p.flights++
 	m.flights++
 	m.given++
-	if m.flights > 1 {
-		m.paired = true
-	}
 	return &place{m: m}
-}
-
-// overlapped reports whether the message shared its connection with another. Which
-// of them spoke first nobody here knows.
-func (s *server) overlapped(p *place) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return p.m.paired
 }
 
 // leave takes a connection out of use and says goodbye when it is empty.

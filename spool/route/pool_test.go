@@ -33,28 +33,24 @@ func TestOneConnectionForOneWorker(t *testing.T) {
 }
 
 func TestNeverMoreThanConnections(t *testing.T) {
-	for _, pipes := range []bool{false, true} {
-		t.Run(fmt.Sprint("pipelining ", pipes), func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				f := &fake{answer: slow(time.Millisecond, delivered), pipes: pipes}
-				w := newWorld(t, f)
-				w.servers[0].MessagesPerConnection = 7
-				r := w.run()
-				got := w.many(r, 500)
-				w.end(r)
-				most := 0
-				for _, l := range f.lines {
-					most = max(most, l.most)
-					if l.sent > 7 || !l.quit {
-						t.Errorf("connection %d carried %d, quit %v", l.id, l.sent, l.quit)
-					}
-				}
-				if got["delivered"] != 500 || f.peak != 4 || f.dials < 500/7 || most != map[bool]int{false: 1, true: 2}[pipes] {
-					t.Errorf("%v; peak %d, %d dials, %d at once on one", got, f.peak, f.dials, most)
-				}
-			})
-		})
-	}
+	synctest.Test(t, func(t *testing.T) {
+		f := &fake{answer: slow(time.Millisecond, delivered)}
+		w := newWorld(t, f)
+		w.servers[0].MessagesPerConnection = 7
+		r := w.run()
+		got := w.many(r, 500)
+		w.end(r)
+		most := 0
+		for _, l := range f.lines {
+			most = max(most, l.most)
+			if l.sent > 7 || !l.quit {
+				t.Errorf("connection %d carried %d, quit %v", l.id, l.sent, l.quit)
+			}
+		}
+		if got["delivered"] != 500 || f.peak != 4 || f.dials < 500/7 || most != 1 {
+			t.Errorf("%v; peak %d, %d dials, %d at once on one", got, f.peak, f.dials, most)
+		}
+	})
 }
 
 // QUIT is said behind the messages' back, and in bounded time.
@@ -211,36 +207,6 @@ func TestAllStaleAndDead(t *testing.T) {
 		w.end(r)
 		if n := one.dials - before; n > 4 {
 			t.Errorf("%d dials of a dead server", n)
-		}
-	})
-}
-
-// A server that does not stand a message behind the final dot is not given any
-// more, and the message that suffered is sent in the ordinary way.
-func TestOverlapStopsWithTheFirstWrongAnswer(t *testing.T) {
-	outOfOrder := spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonSender, Reply: reply(503, "5.5.1", "bad sequence")}
-	synctest.Test(t, func(t *testing.T) {
-		wrong := 0
-		f := &fake{pipes: true}
-		f.answer = func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
-			f.mu.Lock()
-			second := l.on > 1
-			f.mu.Unlock()
-			time.Sleep(time.Second)
-			if second {
-				f.mu.Lock()
-				wrong++
-				f.mu.Unlock()
-				return all(t, outOfOrder)
-			}
-			return all(t, delivered)
-		}
-		w := newWorld(t, f)
-		r := w.run()
-		got := w.many(r, 80)
-		w.end(r)
-		if got["delivered"] != 80 || wrong == 0 || wrong > 8 {
-			t.Errorf("%v; %d wrong answers", got, wrong)
 		}
 	})
 }

@@ -30,9 +30,6 @@ func (s *server) retake(ctx context.Context, p *place) (*place, error) {
 	m := p.m
 	m.flights--
 	s.pool.flights--
-	if m.paired {
-		s.pool.overlap = false
-	}
 	sole := m.flights == 0 && !m.departed
 	if !sole {
 		s.leave(m)
@@ -151,9 +148,6 @@ func (s *server) giveBack(p *place) {
 // rest is called when a message left a connection: the connection waits for the
 // next one, or goes.
 func (s *server) rest(m *member) {
-	if m.flights == 0 {
-		m.paired = false
-	}
 	if m.departed || s.shut() || s.full(m) || !m.line.Usable() {
 		s.leave(m)
 	}
@@ -161,7 +155,7 @@ func (s *server) rest(m *member) {
 
 // opened turns the place of one who opened a connection into one on it.
 func (s *server) opened(p *place, l line) {
-	p.m = &member{line: l, pipes: l.Pipelines(), flights: 1, given: 1}
+	p.m = &member{line: l, flights: 1, given: 1}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.pool.opening--

@@ -70,15 +70,14 @@ func newRoute(o Options, open opener) *Route {
 	return r
 }
 
-// Workers is how many messages may be handed to Deliver at once: twice the
-// connections of the largest server, one message on the wire and the next behind
-// its final dot. The other servers are used in its stead, not beside it.
+// Workers is how many messages may be handed to Deliver at once: one for each connection of
+// the largest server. The other servers are used in its stead, not beside it.
 func (r *Route) Workers() int {
 	most := 1
 	for _, s := range r.servers {
 		most = max(most, s.Connections)
 	}
-	return 2 * most
+	return most
 }
 
 // Deliver attempts m. An error means that nothing can be said of the message and

@@ -13,7 +13,6 @@ import (
 // line is one connection: *smtpclient.Conn, or a test's.
 type line interface {
 	Send(context.Context, *smtpclient.Transaction) smtpclient.Result
-	Pipelines() bool
 	Usable() bool
 	Notice() string
 	Quit()
@@ -48,7 +47,6 @@ func newServer(s Server, o Options, open opener, sc *scouts) *server {
 	w.secret = watch(&w.Server.Server)
 	w.rate = newRate(s, o.State, o.Now)
 	w.pool.max = max(1, s.Connections)
-	w.pool.overlap = true
 	w.breaker.ignore = o.IgnoreBreaker
 	return w
 }

@@ -121,22 +121,3 @@ func (j *job) note(chunk []int, res *smtpclient.Result, v verdict) {
 	}
 	j.open = append(left, j.open[len(chunk):]...)
 }
-
-// garbled reports whether an answer to a message that shared its connection with
-// another, one behind the other's final dot, may be due to that: a server that was
-// not ready for it says bad sequence or loses the thread. Nothing was taken, so it
-// can be asked again.
-func garbled(v verdict) bool {
-	if v.pass == nil || v.taken > 0 {
-		return false
-	}
-	switch v.pass.Reason {
-	case spool.ReasonLost, spool.ReasonProtocol, spool.ReasonConnect, spool.ReasonShutdown:
-		return true
-	}
-	switch v.pass.Reply.Code {
-	case 500, 501, 502, 503, 554:
-		return v.landing <= landedRefused
-	}
-	return false
-}

@@ -11,14 +11,14 @@ import (
 // answer. timeout is for each step; dial may be nil. For the advice that test-server gives.
 func Answers(ctx context.Context, host string, port int, timeout time.Duration, dial Dialer) (what string, ok bool) {
 	c := newConn(&Server{Host: host, Port: port, Timeout: timeout, Dial: dial}, "")
-	if err := c.knock(ctx); err != nil {
+	if err := c.probe(ctx); err != nil {
 		return err.Error(), false
 	}
 	return c.notice, true
 }
 
-// knock connects, reads the greeting into notice, and leaves.
-func (c *Conn) knock(ctx context.Context) error {
+// probe connects, reads the greeting into notice, and leaves.
+func (c *Conn) probe(ctx context.Context) error {
 	addresses, err := c.resolve(ctx)
 	if err != nil {
 		return err
@@ -29,7 +29,7 @@ func (c *Conn) knock(ctx context.Context) error {
 	}
 	c.raw = raw
 	defer raw.Close()
-	c.watch = &watch{conn: raw, reads: true, writes: true}
+	c.watch = &watch{conn: raw}
 	defer c.watch.start(ctx)()
 	c.use(raw)
 	if c.server.implicit() {

@@ -48,7 +48,7 @@ func secretTrouble(s *Server, err error) *Error {
 		what = "token"
 	}
 	reason := spool.ReasonSecret
-	if passes(err) {
+	if temporary(err) {
 		reason = spool.ReasonToken
 	}
 	e := c.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
@@ -56,8 +56,8 @@ func secretTrouble(s *Server, err error) *Error {
 	return e
 }
 
-// passes reports whether a token could not be had for now only.
-func passes(err error) bool {
+// temporary reports whether a token could not be had for now only.
+func temporary(err error) bool {
 	var e interface{ Temporary() bool }
 	return errors.As(err, &e) && e.Temporary()
 }

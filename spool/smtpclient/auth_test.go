@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"notices/spool"
 	"notices/spool/smtptest"
 )
 
@@ -180,4 +181,24 @@ func TestSecretsStaySecret(t *testing.T) {
 			t.Errorf("shown: %q", got)
 		}
 	})
+}
+
+// notNow is a token that the provider does not give for the moment.
+type notNow struct{ error }
+
+func (notNow) Temporary() bool { return true }
+
+// A token that cannot be had for now needs no person; one that cannot be had does.
+func TestNoTokenForNow(t *testing.T) {
+	for _, c := range []struct {
+		err    error
+		reason spool.Reason
+	}{{notNow{errors.New("the provider is away")}, spool.ReasonToken}, {errors.New("revoked"), spool.ReasonSecret}} {
+		s := &Server{Name: "google", Host: "127.0.0.1", Port: 1, Login: "library", Tokens: &tokens{err: c.err}}
+		_, err := Open(context.Background(), s)
+		var e *Error
+		if !errors.As(err, &e) || e.Outcome.Reason != c.reason || e.Outcome.NeedsPerson() != (c.reason == spool.ReasonSecret) {
+			t.Errorf("%v: %+v", c.err, e)
+		}
+	}
 }

@@ -2,14 +2,13 @@ package smtpclient
 
 import (
 	"bufio"
-	"context"
 	"net"
 	"sync/atomic"
 	"time"
 )
 
-// Conn is a conversation with a server that is ready for transactions. Send may
-// be called by two goroutines at once; the rest by the one that owns it.
+// Conn is a conversation with a server that is ready for transactions. It is for one
+// goroutine at a time; only Close may come from another one.
 type Conn struct {
 	server               Server
 	timeout, dataTimeout time.Duration
@@ -31,31 +30,14 @@ type Conn struct {
 	raw   net.Conn // below TLS: deadlines are set here
 	nc    net.Conn // what is spoken over
 	br    *bufio.Reader
-	watch *watch // of Open
+	watch *watch // of Open or Send
 
-	// Two tickets, each a channel of one place: who has put a value in has it. One writes
-	// from its MAIL to its final dot; one reads from its first reply to its last. They are
-	// taken in that order, so answers come to whoever asked.
-	writing, reading chan struct{}
-
-	flight   []byte // commands being put together; with the writing ticket
-	dovecot  bool   // by its greeting
-	halfOpen bool   // a transaction was left without DATA: RSET first; with the writing ticket
-	text     []byte // the last reply; with the reading ticket
-
-	sent   atomic.Int32
-	behind atomic.Bool // a flight was written behind another's final dot
-	broken atomic.Bool
+	flight   []byte // commands being put together
+	text     []byte // the last reply
+	used     bool   // it carried a transaction
+	halfOpen bool   // a transaction was left without DATA: RSET first
+	broken   atomic.Bool
 }
-
-// Pipelines reports whether a second message may go behind the first one's final dot:
-// the server offers PIPELINING (RFC 2920) and is none that is known not to stand that.
-// Dovecot's submission service (2.3.19) aborts when a RCPT waits while it answers the dot,
-// after it has relayed the message: what was sent would be sent twice.
-func (c *Conn) Pipelines() bool { return c.offers.pipelining && !c.dovecot }
-
-// Sent is how many transactions were begun so far.
-func (c *Conn) Sent() int { return int(c.sent.Load()) }
 
 // Usable reports whether another Send can succeed as far as is known.
 func (c *Conn) Usable() bool { return !c.broken.Load() }
@@ -89,19 +71,4 @@ func (c *Conn) Quit() {
 func (c *Conn) Close() {
 	c.broken.Store(true)
 	c.raw.Close() // not nc: TLS's farewell would wait on a peer that does not read
-}
-
-// take takes a ticket; false when ctx ended first.
-func take(ctx context.Context, ticket chan struct{}) bool {
-	select {
-	case ticket <- struct{}{}:
-		return true
-	default:
-	}
-	select {
-	case ticket <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }

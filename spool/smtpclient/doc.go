@@ -2,12 +2,11 @@
 // logs in and runs transactions, and says for each recipient what became of it.
 // Which server, how often and what next is the route's business (package route).
 //
-// A reader follows Open (open.go, reach.go: the TLS ladder and the addresses, dial, EHLO,
-// AUTH), then Send (send.go,
-// flight.go: MAIL, RCPT and DATA in one flight; content.go: the message and the answer to
-// its final dot), and Classify (classify.go) with its rules (rules.go), their words (words.go)
-// and what decides who is meant by them (about.go), the one place that says what a reply
-// means.
+// A reader follows Open (open.go; reach.go: the TLS ladder and the addresses), then Send (send.go,
+// top to bottom: MAIL, RCPT and DATA in one flight, the message, the reply to its final dot;
+// transaction.go: what is settled before and after), and Classify (classify.go) with its rules
+// (rules.go), their words (words.go) and what decides who is meant by them (about.go), the one
+// place that says what a reply means.
 //
 // # Why not go-smtp's client
 //
@@ -29,14 +28,12 @@
 // is never passed on; its end stops what is under way, but for the answer to a final dot, which
 // is still waited for half a minute: without it nobody knows whether the message was taken.
 //
-// # Two messages on one connection
+// # One message at a time
 //
-// Send may be called by two goroutines. Two tickets keep them apart: who writes, from MAIL
-// to the final dot, and who reads, from the first answer to the last. The writing ticket
-// is passed on once the dot is out, so that with PIPELINING the next MAIL, RCPT and DATA
-// travel right behind it and one message costs one round trip. What goes wrong between the
-// two never makes a message delivered or failed that was not: the second has sent no
-// content yet, so it is Stale and is done again over a fresh connection.
+// A connection carries one message at a time. With PIPELINING a message costs two round
+// trips: commands, then content. RFC 2920 would let the next MAIL travel right behind the final
+// dot and save one of them; servers and proxies are known that drop the connection over it after they took the
+// message (Dovecot's submission 2.3.19), which would then be sent twice.
 //
 // # What may be shown
 //

@@ -62,14 +62,13 @@ func (o *offers) add(keyword string, parameters []string) {
 }
 
 func (c *Conn) greeting() error {
-	code, text, err := c.read()
+	code, text, err := c.read(c.timeout)
 	if err != nil {
 		return c.lost(StageGreeting, spool.ReasonGreeting, err)
 	}
 	if code != 220 {
 		return c.refused(StageGreeting, code, text)
 	}
-	c.dovecot = bytes.Contains(text, []byte("Dovecot"))
 	c.observe(Step{Stage: StageGreeting, Detail: c.reply(code, "", text).String()})
 	return nil
 }

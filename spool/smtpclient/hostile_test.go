@@ -148,22 +148,6 @@ func TestContextEnds(t *testing.T) {
 			wantError(t, err, "deferred server greeting 0")
 		})
 	})
-	t.Run("before its turn", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			conn := open(t, inClear(smtptest.Pipe(t, lockstep+"< MAIL *\n> 250 ok\n< RCPT *\n> 250 ok\n< DATA\n> 354 go\nbody\nquiet\nquiet\n> 250 ok\n"+quit)))
-			done := make(chan Result)
-			go func() { done <- conn.Send(t.Context(), message(hello)) }()
-			synctest.Wait()
-			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
-			defer cancel()
-			wantOutcomes(t, conn.Send(ctx, message(hello)), "deferred message lost 0")
-			wantOutcomes(t, <-done, "delivered 250")
-			if !conn.Usable() {
-				t.Error("the one who gave up took the connection along")
-			}
-			conn.Quit()
-		})
-	})
 }
 
 // failing is a disk that fails behind n octets.

@@ -51,8 +51,6 @@ func newConn(s *Server, secret string) *Conn {
 		dataTimeout: cmp.Or(s.DataTimeout, defaultDataTimeout),
 		now:         s.Now,
 		secret:      secret,
-		writing:     make(chan struct{}, 1),
-		reading:     make(chan struct{}, 1),
 	}
 	if c.now == nil {
 		c.now = time.Now
@@ -73,22 +71,23 @@ func (c *Conn) establish(ctx context.Context, addresses []string) error {
 	if c.rung == verified && c.alone && len(c.tried) == len(addresses) {
 		c.rung = unverified // no other address is left that might do better
 	}
-	c.watch = &watch{conn: raw, reads: true, writes: true}
+	c.watch = &watch{conn: raw}
 	stop := c.watch.start(ctx)
 	defer stop()
 	c.raw = raw
 	c.use(raw)
-	if err := c.introduce(c.rung != noTLS); err != nil {
+	if err := c.handshake(c.rung != noTLS); err != nil {
 		raw.Close()
 		return err
 	}
 	return nil
 }
 
-func (c *Conn) introduce(secure bool) error {
+// handshake is what comes before the first transaction: TLS, greeting, EHLO and login.
+func (c *Conn) handshake(secure bool) error {
 	implicit := c.server.implicit()
 	if secure && implicit {
-		if err := c.handshake(); err != nil {
+		if err := c.beginTLS(); err != nil {
 			return err
 		}
 	}
@@ -111,21 +110,31 @@ func (c *Conn) use(nc net.Conn) {
 	c.br = bufio.NewReaderSize(nc, maxLine)
 }
 
+// errSpokeFirst: no reply may come before the command that it is for.
+var errSpokeFirst = protocolError("the server spoke before it was asked")
+
 // command sends a line and reads the reply, one after the other.
 func (c *Conn) command(line string) (code int, text []byte, err error) {
 	if c.br.Buffered() > 0 {
-		return 0, nil, protocolError("the server spoke before it was asked")
+		return 0, nil, errSpokeFirst
 	}
+	if err := c.write([]byte(line + "\r\n")); err != nil {
+		return 0, nil, err
+	}
+	return c.read(c.timeout)
+}
+
+func (c *Conn) write(b []byte) error {
 	c.watch.armWrite(c.timeout)
-	if _, err := c.nc.Write([]byte(line + "\r\n")); err != nil {
-		return 0, nil, c.watch.explain(err)
-	}
-	return c.read()
+	_, err := c.nc.Write(b)
+	return c.watch.explain(err)
 }
 
 // read reads a reply into the connection's buffer, which the next read overwrites.
-func (c *Conn) read() (code int, text []byte, err error) {
-	c.watch.armRead(c.timeout)
+func (c *Conn) read(wait time.Duration) (code int, text []byte, err error) {
+	if !replyBuffered(c.br) {
+		c.watch.armRead(wait)
+	}
 	code, c.text, err = readReply(c.br, c.text[:0])
 	return code, c.text, c.watch.explain(err)
 }

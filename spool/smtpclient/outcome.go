@@ -33,14 +33,14 @@ func (c *Conn) judge(stage Stage, code int, text []byte) spool.Outcome {
 	return o
 }
 
-// own is an outcome without a server's word.
-func (c *Conn) own(class spool.Class, scope spool.Scope, reason spool.Reason, text string) spool.Outcome {
+// localOutcome is an outcome without a server's word.
+func (c *Conn) localOutcome(class spool.Class, scope spool.Scope, reason spool.Reason, text string) spool.Outcome {
 	return spool.Outcome{Class: class, Scope: scope, Reason: reason, Reply: c.reply(0, "", []byte(text))}
 }
 
 // trouble is the server's, met by Open.
 func (c *Conn) trouble(reason spool.Reason, text string, err error) *Error {
-	return &Error{Outcome: c.own(spool.Deferred, spool.ServerScope, reason, text), Err: err}
+	return &Error{Outcome: c.localOutcome(spool.Deferred, spool.ServerScope, reason, text), Err: err}
 }
 
 // refused is a reply that ends Open.

@@ -48,7 +48,7 @@ var rules = []rule{
 	{stages: envelope, codes: []int{530, 534, 535, 538}, reason: spool.ReasonAuth},
 	{stages: envelope, codes: []int{454}, details: []string{"7.0"}, reason: spool.ReasonAuthWait},
 
-	// We spoke too early; that can only be overlapping transactions.
+	// The server lost step with us: nothing was said of the message.
 	{stages: envelope, says: []string{"command pipelining", "to pipeline", "synchronization error"}, reason: spool.ReasonProtocol},
 
 	// The server does not serve us, whoever the message is for.

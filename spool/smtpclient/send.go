@@ -2,50 +2,35 @@ package smtpclient
 
 import (
 	"context"
-	"io"
+	"errors"
+	"fmt"
+	"os"
 	"strconv"
+	"time"
 
 	"notices/spool"
-	"notices/spool/recode"
 )
 
-// Transaction is one message to some recipients.
-type Transaction struct {
-	Sender     string // without < >; empty: the null sender
-	Recipients []string
-	Body       io.ReaderAt // canonical: CRLF only, ends in CRLF
-	Size       int64       // octets of Body
-	EightBit   bool        // Body has octets over 127
-	UTF8       bool        // the header has them: SMTPUTF8 where it is offered; only addresses need it
-	// Asked is what the sender asked to be told of these recipients; nil: nothing. A server
-	// that offers DSN is told so (RFC 3461 section 5.2.1); where one does not, what was
-	// delivered and was to be reported has ReasonRelayed (section 5.2.2).
-	DSN *spool.DSNParams
-}
+// window bounds the commands whose replies are outstanding: so much fits into the
+// socket buffers of both sides, so that a write ends although the server writes
+// replies that nobody reads yet (RFC 2920 section 3.1 leaves that to the client).
+const window = 24 << 10
 
-// Result is what became of a Transaction.
-type Result struct {
-	// Outcomes has one for each recipient, in order. A connection that ended after MAIL was
-	// accepted and before the final dot is Deferred, of message scope, ReasonLost; one
-	// that ended before that is the server's, ReasonConnect; what is no SMTP before the
-	// dot is the server's, ReasonProtocol. Once the dot is sent all of these are Uncertain.
-	Outcomes []spool.Outcome
-	// Stale: 421, EOF or reset in answer to the first command on a connection that had served
-	// before, or the connection had ended already, or the server said that it carried enough
-	// messages. Nothing was attempted; the outcomes say why. Another connection should be
-	// tried, and this is no failed attempt.
-	Stale bool
-	// TooMany counts the recipients refused by 452 4.5.3 beside others that were accepted:
-	// their Reason is toomany and they belong in another transaction at once. When none
-	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
-	TooMany int
-	// Elsewhere: it failed before MAIL was accepted, and the host has an address that has
-	// not failed yet: a fresh connection goes there.
-	Elsewhere bool
-	// OutOfStep: two transactions overlapped on the wire and the answers did not fit. The
-	// caller should not overlap with this server again in this run.
-	OutOfStep bool
-}
+// pendingWait is how long a reply is looked for that a server sent before it hung up.
+const pendingWait = time.Second
+
+// Numbers of commands. RCPT counts from 0; DATA is the number of recipients.
+const (
+	commandReset = -2
+	commandMail  = -1
+)
+
+var (
+	// errEnded: the connection ended before this transaction began.
+	errEnded = errors.New("the connection had ended")
+	// errSettled: the connection is over, and what that means was settled.
+	errSettled = errors.New("the conversation is over")
+)
 
 // send is one transaction under way.
 type send struct {
@@ -59,104 +44,321 @@ type send struct {
 	sender   string          // as it is written
 	to       []string        // of rcpts, as they are written
 
-	// Commands are numbered: RSET -2, MAIL -1, RCPT from 0, DATA len(rcpts).
-	next, heard int
-	writeErr    error // what the last write met
-
-	reused, overlapped bool
-	answered           bool // the first command was
-	mailed             bool // MAIL was accepted
-	accepted           int  // recipients
-	goAhead            bool // 354
-	dotSent            bool
-	stale, outOfStep   bool
+	heard    int   // the command whose reply comes next
+	writeErr error // what the last write met
+	reused   bool  // the connection carried a transaction before
+	answered bool  // the first command was
+	mailed   bool  // MAIL was accepted
+	accepted int   // recipients
+	goAhead  bool  // 354
+	dotSent  bool
+	stale    bool
 }
 
-// Send runs one transaction. Two goroutines may call it at once: when the server
-// offers PIPELINING the second's MAIL, RCPT and DATA go out right behind the first's
-// final dot (RFC 2920 3.1 lets message content be the first of a group); otherwise the
-// second waits its turn. When ctx ends, what was not yet sent is given up; the answer
-// to a final dot is still waited for, half a minute at most.
+// Send runs one transaction. Nothing is written behind the final dot before its reply was
+// read. When ctx ends, what was not yet sent is given up; the reply to a final dot is
+// still waited for, half a minute at most.
 func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
 	s := &send{c: c, t: t, outcomes: make([]spool.Outcome, len(t.Recipients))}
-	s.watch.conn = c.raw
 	if s.prepare() {
-		s.run(ctx)
+		s.watch.conn = c.raw
+		c.watch = &s.watch
+		stop := s.watch.start(ctx)
+		if err := s.converse(); err != nil {
+			s.fail(err)
+		}
+		stop()
 		s.body.free()
 	}
 	return s.result()
 }
 
-// prepare settles what needs no server. False: nothing is left to be sent.
-func (s *send) prepare() bool {
-	c, t := s.c, s.t
-	if !s.checkAddresses() {
-		return false
+// converse is the transaction from its first command to the reply to the final dot. An
+// error means that the connection is over.
+func (s *send) converse() error {
+	c := s.c
+	if c.broken.Load() {
+		return errEnded
 	}
-	if s.utf8 && !c.offers.utf8 {
-		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
-		return false
+	s.reused, c.used = c.used, true
+	s.heard = commandMail
+	if c.br.Buffered() > 0 { // a 421 of a server that is going away, or nonsense
+		code, text, err := c.read(c.timeout)
+		if err == nil && code == 421 {
+			return s.serverClosed(StageMail, code, text)
+		}
+		return errSpokeFirst
 	}
-	var err error
-	s.body, err = newBody(t, t.EightBit && !c.offers.eightBit && !s.utf8)
+	if err := s.envelope(); err != nil {
+		return err
+	}
+	if !s.goAhead {
+		c.halfOpen = s.mailed || s.accepted > 0
+		return nil
+	}
+	if err := s.content(); err != nil {
+		return err
+	}
+	s.dotSent = true
+	s.watch.passDot()
+	return s.verdict()
+}
+
+// envelope sends MAIL, all RCPT and DATA in one flight, or in lockstep to a server without
+// PIPELINING, and reads the replies. RSET goes first where the last transaction ended
+// before its DATA.
+func (s *send) envelope() error {
+	c := s.c
+	if c.halfOpen {
+		s.heard, c.halfOpen = commandReset, false
+	}
+	data := len(s.rcpts)
+	for next := s.heard; next <= data && !s.hopeless(); {
+		c.flight = c.flight[:0]
+		for more := true; more; next++ {
+			c.flight = s.appendCommand(c.flight, next)
+			more = c.offers.pipelining && len(c.flight) < window && next < data
+		}
+		s.writeErr = c.write(c.flight)
+		for ; s.heard < next; s.heard++ {
+			if err := s.hear(); err != nil {
+				return err
+			}
+		}
+		if s.writeErr != nil {
+			return s.writeErr
+		}
+	}
+	return nil
+}
+
+// hopeless reports that MAIL or each RCPT was refused: DATA is not worth sending.
+func (s *send) hopeless() bool {
+	return s.heard > commandMail && !s.mailed || s.heard == len(s.rcpts) && s.accepted == 0
+}
+
+func (s *send) appendCommand(b []byte, n int) []byte {
+	switch n {
+	case commandReset:
+		b = append(b, "RSET"...)
+	case commandMail:
+		b = s.appendMail(b)
+	case len(s.rcpts):
+		b = append(b, "DATA"...)
+	default:
+		b = append(b, "RCPT TO:<"...)
+		b = append(b, s.to[n]...)
+		b = append(b, '>')
+		b = s.appendRcptDSN(b, s.rcpts[n])
+	}
+	return append(b, "\r\n"...)
+}
+
+func (s *send) appendMail(b []byte) []byte {
+	offers := &s.c.offers
+	b = append(b, "MAIL FROM:<"...)
+	b = append(b, s.sender...)
+	b = append(b, '>')
+	if offers.size && s.body.declared > 0 {
+		b = append(b, " SIZE="...)
+		b = strconv.AppendInt(b, s.body.declared, 10)
+	}
+	if s.t.EightBit && offers.eightBit {
+		b = append(b, " BODY=8BITMIME"...)
+	}
+	if s.utf8 {
+		b = append(b, " SMTPUTF8"...)
+	}
+	return s.appendMailDSN(b)
+}
+
+// hear reads the reply to the next command. After a write that failed the server may
+// still have said why.
+func (s *send) hear() error {
+	code, text, err := s.c.read(s.patience())
+	stage := s.stage()
 	switch {
-	case unchangeable(err):
-		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer 8BITMIME, which the message needs: "+err.Error()))
-		return false
+	case err != nil && s.writeErr != nil:
+		return s.writeErr
 	case err != nil:
-		s.settle(c.own(spool.Deferred, spool.MessageScope, "", err.Error()))
-		return false
-	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
-		s.settle(c.own(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
-			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
-		s.body.free()
-		return false
+		return err
+	case code == 421:
+		return s.serverClosed(stage, code, text)
+	case code/100 == 3 != (stage == StageData && code == 354):
+		return unexpectedReply(stage, code)
 	}
-	return true
+	switch stage {
+	case StageReset:
+		if code/100 != 2 {
+			return unexpectedReply(stage, code)
+		}
+	case StageMail:
+		s.hearMail(code, text)
+	case StageRcpt:
+		s.hearRcpt(code, text)
+	case StageData:
+		return s.hearData(code, text)
+	}
+	return nil
 }
 
-// checkAddresses refuses once more what could leave the < > of a command, and makes
-// domains of other scripts what every server takes.
-func (s *send) checkAddresses() bool {
-	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
+func (s *send) patience() time.Duration {
+	if s.writeErr != nil {
+		return min(pendingWait, s.c.timeout)
+	}
+	return s.c.timeout
+}
+
+func (s *send) stage() Stage {
+	switch s.heard {
+	case commandReset:
+		return StageReset
+	case commandMail:
+		return StageMail
+	case len(s.rcpts):
+		return StageData
+	}
+	return StageRcpt
+}
+
+func unexpectedReply(stage Stage, code int) error {
+	return protocolError(fmt.Sprintf("%d in answer to %s", code, stage))
+}
+
+func (s *send) hearMail(code int, text []byte) {
+	s.answered = true
+	if code/100 == 2 {
+		s.mailed = true
+		s.c.server.Addresses.took(s.c)
+		return
+	}
+	s.decide(StageMail, s.c.judge(StageMail, code, text))
+}
+
+func (s *send) hearRcpt(code int, text []byte) {
+	if code/100 == 2 {
+		s.accepted++
+		return
+	}
+	i := s.rcpts[s.heard]
+	if s.outcomes[i].Class == "" { // else MAIL was refused, and this follows from it
+		s.outcomes[i] = s.c.judge(StageRcpt, code, text)
+		s.report(StageRcpt, s.outcomes[i])
+	}
+}
+
+func (s *send) hearData(code int, text []byte) error {
+	switch {
+	case code == 354:
+		s.goAhead = true
+	case code/100 == 2:
+		return unexpectedReply(StageData, code)
+	case s.mailed && s.accepted > 0:
+		s.decide(StageData, s.c.judge(StageData, code, text))
+	}
+	return nil
+}
+
+// content writes the message and the final dot. When no recipient was accepted and the
+// server wants it all the same, the dot alone (RFC 2920 section 3.1).
+func (s *send) content() error {
 	var err error
-	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
-		s.settle(s.c.own(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
-		return false
+	switch {
+	case !s.mailed || s.accepted == 0:
+		return s.c.write([]byte(".\r\n"))
+	case s.body.whole != nil:
+		err = s.writePiece(s.body.whole)
+	default:
+		err = s.body.stream(s.writePiece)
 	}
-	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
-	for i, address := range s.t.Recipients {
-		plain, err := writable(address)
-		if err != nil {
-			s.outcomes[i] = s.c.own(spool.Failed, spool.RecipientScope, "", err.Error())
-			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
-			continue
-		}
-		s.utf8 = s.utf8 || recode.NeedsUTF8(address)
-		s.rcpts, s.to = append(s.rcpts, i), append(s.to, plain)
+	switch {
+	case err == nil:
+		return nil
+	case s.writeErr == nil: // the disk's trouble, not the server's; no dot may follow
+		s.settle(s.c.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		return errSettled
 	}
-	return len(s.rcpts) > 0
+	// The server may have said why before it hung up: 552, say.
+	code, text, readErr := s.c.read(s.patience())
+	if readErr == nil && code >= 400 {
+		return s.serverClosed(StageBody, code, text)
+	}
+	return s.writeErr
 }
 
-// writable is an address as it goes into a command.
-func writable(address string) (string, error) {
-	if err := spool.CheckAddress(address); err != nil {
-		return "", err
-	}
-	plain, err := recode.ASCIIDomain(address)
-	if err != nil || plain == address {
-		return plain, err
-	}
-	return plain, spool.CheckAddress(plain) // what the mapping made of it
+func (s *send) writePiece(b []byte) error {
+	s.writeErr = s.c.write(b)
+	return s.writeErr
 }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
+// verdict waits for the reply to the final dot.
+func (s *send) verdict() error {
+	code, text, err := s.c.read(s.c.dataTimeout)
+	switch {
+	case err != nil:
+		return err
+	case code == 421:
+		return s.serverClosed(StageDot, code, text)
+	case code/100 == 3:
+		return unexpectedReply(StageDot, code)
+	case !s.mailed || s.accepted == 0:
+		return nil
 	}
-	return true
+	o := s.c.judge(StageDot, code, text)
+	s.settle(o)
+	s.markRelayed()
+	s.report(StageDot, o)
+	return nil
+}
+
+// serverClosed is a 421, or a reply in the middle of the message: the connection is over, and
+// that is the outcome of all who have none yet.
+func (s *send) serverClosed(stage Stage, code int, text []byte) error {
+	s.decide(stage, s.c.judge(stage, code, text))
+	return errSettled
+}
+
+// fail ends the connection and says what that means for this transaction.
+func (s *send) fail(err error) {
+	s.c.Close()
+	silent := errors.Is(err, os.ErrDeadlineExceeded)
+	s.stale = err == errEnded || s.reused && !s.answered && err != errInterrupted && !silent
+	if s.undecided() {
+		s.decide(s.lastStage(), s.loss(err))
+	}
+}
+
+// loss is the outcome of a connection that ended or spoke no SMTP.
+func (s *send) loss(err error) spool.Outcome {
+	outcome := s.c.localOutcome
+	switch text := lossText(err); {
+	case s.dotSent:
+		return outcome(spool.Uncertain, spool.MessageScope, spool.ReasonLost, "no answer to the final dot: "+text)
+	case errors.As(err, new(protocolError)):
+		return outcome(spool.Deferred, spool.ServerScope, spool.ReasonProtocol, text)
+	case s.mailed:
+		return outcome(spool.Deferred, spool.MessageScope, spool.ReasonLost, "after MAIL was accepted: "+text)
+	case err == errInterrupted:
+		return outcome(spool.Deferred, spool.MessageScope, spool.ReasonLost, text)
+	default:
+		return outcome(spool.Deferred, spool.ServerScope, spool.ReasonConnect, "in answer to MAIL: "+text)
+	}
+}
+
+func (s *send) lastStage() Stage {
+	switch {
+	case s.dotSent:
+		return StageDot
+	case s.goAhead:
+		return StageBody
+	}
+	return s.stage()
+}
+
+// decide settles o and reports it.
+func (s *send) decide(stage Stage, o spool.Outcome) {
+	s.settle(o)
+	s.report(stage, o)
 }
 
 // settle gives o to every recipient that has no outcome yet.
@@ -168,138 +370,21 @@ func (s *send) settle(o spool.Outcome) {
 	}
 }
 
-func (s *send) result() Result {
-	r := Result{Outcomes: s.outcomes, Stale: s.stale, Elsewhere: s.elsewhere(), OutOfStep: s.outOfStep}
+func (s *send) undecided() bool {
 	for i := range s.outcomes {
-		if s.t.Sender == "" {
-			s.outcomes[i] = ofNullSender(s.outcomes[i])
-		}
-		if s.outcomes[i].Reason != spool.ReasonTooMany {
-			continue
-		}
-		if s.accepted == 0 {
-			s.outcomes[i].Reason = ""
-			continue
-		}
-		r.TooMany++
-	}
-	s.endSession(&r)
-	return r
-}
-
-// endSession acts on ReasonSession. On a connection that had served before, another one goes
-// on with all recipients, or with the rest if somebody got the message; on a fresh one it is
-// the server's limit, so that nobody loops.
-func (s *send) endSession(r *Result) {
-	met, delivered := false, false
-	for i := range r.Outcomes {
-		met = met || r.Outcomes[i].Reason == spool.ReasonSession
-		delivered = delivered || r.Outcomes[i].Class == spool.Delivered
-	}
-	if !met {
-		return
-	}
-	if r.Stale = s.reused && !delivered; r.Stale {
-		return
-	}
-	for i := range r.Outcomes {
-		switch o := &r.Outcomes[i]; {
-		case o.Reason != spool.ReasonSession:
-		case delivered: // the next transaction hears it anew
-			o.Scope, o.Reason = spool.RecipientScope, spool.ReasonTooMany
-		default:
-			o.Reason = spool.ReasonLimit
+		if s.outcomes[i].Class == "" {
+			return true
 		}
 	}
+	return false
 }
 
-// run takes the tickets, talks, and gives the tickets back.
-func (s *send) run(ctx context.Context) {
-	if !take(ctx, s.c.writing) {
-		s.settle(s.c.own(spool.Deferred, spool.MessageScope, spool.ReasonLost, errInterrupted.Error()))
-		return
-	}
-	s.watch.hold(&s.watch.writes)
-	defer s.giveBack(&s.watch.reads, s.c.reading)
-	defer s.giveBack(&s.watch.writes, s.c.writing)
-	stop := s.watch.start(ctx)
-	defer stop()
-	if err := s.talk(ctx); err != nil {
-		s.fail(err)
-	}
-}
-
-func (s *send) giveBack(held *bool, ticket chan struct{}) {
-	if s.watch.drop(held) {
-		<-ticket
-	}
-}
-
-func (s *send) talk(ctx context.Context) error {
-	if err := s.begin(ctx); err != nil {
-		return err
-	}
-	if err := s.envelope(ctx); err != nil {
-		return err
-	}
-	if !s.goAhead {
-		s.c.halfOpen = s.mailed || s.accepted > 0
-		return nil
-	}
-	if err := s.content(); err != nil {
-		return err
-	}
-	s.dotSent = true
-	s.watch.passDot()
-	s.giveBack(&s.watch.writes, s.c.writing)
-	return s.verdict()
-}
-
-// begin gets the place to speak: the reading ticket too, unless the commands can go
-// out behind the final dot of the one who has it.
-func (s *send) begin(ctx context.Context) error {
-	c := s.c
-	select {
-	case c.reading <- struct{}{}:
-		s.watch.hold(&s.watch.reads)
+func (s *send) report(stage Stage, o spool.Outcome) {
+	switch {
+	case s.c.server.Observe == nil:
+	case o.Class == spool.Delivered:
+		s.c.observe(Step{Stage: stage, Detail: o.Reply.String()})
 	default:
-		if c.offers.pipelining {
-			s.overlapped = true
-			c.behind.Store(true)
-		} else if err := s.takeReading(ctx); err != nil {
-			return err
-		}
+		s.c.observe(Step{Stage: stage, Err: &Error{Outcome: o}})
 	}
-	if c.broken.Load() {
-		return errEnded
-	}
-	s.reused = c.sent.Add(1) > 1
-	if s.watch.reads && c.br.Buffered() > 0 {
-		return s.unasked()
-	}
-	return nil
-}
-
-// takeReading waits until the other transaction has its answer.
-func (s *send) takeReading(ctx context.Context) error {
-	if !take(ctx, s.c.reading) {
-		return errInterrupted
-	}
-	s.watch.hold(&s.watch.reads)
-	if s.overlapped {
-		s.c.behind.Store(false)
-	}
-	if s.c.broken.Load() {
-		return errEnded
-	}
-	return nil
-}
-
-// unasked reads what came before the first command: a 421 said in parting, or nonsense.
-func (s *send) unasked() error {
-	code, text, err := s.read(s.c.timeout)
-	if err == nil && code == 421 {
-		return s.parting(StageMail, code, text)
-	}
-	return protocolError("the server spoke before it was asked")
 }

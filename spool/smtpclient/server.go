@@ -106,7 +106,7 @@ type Error struct {
 	Outcome spool.Outcome
 	Err     error // the cause; may be nil: the reply says it all
 
-	handshake bool // it was TLS's
+	duringTLS bool // it was the TLS handshake that failed
 }
 
 func (e *Error) Error() string { return e.Outcome.Reply.String() }

@@ -44,15 +44,15 @@ func (c *Conn) upgrade() error {
 		return c.lost(StageStartTLS, spool.ReasonProtocol, protocolError("bytes in clear behind the answer to STARTTLS"))
 	}
 	c.observe(Step{Stage: StageStartTLS, Detail: c.reply(code, "", text).String()})
-	if err := c.handshake(); err != nil {
+	if err := c.beginTLS(); err != nil {
 		return err
 	}
 	return c.hello()
 }
 
-// handshake begins TLS. Where a step down is allowed an unverified certificate does not
+// beginTLS does the TLS handshake. Where a step down is allowed an unverified certificate does not
 // end it: the second rung of the ladder is the same handshake.
-func (c *Conn) handshake() error {
+func (c *Conn) beginTLS() error {
 	var unverified error
 	tc := tls.Client(c.raw, c.tlsConfig(&unverified))
 	c.watch.armRead(c.timeout)
@@ -144,7 +144,7 @@ func weak(id uint16) bool {
 // cipher: alerts 40 and 71 (RFC 5246 7.2.2); Windows just hangs up.
 func wantsOldCiphers(err error) bool {
 	var e *Error
-	if !errors.As(err, &e) || !e.handshake {
+	if !errors.As(err, &e) || !e.duringTLS {
 		return false
 	}
 	text := e.Err.Error()
@@ -159,7 +159,7 @@ func (c *Conn) tlsTrouble(err error) *Error {
 		text += " (the server does not begin with TLS: try tls = \"starttls\")"
 	}
 	e := c.trouble(spool.ReasonTLS, text, err)
-	e.handshake = true
+	e.duringTLS = true
 	c.observe(Step{Stage: StageTLS, Err: e})
 	return e
 }

@@ -13,27 +13,31 @@ import (
 // has ended: giving up then would leave a message that may have been delivered.
 const grace = 30 * time.Second
 
-// watch arms the deadlines of what one goroutine reads and writes, and pulls them in
-// when its context ends. The context's own deadline is never passed on: a step has
-// the time it needs or none. A deadline is set once for a whole reply, so that a peer
-// that drips a byte a second cannot keep a step alive.
+// watch arms the deadlines of an Open or a Send, and pulls them in when its context ends.
+// The context's own deadline is never passed on: a step has the time it needs or none. A
+// deadline is set once for a whole reply, so that a peer that drips a byte a second
+// cannot keep a step alive.
 type watch struct {
 	conn net.Conn // below TLS
 
-	mu sync.Mutex
-	// The directions that are this goroutine's to use, so that its end does not cut
-	// off another one that waits for its own answer.
-	reads, writes bool
-	dotSent       bool
-	ended         bool
+	mu      sync.Mutex
+	dotSent bool
+	ended   bool // the context has
+	stopped bool // the Open or Send is over: the next one's deadlines are not this watch's
 }
 
-// start lets ctx end the watch; the caller calls stop.
-func (w *watch) start(ctx context.Context) (stop func() bool) {
+// start lets ctx end the watch until the caller calls stop.
+func (w *watch) start(ctx context.Context) (stop func()) {
 	if ctx.Done() == nil {
-		return func() bool { return true }
+		return func() {}
 	}
-	return context.AfterFunc(ctx, w.end)
+	cancel := context.AfterFunc(ctx, w.end)
+	return func() {
+		cancel()
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.stopped = true
+	}
 }
 
 var past = time.Unix(1, 0)
@@ -41,14 +45,12 @@ var past = time.Unix(1, 0)
 func (w *watch) end() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.ended = true
-	if w.reads && w.dotSent {
+	switch w.ended = true; {
+	case w.stopped:
+	case w.dotSent:
 		w.conn.SetReadDeadline(time.Now().Add(grace))
-	} else if w.reads {
-		w.conn.SetReadDeadline(past)
-	}
-	if w.writes {
-		w.conn.SetWriteDeadline(past)
+	default:
+		w.conn.SetDeadline(past)
 	}
 }
 
@@ -96,18 +98,4 @@ func (w *watch) explain(err error) error {
 		return errInterrupted
 	}
 	return err
-}
-
-// hold and drop say which direction is this goroutine's.
-func (w *watch) hold(direction *bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	*direction = true
-}
-
-func (w *watch) drop(direction *bool) (held bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	held, *direction = *direction, false
-	return held
 }

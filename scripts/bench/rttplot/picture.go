@@ -103,12 +103,13 @@ func detail(list []rate, program string) string {
 	return plot.Thousands(most) + " connections"
 }
 
-// reference is what so many connections reach with one round trip a message.
+// reference is what so many connections reach with two round trips a message: one for the
+// commands, which PIPELINING sends together, and one for the content.
 func reference(p *plot.Panel) {
-	perSecond := func(ms float64) float64 { return connections * 1000 / ms }
+	perSecond := func(ms float64) float64 { return connections * 1000 / (2 * ms) }
 	from := max(perSecond(p.Y.Max), 2)
 	p.Guide(plot.Muted, plot.Point{X: from, Y: perSecond(from)}, plot.Point{X: p.X.Max, Y: perSecond(p.X.Max)},
-		fmt.Sprintf("%d connections, a round trip a message", connections))
+		fmt.Sprintf("%d connections, two round trips a message", connections))
 }
 
 func rttAxis(list []rate) plot.Axis {

@@ -6,17 +6,17 @@ import (
 	"notices/spool"
 )
 
-// wishes are what is to be handed on to the server; nil: nothing, or it offers no DSN.
-func (s *send) wishes() *spool.DSNParams {
+// dsn is what the sender asked for, to be handed on; nil: nothing, or the server offers no DSN.
+func (s *send) dsn() *spool.DSNParams {
 	if !s.c.offers.dsn {
 		return nil
 	}
 	return s.t.DSN
 }
 
-// appendMailWishes adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
-func (s *send) appendMailWishes(b []byte) []byte {
-	a := s.wishes()
+// appendMailDSN adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
+func (s *send) appendMailDSN(b []byte) []byte {
+	a := s.dsn()
 	if a == nil {
 		return b
 	}
@@ -32,10 +32,10 @@ func (s *send) appendMailWishes(b []byte) []byte {
 	return b
 }
 
-// appendRcptWishes adds the parameters of RCPT, RFC 3461 sections 4.1 and 4.2. With NOTIFY
+// appendRcptDSN adds the parameters of RCPT, RFC 3461 sections 4.1 and 4.2. With NOTIFY
 // goes ORCPT, so that a report names the address that the sender knows.
-func (s *send) appendRcptWishes(b []byte, i int) []byte {
-	a := s.wishes()
+func (s *send) appendRcptDSN(b []byte, i int) []byte {
+	a := s.dsn()
 	if a == nil {
 		return b
 	}
@@ -76,8 +76,8 @@ func typed(address string) string {
 	return "utf-8;" + address
 }
 
-// relay marks what was delivered and is ours to report, because this server does not.
-func (s *send) relay() {
+// markRelayed marks what was delivered and is ours to report, because this server does not.
+func (s *send) markRelayed() {
 	if s.t.DSN == nil || s.c.offers.dsn {
 		return
 	}

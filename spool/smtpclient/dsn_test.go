@@ -3,7 +3,6 @@ package smtpclient
 import (
 	"strings"
 	"testing"
-	"testing/synctest"
 
 	"notices/spool"
 	"notices/spool/smtptest"
@@ -15,9 +14,9 @@ const (
 	lockstepDSN = "> 220 hello\n< EHLO me.example.org\n> 250-hello\n> 250 DSN\n"
 )
 
-// TestWishesAreHandedOn: what the sender asked for, octet for octet; to a server that
+// TestDSNParameters: what the sender asked for, octet for octet; to a server that
 // offers DSN only.
-func TestWishesAreHandedOn(t *testing.T) {
+func TestDSNParameters(t *testing.T) {
 	for name, c := range map[string]struct {
 		asked    *spool.DSNParams
 		mail     string
@@ -95,39 +94,31 @@ func TestRelayedIsOnlyWhatWasTaken(t *testing.T) {
 	}
 }
 
-// TestWishesOverlap: the wishes of one message do not become those of the next one,
-// whose MAIL goes out behind the first one's dot.
-func TestWishesOverlap(t *testing.T) {
+// TestDSNOfTheNextMessage: what was asked for one message is not asked for the next one.
+func TestDSNOfTheNextMessage(t *testing.T) {
 	for name, c := range map[string]struct{ asked, begin, first, want string }{
 		"offered":     {"success", withDSN, " NOTIFY=SUCCESS ORCPT=rfc822;b@example.org", "delivered 250"},
 		"not offered": {"success", pipelining, "", "delivered relayed 250"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				p := smtptest.Pipe(t, c.begin+"< MAIL *\n< RCPT *\n< DATA\n"+accepted+flight+"> 250 first\n"+accepted+"> 250 second\n"+quit)
-				conn := open(t, inClear(p))
-				done := make(chan Result, 1)
-				go func() {
-					tr := message(hello)
-					tr.DSN = &spool.DSNParams{Notify: c.asked}
-					done <- deliver(t, conn, tr)
-				}()
-				synctest.Wait()
-				wantOutcomes(t, deliver(t, conn, message(hello)), "delivered 250")
-				wantOutcomes(t, <-done, c.want)
-				conn.Quit()
-				p.Close()
-				if got := p.Received(1); !strings.Contains(got, "RCPT TO:<b@example.org>"+c.first+"\r\n") || strings.Count(got, "NOTIFY") != strings.Count(c.first, "NOTIFY") {
-					t.Errorf("sent %q", got)
-				}
-			})
+			p := smtptest.Script(t, c.begin+"< MAIL *\n< RCPT *\n< DATA\n"+accepted+"> 250 first\n"+flight+accepted+"> 250 second\n"+quit)
+			conn := open(t, inClear(p))
+			tr := message(hello)
+			tr.DSN = &spool.DSNParams{Notify: c.asked}
+			wantOutcomes(t, deliver(t, conn, tr), c.want)
+			wantOutcomes(t, deliver(t, conn, message(hello)), "delivered 250")
+			conn.Quit()
+			p.Close()
+			if got := p.Received(1); !strings.Contains(got, "RCPT TO:<b@example.org>"+c.first+"\r\n") || strings.Count(got, "NOTIFY") != strings.Count(c.first, "NOTIFY") {
+				t.Errorf("sent %q", got)
+			}
 		})
 	}
 }
 
-// TestWishesOfManyRecipients: long parameters do not let both sides wait for each other,
+// TestDSNOfManyRecipients: long parameters do not let both sides wait for each other,
 // and a server of another make reads them.
-func TestWishesOfManyRecipients(t *testing.T) {
+func TestDSNOfManyRecipients(t *testing.T) {
 	srv := smtptest.New(t, smtptest.Options{DSN: true})
 	c := open(t, inClear(srv))
 	tr := message(hello)

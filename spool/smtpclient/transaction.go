@@ -1,0 +1,178 @@
+package smtpclient
+
+import (
+	"io"
+	"strconv"
+	"strings"
+
+	"notices/spool"
+	"notices/spool/recode"
+)
+
+// Transaction is one message to some recipients.
+type Transaction struct {
+	Sender     string // without < >; empty: the null sender
+	Recipients []string
+	Body       io.ReaderAt // canonical: CRLF only, ends in CRLF
+	Size       int64       // octets of Body
+	EightBit   bool        // Body has octets over 127
+	UTF8       bool        // the header has them: SMTPUTF8 where it is offered; only addresses need it
+	// Asked is what the sender asked to be told of these recipients; nil: nothing. A server
+	// that offers DSN is told so (RFC 3461 section 5.2.1); where one does not, what was
+	// delivered and was to be reported has ReasonRelayed (section 5.2.2).
+	DSN *spool.DSNParams
+}
+
+// Result is what became of a Transaction.
+type Result struct {
+	// Outcomes has one for each recipient, in order. A connection that ended after MAIL was
+	// accepted and before the final dot is Deferred, of message scope, ReasonLost; one
+	// that ended before that is the server's, ReasonConnect; what is no SMTP before the
+	// dot is the server's, ReasonProtocol. Once the dot is sent all of these are Uncertain.
+	Outcomes []spool.Outcome
+	// Stale: 421, EOF or reset in answer to the first command on a connection that had served
+	// before, or the connection had ended already, or the server said that it carried enough
+	// messages. Nothing was attempted; the outcomes say why. Another connection should be
+	// tried, and this is no failed attempt.
+	Stale bool
+	// TooMany counts the recipients refused by 452 4.5.3 beside others that were accepted:
+	// their Reason is toomany and they belong in another transaction at once. When none
+	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
+	TooMany int
+	// Elsewhere: it failed before MAIL was accepted, and the host has an address that has
+	// not failed yet: a fresh connection goes there.
+	Elsewhere bool
+}
+
+// prepare settles what needs no server. False: nothing is left to be sent.
+func (s *send) prepare() bool {
+	c, t := s.c, s.t
+	if !s.checkAddresses() {
+		return false
+	}
+	if s.utf8 && !c.offers.utf8 {
+		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
+		return false
+	}
+	var err error
+	s.body, err = newBody(t, t.EightBit && !c.offers.eightBit && !s.utf8)
+	switch {
+	case unchangeable(err):
+		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer 8BITMIME, which the message needs: "+err.Error()))
+		return false
+	case err != nil:
+		s.settle(c.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		return false
+	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
+		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
+			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
+		s.body.free()
+		return false
+	}
+	return true
+}
+
+// checkAddresses refuses once more what could leave the < > of a command, and makes
+// domains of other scripts what every server takes.
+func (s *send) checkAddresses() bool {
+	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
+	var err error
+	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
+		s.settle(s.c.localOutcome(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+		return false
+	}
+	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
+	for i, address := range s.t.Recipients {
+		plain, err := writable(address)
+		if err != nil {
+			s.outcomes[i] = s.c.localOutcome(spool.Failed, spool.RecipientScope, "", err.Error())
+			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
+			continue
+		}
+		s.utf8 = s.utf8 || recode.NeedsUTF8(address)
+		s.rcpts, s.to = append(s.rcpts, i), append(s.to, plain)
+	}
+	return len(s.rcpts) > 0
+}
+
+// writable is an address as it goes into a command.
+func writable(address string) (string, error) {
+	if err := spool.CheckAddress(address); err != nil {
+		return "", err
+	}
+	plain, err := recode.ASCIIDomain(address)
+	if err != nil || plain == address {
+		return plain, err
+	}
+	return plain, spool.CheckAddress(plain) // what the mapping made of it
+}
+
+func ascii(s string) bool {
+	for i := range len(s) {
+		if s[i] >= 0x80 {
+			return false
+		}
+	}
+	return true
+}
+
+func (s *send) result() Result {
+	r := Result{Outcomes: s.outcomes, Stale: s.stale, Elsewhere: s.elsewhere()}
+	for i := range s.outcomes {
+		if s.t.Sender == "" {
+			s.outcomes[i] = ofNullSender(s.outcomes[i])
+		}
+		if s.outcomes[i].Reason != spool.ReasonTooMany {
+			continue
+		}
+		if s.accepted == 0 {
+			s.outcomes[i].Reason = ""
+			continue
+		}
+		r.TooMany++
+	}
+	s.endSession(&r)
+	return r
+}
+
+// endSession acts on ReasonSession. On a connection that had served before, another one goes
+// on with all recipients, or with the rest if somebody got the message; on a fresh one it is
+// the server's limit, so that nobody loops.
+func (s *send) endSession(r *Result) {
+	met, delivered := false, false
+	for i := range r.Outcomes {
+		met = met || r.Outcomes[i].Reason == spool.ReasonSession
+		delivered = delivered || r.Outcomes[i].Class == spool.Delivered
+	}
+	if !met {
+		return
+	}
+	if r.Stale = s.reused && !delivered; r.Stale {
+		return
+	}
+	for i := range r.Outcomes {
+		switch o := &r.Outcomes[i]; {
+		case o.Reason != spool.ReasonSession:
+		case delivered: // the next transaction hears it anew
+			o.Scope, o.Reason = spool.RecipientScope, spool.ReasonTooMany
+		default:
+			o.Reason = spool.ReasonLimit
+		}
+	}
+}
+
+// ofNullSender reads an answer to a message without a sender, a report: servers refuse
+// those in the words that they have for a sender who lacks a right, or for the message
+// as a whole. There is no right that a person could give, and what such a server takes
+// is the same report with a sender.
+func ofNullSender(o spool.Outcome) spool.Outcome {
+	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && saysSender(o.Reply.Text)
+	if refused || o.Reason == spool.ReasonSendAs || o.Reason == spool.ReasonIdentity {
+		o.Class, o.Scope, o.Reason = spool.Failed, spool.MessageScope, spool.ReasonSender
+	}
+	return o
+}
+
+func saysSender(text string) bool {
+	return containsAny(strings.ToLower(text), []string{"sender", "<>", "mail from", "mailfrom", "reverse-path", "reverse path", "return path", "return-path"})
+}
