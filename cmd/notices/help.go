@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,12 +12,17 @@ import (
 // setHelp gives all commands a help page of our own: pflag's table of options shows
 // "[=true|false]" behind every switch, and cobra's page names no example first.
 func setHelp(root *cobra.Command) {
-	cobra.EnableCommandSorting = false // groups() has the order
-	cobra.AddTemplateFunc("optionTable", optionTable)
-	cobra.AddTemplateFunc("indented", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
+	cobraSettings()
 	root.SetHelpTemplate(helpPage)
 	root.SetUsageTemplate(helpPage)
 }
+
+// cobraSettings are cobra's own variables, which tests that run at once share.
+var cobraSettings = sync.OnceFunc(func() {
+	cobra.EnableCommandSorting = false // groups() has the order
+	cobra.AddTemplateFunc("optionTable", optionTable)
+	cobra.AddTemplateFunc("indented", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
+})
 
 const helpPage = `{{with or .Long .Short}}{{.}}
 
