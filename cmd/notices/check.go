@@ -13,6 +13,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
+	"notices/spool/recode"
 	"notices/spool/route"
 )
 
@@ -101,6 +102,10 @@ func (a *app) remarks(cfg *config.Config) (any bool) {
 	}
 	if cfg.Site.Address == "" {
 		say("address is not set: set it, or mail without a sender of its own is refused, and test-server has nowhere to send to")
+	}
+	if recode.NeedsUTF8(cfg.Site.Address) {
+		say("address has letters before the @ that only servers with SMTPUTF8 take: all others refuse mail from it and to it. " +
+			"If there is one with the letters a-z alone, set that")
 	}
 	if a.FindHostname(cfg, true)() == "" {
 		say("hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. " +

@@ -54,6 +54,9 @@ func (s Site) host() string {
 	if name == "" {
 		name = s.Address[strings.LastIndexByte(s.Address, '@')+1:]
 	}
+	if plain, err := recode.ASCIIDomain(name); err == nil {
+		name = plain
+	}
 	return hostname(name)
 }
 
@@ -110,7 +113,7 @@ func (r *Report) Addressee() string { return cmp.Or(r.To, r.Record.Envelope.Retu
 // everybody else, what is not ASCII is encoded.
 func (r *Report) Encoding() (eightBit, utf8 bool) {
 	env := &r.Record.Envelope
-	utf8 = !ascii(r.Addressee())
+	utf8 = recode.NeedsUTF8(r.Addressee())
 	return utf8 || r.whole() && env.EightBit && !env.UTF8, utf8
 }
 

@@ -122,7 +122,7 @@ var reports = map[string]func() Report{
 	},
 	"utf8-sender": func() Report {
 		return about(Failed, []string{"jürgen@bücher.example"}, []spool.Outcome{noSuchUser},
-			func(e *spool.Envelope) { e.UTF8 = true; e.Sender = "theke@bücherei.example" })
+			func(e *spool.Envelope) { e.UTF8 = true; e.Sender = "käthe@bücherei.example" })
 	},
 }
 

@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 const (
@@ -152,7 +153,7 @@ func Readdress(w io.Writer, report io.Reader, s Site) error {
 		if _, err := r.ReadSlice('\n'); err != nil {
 			return err
 		}
-		if _, err := io.WriteString(w, fromField+"Mail Delivery System <"+s.Address+">\r\n"); err != nil {
+		if _, err := io.WriteString(w, fromField+"Mail Delivery System <"+recode.HeaderAddress(s.Address)+">\r\n"); err != nil {
 			return err
 		}
 	}

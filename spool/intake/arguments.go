@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // maxRef is the longest reference, in octets: it is kept with every message and
@@ -246,7 +247,9 @@ func (s *Site) host() string {
 	case name != "":
 		return name
 	case s.Address != "":
-		return domainOf(s.Address)
+		if name, err := recode.ASCIIDomain(domainOf(s.Address)); err == nil {
+			return name
+		}
 	}
 	return "localhost"
 }

@@ -125,8 +125,9 @@ func TestFlagsOfEnvelope(t *testing.T) {
 		{"header in Latin-1", "Subject: \xfc\n\nx\n", "a@example.net", false, false},
 		{"names", "To: Jürgen <a@example.net>, M\xfcller: b@example.net;\n\nx\n", "a@example.net", false, false},
 		{"an address in the header", "To: Jürgen <jürgen@example.net>\n\nx\n", "a@example.net", true, true},
-		{"an id in UTF-8", "References: <ü@example.net>\n\nx\n", "a@example.net", true, true},
-		{"an id in Latin-1", "References: <\xfc@example.net>\n\nx\n", "a@example.net", true, false},
+		{"an id in UTF-8", "References: <ü@example.net>\n\nx\n", "a@example.net", false, false},
+		{"an id in Latin-1", "References: <\xfc@example.net>\n\nx\n", "a@example.net", false, false},
+		{"an address in Latin-1", "To: <j\xfcrgen@example.net>\n\nx\n", "a@example.net", true, true},
 		{"only the Bcc", "Subject: x\nBcc: Jürgen <b@example.net>\n\nx\n", "a@example.net", false, false},
 		{"recipient", "Subject: x\n\nx\n", "jürgen@example.net", false, true},
 		{"domain", "Subject: x\n\nx\n", "a@bücherei.example", false, false},
@@ -144,7 +145,8 @@ func TestMessageIDOfEnvelope(t *testing.T) {
 		"\n <1@example.org> (comment)": "<1@example.org>",
 		"1@example.org":                "1@example.org",
 		"<a b\n c@example.org>":        "<a b c@example.org>",
-		"<\xfc@example.org>":           "",
+		"<\xfc@example.org>":           "<=C3=BC@example.org>",
+		"<1@bücher.example>":           "<1@xn--bcher-kva.example>",
 	} {
 		q := newDesk(site).must(t, plain("Message-ID: "+in+"\nMessage-ID: <2@example.org>\n\nx\n"))
 		if q.MessageID != want {

@@ -60,7 +60,8 @@ func (j *job) field(h *header, f field, from fromField, seen *present) error {
 			return nil
 		}
 		if !seen.id {
-			j.env.MessageID = messageID(h.value(f))
+			_, value, _ := strings.Cut(string(j.stored(h, f)), ":")
+			j.env.MessageID = messageID(value)
 		}
 		seen.id = true
 	case h.is(f, "From"):
@@ -121,6 +122,9 @@ func (j *job) stored(h *header, f field) []byte {
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
 		if list, changed := j.list(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')
+		}
+		if !utf8.Valid(raw) {
+			raw = []byte(recode.ToUTF8(string(raw)))
 		}
 	case recode.EightBit(raw):
 		raw = recode.EncodeField(raw)

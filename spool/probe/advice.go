@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/recode"
 	"notices/spool/smtpclient"
 )
 
@@ -153,6 +154,8 @@ func (t *test) messageHints(e *Error) []string {
 			fmt.Sprintf("The account may not send as %s. Set address in [site] to the account's own address, and rewrite_from = true if other senders use this machine.", t.From),
 			"Or have the account allowed to send as that address.",
 		}
+	case spool.ReasonCannot:
+		return t.cannotHints()
 	case spool.ReasonLost:
 		return []string{
 			"Run the test again. If it is lost each time, a firewall or virus scanner on the way may cut the connection.",
@@ -164,7 +167,21 @@ func (t *test) messageHints(e *Error) []string {
 	case e.Outcome.Class == spool.Deferred:
 		return []string{"Run the test again in a few minutes: this is a refusal for now."}
 	}
+	if e.Outcome.Reply.Code == 0 {
+		return []string{"No server was asked: what is said above is wrong with the message."}
+	}
 	return []string{"The answer is the server's own: ask who runs it what it means."}
+}
+
+// cannotHints: an address has letters that only servers with SMTPUTF8 take.
+func (t *test) cannotHints() (hints []string) {
+	if recode.NeedsUTF8(t.From) {
+		hints = append(hints, fmt.Sprintf("The server takes no sender with other letters than a-z before the @. Set address in [site] to one with letters a-z alone, in place of %s.", t.From))
+	}
+	if recode.NeedsUTF8(t.To) && t.To != t.From {
+		hints = append(hints, "Send the test to an address with letters a-z alone before the @: --to ADDRESS.")
+	}
+	return append(hints, "Or use a server that offers SMTPUTF8, as Gmail's and Microsoft's do.")
 }
 
 // tlsHints: the connection could not be made secure.

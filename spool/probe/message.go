@@ -33,7 +33,7 @@ func (t *test) message() *smtpclient.Transaction {
 	header("To", "<"+recode.HeaderAddress(t.To)+">")
 	header("Subject", mime.QEncoding.Encode("utf-8", "Test of mail server "+t.server.Name))
 	header("Date", now.Format(time.RFC1123Z))
-	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), from[strings.LastIndexByte(from, '@')+1:]))
+	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), domainOf(from)))
 	header("Auto-Submitted", "auto-generated")
 	header("MIME-Version", "1.0")
 	header("Content-Type", "text/plain; charset=utf-8")
@@ -48,6 +48,15 @@ func (t *test) message() *smtpclient.Transaction {
 		Body: strings.NewReader(text), Size: int64(len(text)),
 		EightBit: !ascii(text), UTF8: recode.NeedsUTF8(t.From) || recode.NeedsUTF8(t.To),
 	}
+}
+
+// domainOf is the domain of an address, in its xn-- form where it has one.
+func domainOf(address string) string {
+	domain := address[strings.LastIndexByte(address, '@')+1:]
+	if plain, err := recode.ASCIIDomain(domain); err == nil {
+		return plain
+	}
+	return domain
 }
 
 func ascii(s string) bool {

@@ -58,9 +58,10 @@ func IsAddressField(name string) bool {
 }
 
 // EncodeField returns a header field, all its lines with their CRLF, in ASCII, where
-// its form allows that: text by RFC 2047, parameters of MIME fields by RFC 2231. Octets
-// that are no UTF-8 are taken for Windows-1252, which has Latin-1 in it. Fields of
-// addresses and of fixed form stay as they are.
+// its form allows that: text by RFC 2047, parameters of MIME fields by RFC 2231, domains in
+// ids and links in their xn-- form. Octets that are no UTF-8 are taken for Windows-1252,
+// which has Latin-1 in it. Fields of addresses, signatures and a Content-ID, which a text
+// names, stay as they are.
 func EncodeField(raw []byte) []byte {
 	name, value, ok := cutField(raw)
 	if !ok || !EightBit(value) {
@@ -72,10 +73,24 @@ func EncodeField(raw []byte) []byte {
 		text = EncodeText(text)
 	case mimeValue:
 		text = encodeParameters(text)
+	case fixedForm:
+		if mustStay(name) {
+			return raw
+		}
+		text = asciiForm(name, text)
 	default:
 		return raw
 	}
 	return fold(name+": "+text, "")
+}
+
+// mustStay: what the field says is compared octet by octet.
+func mustStay(name string) bool {
+	switch name = strings.ToLower(name); name {
+	case "content-id", "content-md5", "dkim-signature", "domainkey-signature", "authentication-results":
+		return true
+	}
+	return strings.HasPrefix(name, "arc-")
 }
 
 // FitField returns a header field without lines over MaxLine: folded at its blanks, an

@@ -20,8 +20,8 @@ func TestEncodeField(t *testing.T) {
 		"Content-Disposition: attachment;\n filename=Geb\xfchr.pdf; size=3\n": "Content-Disposition: attachment; filename*=utf-8''Geb%C3%BChr.pdf; size=3\n",
 		"Content-Disposition: attachment; filename=\"" + strings.Repeat("ü", 20) + ".pdf\"\n": "Content-Disposition: attachment;\n filename*0*=utf-8''%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3;\n" +
 			" filename*1*=%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC%C3%BC;\n filename*2*=%C3%BC%C3%BC%C3%BC%C3%BC.pdf\n",
-		"References: <ü@example.org>\n": "References: <ü@example.org>\n",
-		"To: ü@example.org\n":           "To: ü@example.org\n",
+		"To: ü@example.org\n":       "To: ü@example.org\n",
+		"DKIM-Signature: d=ü.org\n": "DKIM-Signature: d=ü.org\n",
 	} {
 		got := string(EncodeField([]byte(crlf(in))))
 		if got != crlf(want) {

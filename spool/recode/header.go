@@ -47,7 +47,7 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 		if k.delimits(l).found || !f.take(h, l) {
 			break
 		}
-		h.unfit = h.unfit || l.length > int64(k.MaxLine) || l.eightBit && (k.SevenBit || k.Fields && !in.root)
+		h.unfit = h.unfit || l.length > int64(k.MaxLine) || l.eightBit && (k.SevenBit || k.Fields && !in.root || k.Header && off == 0)
 		h.end, h.body = l.next, l.next
 	}
 	h.kind = parseKind(f.kind)
@@ -207,7 +207,10 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 	for len(text) > 0 {
 		raw := firstField(text)
 		text = text[len(raw):]
-		if k.SevenBit || k.Fields {
+		switch {
+		case k.SevenBit, k.Header && h.start == 0:
+			raw = DowngradeField(raw, k.fromOf(h))
+		case k.Fields:
 			raw = EncodeField(raw)
 		}
 		fit, err := FitField(raw)
@@ -217,6 +220,14 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 		k.out.octets(fit)
 	}
 	return k.out.failed()
+}
+
+// fromOf is Options.From in the message's own header.
+func (k *walker) fromOf(h *header) string {
+	if h.start > 0 {
+		return ""
+	}
+	return k.From
 }
 
 // firstField is the field that a header begins with, with its continuation lines.

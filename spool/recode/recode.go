@@ -25,9 +25,13 @@ var (
 
 // Options says what the message has to fit.
 type Options struct {
-	// SevenBit: no octet over 127 may remain in a body. In a header, where no standard
-	// allows them without SMTPUTF8, they are encoded where EncodeField can.
+	// SevenBit: no octet over 127 may remain, neither in a body nor in a header.
 	SevenBit bool
+	// Header: none may remain in the message's own header (RFC 6532 allows them with SMTPUTF8
+	// alone). DowngradeField says what becomes of them.
+	Header bool
+	// From is an address for a From field that has none which can be written; empty: none.
+	From string
 	// Fields: the fields of parts, such as the name of a file, are encoded where they have
 	// octets over 127, whatever else may stay. In what is signed they stay.
 	Fields bool

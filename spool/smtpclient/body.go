@@ -25,24 +25,21 @@ type body struct {
 
 	message io.ReaderAt
 	size    int64
-	// sevenBit: 8-bit parts are re-encoded on the way. declared is the size after that.
-	sevenBit bool
+	// narrow: it is changed so on the way; nil: not at all. declared is the size after that.
+	narrow   *recode.Options
 	declared int64
 }
 
 // newBody gets the message ready: a small one is read before the server hears of it,
 // so that an error of the disk costs nobody anything.
-func newBody(t *Transaction, sevenBit bool) (*body, error) {
-	b := &body{message: t.Body, size: t.Size, declared: t.Size, sevenBit: sevenBit}
-	if sevenBit {
+func newBody(t *Transaction, narrow *recode.Options) (*body, error) {
+	b := &body{message: t.Body, size: t.Size, declared: t.Size, narrow: narrow}
+	if narrow != nil {
 		// Once for nothing: what cannot be re-encoded is found before MAIL, and SIZE is right.
 		var count counter
 		err := b.recode(&count)
 		b.declared = int64(count)
-		if err == nil || !errors.Is(err, recode.ErrHeader) {
-			return b, err
-		}
-		b.sevenBit, b.declared = false, t.Size // a header line too long for SMTP: sent as it is
+		return b, err
 	}
 	if t.Size > piece {
 		return b, nil
@@ -137,7 +134,7 @@ func (b *body) stream(write func([]byte) error) error {
 	out := pieces.Get().(*[]byte)
 	defer pieces.Put(out)
 	w := &stuffer{write: write, out: (*out)[:0], lineStart: true}
-	if b.sevenBit {
+	if b.narrow != nil {
 		if err := b.recode(w); err != nil {
 			return err
 		}
@@ -202,16 +199,14 @@ func (s *stuffer) end() error {
 	return s.flush()
 }
 
-// recode writes the message with its 8-bit parts re-encoded, for a server without
-// 8BITMIME (RFC 6152 3: such a server must not be sent 8-bit content, whatever it may
-// tolerate).
+// recode writes the message as narrowed says.
 func (b *body) recode(w io.Writer) error {
-	return recode.Recode(w, b.message, b.size, recode.Options{SevenBit: true})
+	return recode.Recode(w, b.message, b.size, *b.narrow)
 }
 
-// unchangeable reports whether re-encoding would break a signature. Postfix breaks
-// it then, Exim sends 8 bits all the same; here the server cannot take the message
-// and the next one is asked. A header in 8 bits, which sloppy programs write, is
-// sent as it is, as both of them do, and the parts below it re-encoded: readers cope, and
-// returning every such notice would help nobody.
-func unchangeable(err error) bool { return errors.Is(err, recode.ErrSigned) }
+// unchangeable reports whether re-encoding would break a signature, or a header that
+// nobody could read. Postfix breaks it then, Exim sends 8 bits all the same; here the
+// server cannot take the message and the next one is asked.
+func unchangeable(err error) bool {
+	return errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader)
+}

@@ -55,10 +55,10 @@ func (s *send) prepare() bool {
 		return false
 	}
 	var err error
-	s.body, err = newBody(t, t.EightBit && !c.offers.eightBit && !s.utf8)
+	s.body, err = newBody(t, s.narrowed())
 	switch {
 	case unchangeable(err):
-		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer 8BITMIME, which the message needs: "+err.Error()))
+		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+s.missing()+", which the message needs: "+err.Error()))
 		return false
 	case err != nil:
 		s.settle(c.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
@@ -70,6 +70,29 @@ func (s *send) prepare() bool {
 		return false
 	}
 	return true
+}
+
+// narrowed says how the message has to be changed for the server; nil: not at all. A server
+// without 8BITMIME must not be sent 8-bit content (RFC 6152 section 3), nor one without
+// SMTPUTF8 a header that is not ASCII (RFC 6531 section 3.3), whatever it may tolerate.
+func (s *send) narrowed() *recode.Options {
+	switch {
+	case s.utf8 || !s.t.EightBit:
+		return nil
+	case !s.c.offers.eightBit:
+		return &recode.Options{SevenBit: true, From: s.t.Sender}
+	case s.t.UTF8:
+		return &recode.Options{Header: true, From: s.t.Sender}
+	}
+	return nil
+}
+
+// missing is the extension for want of which the message is changed.
+func (s *send) missing() string {
+	if s.c.offers.eightBit {
+		return "SMTPUTF8"
+	}
+	return "8BITMIME"
 }
 
 // checkAddresses refuses once more what could leave the < > of a command, and makes
