@@ -9,7 +9,7 @@ import (
 	"notices/cmd/internal/submit"
 	"notices/config"
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/schedule"
 )
 
@@ -69,11 +69,11 @@ type world struct {
 	now   time.Time
 	out   strings.Builder
 	said  strings.Builder
-	store *memory.Store
+	store *maildirtest.Spool
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), store: memory.New()}
+	w := &world{t: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), store: maildirtest.New()}
 	w.a = newApp()
 	w.a.Stdout, w.a.Stderr = &w.out, &w.said
 	w.a.Now = func() time.Time { return w.now }

@@ -121,8 +121,12 @@ func TestBulkIsDurableOnceSaid(t *testing.T) {
 	w.q.store = w.store.PowerCut()
 	n := 0
 	w.check(w.q.store.Scan(context.Background(), func(e spool.Entry) bool {
-		if n++; e.State != spool.StateHeld {
-			t.Errorf("%s is %s after the power cut", e.ID, e.State)
+		n++
+		r, body, err := w.q.store.Peek(context.Background(), e) // the record rules, not the listing
+		w.check(err)
+		body.Close()
+		if !r.Held {
+			t.Errorf("%s is not held after the power cut", e.ID)
 		}
 		return true
 	}))

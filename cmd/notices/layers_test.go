@@ -32,7 +32,6 @@ func floors() map[string]int {
 		"notices/spool/alert":      1,
 		"notices/spool/drop":       1,
 		"notices/spool/maildir":    1,
-		"notices/spool/memory":     1,
 		"notices/spool/postgres":   1,
 		"notices/spool/bounce":     1,
 		"notices/spool/oauth":      1,
@@ -52,6 +51,7 @@ func floors() map[string]int {
 		// No code but for tests.
 		"notices/man":                  0,
 		"notices/spool/internal/simfs": 1,
+		"notices/spool/maildirtest":    2,
 		"notices/spool/torture":        3,
 	}
 }

@@ -8,15 +8,15 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
-// store is a machine's spool. Package memory keeps each event as the JSON that a disk
-// would hold, which takes minutes for the millions of this simulation; here a record
-// is kept as it is, and of its history what the engine looks at.
+// store is a machine's spool. A maildir, on a disk in memory too, writes each event as
+// JSON, which takes minutes for the millions of this simulation; here a record is kept
+// as it is, and of its history what the engine looks at.
 type store struct {
 	spool.Store // what is not needed is not there
-	values      *memory.Store
+	values      spool.State
 	queue       []*stored
 	byID        map[spool.ID]*stored
 }
@@ -29,7 +29,7 @@ type stored struct {
 }
 
 func newStore(ids []spool.ID, at time.Time) *store {
-	s := &store{values: memory.New(), byID: map[spool.ID]*stored{}}
+	s := &store{values: maildirtest.State(), byID: map[spool.ID]*stored{}}
 	for _, id := range ids {
 		m := &stored{record: spool.NewRecord(spool.Envelope{
 			ID: id, Sender: "library@example.org", Recipients: []string{string(id) + "@example.net"},
@@ -79,7 +79,7 @@ func (s *store) Sync(context.Context) error { return nil }
 func (s *store) Repair(context.Context) ([]spool.Anomaly, error) { return nil, nil }
 
 // State implements spool.Store.
-func (s *store) State() spool.State { return s.values.State() }
+func (s *store) State() spool.State { return s.values }
 
 // claim is the sole right to a message.
 type claim struct {

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 var start = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
@@ -27,7 +27,7 @@ func lasts(string, *Entry) State { return Lasts }
 
 // TestOnce: what lasts for days is told when it begins and when it is over.
 func TestOnce(t *testing.T) {
-	state, now := memory.New().State(), start
+	state, now := maildirtest.State(), start
 	said, writes := 0, 0
 	counted := counter{state, &writes}
 	for range 3 * 24 * 60 {
@@ -58,7 +58,7 @@ func TestOnce(t *testing.T) {
 // TestAnotherTrouble of the same thing is told at once, each kind no more often than
 // it would be alone.
 func TestAnotherTrouble(t *testing.T) {
-	state, now := memory.New().State(), start
+	state, now := maildirtest.State(), start
 	said := map[string]int{}
 	for i := range 24 * 60 {
 		kind := []string{"down", "refused"}[i%2]
@@ -79,7 +79,7 @@ func TestAnotherTrouble(t *testing.T) {
 // TestFlapping: what comes and goes each minute is told five times on the first day and
 // once a day from then on, its end no more often than its beginning.
 func TestFlapping(t *testing.T) {
-	state, now := memory.New().State(), start
+	state, now := maildirtest.State(), start
 	perDay := make([]int, 5)
 	for i := range 5 * 24 * 60 {
 		var met []Alert
@@ -103,7 +103,7 @@ func TestFlapping(t *testing.T) {
 func TestWhateverHappens(t *testing.T) {
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 1))
-		state, now := memory.New().State(), start
+		state, now := maildirtest.State(), start
 		open, total := map[string]bool{}, 0
 		for range 10 * 24 * 60 / 5 {
 			var met []Alert
@@ -133,7 +133,7 @@ func TestWhateverHappens(t *testing.T) {
 
 // TestClockThatJumps: a clock set back does not keep anything from being told.
 func TestClockThatJumps(t *testing.T) {
-	state := memory.New().State()
+	state := maildirtest.State()
 	Change(context.Background(), start, []Alert{away("down")}, lasts, state)
 	Change(context.Background(), start.Add(time.Minute), nil, over, state)
 	if begun, _ := Change(context.Background(), start.AddDate(-1, 0, 0), []Alert{away("down")}, lasts, state); len(begun) != 1 {
@@ -143,7 +143,7 @@ func TestClockThatJumps(t *testing.T) {
 
 // TestTogether: of many at once, one tells.
 func TestTogether(t *testing.T) {
-	state := memory.New().State()
+	state := maildirtest.State()
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	said := 0
@@ -164,7 +164,7 @@ func TestTogether(t *testing.T) {
 // TestPlaces: what the first place does not take is kept in the second, and moves to the
 // first when that works again.
 func TestPlaces(t *testing.T) {
-	first, spare := &broken{State: memory.New().State(), is: true}, Spare{filepath.Join(t.TempDir(), "alerts")}
+	first, spare := &broken{State: maildirtest.State(), is: true}, Spare{filepath.Join(t.TempDir(), "alerts")}
 	ctx, now, said := context.Background(), start, 0
 	for range 60 {
 		begun, _ := Change(ctx, now, []Alert{away("down")}, lasts, first, spare)
@@ -224,7 +224,7 @@ func TestSpareIsOurs(t *testing.T) {
 // TestDamaged: a value that is none costs a word that is said twice, and no more.
 func TestDamaged(t *testing.T) {
 	for _, value := range []string{"", "null", "[]", "{", `{"server 1":null}`, `{"server 1":7}`} {
-		state := memory.New().State()
+		state := maildirtest.State()
 		err := state.Update(context.Background(), Name, false, func([]byte) ([]byte, error) { return []byte(value), nil })
 		if err != nil {
 			t.Fatal(err)

@@ -13,7 +13,7 @@ import (
 	"notices/spool"
 	"notices/spool/intake"
 	"notices/spool/maildir"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // TestTheSameAsQueued: a message that is handed in is stored as it would have been if
@@ -81,7 +81,7 @@ func sameAsQueued(t *testing.T, site intake.Site, r intake.Request, text string)
 	must(t, end(true))
 	gotEnv, gotBody := storedIn(t, store, id)
 
-	direct := memory.New()
+	direct := maildirtest.New()
 	r.Body = strings.NewReader(text)
 	in.Store = direct
 	wantEnv, wantBody := directly(t, in, r, direct)

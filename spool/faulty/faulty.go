@@ -69,7 +69,7 @@ type Store struct {
 
 // New wraps a store. To see what a dead process left behind, look at the spool
 // through another handle: what the wrapped one has claimed is still claimed until
-// it is killed, too (memory.Store.Crash).
+// it is killed, too (maildirtest.Spool.Crash).
 func New(s spool.Store, plan Plan) *Store {
 	return &Store{inner: s, plan: plan}
 }

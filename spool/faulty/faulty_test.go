@@ -8,7 +8,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/faulty"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/storetest"
 )
 
@@ -25,8 +25,8 @@ func TestFaultyIsAStore(t *testing.T) { storetest.Run(t, wrapped) }
 func TestFaultyKeepsNotes(t *testing.T) { storetest.RunNotes(t, wrapped) }
 
 func wrapped(*testing.T) storetest.Harness {
-	s := memory.New()
-	wrap := func(s *memory.Store) spool.Store { return faulty.New(s, faulty.Plan{}) }
+	s := maildirtest.New()
+	wrap := func(s *maildirtest.Spool) spool.Store { return faulty.New(s, faulty.Plan{}) }
 	return storetest.Harness{
 		Store:  wrap(s),
 		Reopen: func() spool.Store { return wrap(s.Reopen()) },
@@ -65,7 +65,7 @@ func TestFaultyDiesAtEachCall(t *testing.T) {
 	const calls = 7 // Find, Claim, Begin, ReadAt, Append, Remove, Release
 	for at := 1; at <= calls; at++ {
 		for _, late := range []bool{false, true} {
-			s := memory.New()
+			s := maildirtest.New()
 			storetest.Put(t, s, envelope("A"), "body\r\n")
 			f := faulty.New(s, faulty.Plan{At: at, Die: true, Late: late})
 			if err := attempt(t, f, "A"); at < calls && !errors.Is(err, faulty.ErrDead) {
@@ -87,7 +87,7 @@ func TestFaultyDiesAtEachCall(t *testing.T) {
 }
 
 func TestFaultyFailsOneCall(t *testing.T) {
-	s := memory.New()
+	s := maildirtest.New()
 	storetest.Put(t, s, envelope("A"), "body\r\n")
 	f := faulty.New(s, faulty.Plan{
 		At:    1,
@@ -106,7 +106,7 @@ func TestFaultyFailsOneCall(t *testing.T) {
 }
 
 func TestFaultyCommitBreaksOff(t *testing.T) {
-	s := memory.New()
+	s := maildirtest.New()
 	f := faulty.New(s, faulty.Plan{
 		At: 2, Match: func(c faulty.Call) bool { return c.Method == "Commit" },
 	})
@@ -130,7 +130,7 @@ func TestFaultyCommitBreaksOff(t *testing.T) {
 }
 
 func TestFaultyAlways(t *testing.T) {
-	f := faulty.New(memory.New(), faulty.Plan{
+	f := faulty.New(maildirtest.New(), faulty.Plan{
 		At: 1, Always: true, Err: syscall.EROFS, Match: func(c faulty.Call) bool { return c.Method == "Writable" },
 	})
 	for range 3 {

@@ -7,19 +7,19 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // fastStore costs nothing, so that what is measured is the engine: as many messages
 // as asked for, all alike.
 type fastStore struct {
-	*memory.Store
+	spool.Store
 	ids  []spool.ID
 	next time.Time
 }
 
 func newFastStore(n int, next time.Time) *fastStore {
-	s := &fastStore{Store: memory.New(), next: next}
+	s := &fastStore{Store: maildirtest.New(), next: next}
 	for i := range n {
 		s.ids = append(s.ids, spool.ID(fmt.Sprintf("%016d", i)))
 	}

@@ -11,7 +11,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/bounce"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/schedule"
 )
 
@@ -28,7 +28,7 @@ var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 // world is a spool, a clock and the servers, for one test.
 type world struct {
 	t     *testing.T
-	mem   *memory.Store
+	mem   *maildirtest.Spool
 	mail  *servers
 	o     Options
 	mu    sync.Mutex
@@ -37,7 +37,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, mem: memory.New(), clock: start}
+	w := &world{t: t, mem: maildirtest.New(), clock: start}
 	w.mail = &servers{now: w.now, workers: 4, accepted: map[string]int{}}
 	w.o = Options{
 		Store: w.mem, Deliverer: w.mail, Policy: policy, Now: w.now,

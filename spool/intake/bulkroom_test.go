@@ -14,7 +14,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/faulty"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // batch adds n messages to a Bulk and commits them at once.
@@ -42,7 +42,7 @@ func batch(t *testing.T, book spool.Notebook, store spool.Store, again *Again, f
 func TestBulkQueuesWhatFits(t *testing.T) {
 	const n = 15
 	for fits := range n + 1 {
-		s := memory.New()
+		s := maildirtest.New()
 		faulty := faulty.New(s, faulty.Plan{
 			At: fits + 1, Always: true, Err: unix.ENOSPC,
 			Match: func(c faulty.Call) bool { return c.Method == "Notebook.Commit" },
@@ -140,7 +140,7 @@ func TestBulkMakesRoom(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		n := rapid.IntRange(1, 64).Draw(rt, "messages")
 		room := rapid.IntRange(0, n+1).Draw(rt, "room")
-		s := memory.New()
+		s := maildirtest.New()
 		book, err := s.Notebook(t.Context(), time.Time{})
 		if err != nil {
 			rt.Fatal(err)
@@ -160,7 +160,7 @@ func TestBulkMakesRoom(t *testing.T) {
 // TestBulkGivesUp: on any other trouble nothing is tried again.
 func TestBulkGivesUp(t *testing.T) {
 	for _, failing := range []error{unix.EIO, errors.Join(spool.ErrUnsure, unix.ENOSPC)} {
-		s := memory.New()
+		s := maildirtest.New()
 		book, err := s.Notebook(t.Context(), time.Time{})
 		if err != nil {
 			t.Fatal(err)

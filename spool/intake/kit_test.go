@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 var (
@@ -72,7 +72,7 @@ type desk struct {
 }
 
 func newDesk(s Site) *desk {
-	store := &watched{Store: memory.New()}
+	store := &watched{Store: maildirtest.New()}
 	return &desk{&Intake{Store: store, Site: s, Now: func() time.Time { return now }}, store}
 }
 

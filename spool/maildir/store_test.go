@@ -1,11 +1,11 @@
-package maildir
+package maildir_test
 
 import (
-	"math/rand/v2"
 	"testing"
 
 	"notices/spool"
-	"notices/spool/internal/simfs"
+	"notices/spool/maildir"
+	"notices/spool/maildirtest"
 	"notices/spool/storetest"
 )
 
@@ -17,7 +17,7 @@ func TestStore(t *testing.T) {
 func harness(t *testing.T) storetest.Harness {
 	dir := t.TempDir() + "/spool"
 	reopen := func() spool.Store {
-		s, err := Open(dir, Options{})
+		s, err := maildir.Open(dir, maildir.Options{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -43,33 +43,17 @@ func TestModel(t *testing.T) {
 	storetest.RunModel(t, simulated, 100)
 }
 
-func simulated(t *testing.T) storetest.Harness {
-	disk := simfs.New()
-	dice := rand.New(rand.NewPCG(1, 2))
-	var process *simfs.Process
-	open := func() spool.Store {
-		process = disk.Open(nil)
-		s, err := Open("/spool", Options{FS: process})
-		if err != nil {
-			t.Fatal(err)
-		}
-		return s
-	}
-	first := open()
-	working := process // of the first handle, later of what Crash returned
+func simulated(*testing.T) storetest.Harness {
+	s := maildirtest.New()
 	return storetest.Harness{
-		Store:  first,
-		Reopen: open,
+		Store:  s,
+		Reopen: func() spool.Store { return s.Reopen() },
 		Crash: func() spool.Store {
-			disk.Kill(working)
-			s := open()
-			working = process
+			s = s.Crash()
 			return s
 		},
 		PowerCut: func() spool.Store {
-			disk = disk.PowerCut(dice)
-			s := open()
-			working = process
+			s = s.PowerCut()
 			return s
 		},
 	}

@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // provider plays the token server and its neighbours: each path has a handler that
@@ -118,7 +118,7 @@ const (
 )
 
 func newFixture(t *testing.T) *fixture {
-	f := &fixture{t: t, p: &provider{}, state: memory.New().State(), clock: noon}
+	f := &fixture{t: t, p: &provider{}, state: maildirtest.State(), clock: noon}
 	google := Google()
 	google.AuthURL, google.DeviceURL, google.TokenURL = "https://op.example/auth", "https://op.example"+devicePath, "https://op.example"+tokenPath
 	google.UserinfoURL, google.RevokeURL = "https://op.example"+userinfoPath, "https://op.example"+revokePath

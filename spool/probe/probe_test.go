@@ -20,7 +20,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
 	"notices/spool/smtptest"
 )
@@ -48,7 +48,7 @@ func at(s *smtptest.Server) smtpclient.Server {
 func (b *bench) golden(t *testing.T, name string) error {
 	t.Helper()
 	if b.state == nil {
-		b.state = memory.New().State()
+		b.state = maildirtest.State()
 	}
 	if b.to == "" {
 		b.to = "library@example.org"
@@ -129,7 +129,7 @@ func (noToken) Refresh(context.Context, string) (string, error) { return "", err
 func TestWorks(t *testing.T) {
 	ca := smtptest.NewCA(t)
 	s := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "secret"}})
-	b := bench{server: at(s), state: memory.New().State()}
+	b := bench{server: at(s), state: maildirtest.State()}
 	b.server.Roots, b.server.Login, b.server.Password = ca.Pool(), "library", password("secret")
 	if err := b.golden(t, "works"); err != nil {
 		t.Error(err)
@@ -171,7 +171,7 @@ func checkMessage(t *testing.T, text string) {
 func TestEndsPause(t *testing.T) {
 	ca := smtptest.NewCA(t)
 	s := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "secret"}})
-	b := bench{server: at(s), state: memory.New().State()}
+	b := bench{server: at(s), state: maildirtest.State()}
 	b.server.Roots, b.server.Login, b.server.Password = ca.Pool(), "library", password("secret")
 	name := spool.HealthName + b.server.Name
 	err := spool.UpdateState(context.Background(), b.state, name, false, func(h *spool.Health) error {
@@ -398,7 +398,7 @@ func TestPorts(t *testing.T) {
 // An address that could leave its place in a command or header goes nowhere.
 func TestBadAddress(t *testing.T) {
 	for _, to := range []string{"", "x", "a@b>\r\nRCPT TO:<c@d"} {
-		err := Run(context.Background(), smtpclient.Server{}, Options{To: to, From: "library@example.org", State: memory.New().State()})
+		err := Run(context.Background(), smtpclient.Server{}, Options{To: to, From: "library@example.org", State: maildirtest.State()})
 		if e := new(Error); err == nil || errors.As(err, &e) {
 			t.Errorf("%q: %v", to, err)
 		}
@@ -410,7 +410,7 @@ func TestInterrupted(t *testing.T) {
 	s := smtptest.New(t, smtptest.Options{})
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
-	state := memory.New().State()
+	state := maildirtest.State()
 	err := Run(ctx, at(s), Options{To: "a@example.org", From: "a@example.org", State: state})
 	if b, _ := state.Load(context.Background(), spool.TestName+"1"); !errors.Is(err, context.Canceled) || b != nil {
 		t.Errorf("%v, remembered %s", err, b)

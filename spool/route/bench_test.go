@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
 )
 
@@ -25,7 +25,7 @@ func (instant) Close()         {}
 func BenchmarkRoute(b *testing.B) {
 	s := Server{Connections: 20, MessagesPerConnection: 50, RecipientsPerMessage: 100}
 	s.Name = "1"
-	r := newRoute(Options{Servers: []Server{s}, State: memory.New().State()},
+	r := newRoute(Options{Servers: []Server{s}, State: maildirtest.State()},
 		func(context.Context, *smtpclient.Server) (line, error) { return instant{}, nil })
 	m := message("M", "ann@example.com")
 	b.ReportAllocs()

@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // dotServer takes mail and fails the test when anything arrives between a final dot and its
@@ -83,7 +83,7 @@ func TestNothingBehindTheDot(t *testing.T) {
 	for _, perConnection := range []int{0, 3} {
 		synctest.Test(t, func(t *testing.T) {
 			d := &dotServer{t: t}
-			w := &world{t: t, clock: newClock(), state: &countingState{State: memory.New().State()}}
+			w := &world{t: t, clock: newClock(), state: &countingState{State: maildirtest.State()}}
 			s := Server{Connections: 4, MessagesPerConnection: perConnection}
 			s.Name, s.Host, s.Dial = "1", "mail.example.org", d.dial
 			s.AllowNonSecure, s.Hello = true, "library.example.org"

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
 )
 
@@ -205,7 +205,7 @@ type world struct {
 }
 
 func newWorld(t *testing.T, fakes ...*fake) *world {
-	w := &world{t: t, clock: newClock(), state: &countingState{State: memory.New().State()}, fakes: fakes}
+	w := &world{t: t, clock: newClock(), state: &countingState{State: maildirtest.State()}, fakes: fakes}
 	for i, f := range fakes {
 		f.name = fmt.Sprint(i + 1)
 		s := Server{Connections: 4}

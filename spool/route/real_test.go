@@ -10,14 +10,14 @@ import (
 	"time"
 
 	"notices/spool"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
 	"notices/spool/smtptest"
 )
 
 // real is a world of real servers.
 func real(t *testing.T, servers ...*smtptest.Server) *world {
-	w := &world{t: t, clock: newClock(), state: &countingState{State: memory.New().State()}}
+	w := &world{t: t, clock: newClock(), state: &countingState{State: maildirtest.State()}}
 	for i, s := range servers {
 		o := Server{Connections: 4}
 		o.Name, o.Host, o.Port = fmt.Sprint(i+1), s.Host(), s.Port()

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
 )
 
 // TestUsedRates: what a flush counted is what status is told, until it leaves the window.
 func TestUsedRates(t *testing.T) {
 	ctx := context.Background()
-	state := memory.New().State()
+	state := maildirtest.State()
 	began := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	now := began
 	s := Server{Server: smtpclient.Server{Name: "1"}, RatePerMinute: 2, RatePerDay: 3}

@@ -12,7 +12,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/intake"
-	"notices/spool/memory"
+	"notices/spool/maildirtest"
 )
 
 // desk is an intake with its store, and a way to talk to it.
@@ -23,7 +23,7 @@ type desk struct {
 }
 
 func newDesk(t testing.TB) *desk {
-	store := memory.New()
+	store := maildirtest.New()
 	now := time.Date(2026, 11, 24, 9, 30, 0, 0, time.UTC)
 	return &desk{t: t, store: store, Options: Options{
 		Intake: &intake.Intake{

@@ -1,4 +1,4 @@
-// Package simfs is a disk in memory that can die: a durable.FS whose every step
+// Package simfs is a disk in memory that can die: an fsys.FS whose every step
 // can be counted, failed, or be the last one, and which knows what a kill and
 // what a power cut leave of it.
 //
@@ -18,7 +18,7 @@ import (
 	"maps"
 	"math/rand/v2"
 	"path"
-	"strings"
+	"slices"
 	"sync"
 
 	"notices/spool/internal/fsys"
@@ -36,20 +36,25 @@ type Disk struct {
 	Clock func() int64
 
 	mu    sync.Mutex
-	now   map[string]*inode // as processes see it, by full name
-	disk  map[string]*inode // as a power cut leaves it at least
-	since map[string]int    // number of the last change of a name that is on disk
-	dirs  map[string]bool
-	own   map[string]*inode // of folders: for their locks and modes
-	queue []change          // not yet on disk
+	now   map[string]*folder // as processes see it
+	disk  map[string]*inode  // as a power cut leaves it at least, by full name
+	since map[string]int     // number of the last change of a name that is on disk
+	queue []change           // not yet on disk
 	count int
 	inos  uint64
 
 	unlocked sync.Cond
 }
 
+type folder struct {
+	inode                   // for its lock and mode
+	files map[string]*inode // by full name
+	names []string          // of files, sorted
+}
+
 type inode struct {
 	number uint64
+	links  uint64
 	mode   uint32 // a power cut may take back a change of it
 	born   uint32
 	mtime  int64 // a power cut leaves it alone: nobody relies on it
@@ -60,20 +65,30 @@ type inode struct {
 
 // change is one atomic change of names: from goes (if any), to comes (if any).
 type change struct {
-	number   int
-	from, to string
-	node     *inode
-}
-
-func (c change) touches(dir string) bool {
-	return c.from != "" && path.Dir(c.from) == dir || c.to != "" && path.Dir(c.to) == dir
+	number       int
+	from, to     string
+	fromIn, toIn *folder // nil: no such name
+	node         *inode
 }
 
 // New returns an empty disk.
 func New() *Disk {
-	d := &Disk{now: map[string]*inode{}, disk: map[string]*inode{}, since: map[string]int{}, dirs: map[string]bool{".": true}, own: map[string]*inode{}}
+	d := &Disk{now: map[string]*folder{}, disk: map[string]*inode{}, since: map[string]int{}}
 	d.unlocked.L = &d.mu
+	d.mkdir(".", 0, 0o700)
 	return d
+}
+
+func (d *Disk) mkdir(name string, number uint64, mode uint32) {
+	d.now[name] = &folder{inode{number: number, mode: mode, born: mode}, map[string]*inode{}, nil}
+}
+
+// file is the file of that name; nil: there is none.
+func (d *Disk) file(name string) *inode {
+	if f := d.now[path.Dir(name)]; f != nil {
+		return f.files[name]
+	}
+	return nil
 }
 
 // Open is a process's view. before is asked ahead of each step, if not nil: an
@@ -88,11 +103,11 @@ func (d *Disk) Kill(p *Process) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	p.dead = true
-	for _, n := range d.now {
-		d.unlock(n, p)
-	}
-	for _, n := range d.own {
-		d.unlock(n, p)
+	for _, f := range d.now {
+		d.unlock(&f.inode, p)
+		for _, n := range f.files {
+			d.unlock(n, p)
+		}
 	}
 	for _, c := range d.queue {
 		d.unlock(c.node, p)
@@ -119,19 +134,18 @@ func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
 	}
 	after := New()
 	after.inos, after.Clock = d.inos, d.Clock
-	for dir := range d.dirs {
-		after.dirs[dir] = true // made once, long before
-	}
-	for dir, n := range d.own {
-		after.own[dir] = &inode{number: n.number, mode: n.mode, born: n.mode}
+	for dir, f := range d.now {
+		after.mkdir(dir, f.number, f.mode) // made once, long before
 	}
 	copies := map[*inode]*inode{}
-	for name, n := range names {
+	for _, name := range slices.Sorted(maps.Keys(names)) { // the same dice, the same disk
+		n := names[name]
 		if copies[n] == nil {
 			content, mode := n.survivor(dice), n.oldOrNew(dice)
-			copies[n] = &inode{number: n.number, mode: mode, born: mode, mtime: n.mtime, data: content, synced: append([]byte(nil), content...)}
+			copies[n] = &inode{number: n.number, mode: mode, born: mode, mtime: n.mtime, data: content, synced: slices.Clone(content)}
 		}
-		after.now[name], after.disk[name] = copies[n], copies[n]
+		after.now[path.Dir(name)].link(name, copies[n])
+		after.disk[name] = copies[n]
 	}
 	return after
 }
@@ -181,14 +195,34 @@ func (n *inode) survivor(dice *rand.Rand) []byte {
 // change performs a change of names and queues it for the disk.
 func (d *Disk) change(from, to string, n *inode) {
 	d.count++
-	c := change{d.count, from, to, n}
+	c := change{number: d.count, from: from, to: to, node: n}
 	if from != "" {
-		delete(d.now, from)
+		c.fromIn = d.now[path.Dir(from)]
+		c.fromIn.unlink(from)
 	}
 	if to != "" {
-		d.now[to] = n
+		c.toIn = d.now[path.Dir(to)]
+		c.toIn.link(to, n)
 	}
 	d.queue = append(d.queue, c)
+}
+
+func (f *folder) unlink(name string) {
+	f.files[name].links--
+	delete(f.files, name)
+	at, _ := slices.BinarySearch(f.names, name)
+	f.names = slices.Delete(f.names, at, at+1)
+}
+
+// link gives a file a name, which another one may lose.
+func (f *folder) link(name string, n *inode) {
+	if f.files[name] != nil {
+		f.unlink(name)
+	}
+	f.files[name] = n
+	n.links++
+	at, _ := slices.BinarySearch(f.names, name)
+	f.names = slices.Insert(f.names, at, name)
 }
 
 // touch says that a file's content was changed now.
@@ -199,10 +233,10 @@ func (d *Disk) touch(n *inode) {
 }
 
 // syncDir puts on disk what touches a folder.
-func (d *Disk) syncDir(dir string) {
+func (d *Disk) syncDir(dir *folder) {
 	rest := d.queue[:0]
 	for _, c := range d.queue {
-		if c.touches(dir) {
+		if c.fromIn == dir || c.toIn == dir {
 			apply(d.disk, d.since, c)
 		} else {
 			rest = append(rest, c)
@@ -217,28 +251,23 @@ func (d *Disk) syncAll() {
 		apply(d.disk, d.since, c)
 	}
 	d.queue = d.queue[:0]
-	for _, n := range d.now {
-		n.synced, n.born = append([]byte(nil), n.data...), n.mode
-	}
-}
-
-func (d *Disk) links(n *inode) (count uint64) {
-	for _, other := range d.now {
-		if other == n {
-			count++
+	for _, f := range d.now {
+		for _, n := range f.files {
+			n.sync()
+			n.born = n.mode
 		}
 	}
-	return count
 }
 
-// Names lists all names of the disk under a folder, for checks.
+// sync puts a file's content on disk.
+func (n *inode) sync() { n.synced = append(n.synced[:0], n.data...) }
+
+// Names lists the full names of the files in a folder, for checks.
 func (d *Disk) Names(dir string) (names []string) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	for name := range d.now {
-		if strings.HasPrefix(name, dir+"/") {
-			names = append(names, name)
-		}
+	if f := d.now[dir]; f != nil {
+		names = slices.Clone(f.names)
 	}
 	return names
 }
@@ -247,7 +276,7 @@ func (d *Disk) Names(dir string) (names []string) {
 func (d *Disk) Read(name string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if n := d.now[name]; n != nil {
+	if n := d.file(name); n != nil {
 		return append([]byte{}, n.data...)
 	}
 	return nil
@@ -258,8 +287,8 @@ func (d *Disk) Write(name string, content []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inos++
-	d.change("", name, &inode{number: d.inos, mode: 0o600, born: 0o600, data: content, synced: append([]byte(nil), content...)})
-	d.syncDir(path.Dir(name))
+	d.change("", name, &inode{number: d.inos, mode: 0o600, born: 0o600, data: content, synced: slices.Clone(content)})
+	d.syncDir(d.now[path.Dir(name)])
 }
 
 func fail(op, name string, err error) error { return &fs.PathError{Op: op, Path: name, Err: err} }

@@ -15,7 +15,7 @@ import (
 // even see that.
 var ErrDead = errors.New("killed")
 
-// Process is a view of a Disk with locks of its own. It implements durable.FS.
+// Process is a view of a Disk with locks of its own. It implements fsys.FS.
 type Process struct {
 	disk   *Disk
 	before func(Step) error
@@ -58,12 +58,12 @@ func (p *Process) Open(name string, flags int, perm uint32) (fsys.File, error) {
 		return nil, err
 	}
 	defer p.disk.mu.Unlock()
-	if n := p.disk.own[name]; n != nil && op == "read" {
-		return &file{process: p, name: name, node: n}, nil // a folder, to lock it
+	if f := p.disk.now[name]; f != nil && op == "read" {
+		return &file{process: p, name: name, node: &f.inode}, nil // to lock it
 	}
-	n := p.disk.now[name]
+	n := p.disk.file(name)
 	switch {
-	case !p.disk.dirs[path.Dir(name)]:
+	case p.disk.now[path.Dir(name)] == nil:
 		return nil, fail("open", name, unix.ENOENT)
 	case n != nil && flags&(unix.O_CREAT|unix.O_EXCL) == unix.O_CREAT|unix.O_EXCL:
 		return nil, fail("open", name, unix.EEXIST)
@@ -91,11 +91,11 @@ func (p *Process) rename(op, from, to string, over bool) error {
 		return err
 	}
 	defer p.disk.mu.Unlock()
-	n := p.disk.now[from]
+	n := p.disk.file(from)
 	switch {
-	case n == nil || !p.disk.dirs[path.Dir(to)]:
+	case n == nil || p.disk.now[path.Dir(to)] == nil:
 		return fail(op, from, unix.ENOENT)
-	case !over && p.disk.now[to] != nil:
+	case !over && p.disk.file(to) != nil:
 		return fail(op, to, unix.EEXIST)
 	}
 	p.disk.change(from, to, n)
@@ -108,7 +108,7 @@ func (p *Process) Unlink(name string) error {
 		return err
 	}
 	defer p.disk.mu.Unlock()
-	n := p.disk.now[name]
+	n := p.disk.file(name)
 	if n == nil {
 		return fail("unlink", name, unix.ENOENT)
 	}
@@ -122,15 +122,14 @@ func (p *Process) RemoveDir(name string) error {
 		return err
 	}
 	defer p.disk.mu.Unlock()
-	if !p.disk.dirs[name] {
+	f := p.disk.now[name]
+	switch {
+	case f == nil:
 		return fail("rmdir", name, unix.ENOTDIR)
+	case len(f.files) > 0:
+		return fail("rmdir", name, unix.ENOTEMPTY)
 	}
-	for other := range p.disk.now {
-		if path.Dir(other) == name {
-			return fail("rmdir", name, unix.ENOTEMPTY)
-		}
-	}
-	delete(p.disk.dirs, name)
+	delete(p.disk.now, name)
 	return nil
 }
 
@@ -140,11 +139,11 @@ func (p *Process) Mkdir(name string, perm uint32) error {
 		return err
 	}
 	defer p.disk.mu.Unlock()
-	if p.disk.dirs[name] {
+	if p.disk.now[name] != nil {
 		return fail("mkdir", name, unix.EEXIST)
 	}
 	p.disk.inos++
-	p.disk.dirs[name], p.disk.own[name] = true, &inode{number: p.disk.inos, mode: perm, born: perm}
+	p.disk.mkdir(name, p.disk.inos, perm)
 	return nil
 }
 
@@ -154,10 +153,11 @@ func (p *Process) SyncDir(name string) error {
 		return err
 	}
 	defer p.disk.mu.Unlock()
-	if !p.disk.dirs[name] {
+	dir := p.disk.now[name]
+	if dir == nil {
 		return fail("syncdir", name, unix.ENOENT)
 	}
-	p.disk.syncDir(name)
+	p.disk.syncDir(dir)
 	return nil
 }
 
@@ -166,20 +166,17 @@ func (p *Process) List(name string, yield func([]byte) bool) error {
 	if err := p.step("read", name); err != nil {
 		return err
 	}
-	if !p.disk.dirs[name] {
+	f := p.disk.now[name]
+	if f == nil {
 		p.disk.mu.Unlock()
 		return fail("readdir", name, unix.ENOENT)
 	}
-	var names []string
-	for full := range p.disk.now {
-		if path.Dir(full) == name {
-			names = append(names, path.Base(full))
-		}
-	}
+	names := slices.Clone(f.names)
 	p.disk.mu.Unlock()
-	slices.Sort(names)
-	for _, n := range names {
-		if !yield([]byte(n)) {
+	var base []byte
+	for _, full := range names {
+		base = append(base[:0], path.Base(full)...)
+		if !yield(base) {
 			break
 		}
 	}
@@ -192,22 +189,18 @@ func (p *Process) Stat(name string) (fsys.Info, error) {
 		return fsys.Info{}, err
 	}
 	defer p.disk.mu.Unlock()
-	if p.disk.dirs[name] {
-		st := fsys.Info{Mode: 0o700, Links: 2, Dir: true}
-		if n := p.disk.own[name]; n != nil {
-			st.Mode, st.Inode = n.mode, n.number
-		}
-		return st, nil
+	if f := p.disk.now[name]; f != nil {
+		return fsys.Info{Links: 2, Mode: f.mode, Dir: true, Inode: f.number}, nil
 	}
-	n := p.disk.now[name]
+	n := p.disk.file(name)
 	if n == nil {
 		return fsys.Info{}, fail("stat", name, unix.ENOENT)
 	}
-	return p.info(n), nil
+	return n.info(), nil
 }
 
-func (p *Process) info(n *inode) fsys.Info {
-	return fsys.Info{Size: int64(len(n.data)), Links: p.disk.links(n), Mode: n.mode, Regular: true, Inode: n.number, ModTime: n.mtime}
+func (n *inode) info() fsys.Info {
+	return fsys.Info{Size: int64(len(n.data)), Links: n.links, Mode: n.mode, Regular: true, Inode: n.number, ModTime: n.mtime}
 }
 
 // Close ends the view like a clean exit: locks go.
@@ -316,7 +309,7 @@ func (f *file) Stat() (fsys.Info, error) {
 		return fsys.Info{}, err
 	}
 	defer f.process.disk.mu.Unlock()
-	return f.process.info(f.node), nil
+	return f.node.info(), nil
 }
 
 func (f *file) StartSync() {}
@@ -326,7 +319,7 @@ func (f *file) Sync() error {
 		return err
 	}
 	defer f.process.disk.mu.Unlock()
-	f.node.synced = append([]byte(nil), f.node.data...)
+	f.node.sync()
 	return nil
 }
 

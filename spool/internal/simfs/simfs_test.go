@@ -135,3 +135,27 @@ func TestRenameNeverReplaces(t *testing.T) {
 	}
 	must(t, p.Replace("a/x", "a/y"))
 }
+
+// TestSameDiceSameDisk: a seed that a failed test names shows the failure again.
+func TestSameDiceSameDisk(t *testing.T) {
+	d := New()
+	p := d.Open(nil)
+	must(t, p.Mkdir("a", 0o700))
+	names := []string{"a/1", "a/2", "a/3", "a/4", "a/5", "a/6", "a/7", "a/8"}
+	for _, name := range names {
+		create(t, p, name, "new", false)
+	}
+	must(t, p.SyncDir("a"))
+	found := func(seed uint64) (all string) {
+		after := d.PowerCut(rand.New(rand.NewPCG(seed, 0)))
+		for _, name := range names {
+			all += string(after.Read(name)) + " "
+		}
+		return all
+	}
+	for seed := range uint64(20) {
+		if once, again := found(seed), found(seed); once != again {
+			t.Fatalf("seed %d: %q, then %q", seed, once, again)
+		}
+	}
+}
