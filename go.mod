@@ -5,26 +5,23 @@ go 1.26.0
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpclient and smtptest
-	github.com/emersion/go-smtp v0.25.1 // the server side, which tests and the demo talk to; smtptest
-	github.com/prometheus/client_model v0.6.3 // what prometheus/common parses into; tests
-	github.com/prometheus/common v0.73.1 // a foreign parser of status --prometheus; tests
+	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest
+	github.com/mattn/go-runewidth v0.0.31 // how many columns of a terminal text takes; cmd alone
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
 	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpclient and smtptest
 	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; recode alone
-	golang.org/x/oauth2 v0.37.0 // token exchange, PKCE, device code, service accounts; oauth alone
-	golang.org/x/sys v0.49.0 // renameat2, flock, fallocate, getdents, and what macOS and FreeBSD have instead; durable
-	golang.org/x/term v0.47.0 // is it a terminal, and how wide; cmd
+	golang.org/x/oauth2 v0.38.0 // token exchange, PKCE, device code, service accounts; oauth alone
+	golang.org/x/sys v0.50.0 // renameat2, flock, fallocate, getdents, and what macOS and FreeBSD have instead; fsys, cmd
+	golang.org/x/term v0.48.0 // is it a terminal, and how wide; cmd
 	pgregory.net/rapid v1.3.0 // model and property tests; tests
 )
 
 require (
+	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
-	github.com/munnerz/goautoneg v0.0.0-20191010083416-a7dc8b61c822 // indirect
-	github.com/pandatix/go-abnf v0.5.3 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
-	golang.org/x/text v0.43.0 // indirect
-	golang.org/x/tools v0.51.0 // indirect
-	google.golang.org/protobuf v1.36.12 // indirect
+	golang.org/x/text v0.44.0 // indirect
+	golang.org/x/tools v0.52.0 // indirect
 )

@@ -2,75 +2,18 @@ package main
 
 import (
 	"strings"
-	"unicode"
+
+	"github.com/mattn/go-runewidth"
 )
 
-// Text in columns of a terminal. A rune takes one, but for two kinds that patrons'
-// names and addresses have: those of East Asia take two (Unicode TR 11, Wide and
-// Fullwidth), marks that combine with the letter before take none.
+// cells measures text in columns of a terminal: patrons' names and addresses have runes
+// that take two, and marks that combine with the letter before. Which locale it is does
+// not count: in UTF-8 terminals show what is ambiguous in one column, as they are set up
+// by default.
+var cells = runewidth.Condition{StrictEmojiNeutral: true}
 
 // columns is how many columns a terminal needs for s.
-func columns(s string) int {
-	n := 0
-	for _, r := range s {
-		n += runeColumns(r)
-	}
-	return n
-}
-
-func runeColumns(r rune) int {
-	switch {
-	case r < 0x300: // nearly all
-		return 1
-	case unicode.In(r, unicode.Mn, unicode.Me, unicode.Cf):
-		return 0
-	case isWide(r):
-		return 2
-	}
-	return 1
-}
-
-// isWide goes by blocks. It is for alignment: where a block has a few narrow ones,
-// they leave a gap.
-func isWide(r rune) bool {
-	switch {
-	case r < 0x1100:
-		return false
-	case r <= 0x115f, // Hangul Jamo
-		r >= 0x2e80 && r <= 0xa4cf && r != 0x303f, // CJK, Kana, Yi
-		r >= 0xac00 && r <= 0xd7a3,                // Hangul
-		r >= 0xf900 && r <= 0xfaff,                // CJK compatibility
-		r >= 0xfe30 && r <= 0xfe6f,
-		r >= 0xff00 && r <= 0xff60, r >= 0xffe0 && r <= 0xffe6, // fullwidth forms
-		r >= 0x1f300 && r <= 0x1f64f, r >= 0x1f900 && r <= 0x1f9ff, // pictures
-		r >= 0x20000 && r <= 0x3fffd: // more CJK
-		return true
-	}
-	return false
-}
-
-// head is the longest beginning of s that fits into so many columns.
-func head(s string, width int) string {
-	n := 0
-	for i, r := range s {
-		if n += runeColumns(r); n > width {
-			return s[:i]
-		}
-	}
-	return s
-}
-
-// tail is the longest end of s that fits into so many columns.
-func tail(s string, width int) string {
-	runes := []rune(s)
-	i := len(runes)
-	for n := 0; i > 0; i-- {
-		if n += runeColumns(runes[i-1]); n > width {
-			break
-		}
-	}
-	return strings.TrimLeftFunc(string(runes[i:]), func(r rune) bool { return runeColumns(r) == 0 })
-}
+func columns(s string) int { return cells.StringWidth(s) }
 
 const ellipsis = "…"
 
@@ -79,7 +22,7 @@ func cut(s string, width int) string {
 	if width <= 0 || columns(s) <= width {
 		return s
 	}
-	return head(s, width-1) + ellipsis
+	return cells.Truncate(s, width, ellipsis)
 }
 
 // cutMiddle is cut for an address: whose it is stands at the beginning, and where it
@@ -88,14 +31,12 @@ func cutMiddle(s string, width int) string {
 	if width <= 0 || columns(s) <= width {
 		return s
 	}
-	front := head(s, width/2)
-	return front + ellipsis + tail(s, width-1-columns(front))
+	front := cells.Truncate(s, width/2, "")
+	return front + cells.TruncatePrefix(s, width-columns(front), ellipsis)
 }
 
 // pad fills s up to so many columns.
-func pad(s string, width int) string {
-	return s + strings.Repeat(" ", max(width-columns(s), 0))
-}
+func pad(s string, width int) string { return cells.FillRight(s, width) }
 
 // wrap breaks text at spaces into lines of so many columns; 0: it stays one line. A
 // longer word stays whole, for it may be an address to copy.

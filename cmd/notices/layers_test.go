@@ -76,7 +76,7 @@ func owners() map[string][]string {
 		"golang.org/x/net":                {"notices/spool/recode"},
 		"github.com/jackc/pgx":            {"notices/spool/postgres"},
 		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/submit", "notices/man"}, // whose tests compare keys
-		"github.com/prometheus":           {"notices/cmd/notices"},
+		"github.com/mattn/go-runewidth":   {"notices/cmd/notices"},
 		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},
 	}
 }

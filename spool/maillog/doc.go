@@ -8,6 +8,11 @@
 // or forge a field. In a file each line begins with the time in UTC (RFC 3339);
 // syslog and journald have a time of their own.
 //
+// The lines are not made by log/slog's text handler. It has no place for a word without a
+// key, leaves letters of other scripts unquoted and writes control characters in another
+// way, so that every line that notices-log(5) promises would change; and the small
+// binary, which links this package, would link all of slog.
+//
 // A nil *Log is silent. Trouble with the log itself never stops mail: it is kept
 // for Close.
 package maillog
