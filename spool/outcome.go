@@ -43,9 +43,12 @@ const (
 	ReasonAuth     Reason = "auth"     // AUTH refused for good: 530, 534, 535, 538; a person is needed
 	ReasonAuthWait Reason = "authwait" // AUTH refused for now: 454 4.7.0
 	ReasonLimit    Reason = "limit"    // the account's limit or policy
+	ReasonAccount  Reason = "account"  // the account is shut, unpaid or not opened yet; a person is needed
 	ReasonRelay    Reason = "relay"    // relaying denied, or the client is not served
 	ReasonHelo     Reason = "helo"     // the name said with EHLO is refused: [site] hostname
 	ReasonIdentity Reason = "identity" // the account is not verified for the sender
+	ReasonPolicy   Reason = "policy"   // refused at RCPT for a policy that need not be about the recipient
+	ReasonOneOf    Reason = "oneof"    // words about a recipient in answer to a message to several
 	ReasonSession  Reason = "session"  // this connection carried as many messages as it may
 	ReasonShutdown Reason = "shutdown" // 421
 	ReasonBusy     Reason = "busy"     // one more connection refused beside working ones
@@ -105,8 +108,13 @@ type Outcome struct {
 	Reply  Reply  `json:"reply,omitzero"`
 }
 
-// NeedsPerson reports whether waiting cannot help: the account's secret or the
-// permission to send as the sender is wrong, or no server takes mail from the sender. Such mail is not returned for age.
+// NeedsPerson reports whether waiting cannot help: the account's secret or the permission to
+// send as the sender is wrong, the account is shut or not verified, or no server takes mail
+// from the sender. Such mail is not returned for age.
 func (o Outcome) NeedsPerson() bool {
-	return o.Reason == ReasonAuth || o.Reason == ReasonSecret || o.Reason == ReasonSendAs || o.Reason == ReasonNoServer
+	switch o.Reason {
+	case ReasonAuth, ReasonSecret, ReasonSendAs, ReasonIdentity, ReasonAccount, ReasonNoServer:
+		return true
+	}
+	return false
 }

@@ -143,7 +143,7 @@ func guessDetail(o spool.Outcome) string {
 	case spool.ReasonLost:
 		return "4.2"
 	case spool.ReasonTLS, spool.ReasonAuth, spool.ReasonAuthWait, spool.ReasonSecret, spool.ReasonToken, spool.ReasonSendAs, spool.ReasonRelay,
-		spool.ReasonHelo, spool.ReasonIdentity, spool.ReasonLimit:
+		spool.ReasonHelo, spool.ReasonIdentity, spool.ReasonLimit, spool.ReasonAccount:
 		return "7.0"
 	case spool.ReasonCannot:
 		return "3.3"

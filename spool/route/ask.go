@@ -70,6 +70,10 @@ func (s *server) transact(ctx context.Context, j *job) (pass *spool.Outcome, sen
 		if sent = true; done {
 			return pass, sent, err
 		}
+		if errors.Is(err, errBusy) {
+			p, err = s.take(ctx)
+			continue
+		}
 		stale++
 		p, err = s.retake(ctx, p)
 	}
@@ -191,7 +195,9 @@ func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *
 		return nil, false, nil
 	}
 	j.note(chunk, &res, v)
-	s.landed(ctx, j, p, v)
+	if s.landed(ctx, j, p, v) {
+		return nil, false, errBusy
+	}
 	if res.TooMany > 0 && v.taken > 0 {
 		s.learn(v.taken)
 	}

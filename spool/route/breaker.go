@@ -156,8 +156,9 @@ func (s *server) failed(ctx context.Context, j *job, p *place, o spool.Outcome) 
 	return false
 }
 
-// landed takes note of how a transaction went and frees its place.
-func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) {
+// landed takes note of how a transaction went and frees its place. It reports whether the
+// message was refused only because too many connections are open: it goes over another.
+func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) (busy bool) {
 	s.mu.Lock()
 	s.pool.flights--
 	p.m.flights--
@@ -173,7 +174,9 @@ func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) {
 			news = s.fall(j, refusedTrouble(*v.pass))
 		}
 	case landedBadly:
-		news = s.fall(j, *v.pass)
+		if busy = v.pass.Reason == spool.ReasonBusy && s.fewer(p.m); !busy {
+			news = s.fall(j, *v.pass)
+		}
 	case landedLost:
 		if s.breaker.lost.add(j.m.ID) >= lossesInARow {
 			news = s.fall(j, *v.pass)
@@ -194,6 +197,7 @@ func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) {
 	case news:
 		s.saveTrouble(ctx, last)
 	}
+	return busy
 }
 
 // isDown reports whether the server met trouble in this run.

@@ -26,6 +26,7 @@ type job struct {
 	answered bool // some server decided on somebody
 	// tripped: it was the first to meet a server's trouble, which a real try has to be.
 	tripped bool
+	alone   bool    // each recipient has a transaction of its own, see apart
 	doubter *server // the last one that refused it in words that may mean the account
 
 	tickets  []ticket  // for the limits that its recipients are under
@@ -73,6 +74,9 @@ func (j *job) begin(s *server) error {
 
 // chunk is the recipients of the next transaction: at most size, 0 meaning all.
 func (j *job) chunk(size int) []int {
+	if j.alone {
+		size = 1
+	}
 	if size > 0 && len(j.open) > size {
 		return j.open[:size]
 	}
@@ -119,20 +123,17 @@ func (j *job) delivery(servers int) spool.Delivery {
 		d.Passed = append(d.Passed, j.passes...)
 		return *d
 	}
-	best, refusals := 0, 0
+	best := 0
 	for i, o := range j.passes {
 		if telling(o) >= telling(j.passes[best]) {
 			best = i
-		}
-		if o.Class == spool.Failed && refusal(o) {
-			refusals++
 		}
 	}
 	o := j.passes[best]
 	o.Class = spool.Deferred
 	switch {
-	case refusals < servers:
-	case j.doubter == nil || j.m.RefusalFinal || j.doubter.proven():
+	case !j.refusedBy(servers):
+	case j.believed():
 		o.Class = spool.Failed
 	default:
 		d.Doubted = j.doubter.proven
@@ -146,6 +147,35 @@ func (j *job) delivery(servers int) spool.Delivery {
 	// What the recipients show need not stand in the history twice.
 	d.Passed = append(append(d.Passed, j.passes[:best]...), j.passes[best+1:]...)
 	return *d
+}
+
+// refusedBy reports whether every one of the servers refused it for good.
+func (j *job) refusedBy(servers int) bool {
+	refusals := 0
+	for _, o := range j.passes {
+		if o.Class == spool.Failed && refusal(o) {
+			refusals++
+		}
+	}
+	return refusals >= servers
+}
+
+// believed: what the servers refused is returned. It is not the account that they mean.
+func (j *job) believed() bool {
+	return j.doubter == nil || j.m.RefusalFinal || j.doubter.proven()
+}
+
+// apart reports whether the recipients are to be asked for once more, each alone, before the
+// message is returned to all of them: the words were about one, and one full mailbox must
+// not return the others.
+func (j *job) apart(servers int) bool {
+	oneOf := func(o spool.Outcome) bool { return o.Reason == spool.ReasonOneOf }
+	if j.alone || len(j.open) < 2 || !slices.ContainsFunc(j.passes, oneOf) || !j.refusedBy(servers) || !j.believed() {
+		return false
+	}
+	j.sum.Passed = append(j.sum.Passed, j.passes...)
+	j.alone, j.passes, j.doubter = true, nil, nil
+	return true
 }
 
 // unasked: every server that it came to was found down by another message meanwhile. That

@@ -156,6 +156,18 @@ func (s *server) shrink(l *place) {
 	p.vacant, p.refused = 0, 0
 }
 
+// fewer takes m out of use, for the server says at a transaction that too many connections are
+// open. It reports whether others are left for the rest of the run.
+func (s *server) fewer(m *member) bool {
+	p := &s.pool
+	if s.shut() || m.departed || len(p.open) < 2 {
+		return false
+	}
+	p.max = max(1, min(p.max, len(p.open)+p.opening-1))
+	s.leave(m)
+	return true
+}
+
 // working reports whether a connection other than the one of p, which could not be
 // opened, shows that the server works.
 func (p *pool) working(failed *place) bool {

@@ -53,6 +53,44 @@ func TestNeverMoreThanConnections(t *testing.T) {
 	})
 }
 
+// Too many connections, said at a transaction beside working ones: fewer for the rest of the
+// run, no message loses its attempt for it. Said on the only one it is the server's trouble.
+func TestTooManyConnectionsAtTransaction(t *testing.T) {
+	for _, allowed := range []int{1, 2, 3} {
+		for _, breaks := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				var f *fake
+				f = &fake{answer: func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+					f.mu.Lock()
+					over := f.now > allowed
+					f.mu.Unlock()
+					time.Sleep(time.Millisecond)
+					if over && l.id > allowed {
+						if breaks {
+							l.breaks()
+						}
+						return all(t, busy)
+					}
+					return all(t, delivered)
+				}}
+				w := newWorld(t, f, &fake{})
+				w.servers[0].Connections = 6
+				r := w.run()
+				got := w.many(r, 200)
+				limit := r.servers[0].pool.max
+				w.end(r)
+				if got["delivered"] != 200 || w.health("1").Troubles != 0 || w.fakes[1].dials != 0 || limit != allowed {
+					t.Errorf("%d allowed: %v, %d dials, limit %d, server 2 dialled %d times", allowed, got, f.dials, limit, w.fakes[1].dials)
+				}
+			})
+		}
+	}
+	w := newWorld(t, &fake{answer: says(busy)}, &fake{})
+	if d := w.once(); classes(d) != "delivered" || len(d.Passed) != 1 || w.health("1").Troubles != 1 {
+		t.Errorf("the only connection: %+v", d)
+	}
+}
+
 // QUIT is said behind the messages' back, and in bounded time.
 func TestQuitHoldsNobodyUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -96,7 +98,7 @@ func TestRealFinal(t *testing.T) {
 	for _, c := range []struct{ stage, answer, classes string }{
 		{"RCPT", "550 5.1.1 no such user", "failed failed"},
 		{"RCPT", "452 4.2.2 mailbox full", "deferred deferred"},
-		{"dot", "552 5.2.2 mailbox full", "failed failed"},
+		{"RCPT", "550 not here", "failed failed"},
 		{"dot", smtptest.Drop, "uncertain uncertain"},
 		{"QUIT", "500 what?" + smtptest.Drop, "delivered delivered"},
 	} {
@@ -105,6 +107,57 @@ func TestRealFinal(t *testing.T) {
 		if d := w.realOnce("ann@example.com", "bob@example.com"); classes(d) != c.classes || two.Counts().Connections != 0 {
 			t.Errorf("%s %s: %s, server 2 asked %d times", c.stage, c.answer, classes(d), two.Counts().Connections)
 		}
+	}
+}
+
+// A policy's refusal of all recipients may be about us: the next server is asked.
+func TestRealPolicyAtRecipient(t *testing.T) {
+	for _, c := range []struct{ answer, classes, server string }{
+		{"550 5.7.1 Not today", "delivered delivered", "2"},
+		{"554 5.7.1 <ann@example.com>: Recipient address rejected: Go away", "delivered delivered", "2"},
+		{"550 5.7.1 The recipient does not want this", "failed failed", "1"},
+	} {
+		one, two := smtptest.New(t, smtptest.Options{Reply: ever("RCPT", c.answer)}), smtptest.New(t, smtptest.Options{})
+		w := real(t, one, two)
+		d := w.realOnce("ann@example.com", "bob@example.com")
+		if classes(d) != c.classes || d.Outcomes[0].Reply.Server != c.server || w.health("1").Troubles != 0 {
+			t.Errorf("%s: %+v", c.answer, d)
+		}
+	}
+}
+
+// A server that tells only at the dot that one mailbox is full says it of a message to
+// several. The next server is asked; where that is of no use, and the server takes other
+// mail, each recipient is asked for alone.
+func TestRealOneFullMailbox(t *testing.T) {
+	var mu sync.Mutex
+	to := map[string]bool{}
+	full := func(at, line string) string {
+		mu.Lock()
+		defer mu.Unlock()
+		switch {
+		case at == "MAIL":
+			clear(to)
+		case at == "RCPT":
+			to["bob"] = to["bob"] || strings.Contains(line, "bob")
+		case at == "dot" && to["bob"]:
+			return "552 5.2.2 user over quota"
+		}
+		return ""
+	}
+	everybody := []string{"ann@example.com", "bob@example.com", "cat@example.com"}
+	one, two := smtptest.New(t, smtptest.Options{Reply: full}), smtptest.New(t, smtptest.Options{})
+	if d := real(t, one, two).realOnce(everybody...); classes(d) != "delivered delivered delivered" || len(two.Messages()) != 1 {
+		t.Errorf("two servers: %+v", d)
+	}
+	w := real(t, one)
+	if d := w.realOnce(everybody...); classes(d) != "deferred deferred deferred" || d.Doubted == nil {
+		t.Errorf("a server that has taken nothing yet: %+v", d)
+	}
+	w.realOnce("dan@example.com")
+	n := len(one.Messages())
+	if d := w.realOnce(everybody...); classes(d) != "delivered failed delivered" || len(one.Messages()) != n+2 {
+		t.Errorf("a server that takes mail: %+v", d)
 	}
 }
 

@@ -100,6 +100,9 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 		if err := r.offer(ctx, servers, j); err != nil {
 			return r.halt(ctx, servers, j, err)
 		}
+		if j.apart(len(servers)) {
+			continue
+		}
 		if len(j.later) == 0 || len(j.open) > 0 && (j.asked == nil || j.unasked()) {
 			break
 		}

@@ -36,7 +36,7 @@ func refusal(o spool.Outcome) bool { return o.Reason == spool.ReasonCannot || do
 // well mean the account.
 func doubtful(o spool.Outcome) bool {
 	return o.Class == spool.Failed && o.Scope == spool.MessageScope && o.Reply.Code != 0 &&
-		(o.Reason == "" || o.Reason == spool.ReasonSender)
+		(o.Reason == "" || o.Reason == spool.ReasonSender || o.Reason == spool.ReasonOneOf)
 }
 
 // landing is what a transaction says of the server.

@@ -156,7 +156,7 @@ func (s *send) elsewhere() bool {
 	if len(s.rcpts) > 0 {
 		o = s.outcomes[s.rcpts[0]]
 	}
-	if o.Scope != spool.ServerScope || o.Reason == spool.ReasonLimit || sameEverywhere(o) {
+	if o.Scope != spool.ServerScope || o.Reason == spool.ReasonLimit || o.Reason == spool.ReasonAccount || o.Reason == spool.ReasonBusy || sameEverywhere(o) {
 		return false
 	}
 	s.c.server.Addresses.note(s.c.address, false)

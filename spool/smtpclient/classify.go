@@ -20,7 +20,8 @@ func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
 }
 
 func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
-	r := answerTo{stage: stage, code: code, text: ownWords(text)}
+	r := answerTo{stage: stage, code: code}
+	r.text, r.named = withoutPrefix(ownWords(text))
 	if len(enhanced) > 2 {
 		r.detail = enhanced[2:]
 	}
@@ -82,6 +83,7 @@ type answerTo struct {
 	code   int
 	detail string // the enhanced code without its class: "7.1"
 	text   string // in lower case, the server's own words, see ownWords
+	named  bool   // "Recipient address rejected:" came before the text
 }
 
 // rule recognises a reply that its code alone does not explain. A condition that is

@@ -11,10 +11,15 @@ func ownWords(text string) string {
 	}
 	var b strings.Builder
 	for word := range strings.FieldsSeq(text) {
-		if !foreignWord(word) {
+		switch {
+		case !foreignWord(word):
 			b.WriteString(word)
-		} else if strings.HasSuffix(word, ":") {
+		case strings.HasSuffix(word, ":"):
 			b.WriteByte(':')
+		case containsAny(word, greyPhrases):
+			b.WriteString("greylist")
+		case containsAny(word, blockLookups) && !containsAny(word, []string{"dbl", "/domain"}):
+			b.WriteString(blockLookup)
 		}
 		b.WriteByte(' ')
 	}
@@ -70,4 +75,18 @@ func quotation(text string, i int) (end int) {
 		}
 	}
 	return 0
+}
+
+// rejectedPrefix is what Postfix puts before whatever a policy service says at RCPT, of the
+// recipient or of the sender.
+const rejectedPrefix = "recipient address rejected: "
+
+// withoutPrefix is what a policy service said itself. It keeps the prefix of an address
+// verification: what is quoted there is another server's word on the recipient.
+func withoutPrefix(text string) (own string, named bool) {
+	_, own, named = strings.Cut(text, rejectedPrefix)
+	if !named || strings.HasPrefix(own, "unverified address") || strings.HasPrefix(own, "undeliverable address") {
+		return text, named
+	}
+	return own, true
 }

@@ -93,6 +93,7 @@ func shorten(b []byte) []byte { return b[:min(len(b), 80)] }
 func findEnhanced(code int, text []byte) string {
 	class := byte('0' + code/100)
 	for line := range bytes.Lines(text) {
+		line = bytes.TrimPrefix(line, []byte("#")) // IronPort
 		if n := enhancedLength(line, class); n > 0 {
 			return string(line[:n])
 		}

@@ -9,6 +9,8 @@ var (
 	toData   = []Stage{StageData, StageBody, StageDot}
 	envelope = []Stage{StageMail, StageRcpt, StageData, StageBody, StageDot}
 
+	authAndOn = []Stage{StageAuth, StageMail, StageRcpt, StageData, StageBody, StageDot}
+
 	helloAndOn = []Stage{StageHello, StageMail, StageRcpt, StageData, StageBody, StageDot}
 )
 
@@ -19,19 +21,24 @@ var (
 var rules = []rule{
 	// This connection has carried enough: another one may go on.
 	{stages: envelope, says: sessionPhrases, with: limitWords, reason: spool.ReasonSession},
+	{stages: envelope, test: endsSession, reason: spool.ReasonSession},
+
+	// It stands no more connections at once. The others may go on.
+	{stages: authAndOn, test: crowded, reason: spool.ReasonBusy},
 
 	// The server is going away, RFC 5321 3.8. So says Google when it has had enough of us, too.
 	{codes: []int{421}, reason: spool.ReasonShutdown},
 
 	// The account's limit or policy, by its code.
 	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
-	{codes: []int{432}, reason: spool.ReasonLimit},
+	{codes: []int{432}, test: notRecipient, reason: spool.ReasonLimit},
 	{codes: []int{450}, details: []string{"2.1"}, says: []string{"relay limit"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.705", "7.708", "7.750"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.750"}, reason: spool.ReasonAccount},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.508", "7.705", "7.708"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{550}, details: []string{"4.5"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, test: namesLimit, reason: spool.ReasonLimit},
-	{stages: envelope, says: []string{"bad outbound sender"}, reason: spool.ReasonLimit},
+	{stages: toRcpt, codes: []int{4, 5}, details: []string{"7.0", "7.1"}, test: namesLimit, reason: spool.ReasonLimit},
 	{codes: []int{554}, details: []string{"2.0"}, says: []string{"quota"}, reason: spool.ReasonLimit},
 	{codes: []int{4}, says: []string{"throttling failure", "maximum credits exceeded"}, reason: spool.ReasonLimit},
 
@@ -40,8 +47,9 @@ var rules = []rule{
 	{stages: envelope, says: sendAsPhrases, scope: spool.MessageScope, reason: spool.ReasonSendAs},
 	{stages: envelope, test: aboutIdentity, reason: spool.ReasonIdentity},
 
-	// SPF, DKIM and DMARC of the sender's domain: another server may be in its SPF record.
-	{stages: toData, codes: []int{550}, details: []string{"7.26"}, class: spool.Failed, scope: spool.MessageScope},
+	// SPF, DKIM and DMARC of the sender's domain, RFC 7372 and Microsoft's: another server may
+	// be in its SPF record.
+	{stages: envelope, details: []string{"7.20", "7.21", "7.22", "7.23", "7.24", "7.26", "7.509", "7.515"}, reason: spool.ReasonIdentity},
 
 	// TLS or AUTH is missing or was refused, said at whatever command.
 	{codes: []int{4, 5}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
@@ -70,7 +78,8 @@ var rules = []rule{
 	{stages: envelope, codes: []int{5}, test: aboutLogin, reason: spool.ReasonAuth},
 	{stages: envelope, codes: []int{4}, test: aboutLogin, reason: spool.ReasonAuthWait},
 	{stages: envelope, test: aboutLimit, reason: spool.ReasonLimit},
-	{stages: envelope, test: aboutAccount, reason: spool.ReasonLimit},
+	{stages: envelope, test: shutForNow, reason: spool.ReasonLimit},
+	{stages: envelope, test: aboutAccount, reason: spool.ReasonAccount},
 
 	// RFC 1870 and RFC 5321 4.1.1.11: the size or a parameter of MAIL.
 	{stages: toMail, codes: []int{552}, details: []string{"", "3.4", "2.3"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
@@ -81,9 +90,10 @@ var rules = []rule{
 	{stages: envelope, codes: []int{5}, test: aboutSender, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
 	{stages: envelope, codes: []int{4}, test: aboutSender, scope: spool.MessageScope},
 
-	// The recipient, by a server that waits with that for the message.
+	// The recipient, by a server that waits with that for the message. For now, another server
+	// may take it.
 	{stages: toData, codes: []int{5}, test: aboutRecipient, class: spool.Failed, scope: spool.RecipientScope},
-	{stages: toData, codes: []int{4}, test: aboutRecipient, scope: spool.RecipientScope},
+	{stages: toRcpt, codes: []int{5}, test: aboutPolicy, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonPolicy},
 
 	// "Unknown command" and "bad sequence" say nothing of the message: another server may understand us.
 	{stages: envelope, codes: []int{500, 502, 503}, scope: spool.MessageScope},

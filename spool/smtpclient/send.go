@@ -361,8 +361,12 @@ func (s *send) decide(stage Stage, o spool.Outcome) {
 	s.report(stage, o)
 }
 
-// settle gives o to every recipient that has no outcome yet.
+// settle gives o to every recipient that has no outcome yet. A word on a recipient that is
+// the answer to several is none on each of them.
 func (s *send) settle(o spool.Outcome) {
+	if o.Scope == spool.RecipientScope && s.accepted > 1 {
+		o.Scope, o.Reason = spool.MessageScope, spool.ReasonOneOf
+	}
 	for i := range s.outcomes {
 		if s.outcomes[i].Class == "" {
 			s.outcomes[i] = o

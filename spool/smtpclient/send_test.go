@@ -145,6 +145,30 @@ func TestSenderRefused(t *testing.T) {
 	}
 }
 
+// A policy's refusal at RCPT is about the recipient when others are taken; else it may be
+// about us.
+func TestPolicyAtRecipient(t *testing.T) {
+	two := []string{"b@example.org", "c@example.org"}
+	rcpts := "< MAIL *\n< RCPT *\n< RCPT *\n< DATA\n> 250 ok\n"
+	r, _ := play(t, pipelining+rcpts+"> 250 ok\n> 550 5.7.1 Not today\n> 354 go\nbody\n> 250 ok\n", message(hello, two...))
+	wantOutcomes(t, r, "delivered 250, failed recipient 550")
+	r, _ = play(t, pipelining+rcpts+"> 550 5.1.1 unknown\n> 550 5.7.1 Not today\n> 554 none\n", message(hello, two...))
+	wantOutcomes(t, r, "failed recipient 550, failed message 550")
+}
+
+// Words on a recipient in answer to the message: of which one they do not say.
+func TestMailboxFullAtDot(t *testing.T) {
+	for reply, want := range map[string][2]string{
+		"552 5.2.2 user over quota": {"failed recipient 552", "failed message oneof 552"},
+		"450 4.2.2 mailbox full":    {"deferred message 450", "deferred message 450"},
+	} {
+		r, _ := play(t, pipelining+flight+"> 250 ok\n> 250 ok\n> 354 go\nbody\n> "+reply+"\n", message(hello))
+		wantOutcomes(t, r, want[0])
+		r, _ = play(t, pipelining+"< MAIL *\n< RCPT *\n< RCPT *\n< DATA\n> 250 ok\n> 250 ok\n> 250 ok\n> 354 go\nbody\n> "+reply+"\n", message(hello, "b@example.org", "c@example.org"))
+		wantOutcomes(t, r, want[1]+", "+want[1])
+	}
+}
+
 func TestTooManyRecipients(t *testing.T) {
 	three := []string{"b@example.org", "c@example.org", "d@example.org"}
 	rcpts := "< MAIL *\n< RCPT *\n< RCPT *\n< RCPT *\n< DATA\n> 250 ok\n"

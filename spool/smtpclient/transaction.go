@@ -142,6 +142,12 @@ func ascii(s string) bool {
 func (s *send) result() Result {
 	r := Result{Outcomes: s.outcomes, Stale: s.stale, Elsewhere: s.elsewhere()}
 	for i := range s.outcomes {
+		if s.outcomes[i].Reason == spool.ReasonPolicy {
+			s.outcomes[i].Reason = ""
+			if s.accepted > 0 { // others were taken, so the policy is not about us
+				s.outcomes[i].Scope = spool.RecipientScope
+			}
+		}
 		if s.t.Sender == "" {
 			s.outcomes[i] = ofNullSender(s.outcomes[i])
 		}
@@ -160,7 +166,7 @@ func (s *send) result() Result {
 
 // endSession acts on ReasonSession. On a connection that had served before, another one goes
 // on with all recipients, or with the rest if somebody got the message; on a fresh one it is
-// the server's limit, so that nobody loops.
+// the server's limit, or that of connections at once, so that nobody loops.
 func (s *send) endSession(r *Result) {
 	met, delivered := false, false
 	for i := range r.Outcomes {
@@ -178,6 +184,8 @@ func (s *send) endSession(r *Result) {
 		case o.Reason != spool.ReasonSession:
 		case delivered: // the next transaction hears it anew
 			o.Scope, o.Reason = spool.RecipientScope, spool.ReasonTooMany
+		case strings.Contains(strings.ToLower(o.Reply.Text), "connection limit"):
+			o.Reason = spool.ReasonBusy
 		default:
 			o.Reason = spool.ReasonLimit
 		}

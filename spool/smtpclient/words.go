@@ -4,12 +4,26 @@ package smtpclient
 // here if it cannot be said of a recipient; where it can, a function looks closer.
 
 var sessionPhrases = []string{
-	"per session", "per connection", "per smtp session", "per smtp connection", "in one session", "in one connection",
-	"this session", "this connection", "a single session", "a single connection", "same session", "same connection",
+	"per session", "per connection", "per smtp session", "per smtp connection", "in one session", "in one connection", "on one session", "on one connection",
+	"this session", "this connection", "this smtp session", "this smtp connection", "a single session", "a single connection", "same session", "same connection",
 	"batch limit",
 }
 
-var limitWords = []string{"limit", "too many", "maxim", "exceed", "max ", "enough"}
+var limitWords = []string{"limit", "too many", "maxim", "exceed", "max ", "enough", "only", "allowed", "at most", "no more than", "reached"}
+
+// sessionWords, with one of limitWords, say the same on a connection that has carried something,
+// unless it is the number of connections that is too high.
+var sessionWords = []string{"session", "connection", "connection:", "reconnect", "transactions"}
+
+// crowdPhrases say that too many connections are open at once.
+var crowdPhrases = []string{
+	"concurrent", "simultaneous", "parallel connection", "parallel session", "too many connections", "too many sessions", "too many open connections", "connections limit",
+	"sessions limit", "number of connections", "number of sessions", "max connections", "maximum connections", "connections per host", "connections per ip", "connections per user",
+	"connections from", "sessions from", "sessions for", "connections for", "sender thread limit", "clientsubmit; thread limit",
+}
+
+// crowdNot are words of a limit that counts connections by time, or that is the login's.
+var crowdNot = []string{"not accepted from", "not be accepted from", "rate", "per minute", "per hour", "per second", "frequent", "login attempts", "recipient"}
 
 var sendAsPhrases = []string{
 	"send as this sender", "sendasdenied", "not owned by user", "not owned by auth user",
@@ -17,7 +31,7 @@ var sendAsPhrases = []string{
 	"allowed to send as", "authorized to send as", "authorised to send as", "permitted to send as", "permission to send as",
 	"permissions to send as", "may not send as", "cannot send as", "can't send as",
 	"authorized to send on behalf", "authorised to send on behalf", "allowed to send on behalf",
-	"send from this header address", "not valid for your login", "sender address is not allowed",
+	"send from this header address", "not valid for your login", "not one of your addresses", "not one of your verified", "sender is not same as", "not same as smtp auth", "sender login mismatch", "login mismatch", "sender address is not allowed",
 	"must be same as authorization user", "must be the same as the authenticated",
 }
 
@@ -28,6 +42,7 @@ var relayPhrases = []string{
 	"relay prohibited", "relaying prohibited", "relaying is prohibited", "relaying disallowed", "relay disallowed", "relaying is disallowed",
 	"cannot relay", "can't relay", "does not relay", "do not relay", "not an open relay", "not a relay", "refuse to relay", "relay is denied",
 	"credentials for relay", "relaying mail to", "not configured to relay", "insecure mail relay", "relay rejected",
+	"not a gateway", "please try relay", "i cannot deliver mail for", "relaying temporarily denied",
 	"delivery is not allowed to this address", // hMailServer: you are outside and so is the recipient
 }
 
@@ -36,7 +51,22 @@ var clientPhrases = []string{
 	"banned sending ip", "sending ip", "your ip ", "your ip:", "your ip,", "your ip-", "your ip'", "the ip you", "this ip ", "ip address has been", "ip address is ",
 	"ip not allowed", "your host ", "your server", "your network", "blocked using", "listed in", "reverse dns", "ptr record", "no ptr", "rdns",
 	"sender ip", "connections will not be accepted from", "connection not allowed", "host is not allowed", "not allowed to connect",
-	"poor reputation", "dynamic ip",
+	"poor reputation", "bad reputation", "low reputation", "reputation poor", "ip reputation", "sender reputation", "dynamic reputation", "blocked by reputation", "dynamic ip",
+	"black list", "blacklist", "blocklist", "block list", "denylist", "in an rbl", "rbl:", "/rbl", "an rbl", "by rbl", "dnsbl", "listed at", "listed on", "listed by", "unauthorized ip", "unauthorised ip", "ip not authorized", "ip is not",
+	"ip has been", "ip was ", "ip temporarily", "ip blocked", "ip is blocked", "ip rejected", "access to submit messages", "access to this mail system", "weren't sent",
+	blockLookup,
+}
+
+// blockLookup stands in a reply's words for a link to a page on which a client looks up why
+// it is blocked: sometimes the link is all that says so.
+const blockLookup = "blocked-client-lookup"
+
+var blockLookups = []string{"ipcheck.proofpoint", "spamhaus.org/query/ip", "spamhaus.org/query/bl", "check.spamhaus.org", "spamcop.net", "csi.cloudmark", "barracudacentral", "sender.office.com", "delist.", "senderscore"}
+
+// clientNot are words that make it a matter of what the message holds, or of the recipient.
+var clientNot = []string{
+	" url", "uribl", "surbl", " uri", " link", "content", "message contains", "body", "attachment", "may be blacklisted", "recipient's", "by recipient", "by the recipient", "this recipient", "recipient has", "by user", "mailbox", "user's",
+	"unverified address", "undeliverable address",
 }
 
 var loginPhrases = []string{
@@ -45,11 +75,12 @@ var loginPhrases = []string{
 	"authenticate first", "send auth command first", "auth first", "please authenticate", "must authenticate", "need to authenticate", "must be authenticated",
 	"not authenticated", "not logged in", "login required", "must log in", "log in first", "please log in", "please login",
 	"unauthenticated sender", "unauthenticated client", "unauthenticated connection",
+	"pop before", "pop3 before", "mail with pop", "check for new mail", "check your mail", "submission port", "authenticated submission", "port 587", "port 465",
 	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "auth is required", "auth required", "don't authenticate", "did not authenticate",
 }
 
 // loginNot are words that make it a matter of SPF, DKIM and DMARC, which is the message's.
-var loginNot = []string{"dmarc", "dkim", "spf"}
+var loginNot = []string{"dmarc", "dkim", "spf", "sender policy"}
 
 var identityPhrases = []string{
 	"sender identity", "sender identities", "sender signature", "relaying disallowed as",
@@ -58,12 +89,14 @@ var identityPhrases = []string{
 	"not a registered sender", "sender not registered", "unregistered sender", "unregistered domain", "sender domain not",
 	"not authorized to use sender", "not authorized to send mail from", "not allowed to send from", "not authorized to send from", "not authorised to send from",
 	"not permitted to send from", "may not send from", "cannot send from", "not allowed from this account",
+	"unconfigured sending domain", "unconfigured domain", "sending domain", "authorized to perform", "authorised to perform", "this mail is unauthenticated", "mail is not authenticated", "sender is unauthenticated", "unauthenticated email",
+	"spf fail", "spf validation fail", "spf check", "spf: fail", "failed spf", "fails spf", "sender policy framework", "does not pass spf", "not pass authentication", "authentication checks",
 	"request failed; mailbox unavailable", // Yahoo, of a From that is not the account's
-	"not authorized to perform ses:", "not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
+	"not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
 }
 
 // identityNot are words that make it a matter of something else that can be verified.
-var identityNot = []string{"unverified address", "undeliverable address", "dkim", "spf ", "signature verif", "certificate", "recipient", "verified: no such", "dmarc"}
+var identityNot = []string{"unverified address", "undeliverable address", "signature verif", "certificate", "recipient", "verified: no such", "its user", "account expired", "address expired"}
 
 // limitPhrases say that the account, or this machine, sends too much.
 var limitPhrases = []string{
@@ -74,14 +107,16 @@ var limitPhrases = []string{
 	"message limit", "messages limit", "mail limit", "email limit", "emails limit", "daily limit", "daily quota", "monthly limit", "monthly quota", "message quota", "mail quota", "email quota", "quota exceeded for sender",
 	"recipient limit", "recipients limit", "limit of messages", "limit of emails", "submission quota", "submissionquota", "outgoing quota", "relay quota",
 	"outmail quota", "exceeded your", "reached your", "over your limit", "exceeded its quota of", "number of messages", "messages sent", "maximum messages",
-	"outboundspam", "outbound spam", "wascl useraction", "refusequota", "sending activity", "unusual activity", "suspicious activity", "spam abuse detected",
+	"refusequota", "sending activity", "unusual activity", "suspicious activity",
+	"submission rate", "message rate", "mail rate", "permitted limit", "policy rejection- quota", "policy rejection: quota", "rate for auth", "server busy", "server is busy", "server too busy",
 	"connection limit", "concurrent connection", "connection rate", "unusual rate", "reached address outgoing",
 }
 
 // messageNot: of these a message has too many, or is over their limit, not an account.
 var messageNot = []string{
 	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation", " image", " addresses", " parts", " file", "score",
-	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining", "greylist", "graylist",
+	"considered spam", "as spam", "is spam", "be spam", "spam because", "spam message", "identified as", "classified as", "detected as", "hyperlink", "recipient domain",
+	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining",
 }
 
 // accountPhrases say that the account is shut, not paid, or not opened yet.
@@ -94,7 +129,8 @@ var accountPhrases = []string{
 	"smtp service is not", "smtp is disabled", "smtp is not enabled", "smtp disabled", "smtp access", "smtp sending",
 	"out of credit", "insufficient credit", "no credits", "not enough credit", "credits exceeded", "insufficient funds", "payment required", "unpaid", "overdue invoice",
 	"upgrade your", "trial account", "trial period", "trial has", "trial tenant", "subscription has", "subscription is", "subscription expired", "plan limit",
-	"are for test purposes", "activate your", "not yet activated", "access to submit messages",
+	"outboundspam", "outbound spam", "wascl useraction", "bad outbound sender", "spam abuse detected",
+	"are for test purposes", "activate your", "not yet activated",
 }
 
 // shutWords, with one of accountWords, say the same. At RCPT they may speak of the recipient's.
@@ -112,22 +148,29 @@ var towards = []string{
 }
 
 var senderPhrases = []string{
-	"sender verify", "sender address", "sender verification", "sender callout", "verify sender", "sender domain", "sender rejected", "sender denied", "sender refused", "sender was rejected",
+	"sender verify", "callback setup failed", "sender address", "sender verification", "sender callout", "verify sender", "sender domain", "sender rejected", "sender denied", "sender refused", "sender was rejected",
 	"sender is not", "sender not", "sender does not", "sender doesn't", "sender unknown", "sender blacklisted", "sender is in", "invalid sender", "bad sender", "unknown sender", "unroutable sender", "unrouteable sender",
 	"domain of sender", "sender email", "sender e-mail", "envelope sender", "empty sender", "null sender", "mail from", "from address", "from: address", "from domain", "badmailfrom",
-	"return path", "return-path", "reverse-path", "reverse path", "valid sender", "local sender", "sender header",
+	"return path", "return-path", "reverse-path", "reverse path", "spoof", "valid sender", "local sender", "sender header",
 }
 
 // recipientSubject: the recipient does, has or is something, whatever is said of limits.
 var recipientSubject = []string{
 	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient rejected", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
-	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving limit", "receiving rate",
+	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving rate",
 	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
+	"the user has reached", "its user", "received mail", "receiving limit", "gets too many", "destination address", "target address", "recipient thread", "recipient domain", "recipient lookup", "recipient over", "recipient limit exceeded for", "addressee",
 	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "recipient address rejected: unverified", "recipient address rejected: undeliverable", "recipient verif", "destination domain", "destination mailbox",
 }
 
 // ours, beside an enhanced code of the recipient's, says that it is not the recipient.
 var ours = []string{"your account", "your user", "sender", "sending", "submission", "smtp", "daily", "outgoing", "outbound", "relay"}
+
+// surelyOurs says whose limit it is although a mailbox or a user is named.
+var surelyOurs = []string{"sender's", "your mailbox", "sending", "send limit", "send quota", "mails sent", "authenticated user", "outgoing", "submission"}
+
+// greyPhrases ask for patience with a sender or client that is new to the recipient.
+var greyPhrases = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "greytrap", "postgrey", "too early", "please see http", "early talker"}
 
 // recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
 // be said of a key or a template.

@@ -241,7 +241,12 @@ func TestReportRefused(t *testing.T) {
 // A limit of the connection ends that connection; a fresh one goes on with the same message.
 func TestPerSession(t *testing.T) {
 	for _, stage := range []string{"MAIL", "RCPT", "DATA", "dot"} {
-		for _, reply := range []string{"451 4.7.1 Mails per session limit exceeded", "452 4.4.5 Maximum number of messages per session exceeded."} {
+		for _, reply := range []string{
+			"451 4.7.1 Mails per session limit exceeded", "452 4.4.5 Maximum number of messages per session exceeded.", "452 4.7.0 Only 10 messages allowed per session",
+			"451 4.5.3 Too many messages in this SMTP session, please reconnect", "452 4.3.2 Connection has sent too many messages", "450 4.7.1 session message limit reached",
+			"450 Session limit reached, please reconnect", "451 4.4.5 Too many messages on one connection", "452 4.5.3 Error: too many transactions", "451 4.3.0 Connection limit reached: 10 messages",
+			"450 4.7.0 10 mails per session allowed",
+		} {
 			n := 0
 			s := smtptest.New(t, smtptest.Options{NoPipelining: true, Reply: func(at, _ string) string {
 				switch at {
