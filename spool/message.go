@@ -17,6 +17,9 @@ type Message struct {
 	UTF8       bool
 	// Asked is what the sender asked to be told of these recipients, for the server; nil: nothing.
 	DSN *DSNParams
+	// Report: it is about another message, and goes out by the servers for its recipient,
+	// who sent that one.
+	Report bool
 	// RefusalFinal: what every server refuses as a whole has failed, though the words may mean
 	// the account. It was refused twice before, or goes out once more in another form.
 	RefusalFinal bool

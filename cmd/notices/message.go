@@ -57,12 +57,21 @@ func nextSend(r *spool.Record) time.Time {
 	return r.NextSendAt
 }
 
+// deadline is when the message is given up. What outlived that waits for a person and is
+// not returned for its age (zero), or is owed one more attempt (SPEC section 6).
 func deadline(r *spool.Record, policy schedule.Policy) time.Time {
 	at := r.QueuedAt
 	if n := len(r.Events); n > 0 {
 		at = r.Events[n-1].At
 	}
-	return policy.Deadline(flush.AgeOf(policy, r, at))
+	over := policy.Deadline(flush.AgeOf(policy, r, at))
+	switch {
+	case !r.Envelope.ExpiresAt.IsZero(), at.Before(over), nextSend(r).IsZero(), r.InFlight:
+		return over
+	case r.Grace:
+		return r.NextSendAt
+	}
+	return time.Time{}
 }
 
 // historyJSON is one entry of a message's history. The outcome is that of an

@@ -51,6 +51,7 @@ func serversOf(ts *testscript.TestScript) *smtpServers {
 //
 //	-at STAGE REPLY    answers so at connect, EHLO, AUTH, MAIL, RCPT, DATA, dot
 //	-to ADDRESS REPLY  answers so to RCPT for that address
+//	-from ADDRESS REPLY  the same to MAIL; '' is the null sender
 //	-login USER:PASSWORD
 //	-token USER:TOKEN  XOAUTH2
 //	-clear             offers AUTH without TLS
@@ -92,7 +93,7 @@ func closedPort(ts *testscript.TestScript) int {
 }
 
 func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, down bool) {
-	at, to := map[string]string{}, map[string]string{}
+	at, to, from := map[string]string{}, map[string]string{}, map[string]string{}
 	for i := 0; i < len(args); i++ {
 		need := func(n int) {
 			if i+n >= len(args) {
@@ -100,13 +101,9 @@ func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, 
 			}
 		}
 		switch args[i] {
-		case "-at", "-to":
+		case "-at", "-to", "-from":
 			need(2)
-			if args[i] == "-at" {
-				at[args[i+1]] = special(args[i+2])
-			} else {
-				to[args[i+1]] = args[i+2]
-			}
+			map[string]map[string]string{"-at": at, "-to": to, "-from": from}[args[i]][args[i+1]] = special(args[i+2])
 			i += 2
 		case "-login":
 			need(1)
@@ -133,8 +130,9 @@ func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, 
 		}
 	}
 	o.Reply = func(stage, line string) string {
-		for address, reply := range to {
-			if stage == "RCPT" && strings.Contains(line, "<"+address+">") {
+		addresses := map[string]map[string]string{"RCPT": to, "MAIL": from}[stage]
+		for address, reply := range addresses {
+			if strings.Contains(line, "<"+address+">") {
 				return reply
 			}
 		}

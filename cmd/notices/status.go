@@ -22,6 +22,7 @@ import (
 	"notices/spool/alert"
 	"notices/spool/route"
 	"notices/spool/schedule"
+	"notices/spool/smtpclient"
 )
 
 type statusOptions struct {
@@ -140,6 +141,8 @@ type statusJSON struct {
 	troubled   []bool            // of Servers: their last word is trouble
 	waits      []spool.Waiting   // while they are gathered
 	inTrouble  []spool.ID        // messages of it that are still there
+	takers     []route.Server    // those that mail goes through, for their Senders
+	unnamed    map[string]int    // messages by their sender, whom no server takes mail from
 }
 
 type serverJSON struct {
@@ -150,7 +153,8 @@ type serverJSON struct {
 	LastTestResult *string    `json:"last_test_result"` // "ok", "error"; null: never tested
 	LastTestDetail *string    `json:"last_test_detail"`
 	DownUntil      *time.Time `json:"down_until"`
-	DownSince      *time.Time `json:"down_since"` // since when its last word is trouble; null: it is not
+	DownSince      *time.Time `json:"down_since"`        // since when its last word is trouble; null: it is not
+	Senders        []string   `json:"senders,omitempty"` // the only ones that it takes mail from
 
 	spare             bool // mail does not go through it
 	perMinute, perDay int  // its rates; 0: no limit
@@ -219,6 +223,11 @@ func (a *app) torn(name string, err error) {
 func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, servers []config.Server, o statusOptions, now time.Time) (err error) {
 	if s.stuck, err = spool.LoadState[spool.Stuck](ctx, state, spool.StuckName); err != nil {
 		return err
+	}
+	for i := range servers {
+		if o.Config == nil || inUse(o.Config, servers[i].Name) {
+			s.takers = append(s.takers, route.Server{Server: smtpclient.Server{Name: servers[i].Name}, Senders: servers[i].Senders})
+		}
 	}
 	if o.Check {
 		err = s.skim(ctx, q, now)
@@ -368,7 +377,9 @@ func sample(list []spool.Entry, n int) []spool.Entry {
 
 // wait notes whom a message waits for.
 func (s *statusJSON) wait(r *spool.Record) {
+	unnamed := s.countUnnamed(&r.Envelope)
 	if w, ok := r.Waiting(); ok {
+		w.Own = w.Own || unnamed // what other mail meets says nothing of it
 		s.waits = append(s.waits, w)
 	} else if r.State() == spool.StateDeferred {
 		s.WaitingForRecipient++

@@ -86,13 +86,9 @@ func (s *statusJSON) checkSetUp(c *checked, now time.Time, o statusOptions) {
 		}
 	}
 	if since, yes := s.noServer(); yes {
-		text := "no mail goes out: no server takes any" + lasting(since, now)
-		if !since.IsZero() && now.Sub(since) > time.Duration(o.Warn) {
-			c.note(checkCritical, "%s", text)
-		} else {
-			c.remarks = append(c.remarks, text)
-		}
+		c.down(since, now, o, "no mail goes out: no server takes any")
 	}
+	s.checkSenders(c, now, o)
 	for i := range s.Servers {
 		s.checkServer(c, i, now)
 		if free := s.rates[i].DayFree; !free.IsZero() && s.sends.due > 0 {
@@ -194,7 +190,7 @@ func (c *checked) text(s *statusJSON, now time.Time) string {
 	parts := c.reasons
 	if c.level == checkOK {
 		text := fmt.Sprintf("%s due, the last flush ran %s ago", isAre(s.sends.due, "message"), span(max(now.Sub(*s.LastFlush.At), 0)))
-		if s.goesOut() {
+		if s.goesOut() && !s.partly() {
 			text = "mail goes out, " + text
 		}
 		if s.WaitingForRecipient > 0 {

@@ -69,7 +69,7 @@ func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Se
 	if err != nil {
 		return err
 	}
-	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port, perMinute: c.RatePerMinute, perDay: c.RatePerDay}
+	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port, perMinute: c.RatePerMinute, perDay: c.RatePerDay, Senders: c.Senders}
 	if !test.At.IsZero() {
 		result := "error"
 		if test.OK {

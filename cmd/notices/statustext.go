@@ -138,6 +138,7 @@ func (t *statusText) when(at time.Time) string { return clock(at) + " (" + ago(a
 
 func (t *statusText) server(s *serverJSON, h *spool.Health) {
 	t.title(bold, fmt.Sprintf("Server %s: %s:%d", s.Name, s.Host, s.Port))
+	t.senders(s)
 	if s.LastTestedOn == nil {
 		t.row("Last Tested On", "", "never; test it by: notices test-server %s", s.Name)
 	} else {

@@ -14,15 +14,12 @@ import (
 // alerts are what the run met, with the words for a person.
 func (t *teller) alerts(ctx context.Context) []alert.Alert {
 	list := make([]alert.Alert, len(t.met))
-	var instead string
 	for i, m := range t.met {
 		list[i] = m.Alert
 		switch {
 		case m.outcome != nil:
-			if instead == "" {
-				instead = t.instead(ctx)
-			}
-			list[i].Text = serverText(strings.TrimPrefix(m.Key, keyServer), *m.outcome, instead)
+			name := strings.TrimPrefix(m.Key, keyServer)
+			list[i].Text = serverText(name, *m.outcome, t.instead(ctx, name))
 		case m.Key == keyFlush:
 			list[i].Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
 		case m.Key == keyLog:
@@ -34,22 +31,55 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 	return list
 }
 
-// instead says what becomes of the mail that servers in trouble do not take.
-func (t *teller) instead(ctx context.Context) string {
-	if t.store != nil {
-		down := alone(ctx, t.store.State(), t.servers, t.a.Now().AddDate(-1, 0, 0), t.a.Now())
-		i := slices.IndexFunc(t.servers, func(s route.Server) bool { return !slices.Contains(down, s.Name) })
-		if i >= 0 {
-			return "Server " + t.servers[i].Name + " is used in its place."
-		}
+// instead says what becomes of the mail that a server in trouble does not take.
+func (t *teller) instead(ctx context.Context, name string) string {
+	const waits = ": mail waits here and goes out by itself when one takes it again."
+	i := slices.IndexFunc(t.servers, func(s route.Server) bool { return s.Name == name })
+	if t.store == nil || i < 0 {
+		return "No server is left" + waits
 	}
-	return "No server is left: mail waits here and goes out by itself when one takes it again."
+	down := alone(ctx, t.store.State(), t.servers, t.a.Now().AddDate(-1, 0, 0), t.a.Now())
+	other, left := route.Instead(t.servers, i, func(i int) bool { return slices.Contains(down, t.servers[i].Name) })
+	switch {
+	case other != "" && len(left) == 0:
+		return "Server " + other + " is used in its place."
+	case other != "":
+		return "Server " + other + " is used in its place, but no server is left for mail from " + listed(left) + waits
+	case len(left) > 0:
+		return "No server is left for mail from " + listed(left) + waits
+	case slices.ContainsFunc(t.servers, func(s route.Server) bool { return len(s.Senders) > 0 }):
+		return "No server is left for mail from " + otherSenders + waits
+	}
+	return "No server is left" + waits
+}
+
+// otherSenders is who a server without senders takes mail from.
+const otherSenders = "senders that no server names"
+
+// listed is "a", "a and b", or "a, b and 3 more".
+func listed(names []string) string {
+	switch n := len(names); {
+	case n == 1:
+		return names[0]
+	case n > 3:
+		return fmt.Sprintf("%s, %s and %d more", names[0], names[1], n-2)
+	default:
+		return strings.Join(names[:n-1], ", ") + " and " + names[n-1]
+	}
 }
 
 // serverText tells that a server is in trouble: what it is, what becomes of the mail, and
 // what a person can do.
 func serverText(name string, o spool.Outcome, instead string) string {
-	return fmt.Sprintf("server %s takes no mail: %s. %s %s", named(name, o.Reply.Host), strings.TrimSuffix(o.Reply.String(), "."), instead, nextStep(name, o))
+	return fmt.Sprintf("server %s takes no mail: %s %s %s", named(name, o.Reply.Host), sentence(o.Reply.String()), instead, nextStep(name, o))
+}
+
+// sentence ends a text with a full stop, if it has no mark of its own.
+func sentence(text string) string {
+	if text = strings.TrimRight(text, " "); text != "" && strings.ContainsRune(".!?", rune(text[len(text)-1])) {
+		return text
+	}
+	return text + "."
 }
 
 // kindOf puts together the reasons for which a person does the same.

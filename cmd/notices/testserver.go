@@ -66,6 +66,9 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 	signIn(ctx, cfg, servers, store.State(), true)
 	var errs []error
 	for _, s := range servers {
+		if sender := s.TestSender(from); sender != from {
+			fmt.Fprintf(a.Stdout, "Server %s takes no mail from %s: its test comes from %s, by its senders. If there is no such address, name one in senders.\n", s.Name, from, sender)
+		}
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
 			To: to, From: s.TestSender(from), Site: cfg.Site.Name, State: store.State(), Now: a.Now,
 			Print: func(line string) { fmt.Fprintln(a.Stdout, submit.Printable(line)) },

@@ -192,7 +192,17 @@ func (j *job) attempt(ctx context.Context) error {
 
 // group names the servers that the message may go to.
 func (j *job) group() string {
-	return j.Deliverer.Group(j.rec.Envelope.Sender, j.rec.Envelope.Recipients)
+	env := &j.rec.Envelope
+	if j.isReport() {
+		return j.Deliverer.Group("", env.Recipients)
+	}
+	return j.Deliverer.Group(env.Sender, env.Recipients)
+}
+
+// isReport: it is about another message, in whichever form.
+func (j *job) isReport() bool {
+	form := j.rec.Envelope.Form
+	return form == spool.Report || form == spool.PlainReport
 }
 
 // stayDue takes back the next send that the attempt began with: the run was ended
@@ -215,7 +225,7 @@ func (j *job) message() *spool.Message {
 	env := &j.rec.Envelope
 	m := &spool.Message{
 		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: &j.body, Size: env.Size,
-		EightBit: env.EightBit, UTF8: env.UTF8, RefusalFinal: j.refusalFinal(), Begin: j.begin,
+		EightBit: env.EightBit, UTF8: env.UTF8, Report: j.isReport(), RefusalFinal: j.refusalFinal(), Begin: j.begin,
 	}
 	if !env.DSNParams.Empty() {
 		m.DSN = &env.DSNParams

@@ -85,7 +85,11 @@ func (r *Route) Workers() int {
 // ctx ended before anybody was asked. When ctx ends later, what was not sent is
 // told as deferred.
 func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
-	servers := r.serversFor(m.Sender, m.Recipients)
+	sender := m.Sender
+	if m.Report {
+		sender = ""
+	}
+	servers := r.serversFor(sender, m.Recipients)
 	if len(servers) == 0 {
 		return r.unnamed(m.Sender), nil
 	}

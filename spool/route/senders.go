@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strconv"
@@ -19,12 +20,12 @@ func (r *Route) serversFor(sender string, recipients []string) []*server {
 	if !r.branches {
 		return r.servers
 	}
-	key := senderKey(sender)
+	from := sender
 	if sender == "" && len(recipients) > 0 {
 		// A report goes the way of the mail that it is about, whose sender it goes to.
-		key = senderKey(recipients[0])
+		from = recipients[0]
 	}
-	named := r.serversThat(func(s *server) bool { return s.names(key) })
+	named := r.serversThat(func(s *server) bool { return s.Names(from) })
 	if len(named) == 0 {
 		named = r.serversThat(func(s *server) bool { return len(s.Senders) == 0 })
 	}
@@ -44,8 +45,10 @@ func (r *Route) serversThat(takes func(*server) bool) []*server {
 	return list
 }
 
-// names reports whether the server's Senders have an address, as senderKey gives it.
-func (s *Server) names(key string) bool {
+// Names reports whether the server's Senders have an address, or a whole domain as
+// "@branch.example.org".
+func (s *Server) Names(sender string) bool {
+	key := senderKey(sender)
 	return slices.ContainsFunc(s.Senders, func(entry string) bool {
 		entry = senderKey(entry)
 		return entry == key || strings.HasPrefix(entry, "@") && strings.HasSuffix(key, entry)
@@ -94,14 +97,37 @@ func UnnamedText(sender string) string {
 
 // Takes reports whether one of the servers takes mail from a sender.
 func Takes(servers []Server, sender string) bool {
-	key := senderKey(sender)
-	return slices.ContainsFunc(servers, func(s Server) bool { return len(s.Senders) == 0 || s.names(key) })
+	return slices.ContainsFunc(servers, func(s Server) bool { return len(s.Senders) == 0 || s.Names(sender) })
+}
+
+// Instead looks for servers in place of servers[i], which is down. name is the first one
+// that takes mail of the same senders; left are those Senders of it that no server is left
+// for. A server without Senders has no name for them: name is empty when none is left.
+func Instead(servers []Server, i int, down func(i int) bool) (name string, left []string) {
+	find := func(takes func(s *Server) bool) bool {
+		for k := range servers {
+			if k != i && !down(k) && takes(&servers[k]) {
+				name = cmp.Or(name, servers[k].Name)
+				return true
+			}
+		}
+		return false
+	}
+	if len(servers[i].Senders) == 0 {
+		find(func(s *Server) bool { return len(s.Senders) == 0 })
+	}
+	for _, entry := range servers[i].Senders {
+		if !find(func(s *Server) bool { return s.Names(entry) }) {
+			left = append(left, entry)
+		}
+	}
+	return name, left
 }
 
 // TestSender is the sender of test mail through a server: the site's address if the server
 // takes mail from it, else the first that it names.
 func (s *Server) TestSender(site string) string {
-	if len(s.Senders) == 0 || s.names(senderKey(site)) {
+	if len(s.Senders) == 0 || s.Names(site) {
 		return site
 	}
 	if first := s.Senders[0]; !strings.HasPrefix(first, "@") {

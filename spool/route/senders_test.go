@@ -1,6 +1,8 @@
 package route
 
 import (
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -73,6 +75,31 @@ func TestSenderOfTestMail(t *testing.T) {
 	} {
 		if got := (&Server{Senders: c.senders}).TestSender("library@example.org"); got != c.want {
 			t.Errorf("with senders %q: %s, want %s", c.senders, got, c.want)
+		}
+	}
+}
+
+func TestInstead(t *testing.T) {
+	servers := []Server{
+		{Senders: []string{"@a.example", "u@b.example"}}, {Senders: []string{"@b.example"}}, {Senders: []string{"@A.example"}}, {}, {},
+	}
+	for i := range servers {
+		servers[i].Name = strconv.Itoa(i + 1)
+	}
+	for _, c := range []struct {
+		down []int // the first is asked about
+		name string
+		left []string
+	}{
+		{[]int{1}, "3", nil},
+		{[]int{1, 3}, "2", []string{"@a.example"}},
+		{[]int{2}, "", []string{"@b.example"}},
+		{[]int{4}, "5", nil},
+		{[]int{5, 4}, "", nil},
+	} {
+		name, left := Instead(servers, c.down[0]-1, func(i int) bool { return slices.Contains(c.down, i+1) })
+		if name != c.name || !slices.Equal(left, c.left) {
+			t.Errorf("with %v down: %q, %q; want %q, %q", c.down, name, left, c.name, c.left)
 		}
 	}
 }
