@@ -265,18 +265,3 @@ func (l *loader) noteFile(at place, path string, private bool) {
 		l.bad(at, err.Error())
 	}
 }
-
-// CheckSecrets reads every secret that a server's login needs, running commands,
-// and tells what is wrong: for `notices check`.
-func (c *Config) CheckSecrets(ctx context.Context) Problems {
-	var found Problems
-	for i := range c.Servers {
-		if s := &c.Servers[i]; s.Login != "" && s.Auth == AuthPassword {
-			var e *Error
-			if _, err := s.Password.Read(ctx); errors.As(err, &e) {
-				found = append(found, e)
-			}
-		}
-	}
-	return found
-}

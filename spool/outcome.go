@@ -76,7 +76,7 @@ const (
 
 // Reply is what a server said, or what happened instead of an answer.
 type Reply struct {
-	Server   string    `json:"server,omitempty"` // "1", "2", "google", "microsoft", "service"; empty: nobody was asked
+	Server   string    `json:"server,omitempty"` // "1", "2", "google", "microsoft"; empty: nobody was asked
 	Host     string    `json:"host,omitempty"`   // name of that server, for Remote-MTA
 	Code     int       `json:"code,omitempty"`   // 200 to 599; 0: Text is our own description of what went wrong
 	Enhanced string    `json:"enhanced,omitempty"`

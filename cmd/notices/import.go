@@ -103,7 +103,7 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 		case err != nil:
 			return err
 		}
-		if err = a.Intake(cfg, store, log).Refused(m.request(nil)); err == nil {
+		if err = a.Intake(cfg, store, log).CheckRequest(m.request(nil)); err == nil {
 			err = m.into(ctx, a.Intake(cfg, store, log), book, store.State())
 		}
 		if e := book.Close(); err == nil {

@@ -31,8 +31,8 @@ func dump(c *Config) string {
 	fmt.Fprintf(&b, "%s: name %q address %q admin %q hostname %q rewrite %v give_up %v warn_after %v size %d syslog %v\n",
 		c.Program, c.Name, c.Address, c.Admin, c.Hostname, c.Rewrite, c.GiveUp, c.WarnAfter, c.MaxSize, c.Syslog)
 	for i, s := range c.Servers {
-		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› file %q command ‹%s› ca %q %s timeout %v\n",
-			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordFile, s.PasswordCommand, s.CAFile, s.Fingerprint, s.Timeout)
+		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› command ‹%s› ca %q %s timeout %v\n",
+			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordCommand, s.CAFile, s.Fingerprint, s.Timeout)
 	}
 	for _, n := range c.Notes {
 		b.WriteString(n.String() + "\n")

@@ -144,32 +144,30 @@ func TestRewriteFrom(t *testing.T) {
 	const rest = "Date: x\nMessage-ID: <1@x>\n"
 	for _, c := range []struct {
 		name, in, want string
-		fixed          bool
 	}{
-		{"the branch's name stays", "From: East Branch <east@example.net>\n" + rest, "From: \"East Branch\" <library@example.org>\n" + rest + "Reply-To: East Branch <east@example.net>\n", false},
-		{"the service's name", "From: East Branch <east@example.net>\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: East Branch <east@example.net>\n", true},
-		{"no name", "From: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
-		{"an address for a name", "From: \"east@example.net\" <east@example.net>\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: \"east@example.net\" <east@example.net>\n", false},
-		{"Reply-To stays", "Reply-To: r@example.net\nFrom: east@example.net\n" + rest, "Reply-To: r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest, false},
-		{"an empty Reply-To", "Reply-To:\nFrom: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
-		{"empty ones of all kinds", "reply-TO: \nReply-To :\n \t\nFrom: east@example.net\nREPLY-TO:\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n", false},
-		{"several Reply-Tos", "Reply-To:\nReply-to:\n r@example.net\nFrom: east@example.net\nREPLY-TO: s@example.net\n" + rest, "Reply-to:\n r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest, false},
-		{"folded", "From:\n East\n Branch\n <east@example.net>\n" + rest, "From: \"East Branch\" <library@example.org>\n" + rest + "Reply-To: East\n Branch\n <east@example.net>\n", false},
-		{"cron", "From: root (Cron Daemon)\n" + rest, "From: \"Cron Daemon\" <library@example.org>\n" + rest + "Reply-To: \"Cron Daemon\" <root@example.org>\n", false},
-		{"its own already", "Sender: s@example.org\nFrom: Us <Library@example.org>, \n" + rest, "From: \"Us\" <library@example.org>\n" + rest + "Reply-To: Us <Library@example.org>, \n", false},
-		{"just its own", "Sender: s@example.org\nFrom: Us <library@EXAMPLE.org>\n" + rest, "Sender: s@example.org\nFrom: Us <library@EXAMPLE.org>\n" + rest, false},
-		{"none", rest, rest + "From: \"Springfield Public Library\" <library@example.org>\n", false},
-		{"two, and a Sender", "From: a@example.net\nSender: s@example.net\nFrom: b@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: a@example.net\n", false},
-		{"a name in another charset", "From: =?windows-1252?Q?J=FCrgen?= <east@example.net>\n" + rest, "From: =?windows-1252?Q?J=FCrgen?= <library@example.org>\n" + rest + "Reply-To: =?windows-1252?Q?J=FCrgen?= <east@example.net>\n", false},
+		{"the branch's name stays", "From: East Branch <east@example.net>\n" + rest, "From: \"East Branch\" <library@example.org>\n" + rest + "Reply-To: East Branch <east@example.net>\n"},
+		{"no name", "From: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n"},
+		{"an address for a name", "From: \"east@example.net\" <east@example.net>\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: \"east@example.net\" <east@example.net>\n"},
+		{"Reply-To stays", "Reply-To: r@example.net\nFrom: east@example.net\n" + rest, "Reply-To: r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest},
+		{"an empty Reply-To", "Reply-To:\nFrom: east@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n"},
+		{"empty ones of all kinds", "reply-TO: \nReply-To :\n \t\nFrom: east@example.net\nREPLY-TO:\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: east@example.net\n"},
+		{"several Reply-Tos", "Reply-To:\nReply-to:\n r@example.net\nFrom: east@example.net\nREPLY-TO: s@example.net\n" + rest, "Reply-to:\n r@example.net\nFrom: \"Springfield Public Library\" <library@example.org>\n" + rest},
+		{"folded", "From:\n East\n Branch\n <east@example.net>\n" + rest, "From: \"East Branch\" <library@example.org>\n" + rest + "Reply-To: East\n Branch\n <east@example.net>\n"},
+		{"cron", "From: root (Cron Daemon)\n" + rest, "From: \"Cron Daemon\" <library@example.org>\n" + rest + "Reply-To: \"Cron Daemon\" <root@example.org>\n"},
+		{"its own already", "Sender: s@example.org\nFrom: Us <Library@example.org>, \n" + rest, "From: \"Us\" <library@example.org>\n" + rest + "Reply-To: Us <Library@example.org>, \n"},
+		{"just its own", "Sender: s@example.org\nFrom: Us <library@EXAMPLE.org>\n" + rest, "Sender: s@example.org\nFrom: Us <library@EXAMPLE.org>\n" + rest},
+		{"none", rest, rest + "From: \"Springfield Public Library\" <library@example.org>\n"},
+		{"two, and a Sender", "From: a@example.net\nSender: s@example.net\nFrom: b@example.net\n" + rest, "From: \"Springfield Public Library\" <library@example.org>\n" + rest + "Reply-To: a@example.net\n"},
+		{"a name in another charset", "From: =?windows-1252?Q?J=FCrgen?= <east@example.net>\n" + rest, "From: =?windows-1252?Q?J=FCrgen?= <library@example.org>\n" + rest + "Reply-To: =?windows-1252?Q?J=FCrgen?= <east@example.net>\n"},
 	} {
 		s := site
-		s.RewriteFrom, s.FixedName = true, c.fixed
+		s.RewriteFrom = true
 		q := newDesk(s).must(t, plain(c.in+"\nx\n"))
 		if want := crlf(c.want + "\nx\n"); q.text != want {
 			t.Errorf("%s: %q, want %q", c.name, q.text, want)
 		}
 		// What is rewritten is rewritten once.
-		if again := newDesk(s).must(t, plain(q.text)); again.text != q.text && !c.fixed {
+		if again := newDesk(s).must(t, plain(q.text)); again.text != q.text {
 			t.Errorf("%s, the second time: %q", c.name, again.text)
 		}
 	}

@@ -61,12 +61,6 @@ func (s notedStore) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
 	return s.book.New(ctx, id)
 }
 
-// Refused finds what is wrong with a request whatever its message is: an *Error.
-func (in *Intake) Refused(r Request) error {
-	j := &job{in: in, r: r, now: in.now()}
-	return j.arguments()
-}
-
 // Add prepares a message for the next Commit; before: it was queued by an earlier run.
 // Errors are those of Intake.Accept, and concern this message alone.
 func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {

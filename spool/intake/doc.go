@@ -65,10 +65,10 @@
 //
 // With Site.RewriteFrom the From field becomes the site's address. The name shown is
 // still that of the original From, so that a patron sees which branch wrote; without
-// one it is the site's (with Site.FixedName always: a service vouches for it). The
-// original From goes to Reply-To unless there is one, and a Sender field, which would
-// contradict, is removed. The envelope sender becomes the site's address and returns
-// go to the original one; a null sender stays null, or returns would come to life.
+// one it is the site's. The original From goes to Reply-To unless there is one, and a
+// Sender field, which would contradict, is removed. The envelope sender becomes the
+// site's address and returns go to the original one; a null sender stays null, or
+// returns would come to life.
 //
 // # Many at once
 //

@@ -48,7 +48,7 @@ func (j *job) from(h *header) (fromField, error) {
 	if from.value, _ = j.list(strings.TrimLeft(h.value(f), " \t\r\n")); repaired {
 		from.value, from.replaces = joinList(boxes), true
 	}
-	if !site.RewriteFrom || len(boxes) == 1 && sameAddress(boxes[0].address, site.Address) && !site.FixedName {
+	if !site.RewriteFrom || len(boxes) == 1 && sameAddress(boxes[0].address, site.Address) {
 		return from, nil
 	}
 	from.original = from.value
@@ -229,7 +229,7 @@ func (j *job) ownFrom() (string, error) {
 	if j.r.FromSender && !site.RewriteFrom && j.env.Sender != "" && !sameAddress(j.env.Sender, address) {
 		name, address = "", j.env.Sender
 	}
-	if j.r.FullName != "" && !site.FixedName {
+	if j.r.FullName != "" {
 		name = j.r.FullName
 	}
 	return mailbox{name: name, address: address}.String(), nil
@@ -239,7 +239,7 @@ func (j *job) ownFrom() (string, error) {
 // an @ in it: that would show the address which is just being replaced.
 func (j *job) siteFrom(original mailbox) string {
 	site := &j.in.Site
-	if site.FixedName || original.name == "" || strings.Contains(original.name, "@") {
+	if original.name == "" || strings.Contains(original.name, "@") {
 		return mailbox{name: site.Name, address: site.Address}.String()
 	}
 	original.address = site.Address

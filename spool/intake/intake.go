@@ -24,8 +24,6 @@ type Site struct {
 	// Admin gets mail for this machine's own users that no alias sends elsewhere; empty:
 	// it goes to the domain of Address.
 	Admin string
-	// FixedName, with RewriteFrom: From shows Name, whatever name the message gives.
-	FixedName bool
 }
 
 // Store is the part of spool.Store that mail is taken in with.
@@ -112,14 +110,8 @@ func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 	return env.ID, nil
 }
 
-// Prepare makes a sealed draft, for a caller that commits many at once. The caller
-// commits or aborts it.
-func (in *Intake) Prepare(ctx context.Context, r Request) (spool.Draft, error) {
-	d, _, err := in.Draft(ctx, r)
-	return d, err
-}
-
-// Draft is Prepare and the envelope that was sealed, for the log.
+// Draft makes a sealed draft, for a caller that commits many at once, and returns the
+// envelope that was sealed, for the log. The caller commits the draft or aborts it.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
 	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt}
 	if j.now.IsZero() {
@@ -131,6 +123,13 @@ func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Env
 		return nil, nil, err
 	}
 	return d, &j.env, nil
+}
+
+// CheckRequest reports, as an *Error, what is wrong with a request whatever its message
+// is, for those who know sender and recipients before the message.
+func (in *Intake) CheckRequest(r Request) error {
+	j := &job{in: in, r: r, now: in.now()}
+	return j.arguments()
 }
 
 func (in *Intake) now() time.Time {

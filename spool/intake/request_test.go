@@ -162,12 +162,12 @@ type stuck struct{}
 
 func (stuck) Read([]byte) (int, error) { return 0, nil }
 
-// TestPrepare leaves the commit to the caller.
-func TestPrepare(t *testing.T) {
+// TestDraft leaves the commit to the caller.
+func TestDraft(t *testing.T) {
 	d := newDesk(site)
 	var ids []string
 	for _, to := range []string{"a@example.net", "b@example.net"} {
-		draft, err := d.Prepare(t.Context(), Request{Body: strings.NewReader(complete), Recipients: []string{to}})
+		draft, _, err := d.Draft(t.Context(), Request{Body: strings.NewReader(complete), Recipients: []string{to}})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -73,10 +73,10 @@ func TestWhatTheSenderAskedFor(t *testing.T) {
 	}
 }
 
-// TestCheckEnvelope: what is wrong is said before there is a message.
-func TestCheckEnvelope(t *testing.T) {
+// TestCheckRequest: what is wrong is said before there is a message.
+func TestCheckRequest(t *testing.T) {
 	d := newDesk(site)
-	if err := d.CheckEnvelope(Request{Sender: pointer("a@example.org"), Recipients: []string{"b@example.net"}}); err != nil {
+	if err := d.CheckRequest(Request{Sender: pointer("a@example.org"), Recipients: []string{"b@example.net"}}); err != nil {
 		t.Error(err)
 	}
 	for _, r := range []Request{
@@ -84,7 +84,7 @@ func TestCheckEnvelope(t *testing.T) {
 		{Sender: pointer(""), Recipients: []string{"b@example..net"}},
 		{Sender: pointer(""), Recipients: []string{"root"}},
 	} {
-		if d.CheckEnvelope(r) == nil {
+		if d.CheckRequest(r) == nil {
 			t.Errorf("%+v is taken", r)
 		}
 	}

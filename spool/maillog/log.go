@@ -69,11 +69,6 @@ type Options struct {
 	Tell func(Notice)
 }
 
-// Open is Options.Open with standard error and the clock of the system.
-func Open(to string, verbose bool) (*Log, error) {
-	return Options{To: to, Verbose: verbose}.Open()
-}
-
 // Open opens the log. A file or syslog gets every event. A person is told of Trouble
 // all the same, by Tell, since cron's mail may be all that anybody reads; standard error
 // gets every event if Verbose. With the error, the file that could not be opened, comes a

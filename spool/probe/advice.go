@@ -35,7 +35,7 @@ func (t *test) advise(ctx context.Context, e *Error) {
 // section is what the server is called in the configuration.
 func (t *test) section() string {
 	switch name := t.server.Name; name {
-	case "google", "microsoft", "service":
+	case "google", "microsoft":
 		return "[" + name + "]"
 	default:
 		return "[[server]] number " + name
@@ -91,9 +91,6 @@ func (t *test) secretHints() []string {
 	if hint, ok := t.loginCommand(); ok {
 		return []string{hint}
 	}
-	if t.server.Name == "service" {
-		return []string{"Check key_file in [service]: notices must be able to read it, as the user that runs it."}
-	}
 	return []string{fmt.Sprintf("Check password_file, password or password_command in %s: notices must be able to read it, as the user that runs it.", t.section())}
 }
 
@@ -122,9 +119,6 @@ func (t *test) loginHints(e *Error) []string {
 		return []string{
 			fmt.Sprintf("If the server needs no login, set login = \"\" in %s.", t.section()),
 		}
-	}
-	if t.server.Name == "service" {
-		return []string{"Check site and key_file in [service]. A key that was revoked must be replaced: ask the service for a new one."}
 	}
 	return []string{
 		fmt.Sprintf("Check login = %q in %s: some servers want the whole address, some only the part before the @.", t.server.Login, t.section()),
@@ -249,7 +243,7 @@ func (t *test) lastResort() string {
 	s := &t.server
 	const where = "As a last resort, on a network that you trust: "
 	switch {
-	case s.Tokens != nil || s.Name == "service":
+	case s.Tokens != nil:
 		return ""
 	case s.Login != "" && !(s.AllowNonSecure && s.AllowNonSecureLogin):
 		return where + fmt.Sprintf("allow_non_secure = true and allow_non_secure_login = true in %s let the mail and the password travel where others could read them.", t.section())

@@ -51,7 +51,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 		return badParameter(err)
 	}
 	from = s.address(from)
-	if err := s.o.Intake.CheckEnvelope(s.request(from)); err != nil {
+	if err := s.o.Intake.CheckRequest(s.request(from)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 7})
 	}
 	s.given, s.sender = true, from
@@ -64,7 +64,7 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 // Rcpt takes one recipient.
 func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	to = s.address(to)
-	if err := s.o.Intake.CheckEnvelope(s.request("", to)); err != nil {
+	if err := s.o.Intake.CheckRequest(s.request("", to)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 3})
 	}
 	notify, original := wishes(o)
