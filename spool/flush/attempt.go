@@ -12,11 +12,11 @@ import (
 
 // job is one claimed message.
 type job struct {
-	*engine
-	claim spool.Claim
-	rec   *spool.Record
-	body  watchedBody
-	own   bool // a report that this run made
+	engine *engine
+	claim  spool.Claim
+	rec    *spool.Record
+	body   watchedBody
+	own    bool // a report that this run made
 
 	scheduled time.Time // when it was to be sent
 	began     time.Time
@@ -58,20 +58,20 @@ func (j *job) end() {
 		j.err = err
 	}
 	if j.err != nil {
-		j.report(j.id(), j.err)
+		j.engine.report(j.id(), j.err)
 	}
-	j.mu.Lock()
-	defer j.mu.Unlock()
+	j.engine.mu.Lock()
+	defer j.engine.mu.Unlock()
 	switch {
 	case j.failed:
-		j.tally.Failed++
+		j.engine.tally.Failed++
 	case j.own:
 	case j.returned:
-		j.tally.Returned++
+		j.engine.tally.Returned++
 	case j.deferred:
-		j.tally.Deferred++
+		j.engine.tally.Deferred++
 	case j.sent:
-		j.tally.Sent++
+		j.engine.tally.Sent++
 	}
 }
 
@@ -122,19 +122,19 @@ func (j *job) run(ctx context.Context) error {
 	if over, err := j.conclude(); over || err != nil {
 		return err
 	}
-	j.began, j.scheduled = j.now(), j.rec.NextSendAt
+	j.began, j.scheduled = j.engine.now(), j.rec.NextSendAt
 	// The listing was a hint; a person or another flush may have changed the message.
-	wanted := j.All || len(j.IDs) > 0 || j.due() || j.killedOnce()
+	wanted := j.engine.All || len(j.engine.IDs) > 0 || j.due() || j.killedOnce()
 	if j.rec.Held || !wanted {
 		return nil
 	}
-	if o := j.down.of(j.group()); o != nil {
+	if o := j.engine.down.of(j.group()); o != nil {
 		return j.postpone(o)
 	}
 	return j.attempt(ctx)
 }
 
-func (j *job) due() bool { return j.Policy.Due(j.scheduled, j.began) }
+func (j *job) due() bool { return j.engine.Policy.Due(j.scheduled, j.began) }
 
 // killedOnce reports whether a run died in the message's last attempt, and in that
 // alone: it is free again at once (SPEC section 4 rule 4). After a second death in a
@@ -149,24 +149,24 @@ func (j *job) killedOnce() bool {
 // logInterrupted tells of an attempt that a killed run left without a result.
 func (j *job) logInterrupted() {
 	if n := len(j.rec.Events); n > 0 && j.rec.Events[n-1].Kind == spool.Try {
-		j.Log.Interrupted(j.id(), j.rec.Attempts, j.rec.Events[n-1].At)
+		j.engine.Log.Interrupted(j.id(), j.rec.Attempts, j.rec.Events[n-1].At)
 	}
 }
 
 func (j *job) attempt(ctx context.Context) error {
 	j.n = nextAttempt(j.rec)
-	d, err := j.Deliverer.Deliver(ctx, j.message())
+	d, err := j.engine.Deliverer.Deliver(ctx, j.message())
 	if j.body.failed != nil {
-		j.stick(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
+		j.engine.stick(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
 	}
 	if j.beginErr != nil {
 		return unwritable(j.beginErr)
 	}
 	if err != nil {
 		// The attempt stands as interrupted unless the route knows its outcome.
-		j.cut.Store(true)
+		j.engine.cut.Store(true)
 		if ctx.Err() == nil {
-			j.stop(fmt.Errorf("delivery: %w", err))
+			j.engine.stop(fmt.Errorf("delivery: %w", err))
 		}
 		if len(d.Outcomes) != len(j.to) {
 			return nil
@@ -175,7 +175,7 @@ func (j *job) attempt(ctx context.Context) error {
 	}
 	var o *outage
 	if d.Wait == spool.NoServer {
-		o = j.down.add(j.group(), newOutage(d))
+		o = j.engine.down.add(j.group(), newOutage(d))
 	}
 	switch {
 	case d.Wait == spool.Limited && !j.begun:
@@ -194,9 +194,9 @@ func (j *job) attempt(ctx context.Context) error {
 func (j *job) group() string {
 	env := &j.rec.Envelope
 	if j.isReport() {
-		return j.Deliverer.Group("", env.Recipients)
+		return j.engine.Deliverer.Group("", env.Recipients)
 	}
-	return j.Deliverer.Group(env.Sender, env.Recipients)
+	return j.engine.Deliverer.Group(env.Sender, env.Recipients)
 }
 
 // isReport: it is about another message, in whichever form.
@@ -208,7 +208,7 @@ func (j *job) isReport() bool {
 // stayDue takes back the next send that the attempt began with: the run was ended
 // before anybody answered.
 func (j *job) stayDue() error {
-	j.cut.Store(true)
+	j.engine.cut.Store(true)
 	if !j.begun {
 		return nil
 	}
@@ -247,7 +247,7 @@ func (j *job) begin() error {
 	if j.begun {
 		return nil
 	}
-	now := j.now()
+	now := j.engine.now()
 	e := spool.Event{Kind: spool.Try, At: now, N: j.n, Next: j.next(now)}
 	if err := j.claim.Begin(e); err != nil {
 		j.beginErr = err
@@ -257,7 +257,7 @@ func (j *job) begin() error {
 	return nil
 }
 
-func (j *job) age() schedule.Age { return AgeOf(j.Policy, j.rec, j.now()) }
+func (j *job) age() schedule.Age { return AgeOf(j.engine.Policy, j.rec, j.engine.now()) }
 
 // AgeOf is what a message's schedule depends on at now. Where a clock that was wrong when
 // the message was queued makes it younger than it can be, --expires is moved along.
@@ -271,10 +271,10 @@ func AgeOf(p schedule.Policy, r *spool.Record, now time.Time) schedule.Age {
 
 // next is the next send time. It is not past the deadline, unless now is.
 func (j *job) next(now time.Time) time.Time {
-	if now.Before(j.Policy.Deadline(j.age())) {
-		return j.Policy.Next(j.age(), now, j.Random)
+	if now.Before(j.engine.Policy.Deadline(j.age())) {
+		return j.engine.Policy.Next(j.age(), now, j.engine.Random)
 	}
-	return j.Policy.Free(j.age(), now, j.Random)
+	return j.engine.Policy.Free(j.age(), now, j.engine.Random)
 }
 
 // timeOver decides whether a message that was not delivered by now is given up, or
@@ -282,13 +282,13 @@ func (j *job) next(now time.Time) time.Time {
 // account waits for a person.
 func (j *job) timeOver(now time.Time, waits bool) (over, grace bool) {
 	switch {
-	case now.Before(j.Policy.Deadline(j.age())):
+	case now.Before(j.engine.Policy.Deadline(j.age())):
 		return false, false
 	case !j.rec.Envelope.ExpiresAt.IsZero():
 		return true, false // --expires always counts
 	case waits:
 		return false, false
-	case !j.rec.Grace && j.began.Sub(j.scheduled) > j.Policy.Longest():
+	case !j.rec.Grace && j.began.Sub(j.scheduled) > j.engine.Policy.Longest():
 		return false, true
 	}
 	return true, false

@@ -12,7 +12,7 @@ import (
 // returns the ids of the reports stored, which the next run sends.
 func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
 	j := &job{engine: newEngine(ctx, o), claim: c, rec: c.Record(), body: watchedBody{Body: c.Body()}}
-	now := j.now()
+	now := j.engine.now()
 	err := j.giveUp(now, func(r spool.Recipient) spool.Outcome {
 		text := "returned by hand"
 		if last := r.Outcome.Reply.String(); last != "" {
@@ -21,7 +21,7 @@ func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
 		return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonReturned, Reply: spool.Reply{Text: text, At: now}}
 	})
 	var ids []spool.ID
-	for _, entry := range j.takeMade() {
+	for _, entry := range j.engine.takeMade() {
 		ids = append(ids, entry.ID)
 	}
 	return ids, err

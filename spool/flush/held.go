@@ -31,16 +31,16 @@ func (j *job) hold() error {
 		if made, err = j.compose(bounce.Report{ID: id, Kind: bounce.Held, Recipients: about}); err != nil {
 			return err
 		}
-		j.Log.Returned(j.id(), id, to, len(about))
+		j.engine.Log.Returned(j.id(), id, to, len(about))
 	}
 	why := "three times in a row no answer came after it was sent: it may have arrived; notices release " + string(j.id()) + " sends it again"
-	e := spool.Event{Kind: spool.Hold, At: j.now(), N: n, Next: HoldUntil(j.Policy, j.rec, j.now()), Note: why}
+	e := spool.Event{Kind: spool.Hold, At: j.engine.now(), N: n, Next: HoldUntil(j.engine.Policy, j.rec, j.engine.now()), Note: why}
 	if err := j.append(e, spool.Now); err != nil {
 		return err
 	}
 	j.deferred = true
-	j.addMade(made)
-	j.Log.Held(j.id(), why)
+	j.engine.addMade(made)
+	j.engine.Log.Held(j.id(), why)
 	return nil
 }
 
@@ -63,7 +63,7 @@ func (e *engine) serveHeld(_ context.Context, entry spool.Entry) {
 		return
 	}
 	defer j.end()
-	now, expires := j.now(), j.age().ExpiresAt
+	now, expires := j.engine.now(), j.age().ExpiresAt
 	switch {
 	case !j.rec.Held:
 	case !expires.IsZero() && !now.Before(expires):
@@ -75,6 +75,6 @@ func (e *engine) serveHeld(_ context.Context, entry spool.Entry) {
 			return o
 		})
 	default:
-		j.err = j.append(spool.Event{Kind: spool.Hold, At: now, N: j.rec.Attempts, Next: HoldUntil(j.Policy, j.rec, j.now())}, spool.Lazy)
+		j.err = j.append(spool.Event{Kind: spool.Hold, At: now, N: j.rec.Attempts, Next: HoldUntil(j.engine.Policy, j.rec, j.engine.now())}, spool.Lazy)
 	}
 }

@@ -87,28 +87,28 @@ func (j *job) postpone(o *outage) error {
 	default:
 		return nil // asked for before its time
 	}
-	now := j.now()
+	now := j.engine.now()
 	over, grace := j.timeOver(now, o.waitsPerson)
 	if over {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(o.outcome(now)) })
 	}
-	j.down.count(o)
+	j.engine.down.count(o)
 	return j.append(spool.Event{Kind: spool.Postpone, At: now, N: j.untriedN(), Next: j.next(now), Note: o.text(), Grace: grace}, spool.Lazy)
 }
 
 // limit leaves a message that a limit put off as it is. But --expires counts.
 func (j *job) limit(d spool.Delivery) error {
-	now := j.now()
+	now := j.engine.now()
 	o := spool.Outcome{Class: spool.Deferred, Reply: spool.Reply{Text: "a limit is used up"}}
 	if len(d.Outcomes) > 0 {
 		o = d.Outcomes[0]
 	}
-	j.spend(d, o.Reply.Text)
+	j.engine.spend(d, o.Reply.Text)
 	if over, _ := j.timeOver(now, true); over {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(tidy(o, now)) })
 	}
 	if j.due() { // else it was asked for before its time
-		j.putOff(o.Reply.Text)
+		j.engine.putOff(o.Reply.Text)
 	}
 	return nil
 }
@@ -116,7 +116,7 @@ func (j *job) limit(d spool.Delivery) error {
 // untried takes back the next send that an attempt began with, because it came to
 // nobody.
 func (j *job) untried(why string) error {
-	return j.append(spool.Event{Kind: spool.Postpone, At: j.now(), N: j.untriedN(), Next: j.scheduled, Note: why}, spool.Lazy)
+	return j.append(spool.Event{Kind: spool.Postpone, At: j.engine.now(), N: j.untriedN(), Next: j.scheduled, Note: why}, spool.Lazy)
 }
 
 // untriedN is the number of the attempt that began and came to nobody, or 0.

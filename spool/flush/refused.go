@@ -49,9 +49,9 @@ func (j *job) refusalFinal() bool {
 
 // doubted keeps in mind what is decided at the end of the run.
 func (j *job) doubted(took func() bool) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.doubts = append(j.doubts, doubt{j.id(), j.n, took})
+	j.engine.mu.Lock()
+	defer j.engine.mu.Unlock()
+	j.engine.doubts = append(j.engine.doubts, doubt{j.id(), j.n, took})
 }
 
 // settleDoubts returns what was refused by a server that took another message in this run:
@@ -82,7 +82,7 @@ func (j *job) refuse(n int) error {
 	if j.rec.Held || last < 0 || j.rec.Events[last].Kind != spool.Result || j.rec.Events[last].N != n {
 		return nil // something happened meanwhile
 	}
-	f := &folded{event: spool.Event{Kind: spool.Result, At: j.now(), N: n, Grace: j.rec.Grace}}
+	f := &folded{event: spool.Event{Kind: spool.Result, At: j.engine.now(), N: n, Grace: j.rec.Grace}}
 	for _, i := range j.rec.Pending() {
 		if o := j.rec.Recipients[i].Outcome; doubtful(&o) {
 			o.Class = spool.Failed
@@ -107,7 +107,7 @@ func (j *job) refuse(n int) error {
 
 // uncountDeferred takes the message out of the count of this run, to be counted anew.
 func (j *job) uncountDeferred() {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	j.tally.Deferred--
+	j.engine.mu.Lock()
+	defer j.engine.mu.Unlock()
+	j.engine.tally.Deferred--
 }

@@ -26,7 +26,7 @@ func (j *job) canTell(n int) bool {
 // mayResend: it is a report that can go out once more, with a sender.
 func (j *job) mayResend() bool {
 	env := &j.rec.Envelope
-	return env.Form == spool.Report && env.Sender == "" && j.Site.Address != ""
+	return env.Form == spool.Report && env.Sender == "" && j.engine.Site.Address != ""
 }
 
 // refusedWhole: in attempt n every server refused the message as a whole, or its sender.
@@ -49,14 +49,14 @@ func (j *job) tell(n int) error {
 	id := j.id().Return(n)
 	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Failed, Recipients: failed})
 	if err == nil {
-		err = j.append(spool.Event{Kind: spool.Returned, At: j.now(), N: n}, spool.Now)
+		err = j.append(spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n}, spool.Now)
 	}
 	if err != nil {
 		return err
 	}
 	j.returned = true
-	j.addMade(stored)
-	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(failed))
+	j.engine.addMade(stored)
+	j.engine.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(failed))
 	return nil
 }
 
@@ -66,21 +66,21 @@ func (j *job) tellRelayed(n int) error {
 	id, to := relayedID(j.id(), n), j.rec.RelayedIn(n)
 	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Relayed, Recipients: to})
 	if err == nil {
-		err = j.append(spool.Event{Kind: spool.Relayed, At: j.now(), N: n}, spool.Now)
+		err = j.append(spool.Event{Kind: spool.Relayed, At: j.engine.now(), N: n}, spool.Now)
 	}
 	if err != nil {
 		return err
 	}
 	j.sent = !j.pending()
-	j.addMade(stored)
-	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(to))
+	j.engine.addMade(stored)
+	j.engine.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(to))
 	return nil
 }
 
 // tellAdmin stores a copy of what goes to failed/, for [site] admin. Of a message to the
 // admin alone there is none: it would follow the same way.
 func (j *job) tellAdmin() error {
-	admin := j.Site.Admin
+	admin := j.engine.Site.Admin
 	toAdmin := func(to string) bool { return strings.EqualFold(to, admin) }
 	if env := &j.rec.Envelope; admin == "" || j.rec.GivenUp || len(env.Recipients) == 1 && toAdmin(env.Recipients[0]) {
 		return nil
@@ -93,7 +93,7 @@ func (j *job) tellAdmin() error {
 	}
 	stored, err := j.compose(bounce.Report{ID: failedNoticeID(j.id()), Kind: bounce.Kept, Recipients: failed, To: admin})
 	if err == nil {
-		j.addMade(stored)
+		j.engine.addMade(stored)
 	}
 	return err
 }
@@ -110,26 +110,26 @@ func (j *job) wanting(word string, to []int) []int {
 // resend stores a report once more, from the site's address.
 func (j *job) resend(n int) error {
 	env := j.rec.Envelope
-	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.Site.Address, spool.PlainReport, j.now()
+	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.engine.Site.Address, spool.PlainReport, j.engine.now()
 	env.UTF8 = env.UTF8 || strings.ContainsFunc(env.Sender, func(r rune) bool { return r >= 0x80 })
 	stored, err := j.put(env, func(w io.Writer) error {
-		return bounce.Readdress(w, io.NewSectionReader(&j.body, 0, j.body.Size()), j.Site)
+		return bounce.Readdress(w, io.NewSectionReader(&j.body, 0, j.body.Size()), j.engine.Site)
 	})
 	if err == nil {
-		err = j.append(spool.Event{Kind: spool.Returned, At: j.now(), N: n, Note: "sent once more, from " + j.Site.Address}, spool.Now)
+		err = j.append(spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n, Note: "sent once more, from " + j.engine.Site.Address}, spool.Now)
 	}
 	if err != nil {
 		return err
 	}
 	j.deferred = true
-	j.addMade(stored)
-	j.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
+	j.engine.addMade(stored)
+	j.engine.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
 	return nil
 }
 
 // warn tells the sender once that the message is late.
 func (j *job) warn(failedAt time.Time) error {
-	if j.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.age().QueuedAt) < j.WarnAfter ||
+	if j.engine.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.age().QueuedAt) < j.engine.WarnAfter ||
 		j.rec.Envelope.ReturnAddress() == "" {
 		return nil
 	}
@@ -140,19 +140,19 @@ func (j *job) warn(failedAt time.Time) error {
 	}
 	stored, err := j.compose(bounce.Report{ID: id, Kind: bounce.Delayed, Recipients: pending, Until: j.until()})
 	if err == nil {
-		err = j.append(spool.Event{Kind: spool.Warned, At: j.now()}, spool.Soon)
+		err = j.append(spool.Event{Kind: spool.Warned, At: j.engine.now()}, spool.Soon)
 	}
 	if err != nil {
 		return err
 	}
-	j.addMade(stored)
-	j.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(pending))
+	j.engine.addMade(stored)
+	j.engine.Log.Returned(j.id(), id, j.rec.Envelope.ReturnAddress(), len(pending))
 	return nil
 }
 
 // until is when a warned sender gets the message back; zero: not known.
 func (j *job) until() time.Time {
-	if deadline := j.Policy.Deadline(j.age()); j.now().Before(deadline) {
+	if deadline := j.engine.Policy.Deadline(j.age()); j.engine.now().Before(deadline) {
 		return deadline
 	}
 	return time.Time{}
@@ -161,7 +161,7 @@ func (j *job) until() time.Time {
 // compose composes a report on the message and stores it durably. It returns no
 // entry if it was stored before.
 func (j *job) compose(r bounce.Report) ([]spool.Entry, error) {
-	r.Record, r.Now, r.Original = j.rec, j.Now(), &j.body
+	r.Record, r.Now, r.Original = j.rec, j.engine.Now(), &j.body
 	stored, err := j.putReport(r)
 	if err != nil && j.body.failed != nil { // its sender hears of it without it
 		r.Original = noBody{}
@@ -173,14 +173,14 @@ func (j *job) compose(r bounce.Report) ([]spool.Entry, error) {
 func (j *job) putReport(r bounce.Report) ([]spool.Entry, error) {
 	eightBit, utf8 := r.Encoding()
 	return j.put(spool.Envelope{
-		ID: r.ID, Recipients: []string{r.Addressee()}, QueuedAt: j.now(), Ref: j.rec.Envelope.Ref,
-		MessageID: j.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
-	}, func(w io.Writer) error { return bounce.Compose(w, j.Site, r) })
+		ID: r.ID, Recipients: []string{r.Addressee()}, QueuedAt: j.engine.now(), Ref: j.rec.Envelope.Ref,
+		MessageID: j.engine.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
+	}, func(w io.Writer) error { return bounce.Compose(w, j.engine.Site, r) })
 }
 
 // put stores a message durably, unless it is there.
 func (j *job) put(env spool.Envelope, write func(io.Writer) error) ([]spool.Entry, error) {
-	d, err := j.store.New(j.work, env.ID)
+	d, err := j.engine.store.New(j.engine.work, env.ID)
 	if err != nil {
 		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
 	}
@@ -191,7 +191,7 @@ func (j *job) put(env spool.Envelope, write func(io.Writer) error) ([]spool.Entr
 		err = d.Seal(env)
 	}
 	if err == nil {
-		_, err = j.store.Commit(j.work, d)
+		_, err = j.engine.store.Commit(j.engine.work, d)
 	}
 	if errors.Is(err, spool.ErrExists) {
 		return nil, nil

@@ -13,7 +13,7 @@ const maxUncertain = 3
 
 // settle turns what an attempt brought into events, and does what they ask for.
 func (j *job) settle(ctx context.Context, d spool.Delivery) error {
-	now := j.now()
+	now := j.engine.now()
 	j.sent = j.allDelivered(d.Outcomes) // what is told below counts before it
 	if j.sent && !j.rec.Unreturned() && !relayed(d.Outcomes) {
 		j.logDelivered(d.Outcomes)
@@ -27,7 +27,7 @@ func (j *job) settle(ctx context.Context, d spool.Delivery) error {
 	}
 	f := j.fold(ctx, now, d)
 	if f.off != nil {
-		j.putOff(f.off.Reply.Text)
+		j.engine.putOff(f.off.Reply.Text)
 	}
 	if f.off != nil && len(f.event.Results) == 0 {
 		return j.untried(f.off.Reply.Text)
@@ -114,7 +114,7 @@ func (j *job) fold(ctx context.Context, now time.Time, d spool.Delivery) *folded
 
 // long is the next send after an uncertain attempt.
 func (j *job) long(now time.Time) time.Time {
-	next, deadline := j.Policy.Long(now, j.Random), j.Policy.Deadline(j.age())
+	next, deadline := j.engine.Policy.Long(now, j.engine.Random), j.engine.Policy.Deadline(j.age())
 	if now.Before(deadline) && deadline.Before(next) {
 		return deadline
 	}
@@ -256,11 +256,11 @@ func (j *job) leave() error {
 	if err := j.tellAdmin(); err != nil {
 		return err
 	}
-	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.now(), Note: why}); err != nil {
+	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.engine.now(), Note: why}); err != nil {
 		return j.cannotLeave(err)
 	}
 	j.failed = true
-	j.Log.GaveUp(j.id(), why)
+	j.engine.Log.GaveUp(j.id(), why)
 	return nil
 }
 
@@ -268,7 +268,7 @@ func (j *job) leave() error {
 // every message has just one.
 func (j *job) logDelivered(outcomes []spool.Outcome) {
 	if len(outcomes) == 1 {
-		j.Log.Outcome(j.id(), j.n, j.rec.Recipients[j.to[0]].Address, outcomes[0], time.Time{})
+		j.engine.Log.Outcome(j.id(), j.n, j.rec.Recipients[j.to[0]].Address, outcomes[0], time.Time{})
 		return
 	}
 	f := &folded{}
@@ -286,7 +286,7 @@ func (j *job) logResult(e spool.Event) {
 			next = time.Time{}
 		}
 		if len(a.To) > 0 {
-			j.Log.Answer(&j.rec.Envelope, e.N, a, next)
+			j.engine.Log.Answer(&j.rec.Envelope, e.N, a, next)
 		}
 	}
 }

@@ -70,7 +70,7 @@ func (e *engine) appendLate(id spool.ID, event spool.Event) error {
 // keepApart keeps a result beside the messages, because the message's own record did not
 // take it: what a server took must not be sent to it again.
 func (j *job) keepApart(event spool.Event) error {
-	return spool.UpdateState(j.work, j.store.State(), spool.StuckName, true, func(s *spool.Stuck) error {
+	return spool.UpdateState(j.engine.work, j.engine.store.State(), spool.StuckName, true, func(s *spool.Stuck) error {
 		if s.Unwritten == nil {
 			s.Unwritten = map[spool.ID]spool.Event{}
 		}
@@ -122,10 +122,10 @@ func (e *engine) stick(id spool.ID, err error) {
 // cannotLeave is for a message that is done with, on record, and cannot be removed or
 // moved. If nothing else can be written either, the run ends.
 func (j *job) cannotLeave(err error) error {
-	if w := j.store.Writable(j.work); w != nil {
+	if w := j.engine.store.Writable(j.engine.work); w != nil {
 		return unwritable(w)
 	}
-	j.stick(j.id(), fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
+	j.engine.stick(j.id(), fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
 	return nil
 }
 
