@@ -10,6 +10,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"syscall"
 )
 
 // Names of this machine, as root in cron's "To: root", have no mailbox on a machine
@@ -20,12 +21,19 @@ import (
 // mailbox. Warned of and left out, too, is what cannot be read: a mistake in the file
 // loses no mail.
 
-// maxAliases is how much of the file is read, in octets.
-const maxAliases = 1 << 20
+// maxAliases is the longest file that is read, in octets: room for spool.MaxRecipients of
+// the longest addresses.
+const maxAliases = 16 << 20
 
 // local is what an address stands for: itself, or, when it is a name of this machine,
 // whom the aliases name, or else the admin, or else the name at the site's domain.
 func (j *job) local(address string) ([]string, error) {
+	if !j.mayBeLocal(address) {
+		return []string{address}, nil
+	}
+	if err := j.readAliases(); err != nil {
+		return nil, err
+	}
 	name, ok := j.localName(address)
 	if !ok {
 		return []string{address}, nil
@@ -43,19 +51,25 @@ func (j *job) local(address string) ([]string, error) {
 	return e.found, err
 }
 
+// mayBeLocal reports whether the aliases have to be asked about an address.
+func (j *job) mayBeLocal(address string) bool {
+	i := strings.LastIndexByte(address, '@')
+	return j.r.Qualify && address != "" && (i < 0 || j.isHere(address[i+1:]))
+}
+
 // localName is the name in an address without a domain. With a domain that is this
 // machine it is one if there is an alias for it, or if the admin reads its mail; the
 // domain is then as good as none.
 func (j *job) localName(address string) (string, bool) {
-	if !j.r.Qualify || address == "" {
-		return "", false
-	}
 	i := strings.LastIndexByte(address, '@')
-	if i < 0 {
+	switch {
+	case !j.mayBeLocal(address):
+		return "", false
+	case i < 0:
 		return unquoted(address), true
 	}
 	name, domain := unquoted(address[:i]), address[i+1:]
-	if name == "" || !j.isHere(domain) {
+	if name == "" {
 		return "", false
 	}
 	e := expansion{j: j}
@@ -81,11 +95,11 @@ func (j *job) isUser(name string) bool {
 		return false
 	}
 	if j.users == nil {
-		text, err := os.ReadFile(j.in.Users)
+		text, err := readRegular(j.in.Users, maxAliases)
 		if err != nil {
 			j.in.Log.TroubleOnce("the users of this machine cannot be read: mail for them does not go to [site] admin", err)
 		}
-		j.users = append([]byte{'\n'}, bytes.ToLower(text)...)
+		j.users = []byte("\n" + strings.ToLower(text))
 	}
 	return !strings.ContainsAny(name, ":\n") && bytes.Contains(j.users, []byte("\n"+strings.ToLower(name)+":"))
 }
@@ -100,12 +114,9 @@ type expansion struct {
 }
 
 // value is what the file says about a name; the case of letters does not count.
-func (e *expansion) value(name string) (string, bool) {
-	if e.j.aliases == nil {
-		e.j.readAliases()
-	}
-	value, ok := e.j.aliases[strings.ToLower(name)]
-	return value, ok
+func (e *expansion) value(name string) (pieces []string, ok bool) {
+	pieces, ok = e.j.aliases[strings.ToLower(name)]
+	return pieces, ok
 }
 
 // name adds what a name stands for. A name that stands for itself, too, is final.
@@ -116,7 +127,7 @@ func (e *expansion) name(name string) error {
 		return e.final(name)
 	}
 	e.seen[key] = true
-	for piece := range aliasPieces(value) {
+	for piece := range aliasPieces(strings.Join(value, " ")) {
 		if err := e.piece(name, piece); err != nil {
 			return err
 		}
@@ -167,61 +178,112 @@ func (e *expansion) leaveOut(name, piece, why string) {
 	in.Log.TroubleOnce(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
 }
 
-// readAliases reads the file. That there is none is as good as one with nothing in it.
-func (j *job) readAliases() {
-	j.aliases = map[string]string{}
+// readAliases reads the file. That there is none is as good as one with nothing in it. One
+// that is longer than what is read is an error: of what is left out nobody knows whose it is.
+func (j *job) readAliases() error {
+	if j.aliases != nil {
+		return nil
+	}
+	j.aliases = map[string][]string{}
 	if j.in.Aliases == "" {
-		return
+		return nil
 	}
-	f, err := os.Open(j.in.Aliases)
-	if err == nil {
-		defer f.Close()
-		var text []byte
-		if text, err = io.ReadAll(io.LimitReader(f, maxAliases)); err == nil {
-			var wrong []string
-			j.aliases, wrong = parseAliases(string(text))
-			for _, what := range wrong {
-				j.in.Log.TroubleOnce(j.in.Aliases+": "+what, nil)
-			}
-		}
-	}
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+	text, err := readRegular(j.in.Aliases, maxAliases)
+	switch {
+	case errors.Is(err, errTooLong):
+		return &Error{Kind: BadConfig, Err: err, Msg: fmt.Sprintf("%s is longer than %d MiB, so whose mail this is cannot be told; nothing was queued. "+
+			"Take out of it what notices does not need, or name a shorter file in $NOTICES_ALIASES", j.in.Aliases, maxAliases>>20)}
+	case errors.Is(err, fs.ErrNotExist):
+		return nil
+	case err != nil:
 		j.in.Log.TroubleOnce("the aliases cannot be read, so mail for root and other names goes where it would without them", err)
+		return nil
 	}
+	found, wrong := parseAliases(text)
+	j.aliases = found
+	for i, what := range wrong {
+		if i == maxWrong {
+			j.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are passed over", j.in.Aliases, len(wrong)-i), nil)
+			break
+		}
+		j.in.Log.TroubleOnce(j.in.Aliases+": "+what, nil)
+	}
+	return nil
+}
+
+// maxWrong is how many lines that are passed over are named.
+const maxWrong = 10
+
+var errTooLong = errors.New("the file is too long")
+
+// readRegular reads a file of at most so many octets. A FIFO or a device in its place would
+// have mail wait for ever.
+func readRegular(path string, most int64) (string, error) {
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
+	if err != nil {
+		return "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err == nil && !info.Mode().IsRegular() {
+		err = errors.New(path + " is not a regular file")
+	}
+	if err != nil {
+		return "", err
+	}
+	var text strings.Builder
+	text.Grow(int(min(info.Size(), most) + 1))
+	switch n, err := io.Copy(&text, io.LimitReader(f, most+1)); {
+	case err != nil:
+		return "", err
+	case n > most:
+		return "", errTooLong
+	}
+	return text.String(), nil
 }
 
 // parseAliases reads the lines of an aliases file, aliases(5): the first that names a
-// name counts, and a line that begins with a blank goes on with the one before. wrong is
-// what is passed over.
-func parseAliases(text string) (found map[string]string, wrong []string) {
-	found = make(map[string]string)
+// name counts, and a line that begins with a blank goes on with the one before: found has
+// the pieces of each. wrong is what is passed over.
+func parseAliases(text string) (found map[string][]string, wrong []string) {
+	found = make(map[string][]string)
 	last, known := "", false // the name that a line with a blank in front belongs to
 	text, bom := strings.CutPrefix(text, "\ufeff")
 	if bom {
 		wrong = append(wrong, "it begins with a byte order mark, which is passed over: save it as UTF-8 without one")
 	}
-	number := 0
+	number, any := 0, false
+	over := func(line, why string) {
+		wrong = append(wrong, fmt.Sprintf("line %d is passed over: %s: %s", number, why, quote(line)))
+	}
 	for line := range strings.Lines(text) {
 		number++
 		line = strings.TrimRight(line, "\r\n")
 		bare := strings.Trim(line, " \t")
 		switch {
 		case bare == "" || bare[0] == '#':
+			continue
 		case line[0] == ' ' || line[0] == '\t':
 			if last != "" && !known {
-				found[last] += " " + bare
+				found[last] = append(found[last], bare)
 			}
-		default:
-			name, value, ok := cutAlias(line)
-			if last = ""; !ok {
-				wrong = append(wrong, fmt.Sprintf("line %d is passed over: it has no name and colon: %s", number, quote(line)))
-				continue
+			if !any {
+				over(line, "it begins with a blank, which goes on with the line before, and there is none")
 			}
-			last = strings.ToLower(name)
-			if _, known = found[last]; !known {
-				found[last] = value
-			}
+			continue
 		}
+		any = true
+		name, value, ok := cutAlias(line)
+		if last = ""; !ok {
+			over(line, "it has no name and colon")
+			continue
+		}
+		last = strings.ToLower(name)
+		if _, known = found[last]; known {
+			over(line, "a line before names "+quote(name)+", and the first one counts")
+			continue
+		}
+		found[last] = []string{value}
 	}
 	return found, wrong
 }

@@ -140,7 +140,7 @@ func TestAliasesThatAreLeftOut(t *testing.T) {
 	}
 }
 
-func first(found map[string]string, _ []string) map[string]string { return found }
+func first(found map[string][]string, _ []string) map[string][]string { return found }
 
 // TestMistakesInAliases are told of, once, and cost none of the other lines.
 func TestMistakesInAliases(t *testing.T) {

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -28,6 +29,13 @@ func (e *Error) Unwrap() error { return e.Err }
 
 func badMessage(format string, args ...any) error {
 	return &Error{Kind: BadMessage, Msg: fmt.Sprintf(format, args...)}
+}
+
+// ErrTooMany is the cause of an Error: more recipients than a message may have.
+var ErrTooMany = errors.New("too many recipients")
+
+func tooMany(format string, most int) error {
+	return &Error{Kind: BadMessage, Msg: fmt.Sprintf(format, most), Err: ErrTooMany}
 }
 
 func badUsage(format string, args ...any) error {

@@ -149,8 +149,8 @@ type job struct {
 	out *sink
 	to  recipients
 
-	aliases map[string]string // by name in lower case; nil: not read yet
-	users   []byte            // the file of users, in lower case, with a line end before it; nil: not read yet
+	aliases map[string][]string // by name in lower case, in pieces; nil: not read yet
+	users   []byte              // the file of users, in lower case, with a line end before it; nil: not read yet
 }
 
 func (j *job) run() (spool.Draft, error) {

@@ -37,9 +37,9 @@ func (r *recipients) add(address string) error {
 	r.room += spool.RecipientRoom(address, r.wish.notify, r.wish.original)
 	switch {
 	case len(r.list) == spool.MaxRecipients:
-		return badMessage("the message has more than %d recipients; send it in parts", spool.MaxRecipients)
+		return tooMany("the message has more than %d recipients; send it in parts", spool.MaxRecipients)
 	case r.room > spool.MaxRecipientRoom:
-		return badMessage("the recipients of the message take more than %d octets; send it in parts", spool.MaxRecipientRoom)
+		return tooMany("the recipients of the message take more than %d octets; send it in parts", spool.MaxRecipientRoom)
 	}
 	if r.seen == nil {
 		r.seen = make(map[string]struct{})

@@ -167,6 +167,9 @@ func (s *session) reply(err error, bad smtp.EnhancedCode) error {
 	switch {
 	case errors.As(err, &refused) && refused.Kind == intake.BadConfig:
 		answer.EnhancedCode = smtp.EnhancedCode{4, 3, 5}
+	case errors.As(err, &refused) && errors.Is(err, intake.ErrTooMany): // an alias stands for many
+		answer.Code, answer.EnhancedCode, answer.Message = 452, smtp.EnhancedCode{4, 5, 3}, oneLine(refused.Msg)
+		return answer
 	case errors.As(err, &refused):
 		answer.Code, answer.EnhancedCode = 554, bad
 		if refused.Kind == intake.BadUsage {
