@@ -19,7 +19,7 @@ var errPutOff = errors.New("put off by a limit")
 const staleLimit = 4
 
 // ask offers the open recipients of a message to this server, in as many
-// transactions as that takes, until it decided on all or passed the rest on.
+// transactions as that takes, until it decided on all or the rest goes to the next one.
 func (s *server) ask(ctx context.Context, j *job) error {
 	for len(j.open) > 0 {
 		if err := j.admit(ctx); err != nil || len(j.open) == 0 {
@@ -30,7 +30,7 @@ func (s *server) ask(ctx context.Context, j *job) error {
 			return err
 		}
 		j.counted = at
-		pass, sent, err := s.transact(ctx, j)
+		skip, sent, err := s.transact(ctx, j)
 		if !sent {
 			s.rate.putBack(j.counted)
 		}
@@ -40,65 +40,65 @@ func (s *server) ask(ctx context.Context, j *job) error {
 		if err != nil {
 			return err
 		}
-		if pass != nil {
-			j.passes = append(j.passes, *pass)
+		if skip != nil {
+			j.skipped = append(j.skipped, *skip)
 			return nil
 		}
 	}
 	return nil
 }
 
-// transact runs one transaction. pass is why the rest goes to the next server;
+// transact runs one transaction. skip is why the rest goes to the next server;
 // sent, that the server heard of it.
-func (s *server) transact(ctx context.Context, j *job) (pass *spool.Outcome, sent bool, err error) {
-	p, err := s.take(ctx)
+func (s *server) transact(ctx context.Context, j *job) (skip *spool.Outcome, sent bool, err error) {
+	l, err := s.pool.acquire(ctx)
 	for stale := 0; ; {
 		if err == nil {
-			j.found()
-			err = s.board(ctx, j, p)
+			j.leaveGate()
+			err = s.ready(ctx, j, l)
 		}
 		if errors.Is(err, errBusy) {
-			p, err = s.take(ctx)
+			l, err = s.pool.acquire(ctx)
 			continue
 		}
 		if err != nil {
-			pass, err = s.unserved(j, err)
-			return pass, sent, err
+			skip, err = s.noConnection(j, err)
+			return skip, sent, err
 		}
 		var done bool
-		pass, done, err = s.send(ctx, j, p, stale < staleLimit)
+		skip, done, err = s.send(ctx, j, l, stale < staleLimit)
 		if sent = true; done {
-			return pass, sent, err
+			return skip, sent, err
 		}
 		if errors.Is(err, errBusy) {
-			p, err = s.take(ctx)
+			l, err = s.pool.acquire(ctx)
 			continue
 		}
 		stale++
-		p, err = s.retake(ctx, p)
+		l, err = s.pool.exchange(ctx, l)
 	}
 }
 
-// unserved sorts out why there is no connection: what this message met itself
-// passes it on; what others met, only if the server had heard of it before.
-func (s *server) unserved(j *job, err error) (*spool.Outcome, error) {
+// noConnection sorts out why there is no connection: what this message met itself
+// sends it to the next server; what others met, only if this one had heard of it before.
+func (s *server) noConnection(j *job, err error) (*spool.Outcome, error) {
 	var met *smtpclient.Error
 	switch {
 	case errors.As(err, &met):
 		return &met.Outcome, nil
 	case errors.Is(err, errDown) && j.asked == s:
-		o, _ := s.trouble()
+		o := s.breaker.remembered().Last
 		return &o, nil
 	}
 	return nil, err
 }
 
-// board gets a place ready: the attempt is recorded, then the connection opened if
-// there is none. Without a secret no attempt is made: nobody could be asked.
-func (s *server) board(ctx context.Context, j *job, p *place) error {
-	if p.m == nil && j.asked == nil {
+// ready makes a lease ready for the transaction: the attempt is recorded, then the connection
+// opened if it has none. Without a secret no attempt is made: nobody could be asked.
+func (s *server) ready(ctx context.Context, j *job, l *lease) error {
+	if l.conn == nil && j.asked == nil {
 		if err := s.secret.fetch(ctx); err != nil {
-			return s.lacks(ctx, j, p, err)
+			return s.secretMissing(ctx, j, l, err)
 		}
 	}
 	err := ctx.Err()
@@ -106,20 +106,20 @@ func (s *server) board(ctx context.Context, j *job, p *place) error {
 		err = j.begin(s)
 	}
 	if err != nil {
-		s.giveBack(p)
+		s.pool.giveBack(l)
 		return err
 	}
-	if p.m == nil {
-		if err := s.connect(ctx, j, p); err != nil {
+	if l.conn == nil {
+		if err := s.connect(ctx, j, l); err != nil {
 			return err
 		}
-		if s.isDown() { // others found out meanwhile
-			s.giveBack(p)
+		if s.breaker.state() == breakerOpen { // others found out meanwhile
+			s.pool.giveBack(l)
 			return errDown
 		}
 	}
 	if err = s.recount(ctx, j); err != nil {
-		s.giveBack(p)
+		s.pool.giveBack(l)
 	}
 	return err
 }
@@ -137,10 +137,10 @@ func (s *server) recount(ctx context.Context, j *job) error {
 	return err
 }
 
-// lacks: the secret cannot be had here, or not now.
-func (s *server) lacks(ctx context.Context, j *job, p *place, err error) error {
+// secretMissing: the secret cannot be had here, or not now.
+func (s *server) secretMissing(ctx context.Context, j *job, l *lease, err error) error {
 	if ctx.Err() != nil {
-		s.giveBack(p)
+		s.pool.giveBack(l)
 		return ctx.Err()
 	}
 	reason := spool.ReasonSecret
@@ -148,30 +148,30 @@ func (s *server) lacks(ctx context.Context, j *job, p *place, err error) error {
 	if errors.As(err, &e) && e.Temporary() {
 		reason = spool.ReasonToken
 	}
-	if s.failed(ctx, j, p, s.own(reason, err.Error())) {
+	if s.refused(ctx, j, l, s.localOutcome(reason, err.Error())) {
 		return errBusy
 	}
 	return errDown
 }
 
-func (s *server) connect(ctx context.Context, j *job, p *place) error {
-	l, err := s.open(ctx, &s.Server.Server)
+func (s *server) connect(ctx context.Context, j *job, l *lease) error {
+	c, err := s.open(ctx, &s.config.Server)
 	if err == nil {
-		s.opened(p, l)
-		if what := l.Notice(); what != "" {
+		s.pool.opened(l, c)
+		if what := c.Notice(); what != "" {
 			s.stepDown(ctx, what)
 		}
 		return nil
 	}
 	if ctx.Err() != nil {
-		s.giveBack(p)
+		s.pool.giveBack(l)
 		return ctx.Err()
 	}
 	var e *smtpclient.Error
 	if !errors.As(err, &e) {
-		e = &smtpclient.Error{Outcome: s.own(spool.ReasonConnect, err.Error()), Err: err}
+		e = &smtpclient.Error{Outcome: s.localOutcome(spool.ReasonConnect, err.Error()), Err: err}
 	}
-	if s.failed(ctx, j, p, e.Outcome) {
+	if s.refused(ctx, j, l, e.Outcome) {
 		return errBusy
 	}
 	return e
@@ -179,42 +179,43 @@ func (s *server) connect(ctx context.Context, j *job, p *place) error {
 
 // send has the transaction done and acts on the answers. done is false when the
 // connection had ended before anything was attempted: another one is to be tried.
-func (s *server) send(ctx context.Context, j *job, p *place, retry bool) (pass *spool.Outcome, done bool, err error) {
-	chunk := j.chunk(s.chunkSize())
-	res := p.m.line.Send(ctx, &smtpclient.Transaction{
+func (s *server) send(ctx context.Context, j *job, l *lease, retry bool) (skip *spool.Outcome, done bool, err error) {
+	chunk := j.chunk(s.chunk.get())
+	res := l.conn.client.Send(ctx, &smtpclient.Transaction{
 		Sender: j.m.Sender, Recipients: j.addresses(chunk),
-		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8, DSN: j.wishes(chunk),
+		Body: j.m.Body, Size: j.m.Size, EightBit: j.m.EightBit, UTF8: j.m.UTF8, DSN: j.dsn(chunk),
 	})
 	v := s.read(chunk, &res, retry)
-	if ctx.Err() != nil && v.landing > landedRefused && v.pass != nil || v.landing == landedNowhere && ctx.Err() != nil {
+	stopped := ctx.Err() != nil
+	if stopped && (v.result > resultRefused && v.skip != nil || v.result == resultStale) {
 		j.note(chunk, &res, v)
-		s.giveBack(p) // our doing, not the server's
+		s.pool.giveBack(l) // our doing, not the server's
 		return nil, true, ctx.Err()
 	}
-	if v.landing == landedNowhere {
+	if v.result == resultStale {
 		return nil, false, nil
 	}
 	j.note(chunk, &res, v)
-	if s.landed(ctx, j, p, v) {
+	if s.finish(ctx, j, l, v) {
 		return nil, false, errBusy
 	}
 	if res.TooMany > 0 && v.taken > 0 {
-		s.learn(v.taken)
+		s.chunk.learn(v.taken)
 	}
-	if v.pass != nil && doubtful(*v.pass) {
-		j.doubter = s
+	if v.skip != nil {
+		if doubtful(*v.skip) {
+			j.doubter = s
+		}
+		s.advise(ctx, j.m.Sender, *v.skip)
 	}
-	if v.pass != nil {
-		s.advise(ctx, j.m.Sender, *v.pass)
-	}
-	return v.pass, true, nil
+	return v.skip, true, nil
 }
 
-// read judges the answers; with retry, such as only say that the connection had
-// ended, or that this address of the server does not work, lead to another connection instead.
+// read judges the answers; with retry, such as only say that the connection had ended, or
+// that this address of the server does not work, lead to another connection instead.
 func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
-		res.Outcomes = append(res.Outcomes, s.own(spool.ReasonProtocol, "no answer for this recipient"))
+		res.Outcomes = append(res.Outcomes, s.localOutcome(spool.ReasonProtocol, "no answer for this recipient"))
 	}
 	stale := res.Stale
 	// A connection that carried enough is not met twice: each time there is one less.
@@ -223,12 +224,12 @@ func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	v := judge(res)
 	switch {
 	case res.Stale, retry && res.Elsewhere:
-		return verdict{landing: landedNowhere}
-	case stale && v.pass == nil:
-		o := s.own(spool.ReasonShutdown, "connection ended before the message was asked for")
-		v.pass, v.landing = &o, landedBadly
+		return verdict{result: resultStale}
+	case stale && v.skip == nil:
+		o := s.localOutcome(spool.ReasonShutdown, "connection ended before the message was asked for")
+		v.skip, v.result = &o, resultTrouble
 	case stale:
-		v.landing = landedBadly
+		v.result = resultTrouble
 	}
 	return v
 }

@@ -26,7 +26,7 @@ func BenchmarkRoute(b *testing.B) {
 	s := Server{Connections: 20, MessagesPerConnection: 50, RecipientsPerMessage: 100}
 	s.Name = "1"
 	r := newRoute(Options{Servers: []Server{s}, State: maildirtest.State()},
-		func(context.Context, *smtpclient.Server) (line, error) { return instant{}, nil })
+		func(context.Context, *smtpclient.Server) (client, error) { return instant{}, nil })
 	m := message("M", "ann@example.com")
 	b.ReportAllocs()
 	var done atomic.Int64

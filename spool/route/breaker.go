@@ -1,8 +1,9 @@
 package route
 
 import (
-	"context"
 	"slices"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"notices/spool"
@@ -28,31 +29,35 @@ const (
 // provenFor is how long a message that a server took shows that it serves the account.
 const provenFor = time.Hour
 
-// standing is how a server stands as a message comes by.
-type standing int
+// breakerState is how a server stands as a message comes by.
+type breakerState int
 
 const (
-	up      standing = iota
-	resting          // paused by an earlier run
-	refused          // the same, for a refused secret: not even tried as a last resort
-	down             // met trouble in this run
+	breakerClosed breakerState = iota // mail may go there; while half-open, one message at a time
+	breakerPaused                     // open since an earlier run: a last resort
+	breakerLocked                     // the same, for a refused secret: not even that
+	breakerOpen                       // since trouble in this run
 )
 
-// breaker remembers a server's troubles. All of it is guarded by server.mu.
+// breaker is the circuit breaker of a server: what this run and earlier ones met. It does no
+// I/O; what it remembers between runs is a spool.Health.
 type breaker struct {
-	ignore  bool // what earlier runs remembered
-	down    bool // for the rest of this run
-	suspect bool // its last word to an earlier run was trouble
-	// unproven: it is not known to work. One message at a time until it does, so that a limit
-	// or a dead server costs one message its attempt.
-	unproven bool
+	now  func() time.Time
+	host string
+	// halfOpen: the server is not known to work. One message at a time until it does, so that
+	// a limit or a dead server costs one message its attempt.
+	halfOpen atomic.Bool
+
+	mu       sync.Mutex
+	ignore   bool // the pause of an earlier run
+	open     bool // for the rest of this run
+	suspect  bool // its last word to an earlier run was trouble
 	health   spool.Health
 	recalled []spool.ID // health.Refused as it was read
 	worked   bool       // in this run
 	tookAt   time.Time  // in this run, a message that has a sender
 
 	lost, uncertain streak
-	kinds, notices  []string // this run's, for Health.Notice
 }
 
 // streak counts different messages in a row.
@@ -68,57 +73,61 @@ func (k *streak) add(id spool.ID) int {
 	return k.n
 }
 
-// standing loads the server's health when it is first asked for.
-func (s *server) standing(ctx context.Context) standing {
-	s.load.Do(func() { s.recall(ctx) })
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := &s.breaker
+// recall is told what earlier runs remembered.
+func (b *breaker) recall(h spool.Health) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.health, b.recalled = h, h.Refused
+	b.suspect = h.Troubles > 0
+	b.halfOpen.Store(b.suspect || !b.provenBefore())
+}
+
+func (b *breaker) state() breakerState {
+	b.mu.Lock()
+	defer b.mu.Unlock()
 	switch {
-	case b.down:
-		return down
-	case b.ignore || !s.now().Before(b.health.DownUntil):
-		return up
+	case b.open:
+		return breakerOpen
+	case b.ignore || !b.now().Before(b.health.DownUntil):
+		return breakerClosed
 	case b.health.Secret != "":
-		return refused
+		return breakerLocked
 	}
-	return resting
+	return breakerPaused
 }
 
-// rouse ends a pause of an earlier run for this one, if there is one.
-func (s *server) rouse() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.breaker.ignore = true
+// retry ends the pause of an earlier run for this one, if there is one.
+func (b *breaker) retry() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.ignore = true
 }
 
-// trouble is why the server is paused and until when.
-func (s *server) trouble() (spool.Outcome, time.Time) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.breaker.health.Last, s.breaker.health.DownUntil
+// remembered is what is kept of the server's troubles, with the last and the end of the pause.
+func (b *breaker) remembered() spool.Health {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.health
 }
 
-// fall takes the server out for the rest of the run. It reports whether that is
-// news; then the caller saves it, without the lock.
-func (s *server) fall(j *job, o spool.Outcome) bool {
-	b := &s.breaker
-	if b.down {
+// trip takes the server out for the rest of the run. It reports whether that is news.
+func (b *breaker) trip(o spool.Outcome) (news bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.open {
 		return false // met by a message that was on its way already
 	}
-	b.down, j.tripped = true, true
-	if b.health.Troubles == 0 || !b.health.Of(s.Host) {
-		b.health.Since = s.now().UTC().Truncate(time.Second)
+	b.open = true
+	h := &b.health
+	if h.Troubles == 0 || !h.Of(b.host) {
+		h.Since = b.now().UTC().Truncate(time.Second)
 	}
-	b.health.Last = o
-	b.health.Troubles++
-	b.health.Secret = ""
-	b.health.DownUntil = s.now().Add(pauseFor(b.health.Troubles))
+	h.Last, h.Secret = o, ""
+	h.Troubles++
+	h.DownUntil = b.now().Add(pauseFor(h.Troubles))
 	if o.Reason == spool.ReasonAuth || o.Reason == spool.ReasonSecret {
-		b.health.DownUntil = s.now().Add(authPause)
+		h.DownUntil = b.now().Add(authPause)
 	}
-	j.scout(s.scouts)
-	s.clear()
 	return true
 }
 
@@ -131,140 +140,92 @@ func pauseFor(n int) time.Duration {
 	return min(pause, lastPause)
 }
 
-// failed takes note that no connection could be opened. It reports whether only
-// one more was refused beside working ones: then there are fewer from now on, and
-// the message waits for one of those. A refused secret is never that.
-func (s *server) failed(ctx context.Context, j *job, p *place, o spool.Outcome) (busy bool) {
-	s.mu.Lock()
-	l := &s.pool
-	l.opening--
-	l.slots--
-	l.flights--
-	// A 421 to replacements of all connections at once is the same: it worked just now.
-	if o.Reason != spool.ReasonAuth && o.Reason != spool.ReasonSecret &&
-		(l.working(p) || o.Reply.Code == 421 && l.replacing(p)) {
-		s.shrink(p)
-		s.dispatch()
-		s.mu.Unlock()
-		return true
-	}
-	news := s.fall(j, o)
-	s.mu.Unlock()
-	if news {
-		s.saveTrouble(ctx, o)
-	}
-	return false
-}
-
-// landed takes note of how a transaction went and frees its place. It reports whether the
-// message was refused only because too many connections are open: it goes over another.
-func (s *server) landed(ctx context.Context, j *job, p *place, v verdict) (busy bool) {
-	s.mu.Lock()
-	s.pool.flights--
-	p.m.flights--
-	recovered, news := false, false
-	if v.delivered && j.m.Sender != "" {
-		s.took()
-	}
-	switch v.landing {
-	case landedWell:
-		recovered = s.works(v.delivered)
-	case landedRefused:
-		if s.refuse(j) {
-			news = s.fall(j, refusedTrouble(*v.pass))
-		}
-	case landedBadly:
-		if busy = v.pass.Reason == spool.ReasonBusy && s.fewer(p.m); !busy {
-			news = s.fall(j, *v.pass)
-		}
-	case landedLost:
-		if s.breaker.lost.add(j.m.ID) >= lossesInARow {
-			news = s.fall(j, *v.pass)
-		}
-	case landedUncertain:
-		s.breaker.unproven = s.breaker.suspect // it took all but the answer: no reason to go one by one
-		if s.breaker.uncertain.add(j.m.ID) >= uncertainsInRow {
-			news = s.fall(j, s.own(spool.ReasonLost, "no answer to several messages in a row"))
-		}
-	}
-	s.rest(p.m)
-	s.dispatch()
-	last := s.breaker.health.Last
-	s.mu.Unlock()
-	switch {
-	case recovered:
-		s.saveWell(ctx)
-	case news:
-		s.saveTrouble(ctx, last)
-	}
-	return busy
-}
-
-// isDown reports whether the server met trouble in this run.
-func (s *server) isDown() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.breaker.down
-}
-
-// took notes that the server took a message. One without a sender proves nothing: a
-// provider that shut the account may still take returns.
-func (s *server) took() {
-	s.breaker.tookAt = s.now()
-	s.breaker.health.Refused = nil
-}
-
-// proven reports whether the server took a message in this run or in the last hour: then
-// it serves the account, and what it refuses as a whole it refuses for the message. Several
-// refused in a row since then make that doubtful again: the account may have been shut.
-func (s *server) proven() bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	b := &s.breaker
-	return len(b.health.Refused) < refusalsInARow && (!b.tookAt.IsZero() || b.provenBefore(s.now()))
-}
-
-func (b *breaker) provenBefore(now time.Time) bool {
-	age := now.Sub(b.health.TookAt)
-	return age <= provenFor && age > -time.Minute // the clock may have been set back
-}
-
-// refuse notes that the server refused the message as a whole. It reports whether that
-// makes it several different ones in a row. A report counts for nothing: it goes out once
-// more with a sender.
-func (s *server) refuse(j *job) bool {
-	b := &s.breaker
-	s.pool.proofs++
-	b.lost.n, b.uncertain.n = 0, 0
-	if j.m.Sender == "" {
+// reset notes that the server does its work. It reports whether that ends what an
+// earlier run remembered: after refusals only a message that it takes does.
+func (b *breaker) reset(delivered bool) (recovered bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost.n, b.uncertain.n, b.worked = 0, 0, true
+	h := &b.health
+	if !delivered && h.Last.Reason == spool.ReasonRefused {
 		return false
 	}
-	if r := b.health.Refused; !slices.Contains(r, j.m.ID) {
-		r = append(slices.Clone(r), j.m.ID)
+	b.halfOpen.Store(false)
+	if b.open || !b.suspect {
+		return false
+	}
+	b.suspect = false
+	h.Troubles, h.DownUntil, h.Last, h.Secret = 0, time.Time{}, spool.Outcome{}, ""
+	return true
+}
+
+// took notes that the server took a message that has a sender. One without proves nothing: a
+// provider that shut the account may still take returns.
+func (b *breaker) took() {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.tookAt = b.now()
+	b.health.Refused = nil
+}
+
+// refused notes that the server refused the message as a whole. It reports whether that
+// makes it several different ones in a row. A report counts for nothing: it goes out once
+// more with a sender.
+func (b *breaker) refused(m *spool.Message) (tooOften bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.lost.n, b.uncertain.n = 0, 0
+	if m.Sender == "" {
+		return false
+	}
+	if r := b.health.Refused; !slices.Contains(r, m.ID) {
+		r = append(slices.Clone(r), m.ID)
 		b.health.Refused = r[max(0, len(r)-refusalsInARow):]
 	}
 	return len(b.health.Refused) >= refusalsInARow
 }
 
-// refusedTrouble makes the server's trouble of the refusal of one more message.
-func refusedTrouble(o spool.Outcome) spool.Outcome {
-	return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonRefused, Reply: o.Reply}
+// lostOn notes that the connection was lost before the message's final dot. It reports
+// whether that makes it several different messages in a row.
+func (b *breaker) lostOn(id spool.ID) (tooOften bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.lost.add(id) >= lossesInARow
 }
 
-// works notes that the server does its work. It reports whether that ends what an
-// earlier run remembered: after refusals only a message that it takes does.
-func (s *server) works(delivered bool) bool {
-	b := &s.breaker
-	s.pool.proofs++
-	b.lost.n, b.uncertain.n, b.worked = 0, 0, true
-	if !delivered && b.health.Last.Reason == spool.ReasonRefused {
-		return false
+// silentOn is lostOn for a final dot without an answer. The server took all but that: no
+// reason to go one by one.
+func (b *breaker) silentOn(id spool.ID) (tooOften bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.halfOpen.Store(b.suspect)
+	return b.uncertain.add(id) >= uncertainsInRow
+}
+
+// proven reports whether the server took a message in this run or in the last hour: then
+// it serves the account, and what it refuses as a whole it refuses for the message. Several
+// refused in a row since then make that doubtful again: the account may have been shut.
+func (b *breaker) proven() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.health.Refused) < refusalsInARow && (!b.tookAt.IsZero() || b.provenBefore())
+}
+
+func (b *breaker) provenBefore() bool {
+	age := b.now().Sub(b.health.TookAt)
+	return age <= provenFor && age > -time.Minute // the clock may have been set back
+}
+
+// end is what is to be remembered at the end of the run, when the pause of a server in trouble
+// begins. Mostly that has not changed.
+func (b *breaker) end() (h spool.Health, worked, changed bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if until := b.now().Add(pauseFor(b.health.Troubles)); b.open && until.After(b.health.DownUntil.Add(time.Second)) {
+		b.health.DownUntil, changed = until, true
 	}
-	b.unproven = false
-	if b.down || !b.suspect {
-		return false
+	if took := b.tookAt.UTC().Truncate(time.Second); took.Sub(b.health.TookAt) >= time.Minute {
+		b.health.TookAt, changed = took, true
 	}
-	b.suspect = false
-	b.health.Troubles, b.health.DownUntil, b.health.Last, b.health.Secret = 0, time.Time{}, spool.Outcome{}, ""
-	return true
+	return b.health, b.worked, changed || !slices.Equal(b.health.Refused, b.recalled)
 }

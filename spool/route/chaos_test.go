@@ -37,7 +37,7 @@ func (c *chaos) dial(ctx context.Context, _ int) error {
 	return &smtpclient.Error{Outcome: []spool.Outcome{noConn, busy, dayLimit}[c.n(3)]}
 }
 
-func (c *chaos) answer(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func (c *chaos) answer(ctx context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 	if wait := time.Duration(c.n(50)) * time.Millisecond; pause(ctx, wait) != nil {
 		l.breaks()
 		return all(t, lost) // interrupted before the dot

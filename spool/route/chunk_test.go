@@ -24,7 +24,7 @@ type recorder struct {
 	sets [][]string
 }
 
-func (k *recorder) answer(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func (k *recorder) answer(_ context.Context, _ *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 	r := all(t, delivered)
 	took := len(r.Outcomes)
 	if k.max > 0 && took > k.max {
@@ -69,7 +69,7 @@ func TestTooMany(t *testing.T) {
 // One who refuses all but never says for good must not be asked for ever.
 func TestTooManyEndless(t *testing.T) {
 	n := 0
-	f := &fake{answer: func(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+	f := &fake{answer: func(_ context.Context, _ *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 		n++
 		r := all(t, tooMany)
 		if n == 1 {
@@ -89,7 +89,7 @@ func TestTooManyEndless(t *testing.T) {
 func TestFailoverInMidMessage(t *testing.T) {
 	var k recorder
 	n := 0
-	one := &fake{answer: func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+	one := &fake{answer: func(_ context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 		if n++; n == 2 {
 			l.breaks()
 			return all(t, uncertain)
@@ -116,7 +116,7 @@ func TestFailoverInMidMessage(t *testing.T) {
 
 // Nobody goes without an outcome, even if an answer is missing.
 func TestShortResult(t *testing.T) {
-	f := &fake{answer: func(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+	f := &fake{answer: func(_ context.Context, _ *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 		return smtpclient.Result{Outcomes: []spool.Outcome{delivered}}
 	}}
 	w := newWorld(t, f)

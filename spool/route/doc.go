@@ -7,19 +7,19 @@
 //
 //	route.go    Deliver: server after server
 //	job.go      one message under way: who is still open, what was heard, what to tell
-//	scouts.go   who met a server's trouble goes first to the next one
-//	server.go   one server at work
+//	gate.go     failover gate: who met a server's trouble goes first to the next one
+//	server.go   one server at work: what follows from a transaction
 //	ask.go      one message and one server: transactions, the second try on a fresh connection
 //	verdict.go  what the answers of one transaction mean for the message and the server
-//	rate.go     rate_per_minute and rate_per_day, counted over all flushes
+//	pool.go     connections: leases on an idle or a new one, who waits for one, in order
+//	breaker.go  circuit breaker: closed, half-open, or open for the rest of the run and a while after
+//	health.go   what of that is kept from run to run, and the notices for status
+//	quota.go    rate_per_minute and rate_per_day, counted over all flushes
 //	limit.go    [[limit]]: the same for recipients' domains, over all servers
 //	ledger.go   how that is kept
-//	pool.go     connections: an idle one, a new one
-//	queue.go    those who wait for a place, in order
-//	breaker.go  trouble: left alone for the rest of the run and a while after
-//	health.go   what of that is kept from run to run
 //	secret.go   has a refused secret changed?
 //
-// A server has one mutex for its pool and its breaker: they must never disagree
-// on whether it is down. No I/O is done while it is held.
+// Pool, breaker, gate and quota know nothing of each other; server ties them together. When a
+// server is found down, the message enters the gate first, then the breaker trips, then the pool
+// closes, and only then the message gives its lease back: nobody slips in between.
 package route

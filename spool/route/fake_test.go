@@ -19,26 +19,26 @@ type fake struct {
 	// dial answers the nth dial (from 1); nil: it works.
 	dial func(ctx context.Context, n int) error
 	// answer answers a transaction, the nth on its connection; nil: delivered.
-	answer func(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result
+	answer func(ctx context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result
 	notice string
 
 	mu    sync.Mutex
 	dials int
 	sends int
-	lines []*fakeLine
+	lines []*fakeClient
 	now   int // connections open
 	peak  int
 }
 
-type fakeLine struct {
+type fakeClient struct {
 	f              *fake
 	id             int
-	sent, on, most int // most: flights at once
+	sent, on, most int // most: transactions at once
 	broken, closed bool
 	quit           bool
 }
 
-func (f *fake) open(ctx context.Context, s *smtpclient.Server) (line, error) {
+func (f *fake) open(ctx context.Context, s *smtpclient.Server) (client, error) {
 	f.mu.Lock()
 	f.dials++
 	n := f.dials
@@ -55,14 +55,14 @@ func (f *fake) open(ctx context.Context, s *smtpclient.Server) (line, error) {
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	l := &fakeLine{f: f, id: n}
+	l := &fakeClient{f: f, id: n}
 	f.lines = append(f.lines, l)
 	f.now++
 	f.peak = max(f.peak, f.now)
 	return l, nil
 }
 
-func (l *fakeLine) Send(ctx context.Context, t *smtpclient.Transaction) smtpclient.Result {
+func (l *fakeClient) Send(ctx context.Context, t *smtpclient.Transaction) smtpclient.Result {
 	l.f.mu.Lock()
 	l.sent++
 	l.f.sends++
@@ -80,31 +80,31 @@ func (l *fakeLine) Send(ctx context.Context, t *smtpclient.Transaction) smtpclie
 	return l.f.answer(ctx, l, t)
 }
 
-func (l *fakeLine) nth() int {
+func (l *fakeClient) nth() int {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
 	return l.sent
 }
 
-func (l *fakeLine) breaks() {
+func (l *fakeClient) breaks() {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
 	l.broken = true
 }
 
-func (l *fakeLine) Notice() string { return l.f.notice }
-func (l *fakeLine) Usable() bool {
+func (l *fakeClient) Notice() string { return l.f.notice }
+func (l *fakeClient) Usable() bool {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
 	return !l.broken && !l.closed
 }
-func (l *fakeLine) Quit() {
+func (l *fakeClient) Quit() {
 	l.f.mu.Lock()
 	l.quit = true
 	l.f.mu.Unlock()
 	l.Close()
 }
-func (l *fakeLine) Close() {
+func (l *fakeClient) Close() {
 	l.f.mu.Lock()
 	defer l.f.mu.Unlock()
 	if !l.closed {
@@ -146,8 +146,8 @@ func all(t *smtpclient.Transaction, o spool.Outcome) smtpclient.Result {
 }
 
 // says answers every transaction with o; a reason that ends connections does.
-func says(o spool.Outcome) func(context.Context, *fakeLine, *smtpclient.Transaction) smtpclient.Result {
-	return func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func says(o spool.Outcome) func(context.Context, *fakeClient, *smtpclient.Transaction) smtpclient.Result {
+	return func(_ context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 		if o.Reason == spool.ReasonLost || o.Class == spool.Uncertain {
 			l.breaks()
 		}
@@ -161,8 +161,8 @@ func fails(o spool.Outcome) func(context.Context, int) error {
 }
 
 // stale ends a connection before its nth message and all later ones.
-func stale(nth int) func(context.Context, *fakeLine, *smtpclient.Transaction) smtpclient.Result {
-	return func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func stale(nth int) func(context.Context, *fakeClient, *smtpclient.Transaction) smtpclient.Result {
+	return func(_ context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 		if l.nth() < nth {
 			return all(t, delivered)
 		}
@@ -218,7 +218,7 @@ func newWorld(t *testing.T, fakes ...*fake) *world {
 // run starts a new run.
 func (w *world) run() *Route {
 	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: w.clock.now, IgnoreBreaker: w.ignore}
-	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (line, error) {
+	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (client, error) {
 		for _, f := range w.fakes {
 			if f.name == s.Name {
 				return f.open(ctx, s)
@@ -234,8 +234,8 @@ func (w *world) end(r *Route) {
 		w.t.Error(err)
 	}
 	for _, s := range r.servers {
-		if p := &s.pool; p.flights != 0 || p.opening != 0 || p.slots != 0 || len(p.queue) != 0 || len(p.open) != 0 {
-			w.t.Errorf("server %s: something is left: %+v", s.Name, p)
+		if p := &s.pool; p.inUse != 0 || p.dialling != 0 || p.slots != 0 || p.draining != 0 || len(p.queue) != 0 || len(p.idle) != 0 {
+			w.t.Errorf("server %s: something is left: %+v", s.config.Name, p)
 		}
 	}
 	for _, f := range w.fakes {

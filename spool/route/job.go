@@ -19,11 +19,10 @@ type job struct {
 	out   []spool.Outcome
 	sum   spool.Delivery // so far
 	// asked is the server that last heard of the message; nil: it is no attempt yet.
-	asked   *server
-	counted time.Time // when the next transaction was counted, see rate
-	// scouting: it met a server's trouble and is on its way to the next one.
-	scouting *scouts
-	answered bool // some server decided on somebody
+	asked    *server
+	counted  time.Time // when the next transaction was counted, see rate
+	gate     *gate     // it met a server's trouble and is on its way to the next one; else nil
+	answered bool      // some server decided on somebody
 	// tripped: it was the first to meet a server's trouble, which a real try has to be.
 	tripped bool
 	alone   bool    // each recipient has a transaction of its own, see apart
@@ -33,9 +32,9 @@ type job struct {
 	ticketOf []int     // for each recipient 1 + the index of its ticket, or 0; nil: none has one
 	until    time.Time // the last of the limits that put somebody off
 
-	// passes holds why each server asked in vain did not take it. Each counts for all
-	// who are open now: a server passed over leaves all of its rest to the next.
-	passes []spool.Outcome
+	// skipped holds why each server asked in vain did not take it. Each counts for all
+	// who are open now: a server that is skipped leaves all of its rest to the next.
+	skipped []spool.Outcome
 }
 
 func newJob(m *spool.Message) *job {
@@ -59,6 +58,22 @@ func everybody(n int) []int {
 		all[i] = i
 	}
 	return all
+}
+
+// enter puts the message into the failover gate.
+func (j *job) enter(g *gate) {
+	if j.gate == nil {
+		j.gate = g
+		g.enter()
+	}
+}
+
+// leaveGate ends that: the message has a connection, or there is no server left.
+func (j *job) leaveGate() {
+	if j.gate != nil {
+		j.gate.leave()
+		j.gate = nil
+	}
 }
 
 // begin records the attempt, once, before the first server hears of the message.
@@ -95,8 +110,8 @@ func (j *job) addresses(chunk []int) []string {
 	return to
 }
 
-// wishes are what the sender asked to be told of a chunk.
-func (j *job) wishes(chunk []int) *spool.DSNParams {
+// dsn is what the sender asked to be told of a chunk.
+func (j *job) dsn(chunk []int) *spool.DSNParams {
 	if len(chunk) == len(j.m.Recipients) {
 		return j.m.DSN
 	}
@@ -113,30 +128,30 @@ func (j *job) postpone(why spool.Reply) {
 }
 
 // delivery sums up once nobody is left to ask. Whoever is still open was taken by
-// none of the servers and hears the most telling reason. It is final only when every
+// none of the servers and hears the most severe reason. It is final only when every
 // server there is said no for good, and when it is known that this was about the message:
 // a provider that shuts an account must not return a morning's 600 notices.
 func (j *job) delivery(servers int) spool.Delivery {
 	d := &j.sum
 	d.Outcomes = j.out
 	if len(j.open) == 0 {
-		d.Passed = append(d.Passed, j.passes...)
+		d.Passed = append(d.Passed, j.skipped...)
 		return *d
 	}
 	best := 0
-	for i, o := range j.passes {
-		if telling(o) >= telling(j.passes[best]) {
+	for i, o := range j.skipped {
+		if severity(o) >= severity(j.skipped[best]) {
 			best = i
 		}
 	}
-	o := j.passes[best]
+	o := j.skipped[best]
 	o.Class = spool.Deferred
 	switch {
 	case !j.refusedBy(servers):
 	case j.believed():
 		o.Class = spool.Failed
 	default:
-		d.Doubted = j.doubter.proven
+		d.Doubted = j.doubter.breaker.proven
 		if o.Reason != spool.ReasonSender {
 			o.Reason = spool.ReasonRefused
 		}
@@ -145,14 +160,14 @@ func (j *job) delivery(servers int) spool.Delivery {
 		j.out[i] = o
 	}
 	// What the recipients show need not stand in the history twice.
-	d.Passed = append(append(d.Passed, j.passes[:best]...), j.passes[best+1:]...)
+	d.Passed = append(append(d.Passed, j.skipped[:best]...), j.skipped[best+1:]...)
 	return *d
 }
 
 // refusedBy reports whether every one of the servers refused it for good.
 func (j *job) refusedBy(servers int) bool {
 	refusals := 0
-	for _, o := range j.passes {
+	for _, o := range j.skipped {
 		if o.Class == spool.Failed && refusal(o) {
 			refusals++
 		}
@@ -162,7 +177,7 @@ func (j *job) refusedBy(servers int) bool {
 
 // believed: what the servers refused is returned. It is not the account that they mean.
 func (j *job) believed() bool {
-	return j.doubter == nil || j.m.RefusalFinal || j.doubter.proven()
+	return j.doubter == nil || j.m.RefusalFinal || j.doubter.breaker.proven()
 }
 
 // apart reports whether the recipients are to be asked for once more, each alone, before the
@@ -170,11 +185,11 @@ func (j *job) believed() bool {
 // not return the others.
 func (j *job) apart(servers int) bool {
 	oneOf := func(o spool.Outcome) bool { return o.Reason == spool.ReasonOneOf }
-	if j.alone || len(j.open) < 2 || !slices.ContainsFunc(j.passes, oneOf) || !j.refusedBy(servers) || !j.believed() {
+	if j.alone || len(j.open) < 2 || !slices.ContainsFunc(j.skipped, oneOf) || !j.refusedBy(servers) || !j.believed() {
 		return false
 	}
-	j.sum.Passed = append(j.sum.Passed, j.passes...)
-	j.alone, j.passes, j.doubter = true, nil, nil
+	j.sum.Passed = append(j.sum.Passed, j.skipped...)
+	j.alone, j.skipped, j.doubter = true, nil, nil
 	return true
 }
 
@@ -184,12 +199,12 @@ func (j *job) unasked() bool {
 	if j.answered || j.tripped || len(j.open)+len(j.later) < len(j.m.Recipients) {
 		return false
 	}
-	return !slices.ContainsFunc(j.passes, func(o spool.Outcome) bool { return o.Scope != spool.ServerScope })
+	return !slices.ContainsFunc(j.skipped, func(o spool.Outcome) bool { return o.Scope != spool.ServerScope })
 }
 
-// telling ranks the reasons of servers passed over: what a person must mend, then
+// severity ranks the reasons of servers that were skipped: what a person must mend, then
 // a server's word on this message, then its own trouble.
-func telling(o spool.Outcome) int {
+func severity(o spool.Outcome) int {
 	switch {
 	case o.NeedsPerson():
 		return 5

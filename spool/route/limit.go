@@ -38,7 +38,7 @@ type limits struct {
 
 // limit is one of them in one run.
 type limit struct {
-	*rate
+	quota   *quota
 	asked   atomic.Bool  // by a message of this run
 	waiting atomic.Int64 // messages of this run that it put off, wholly or in part
 }
@@ -46,8 +46,8 @@ type limit struct {
 func newLimits(list []Limit, state spool.State, now func() time.Time) *limits {
 	ls := &limits{}
 	for _, l := range list {
-		w := &limit{rate: newLimitRate(l, state, now)}
-		if w.unlimited() {
+		w := &limit{quota: newLimitQuota(l, state, now)}
+		if w.quota.unlimited() {
 			continue
 		}
 		ls.list = append(ls.list, w)
@@ -63,15 +63,15 @@ func newLimits(list []Limit, state spool.State, now func() time.Time) *limits {
 	return ls
 }
 
-func newLimitRate(l Limit, state spool.State, now func() time.Time) *rate {
-	r := &rate{
+func newLimitQuota(l Limit, state spool.State, now func() time.Time) *quota {
+	q := &quota{
 		name: l.stateName(), what: l.String(),
 		// Of a short window the grace must not eat much.
 		budget: budget{perLong: l.Messages, long: l.Per, grace: max(time.Millisecond, min(graceTime, l.Per/20))},
 		state:  state, now: now, turn: make(chan struct{}, 1),
 	}
-	r.setBlock()
-	return r
+	q.setBlock()
+	return q
 }
 
 // String is the limit as it is told: "[[limit]] of 100 in 1h for gmail.com".
@@ -186,7 +186,7 @@ func (j *job) admit(ctx context.Context) error {
 			continue
 		}
 		t.limit.asked.Store(true)
-		at, err := t.limit.take(ctx)
+		at, err := t.limit.quota.take(ctx)
 		if err := j.ticketed(t, at, err, under); err != nil {
 			return err
 		}
@@ -202,7 +202,7 @@ func (j *job) renewTickets(ctx context.Context) error {
 		if !t.held {
 			continue
 		}
-		at, err := t.limit.renew(ctx, t.at)
+		at, err := t.limit.quota.renew(ctx, t.at)
 		if err := j.ticketed(t, at, err, j.openUnder(k)); err != nil {
 			return err
 		}
@@ -212,7 +212,7 @@ func (j *job) renewTickets(ctx context.Context) error {
 
 // ticketed notes what came of the wish for a ticket.
 func (j *job) ticketed(t *ticket, at time.Time, err error, under []int) error {
-	var used *limited
+	var used *quotaExhausted
 	switch {
 	case err == nil:
 		t.at, t.held = at, true
@@ -240,7 +240,7 @@ func (j *job) openUnder(k int) []int {
 }
 
 // putOff leaves recipients for another run: it is no attempt for them.
-func (j *job) putOff(used *limited, under []int) {
+func (j *job) putOff(used *quotaExhausted, under []int) {
 	if used.until.After(j.until) {
 		j.until = used.until
 	}
@@ -256,8 +256,8 @@ func (j *job) allPutOff() spool.Delivery {
 	return spool.Delivery{Wait: spool.Limited, Until: j.until, Outcomes: j.out[:1]}
 }
 
-// spend uses the ticket of a recipient whom a server decided on.
-func (j *job) spend(i int) {
+// useTicket uses the ticket of a recipient whom a server decided on.
+func (j *job) useTicket(i int) {
 	if j.ticketOf != nil && j.ticketOf[i] > 0 {
 		j.tickets[j.ticketOf[i]-1].held = false
 	}
@@ -268,7 +268,7 @@ func (j *job) giveTicketsBack() {
 	for k := range j.tickets {
 		if t := &j.tickets[k]; t.held {
 			t.held = false
-			t.limit.putBack(t.at)
+			t.limit.quota.putBack(t.at)
 		}
 	}
 }
@@ -278,12 +278,12 @@ func (j *job) giveTicketsBack() {
 func (ls *limits) close(ctx context.Context, some bool) error {
 	var errs []error
 	for _, l := range ls.list {
-		errs = append(errs, l.close(ctx))
+		errs = append(errs, l.quota.close(ctx))
 		if !l.asked.Load() || some {
 			continue
 		}
-		errs = append(errs, spool.UpdateState(context.WithoutCancel(ctx), l.state, l.name, false, func(led *ledger) error {
-			led.Waiting, led.At = int(l.waiting.Load()), l.now().UTC().Truncate(time.Second)
+		errs = append(errs, spool.UpdateState(context.WithoutCancel(ctx), l.quota.state, l.quota.name, false, func(led *ledger) error {
+			led.Waiting, led.At = int(l.waiting.Load()), l.quota.now().UTC().Truncate(time.Second)
 			return nil
 		}))
 	}

@@ -174,7 +174,7 @@ type byDomain struct {
 	at map[string]*stamps
 }
 
-func (b *byDomain) answer(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func (b *byDomain) answer(ctx context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	seen := map[string]bool{}

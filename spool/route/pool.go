@@ -1,183 +1,352 @@
 package route
 
-import "time"
+import (
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
 
-// pool is the connections to one server. All of it is guarded by server.mu.
-type pool struct {
-	max    int // Connections, or less once the server refused one more
-	closed bool
-
-	slots   int // connections open, being opened or saying goodbye: never over max
-	opening int
-	flights int  // messages on a connection, or on one being opened
-	ended   int  // connections that we ended so far
-	vacant  int  // of those, not yet replaced
-	refused int  // replacements in a row that the server refused
-	patient bool // the next one must wait
-	proofs  int  // grows whenever a connection proves that the server works
-	open    []*member
-	queue   []*waiter
-	parting int // connections saying goodbye
-	gone    chan struct{}
-}
-
-// member is an open connection.
-type member struct {
-	line     line
-	flights  int  // 0 or 1
-	given    int  // transactions ever
-	departed bool // takes no more messages
-	parted   bool // and says goodbye
-}
-
-// place is the right to one transaction on a connection.
-type place struct {
-	m *member // nil: the holder opens it
-	// When the opening began:
-	proofs, ended int  // those of the pool
-	replaces      bool // a connection that we ended
-}
-
-// find looks for a place: on an idle connection, on a new one; nil: none now. reopening: the caller holds the slot of a connection
-// that went stale and wants it opened anew.
-func (s *server) find(reopening bool) *place {
-	p := &s.pool
-	if s.breaker.unproven && p.flights > 0 {
-		return nil // one message finds out for all
-	}
-	if reopening {
-		if !p.mayOpen() {
-			return nil
-		}
-		return p.opens()
-	}
-	if m := s.idle(); m != nil {
-		return p.board(m)
-	}
-	if p.slots < p.max && p.mayOpen() {
-		p.slots++
-		return p.opens()
-	}
-	return nil
-}
-
-// mayOpen holds everybody back while the only connection is still being opened:
-// if the server is dead, one time-out tells, not one for each message.
-func (p *pool) mayOpen() bool {
-	return !p.patient && (p.opening == 0 || len(p.open) > 0)
-}
-
-func (p *pool) opens() *place {
-	p.opening++
-	p.flights++
-	l := &place{proofs: p.proofs, ended: p.ended, replaces: p.vacant > 0}
-	p.vacant = max(0, p.vacant-1)
-	return l
-}
-
-// idle returns a connection without a message. The first ones are preferred, so that a small
-// run logs in once.
-func (s *server) idle() *member {
-	for _, m := range s.pool.open {
-		if m.flights == 0 {
-			return m
-		}
-	}
-	return nil
-}
-
-func (p *pool) board(m *member) *place {
-	p.flights++
-	m.flights++
-	m.given++
-	return &place{m: m}
-}
-
-// leave takes a connection out of use and says goodbye when it is empty.
-func (s *server) leave(m *member) {
-	p := &s.pool
-	if !m.departed {
-		m.departed = true
-		for i := range p.open {
-			if p.open[i] == m {
-				p.open = append(p.open[:i], p.open[i+1:]...)
-				break
-			}
-		}
-	}
-	if m.flights == 0 && !m.parted {
-		m.parted = true
-		p.parting++
-		go s.goodbye(m)
-	}
-}
-
-// full: it has carried as many messages as one connection may.
-func (s *server) full(m *member) bool {
-	return s.MessagesPerConnection > 0 && m.given >= s.MessagesPerConnection
-}
-
-// A server may refuse to have a connection replaced because it has not yet noticed
-// that the last one has gone: it is asked again after a moment, twice as long each
-// time, so often before it counts as a lower limit.
-const (
-	patience = 3
-	moment   = 100 * time.Millisecond
+	"notices/spool/smtpclient"
 )
 
-// replacing reports whether the server may have refused l only because it has not
-// noticed that another connection ended.
-func (p *pool) replacing(l *place) bool {
-	return p.patient || p.refused < patience && (l.replaces || p.ended > l.ended)
+// errDown: the server was found to be down, or the run is over, before the server was
+// asked for this message.
+var errDown = errors.New("server is paused")
+
+// quitTime bounds QUIT: what it says is of no interest (SPEC section 5).
+const quitTime = 2 * time.Second
+
+// A server may refuse to have a connection replaced because it has not yet noticed
+// that the last one has gone: it is asked again after retryDelay, twice as long each
+// time, so often before it counts as a lower limit.
+const (
+	replaceRetries = 3
+	retryDelay     = 100 * time.Millisecond
+)
+
+// client is one conversation with a server: *smtpclient.Conn, or a test's.
+type client interface {
+	Send(context.Context, *smtpclient.Transaction) smtpclient.Result
+	Usable() bool
+	Notice() string
+	Quit()
+	Close()
 }
 
-// shrink is called when one more connection was refused beside working ones. The
-// server allows fewer, then, for the rest of the run.
-func (s *server) shrink(l *place) {
-	p := &s.pool
-	if l.replaces {
-		p.vacant++
-	}
-	if p.patient {
-		return // dialled before it was known
-	}
-	if p.replacing(l) {
-		p.patient = true
-		time.AfterFunc(moment<<p.refused, func() {
-			s.mu.Lock()
-			defer s.mu.Unlock()
-			p.patient = false
-			s.dispatch()
-		})
-		p.refused++
-		return
-	}
-	p.max = max(1, min(p.max, p.slots))
-	p.vacant, p.refused = 0, 0
+// pool is the connections to one server: at most max at once, each with one message at a time. Who
+// wants one waits in line, first come first served. It does no I/O while it is locked.
+type pool struct {
+	perConn  int         // transactions on one connection; 0: no limit
+	halfOpen func() bool // the server has to prove first that it works: one lease at a time
+
+	mu       sync.Mutex
+	max      int // connections at once; lowered when the server refuses one more
+	closing  bool
+	slots    int // connections being dialled, open or draining: never over max
+	dialling int
+	draining int // saying QUIT
+	inUse    int // leases
+	idle     []*conn
+	queue    []*waiter
+	drained  chan struct{} // closed when the last one has said QUIT
+
+	successes  int  // grows whenever a connection shows that the server works
+	ended      int  // connections that we ended so far
+	unreplaced int  // of those
+	refusals   int  // replacements in a row that the server refused
+	backingOff bool // the next dial must wait
 }
 
-// fewer takes m out of use, for the server says at a transaction that too many connections are
-// open. It reports whether others are left for the rest of the run.
-func (s *server) fewer(m *member) bool {
-	p := &s.pool
-	if s.shut() || m.departed || len(p.open) < 2 {
+// conn is an open connection.
+type conn struct {
+	client client
+	uses   int // transactions ever
+}
+
+// lease is the right to one transaction on a connection.
+type lease struct {
+	conn *conn // nil: the holder dials it
+	// When the dialling began:
+	successes, ended int  // those of the pool
+	replaces         bool // a connection that we ended
+}
+
+// waiter waits for a lease. It gets nil when the pool closes.
+type waiter struct {
+	got   chan *lease
+	fresh bool // its last connection had ended: no idle one, which may have ended as well
+}
+
+// acquire gives a lease, waiting for one if need be. The error is errDown or ctx's.
+func (p *pool) acquire(ctx context.Context) (*lease, error) {
+	p.mu.Lock()
+	if p.closing {
+		p.mu.Unlock()
+		return nil, errDown
+	}
+	if len(p.queue) == 0 {
+		if l := p.find(false); l != nil {
+			p.mu.Unlock()
+			return l, nil
+		}
+	}
+	w := &waiter{got: make(chan *lease, 1)}
+	p.queue = append(p.queue, w)
+	p.mu.Unlock()
+	return p.wait(ctx, w)
+}
+
+// exchange gives a fresh connection for one that had ended before the server was asked. It goes
+// before those who wait: it brings its own slot.
+func (p *pool) exchange(ctx context.Context, l *lease) (*lease, error) {
+	oursToEnd := l.conn.client.Usable()
+	quit(l.conn.client)
+	w := &waiter{got: make(chan *lease, 1), fresh: true}
+	p.mu.Lock()
+	p.inUse--
+	p.slots--
+	if oursToEnd { // else the server knows that it is gone, see replacing
+		p.ended++
+		p.unreplaced++
+	}
+	p.queue = slices.Insert(p.queue, 0, w)
+	p.dispatch()
+	p.mu.Unlock()
+	return p.wait(ctx, w)
+}
+
+func (p *pool) wait(ctx context.Context, w *waiter) (*lease, error) {
+	select {
+	case l := <-w.got:
+		if l == nil {
+			return nil, errDown
+		}
+		return l, nil
+	case <-ctx.Done():
+	}
+	p.mu.Lock()
+	i := slices.Index(p.queue, w)
+	if i >= 0 {
+		p.queue = slices.Delete(p.queue, i, i+1)
+		p.dispatch()
+	}
+	p.mu.Unlock()
+	if i < 0 { // served meanwhile
+		if l := <-w.got; l != nil {
+			p.giveBack(l)
+		}
+	}
+	return nil, ctx.Err()
+}
+
+// find looks for a lease: on an idle connection, on a new one; nil: none now. While the only
+// connection is still being dialled nobody else dials: if the server is dead, one time-out
+// tells, not one for each message.
+func (p *pool) find(fresh bool) *lease {
+	if p.inUse > 0 && p.halfOpen() {
+		return nil
+	}
+	open := p.slots - p.dialling - p.draining
+	switch last := len(p.idle) - 1; {
+	case last >= 0 && (!fresh || p.slots >= p.max):
+		c := p.idle[last]
+		p.idle = p.idle[:last]
+		p.inUse++
+		c.uses++
+		return &lease{conn: c}
+	case p.slots < p.max && !p.backingOff && (p.dialling == 0 || open > 0):
+		p.slots++
+		p.dialling++
+		p.inUse++
+		l := &lease{successes: p.successes, ended: p.ended, replaces: p.unreplaced > 0}
+		p.unreplaced = max(0, p.unreplaced-1)
+		return l
+	}
+	return nil
+}
+
+// dispatch serves those who wait, as far as there are leases. It is called whenever
+// something changed that they may wait for.
+func (p *pool) dispatch() {
+	for len(p.queue) > 0 {
+		w := p.queue[0]
+		var l *lease
+		if !p.closing {
+			if l = p.find(w.fresh); l == nil {
+				return
+			}
+		}
+		p.queue[0] = nil
+		p.queue = p.queue[1:]
+		w.got <- l
+	}
+}
+
+// opened puts the connection that the holder of the lease dialled into it.
+func (p *pool) opened(l *lease, c client) {
+	l.conn = &conn{client: c, uses: 1}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dialling--
+	p.successes++
+	p.refusals = 0
+	p.dispatch()
+}
+
+// refused is told that the server did not take the connection that was dialled. It reports whether
+// it only refused one more beside working ones, or (shutdown: it said 421) replacements of all of
+// them at once: then the lease is over, and there are fewer connections from now on. Else
+// the lease goes on, so that nobody dials before the server is known to be down.
+func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	working := p.successes > l.successes || p.inUse > p.dialling && !p.closing
+	if !working && !(shutdown && p.replacing(l)) {
 		return false
 	}
-	p.max = max(1, min(p.max, len(p.open)+p.opening-1))
-	s.leave(m)
+	p.undial(l)
+	switch {
+	case p.backingOff: // dialled before it was known
+	case p.replacing(l):
+		p.backingOff = true
+		time.AfterFunc(retryDelay<<p.refusals, func() {
+			p.mu.Lock()
+			defer p.mu.Unlock()
+			p.backingOff = false
+			p.dispatch()
+		})
+		p.refusals++
+	default:
+		p.max = max(1, min(p.max, p.slots))
+		p.unreplaced, p.refusals = 0, 0
+	}
+	p.dispatch()
 	return true
 }
 
-// working reports whether a connection other than the one of p, which could not be
-// opened, shows that the server works.
-func (p *pool) working(failed *place) bool {
-	if p.proofs > failed.proofs {
-		return true
+// crowded ends a lease, and its connection, on which the server says that too many are open. It
+// reports whether others are left for the rest of the run; else the lease goes on.
+func (p *pool) crowded(l *lease) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	open := p.slots - p.dialling - p.draining
+	if p.closing || open < 2 {
+		return false
 	}
-	for _, m := range p.open {
-		if m.flights > 0 {
-			return true
+	p.max = max(1, min(p.max, open+p.dialling-1))
+	p.inUse--
+	p.drain(l.conn)
+	p.dispatch()
+	return true
+}
+
+// replacing reports whether the server may have refused l only because it has not
+// noticed that another connection ended.
+func (p *pool) replacing(l *lease) bool {
+	return p.backingOff || p.refusals < replaceRetries && (l.replaces || p.ended > l.ended)
+}
+
+// undial ends a lease whose connection was not opened.
+func (p *pool) undial(l *lease) {
+	p.inUse--
+	p.dialling--
+	p.slots--
+	if l.replaces {
+		p.unreplaced++
+	}
+}
+
+// giveBack ends a lease that was not used.
+func (p *pool) giveBack(l *lease) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if l.conn == nil {
+		p.undial(l)
+	} else {
+		l.conn.uses--
+		p.inUse--
+		p.park(l.conn)
+	}
+	p.dispatch()
+}
+
+// release ends a lease after its transaction. works: it showed that the server does.
+func (p *pool) release(l *lease, works bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if works {
+		p.successes++
+	}
+	p.inUse--
+	p.park(l.conn)
+	p.dispatch()
+}
+
+// park keeps a connection for the next message, or ends it.
+func (p *pool) park(c *conn) {
+	if p.closing || p.perConn > 0 && c.uses >= p.perConn || !c.client.Usable() {
+		p.drain(c)
+		return
+	}
+	p.idle = append(p.idle, c)
+}
+
+// drain says QUIT behind the messages' back. The slot is free once the connection is
+// closed: the server counts it until then.
+func (p *pool) drain(c *conn) {
+	p.draining++
+	go func() {
+		quit(c.client)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.slots--
+		p.draining--
+		p.ended++
+		p.unreplaced++
+		p.dispatch()
+		if p.drained != nil && p.draining == 0 {
+			close(p.drained)
+			p.drained = nil
 		}
+	}()
+}
+
+// quit says QUIT, unless the connection has ended already, and closes it.
+func quit(c client) {
+	if c.Usable() {
+		late := time.AfterFunc(quitTime, c.Close)
+		c.Quit()
+		late.Stop()
 	}
-	return false
+	c.Close()
+}
+
+// close ends every idle connection and tells those who wait that nothing comes. A
+// connection in use follows with its message.
+func (p *pool) close() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.closing = true
+	for _, c := range p.idle {
+		p.drain(c)
+	}
+	p.idle = nil
+	p.dispatch()
+}
+
+// awaitDrained waits for the QUITs under way; when ctx ends, no longer.
+func (p *pool) awaitDrained(ctx context.Context) {
+	p.mu.Lock()
+	if p.draining == 0 {
+		p.mu.Unlock()
+		return
+	}
+	drained := make(chan struct{})
+	p.drained = drained
+	p.mu.Unlock()
+	select {
+	case <-drained:
+	case <-ctx.Done():
+	}
 }

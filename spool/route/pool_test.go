@@ -3,306 +3,255 @@ package route
 import (
 	"context"
 	"errors"
-	"fmt"
+	"math/rand/v2"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"notices/spool"
-	"notices/spool/smtpclient"
 )
 
-func slow(d time.Duration, then spool.Outcome) func(context.Context, *fakeLine, *smtpclient.Transaction) smtpclient.Result {
-	return func(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
-		time.Sleep(d) // in a bubble
-		return all(t, then)
+// newPool is a pool of so many connections to a server that works.
+func newPool(most int) *pool {
+	return &pool{max: most, halfOpen: func() bool { return false }}
+}
+
+// connect opens the lease's connection.
+func (f *fake) connect(p *pool, l *lease) {
+	f.mu.Lock()
+	f.dials++
+	c := &fakeClient{f: f, id: f.dials}
+	f.now++
+	f.peak = max(f.peak, f.now)
+	f.mu.Unlock()
+	p.opened(l, c)
+}
+
+func acquire(t *testing.T, p *pool) *lease {
+	t.Helper()
+	l, err := p.acquire(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	return l
 }
 
-func TestOneConnectionForOneWorker(t *testing.T) {
-	f := &fake{}
-	w := newWorld(t, f)
-	r := w.run()
-	for range 100 {
-		w.deliver(r)
-	}
-	w.end(r)
-	if f.dials != 1 || !f.lines[0].quit {
-		t.Errorf("%d dials", f.dials)
-	}
+// later acquires beside the test; the lease comes over the channel, nil when there is none.
+func later(p *pool) <-chan *lease {
+	got := make(chan *lease, 1)
+	go func() {
+		l, _ := p.acquire(context.Background())
+		got <- l
+	}()
+	synctest.Wait()
+	return got
 }
 
-func TestNeverMoreThanConnections(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: slow(time.Millisecond, delivered)}
-		w := newWorld(t, f)
-		w.servers[0].MessagesPerConnection = 7
-		r := w.run()
-		got := w.many(r, 500)
-		w.end(r)
-		most := 0
-		for _, l := range f.lines {
-			most = max(most, l.most)
-			if l.sent > 7 || !l.quit {
-				t.Errorf("connection %d carried %d, quit %v", l.id, l.sent, l.quit)
-			}
-		}
-		if got["delivered"] != 500 || f.peak != 4 || f.dials < 500/7 || most != 1 {
-			t.Errorf("%v; peak %d, %d dials, %d at once on one", got, f.peak, f.dials, most)
-		}
-	})
-}
-
-// Too many connections, said at a transaction beside working ones: fewer for the rest of the
-// run, no message loses its attempt for it. Said on the only one it is the server's trouble.
-func TestTooManyConnectionsAtTransaction(t *testing.T) {
-	for _, allowed := range []int{1, 2, 3} {
-		for _, breaks := range []bool{false, true} {
-			synctest.Test(t, func(t *testing.T) {
-				var f *fake
-				f = &fake{answer: func(_ context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
-					f.mu.Lock()
-					over := f.now > allowed
-					f.mu.Unlock()
-					time.Sleep(time.Millisecond)
-					if over && l.id > allowed {
-						if breaks {
-							l.breaks()
-						}
-						return all(t, busy)
-					}
-					return all(t, delivered)
-				}}
-				w := newWorld(t, f, &fake{})
-				w.servers[0].Connections = 6
-				r := w.run()
-				got := w.many(r, 200)
-				limit := r.servers[0].pool.max
-				w.end(r)
-				if got["delivered"] != 200 || w.health("1").Troubles != 0 || w.fakes[1].dials != 0 || limit != allowed {
-					t.Errorf("%d allowed: %v, %d dials, limit %d, server 2 dialled %d times", allowed, got, f.dials, limit, w.fakes[1].dials)
-				}
-			})
-		}
-	}
-	w := newWorld(t, &fake{answer: says(busy)}, &fake{})
-	if d := w.once(); classes(d) != "delivered" || len(d.Passed) != 1 || w.health("1").Troubles != 1 {
-		t.Errorf("the only connection: %+v", d)
-	}
-}
-
-// QUIT is said behind the messages' back, and in bounded time.
-func TestQuitHoldsNobodyUp(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{}
-		w := newWorld(t, f)
-		w.servers[0].MessagesPerConnection = 1
-		w.servers[0].Connections = 2
-		inner := w.run()
-		open := inner.servers[0].open
-		inner.servers[0].open = func(ctx context.Context, s *smtpclient.Server) (line, error) {
-			l, err := open(ctx, s)
-			return &slowQuit{line: l, hangUp: make(chan struct{})}, err
-		}
-		begin := time.Now()
-		w.deliver(inner)
-		w.deliver(inner)
-		if d := time.Since(begin); d != 0 {
-			t.Errorf("the second message waited %v for the first one's QUIT", d)
-		}
-		w.end(inner)
-		if d := time.Since(begin); d != goodbyeTime {
-			t.Errorf("Close took %v", d)
-		}
-	})
-}
-
-type slowQuit struct {
-	line
-	hangUp chan struct{}
-}
-
-func (l *slowQuit) Quit() { <-l.hangUp; l.line.Quit() }
-func (l *slowQuit) Close() {
+func waits(t *testing.T, got <-chan *lease) {
+	t.Helper()
+	synctest.Wait()
 	select {
-	case <-l.hangUp:
+	case l := <-got:
+		t.Errorf("it got %+v", l)
 	default:
-		close(l.hangUp)
 	}
-	l.line.Close()
 }
 
-// One more connection refused beside working ones: fewer, no pause, nothing lost.
-func TestFewerConnections(t *testing.T) {
-	for _, o := range []spool.Outcome{busy, noConn} {
+func TestPoolReusesConnections(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, p := &fake{}, newPool(2)
+		p.perConn = 2
+		a := acquire(t, p)
+		waits(t, later(p)) // the only connection is still being dialled: it tells whether the server lives
+		f.connect(p, a)
+		synctest.Wait() // now the other one dials
+		third := later(p)
+		waits(t, third)
+		p.release(a, true)
+		b := <-third
+		if b.conn != a.conn || b.conn.uses != 2 {
+			t.Errorf("not the idle connection: %+v", b)
+		}
+		p.release(b, true) // its second message was its last
+		synctest.Wait()
+		if !b.conn.client.(*fakeClient).quit || p.slots != 1 {
+			t.Errorf("it was not ended: %+v", p)
+		}
+	})
+}
+
+// A message whose connection had ended gets a fresh one at once, also where idle ones are
+// left and others wait: an idle one may have ended as well.
+func TestPoolExchange(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, p := &fake{}, newPool(2)
+		a := acquire(t, p)
+		f.connect(p, a)
+		b := acquire(t, p)
+		f.connect(p, b)
+		waiting := later(p)
+		a.conn.client.(*fakeClient).breaks()
+		fresh, err := p.exchange(t.Context(), a)
+		if err != nil || fresh.conn != nil {
+			t.Fatalf("%+v, %v", fresh, err)
+		}
+		waits(t, waiting)
+		f.connect(p, fresh)
+		p.release(b, true)
+		if l := <-waiting; l.conn != b.conn {
+			t.Errorf("the one who waited got %+v", l)
+		}
+		if p.slots != 2 || f.peak > 2 {
+			t.Errorf("%d slots, peak %d", p.slots, f.peak)
+		}
+	})
+}
+
+// One more connection refused beside a working one lowers the limit; without one it says that the
+// server is down, and the lease goes on until that is known to all.
+func TestPoolRefused(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, p := &fake{}, newPool(4)
+		a := acquire(t, p)
+		if waiting := later(p); p.refused(a, false) {
+			t.Error("a dead server is taken for a busy one")
+		} else {
+			waits(t, waiting)
+		}
+		f.connect(p, a)
+		synctest.Wait() // the one who waited dials
+		b := acquire(t, p)
+		if !p.refused(b, false) || p.max != 2 {
+			t.Errorf("max %d", p.max)
+		}
+	})
+}
+
+// A server that has not noticed yet that a connection ended is asked again, later each time; the
+// limit goes down only after that.
+func TestPoolRefusedReplacement(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, p := &fake{}, newPool(1)
+		p.perConn = 1
+		a := acquire(t, p)
+		f.connect(p, a)
+		p.release(a, true)
+		synctest.Wait()
+		for try, want := range []time.Duration{0, retryDelay, 2 * retryDelay} { // of the bubble's clock
+			begin := time.Now()
+			l := acquire(t, p)
+			if waited := time.Since(begin); waited != want {
+				t.Errorf("try %d after %v, want %v", try, waited, want)
+			}
+			if !p.refused(l, true) {
+				t.Errorf("try %d: taken for a dead server", try)
+			}
+		}
+		if l := acquire(t, p); p.refused(l, true) {
+			t.Error("asked for ever")
+		}
+	})
+}
+
+func TestPoolCloses(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, p := &fake{}, newPool(2)
+		a := acquire(t, p)
+		f.connect(p, a)
+		b := acquire(t, p)
+		f.connect(p, b)
+		waiting := later(p)
+		p.close()
+		if l := <-waiting; l != nil {
+			t.Errorf("a closed pool gave %+v", l)
+		}
+		if _, err := p.acquire(t.Context()); !errors.Is(err, errDown) {
+			t.Error(err)
+		}
+		if _, err := p.exchange(t.Context(), a); !errors.Is(err, errDown) {
+			t.Error(err)
+		}
+		p.release(b, true)
+		p.awaitDrained(t.Context())
+		if p.slots != 0 || p.inUse != 0 || f.now != 0 {
+			t.Errorf("left: %+v", p)
+		}
+	})
+}
+
+// Until the server has proved that it works, one message at a time.
+func TestPoolHalfOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		halfOpen := true
+		f, p := &fake{}, newPool(4)
+		p.halfOpen = func() bool { return halfOpen }
+		a := acquire(t, p)
+		f.connect(p, a)
+		first, second := later(p), later(p)
+		waits(t, first)
+		p.release(a, false)
+		b := <-first
+		waits(t, second)
+		halfOpen = false
+		p.release(b, true)
+		<-second
+	})
+}
+
+// Whoever stops waiting takes nothing along, whenever that is.
+func TestPoolChaos(t *testing.T) {
+	for seed := range uint64(30) {
 		synctest.Test(t, func(t *testing.T) {
-			one := &fake{answer: slow(time.Second, delivered)}
-			two := &fake{}
-			one.dial = func(ctx context.Context, n int) error {
-				time.Sleep(time.Millisecond)
-				if n > 2 {
-					return &smtpclient.Error{Outcome: o}
-				}
-				return nil
+			f, p := &fake{}, newPool(3)
+			p.perConn = 4
+			var wg sync.WaitGroup
+			for worker := range uint64(8) {
+				wg.Go(func() {
+					random := rand.New(rand.NewPCG(seed, worker))
+					for range 50 {
+						f.usePool(p, random)
+					}
+				})
 			}
-			w := newWorld(t, one, two)
-			r := w.run()
-			got := w.many(r, 40)
-			w.end(r)
-			if got["delivered"] != 40 || one.sends != 40 || one.peak != 2 || one.dials > 4 || two.dials != 0 {
-				t.Errorf("%v; %d dials, %d transactions, peak %d", got, one.dials, one.sends, one.peak)
-			}
-			if h := w.health("1"); h.Troubles != 0 {
-				t.Errorf("health %+v", h)
+			wg.Wait()
+			p.close()
+			p.awaitDrained(t.Context())
+			if p.slots != 0 || p.inUse != 0 || p.dialling != 0 || p.draining != 0 || len(p.queue) != 0 || f.now != 0 || f.peak > 3 {
+				t.Errorf("seed %d: peak %d, left %+v", seed, f.peak, p)
 			}
 		})
 	}
 }
 
-// A password refused beside working connections pauses all the same.
-func TestSecretRefusedBesideWorking(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{answer: slow(time.Second, delivered)}
-		f.dial = func(ctx context.Context, n int) error {
-			if n > 1 {
-				return &smtpclient.Error{Outcome: badAuth}
+// usePool is one message's way through the pool, with anything that may happen.
+func (f *fake) usePool(p *pool, random *rand.Rand) {
+	wait := func() { time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) }
+	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+random.IntN(200))*time.Millisecond)
+	defer cancel()
+	l, err := p.acquire(ctx)
+	for err == nil {
+		if l.conn == nil {
+			wait()
+			if random.IntN(5) == 0 {
+				if !p.refused(l, random.IntN(2) == 0) {
+					p.giveBack(l)
+				}
+				return
 			}
-			return nil
+			f.connect(p, l)
 		}
-		w := newWorld(t, f)
-		r := w.run()
-		got := w.many(r, 40)
-		w.end(r)
-		if w.health("1").Secret == "" || got["delivered"] > 2 || got["deferred"] != 1 || f.dials > 4 {
-			t.Errorf("%v, %d dials", got, f.dials)
-		}
-	})
-}
-
-// A connection that ended between two messages is no failed attempt.
-func TestStale(t *testing.T) {
-	f := &fake{answer: stale(3)}
-	w := newWorld(t, f, &fake{})
-	r := w.run()
-	for i := range 10 {
-		if d := w.deliver(r); classes(d) != "delivered" || len(d.Passed) != 0 {
-			t.Errorf("message %d: %+v", i, d)
+		wait()
+		switch random.IntN(6) {
+		case 0:
+			p.giveBack(l)
+			return
+		case 1:
+			l.conn.client.(*fakeClient).breaks()
+			fallthrough
+		case 2:
+			l, err = p.exchange(ctx, l)
+		default:
+			p.release(l, random.IntN(2) == 0)
+			return
 		}
 	}
-	w.end(r)
-	if f.dials != 5 {
-		t.Errorf("%d dials", f.dials)
-	}
-}
-
-// If the fresh one meets it too, it is the server's trouble.
-func TestStaleAndThenDead(t *testing.T) {
-	one, two := &fake{answer: stale(2)}, &fake{}
-	one.dial = func(ctx context.Context, n int) error {
-		if n > 1 {
-			return &smtpclient.Error{Outcome: noConn}
-		}
-		return nil
-	}
-	w := newWorld(t, one, two)
-	r := w.run()
-	w.deliver(r)
-	d := w.deliver(r)
-	w.end(r)
-	if classes(d) != "delivered" || len(d.Passed) != 1 || two.sends != 1 || w.health("1").Troubles != 1 {
-		t.Errorf("%+v", d)
-	}
-}
-
-// All connections ended, and the server is gone: one time-out tells.
-func TestAllStaleAndDead(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		dead := false
-		one, two := &fake{}, &fake{}
-		one.dial = func(ctx context.Context, n int) error {
-			if dead {
-				time.Sleep(time.Minute)
-				return &smtpclient.Error{Outcome: noConn}
-			}
-			return nil
-		}
-		one.answer = func(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
-			if dead {
-				return stale(0)(ctx, l, t)
-			}
-			return slow(time.Second, delivered)(ctx, l, t)
-		}
-		w := newWorld(t, one, two)
-		r := w.run()
-		w.many(r, 40)
-		before := one.dials
-		dead = true
-		begin := time.Now()
-		got := w.many(r, 100)
-		if d := time.Since(begin); got["delivered"] != 100 || d > time.Minute {
-			t.Errorf("%v in %v", got, d)
-		}
-		w.end(r)
-		if n := one.dials - before; n > 4 {
-			t.Errorf("%d dials of a dead server", n)
-		}
-	})
-}
-
-// A run that is stopped tells what it did not send, and blames no server.
-func TestStopped(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		f := &fake{}
-		f.answer = func(ctx context.Context, l *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
-			<-ctx.Done()
-			l.breaks()
-			return all(t, lost)
-		}
-		w := newWorld(t, f, &fake{})
-		w.servers[0].Connections = 1
-		r := w.run()
-		ctx, stop := context.WithCancel(context.Background())
-		time.AfterFunc(time.Second, stop)
-		type result struct {
-			d   spool.Delivery
-			err error
-		}
-		results := make(chan result, 2)
-		for i := range 2 {
-			go func() {
-				d, err := r.Deliver(ctx, message(spool.ID(fmt.Sprint(i)), "ann@example.com"))
-				results <- result{d, err}
-			}()
-		}
-		var sent, waited int
-		for range 2 {
-			switch got := <-results; {
-			case errors.Is(got.err, context.Canceled):
-				waited++
-			case got.err == nil && got.d.Wait == spool.Stopped:
-				sent++
-			default:
-				t.Errorf("%+v", got)
-			}
-		}
-		w.end(r)
-		if sent != 1 || waited != 1 || f.dials != 1 || w.fakes[1].dials != 0 || w.health("1").Troubles != 0 {
-			t.Errorf("%d sent, %d waited, dials %d and %d", sent, waited, f.dials, w.fakes[1].dials)
-		}
-	})
-}
-
-// What cannot be recorded is not sent.
-func TestBeginFails(t *testing.T) {
-	f := &fake{}
-	w := newWorld(t, f)
-	r := w.run()
-	full := errors.New("disk full")
-	m := message("M", "ann@example.com")
-	m.Begin = func() error { return full }
-	if _, err := r.Deliver(context.Background(), m); !errors.Is(err, full) || f.dials != 0 {
-		t.Errorf("%v, %d dials", err, f.dials)
-	}
-	w.deliver(r)
-	w.end(r)
 }

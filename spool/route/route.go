@@ -43,13 +43,14 @@ type Route struct {
 	limits   *limits
 	log      *maillog.Log
 	now      func() time.Time
-	scouts   scouts
-	spent    atomic.Bool // some message heard so
+	gate     gate
+	// quotaExhausted: some message was put off by a server's day.
+	quotaExhausted atomic.Bool
 }
 
 // New makes a route. Nothing is read or dialled before the first message.
 func New(o Options) *Route {
-	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (line, error) {
+	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (client, error) {
 		c, err := smtpclient.Open(ctx, s)
 		if err != nil {
 			return nil, err // not c: a nil *Conn in an interface is not nil
@@ -64,7 +65,7 @@ func newRoute(o Options, open opener) *Route {
 	}
 	r := &Route{log: o.Log, now: o.Now, limits: newLimits(o.Limits, o.State, o.Now)}
 	for _, s := range o.Servers {
-		r.servers = append(r.servers, newServer(s, o, open, &r.scouts))
+		r.servers = append(r.servers, newServer(s, o, open, &r.gate))
 		r.branches = r.branches || len(s.Senders) > 0
 	}
 	return r
@@ -75,7 +76,7 @@ func newRoute(o Options, open opener) *Route {
 func (r *Route) Workers() int {
 	most := 1
 	for _, s := range r.servers {
-		most = max(most, s.Connections)
+		most = max(most, s.config.Connections)
 	}
 	return most
 }
@@ -94,7 +95,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 		return r.unnamed(m.Sender), nil
 	}
 	j := newJob(m)
-	defer j.found()
+	defer j.leaveGate()
 	r.limits.concern(j)
 	defer j.giveTicketsBack()
 	if err := j.admit(ctx); err != nil {
@@ -111,7 +112,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 			break
 		}
 		conclude(servers, j)
-		j.open, j.later, j.passes, j.doubter = j.later, nil, nil, nil
+		j.open, j.later, j.skipped, j.doubter = j.later, nil, nil, nil
 	}
 	switch {
 	case j.asked != nil && !j.unasked():
@@ -131,15 +132,16 @@ func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
 		if i < 0 {
 			break
 		}
-		if detour && j.asked == nil && j.scouting == nil && r.scouts.out() {
-			if err := r.scouts.wait(ctx); err != nil {
+		if detour && j.asked == nil && j.gate == nil {
+			if waited, err := r.gate.wait(ctx); err != nil {
 				return err
+			} else if waited {
+				continue
 			}
-			continue
 		}
 		tried[i] = true
 		if detour {
-			servers[i].rouse()
+			servers[i].breaker.retry()
 		}
 		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
 			return err
@@ -151,10 +153,10 @@ func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
 // conclude sums up what the servers said of the recipients who are open, or that there
 // was no server left for them.
 func conclude(servers []*server, j *job) spool.Delivery {
-	if len(j.open) > 0 && len(j.passes) == 0 {
+	if len(j.open) > 0 && len(j.skipped) == 0 {
 		o := noServer(servers).Outcomes[0]
 		o.Class = spool.Deferred
-		j.passes = append(j.passes, o)
+		j.skipped = append(j.skipped, o)
 	}
 	return j.delivery(len(servers))
 }
@@ -166,13 +168,13 @@ func conclude(servers []*server, j *job) spool.Delivery {
 func next(ctx context.Context, servers []*server, tried []bool) (i int, detour bool) {
 	anyUp, lastResort := false, -1
 	for i, s := range servers {
-		switch s.standing(ctx) {
-		case up:
+		switch s.breakerState(ctx) {
+		case breakerClosed:
 			if !tried[i] {
 				return i, i > 0
 			}
 			anyUp = true
-		case resting:
+		case breakerPaused:
 			if !tried[i] && lastResort < 0 {
 				lastResort = i
 			}
@@ -188,15 +190,15 @@ func next(ctx context.Context, servers []*server, tried []bool) (i int, detour b
 // run is ended before anybody answered; else those still open are deferred and told
 // why, or put off by a rate.
 func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) (spool.Delivery, error) {
-	var limit *limited
+	var used *quotaExhausted
 	j.open, j.later = append(j.open, j.later...), nil
 	switch {
-	case errors.As(err, &limit):
+	case errors.As(err, &used):
 		if j.asked == nil {
-			r.spent.Store(true)
-			return spentDay(limit, !r.branches), nil
+			r.quotaExhausted.Store(true)
+			return dayExhausted(used, !r.branches), nil
 		}
-		j.putOff(limit, j.open)
+		j.putOff(used, j.open)
 	case j.asked == nil:
 		return spool.Delivery{}, err
 	case !j.answered && ctx.Err() != nil:
@@ -207,10 +209,10 @@ func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) 
 	return j.delivery(len(servers)), nil
 }
 
-// spentDay tells that a server's day is used up. Before it was asked every server that
+// dayExhausted tells that a server's day is used up. Before it was asked every server that
 // comes before it was found down, so that the next message would meet the same, if all
 // mail takes the same way.
-func spentDay(used *limited, all bool) spool.Delivery {
+func dayExhausted(used *quotaExhausted, all bool) spool.Delivery {
 	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
 }
 
@@ -220,12 +222,12 @@ func spentDay(used *limited, all bool) spool.Delivery {
 func noServer(servers []*server) spool.Delivery {
 	d := spool.Delivery{Wait: spool.NoServer}
 	for _, s := range servers {
-		trouble, until := s.trouble()
-		if d.Until.IsZero() || until.Before(d.Until) {
-			d.Until = until
+		h := s.breaker.remembered()
+		if d.Until.IsZero() || h.DownUntil.Before(d.Until) {
+			d.Until = h.DownUntil
 		}
 		if len(d.Outcomes) == 0 || !d.Outcomes[0].NeedsPerson() {
-			d.Outcomes = []spool.Outcome{trouble}
+			d.Outcomes = []spool.Outcome{h.Last}
 		}
 	}
 	return d
@@ -236,12 +238,12 @@ func noServer(servers []*server) spool.Delivery {
 func (r *Route) Close(ctx context.Context) error {
 	var errs []error
 	for _, s := range r.servers {
-		s.close()
+		s.pool.close()
 	}
 	for _, s := range r.servers {
-		s.await(ctx)
-		errs = append(errs, s.settle(ctx), s.rate.close(ctx))
+		s.pool.awaitDrained(ctx)
+		errs = append(errs, s.saveEnd(ctx), s.rate.close(ctx))
 	}
-	errs = append(errs, r.limits.close(ctx, r.spent.Load()))
+	errs = append(errs, r.limits.close(ctx, r.quotaExhausted.Load()))
 	return errors.Join(errs...)
 }

@@ -25,9 +25,9 @@ func (r *Route) serversFor(sender string, recipients []string) []*server {
 		// A report goes the way of the mail that it is about, whose sender it goes to.
 		from = recipients[0]
 	}
-	named := r.serversThat(func(s *server) bool { return s.Names(from) })
+	named := r.serversThat(func(s *server) bool { return s.config.Names(from) })
 	if len(named) == 0 {
-		named = r.serversThat(func(s *server) bool { return len(s.Senders) == 0 })
+		named = r.serversThat(func(s *server) bool { return len(s.config.Senders) == 0 })
 	}
 	if len(named) == 0 && sender == "" {
 		return r.servers
@@ -77,7 +77,7 @@ func (r *Route) Group(sender string, recipients []string) string {
 	}
 	var b strings.Builder
 	for _, s := range servers {
-		b.WriteString(strconv.Quote(s.Name))
+		b.WriteString(strconv.Quote(s.config.Name))
 	}
 	return b.String()
 }

@@ -36,7 +36,7 @@ func TestServersForASender(t *testing.T) {
 	} {
 		got := ""
 		for _, s := range sendersRoute(branches...).serversFor(c.sender, []string{c.recipient}) {
-			got += s.Name
+			got += s.config.Name
 		}
 		if got != c.want {
 			t.Errorf("mail from %q to %q goes to servers %s, want %s", c.sender, c.recipient, got, c.want)

@@ -12,7 +12,7 @@ import (
 // becomes of a message to ann and bob, and whether server 2 is asked.
 func TestTable(t *testing.T) {
 	two := func(ann, bob spool.Outcome) *fake {
-		return &fake{answer: func(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+		return &fake{answer: func(_ context.Context, _ *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 			r := all(t, bob)
 			if t.Recipients[0] == "ann@example.com" {
 				r.Outcomes[0] = ann

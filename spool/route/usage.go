@@ -16,17 +16,17 @@ type RateUsage struct {
 
 // UsedRates looks at the count of a server's rates, changing nothing.
 func UsedRates(ctx context.Context, state spool.State, s Server, now time.Time) (RateUsage, error) {
-	r := newRate(s, state, func() time.Time { return now })
-	if r.unlimited() {
+	q := newServerQuota(s, state, func() time.Time { return now })
+	if q.unlimited() {
 		return RateUsage{}, nil
 	}
-	led, err := spool.LoadState[ledger](ctx, state, r.name)
+	led, err := spool.LoadState[ledger](ctx, state, q.name)
 	if err != nil {
 		return RateUsage{}, err
 	}
 	var u RateUsage
-	u.Minute, u.MinuteFree = usedUp(led.Minute, now, time.Minute, r.perMinute)
-	u.Day, u.DayFree = usedUp(led.Long, now, r.long, r.perLong)
+	u.Minute, u.MinuteFree = usedUp(led.Minute, now, time.Minute, q.budget.perMinute)
+	u.Day, u.DayFree = usedUp(led.Long, now, q.budget.long, q.budget.perLong)
 	return u, nil
 }
 

@@ -16,7 +16,7 @@ func TestUsedRates(t *testing.T) {
 	began := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	now := began
 	s := Server{Server: smtpclient.Server{Name: "1"}, RatePerMinute: 2, RatePerDay: 3}
-	r := newRate(s, state, func() time.Time { return now })
+	r := newServerQuota(s, state, func() time.Time { return now })
 	look := func(s Server, want RateUsage) {
 		t.Helper()
 		got, err := UsedRates(ctx, state, s, now)

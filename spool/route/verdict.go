@@ -11,7 +11,7 @@ type fate int
 const (
 	settled fate = iota // the last word for now
 	again               // the next transaction on the same server
-	passed              // the next server
+	skipped             // the next server
 )
 
 // fateOf reads SPEC section 5's table from the side of one recipient.
@@ -22,9 +22,9 @@ func fateOf(o spool.Outcome) fate {
 	case o.Reason == spool.ReasonTooMany:
 		return again
 	case o.Scope == spool.ServerScope, o.Reason == spool.ReasonLost, o.Reason == spool.ReasonSendAs, refusal(o):
-		return passed
+		return skipped
 	case o.Scope == spool.MessageScope && o.Class == spool.Deferred:
-		return passed
+		return skipped
 	}
 	return settled
 }
@@ -39,23 +39,23 @@ func doubtful(o spool.Outcome) bool {
 		(o.Reason == "" || o.Reason == spool.ReasonSender || o.Reason == spool.ReasonOneOf)
 }
 
-// landing is what a transaction says of the server.
-type landing int
+// result is what a transaction says of the server.
+type result int
 
 const (
-	landedWell      landing = iota
-	landedRefused           // the message was refused as a whole
-	landedNowhere           // stale: nothing was attempted
-	landedUncertain         // no answer to the final dot
-	landedLost              // lost before the final dot
-	landedBadly             // the server's own trouble
+	resultGood      result = iota
+	resultRefused          // the message was refused as a whole
+	resultStale            // nothing was attempted
+	resultUncertain        // no answer to the final dot
+	resultLost             // lost before the final dot
+	resultTrouble          // the server's own
 )
 
 // verdict is the sum of one transaction's answers.
 type verdict struct {
-	landing landing
-	// pass is the most telling reason to go on to the next server, if any.
-	pass *spool.Outcome
+	result result
+	// skip is the most severe reason to go on to the next server, if any.
+	skip *spool.Outcome
 	// taken is how many recipients were decided on.
 	taken int
 	// delivered: the server took the message for somebody.
@@ -67,7 +67,7 @@ type verdict struct {
 // judge reads the answers without acting on them.
 func judge(res *smtpclient.Result) verdict {
 	if res.Stale {
-		return verdict{landing: landedNowhere}
+		return verdict{result: resultStale}
 	}
 	var v verdict
 	for i := range res.Outcomes {
@@ -77,44 +77,44 @@ func judge(res *smtpclient.Result) verdict {
 			v.taken++
 			v.delivered = v.delivered || o.Class == spool.Delivered
 			if o.Class == spool.Uncertain {
-				v.landing = max(v.landing, landedUncertain)
+				v.result = max(v.result, resultUncertain)
 			}
 		case again:
 			v.more = true
-		case passed:
-			if v.pass == nil || telling(*o) > telling(*v.pass) {
-				v.pass = o
+		case skipped:
+			if v.skip == nil || severity(*o) > severity(*v.skip) {
+				v.skip = o
 			}
-			v.landing = max(v.landing, landingOf(*o))
+			v.result = max(v.result, resultOf(*o))
 		}
 	}
 	return v
 }
 
-func landingOf(o spool.Outcome) landing {
+func resultOf(o spool.Outcome) result {
 	switch {
 	case o.Reason == spool.ReasonLost:
-		return landedLost
+		return resultLost
 	case o.Scope == spool.ServerScope:
-		return landedBadly
+		return resultTrouble
 	case doubtful(o):
-		return landedRefused
+		return resultRefused
 	}
-	return landedWell
+	return resultGood
 }
 
 // note writes what was decided into the job. Recipients whom the server refused
 // as too many stay open, but not when it decided on nobody: then they would be
 // refused for ever, so they are deferred.
 func (j *job) note(chunk []int, res *smtpclient.Result, v verdict) {
-	stuck := v.more && v.taken == 0 && v.pass == nil
+	stuck := v.more && v.taken == 0 && v.skip == nil
 	left := make([]int, 0, len(j.open)-v.taken)
 	for k, i := range chunk {
 		f := fateOf(res.Outcomes[k])
 		if f == settled || stuck {
 			j.out[i] = res.Outcomes[k]
 			j.answered = true
-			j.spend(i)
+			j.useTicket(i)
 			continue
 		}
 		left = append(left, i)

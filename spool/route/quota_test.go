@@ -20,7 +20,7 @@ func timed(t *testing.T, fakes ...*fake) *world {
 
 func (w *world) timedRun() *Route {
 	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: time.Now}
-	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (line, error) { return w.fakes[0].open(ctx, s) })
+	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (client, error) { return w.fakes[0].open(ctx, s) })
 }
 
 // stamps records when transactions happen.
@@ -29,7 +29,7 @@ type stamps struct {
 	at []time.Time
 }
 
-func (s *stamps) answer(_ context.Context, _ *fakeLine, t *smtpclient.Transaction) smtpclient.Result {
+func (s *stamps) answer(_ context.Context, _ *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.at = append(s.at, time.Now())
