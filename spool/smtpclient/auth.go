@@ -166,7 +166,7 @@ func answer(mechanism sasl.Client, challenge []byte) (string, error) {
 	case errors.Is(err, errNotProved):
 		return "", err
 	case err != nil:
-		return "", protocolError("an AUTH challenge that does not fit: " + err.Error())
+		return "", &quotingError{"an AUTH challenge that does not fit:", err.Error()}
 	}
 	return base64.StdEncoding.EncodeToString(response), nil
 }

@@ -12,14 +12,18 @@ import (
 )
 
 // reply fills a spool.Reply. Everything that is shown of what a server said passes
-// here: secrets are masked, one line is made of it.
+// here: secrets are masked, one line is made of it. Words of our own (code 0) are not
+// masked: what is missing in them would show what the secret is.
 func (c *Conn) reply(code int, enhanced string, text []byte) spool.Reply {
+	if text = stripEnhanced(text, enhanced); code != 0 {
+		text = c.secrets.hide(text)
+	}
 	return spool.Reply{
 		Server:   c.server.Name,
 		Host:     c.server.Host,
 		Code:     code,
 		Enhanced: enhanced,
-		Text:     oneLine(c.secrets.hide(stripEnhanced(text, enhanced))),
+		Text:     oneLine(text),
 		At:       c.now().UTC().Truncate(time.Second),
 	}
 }
@@ -27,9 +31,8 @@ func (c *Conn) reply(code int, enhanced string, text []byte) spool.Reply {
 // judge is Classify for a reply that was just read.
 func (c *Conn) judge(stage Stage, code int, text []byte) spool.Outcome {
 	enhanced := findEnhanced(code, text)
-	reply := c.reply(code, enhanced, text)
-	o := Classify(stage, code, enhanced, reply.Text)
-	o.Reply = reply
+	o := Classify(stage, code, enhanced, oneLine(stripEnhanced(text, enhanced)))
+	o.Reply = c.reply(code, enhanced, text)
 	return o
 }
 
@@ -55,13 +58,22 @@ func (c *Conn) refused(stage Stage, code int, text []byte) *Error {
 
 // lost is a connection that ended during Open, or spoke no SMTP.
 func (c *Conn) lost(stage Stage, reason spool.Reason, err error) *Error {
-	text := string(stage) + ": " + lossText(err)
+	text := string(stage) + ": " + c.lossText(err)
 	if errors.As(err, new(protocolError)) {
 		reason, err = spool.ReasonProtocol, nil // it quotes the server unmasked
 	}
 	e := c.trouble(reason, text, err)
 	c.observe(Step{Stage: stage, Err: e})
 	return e
+}
+
+// lossText is lossText with what it quotes of the server masked.
+func (c *Conn) lossText(err error) string {
+	var e *quotingError
+	if errors.As(err, &e) {
+		err = &quotingError{e.protocolError, string(c.secrets.hide([]byte(e.said)))}
+	}
+	return lossText(err)
 }
 
 // lossText says how a connection ended, for a person.

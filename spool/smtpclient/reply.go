@@ -16,11 +16,21 @@ const (
 	maxReply = 32 << 10
 )
 
-// protocolError says that what came is no SMTP reply. It may quote the server: it
-// is shown only through Conn.outcome, which masks secrets.
+// protocolError says that what came is no SMTP reply.
 type protocolError string
 
 func (e protocolError) Error() string { return string(e) }
+
+// quotingError is a protocolError that quotes the server. It is shown only through
+// Conn.lossText, which masks secrets.
+type quotingError struct {
+	protocolError
+	said string
+}
+
+func (e *quotingError) Error() string { return string(e.protocolError) + " " + strconv.Quote(e.said) }
+
+func (e *quotingError) Unwrap() error { return e.protocolError }
 
 // readReply reads one reply (RFC 5321 4.2), whose code is 200 to 599. The text of
 // its lines is appended to buf, each line ended by \n. Any other error than a
@@ -42,9 +52,9 @@ func readReply(br *bufio.Reader, buf []byte) (code int, text []byte, err error) 
 		n, more := splitCode(line)
 		switch {
 		case n == 0 && len(buf) == start:
-			return 0, buf, protocolError(fmt.Sprintf("no SMTP reply: %q", shorten(line)))
+			return 0, buf, &quotingError{"no SMTP reply:", string(shorten(line))}
 		case n == 0 || code != 0 && n != code:
-			return 0, buf, protocolError(fmt.Sprintf("a reply of %d goes on with %q", code, shorten(line)))
+			return 0, buf, &quotingError{protocolError(fmt.Sprintf("a reply of %d goes on with", code)), string(shorten(line))}
 		}
 		code = n
 		buf = append(buf, line[min(4, len(line)):]...)

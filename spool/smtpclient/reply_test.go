@@ -104,7 +104,7 @@ func TestReplyIsShort(t *testing.T) {
 
 func TestSecretsAreMasked(t *testing.T) {
 	c := newConn(&Server{Login: "library"}, "hunter2 geheim")
-	plain := secretForms("", plainResponse("library", "hunter2 geheim"))[1]
+	plain := secretForms("", plainResponse("library", "hunter2 geheim")).forms[1]
 	for _, text := range []string{
 		"hunter2 geheim is wrong", "x hunter2 geheim", "hunter2 geheim hunter2 geheim",
 		"cannot decode " + plain, "cannot decode " + plain[:12] + "...", "your hunter2 g",

@@ -331,7 +331,7 @@ func (s *send) fail(err error) {
 // loss is the outcome of a connection that ended or spoke no SMTP.
 func (s *send) loss(err error) spool.Outcome {
 	outcome := s.c.localOutcome
-	switch text := lossText(err); {
+	switch text := s.c.lossText(err); {
 	case s.dotSent:
 		return outcome(spool.Uncertain, spool.MessageScope, spool.ReasonLost, "no answer to the final dot: "+text)
 	case errors.As(err, new(protocolError)):

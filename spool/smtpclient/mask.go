@@ -1,0 +1,145 @@
+package smtpclient
+
+import (
+	"bytes"
+	"encoding/base64"
+	"strconv"
+	"strings"
+)
+
+const mask = "***"
+
+// secrets are the strings that no text of a server that is shown to anybody may hold.
+type secrets struct {
+	forms []string
+	// whole: the secret could be guessed from the text around it, being short or a mere word.
+	// Of a text that has it nothing is shown.
+	whole bool
+}
+
+// prefixMasked is how much of a longer secret suffices to recognise it: a server that
+// cuts its echo short has still shown that much.
+const prefixMasked = 8
+
+// secretForms are the forms in which a server may echo a secret: as it is, as AUTH sent
+// it, and in base64 behind any other text.
+func secretForms(secret string, responses ...string) secrets {
+	s := secrets{forms: []string{secret}, whole: len(secret) < 6 || !strings.ContainsFunc(secret, noLetter)}
+	for _, r := range append(responses, secret) {
+		s.forms = append(s.forms, base64.StdEncoding.EncodeToString([]byte(r)))
+	}
+	for before := 1; before < 3 && len(secret) >= 6; before++ {
+		// Only those characters that the secret alone decides: 6 bits each.
+		encoded := base64.StdEncoding.EncodeToString(append(make([]byte, before), secret...))
+		s.forms = append(s.forms, encoded[(before*8+5)/6:(before+len(secret))*8/6])
+	}
+	return s
+}
+
+func noLetter(r rune) bool { return r < 'A' || r > 'Z' && r < 'a' || r > 'z' }
+
+// hide masks the secret in a text of the server, whichever way that wrote it: in other
+// case, with characters escaped, or cut off after its first eight octets.
+func (s secrets) hide(text []byte) []byte {
+	var out []byte
+	done := 0 // octets of text that are in out
+	for i := 0; i < len(text); i++ {
+		end := s.at(text[i:])
+		if end == 0 {
+			continue
+		}
+		if s.whole {
+			return []byte(mask)
+		}
+		out = append(append(out, text[done:i]...), mask...)
+		done = i + end
+		i = done - 1
+	}
+	if done == 0 {
+		return text
+	}
+	return append(out, text[done:]...)
+}
+
+// at is the length of the secret's form that text begins with; 0: it does not.
+func (s secrets) at(text []byte) (longest int) {
+	for _, form := range s.forms {
+		if form == "" || lower(text[0]) != lower(form[0]) && !bytes.ContainsRune([]byte(`%=&\+-_`), rune(text[0])) {
+			continue
+		}
+		longest = max(longest, begins(text, form, false), begins(text, form, true))
+	}
+	return longest
+}
+
+// begins is how many octets of text are the form, or enough of its beginning; 0: they are
+// not. escapes: where an escaped character fits, it is taken.
+func begins(text []byte, form string, escapes bool) int {
+	at, n := 0, 0
+	for ; n < len(form) && at < len(text); n++ {
+		if c, size := unescaped(text[at:]); escapes && lower(c) == lower(form[n]) {
+			at += size
+		} else if lower(text[at]) == lower(form[n]) {
+			at++
+		} else {
+			break
+		}
+	}
+	if n < min(len(form), prefixMasked) {
+		return 0
+	}
+	return at
+}
+
+// unescaped reads one octet as it is written in a link or in quoted-printable (%3D, =3D),
+// in a form (+), in HTML (&amp; &#38; &#x26;), in a quoted string (\"), or in the base64 of
+// links.
+func unescaped(text []byte) (c byte, size int) {
+	switch c = text[0]; c {
+	case '%', '=':
+		if len(text) >= 3 {
+			if n, err := strconv.ParseUint(string(text[1:3]), 16, 8); err == nil {
+				return byte(n), 3
+			}
+		}
+	case '&':
+		if end := bytes.IndexByte(text[:min(len(text), 10)], ';'); end > 1 {
+			if c, ok := entity(string(text[1:end])); ok {
+				return c, end + 1
+			}
+		}
+	case '\\':
+		if len(text) > 1 {
+			return text[1], 2
+		}
+	case '+':
+		return ' ', 1
+	case '-':
+		return '+', 1
+	case '_':
+		return '/', 1
+	}
+	return c, 1
+}
+
+// entity is what a character reference of HTML stands for.
+func entity(name string) (byte, bool) {
+	if c, ok := map[string]byte{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}[strings.ToLower(name)]; ok {
+		return c, true
+	}
+	digits, number := strings.CutPrefix(name, "#")
+	hex := strings.TrimLeft(digits, "xX")
+	base := 10
+	if hex != digits {
+		base = 16
+	}
+	n, err := strconv.ParseUint(hex, base, 8)
+	return byte(n), number && err == nil
+}
+
+func lower(c byte) byte {
+	if c >= 'A' && c <= 'Z' {
+		return c | 0x20
+	}
+	return c
+}
