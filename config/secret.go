@@ -44,6 +44,14 @@ const maxSecret = 64 << 10
 // IsToken reports whether it is an access token, for XOAUTH2, and not a password.
 func (s Secret) IsToken() bool { return s.src != nil && s.src.by == token }
 
+// Key is the key that gives it: "password_file"; "" where there is none.
+func (s Secret) Key() string {
+	if s.src == nil {
+		return ""
+	}
+	return s.src.key
+}
+
 // IsSet reports whether there is a way to a secret; not whether it works.
 func (s Secret) IsSet() bool { return s.src != nil }
 

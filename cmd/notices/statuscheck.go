@@ -154,6 +154,8 @@ func (s *statusJSON) checkServer(c *checked, i int, now time.Time) {
 	switch name := s.Servers[i].Name; {
 	case !s.troubled[i]:
 	case h.Last.NeedsPerson() && s.told(h):
+	case h.Last.Reason == spool.ReasonAccount, h.Last.Reason == spool.ReasonIdentity:
+		c.note(checkWarning, "server %s takes no mail until somebody mends the account: %s", name, h.Last.Reply)
 	case h.Last.NeedsPerson():
 		c.note(checkWarning, "server %s refuses the login: %s", name, h.Last.Reply)
 	default:

@@ -1,14 +1,18 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
 	"strings"
 
+	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
+	"notices/spool/probe"
 	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 // alerts are what the run met, with the words for a person.
@@ -19,7 +23,7 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 		switch {
 		case m.outcome != nil:
 			name := strings.TrimPrefix(m.Key, keyServer)
-			list[i].Text = serverText(name, *m.outcome, t.instead(ctx, name))
+			list[i].Text = serverText(t.server(name), *m.outcome, t.instead(ctx, name))
 		case m.Key == keyFlush:
 			list[i].Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
 		case m.Key == keyLog:
@@ -68,10 +72,20 @@ func listed(names []string) string {
 	}
 }
 
+// server is the one of that name.
+func (t *teller) server(name string) *smtpclient.Server {
+	for i := range t.servers {
+		if t.servers[i].Name == name {
+			return &t.servers[i].Server
+		}
+	}
+	return &smtpclient.Server{Name: name}
+}
+
 // serverText tells that a server is in trouble: what it is, what becomes of the mail, and
 // what a person can do.
-func serverText(name string, o spool.Outcome, instead string) string {
-	return fmt.Sprintf("server %s takes no mail: %s %s %s", named(name, o.Reply.Host), sentence(o.Reply.String()), instead, nextStep(name, o))
+func serverText(s *smtpclient.Server, o spool.Outcome, instead string) string {
+	return fmt.Sprintf("server %s takes no mail: %s %s %s", named(s.Name, o.Reply.Host), sentence(o.Reply.String()), instead, nextStep(s, o))
 }
 
 // sentence ends a text with a full stop, if it has no mark of its own.
@@ -87,19 +101,52 @@ func kindOf(r spool.Reason) string {
 	switch r {
 	case spool.ReasonAuth, spool.ReasonSecret:
 		return "login"
-	case spool.ReasonToken, spool.ReasonTLS, spool.ReasonLimit, spool.ReasonRelay, spool.ReasonHelo, spool.ReasonIdentity,
+	case spool.ReasonToken, spool.ReasonTLS, spool.ReasonLimit, spool.ReasonAccount, spool.ReasonRelay, spool.ReasonHelo, spool.ReasonIdentity,
 		spool.ReasonRefused, spool.ReasonSender, spool.ReasonSendAs:
 		return string(r)
 	}
 	return "away"
 }
 
+// loginStep is the next step after a refused login.
+func loginStep(s *smtpclient.Server, o spool.Outcome) string {
+	none, other := smtpclient.NoMechanism(o)
+	key, of := cmp.Or(s.SecretKey, "auth"), " of server "+s.Name+" in notices.toml"
+	account := s.Name == config.AuthGoogle || s.Name == config.AuthMicrosoft
+	switch {
+	case s.Name == "service" && o.Reply.Code != 0:
+		return "Set the right site and key_file in [service] in notices.toml"
+	case account && o.Reply.Code != 0:
+		return "Sign in again: notices " + s.Name + "-login"
+	case none && (account || s.Name == "service"):
+		return "It offers no login here"
+	case none:
+		return "It offers no login here: set the host and port" + of + " that mail is handed in at (mostly port 587 or 465), or if it needs no login, " + probe.WithoutLogin(s)
+	case other && s.Tokens != nil:
+		return "It takes no access token (XOAUTH2): set password_file instead of " + key + of + ", or the right host and port"
+	case other:
+		return "It knows no way to log in that notices knows: check host and port" + of
+	case smtpclient.NotProved(o):
+		return "It could not prove that it knows the password: it may be an impostor, or keep another password. Check host and " + key + of
+	case s.SecretKey == "token_command":
+		return "Run the command of token_command" + of + " by hand and mend what it prints"
+	case s.Tokens != nil:
+		return "Sign in again (notices google-login or notices microsoft-login, as auth" + of + " says)"
+	case s.Login == "":
+		return "It wants a login: set login and password_file" + of
+	}
+	return "Set the right login and " + key + of
+}
+
 // nextStep is the next step.
-func nextStep(name string, o spool.Outcome) string {
+func nextStep(s *smtpclient.Server, o spool.Outcome) string {
+	name := s.Name
 	test := "notices test-server " + name
 	switch o.Reason {
 	case spool.ReasonAuth:
-		return "Set the right login and password of server " + name + " in notices.toml, or sign in again, then run: " + test
+		return loginStep(s, o) + "; then run: " + test
+	case spool.ReasonAccount:
+		return "Its provider has shut the account, or not opened it for sending: log in at the provider's site, or ask its support; then run: " + test
 	case spool.ReasonSecret:
 		return "Mend that, then run: " + test
 	case spool.ReasonToken:

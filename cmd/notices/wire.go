@@ -111,6 +111,7 @@ func (a *app) server(c *config.Server, hello func() string) (route.Server, error
 			Fingerprint:         c.TLSFingerprint,
 			FindHello:           hello,
 			Login:               c.Login,
+			SecretKey:           c.Password.Key(),
 			Timeout:             c.Timeout,
 			DataTimeout:         c.DataTimeout,
 			Now:                 a.Now,

@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -91,7 +92,12 @@ func (t *test) secretHints() []string {
 	if hint, ok := t.loginCommand(); ok {
 		return []string{hint}
 	}
-	return []string{fmt.Sprintf("Check password_file, password or password_command in %s: notices must be able to read it, as the user that runs it.", t.section())}
+	return []string{fmt.Sprintf("Check %s in %s: notices must be able to read it, as the user that runs it.", t.secretKey(), t.section())}
+}
+
+// secretKey is the key that gives the password, or those that can.
+func (t *test) secretKey() string {
+	return cmp.Or(t.server.SecretKey, "password_file, password or password_command")
 }
 
 // loginCommand is what mends the login of an account that has no password.
@@ -104,7 +110,11 @@ func (t *test) loginCommand() (string, bool) {
 	case t.server.Name == "google":
 		return "Run: notices google-login", true
 	}
-	return "Log in anew: notices google-login, or notices microsoft-login. Or if token_command gives the token: run that command by hand and see what it prints.", true
+	if t.server.SecretKey == "token_command" {
+		return fmt.Sprintf("Run the command of token_command in %s by hand, as the user that runs notices: it must print an access token of %s that is still good, and nothing else.",
+			t.section(), t.server.Login), true
+	}
+	return "Log in anew: notices google-login, or notices microsoft-login.", true
 }
 
 // loginHints: AUTH was refused, or asked for.
@@ -112,13 +122,27 @@ func (t *test) loginHints(e *Error) []string {
 	if t.server.Login == "" {
 		return []string{fmt.Sprintf("The server wants a login: set login and password_file in %s.", t.section())}
 	}
+	none, other := smtpclient.NoMechanism(e.Outcome)
+	switch {
+	case none:
+		return t.noAuthHints()
+	case other && t.server.Tokens != nil && t.ownServer():
+		return []string{fmt.Sprintf("The server takes no access token (XOAUTH2). Set login and password_file in %s instead of %s, or check host and port.",
+			t.section(), cmp.Or(t.server.SecretKey, "auth"))}
+	case other:
+		return []string{t.checkAddress(), "The server knows no way to log in that notices knows, too. Ask who runs it to offer AUTH PLAIN or SCRAM-SHA-256."}
+	case smtpclient.NotProved(e.Outcome):
+		return []string{
+			fmt.Sprintf("The server could not prove that it knows the password of %s: it may be an impostor, or keep another password. The password was not shown to it.", t.server.Login),
+			t.checkAddress(),
+			fmt.Sprintf("Check %s in %s.", t.secretKey(), t.section()),
+		}
+	}
 	if hint, ok := t.loginCommand(); ok {
 		return []string{hint}
 	}
-	if e.Outcome.Reply.Code == 0 { // AUTH is not offered, or not as it is needed
-		return []string{
-			fmt.Sprintf("If the server needs no login, set login = \"\" in %s.", t.section()),
-		}
+	if t.server.Name == "service" {
+		return []string{"Check site and key_file in [service]. A key that was revoked must be replaced: ask the service for a new one."}
 	}
 	return []string{
 		fmt.Sprintf("Check login = %q in %s: some servers want the whole address, some only the part before the @.", t.server.Login, t.section()),
@@ -128,11 +152,33 @@ func (t *test) loginHints(e *Error) []string {
 	}
 }
 
+// noAuthHints: the server offers no AUTH at all.
+func (t *test) noAuthHints() []string {
+	hints := []string{"The server offers no login (AUTH) here: mail is handed in at another port, mostly 587 or 465, or at another host."}
+	if t.ownServer() {
+		hints = append(hints, fmt.Sprintf("If the server needs no login, %s in %s.", WithoutLogin(&t.server), t.section()))
+	}
+	return append(hints, t.checkAddress())
+}
+
+// WithoutLogin says what to set so that no login is tried.
+func WithoutLogin(s *smtpclient.Server) string {
+	switch {
+	case s.SecretKey == "token_command":
+		return "remove token_command and set login = \"\""
+	case s.Tokens != nil:
+		return "set auth = \"password\" and login = \"\""
+	}
+	return "set login = \"\""
+}
+
 // messageHints: the server speaks with us but does not take the message.
 func (t *test) messageHints(e *Error) []string {
 	switch e.Outcome.Reason {
 	case spool.ReasonLimit:
 		return []string{"The account's limit is used up, or its provider has put it on hold. Wait a day, or ask the provider; rate_per_day and rate_per_minute keep below a limit."}
+	case spool.ReasonAccount:
+		return []string{"The provider has shut the account, or not opened it for sending. Log in at the provider's site and see what it wants, or ask its support."}
 	case spool.ReasonRelay:
 		return []string{
 			fmt.Sprintf("The server does not send mail for this machine. If you have an account there, set login and password_file in %s.", t.section()),

@@ -289,6 +289,11 @@ func TestFails(t *testing.T) {
 		{"old-tls", smtptest.Options{TLS: ca.Old(t)}, nil},
 		{"wrong-password", smtptest.Options{TLS: ca.TLS(t), Users: users}, login("wrong")},
 		{"no-auth-offered", smtptest.Options{TLS: ca.TLS(t)}, login("secret")},
+		{"no-auth-for-token", smtptest.Options{TLS: ca.TLS(t)}, tokenCommand},
+		{"token-not-offered", smtptest.Options{TLS: ca.TLS(t), Users: users}, tokenCommand},
+		{"token-refused", smtptest.Options{TLS: ca.TLS(t), Tokens: map[string]string{"library": "good"}}, tokenCommand},
+		{"not-proved", smtptest.Options{TLS: ca.TLS(t), Users: users, Mechanisms: []string{"SCRAM-SHA-256"}, Impostor: true}, login("secret")},
+		{"account", smtptest.Options{TLS: ca.TLS(t), Reply: says("MAIL", "550 Account is suspended. Contact support")}, nil},
 		{"login-wanted", smtptest.Options{TLS: ca.TLS(t), Users: users}, nil},
 		{"login-in-clear", smtptest.Options{Users: users, ClearLogin: true}, func(b *bench) { login("secret")(b); b.server.AllowNonSecure = true }},
 		{"login-for-now", smtptest.Options{TLS: ca.TLS(t), Users: users, Reply: says("AUTH", "454 4.7.0 too many logins")}, login("secret")},
@@ -336,6 +341,10 @@ func (b *bench) fails(t *testing.T, name string) {
 
 func login(secret string) func(*bench) {
 	return func(b *bench) { b.server.Login, b.server.Password = "library", password(secret) }
+}
+
+func tokenCommand(b *bench) {
+	b.server.Login, b.server.Tokens, b.server.SecretKey = "library", badToken{}, "token_command"
 }
 
 type badToken struct{}

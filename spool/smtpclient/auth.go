@@ -185,10 +185,23 @@ func (c *Conn) mechanisms() []string {
 	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(c.offers.auth, name) })
 }
 
+// NotProved reports whether the server did not prove, by SCRAM, that it knows the password.
+func NotProved(o spool.Outcome) bool {
+	return o.Reply.Code == 0 && strings.HasSuffix(o.Reply.Text, errNotProved.Error())
+}
+
+const noAuth, authOnly = "the server offers no AUTH", "the server offers AUTH by "
+
+// NoMechanism reports whether the server offers no AUTH, or none (other) that suits the secret.
+func NoMechanism(o spool.Outcome) (none, other bool) {
+	text := o.Reply.Text
+	return o.Reply.Code == 0 && strings.HasPrefix(text, noAuth), o.Reply.Code == 0 && strings.HasPrefix(text, authOnly)
+}
+
 func (c *Conn) noMechanism() *Error {
-	text := "the server offers no AUTH"
+	text := noAuth
 	if len(c.offers.auth) > 0 {
-		text = "the server offers AUTH by " + strings.Join(c.offers.auth, ", ") + " only"
+		text = authOnly + strings.Join(c.offers.auth, ", ") + " only"
 	}
 	return c.trouble(spool.ReasonAuth, text+"; is this the submission port (465 or 587) of the server?", nil)
 }

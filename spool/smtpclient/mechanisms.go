@@ -35,6 +35,8 @@ func newMechanism(name, login, secret string) sasl.Client {
 
 // errNotProved: with SCRAM the server shows that it knows the password, too. One that
 // cannot is not the server that the password is for.
+//
+// NotProved tells it by the outcome.
 var errNotProved = errors.New("the server did not prove that it knows the password (SCRAM-SHA-256): is this the right server?")
 
 // maxIterations bounds the work that a server may ask for: at this number a second, more

@@ -39,8 +39,11 @@ type Server struct {
 	Login     string // user name for AUTH
 	// Password is asked once for each Open, before anything is dialled. nil: no AUTH, unless Tokens is set.
 	Password func(context.Context) (string, error)
-	Tokens   TokenSource    // XOAUTH2 instead of a password; nil otherwise
-	Roots    *x509.CertPool // nil: the system's
+	Tokens   TokenSource // XOAUTH2 instead of a password; nil otherwise
+	// SecretKey is the key of the configuration that gives the password or token, for advice:
+	// "password_file", "token_command"; empty: a sign-in, or there is none.
+	SecretKey string
+	Roots     *x509.CertPool // nil: the system's
 	// Fingerprint is the SHA-256 of the one certificate to accept (of its DER form), as
 	// lower-case hex, instead of an authority, a name and a time; empty: Roots decide.
 	Fingerprint string
