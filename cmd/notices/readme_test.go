@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 )
@@ -82,31 +81,4 @@ func exprText(e ast.Expr) string {
 		return "*" + exprText(star.X)
 	}
 	return fmt.Sprint(e)
-}
-
-// TestReadmeFigures: the two rows of delivery are what scripts/bench/rtt.tsv says.
-func TestReadmeFigures(t *testing.T) {
-	b, err := os.ReadFile("../../scripts/bench/rtt.tsv")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rates := map[string]float64{}
-	for line := range strings.Lines(string(b)) {
-		f := strings.Split(line, "\t")
-		rates[f[0]+" "+f[1]], _ = strconv.ParseFloat(f[2], 64)
-	}
-	for row, ms := range map[string]string{"deliver a full queue, 20 connections": "0", "the same at 10 ms round trip": "10"} {
-		want := "| " + row + " |"
-		for _, peer := range []string{"postfix", "nullmailer", "dma"} {
-			ratio := rates["notices "+ms] / rates[peer+" "+ms]
-			digits := 0
-			if ratio < 10 {
-				digits = 1
-			}
-			want += " " + strconv.FormatFloat(ratio, 'f', digits, 64) + " |"
-		}
-		if !strings.Contains(readme(t), want+"\n") {
-			t.Errorf("README.md lacks the row\n%s", want)
-		}
-	}
 }
