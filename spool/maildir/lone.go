@@ -124,67 +124,63 @@ func (s *Store) unlink(dir string, bodies []loneBody) error {
 	return err
 }
 
-// repairBodies handles bodies without sidecar: on their way between the folders, or
+// bodies handles bodies without sidecar: on their way between the folders, or
 // left behind by deliveries or by a writer that died.
-func (s *Store) repairBodies(err *error, found []spool.Anomaly, dir string, ids []spool.ID) []spool.Anomaly {
+func (r *repair) bodies(dir string, ids []spool.ID) {
 	if len(ids) == 0 {
-		return found
+		return
 	}
 	other := failedDir
 	if dir == failedDir {
 		other = curDir
 	}
-	moving, e := s.sidecarsOf(other, ids)
-	if e != nil {
-		*err = errors.Join(*err, e)
-		return found
+	moving, err := r.s.sidecarsOf(other, ids)
+	if r.failed(err) {
+		return
 	}
 	var rest []spool.ID
 	for _, id := range ids {
 		if entry, here := moving[id]; here {
-			_, e := s.finishMove(entry)
-			*err = errors.Join(*err, e)
+			_, err := r.s.finishMove(entry)
+			r.failed(err)
 			continue
 		}
-		switch st, e := s.fs.Stat(bodyPath(dir, id)); {
-		case e != nil: // it left meanwhile
+		switch st, err := r.s.fs.Stat(bodyPath(dir, id)); {
+		case err != nil: // it left meanwhile
 		case !st.Regular:
-			found = s.report(err, found, dir, string(id), "not a file of this spool")
+			r.setAside(dir, string(id), "not a file of this spool")
 		default:
 			rest = append(rest, id)
 		}
 	}
 	for batch := range slices.Chunk(rest, loneBatch) {
-		found = s.repairLone(err, found, dir, batch)
+		r.lone(dir, batch)
 	}
-	return found
 }
 
-// repairLone sweeps what is marked as done with, and sets aside what may be mail.
-func (s *Store) repairLone(err *error, found []spool.Anomaly, dir string, ids []spool.ID) []spool.Anomaly {
-	l, e := s.lockLone(dir, ids)
-	*err = errors.Join(*err, e)
+// lone sweeps what is marked as done with, and sets aside what may be mail.
+func (r *repair) lone(dir string, ids []spool.ID) {
+	l, err := r.s.lockLone(dir, ids)
+	r.failed(err)
 	defer l.close()
 	var over []loneBody
 	for _, id := range ids {
 		switch b, here := l.bodies[id]; {
 		case l.closed[id]:
-			found = s.report(err, found, dir, string(id), "its sidecar is missing, and it is not ours to read")
+			r.setAside(dir, string(id), "its sidecar is missing, and it is not ours to read")
 		case !here: // being committed, whatever its name; or committed since; or gone
-		case b.mode == doneMode, s.noted(id):
+		case b.mode == doneMode, r.s.noted(id):
 			over = append(over, b)
 		default:
-			found = s.report(err, found, dir, string(id), "its sidecar is missing, or it is not a file of this spool")
+			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
 		}
 	}
-	if e := s.unlink(dir, over); e != nil {
-		*err = errors.Join(*err, e)
-		return found
+	if r.failed(r.s.unlink(dir, over)) {
+		return
 	}
 	for _, b := range over {
-		found = append(found, spool.Anomaly{Name: bodyPath(dir, b.id), Why: "left over, no message"})
+		r.swept(bodyPath(dir, b.id), leftOver)
 	}
-	return found
 }
 
 // noted: the sidecar is in import, so that an import died over the message. It was

@@ -16,7 +16,8 @@ import (
 // Repair sweeps tmp, and looks closer at the folders whose last listing did not
 // add up.
 func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
-	found, err := s.sweepTmp()
+	r := &repair{s: s}
+	r.tmp()
 	for _, dir := range []string{curDir, failedDir} {
 		odd := &s.oddCur
 		if dir == failedDir {
@@ -26,11 +27,41 @@ func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 			break
 		}
 		if sum := odd.Swap(nil); sum != nil {
-			more, e := s.repairDir(dir, sum)
-			found, err = append(found, more...), errors.Join(err, e)
+			r.dir(dir, sum)
 		}
 	}
-	return found, err
+	return r.found, r.err
+}
+
+// repair is a Repair under way: what it found, and what it could not do.
+type repair struct {
+	s     *Store
+	found []spool.Anomaly
+	err   error
+}
+
+// failed notes an error, and reports whether it is one.
+func (r *repair) failed(err error) bool {
+	if err != nil {
+		r.err = errors.Join(r.err, err)
+	}
+	return err != nil
+}
+
+// swept notes a file that was removed.
+func (r *repair) swept(name, why string) {
+	r.found = append(r.found, spool.Anomaly{Name: name, Why: why})
+}
+
+// setAside moves a name to aside and notes it.
+func (r *repair) setAside(dir, name, why string) {
+	moved, err := r.s.aside(dir, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return // somebody else did
+	}
+	if !r.failed(err) {
+		r.found = append(r.found, spool.Anomaly{Name: dir + "/" + name, Moved: moved, Why: why})
+	}
 }
 
 // halves are the names of a folder that have no counterpart.
@@ -68,55 +99,42 @@ func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
 	return h, err
 }
 
-func (s *Store) repairDir(dir string, sum *balance) (found []spool.Anomaly, err error) {
-	h, err := s.halves(dir, sum)
-	if err != nil {
-		return nil, err
+func (r *repair) dir(dir string, sum *balance) {
+	h, err := r.s.halves(dir, sum)
+	if r.failed(err) {
+		return
 	}
 	for _, name := range h.foreign {
-		found = s.report(&err, found, dir, name, "not a file of this spool")
+		r.setAside(dir, name, "not a file of this spool")
 	}
 	for id, list := range h.sidecars {
 		if h.bodies[id] {
-			found = s.repairTwice(&err, found, dir, list)
+			r.secondSidecars(dir, list)
 			delete(h.bodies, id)
 			continue
 		}
 		for _, e := range list {
-			found = s.repairSidecar(&err, found, e)
+			r.sidecar(e)
 		}
 	}
-	return s.repairBodies(&err, found, dir, slices.Sorted(maps.Keys(h.bodies))), err
+	r.bodies(dir, slices.Sorted(maps.Keys(h.bodies)))
 }
 
-// report moves a name to aside and says so.
-func (s *Store) report(err *error, found []spool.Anomaly, dir, name, why string) []spool.Anomaly {
-	moved, e := s.aside(dir, name)
-	if errors.Is(e, fs.ErrNotExist) {
-		return found // somebody else did
-	}
-	if e != nil {
-		*err = errors.Join(*err, e)
-		return found
-	}
-	return append(found, spool.Anomaly{Name: dir + "/" + name, Moved: moved, Why: why})
-}
-
-// repairTwice keeps of several sidecars of one message the one that knows most. Two names
-// of one file are a rename that was cut short (durable, linkAndUnlink): one name goes.
-func (s *Store) repairTwice(err *error, found []spool.Anomaly, dir string, list []spool.Entry) []spool.Anomaly {
-	lock, e := s.fs.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
-	if e != nil {
-		return found // it left meanwhile, or is odd and found out as that
+// secondSidecars keeps of several sidecars of one message the one that knows most. Two names
+// of one file are a rename that was cut short (fsys, linkAndUnlink): one name goes.
+func (r *repair) secondSidecars(dir string, list []spool.Entry) {
+	lock, err := r.s.fs.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
+	if err != nil {
+		return // it left meanwhile, or is odd and found out as that
 	}
 	defer lock.Close()
 	if lock.Lock(false) != nil {
-		return found // being renamed just now
+		return // being renamed just now
 	}
 	best, most := -1, -1
 	for i, e := range list {
-		rec, body, e := s.Peek(context.Background(), e)
-		if e != nil {
+		rec, body, err := r.s.Peek(context.Background(), e)
+		if err != nil {
 			continue
 		}
 		body.Close()
@@ -127,13 +145,12 @@ func (s *Store) repairTwice(err *error, found []spool.Anomaly, dir string, list 
 	for i, e := range list {
 		switch {
 		case i == best || best < 0:
-		case s.sameFile(dir, sidecarName(e), sidecarName(list[best])):
-			*err = errors.Join(*err, ignoreMissing(s.fs.Unlink(dir+"/"+sidecarName(e))))
+		case r.s.sameFile(dir, sidecarName(e), sidecarName(list[best])):
+			r.failed(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecarName(e))))
 		default:
-			found = s.report(err, found, dir, sidecarName(e), "a second sidecar of the same message")
+			r.setAside(dir, sidecarName(e), "a second sidecar of the same message")
 		}
 	}
-	return found
 }
 
 func (s *Store) sameFile(dir, one, other string) bool {
@@ -142,34 +159,35 @@ func (s *Store) sameFile(dir, one, other string) bool {
 	return missing == nil && gone == nil && a.Inode == b.Inode
 }
 
-// repairSidecar handles a sidecar without body. The body may have arrived since the
-// listing, or be in the other folder, from a move that was cut short.
-func (s *Store) repairSidecar(err *error, found []spool.Anomaly, e spool.Entry) []spool.Anomaly {
-	dir := home(e.State)
-	if _, e := s.fs.Stat(bodyPath(dir, e.ID)); e == nil {
-		return found
-	}
-	done, failed := s.finishMove(e)
-	if errors.Is(failed, fs.ErrExist) { // the pair is whole over there
-		return s.report(err, found, dir, sidecarName(e), "a second sidecar of the same message")
-	}
-	if done || failed != nil {
-		*err = errors.Join(*err, failed)
-		return found
-	}
-	if rec, e2 := s.recordAt(dir + "/" + sidecarName(e)); e2 == nil && rec != nil && rec.Settled() {
-		return s.dropSettled(err, found, dir+"/"+sidecarName(e))
-	}
-	return s.report(err, found, dir, sidecarName(e), "its message is missing")
-}
+// leftOver is what is said of a file of a message that was done with.
+const leftOver = "left over, no message"
 
-// dropSettled removes a sidecar that says that its message is over (removeUnmarked).
-func (s *Store) dropSettled(err *error, found []spool.Anomaly, path string) []spool.Anomaly {
-	if e := s.fs.Unlink(path); e != nil {
-		*err = errors.Join(*err, ignoreMissing(e))
-		return found
+// sidecar handles a sidecar without body. The body may have arrived since the
+// listing, or be in the other folder, from a move that was cut short.
+func (r *repair) sidecar(e spool.Entry) {
+	dir, name := home(e.State), sidecarName(e)
+	if _, err := r.s.fs.Stat(bodyPath(dir, e.ID)); err == nil {
+		return
 	}
-	return append(found, spool.Anomaly{Name: path, Why: "left over, no message"})
+	done, err := r.s.finishMove(e)
+	switch {
+	case errors.Is(err, fs.ErrExist): // the pair is whole over there
+		r.setAside(dir, name, "a second sidecar of the same message")
+		return
+	case r.failed(err) || done:
+		return
+	}
+	rec, err := r.s.recordAt(dir + "/" + name)
+	if err != nil || rec == nil || !rec.Settled() {
+		r.setAside(dir, name, "its message is missing")
+		return
+	}
+	// It says that its message is over (removeUnmarked).
+	if err := r.s.fs.Unlink(dir + "/" + name); err == nil {
+		r.swept(dir+"/"+name, leftOver)
+	} else {
+		r.failed(ignoreMissing(err))
+	}
 }
 
 func (s *Store) locked(path string) bool {
