@@ -45,6 +45,11 @@ type Health struct {
 	NoticeAt time.Time `json:"notice_at,omitzero"`
 	// TookAt is when the server last took a message that has a sender, to a minute.
 	TookAt time.Time `json:"took_at,omitzero"`
+	// Unopened: the last trouble was met before a message was handed over, so that a
+	// connection alone can show that it is over.
+	Unopened bool `json:"unopened,omitempty"`
+	// UpAt is when a connection last showed that trouble was over.
+	UpAt time.Time `json:"up_at,omitzero"`
 	// Refused are the messages that it refused as a whole since then, the latest few.
 	Refused []ID `json:"refused,omitempty"`
 }

@@ -36,6 +36,8 @@ type statusOptions struct {
 	Config *config.Config
 	// Refused is what flush refuses of the config; nil: nothing.
 	Refused error
+	// Told is where flush keeps what it told when it cannot keep it in the spool.
+	Told []spool.State
 }
 
 // The ages from which on status warns, SPEC section 3.
@@ -83,6 +85,7 @@ func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
 	}
 	o.Config = cfg
 	_, _, o.Refused = a.route()
+	o.Told = a.spares()
 	o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
 	err = a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
 	return asOwner(err, cfg.Spool.Dir)
@@ -143,6 +146,7 @@ type statusJSON struct {
 	inTrouble  []spool.ID        // messages of it that are still there
 	takers     []route.Server    // those that mail goes through, for their Senders
 	unnamed    map[string]int    // messages by their sender, whom no server takes mail from
+	unwritable bool              // flush cannot write to the spool: FlushError says why
 }
 
 type serverJSON struct {
@@ -255,14 +259,23 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 		text := o.Refused.Error()
 		s.ConfigError = &text
 	}
-	if e := alert.Load(ctx, state)[keyFlush]; e != nil && e.Open() {
-		s.FlushError = &e.Cause
-	}
+	s.findFlushError(ctx, q.store, o.Told)
 	last, err := spool.LoadState[spool.LastFlush](ctx, state, spool.LastFlushName)
 	if err == nil && !last.At.IsZero() {
 		s.LastFlush = &flushJSON{stamp(last.At), last.Tally}
 	}
 	return err
+}
+
+// findFlushError says why flush cannot work: the spool cannot be written, which it can note
+// nowhere in it, so that the same is tried here; or what its last run met.
+func (s *statusJSON) findFlushError(ctx context.Context, store spool.Store, told []spool.State) {
+	if err := store.Writable(ctx); err != nil && ctx.Err() == nil {
+		text := submit.Explain(err)
+		s.FlushError, s.unwritable = &text, true
+	} else if e := alert.Load(ctx, append([]spool.State{store.State()}, told...)...)[keyFlush]; e != nil && e.Open() {
+		s.FlushError = &e.Cause
+	}
 }
 
 // messages counts what is in the spool. Whether a message was tried yet only its

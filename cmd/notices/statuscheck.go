@@ -124,7 +124,11 @@ func (s *statusJSON) checkWaiting(c *checked, now time.Time, o statusOptions) {
 
 // checkLastFlush looks whether cron still runs, and whether its runs work.
 func (s *statusJSON) checkLastFlush(c *checked, now time.Time, o statusOptions) {
-	if s.FlushError != nil && s.ConfigError == nil {
+	switch {
+	case s.unwritable:
+		c.note(checkCritical, "no mail goes out: the spool cannot be written: %s", *s.FlushError)
+		return // how long ago a run was noted there means nothing
+	case s.FlushError != nil && s.ConfigError == nil:
 		c.remarks = append(c.remarks, "no mail goes out: the last notices flush failed: "+*s.FlushError)
 	}
 	if s.LastFlush == nil {

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -170,7 +168,7 @@ func (t *teller) finish(ctx context.Context, err error) error {
 // tellOnce tells cron's reader. complete: what was not met in the run is over.
 func (t *teller) tellOnce(ctx context.Context, met []alert.Alert, complete bool) {
 	now := t.a.Now()
-	places := []spool.State{t.spare()}
+	places := t.a.spares()
 	if t.store != nil {
 		places = slices.Insert(places, 0, t.store.State())
 	}
@@ -195,15 +193,6 @@ func endText(e *alert.End, now time.Time) string {
 		text += "; it was: " + e.Cause
 	}
 	return text
-}
-
-// spare is where what was told is kept when the spool cannot be written, or is not known.
-func (t *teller) spare() alert.Spare {
-	path, _ := config.Find(t.a.Config, t.a.Getenv)
-	if abs, err := filepath.Abs(path); err == nil {
-		path = abs
-	}
-	return alert.Spare{Path: filepath.Join(os.TempDir(), fmt.Sprintf("notices-%d-%s.alerts", os.Geteuid(), hash(path)))}
 }
 
 func hash(text string) string {

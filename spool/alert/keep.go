@@ -50,8 +50,11 @@ func Change(ctx context.Context, now time.Time, met []Alert, state func(string, 
 		if err != nil {
 			continue
 		}
-		if i == 0 && len(others) > 0 {
-			for _, spare := range places[1:] {
+		if len(others) > 0 {
+			for _, spare := range places[i+1:] {
+				if value, err := spare.Load(ctx, Name); err != nil || len(value) == 0 {
+					continue // an update would make the file
+				}
 				_ = spare.Update(ctx, Name, false, func([]byte) ([]byte, error) { return nil, nil })
 			}
 		}

@@ -1,0 +1,32 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"notices/config"
+	"notices/spool"
+	"notices/spool/alert"
+)
+
+// spares are where what was told is kept when the spool cannot be written, or is not
+// known: the first of the folders that takes a file. TMPDIR may name one that is gone (of
+// a session that ended), and a disk that is full may be that of /tmp as well.
+func (a *app) spares() []spool.State {
+	path, _ := config.Find(a.Config, a.Getenv)
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
+	}
+	name := fmt.Sprintf("notices-%d-%s.alerts", os.Geteuid(), hash(path))
+	var list []spool.State
+	for _, dir := range []string{a.Getenv("TMPDIR"), "/tmp", "/var/tmp", a.Getenv("XDG_STATE_HOME"), a.Getenv("XDG_RUNTIME_DIR"), "/run"} {
+		if filepath.IsAbs(dir) {
+			list = append(list, alert.Spare{Path: filepath.Join(dir, name)})
+		}
+	}
+	if home := a.Getenv("HOME"); filepath.IsAbs(home) {
+		list = append(list, alert.Spare{Path: filepath.Join(home, "."+name)})
+	}
+	return list
+}
