@@ -194,6 +194,9 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []route.Server,
 	o.Deliverer, o.Progress = route, bar.show
 	tally, err := flush.Run(ctx, o)
 	bar.clear()
+	if !insist && ctx.Err() == nil {
+		route.Probe(ctx)
+	}
 	if e := route.Close(context.WithoutCancel(ctx)); err == nil {
 		err = e
 	}

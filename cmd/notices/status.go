@@ -142,6 +142,7 @@ type statusJSON struct {
 	unreadable []error           // messages that cannot be counted
 	stuck      spool.Stuck       // what flushes met
 	troubled   []bool            // of Servers: their last word is trouble
+	stale      []bool            // of Servers: and that is long ago
 	waits      []spool.Waiting   // while they are gathered
 	inTrouble  []spool.ID        // messages of it that are still there
 	takers     []route.Server    // those that mail goes through, for their Senders
@@ -400,7 +401,7 @@ func (s *statusJSON) wait(r *spool.Record) {
 }
 
 // countWaits sums up what waits for a server. Where all servers work, and one took a message
-// since, only its next send is to come; but not if a server put off this very message. An
+// since, or was found up again, only its next send is to come; but not if a server put off this very message. An
 // attempt under way counts when it has taken longer than any does.
 func (s *statusJSON) countWaits(now time.Time) {
 	var took time.Time
@@ -412,8 +413,10 @@ func (s *statusJSON) countWaits(now time.Time) {
 			took = time.Time{}
 			break
 		}
-		if at := s.health[i].TookAt; at.After(took) {
-			took = at
+		for _, at := range []time.Time{s.health[i].TookAt, s.health[i].UpAt} {
+			if at.After(took) {
+				took = at
+			}
 		}
 	}
 	for _, w := range s.waits {

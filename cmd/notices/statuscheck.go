@@ -85,7 +85,7 @@ func (s *statusJSON) checkSetUp(c *checked, now time.Time, o statusOptions) {
 			c.note(checkCritical, "%s", *account.Error)
 		}
 	}
-	if since, yes := s.noServer(); yes {
+	if since, fresh, yes := s.noServer(); yes && fresh {
 		c.down(since, now, o, "no mail goes out: no server takes any")
 	}
 	s.checkSenders(c, now, o)
@@ -162,6 +162,8 @@ func (s *statusJSON) checkServer(c *checked, i int, now time.Time) {
 		c.note(checkWarning, "server %s takes no mail until somebody mends the account: %s", name, h.Last.Reply)
 	case h.Last.NeedsPerson():
 		c.note(checkWarning, "server %s refuses the login: %s", name, h.Last.Reply)
+	case s.stale[i]:
+		c.remarks = append(c.remarks, fmt.Sprintf("server %s took no mail when it was last tried, %s; to see how it is now, run: notices test-server %s", name, ago(h.Last.Reply.At, now), name))
 	default:
 		c.remarks = append(c.remarks, fmt.Sprintf("server %s takes no mail%s: %s", name, lasting(h.Began(), now), h.Last.Reply))
 	}
@@ -216,6 +218,12 @@ func (s *statusJSON) goesOut() bool {
 		usable = usable || used && !s.troubled[i] && s.rates[i].DayFree.IsZero()
 	}
 	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
+}
+
+// sendingOK: it goes out, or what is known of the servers is too old to say that it does not.
+func (s *statusJSON) sendingOK() bool {
+	_, fresh, yes := s.noServer()
+	return s.goesOut() || yes && !fresh && s.ConfigError == nil && s.FlushError == nil
 }
 
 // forRecipients tells of mail that nobody here can do anything about.

@@ -114,7 +114,7 @@ func (m *metrics) queue(s *statusJSON, now time.Time) {
 // verdict is what --check says.
 func (m *metrics) verdict(c *checked, s *statusJSON) {
 	m.family("notices_check_level", "What notices status --check says: 0 all is well, 1 warning, 2 critical.").set(float64(c.level))
-	m.family("notices_sending_ok", "0: nothing goes out, as far as is known: no server takes mail, or flush fails or refuses the configuration; 1: not so.").set(truth(s.goesOut()))
+	m.family("notices_sending_ok", "0: nothing goes out, as far as is known: no server takes mail, or flush fails or refuses the configuration; 1: not so.").set(truth(s.sendingOK()))
 	m.family("notices_config_ok", "0: flush refuses the configuration; 1: it does not.").set(truth(s.ConfigError == nil))
 }
 

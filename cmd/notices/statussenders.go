@@ -62,7 +62,7 @@ func (s *statusJSON) branchOf(sender string, takes func(*route.Server) bool) (b 
 			continue
 		}
 		at := slices.IndexFunc(s.Servers, func(line serverJSON) bool { return line.Name == s.takers[i].Name })
-		if at < 0 || !s.troubled[at] {
+		if at < 0 || !s.troubled[at] || s.stale[at] {
 			return b, false
 		}
 		b.servers = append(b.servers, s.takers[i].Name)
@@ -75,7 +75,7 @@ func (s *statusJSON) branchOf(sender string, takes func(*route.Server) bool) (b 
 
 // checkSenders tells of mail that has no way out, though other mail may have one.
 func (s *statusJSON) checkSenders(c *checked, now time.Time, o statusOptions) {
-	if _, all := s.noServer(); !all {
+	if _, _, all := s.noServer(); !all {
 		for _, b := range s.branchesDown() {
 			word := "server " + b.servers[0] + " takes none"
 			if len(b.servers) > 1 {

@@ -29,21 +29,34 @@ func inUse(cfg *config.Config, name string) bool {
 	return slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Name == name })
 }
 
+// old reports whether the trouble of a server is an old word: the pause after it is long
+// over, and nothing came to the server since. Nobody knows then how it is.
+func old(h *spool.Health, now time.Time) bool {
+	last := h.DownUntil
+	if at := h.Last.Reply.At; at.After(last) {
+		last = at
+	}
+	return now.Sub(last) > warnAge
+}
+
 // noServer reports whether no server takes mail, by the last word of each, and since when.
-func (s *statusJSON) noServer() (since time.Time, yes bool) {
+// fresh: none of the words is an old one.
+func (s *statusJSON) noServer() (since time.Time, fresh, yes bool) {
+	fresh = true
 	for i := range s.Servers {
 		switch {
 		case s.Servers[i].spare:
 			continue
 		case !s.troubled[i]:
-			return time.Time{}, false
+			return time.Time{}, false, false
 		}
+		fresh = fresh && !s.stale[i]
 		if began := s.health[i].Began(); began.After(since) {
 			since = began
 		}
 		yes = true
 	}
-	return since, yes
+	return since, fresh, yes
 }
 
 // tested are servers as far as the results of their tests go.
@@ -87,6 +100,7 @@ func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Se
 		line.DownSince = stamp(health.Began())
 	}
 	s.troubled = append(s.troubled, troubled)
+	s.stale = append(s.stale, troubled && old(&health, now))
 	s.Servers = append(s.Servers, line)
 	s.health = append(s.health, health)
 	s.rates = append(s.rates, used)

@@ -48,7 +48,7 @@ func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
 	t.account("Google", s.Google)
 	t.account("Microsoft", s.Microsoft)
 	t.limits(limits)
-	t.lastFlush(s.LastFlush)
+	t.lastFlush(s)
 }
 
 func (t *statusText) title(c colour, text string) {
@@ -73,7 +73,7 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 		t.title(red, "Needs a person")
 	case c.level == checkWarning:
 		t.title(yellow, "Needs attention")
-	case !s.goesOut():
+	case !s.sendingOK():
 		t.title(yellow, "No mail goes out now")
 	case len(c.remarks) > 0:
 		t.title(yellow, "Not all is well")
@@ -211,9 +211,14 @@ func (t *statusText) limits(lines []string) {
 	}
 }
 
-func (t *statusText) lastFlush(f *flushJSON) {
+func (t *statusText) lastFlush(s *statusJSON) {
+	f := s.LastFlush
 	t.title(bold, "Last flush")
-	if f == nil {
+	switch {
+	case f == nil && s.unwritable:
+		t.row("Run", "", "none is noted; the spool cannot be written")
+		return
+	case f == nil:
 		t.row("Run", "", "never; cron or a timer should run: notices flush")
 		return
 	}

@@ -143,12 +143,7 @@ func (s *server) secretMissing(ctx context.Context, j *job, l *lease, err error)
 		s.pool.giveBack(l)
 		return ctx.Err()
 	}
-	reason := spool.ReasonSecret
-	var e interface{ Temporary() bool }
-	if errors.As(err, &e) && e.Temporary() {
-		reason = spool.ReasonToken
-	}
-	if s.refused(ctx, j, l, s.localOutcome(reason, err.Error())) {
+	if s.refused(ctx, j, l, s.localOutcome((&secretError{err}).reason(), err.Error())) {
 		return errBusy
 	}
 	return errDown

@@ -96,6 +96,14 @@ func (b *breaker) state() breakerState {
 	return breakerPaused
 }
 
+// untried is what is remembered of troubles that this run has not met again, nor seen to be
+// over, and whose pause is over; ok: there are such.
+func (b *breaker) untried() (h spool.Health, ok bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.health, b.suspect && !b.worked && !b.open && !b.now().Before(b.health.DownUntil)
+}
+
 // retry ends the pause of an earlier run for this one, if there is one.
 func (b *breaker) retry() {
 	b.mu.Lock()

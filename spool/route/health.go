@@ -62,7 +62,7 @@ func (s *server) trySave(ctx context.Context, change func(*spool.Health)) {
 
 // saveTrouble remembers that the server went down in this run. Two flushes that
 // meet the same trouble count it once.
-func (s *server) saveTrouble(ctx context.Context, o spool.Outcome) {
+func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool) {
 	mine := s.breaker.remembered()
 	s.log.Paused(s.config.Name, mine.DownUntil, o)
 	digest := ""
@@ -74,14 +74,14 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome) {
 			h.Since = mine.Since
 		}
 		h.Troubles = max(h.Troubles, mine.Troubles)
-		h.DownUntil, h.Last, h.Secret, h.Refused = mine.DownUntil, mine.Last, digest, mine.Refused
+		h.DownUntil, h.Last, h.Secret, h.Refused, h.Unopened = mine.DownUntil, mine.Last, digest, mine.Refused, unopened
 	})
 }
 
 // saveRecovery forgets the troubles of earlier runs.
 func (s *server) saveRecovery(ctx context.Context) {
 	s.trySave(ctx, func(h *spool.Health) {
-		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, TookAt: h.TookAt}
+		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, TookAt: h.TookAt, UpAt: s.now().UTC().Truncate(time.Second)}
 	})
 }
 

@@ -79,8 +79,9 @@ func (s *server) breakerState(ctx context.Context) breakerState {
 	return s.breaker.state()
 }
 
-// trip takes the server out for the rest of the run, for what the message met.
-func (s *server) trip(ctx context.Context, j *job, o spool.Outcome) {
+// trip takes the server out for the rest of the run, for what the message met. unopened: it
+// was met before a message was handed over.
+func (s *server) trip(ctx context.Context, j *job, o spool.Outcome, unopened bool) {
 	j.enter(s.gate) // before anybody else can find out
 	if !s.breaker.trip(o) {
 		j.leaveGate()
@@ -88,7 +89,7 @@ func (s *server) trip(ctx context.Context, j *job, o spool.Outcome) {
 	}
 	j.tripped = true
 	s.pool.close()
-	s.saveTrouble(ctx, o)
+	s.saveTrouble(ctx, o, unopened)
 }
 
 // refused takes note that no connection could be opened. It reports whether only
@@ -99,7 +100,7 @@ func (s *server) refused(ctx context.Context, j *job, l *lease, o spool.Outcome)
 	if !secret && s.pool.refused(l, o.Reply.Code == 421) {
 		return true
 	}
-	s.trip(ctx, j, o)
+	s.trip(ctx, j, o, true)
 	s.pool.giveBack(l)
 	return false
 }
@@ -137,7 +138,7 @@ func (s *server) finish(ctx context.Context, j *job, l *lease, v verdict) (crowd
 		}
 	}
 	if trouble != nil {
-		s.trip(ctx, j, *trouble)
+		s.trip(ctx, j, *trouble, false)
 	}
 	s.pool.release(l, v.result <= resultRefused)
 	if recovered {

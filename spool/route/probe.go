@@ -1,0 +1,81 @@
+package route
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"notices/spool"
+	"notices/spool/smtpclient"
+)
+
+// probeTime is how long a probe may take: a run must not wait long for what may be dead.
+const probeTime = 30 * time.Second
+
+// Probe opens a connection to each server that earlier runs could open none to, once its
+// pause is over and when no message of this run came to it. So it is known whether a
+// server works though nothing is due. Call it after the last Deliver, before Close.
+func (r *Route) Probe(ctx context.Context) {
+	for _, s := range r.servers {
+		if ctx.Err() == nil && s.wantsProbe(ctx) {
+			s.probe(ctx)
+		}
+	}
+}
+
+// wantsProbe: only a connection that could not be opened is made good by one that can. A
+// login that was refused is not tried again until the secret is another one, for some
+// servers lock the account after several.
+func (s *server) wantsProbe(ctx context.Context) bool {
+	if s.breakerState(ctx) != breakerClosed {
+		return false
+	}
+	h, ok := s.breaker.untried()
+	return ok && h.Unopened && h.Of(s.config.Host) && (h.Secret == "" || s.secret.changed(ctx, h.Secret))
+}
+
+func (s *server) probe(ctx context.Context) {
+	short, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	c, err := s.knock(short)
+	switch {
+	case err == nil:
+		quit(c)
+		if ctx.Err() == nil && s.breaker.reset(false) {
+			s.saveRecovery(ctx)
+		}
+		return
+	case ctx.Err() != nil: // the run was stopped: nothing is known
+		return
+	}
+	o := s.localOutcome(spool.ReasonConnect, err.Error())
+	if e := (*smtpclient.Error)(nil); errors.As(err, &e) {
+		o = e.Outcome
+	} else if e := (*secretError)(nil); errors.As(err, &e) {
+		o.Reason = e.reason()
+	}
+	j := newJob(&spool.Message{})
+	defer j.leaveGate()
+	s.trip(ctx, j, o, true)
+}
+
+// knock opens a connection as for a message.
+func (s *server) knock(ctx context.Context) (client, error) {
+	if err := s.secret.fetch(ctx); err != nil {
+		return nil, &secretError{err}
+	}
+	return s.open(ctx, &s.config.Server)
+}
+
+// secretError: the secret cannot be had here, or not now.
+type secretError struct{ error }
+
+func (e *secretError) Unwrap() error { return e.error }
+
+func (e *secretError) reason() spool.Reason {
+	var t interface{ Temporary() bool }
+	if errors.As(e.error, &t) && t.Temporary() {
+		return spool.ReasonToken
+	}
+	return spool.ReasonSecret
+}
