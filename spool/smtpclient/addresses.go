@@ -98,19 +98,19 @@ func (c *Conn) resolve(ctx context.Context) ([]string, error) {
 		return []string{host}, nil
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		c.observe(Step{Stage: StageDNS, Detail: a.String()})
+		c.judge.observe(Step{Stage: StageDNS, Detail: a.String()})
 		return []string{a.String()}, nil
 	}
 	find := c.server.Resolve
 	if find == nil {
 		find = net.DefaultResolver.LookupHost
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeout(ctx, c.wire.timeout)
 	defer cancel()
 	list, err := find(ctx, host)
-	c.observe(Step{Stage: StageDNS, Detail: strings.Join(list, " "), Err: err})
+	c.judge.observe(Step{Stage: StageDNS, Detail: strings.Join(list, " "), Err: err})
 	if err != nil {
-		return nil, c.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+dnsText(err), err)
+		return nil, c.judge.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+dnsText(err), err)
 	}
 	return inTurn(list), nil
 }

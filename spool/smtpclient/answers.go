@@ -11,14 +11,14 @@ import (
 // answer. timeout is for each step; dial may be nil. For the advice that test-server gives.
 func Answers(ctx context.Context, host string, port int, timeout time.Duration, dial Dialer) (what string, ok bool) {
 	c := newConn(&Server{Host: host, Port: port, Timeout: timeout, Dial: dial}, "")
-	if err := c.probe(ctx); err != nil {
+	if err := probe(ctx, c); err != nil {
 		return err.Error(), false
 	}
 	return c.notice, true
 }
 
 // probe connects, reads the greeting into notice, and leaves.
-func (c *Conn) probe(ctx context.Context) error {
+func probe(ctx context.Context, c *Conn) error {
 	addresses, err := c.resolve(ctx)
 	if err != nil {
 		return err
@@ -27,19 +27,19 @@ func (c *Conn) probe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	c.raw = raw
+	c.wire.raw = raw
 	defer raw.Close()
-	c.watch = &watch{conn: raw}
-	defer c.watch.start(ctx)()
-	c.use(raw)
+	c.wire.watch = &watch{conn: raw}
+	defer c.wire.watch.start(ctx)()
+	c.wire.use(raw)
 	if c.server.implicit() {
 		tc := tls.Client(raw, &tls.Config{ServerName: c.server.Host, InsecureSkipVerify: true})
-		c.watch.armRead(c.timeout)
-		c.watch.armWrite(c.timeout)
+		c.wire.watch.armRead(c.wire.timeout)
+		c.wire.watch.armWrite(c.wire.timeout)
 		if err := tc.Handshake(); err != nil {
-			return c.tlsTrouble(c.watch.explain(err))
+			return c.tlsTrouble(c.wire.watch.explain(err))
 		}
-		c.use(tc)
+		c.wire.use(tc)
 	}
 	c.server.Observe = func(s Step) {
 		if s.Stage == StageGreeting {

@@ -51,8 +51,8 @@ func secretTrouble(s *Server, err error) *Error {
 	if temporary(err) {
 		reason = spool.ReasonToken
 	}
-	e := c.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
-	c.observe(Step{Stage: StageSecret, Err: e})
+	e := c.judge.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
+	c.judge.observe(Step{Stage: StageSecret, Err: e})
 	return e
 }
 
@@ -68,10 +68,11 @@ func (c *Conn) login() error {
 	if c.secret == "" {
 		return nil
 	}
-	names := c.mechanisms()
+	_, secure := c.wire.nc.(*tls.Conn)
+	names := mechanisms(c.offers.auth, secure, c.server.Tokens != nil)
 	if len(names) == 0 {
-		err := c.noMechanism()
-		c.observe(Step{Stage: StageAuth, Err: err})
+		err := c.judge.trouble(spool.ReasonAuth, noMechanism(c.offers.auth), nil)
+		c.judge.observe(Step{Stage: StageAuth, Err: err})
 		return err
 	}
 	var err error
@@ -88,36 +89,36 @@ func (c *Conn) login() error {
 func (c *Conn) authenticate(mechanism sasl.Client) error {
 	name, first, err := mechanism.Start()
 	if err != nil {
-		return c.lost(StageAuth, spool.ReasonAuth, err)
+		return c.judge.lost(StageAuth, spool.ReasonAuth, err)
 	}
 	line, rest := authCommand(name, first)
 	for range maxChallenges {
-		code, text, err := c.command(line)
+		code, text, err := c.wire.command(line)
 		switch {
 		case err != nil:
-			return c.lost(StageAuth, spool.ReasonConnect, err)
+			return c.judge.lost(StageAuth, spool.ReasonConnect, err)
 		case code/100 == 2:
 			return c.loggedIn(mechanism, name, code, text)
 		case code != 334:
-			return c.refused(StageAuth, code, text)
+			return c.judge.refused(StageAuth, code, text)
 		case rest != nil:
 			line, rest = base64.StdEncoding.EncodeToString(rest), nil
 			continue
 		}
 		if line, err = answer(mechanism, text); err != nil {
-			return c.lost(StageAuth, reasonOf(err), err)
+			return c.judge.lost(StageAuth, reasonOf(err), err)
 		}
 	}
-	return c.lost(StageAuth, spool.ReasonProtocol, protocolError("AUTH comes to no end"))
+	return c.judge.lost(StageAuth, spool.ReasonProtocol, protocolError("AUTH comes to no end"))
 }
 
 // loggedIn believes a 235 only when the server proved, where the mechanism has it do
 // so, that it knows the password.
 func (c *Conn) loggedIn(mechanism sasl.Client, name string, code int, text []byte) error {
 	if m, ok := mechanism.(*scramClient); ok && !m.conversation.Valid() {
-		return c.lost(StageAuth, spool.ReasonAuth, errNotProved)
+		return c.judge.lost(StageAuth, spool.ReasonAuth, errNotProved)
 	}
-	c.observe(Step{Stage: StageAuth, Detail: name + ": " + c.reply(code, "", text).String()})
+	c.judge.observe(Step{Stage: StageAuth, Detail: name + ": " + c.judge.reply(code, "", text).String()})
 	return nil
 }
 
@@ -174,15 +175,15 @@ func answer(mechanism sasl.Client, challenge []byte) (string, error) {
 // mechanisms are those that suit the secret and that the server offers, the best first
 // (SPEC section 5). Without TLS what keeps the password from being read on the way goes
 // before what does not.
-func (c *Conn) mechanisms() []string {
+func mechanisms(offered []string, secure, tokens bool) []string {
 	best := []string{scramSHA256, sasl.Plain, sasl.Login, cramMD5}
-	if _, secure := c.nc.(*tls.Conn); !secure {
+	if !secure {
 		best = []string{scramSHA256, cramMD5, sasl.Plain, sasl.Login}
 	}
-	if c.server.Tokens != nil {
+	if tokens {
 		best = []string{xoauth2Name}
 	}
-	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(c.offers.auth, name) })
+	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(offered, name) })
 }
 
 // NotProved reports whether the server did not prove, by SCRAM, that it knows the password.
@@ -198,10 +199,10 @@ func NoMechanism(o spool.Outcome) (none, other bool) {
 	return o.Reply.Code == 0 && strings.HasPrefix(text, noAuth), o.Reply.Code == 0 && strings.HasPrefix(text, authOnly)
 }
 
-func (c *Conn) noMechanism() *Error {
+func noMechanism(offered []string) string {
 	text := noAuth
-	if len(c.offers.auth) > 0 {
-		text = authOnly + strings.Join(c.offers.auth, ", ") + " only"
+	if len(offered) > 0 {
+		text = authOnly + strings.Join(offered, ", ") + " only"
 	}
-	return c.trouble(spool.ReasonAuth, text+"; is this the submission port (465 or 587) of the server?", nil)
+	return text + "; is this the submission port (465 or 587) of the server?"
 }

@@ -142,7 +142,7 @@ func BenchmarkClassify(b *testing.B) {
 			b.Fatal(err)
 		}
 		text = t
-		if o := c.judge(stages[i%len(stages)], code, text); o.Class == "" {
+		if o := c.judge.outcome(stages[i%len(stages)], code, text); o.Class == "" {
 			b.Fatal(o)
 		}
 	}

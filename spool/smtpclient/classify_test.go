@@ -47,7 +47,7 @@ func classifyRaw(t *testing.T, stage Stage, reply string) spool.Outcome {
 	if err != nil {
 		t.Fatalf("%s: %v", reply, err)
 	}
-	o := testConn().judge(stage, code, text)
+	o := testConn().judge.outcome(stage, code, text)
 	o.Reply = spool.Reply{}
 	return o
 }

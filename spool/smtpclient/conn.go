@@ -1,8 +1,6 @@
 package smtpclient
 
 import (
-	"bufio"
-	"net"
 	"sync/atomic"
 	"time"
 )
@@ -10,14 +8,14 @@ import (
 // Conn is a conversation with a server that is ready for transactions. It is for one
 // goroutine at a time; only Close may come from another one.
 type Conn struct {
-	server               Server
-	timeout, dataTimeout time.Duration
-	now                  func() time.Time
+	server      Server
+	judge       judge
+	wire        wire
+	dataTimeout time.Duration
 
-	secret  string
-	secrets secrets // what is masked
-	notice  string
-	offers  offers
+	secret string
+	notice string
+	offers offers
 
 	rung       rung
 	alone      bool // no address before this one was reached, and a step down is allowed
@@ -27,13 +25,7 @@ type Conn struct {
 	tried   []string // those that were dialled
 	address string   // the one that answered
 
-	raw   net.Conn // below TLS: deadlines are set here
-	nc    net.Conn // what is spoken over
-	br    *bufio.Reader
-	watch *watch // of Open or Send
-
 	flight   []byte // commands being put together
-	text     []byte // the last reply
 	used     bool   // it carried a transaction
 	halfOpen bool   // a transaction was left without DATA: RSET first
 	broken   atomic.Bool
@@ -56,19 +48,19 @@ func (c *Conn) Quit() {
 	if c.broken.Swap(true) {
 		return
 	}
-	c.raw.SetDeadline(time.Now().Add(min(quitWait, c.timeout)))
-	if _, err := c.nc.Write([]byte("QUIT\r\n")); err != nil {
+	c.wire.raw.SetDeadline(time.Now().Add(min(quitWait, c.wire.timeout)))
+	if _, err := c.wire.nc.Write([]byte("QUIT\r\n")); err != nil {
 		return
 	}
-	code, text, err := readReply(c.br, nil)
+	code, text, err := readReply(c.wire.br, nil)
 	if err == nil {
-		c.observe(Step{Stage: StageQuit, Detail: c.reply(code, "", text).String()})
-		c.nc.Close() // with TLS's farewell, now that it is known to be read
+		c.judge.observe(Step{Stage: StageQuit, Detail: c.judge.reply(code, "", text).String()})
+		c.wire.nc.Close() // with TLS's farewell, now that it is known to be read
 	}
 }
 
 // Close drops the connection. A Send that is under way ends.
 func (c *Conn) Close() {
 	c.broken.Store(true)
-	c.raw.Close() // not nc: TLS's farewell would wait on a peer that does not read
+	c.wire.raw.Close() // not nc: TLS's farewell would wait on a peer that does not read
 }

@@ -33,7 +33,7 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 	}
 	port := strconv.Itoa(c.server.Port)
 	won, failed, err := race(ctx, addresses, func(ctx context.Context, address string) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, c.timeout)
+		ctx, cancel := context.WithTimeout(ctx, c.wire.timeout)
 		defer cancel()
 		where := net.JoinHostPort(address, port)
 		conn, err := dial(ctx, "tcp", where)
@@ -44,11 +44,11 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 	})
 	for _, d := range failed {
 		c.tried = append(c.tried, d.address)
-		c.observe(Step{Stage: StageConnect, Detail: d.address, Err: d.err})
+		c.judge.observe(Step{Stage: StageConnect, Detail: d.address, Err: d.err})
 	}
 	switch {
 	case err != nil:
-		return nil, c.trouble(spool.ReasonConnect, "no connection: "+err.Error(), err)
+		return nil, c.judge.trouble(spool.ReasonConnect, "no connection: "+err.Error(), err)
 	case won == nil:
 		errs := make(connectErrors, len(failed))
 		for i, d := range failed {
@@ -58,7 +58,7 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 		if errors.As(errs, new(*net.DNSError)) {
 			reason = spool.ReasonDNS
 		}
-		return nil, c.trouble(reason, "no connection: "+errs.Error(), errs)
+		return nil, c.judge.trouble(reason, "no connection: "+errs.Error(), errs)
 	}
 	c.address = won.address
 	c.tried = append(c.tried, won.address)
@@ -66,7 +66,7 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 	if _, err := netip.ParseAddr(won.address); err != nil { // Dial looked the name up
 		where = won.conn.RemoteAddr().String()
 	}
-	c.observe(Step{Stage: StageConnect, Detail: where})
+	c.judge.observe(Step{Stage: StageConnect, Detail: where})
 	return won.conn, nil
 }
 

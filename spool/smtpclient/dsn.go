@@ -6,44 +6,28 @@ import (
 	"notices/spool"
 )
 
-// dsn is what the sender asked for, to be handed on; nil: nothing, or the server offers no DSN.
-func (s *send) dsn() *spool.DSNParams {
-	if !s.c.offers.dsn {
-		return nil
-	}
-	return s.t.DSN
-}
-
 // appendMailDSN adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
-func (s *send) appendMailDSN(b []byte) []byte {
-	a := s.dsn()
-	if a == nil {
-		return b
-	}
+func appendMailDSN(b []byte, p *spool.DSNParams) []byte {
 	switch {
-	case a.ReturnHeaders:
+	case p.ReturnHeaders:
 		b = append(b, " RET=HDRS"...)
-	case a.ReturnFull:
+	case p.ReturnFull:
 		b = append(b, " RET=FULL"...)
 	}
-	if a.EnvelopeID != "" {
-		b = spool.AppendXtext(append(b, " ENVID="...), a.EnvelopeID)
+	if p.EnvelopeID != "" {
+		b = spool.AppendXtext(append(b, " ENVID="...), p.EnvelopeID)
 	}
 	return b
 }
 
-// appendRcptDSN adds the parameters of RCPT, RFC 3461 sections 4.1 and 4.2. With NOTIFY
-// goes ORCPT, so that a report names the address that the sender knows.
-func (s *send) appendRcptDSN(b []byte, i int) []byte {
-	a := s.dsn()
-	if a == nil {
-		return b
-	}
-	original := a.OriginalOf(i)
-	if words := a.NotifyOf(i); words != "" {
+// appendRcptDSN adds the parameters of RCPT for the ith recipient, RFC 3461 sections 4.1 and
+// 4.2. With NOTIFY goes ORCPT, so that a report names the address that the sender knows.
+func appendRcptDSN(b []byte, p *spool.DSNParams, i int, address string) []byte {
+	original := p.OriginalOf(i)
+	if words := p.NotifyOf(i); words != "" {
 		b = appendNotify(b, words)
 		if original == "" {
-			original = typed(s.t.Recipients[i])
+			original = typed(address)
 		}
 	}
 	if original != "" {
@@ -76,14 +60,11 @@ func typed(address string) string {
 	return "utf-8;" + address
 }
 
-// markRelayed marks what was delivered and is ours to report, because this server does not.
-func (s *send) markRelayed() {
-	if s.t.DSN == nil || s.c.offers.dsn {
-		return
-	}
-	for i := range s.outcomes {
-		if s.outcomes[i].Class == spool.Delivered && s.t.DSN.Notifies(spool.OnSuccess, i) {
-			s.outcomes[i].Reason = spool.ReasonRelayed
+// markRelayed marks what was delivered and is ours to report, because the server offers no DSN.
+func markRelayed(outcomes []spool.Outcome, p *spool.DSNParams) {
+	for i := range outcomes {
+		if p != nil && outcomes[i].Class == spool.Delivered && p.Notifies(spool.OnSuccess, i) {
+			outcomes[i].Reason = spool.ReasonRelayed
 		}
 	}
 }

@@ -62,14 +62,14 @@ func (o *offers) add(keyword string, parameters []string) {
 }
 
 func (c *Conn) greeting() error {
-	code, text, err := c.read(c.timeout)
+	code, text, err := c.wire.read(c.wire.timeout)
 	if err != nil {
-		return c.lost(StageGreeting, spool.ReasonGreeting, err)
+		return c.judge.lost(StageGreeting, spool.ReasonGreeting, err)
 	}
 	if code != 220 {
-		return c.refused(StageGreeting, code, text)
+		return c.judge.refused(StageGreeting, code, text)
 	}
-	c.observe(Step{Stage: StageGreeting, Detail: c.reply(code, "", text).String()})
+	c.judge.observe(Step{Stage: StageGreeting, Detail: c.judge.reply(code, "", text).String()})
 	return nil
 }
 
@@ -92,21 +92,21 @@ func (c *Conn) hello() error {
 	if name == "" && c.server.FindHello != nil {
 		name = c.server.FindHello()
 	}
-	name = cmp.Or(name, literal(c.raw))
+	name = cmp.Or(name, literal(c.wire.raw))
 	if strings.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r == 0x7f }) {
-		return c.trouble(spool.ReasonGreeting, fmt.Sprintf("[site] hostname %q is no host name", name), nil)
+		return c.judge.trouble(spool.ReasonGreeting, fmt.Sprintf("[site] hostname %q is no host name", name), nil)
 	}
-	code, text, err := c.command("EHLO " + name)
+	code, text, err := c.wire.command("EHLO " + name)
 	if err == nil && (code == 500 || code == 502) {
-		code, text, err = c.command("HELO " + name)
+		code, text, err = c.wire.command("HELO " + name)
 	}
 	if err != nil {
-		return c.lost(StageHello, spool.ReasonGreeting, err)
+		return c.judge.lost(StageHello, spool.ReasonGreeting, err)
 	}
 	if code/100 != 2 {
-		return c.refused(StageHello, code, text)
+		return c.judge.refused(StageHello, code, text)
 	}
 	c.offers = parseOffers(text)
-	c.observe(Step{Stage: StageHello, Detail: c.reply(code, "", text).String()})
+	c.judge.observe(Step{Stage: StageHello, Detail: c.judge.reply(code, "", text).String()})
 	return nil
 }

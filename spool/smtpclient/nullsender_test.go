@@ -28,7 +28,7 @@ func TestNullSenderRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o := ofNullSender(testConn().judge(c.stage, code, text)); o.Reason != c.want {
+		if o := ofNullSender(testConn().judge.outcome(c.stage, code, text)); o.Reason != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.stage, c.reply, o.Reason, c.want)
 		} else if c.want != "" && (o.Class != spool.Failed || o.Scope != spool.MessageScope) {
 			t.Errorf("%s: %s: %v", c.stage, c.reply, o)

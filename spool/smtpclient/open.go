@@ -1,11 +1,9 @@
 package smtpclient
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
-	"net"
 	"time"
 
 	"notices/spool"
@@ -47,16 +45,16 @@ func tokenRefused(err error) bool {
 func newConn(s *Server, secret string) *Conn {
 	c := &Conn{
 		server:      *s,
-		timeout:     cmp.Or(s.Timeout, defaultTimeout),
 		dataTimeout: cmp.Or(s.DataTimeout, defaultDataTimeout),
-		now:         s.Now,
 		secret:      secret,
 	}
-	if c.now == nil {
-		c.now = time.Now
+	c.wire.timeout = cmp.Or(s.Timeout, defaultTimeout)
+	c.judge.server, c.judge.now = &c.server, s.Now
+	if s.Now == nil {
+		c.judge.now = time.Now
 	}
 	if secret != "" {
-		c.secrets = secretForms(secret, plainResponse(s.Login, secret), xoauth2Response(s.Login, secret))
+		c.judge.secrets = secretForms(secret, plainResponse(s.Login, secret), xoauth2Response(s.Login, secret))
 	}
 	return c
 }
@@ -71,11 +69,11 @@ func (c *Conn) establish(ctx context.Context, addresses []string) error {
 	if c.rung == verified && c.alone && len(c.tried) == len(addresses) {
 		c.rung = unverified // no other address is left that might do better
 	}
-	c.watch = &watch{conn: raw}
-	stop := c.watch.start(ctx)
+	c.wire.watch = &watch{conn: raw}
+	stop := c.wire.watch.start(ctx)
 	defer stop()
-	c.raw = raw
-	c.use(raw)
+	c.wire.raw = raw
+	c.wire.use(raw)
 	if err := c.handshake(c.rung != noTLS); err != nil {
 		raw.Close()
 		return err
@@ -103,38 +101,4 @@ func (c *Conn) handshake(secure bool) error {
 		}
 	}
 	return c.login()
-}
-
-func (c *Conn) use(nc net.Conn) {
-	c.nc = nc
-	c.br = bufio.NewReaderSize(nc, maxLine)
-}
-
-// errSpokeFirst: no reply may come before the command that it is for.
-var errSpokeFirst = protocolError("the server spoke before it was asked")
-
-// command sends a line and reads the reply, one after the other.
-func (c *Conn) command(line string) (code int, text []byte, err error) {
-	if c.br.Buffered() > 0 {
-		return 0, nil, errSpokeFirst
-	}
-	if err := c.write([]byte(line + "\r\n")); err != nil {
-		return 0, nil, err
-	}
-	return c.read(c.timeout)
-}
-
-func (c *Conn) write(b []byte) error {
-	c.watch.armWrite(c.timeout)
-	_, err := c.nc.Write(b)
-	return c.watch.explain(err)
-}
-
-// read reads a reply into the connection's buffer, which the next read overwrites.
-func (c *Conn) read(wait time.Duration) (code int, text []byte, err error) {
-	if !replyBuffered(c.br) {
-		c.watch.armRead(wait)
-	}
-	code, c.text, err = readReply(c.br, c.text[:0])
-	return code, c.text, c.watch.explain(err)
 }

@@ -31,7 +31,7 @@ func reach(ctx context.Context, s *Server, secret string) (*Conn, error) {
 		return nil, err
 	}
 	tries := a.known.candidates(a.all)
-	for _, r := range c.ladder(len(tries) == 1 || a.known.noneVerified()) {
+	for _, r := range ladder(c.mayStepDown(), len(tries) == 1 || a.known.noneVerified()) {
 		c, err := a.anyOf(tries, r)
 		if c != nil || err != nil {
 			return c, err
@@ -42,16 +42,16 @@ func reach(ctx context.Context, s *Server, secret string) (*Conn, error) {
 	}
 	e := a.worst
 	if e.Outcome.Reason == spool.ReasonTLS && s.AllowNonSecure && !c.mayStepDown() {
-		return nil, c.trouble(spool.ReasonTLS, e.Outcome.Reply.String()+"; "+c.forbidden(), e)
+		return nil, c.judge.trouble(spool.ReasonTLS, e.Outcome.Reply.String()+"; "+c.server.forbidden(), e)
 	}
 	return nil, e
 }
 
 // ladder is the rungs that are allowed. With one address, or where none was found better in
 // this run, the first two are the same.
-func (c *Conn) ladder(unverifiedFirst bool) []rung {
+func ladder(mayStepDown, unverifiedFirst bool) []rung {
 	switch {
-	case !c.mayStepDown():
+	case !mayStepDown:
 		return []rung{verified}
 	case unverifiedFirst:
 		return []rung{unverified, noTLS}

@@ -22,7 +22,7 @@ type protocolError string
 func (e protocolError) Error() string { return string(e) }
 
 // quotingError is a protocolError that quotes the server. It is shown only through
-// Conn.lossText, which masks secrets.
+// judge.lossText, which masks secrets.
 type quotingError struct {
 	protocolError
 	said string

@@ -47,7 +47,7 @@ func TestReadReply(t *testing.T) {
 			t.Errorf("%q: %d, %v", c.raw, code, err)
 			continue
 		}
-		r := testConn().reply(code, findEnhanced(code, text), text)
+		r := testConn().judge.reply(code, findEnhanced(code, text), text)
 		if r.Enhanced != c.enhanced || r.Text != c.text {
 			t.Errorf("%q: %q, %q", c.raw, r.Enhanced, r.Text)
 		}
@@ -93,7 +93,7 @@ func TestReadReplyRefuses(t *testing.T) {
 
 func TestReplyIsShort(t *testing.T) {
 	text := []byte(strings.Repeat("ä and more\n", 500))
-	r := testConn().reply(550, "", text)
+	r := testConn().judge.reply(550, "", text)
 	if len(r.Text) > maxText || !utf8.ValidString(r.Text) || strings.Contains(r.Text, "\n") {
 		t.Errorf("%d octets: %q", len(r.Text), r.Text)
 	}
@@ -109,12 +109,12 @@ func TestSecretsAreMasked(t *testing.T) {
 		"hunter2 geheim is wrong", "x hunter2 geheim", "hunter2 geheim hunter2 geheim",
 		"cannot decode " + plain, "cannot decode " + plain[:12] + "...", "your hunter2 g",
 	} {
-		got := c.reply(535, "", []byte(text)).Text
+		got := c.judge.reply(535, "", []byte(text)).Text
 		if !strings.Contains(got, "***") || strings.Contains(got, "hunter2") || strings.Contains(got, plain[:8]) {
 			t.Errorf("%q is shown as %q", text, got)
 		}
 	}
-	if got := c.reply(250, "", []byte("nothing secret")).Text; got != "nothing secret" {
+	if got := c.judge.reply(250, "", []byte("nothing secret")).Text; got != "nothing secret" {
 		t.Errorf("got %q", got)
 	}
 }
@@ -139,7 +139,7 @@ func FuzzReadReply(f *testing.F) {
 		}
 		parseOffers(text)
 		for _, stage := range []Stage{StageGreeting, StageAuth, StageMail, StageRcpt, StageDot} {
-			checkShown(t, c.judge(stage, code, text).Reply.Text)
+			checkShown(t, c.judge.outcome(stage, code, text).Reply.Text)
 		}
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strconv"
 	"time"
 
@@ -28,7 +29,8 @@ const (
 var (
 	// errEnded: the connection ended before this transaction began.
 	errEnded = errors.New("the connection had ended")
-	// errSettled: the connection is over, and what that means was settled.
+	// errSettled: after a 421, or a reply in the middle of the message, the connection is over,
+	// and that was the outcome.
 	errSettled = errors.New("the conversation is over")
 )
 
@@ -61,8 +63,8 @@ type send struct {
 func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
 	s := &send{c: c, t: t, outcomes: make([]spool.Outcome, len(t.Recipients))}
 	if s.prepare() {
-		s.watch.conn = c.raw
-		c.watch = &s.watch
+		s.watch.conn = c.wire.raw
+		c.wire.watch = &s.watch
 		stop := s.watch.start(ctx)
 		if err := s.converse(); err != nil {
 			s.fail(err)
@@ -82,10 +84,11 @@ func (s *send) converse() error {
 	}
 	s.reused, c.used = c.used, true
 	s.heard = commandMail
-	if c.br.Buffered() > 0 { // a 421 of a server that is going away, or nonsense
-		code, text, err := c.read(c.timeout)
+	if c.wire.br.Buffered() > 0 { // a 421 of a server that is going away, or nonsense
+		code, text, err := c.wire.read(c.wire.timeout)
 		if err == nil && code == 421 {
-			return s.serverClosed(StageMail, code, text)
+			s.decide(StageMail, code, text)
+			return errSettled
 		}
 		return errSpokeFirst
 	}
@@ -119,7 +122,7 @@ func (s *send) envelope() error {
 			c.flight = s.appendCommand(c.flight, next)
 			more = c.offers.pipelining && len(c.flight) < window && next < data
 		}
-		s.writeErr = c.write(c.flight)
+		s.writeErr = c.wire.write(c.flight)
 		for ; s.heard < next; s.heard++ {
 			if err := s.hear(); err != nil {
 				return err
@@ -149,7 +152,9 @@ func (s *send) appendCommand(b []byte, n int) []byte {
 		b = append(b, "RCPT TO:<"...)
 		b = append(b, s.to[n]...)
 		b = append(b, '>')
-		b = s.appendRcptDSN(b, s.rcpts[n])
+		if s.c.offers.dsn && s.t.DSN != nil {
+			b = appendRcptDSN(b, s.t.DSN, s.rcpts[n], s.t.Recipients[s.rcpts[n]])
+		}
 	}
 	return append(b, "\r\n"...)
 }
@@ -169,13 +174,20 @@ func (s *send) appendMail(b []byte) []byte {
 	if s.utf8 {
 		b = append(b, " SMTPUTF8"...)
 	}
-	return s.appendMailDSN(b)
+	if offers.dsn && s.t.DSN != nil {
+		b = appendMailDSN(b, s.t.DSN)
+	}
+	return b
 }
 
 // hear reads the reply to the next command. After a write that failed the server may
 // still have said why.
 func (s *send) hear() error {
-	code, text, err := s.c.read(s.patience())
+	wait := s.c.wire.timeout
+	if s.writeErr != nil {
+		wait = min(wait, pendingWait)
+	}
+	code, text, err := s.c.wire.read(wait)
 	stage := s.stage()
 	switch {
 	case err != nil && s.writeErr != nil:
@@ -183,7 +195,8 @@ func (s *send) hear() error {
 	case err != nil:
 		return err
 	case code == 421:
-		return s.serverClosed(stage, code, text)
+		s.decide(stage, code, text)
+		return errSettled
 	case code/100 == 3 != (stage == StageData && code == 354):
 		return unexpectedReply(stage, code)
 	}
@@ -193,7 +206,12 @@ func (s *send) hear() error {
 			return unexpectedReply(stage, code)
 		}
 	case StageMail:
-		s.hearMail(code, text)
+		s.answered, s.mailed = true, code/100 == 2
+		if !s.mailed {
+			s.decide(stage, code, text)
+			break
+		}
+		s.c.server.Addresses.took(s.c)
 	case StageRcpt:
 		s.hearRcpt(code, text)
 	case StageData:
@@ -202,20 +220,18 @@ func (s *send) hear() error {
 	return nil
 }
 
-func (s *send) patience() time.Duration {
-	if s.writeErr != nil {
-		return min(pendingWait, s.c.timeout)
-	}
-	return s.c.timeout
-}
-
+// stage is what the next reply, or the end of the connection, is an answer to.
 func (s *send) stage() Stage {
-	switch s.heard {
-	case commandReset:
+	switch {
+	case s.dotSent:
+		return StageDot
+	case s.goAhead:
+		return StageBody
+	case s.heard == commandReset:
 		return StageReset
-	case commandMail:
+	case s.heard == commandMail:
 		return StageMail
-	case len(s.rcpts):
+	case s.heard == len(s.rcpts):
 		return StageData
 	}
 	return StageRcpt
@@ -225,16 +241,6 @@ func unexpectedReply(stage Stage, code int) error {
 	return protocolError(fmt.Sprintf("%d in answer to %s", code, stage))
 }
 
-func (s *send) hearMail(code int, text []byte) {
-	s.answered = true
-	if code/100 == 2 {
-		s.mailed = true
-		s.c.server.Addresses.took(s.c)
-		return
-	}
-	s.decide(StageMail, s.c.judge(StageMail, code, text))
-}
-
 func (s *send) hearRcpt(code int, text []byte) {
 	if code/100 == 2 {
 		s.accepted++
@@ -242,7 +248,7 @@ func (s *send) hearRcpt(code int, text []byte) {
 	}
 	i := s.rcpts[s.heard]
 	if s.outcomes[i].Class == "" { // else MAIL was refused, and this follows from it
-		s.outcomes[i] = s.c.judge(StageRcpt, code, text)
+		s.outcomes[i] = s.c.judge.outcome(StageRcpt, code, text)
 		s.report(StageRcpt, s.outcomes[i])
 	}
 }
@@ -254,7 +260,7 @@ func (s *send) hearData(code int, text []byte) error {
 	case code/100 == 2:
 		return unexpectedReply(StageData, code)
 	case s.mailed && s.accepted > 0:
-		s.decide(StageData, s.c.judge(StageData, code, text))
+		s.decide(StageData, code, text)
 	}
 	return nil
 }
@@ -262,60 +268,54 @@ func (s *send) hearData(code int, text []byte) error {
 // content writes the message and the final dot. When no recipient was accepted and the
 // server wants it all the same, the dot alone (RFC 2920 section 3.1).
 func (s *send) content() error {
+	write := func(b []byte) error {
+		s.writeErr = s.c.wire.write(b)
+		return s.writeErr
+	}
 	var err error
 	switch {
 	case !s.mailed || s.accepted == 0:
-		return s.c.write([]byte(".\r\n"))
+		return s.c.wire.write([]byte(".\r\n"))
 	case s.body.whole != nil:
-		err = s.writePiece(s.body.whole)
+		err = write(s.body.whole)
 	default:
-		err = s.body.stream(s.writePiece)
+		err = s.body.stream(write)
 	}
 	switch {
 	case err == nil:
 		return nil
 	case s.writeErr == nil: // the disk's trouble, not the server's; no dot may follow
-		s.settle(s.c.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		s.settle(s.c.judge.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return errSettled
 	}
 	// The server may have said why before it hung up: 552, say.
-	code, text, readErr := s.c.read(s.patience())
+	code, text, readErr := s.c.wire.read(min(pendingWait, s.c.wire.timeout))
 	if readErr == nil && code >= 400 {
-		return s.serverClosed(StageBody, code, text)
+		s.decide(StageBody, code, text)
+		return errSettled
 	}
-	return s.writeErr
-}
-
-func (s *send) writePiece(b []byte) error {
-	s.writeErr = s.c.write(b)
 	return s.writeErr
 }
 
 // verdict waits for the reply to the final dot.
 func (s *send) verdict() error {
-	code, text, err := s.c.read(s.c.dataTimeout)
+	code, text, err := s.c.wire.read(s.c.dataTimeout)
 	switch {
 	case err != nil:
 		return err
 	case code == 421:
-		return s.serverClosed(StageDot, code, text)
+		s.decide(StageDot, code, text)
+		return errSettled
 	case code/100 == 3:
 		return unexpectedReply(StageDot, code)
 	case !s.mailed || s.accepted == 0:
 		return nil
 	}
-	o := s.c.judge(StageDot, code, text)
-	s.settle(o)
-	s.markRelayed()
-	s.report(StageDot, o)
+	s.decide(StageDot, code, text)
+	if !s.c.offers.dsn {
+		markRelayed(s.outcomes, s.t.DSN)
+	}
 	return nil
-}
-
-// serverClosed is a 421, or a reply in the middle of the message: the connection is over, and
-// that is the outcome of all who have none yet.
-func (s *send) serverClosed(stage Stage, code int, text []byte) error {
-	s.decide(stage, s.c.judge(stage, code, text))
-	return errSettled
 }
 
 // fail ends the connection and says what that means for this transaction.
@@ -323,15 +323,17 @@ func (s *send) fail(err error) {
 	s.c.Close()
 	silent := errors.Is(err, os.ErrDeadlineExceeded)
 	s.stale = err == errEnded || s.reused && !s.answered && err != errInterrupted && !silent
-	if s.undecided() {
-		s.decide(s.lastStage(), s.loss(err))
+	if slices.ContainsFunc(s.outcomes, undecided) {
+		o := s.loss(err)
+		s.settle(o)
+		s.report(s.stage(), o)
 	}
 }
 
 // loss is the outcome of a connection that ended or spoke no SMTP.
 func (s *send) loss(err error) spool.Outcome {
-	outcome := s.c.localOutcome
-	switch text := s.c.lossText(err); {
+	outcome := s.c.judge.localOutcome
+	switch text := s.c.judge.lossText(err); {
 	case s.dotSent:
 		return outcome(spool.Uncertain, spool.MessageScope, spool.ReasonLost, "no answer to the final dot: "+text)
 	case errors.As(err, new(protocolError)):
@@ -345,21 +347,14 @@ func (s *send) loss(err error) spool.Outcome {
 	}
 }
 
-func (s *send) lastStage() Stage {
-	switch {
-	case s.dotSent:
-		return StageDot
-	case s.goAhead:
-		return StageBody
-	}
-	return s.stage()
-}
-
-// decide settles o and reports it.
-func (s *send) decide(stage Stage, o spool.Outcome) {
+// decide is for a reply that decides on all who have no outcome yet.
+func (s *send) decide(stage Stage, code int, text []byte) {
+	o := s.c.judge.outcome(stage, code, text)
 	s.settle(o)
 	s.report(stage, o)
 }
+
+func undecided(o spool.Outcome) bool { return o.Class == "" }
 
 // settle gives o to every recipient that has no outcome yet. A word on a recipient that is
 // the answer to several is none on each of them.
@@ -374,21 +369,12 @@ func (s *send) settle(o spool.Outcome) {
 	}
 }
 
-func (s *send) undecided() bool {
-	for i := range s.outcomes {
-		if s.outcomes[i].Class == "" {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *send) report(stage Stage, o spool.Outcome) {
 	switch {
 	case s.c.server.Observe == nil:
 	case o.Class == spool.Delivered:
-		s.c.observe(Step{Stage: stage, Detail: o.Reply.String()})
+		s.c.judge.observe(Step{Stage: stage, Detail: o.Reply.String()})
 	default:
-		s.c.observe(Step{Stage: stage, Err: &Error{Outcome: o}})
+		s.c.judge.observe(Step{Stage: stage, Err: &Error{Outcome: o}})
 	}
 }

@@ -27,23 +27,23 @@ func (c *Conn) upgrade() error {
 			c.stepDown("no TLS, the mail travels in clear: " + text)
 			return nil
 		}
-		e := c.trouble(spool.ReasonTLS, text, nil)
-		c.observe(Step{Stage: StageStartTLS, Err: e})
+		e := c.judge.trouble(spool.ReasonTLS, text, nil)
+		c.judge.observe(Step{Stage: StageStartTLS, Err: e})
 		return e
 	}
-	code, text, err := c.command("STARTTLS")
+	code, text, err := c.wire.command("STARTTLS")
 	if err != nil {
-		return c.lost(StageStartTLS, spool.ReasonTLS, err)
+		return c.judge.lost(StageStartTLS, spool.ReasonTLS, err)
 	}
 	if code != 220 {
-		return c.refused(StageStartTLS, code, text)
+		return c.judge.refused(StageStartTLS, code, text)
 	}
 	// What came behind the 220 in clear would be read as if it had come over TLS:
 	// somebody in between put it there (CVE-2011-0411). Not a case for a step down.
-	if c.br.Buffered() > 0 {
-		return c.lost(StageStartTLS, spool.ReasonProtocol, protocolError("bytes in clear behind the answer to STARTTLS"))
+	if c.wire.br.Buffered() > 0 {
+		return c.judge.lost(StageStartTLS, spool.ReasonProtocol, protocolError("bytes in clear behind the answer to STARTTLS"))
 	}
-	c.observe(Step{Stage: StageStartTLS, Detail: c.reply(code, "", text).String()})
+	c.judge.observe(Step{Stage: StageStartTLS, Detail: c.judge.reply(code, "", text).String()})
 	if err := c.beginTLS(); err != nil {
 		return err
 	}
@@ -54,19 +54,19 @@ func (c *Conn) upgrade() error {
 // end it: the second rung of the ladder is the same handshake.
 func (c *Conn) beginTLS() error {
 	var unverified error
-	tc := tls.Client(c.raw, c.tlsConfig(&unverified))
-	c.watch.armRead(c.timeout)
-	c.watch.armWrite(c.timeout)
-	if err := c.watch.explain(tc.Handshake()); err != nil {
+	tc := tls.Client(c.wire.raw, c.server.tlsConfig(c.rung != verified, c.oldCiphers, &unverified))
+	c.wire.watch.armRead(c.wire.timeout)
+	c.wire.watch.armWrite(c.wire.timeout)
+	if err := c.wire.watch.explain(tc.Handshake()); err != nil {
 		return c.tlsTrouble(err)
 	}
 	state := tc.ConnectionState()
-	c.use(tc)
+	c.wire.use(tc)
 	step := Step{Stage: StageTLS, Detail: describe(state), TLS: &state}
 	if unverified != nil {
-		step.Err = c.trouble(spool.ReasonTLS, c.certificateText(unverified), unverified)
+		step.Err = c.judge.trouble(spool.ReasonTLS, c.judge.certificateText(unverified), unverified)
 	}
-	c.observe(step)
+	c.judge.observe(step)
 	if unverified != nil {
 		c.stepDown("unverified TLS: " + step.Err.Error())
 	}
@@ -76,21 +76,21 @@ func (c *Conn) beginTLS() error {
 	return nil
 }
 
-// tlsConfig is TLS 1.2 at least. unverified is set to why the certificate could not be
+// tlsConfig is TLS 1.2 at least. lenient: a certificate that cannot be verified does not end the
+// handshake. unverified is set to why the certificate could not be
 // verified, where that does not end the handshake.
-func (c *Conn) tlsConfig(unverified *error) *tls.Config {
-	host := strings.TrimSuffix(c.server.Host, ".")
-	config := &tls.Config{ServerName: host, RootCAs: c.server.Roots, MinVersion: tls.VersionTLS12}
-	if c.oldCiphers {
+func (s *Server) tlsConfig(lenient, oldCiphers bool, unverified *error) *tls.Config {
+	host := strings.TrimSuffix(s.Host, ".")
+	config := &tls.Config{ServerName: host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12}
+	if oldCiphers {
 		config.CipherSuites = allCiphers()
 	}
-	lenient := c.rung != verified
-	if !lenient && c.server.Fingerprint == "" {
+	if !lenient && s.Fingerprint == "" {
 		return config
 	}
 	config.InsecureSkipVerify = true // verified here
 	config.VerifyConnection = func(state tls.ConnectionState) error {
-		err := verify(state, host, &c.server)
+		err := verify(state, host, s)
 		if lenient {
 			*unverified, err = err, nil
 		}
@@ -153,14 +153,14 @@ func wantsOldCiphers(err error) bool {
 }
 
 func (c *Conn) tlsTrouble(err error) *Error {
-	text := "no TLS: " + c.certificateText(err)
+	text := "no TLS: " + c.judge.certificateText(err)
 	var header tls.RecordHeaderError
 	if errors.As(err, &header) && c.server.implicit() {
 		text += " (the server does not begin with TLS: try tls = \"starttls\")"
 	}
-	e := c.trouble(spool.ReasonTLS, text, err)
+	e := c.judge.trouble(spool.ReasonTLS, text, err)
 	e.duringTLS = true
-	c.observe(Step{Stage: StageTLS, Err: e})
+	c.judge.observe(Step{Stage: StageTLS, Err: e})
 	return e
 }
 
@@ -172,20 +172,20 @@ func (c *Conn) mayStepDown() bool {
 }
 
 // forbidden says why allow_non_secure did not help.
-func (c *Conn) forbidden() string {
-	if c.server.Tokens != nil {
+func (s *Server) forbidden() string {
+	if s.Tokens != nil {
 		return "a token is never sent without verified TLS"
 	}
 	return "the password is not sent without verified TLS (allow_non_secure_login = false)"
 }
 
 func (c *Conn) stepDown(why string) {
-	why = c.reply(0, "", []byte(why)).Text
+	why = c.judge.reply(0, "", []byte(why)).Text
 	if c.notice != "" {
 		c.notice += "; "
 	}
 	c.notice += why
-	c.observe(Step{Stage: StageStepDown, Detail: why})
+	c.judge.observe(Step{Stage: StageStepDown, Detail: why})
 }
 
 // describe is version, cipher and certificate for a person.

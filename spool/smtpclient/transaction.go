@@ -51,20 +51,20 @@ func (s *send) prepare() bool {
 		return false
 	}
 	if s.utf8 && !c.offers.utf8 {
-		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
+		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
 		return false
 	}
 	var err error
-	s.body, err = newBody(t, s.narrowed())
+	s.body, err = newBody(t, t.narrowed(&c.offers, s.utf8))
 	switch {
 	case unchangeable(err):
-		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+s.missing()+", which the message needs: "+err.Error()))
+		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+c.offers.missing()+", which the message needs: "+err.Error()))
 		return false
 	case err != nil:
-		s.settle(c.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		s.settle(c.judge.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return false
 	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
-		s.settle(c.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
+		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
 			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
 		s.body.free()
 		return false
@@ -75,21 +75,21 @@ func (s *send) prepare() bool {
 // narrowed says how the message has to be changed for the server; nil: not at all. A server
 // without 8BITMIME must not be sent 8-bit content (RFC 6152 section 3), nor one without
 // SMTPUTF8 a header that is not ASCII (RFC 6531 section 3.3), whatever it may tolerate.
-func (s *send) narrowed() *recode.Options {
+func (t *Transaction) narrowed(o *offers, utf8 bool) *recode.Options {
 	switch {
-	case s.utf8 || !s.t.EightBit:
+	case utf8 || !t.EightBit:
 		return nil
-	case !s.c.offers.eightBit:
-		return &recode.Options{SevenBit: true, From: s.t.Sender}
-	case s.t.UTF8:
-		return &recode.Options{Header: true, From: s.t.Sender}
+	case !o.eightBit:
+		return &recode.Options{SevenBit: true, From: t.Sender}
+	case t.UTF8:
+		return &recode.Options{Header: true, From: t.Sender}
 	}
 	return nil
 }
 
 // missing is the extension for want of which the message is changed.
-func (s *send) missing() string {
-	if s.c.offers.eightBit {
+func (o *offers) missing() string {
+	if o.eightBit {
 		return "SMTPUTF8"
 	}
 	return "8BITMIME"
@@ -101,14 +101,14 @@ func (s *send) checkAddresses() bool {
 	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
 	var err error
 	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
-		s.settle(s.c.localOutcome(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+		s.settle(s.c.judge.localOutcome(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
 		return false
 	}
 	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
 	for i, address := range s.t.Recipients {
 		plain, err := writable(address)
 		if err != nil {
-			s.outcomes[i] = s.c.localOutcome(spool.Failed, spool.RecipientScope, "", err.Error())
+			s.outcomes[i] = s.c.judge.localOutcome(spool.Failed, spool.RecipientScope, "", err.Error())
 			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
 			continue
 		}
@@ -160,14 +160,14 @@ func (s *send) result() Result {
 		}
 		r.TooMany++
 	}
-	s.endSession(&r)
+	endSession(&r, s.reused)
 	return r
 }
 
 // endSession acts on ReasonSession. On a connection that had served before, another one goes
 // on with all recipients, or with the rest if somebody got the message; on a fresh one it is
 // the server's limit, or that of connections at once, so that nobody loops.
-func (s *send) endSession(r *Result) {
+func endSession(r *Result, reused bool) {
 	met, delivered := false, false
 	for i := range r.Outcomes {
 		met = met || r.Outcomes[i].Reason == spool.ReasonSession
@@ -176,7 +176,7 @@ func (s *send) endSession(r *Result) {
 	if !met {
 		return
 	}
-	if r.Stale = s.reused && !delivered; r.Stale {
+	if r.Stale = reused && !delivered; r.Stale {
 		return
 	}
 	for i := range r.Outcomes {
