@@ -44,12 +44,18 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 	return t.Take
 }
 
-// checkDrop looks where other users hand mail in, if there is such a place.
+// checkDrop looks where other users hand mail in, if there is such a place. What one of
+// them left there that is no mail is told, and is no fault of the set-up.
 func (a *app) checkDrop(cfg *config.Config) error {
 	if a.Store != nil {
 		return nil
 	}
-	return drop.Check(cfg.Spool.Dir)
+	err := drop.Check(cfg.Spool.Dir)
+	if junk := (*drop.Problem)(nil); errors.As(err, &junk) && junk.Junk {
+		a.Say("%s", junk)
+		return nil
+	}
+	return err
 }
 
 // takeAndTarget is targets, of what was handed in too: a user has the id of his

@@ -188,6 +188,7 @@ func newMailhost(t *testing.T) *mailhost {
 	write(t, s.path("etc/notices/notices.toml"), string(config))
 	write(t, s.path("etc/aliases"), "# who reads it\npostmaster: root\nroot: admin@example.net\n")
 	check(t, os.MkdirAll(s.path("crontabs"), 0o755))
+	check(t, os.MkdirAll(s.path("spool"), 0o700)) // set-up makes it
 	return &mailhost{s, sink}
 }
 

@@ -25,6 +25,7 @@ const Mode = 0o3733
 type Problem struct {
 	What string
 	Do   string // with a command line, if one helps; may be empty
+	Junk bool   // somebody left it there, and no mail is held up by it
 }
 
 func (p *Problem) Error() string {
@@ -158,7 +159,7 @@ func checkWithin(d fsys.FS, dir string) error {
 		st, err := d.Stat(path(string(name)))
 		if err == nil && st.Dir {
 			full := filepath.Join(dir, Name, string(name))
-			found = &Problem{What: fmt.Sprintf("user %s made a folder in %s, and no mail is in there", userName(st.UID), filepath.Join(dir, Name)), Do: asRoot + "rm -r " + quoted(full)}
+			found = &Problem{What: fmt.Sprintf("user %s made a folder in %s; no mail is in it and none is held up by it", userName(st.UID), filepath.Join(dir, Name)), Do: asRoot + "rm -r " + quoted(full), Junk: true}
 		}
 		return found == nil
 	})

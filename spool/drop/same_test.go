@@ -42,11 +42,11 @@ func TestAllOfTheEnvelope(t *testing.T) {
 	sender := "ann@example.org"
 	rewriting := intake.Site{Name: "Library", Address: "library@example.org", RewriteFrom: true}
 	env := sameAsQueued(t, rewriting, intake.Request{
-		Sender: &sender, Ref: "4711", Expires: time.Hour, Recipients: []string{"patron@example.net", "q@example.net"},
+		Sender: &sender, Ref: "4711", Expires: time.Hour, Recipients: []string{"\xc3\xbc@example.net", "q@example.net"},
 		DSN: spool.DSNParams{
 			NotifyEach: []string{"never", "failure,success"}, Originals: []string{"", "rfc822;Q@example.net"}, ReturnHeaders: true, EnvelopeID: "env-1",
 		},
-	}, "Message-ID: <1@example.org>\nReferences: <\xc3\xbc@example.org>\n"+notice)
+	}, "Message-ID: <1@example.org>\n"+notice+"\xc3\xbc\n")
 	env.ID = "taken out by compare"
 	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.DSNParams)} {
 		for i := range v.NumField() {
