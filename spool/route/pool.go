@@ -56,6 +56,8 @@ type pool struct {
 	unreplaced int  // of those
 	refusals   int  // replacements in a row that the server refused
 	backingOff bool // the next dial must wait
+	lowered    int  // how often max was, for too many were open
+	settling   bool // it just was: nobody gets a lease until the server has noticed who left
 }
 
 // conn is an open connection.
@@ -66,7 +68,8 @@ type conn struct {
 
 // lease is the right to one transaction on a connection.
 type lease struct {
-	conn *conn // nil: the holder dials it
+	conn    *conn // nil: the holder dials it
+	lowered int   // that of the pool when it was given
 	// When the dialling began:
 	successes, ended int  // those of the pool
 	replaces         bool // a connection that we ended
@@ -144,7 +147,7 @@ func (p *pool) wait(ctx context.Context, w *waiter) (*lease, error) {
 // connection is still being dialled nobody else dials: if the server is dead, one time-out
 // tells, not one for each message.
 func (p *pool) find(fresh bool) *lease {
-	if p.inUse > 0 && p.halfOpen() {
+	if p.settling || p.inUse > 0 && p.halfOpen() {
 		return nil
 	}
 	open := p.slots - p.dialling - p.draining
@@ -154,12 +157,12 @@ func (p *pool) find(fresh bool) *lease {
 		p.idle = p.idle[:last]
 		p.inUse++
 		c.uses++
-		return &lease{conn: c}
+		return &lease{conn: c, lowered: p.lowered}
 	case p.slots < p.max && !p.backingOff && (p.dialling == 0 || open > 0):
 		p.slots++
 		p.dialling++
 		p.inUse++
-		l := &lease{successes: p.successes, ended: p.ended, replaces: p.unreplaced > 0}
+		l := &lease{lowered: p.lowered, successes: p.successes, ended: p.ended, replaces: p.unreplaced > 0}
 		p.unreplaced = max(0, p.unreplaced-1)
 		return l
 	}
@@ -225,20 +228,43 @@ func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	return true
 }
 
-// crowded ends a lease, and its connection, on which the server says that too many are open. It
-// reports whether others are left for the rest of the run; else the lease goes on.
+// crowded ends a lease on which the server says that too many connections are open, and its
+// connection. All of them may hear it: the others stay until it is known whether one less helps.
+// It reports whether there was another one; else the lease goes on.
 func (p *pool) crowded(l *lease) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	open := p.slots - p.dialling - p.draining
-	if p.closing || open < 2 {
+	known := l.lowered < p.lowered
+	if p.closing || !known && p.slots < 2 {
 		return false
 	}
-	p.max = max(1, min(p.max, open+p.dialling-1))
 	p.inUse--
-	p.drain(l.conn)
+	if known || p.slots-p.dialling-p.draining < 2 {
+		p.park(l.conn)
+	} else {
+		p.drain(l.conn)
+	}
+	if !known {
+		p.max = max(1, min(p.max, p.slots-1))
+		p.lowered++
+		p.settling = true
+		p.settle()
+	}
 	p.dispatch()
 	return true
+}
+
+// settle hands out leases again a moment after the last connection that drains is gone.
+func (p *pool) settle() {
+	if !p.settling || p.draining > 0 {
+		return
+	}
+	time.AfterFunc(retryDelay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.settling = false
+		p.dispatch()
+	})
 }
 
 // replacing reports whether the server may have refused l only because it has not
@@ -304,6 +330,7 @@ func (p *pool) drain(c *conn) {
 		p.draining--
 		p.ended++
 		p.unreplaced++
+		p.settle()
 		p.dispatch()
 		if p.drained != nil && p.draining == 0 {
 			close(p.drained)

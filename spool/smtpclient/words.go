@@ -108,7 +108,7 @@ var limitPhrases = []string{
 	"recipient limit", "recipients limit", "limit of messages", "limit of emails", "submission quota", "submissionquota", "outgoing quota", "relay quota",
 	"outmail quota", "exceeded your", "reached your", "over your limit", "exceeded its quota of", "number of messages", "messages sent", "maximum messages",
 	"refusequota", "sending activity", "unusual activity", "suspicious activity",
-	"submission rate", "message rate", "mail rate", "permitted limit", "policy rejection- quota", "policy rejection: quota", "rate for auth", "server busy", "server is busy", "server too busy",
+	"failure sending mail", "submission rate", "message rate", "mail rate", "permitted limit", "policy rejection- quota", "policy rejection: quota", "rate for auth", "server busy", "server is busy", "server too busy",
 	"connection limit", "concurrent connection", "connection rate", "unusual rate", "reached address outgoing",
 }
 

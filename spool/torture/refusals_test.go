@@ -2,6 +2,7 @@ package torture
 
 import (
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -281,6 +282,28 @@ func TestPerSessionAtOnce(t *testing.T) {
 		m.put(30)
 		if tally := m.flush(); tally.Deferred != 1 || m.attempts() != 1 || s.Counts().Connections > 2 || m.health("1").Last.Reason != spool.ReasonLimit {
 			t.Errorf("%s: %+v, %d attempts, %d connections, %+v", stage, tally, m.attempts(), s.Counts().Connections, m.health("1"))
+		}
+	}
+}
+
+// An account that waits for a person is not returned for age; what passes by itself is.
+func TestShutAccountDoesNotAge(t *testing.T) {
+	for reply, waits := range map[string]bool{
+		"554 Message rejected: Email address is not verified.": true, "550 Account is suspended. Contact support": true,
+		"550 5.7.30 Basic authentication is not supported for Client Submission.": true,
+		"550 5.4.5 Daily user sending limit exceeded.":                            false, "451 4.7.1 Your account is blocked temporarily": false,
+	} {
+		m := newMorning(t, saying(t, answers{stage: "MAIL", reply: reply, about: "desk@"}))
+		m.put(1)
+		m.flush()
+		m.pass(200 * time.Hour)
+		m.flush()
+		m.pass(2 * time.Hour)
+		m.flush() // overdue mail has two tries
+		waiting, failed := m.queue()
+		waiting = slices.DeleteFunc(waiting, func(r *spool.Record) bool { return r.Envelope.Sender == "" }) // the return
+		if got := len(waiting) == 1 && failed == 0; got != waits {
+			t.Errorf("%s: %d wait, %d failed", reply, len(waiting), failed)
 		}
 	}
 }
