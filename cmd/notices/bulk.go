@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
@@ -167,16 +167,12 @@ func (b *bulk) round(ctx context.Context, list []spool.Entry) (moved []spool.Ent
 
 func (b *bulk) together(ctx context.Context, list []spool.Entry) []error {
 	errs := make([]error, len(list))
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range min(workers, len(list)) {
-		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(len(list)); i = next.Add(1) - 1 {
-				errs[i] = b.one(ctx, list[i])
-			}
-		})
+	var g errgroup.Group
+	g.SetLimit(workers)
+	for i, e := range list {
+		g.Go(func() error { errs[i] = b.one(ctx, e); return nil })
 	}
-	wg.Wait()
+	_ = g.Wait()
 	return errs
 }
 

@@ -7,8 +7,8 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
-	"sync"
-	"sync/atomic"
+
+	"golang.org/x/sync/errgroup"
 
 	"notices/cmd/internal/submit"
 	"notices/spool"
@@ -81,18 +81,13 @@ type looked struct {
 func (q *queue) read(ctx context.Context, entries []spool.Entry, visit func(looked)) error {
 	results := make([]looked, min(ahead, len(entries)))
 	for some := range slices.Chunk(entries, ahead) {
-		var next atomic.Int64
-		var wg sync.WaitGroup
-		for range min(runtime.GOMAXPROCS(0), len(some)) {
-			wg.Go(func() {
-				for i := next.Add(1) - 1; i < int64(len(some)) && ctx.Err() == nil; i = next.Add(1) - 1 {
-					results[i] = q.look(ctx, some[i])
-				}
-			})
+		var g errgroup.Group
+		g.SetLimit(runtime.GOMAXPROCS(0))
+		for i, e := range some {
+			g.Go(func() error { results[i] = q.look(ctx, e); return ctx.Err() })
 		}
-		wg.Wait()
-		if ctx.Err() != nil {
-			return ctx.Err()
+		if err := g.Wait(); err != nil {
+			return err
 		}
 		for _, found := range results[:len(some)] {
 			if !errors.Is(found.err, spool.ErrGone) {

@@ -1,8 +1,7 @@
 package maildir
 
 import (
-	"errors"
-	"sync"
+	"golang.org/x/sync/errgroup"
 
 	"notices/spool/internal/fsys"
 )
@@ -27,28 +26,24 @@ func syncFiles(files []fsys.File) error {
 	for _, f := range files {
 		f.StartSync()
 	}
-	return inShares(len(files), func(i int) error { return files[i].Sync() })
+	return together(len(files), func(i int) error { return files[i].Sync() })
 }
 
-// inShares does n things, syncers at a time if there are more than two. All are done;
-// the errors of some are returned.
-func inShares(n int, do func(i int) error) error {
-	each := func(from, to int) (failed error) {
-		for i := from; i < to; i++ {
+// together does n things, syncers at a time if there are more than two. All are done;
+// the error of one is returned.
+func together(n int, do func(i int) error) (failed error) {
+	if n <= 2 {
+		for i := range n {
 			if err := do(i); err != nil {
 				failed = err
 			}
 		}
 		return failed
 	}
-	if n <= 2 {
-		return each(0, n)
+	var g errgroup.Group
+	g.SetLimit(syncers)
+	for i := range n {
+		g.Go(func() error { return do(i) })
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, min(syncers, n))
-	for w := range errs {
-		wg.Go(func() { errs[w] = each(w*n/len(errs), (w+1)*n/len(errs)) })
-	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return g.Wait()
 }
