@@ -44,7 +44,8 @@
 //
 // A line that is neither a field nor a continuation is refused, with its number; so
 // is a message that has no header at all. With Request.Lenient such a line begins
-// the body, as with sendmail and Postfix.
+// the body, as with sendmail and Postfix; but while fields follow before an empty line it is
+// kept as X-Broken-Header, so that a Bcc behind it is not shown (broken.go).
 //
 // Octets over 127 that are left set Envelope.EightBit. In a header, if it is valid UTF-8,
 // they set Envelope.UTF8 (RFC 6532), as does an address that has them. A header in

@@ -11,6 +11,8 @@ type header struct {
 	fields []field
 	size   int // octets it took of the input, with what was before and the empty line
 	lines  int // lines of the input it took
+
+	goesOnTo int // of the input: up to there a broken line does not end the header
 }
 
 // field is a place in header.text.
@@ -54,6 +56,17 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 		if !ok {
 			return nil, nil
 		}
+		if lenient && next > 0 && len(h.fields) == 0 && len(bytes.Trim(line, " \t\r")) == 0 {
+			begins, ok := h.beginsBehind(b, next, whole)
+			if !ok {
+				return nil, nil
+			}
+			if begins {
+				h.size += next
+				h.lines++
+				continue
+			}
+		}
 		if next == 0 || len(line) == 0 && !(mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
 			// Its end, or that of the message.
 			h.size += next
@@ -63,7 +76,10 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 		if bytes.IndexByte(line, 0) >= 0 {
 			return nil, errNUL(h.lines + 1)
 		}
+		line, hidden := cutBcc(line)
 		switch {
+		case hidden && !lenient:
+			return nil, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
 		case len(line) == 0:
 		case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
 			mbox = true
@@ -71,7 +87,14 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 			if !lenient {
 				return nil, h.notAField(line)
 			}
-			return h, nil
+			goes, ok := h.goesOn(b, h.size, whole)
+			if !ok {
+				return nil, nil
+			}
+			if !goes {
+				return h, nil
+			}
+			h.mend(line)
 		}
 		h.size += next
 		h.lines++

@@ -48,7 +48,7 @@ type present struct{ date, id, from, replyTo bool }
 // field writes one field, unless it is to go.
 func (j *job) field(h *header, f field, from fromField, seen *present) error {
 	switch {
-	case h.is(f, "Bcc"), h.is(f, "Resent-Bcc"), h.is(f, "Return-Path"):
+	case h.is(f, "Bcc"), h.is(f, "Resent-Bcc"), h.is(f, "Return-Path"), h.hidesBcc(f):
 		return nil
 	case h.is(f, "Date"):
 		if !h.has(f) {

@@ -60,15 +60,19 @@ func byteByByte(text string) Request {
 func TestSmugglingInHeader(t *testing.T) {
 	for _, hidden := range []string{"\r", "\r ", "\r\r", "\r.\r", " \r \r "} {
 		in := complete + "Subject: first" + hidden + "Bcc: evil@example.com\nTo: patron@example.net\n\ntext\n"
-		for _, body := range []Request{{Body: strings.NewReader(in)}, {Body: iotest.OneByteReader(strings.NewReader(in))}} {
-			q := newDesk(site).must(t, body)
-			checkCanonical(t, q.text)
-			if len(q.Recipients) != 1 || q.Recipients[0] != "patron@example.net" {
-				t.Errorf("%q: recipients %q", hidden, q.Recipients)
+		for _, read := range []func() Request{
+			func() Request { return Request{Body: strings.NewReader(in)} },
+			func() Request { return Request{Body: iotest.OneByteReader(strings.NewReader(in))} },
+		} {
+			if e := newDesk(site).refused(t, read()); !strings.Contains(e.Msg, "line 4 of the message has a carriage return") {
+				t.Errorf("%q: %v", hidden, e)
 			}
-			want := "Subject: first" + strings.ReplaceAll(hidden, "\r", " ") + "Bcc: evil@example.com\r\nTo:"
-			if !strings.Contains(q.text, want) {
-				t.Errorf("%q: %q", hidden, q.text)
+			r := read()
+			r.Lenient = true
+			q := newDesk(site).must(t, r)
+			checkCanonical(t, q.text)
+			if len(q.Recipients) != 1 || q.Recipients[0] != "patron@example.net" || strings.Contains(q.text, "evil") {
+				t.Errorf("%q: recipients %q of %q", hidden, q.Recipients, q.text)
 			}
 		}
 	}
