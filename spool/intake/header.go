@@ -12,6 +12,8 @@ type header struct {
 	size   int // octets it took of the input, with what was before and the empty line
 	lines  int // lines of the input it took
 
+	mbox bool // a "From " line of an mbox stood before it or within
+
 	goesOnTo int // of the input: up to there a broken line does not end the header
 }
 
@@ -51,7 +53,7 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
 		h.size = 3 // a byte order mark
 	}
-	for mbox := false; ; {
+	for {
 		line, next, ok := cutLine(b[h.size:], whole)
 		if !ok {
 			return nil, nil
@@ -67,7 +69,7 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 				continue
 			}
 		}
-		if next == 0 || len(line) == 0 && !(mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
+		if next == 0 || len(line) == 0 && !(h.mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
 			// Its end, or that of the message.
 			h.size += next
 			h.lines += min(next, 1)
@@ -81,8 +83,10 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 		case hidden && !lenient:
 			return nil, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
 		case len(line) == 0:
+		case h.mbox && len(h.fields) > 0 && line[0] == 'F' && isDated(line) && h.fieldFollows(b, next, whole):
+			return nil, errSecond(h.lines + 1)
 		case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
-			mbox = true
+			h.mbox = true
 		case !h.take(line):
 			if !lenient {
 				return nil, h.notAField(line)
@@ -202,6 +206,11 @@ func (h *header) notAField(line []byte) error {
 		return badMessage("the message has no header: its first line is %s. It must begin with fields such as To: and Subject:, then an empty line, then the text", quote(string(line)))
 	}
 	return badMessage("line %d of the message is no header field: %s. Is the empty line missing that ends the header?", h.lines+1, quote(string(line)))
+}
+
+// errSecond: the text of the second one must not go to the first one's patron.
+func errSecond(line int) error {
+	return badMessage("line %d begins another message: this is an mbox of several. Queue it with notices import FILE", line)
 }
 
 func errNUL(line int) error {

@@ -171,7 +171,11 @@ func (j *job) run() (spool.Draft, error) {
 		return nil, err
 	}
 	b := &body{out: j.out, lines: h.lines}
-	if err := src.each(b.add); err != nil {
+	add := b.add
+	if h.mbox {
+		add = (&secondMessage{lines: h.lines, next: b.add}).add
+	}
+	if err := src.each(add); err != nil {
 		return nil, err
 	}
 	if err := b.end(); err != nil {

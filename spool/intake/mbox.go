@@ -179,7 +179,7 @@ func (m mboxMessage) Read(p []byte) (int, error) {
 			if m.failure != nil {
 				return 0, m.failure
 			}
-			return 0, io.EOF
+			return 0, m.ending()
 		}
 		m.fill()
 	}
@@ -188,6 +188,15 @@ func (m mboxMessage) Read(p []byte) (int, error) {
 		m.out, m.then = m.then, nil
 	}
 	return n, nil
+}
+
+// ending is the error that the message at hand ends with. One whose file ends within its
+// header was cut off, and maybe within an address.
+func (m *Mbox) ending() error {
+	if m.atEnd && m.parts.header && !m.leading {
+		return badMessage("the file ends within the header of this message: it seems to be cut off. An empty line ends a header")
+	}
+	return io.EOF
 }
 
 // fill reads a line, or the next piece of one that is longer than the buffer.
@@ -236,10 +245,13 @@ func unquoteFrom(line []byte) []byte {
 
 // separator ends the message if the next line is a separator, and takes it.
 func (m *Mbox) separator() bool {
-	if start, _ := m.r.Peek(5); m.leading || string(start) != "From " {
+	if start, _ := m.r.Peek(5); m.leading || !maybeFrom(start) {
 		return false
 	}
 	line, behind := m.fromLine()
+	if !maybeFrom(line) {
+		return false
+	}
 	separates, why := m.judge(line, behind)
 	switch {
 	case why != "":

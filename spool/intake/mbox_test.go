@@ -156,18 +156,105 @@ func TestMboxSeparator(t *testing.T) {
 		{fromLine + one + fromLine + two, []string{one + fromLine + two}, []string{one, two}},
 		{fromLine + one + "\n" + fromLine + two, []string{one, two}, []string{one, two}},
 		{"From x\n" + one + "\nFrom x\n" + two, []string{one, two}, []string{one + "\nFrom x\n" + two}},
-		{fromLine + text, []string{text}, []string{"To: a\n\nHours:\n", "Bye\n"}},
+		{fromLine + text, []string{text}, []string{unsure(6, "From Thu Dec 24 12:00 2026 until Monday nobody is here.", noHeader)}},
 		{attached("b", fromLine), []string{"Content-Type: multipart/mixed;\n boundary=\"b\"\n\n--b\nContent-Type: message/rfc822\n", "To: a\n\nAttached.\n--b--\n"},
 			[]string{"Content-Type: multipart/mixed;\n boundary=\"b\"\n\n--b\nContent-Type: message/rfc822\n", "To: a\n\nAttached.\n--b--\n"}},
 		{fromLine + "\n" + fromLine + one, []string{"", one}, []string{"", one}},
+		{fromLine + one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two, []string{one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two}, []string{one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two}},
 	} {
 		for how, want := range map[Separator][]string{SeparatorBlank: c.blank, SeparatorAny: c.any} {
 			if got, _ := splitBy(strings.NewReader(c.text), how); !slices.Equal(got, want) {
 				t.Errorf("%s: %q:\n%q, want\n%q", how, c.text, got, want)
 			}
-			if err := CheckMbox(strings.NewReader(c.text), how); err != nil {
+			if err := CheckMbox(strings.NewReader(c.text), how); (err != nil) != strings.HasPrefix(want[len(want)-1], "error: ") {
 				t.Errorf("%s: %q: %v", how, c.text, err)
 			}
+		}
+	}
+}
+
+// TestMboxDoubt: a "From " line that no writer's date follows and a header does makes the
+// whole file refused, with or without an empty line before it; text stays text.
+func TestMboxDoubt(t *testing.T) {
+	const one = "To: a@example.net\n\nDear patron 1.\n"
+	const two = "To: b@example.net\nSubject: s\n\nDear patron 2.\n"
+	for _, line := range []string{
+		"From lib@x", "From lib@x Mi Dez  2 21:00:00 2026", "From lib@x Sun Okt 29 21:00:00 2026", "From lib@x dim. nov. 29 21:00:00 2026",
+		"From lib@x 29/11/2026 21:00", "From lib@x Sun Nov 29 9:00:00 26", "From MAILER-DAEMON", "From ", "From\tlib@x Sun Nov 29 21:00:00 2026",
+		"FROM lib@x Sun Nov 29 21:00:00 2026", "from lib@x Sun Nov 29 21:00:00 2026", "From Monday on",
+	} {
+		for _, text := range []string{
+			fromLine + one + line + "\n" + two, fromLine + one + "\n" + line + "\n" + two, crlf(fromLine + one + line + "\n" + two), line + "\n" + one + "\n" + line + "\n" + two,
+			fromLine + one + line + "\nFrom: x\n\ntext\n", fromLine + one + line + "\nX: 1\nY: 2\n\ntext\n", fromLine + one + line + "\n" + line + "\n" + two,
+			fromLine + one + line + "\nA: folded\n\tfield\nSubject:\n\ntext\n", one + line + "\n" + two,
+		} {
+			check := func(r io.Reader) error { return CheckMbox(r, SeparatorSure) }
+			if !IsMbox([]byte(text)) {
+				check = CheckMessage
+			}
+			if maybeFrom([]byte(text)) && !IsMbox([]byte(text)) {
+				continue // no header: it is refused as a message
+			}
+			if err := check(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "separator=") {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+	for _, text := range []string{
+		"From Monday on we are closed.\nPlease note: it is cold.\n", "From Monday on:\nBooks: none\nThank you\n", "Fromage: x\nTo: y\n", "From: x\nTo: y\n",
+		"From \n\nTo: you\n",
+	} {
+		for _, text := range []string{fromLine + one + text, fromLine + one + "\n" + text} {
+			if err := CheckMbox(strings.NewReader(text), SeparatorSure); err != nil {
+				t.Errorf("%q: %v", text, err)
+			}
+		}
+	}
+}
+
+// TestSecondMessage: an mbox of two that comes in as one message is refused.
+func TestSecondMessage(t *testing.T) {
+	const one, two = "To: a@example.net\n\nDear patron 1.\n", "To: b@example.net\n\nDear patron 2.\n"
+	for _, text := range []string{
+		fromLine + one + fromLine + two, fromLine + one + "\n" + fromLine + two, crlf(fromLine + one + "\n" + fromLine + two), fromLine + "To: a@example.net\n" + fromLine + two,
+		fromLine + one + strings.Repeat("text\n", pieceSize) + fromLine + two, fromLine + one + fromLine + fromLine + two, fromLine + one + fromLine + "X-Id: 1\n" + two,
+		">" + fromLine + one + fromLine + two,
+	} {
+		for _, lenient := range []bool{false, true} {
+			for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
+				if e := newDesk(site).refused(t, Request{Body: r, Lenient: lenient}); !strings.Contains(e.Msg, "begins another message") || !strings.Contains(e.Msg, "notices import") {
+					t.Errorf("%.200q: %v", text, e)
+				}
+			}
+		}
+	}
+	for _, text := range []string{fromLine + one + "From Monday on\nTo: you\n", fromLine + one + fromLine + "text\nTo: you\n", fromLine + one + ">" + fromLine + two, one + fromLine + "Note: x\n"} {
+		newDesk(site).must(t, Request{Body: strings.NewReader(text)})
+	}
+}
+
+// TestMboxCutOff: a message whose header the end of the file cuts off is refused.
+func TestMboxCutOff(t *testing.T) {
+	const one = "To: a@example.net\n\nText.\n"
+	for _, rest := range []string{"To: p1@example.net, p2@exa", "To: p1@example.net\nSubject: x\n", "To: p\n p2@exa"} {
+		box := NewMbox(strings.NewReader(fromLine+one+"\n"+fromLine+rest), SeparatorSure)
+		first, err := box.Next()
+		if err == nil {
+			_, err = io.ReadAll(first)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		last, err := box.Next()
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = newDesk(site).accept(Request{Body: last})
+		if refused := (*Error)(nil); !errors.As(err, &refused) || !strings.Contains(refused.Msg, "cut off") {
+			t.Errorf("%q: %v", rest, err)
+		}
+		if _, err = box.Next(); err != io.EOF {
+			t.Error(err)
 		}
 	}
 }
@@ -176,7 +263,7 @@ func TestMboxSeparator(t *testing.T) {
 func TestCheckMessage(t *testing.T) {
 	const one = "To: a@example.net\n\nOne.\n"
 	for text, bad := range map[string]int{
-		"": 0, one: 0, one + "\n" + fromLine + "Text.\n": 0, one + "From x\n" + one: 0,
+		"": 0, one: 0, one + "\n" + fromLine + "Text.\n": 0, one + "From x\nText\n" + one: 0,
 		"junk\n" + fromLine + one: 2, one + fromLine + one: 4, one + fromLine + "Text.\n" + fromLine + one: 6,
 		strings.TrimPrefix(attached("b", fromLine), fromLine):                                                      0,
 		strings.TrimPrefix(attached("b", fromLine), fromLine) + fromLine + one:                                     12,
@@ -190,7 +277,7 @@ func TestCheckMessage(t *testing.T) {
 }
 
 func TestMboxLines(t *testing.T) {
-	_, lines := split(strings.NewReader("\n" + fromLine + "To: a\n\nText.\n\n" + fromLine + fromLine + "To: c\n\n" + fromLine + "To: b\n"))
+	_, lines := split(strings.NewReader("\n" + fromLine + "To: a\n\nText.\n\n" + fromLine + fromLine + "To: c\n\n" + fromLine + "To: b\n\n"))
 	if want := []int{3, 8, 12}; !slices.Equal(lines, want) {
 		t.Errorf("messages begin in lines %v, want %v", lines, want)
 	}
@@ -223,7 +310,7 @@ func TestMboxReadError(t *testing.T) {
 
 // TestMboxMemory: it does not grow with a message or with a line.
 func TestMboxMemory(t *testing.T) {
-	for name, text := range map[string]string{"short lines": lines, "one line": "never ends ", "quotes": ">", "empty lines": "\n", "From": "\nFrom ", "undated": "\nFrom Monday on\nTo: a\n", "From lines": "\nFrom x"} {
+	for name, text := range map[string]string{"short lines": lines, "one line": "never ends ", "quotes": ">", "empty lines": "\n", "From": "\nFrom ", "undated": "\nFrom Monday on\nNote: a\n", "From lines": "\nFrom x"} {
 		r := io.MultiReader(strings.NewReader(fromLine+"To: a\n\n"), io.LimitReader(&repeat{text: text}, 8<<20))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
@@ -315,7 +402,7 @@ func FuzzMbox(f *testing.F) {
 				t.Errorf("%s: by octets %q, at once %q", how, again, found)
 			}
 			if err := CheckMbox(bytes.NewReader(text), how); err != nil {
-				if how != SeparatorSure {
+				if how == SeparatorBlank {
 					t.Errorf("%s: %v", how, err)
 				}
 				continue

@@ -21,27 +21,58 @@ func (m *Mbox) fromLine() (line, behind []byte) {
 // Reasons to doubt a line.
 const (
 	noHeader = "has a date like the beginning of a message, but no header behind it"
-	noDate   = "has a header behind it like the beginning of a message, but no date"
+	noDate   = "has a header behind it like the beginning of a message, but no date as separators have it"
 	inParts  = "begins a message or stands within an attachment: the parts that began before it go on behind it"
 )
 
 // judge decides whether a "From " line separates. why: it may be text.
 func (m *Mbox) judge(line, behind []byte) (separates bool, why string) {
-	dated := isDated(line)
+	exact := bytes.HasPrefix(line, []byte("From "))
+	dated := exact && isDated(line)
 	switch {
+	case m.how == SeparatorAny && dated && !beginsHeader(behind):
+		return false, noHeader
 	case m.how == SeparatorAny:
 		return dated, ""
 	case m.how == SeparatorBlank:
-		return m.empty && isHeader(behind), ""
+		return exact && m.empty && isHeader(behind), ""
 	case dated && isHeader(behind):
 		return true, ""
-	case m.how == separatorSeen:
-	case dated:
+	case dated && m.how != separatorSeen:
 		return false, noHeader
-	case m.empty && hasSender(line) && isHeader(behind):
+	case beginsHeader(behind):
 		return false, noDate
 	}
 	return false, ""
+}
+
+// maybeFrom reports whether a line is a "From " line of whatever writer: of any case, with a
+// tab, with nothing behind it.
+func maybeFrom(line []byte) bool {
+	return len(line) >= 5 && bytes.EqualFold(line[:4], []byte("From")) && (line[4] == ' ' || line[4] == '\t') && colonOf(line) < 0
+}
+
+// beginsHeader reports whether a header seems to begin there: with a field such as mail has,
+// or with two fields. More "From " lines may stand before it.
+func beginsHeader(ahead []byte) bool {
+	for fields, more := 0, 8; ; {
+		line, rest, ended := bytes.Cut(ahead, []byte("\n"))
+		colon := colonOf(line)
+		switch {
+		case fields == 0 && ended && more > 0 && maybeFrom(bytes.TrimLeft(line, ">")):
+			more--
+		case fields > 0 && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
+		case colon < 0:
+			return false
+		case isMailField(string(line[:colon])), fields == 1:
+			return true
+		default:
+			fields++
+		}
+		if ahead = rest; !ended {
+			return false
+		}
+	}
 }
 
 func doubtful(number int, line []byte, why string) error {
@@ -64,12 +95,6 @@ func isDated(line []byte) bool {
 		year = year || digits(word, "0000") || digits(word, "0000-00-00")
 	}
 	return month && clock && year
-}
-
-// hasSender reports whether a "From " line without a date names a sender as separators do.
-func hasSender(line []byte) bool {
-	sender, more, _ := bytes.Cut(bytes.TrimSpace(line[len("From "):]), []byte(" "))
-	return len(more) == 0 && len(sender) > 0 || string(sender) == "-" || string(sender) == "MAILER-DAEMON" || bytes.IndexByte(sender, '@') >= 0
 }
 
 // isHeader reports whether the header of a message begins there: nothing but fields up to
@@ -99,15 +124,25 @@ func isHeader(ahead []byte) bool {
 	return known
 }
 
+// mailFields are fields such as mail has, and what the names of others begin with.
+var (
+	mailFields = strings.Fields(`From To Cc Bcc Subject Date Message-ID Received Return-Path Reply-To Sender MIME-Version
+		Delivered-To Envelope-To DKIM-Signature References In-Reply-To Status Importance Priority Precedence Auto-Submitted
+		Authentication-Results Apparently-To Errors-To Mailing-List Organization User-Agent Lines`)
+	mailPrefixes = strings.Fields("X- Content- Resent- List- ARC-")
+)
+
 func isMailField(name string) bool {
-	name = strings.ToLower(strings.TrimRight(name, " \t"))
-	if strings.HasPrefix(name, "x-") || strings.HasPrefix(name, "content-") || strings.HasPrefix(name, "resent-") {
-		return true
+	name = strings.TrimRight(name, " \t")
+	for _, field := range mailFields {
+		if strings.EqualFold(name, field) {
+			return true
+		}
 	}
-	switch name {
-	case "from", "to", "cc", "bcc", "subject", "date", "message-id", "received", "return-path", "reply-to", "sender",
-		"mime-version", "delivered-to", "dkim-signature", "references", "in-reply-to", "status":
-		return true
+	for _, prefix := range mailPrefixes {
+		if len(name) > len(prefix) && strings.EqualFold(name[:len(prefix)], prefix) {
+			return true
+		}
 	}
 	return false
 }
@@ -194,4 +229,30 @@ func digits(word, pattern string) bool {
 		}
 	}
 	return true
+}
+
+// secondMessage looks for another message behind one that began with the "From " line of an
+// mbox, while its body is read.
+type secondMessage struct {
+	next  func([]byte) error
+	lines int
+	line  []byte // the beginning of the one that is not complete yet
+	from  bool   // a "From " line with a date came before it
+}
+
+func (s *secondMessage) add(p []byte) error {
+	for line := range bytes.Lines(p) {
+		s.line = append(s.line, line[:min(len(line), max(0, 512-len(s.line)))]...)
+		colon := colonOf(s.line)
+		if s.from && colon > 0 && isMailField(string(s.line[:colon])) {
+			return errSecond(s.lines)
+		}
+		if line[len(line)-1] != '\n' {
+			break
+		}
+		s.lines++
+		s.from = bytes.HasPrefix(s.line, []byte("From ")) && isDated(s.line) || s.from && maybeFrom(s.line)
+		s.line = s.line[:0]
+	}
+	return s.next(p)
 }
