@@ -16,11 +16,12 @@ func (v value) host(to *string) {
 	*to = s
 }
 
-// helloName reads what EHLO says: a name or an address literal (RFC 5321 4.1.1.1).
+// helloName reads what EHLO says: a name or an address literal (RFC 5321 4.1.1.1). A dot
+// at the end, as DNS has it, goes: neither a command nor an address takes it.
 func (v value) helloName(to *string) {
 	s, ok := v.raw.(string)
 	if ok && (s == "" || validHost(s) || validLiteral(s)) {
-		*to = s
+		*to = strings.TrimSuffix(s, ".")
 		return
 	}
 	v.bad(`a name, like "mail.example.org", or an address in brackets, like "[192.0.2.1]"`)

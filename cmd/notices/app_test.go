@@ -50,7 +50,8 @@ func TestInitPath(t *testing.T) {
 		{"a user with XDG", map[string]string{"HOME": "/home/me", "XDG_CONFIG_HOME": "/cfg"}, "", false, "/cfg/notices/notices.toml"},
 		{"root", map[string]string{"HOME": "/root"}, "", true, config.SystemFile},
 		{"root by sudo", map[string]string{"HOME": "/home/me", "SUDO_USER": "me"}, "", true, config.SystemFile},
-		{"root in a sandbox", map[string]string{"HOME": "/tmp/x"}, "", true, "/tmp/x/.config/notices/notices.toml"},
+		{"root with a home that sudo kept", map[string]string{"HOME": "/tmp/x"}, "", true, config.SystemFile},
+		{"root with XDG", map[string]string{"HOME": "/root", "XDG_CONFIG_HOME": "/cfg"}, "", true, "/cfg/notices/notices.toml"},
 		{"nobody", nil, "", false, config.SystemFile},
 	}
 	for _, c := range cases {

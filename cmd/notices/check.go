@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 
@@ -51,6 +52,7 @@ func (a *app) check(ctx context.Context) error {
 		if err := a.BecomeOwner(cfg); err != nil {
 			c.add(err)
 		} else {
+			c.add(readAgain(path))
 			a.checkParts(ctx, cfg, c)
 		}
 	}
@@ -64,6 +66,31 @@ func (a *app) check(ctx context.Context) error {
 		return &submit.Failure{Code: submit.ExitPermission}
 	}
 	return a.sayInOrder(cfg)
+}
+
+// readAgain reads the config as flush will: by now root is the user that flush runs as, and
+// what only root may read is of no use to that user.
+func readAgain(path string) error {
+	_, err := config.Load(path)
+	var e *config.Error
+	if !errors.As(err, &e) || e.Key != "" || !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	name := userName(os.Geteuid())
+	what := fmt.Sprintf("%s cannot be read by user %s, who sends the mail", path, name)
+	if _, err := os.Stat(path); err != nil {
+		return submit.Fail(submit.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, quoted(closedFolder(path)))
+	}
+	return submit.Fail(submit.ExitConfig, "%s; run as root: chown %s %s", what, name, quoted(path))
+}
+
+// closedFolder is the first folder on the way to a path that this user may not enter.
+func closedFolder(path string) string {
+	dir := filepath.Dir(path)
+	if _, err := os.Stat(dir); err == nil || dir == path {
+		return dir
+	}
+	return closedFolder(dir)
 }
 
 // sayInOrder says that nothing is wrong, or what may be left out and is missed sooner or

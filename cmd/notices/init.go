@@ -40,6 +40,9 @@ func (a *app) initCommand() *cobra.Command {
 // initialize chooses among the three ways to a config. A dialogue needs a person at
 // both ends; without one the commented file is written.
 func (a *app) initialize(ctx context.Context, o initOptions) error {
+	if err := needsSetup(o.Path); err != nil {
+		return err
+	}
 	_, in := submit.Terminal(a.Stdin)
 	_, out := submit.Terminal(a.Stderr)
 	switch {
@@ -52,17 +55,15 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 }
 
 // initPath is where the config is to be: where it was said, else for root the
-// system's, for anybody else the user's own. Root with another home than its own
-// is a user like any other (a container, a test).
+// system's, for anybody else the user's own. $HOME alone says nothing of root: sudo may
+// keep that of the user who called it.
 func (a *app) initPath(root bool) string {
 	for _, named := range []string{a.Config, a.Getenv("NOTICES_CONFIG")} {
 		if named != "" {
 			return named
 		}
 	}
-	home := a.Getenv("HOME")
-	atHome := home == "" || home == "/root" || a.Getenv("SUDO_USER") != ""
-	if user := config.UserFile(a.Getenv); user != "" && !(root && atHome && a.Getenv("XDG_CONFIG_HOME") == "") {
+	if user := config.UserFile(a.Getenv); user != "" && !(root && a.Getenv("XDG_CONFIG_HOME") == "") {
 		return user
 	}
 	return config.SystemFile

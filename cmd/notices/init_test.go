@@ -286,6 +286,9 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 	if code := p.ends(); code != submit.ExitCannotMake {
 		t.Errorf("exit %d", code)
 	}
+	if strings.Contains(p.all(), "?of it") {
+		t.Errorf("a line break is shown as a question mark:\n%s", p.all())
+	}
 	wantFiles(t, dir, "notices.toml")
 
 	p = sit(t, home, "init")

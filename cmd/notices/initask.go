@@ -41,8 +41,14 @@ func (p *prompter) say(format string, args ...any) {
 	p.a.dialogue(fmt.Sprintf(format, args...))
 }
 
-// prompt prints a question without an end of line.
-func (p *prompter) prompt(text string) { fmt.Fprint(p.a.Stderr, submit.Printable(text)) }
+// prompt prints a question without an end of line. It may have several lines.
+func (p *prompter) prompt(text string) {
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		p.say("%s", text[:i])
+		text = text[i+1:]
+	}
+	fmt.Fprint(p.a.Stderr, submit.Printable(text))
+}
 
 func (p *prompter) newline() { fmt.Fprintln(p.a.Stderr) }
 

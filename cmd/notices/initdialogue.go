@@ -50,9 +50,6 @@ func (a *app) setUp(ctx context.Context, o initOptions) error {
 }
 
 func (s *setup) talk() error {
-	if err := needsSetup(s.path); err != nil {
-		return err
-	}
 	s.say("This sets up notices and writes %s.\n"+
 		"Enter takes what stands in [brackets]. Ctrl-C stops it: nothing is written\nbefore the end.", s.path)
 	if exists(s.path) {

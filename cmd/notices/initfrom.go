@@ -18,9 +18,6 @@ func (a *app) takeOver(o initOptions) error {
 	if exists(o.Path) {
 		return alreadyThere(o.Path)
 	}
-	if err := needsSetup(o.Path); err != nil {
-		return err
-	}
 	found, err := migrate.Read(o.From, readConfig)
 	if err != nil {
 		code := submit.ExitUnknown

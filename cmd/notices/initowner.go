@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"os/user"
+	"path/filepath"
 	"strconv"
 	"syscall"
 
@@ -18,14 +19,14 @@ const serviceUser = "notices"
 // needsSetup refuses to write the machine's configuration while nobody is there to run
 // by it: files that root makes first would be in the service's way.
 func needsSetup(path string) error {
-	if path != config.SystemFile || os.Geteuid() != 0 || exists(config.SystemSpool) {
+	if filepath.Clean(path) != config.SystemFile || os.Geteuid() != 0 || exists(config.SystemSpool) {
 		return nil
 	}
 	if _, err := user.Lookup(serviceUser); err == nil {
 		return nil
 	}
-	return submit.Fail(submit.ExitConfig, "there is no user %s and no %s yet; nothing was written. "+
-		"Run first: /usr/local/libexec/notices/setup (PREFIX/libexec/notices/setup where make install had another PREFIX)", serviceUser, config.SystemSpool)
+	return submit.Fail(submit.ExitConfig, "there is no user %s and no %s yet; nothing was written. Run first: %s",
+		serviceUser, config.SystemSpool, submit.SetupScript())
 }
 
 // spoolOwner is who has to have the files of a draft that root writes: whose spool it is,

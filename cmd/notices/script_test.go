@@ -96,6 +96,7 @@ func systemIn(dir string) {
 func environment(home string) []string {
 	return []string{
 		"HOME=" + home,
+		"XDG_CONFIG_HOME=" + filepath.Join(home, ".config"), // init of root's writes elsewhere without it
 		"NOTICES_ALIASES=" + filepath.Join(home, "aliases"),
 		"TEMPORARY=" + os.TempDir(),
 		"GORACE=atexit_sleep_ms=0", // else each process of a -race test sleeps for a second

@@ -187,10 +187,72 @@ func TestRootBeforeSetup(t *testing.T) {
 	if m.there("/var/spool/notices") || m.there("/var/log/notices") {
 		t.Error("a spool or a log was made")
 	}
+	m.must("", "mv", "/etc/notices", "/root/config")
+	m.write("/root/main.cf", "relayhost = [mail.example.net]:587\n", "root:root", "644")
+	for _, args := range [][]string{{"init"}, {"init", "--template"}, {"init", "--from", "/root/main.cf"}, {"init", "--config", "/etc//notices/notices.toml"}} {
+		if r := m.want(78, "root", "", program, args...); !strings.Contains(r.stderr, "Run first: ") || m.there("/etc/notices") {
+			t.Errorf("%v: %v", args, r)
+		}
+	}
+	m.must("", "mv", "/root/config", "/etc/notices")
 	m.must("", "sh", "/root/setup")
 	m.want(0, "root", notice, program, "enqueue")
 	if got := m.must("", "find", "/var/spool/notices", "/var/log/notices", "!", "-user", "notices"); got != "" {
 		t.Errorf("not the service's:\n%s", got)
+	}
+}
+
+// TestSetupRepairsRootsSpool: an earlier version made the spool when root ran a command
+// before setup.
+func TestSetupRepairsRootsSpool(t *testing.T) {
+	t.Parallel()
+	m := newSandbox(t)
+	program := m.program()
+	m.must("", "sh", "-ec", "mkdir -m 700 /var/spool/notices /var/spool/notices/cur; sh /root/setup")
+	m.modes(map[string]string{
+		"/var/spool/notices": "notices:notices 711", "/var/spool/notices/cur": "notices:notices 700", "/var/spool/notices/drop": "notices:notices 3733",
+	})
+	m.must("", "sh", "-ec", "rmdir /var/spool/notices/drop; sh /root/setup")
+	if m.there("/var/spool/notices/drop") {
+		t.Error("drop/ did not stay away")
+	}
+	// What root may read is not what flush may read, who runs as notices.
+	m.write("/etc/notices/notices.toml", fmt.Sprintf(siteOnly, "/var/log/notices/notices.log"), "root:root", "644")
+	m.want(0, "root", "", program, "check")
+	for change, want := range map[string]string{
+		"chmod 640 /etc/notices/notices.toml": "chown notices /etc/notices/notices.toml",
+		"chmod 700 /etc/notices":              "chmod a+x /etc/notices",
+		"(umask 077; echo x >/etc/notices/p); printf 'login = \"x\"\npassword_file = \"p\"\n' >/tmp/login; sed -i '/^port/r /tmp/login' /etc/notices/notices.toml": "/etc/notices/p, which belongs to root",
+		"(umask 077; cp /etc/ssl/certs/ca-certificates.crt /etc/notices/ca); sed -i '/^port/a ca_file = \"ca\"' /etc/notices/notices.toml":                         "ca_file cannot be read",
+	} {
+		m.must("", "sh", "-ec", "cp -a /etc/notices /root/before; "+change)
+		if r := m.want(78, "root", "", program, "check"); !strings.Contains(r.stderr, want) || strings.Contains(r.stdout, "in order") {
+			t.Errorf("after %s: %v", change, r)
+		}
+		m.must("", "sh", "-ec", "rm -r /etc/notices; mv /root/before /etc/notices")
+	}
+}
+
+// TestSetupRepairsALogElsewhere: the one that [log] to names, and nothing that the user
+// notices could have had it name.
+func TestSetupRepairsALogElsewhere(t *testing.T) {
+	t.Parallel()
+	m := newSandbox(t)
+	m.program()
+	m.must("", "sh", "-ec", "sh /root/setup; mkdir -p /srv/theirs /srv/ours; chown notices /srv/theirs; ln -s /srv/ours /srv/theirs/link")
+	for _, c := range []struct{ to, owner, want string }{
+		{"/srv/theirs/a.log", "notices", "notices"},
+		{"/srv/ours/b.log", "root", "notices"},
+		{"/srv/ours/c.log", "notices", "root"},
+		{"/srv/theirs/link/d.log", "root", "root"},
+		{"/srv/ours/*", "root", "root"},
+	} {
+		m.must("", "sh", "-c", `echo x >"$1"`, "sh", c.to)
+		m.write("/etc/notices/notices.toml", fmt.Sprintf(siteOnly, c.to), c.owner, "644")
+		m.must("", "sh", "/root/setup")
+		if got := strings.TrimSpace(m.must("", "stat", "-c", "%U", c.to)); got != c.want {
+			t.Errorf("%s, in a configuration of %s's, belongs to %s afterwards", c.to, c.owner, got)
+		}
 	}
 }
 

@@ -94,7 +94,7 @@ func spoolOwner(cfg *config.Config) (step, error) {
 		return step{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
 	case missing && (filepath.Clean(cfg.Path) == config.SystemFile || filepath.Clean(dir) == config.SystemSpool):
 		return step{}, Fail(ExitConfig, "there is no spool %s yet; set notices up first, as root: %s\n"+
-			"(it makes the user notices and gives the spool to that user; root makes none in passing, because nobody else could use it)", dir, setupScript())
+			"(it makes the user notices and gives the spool to that user; root makes none in passing, because nobody else could use it)", dir, SetupScript())
 	case err != nil && !missing:
 		return step{}, err
 	}
@@ -238,8 +238,8 @@ func numbers(u *user.User) []int {
 	return list
 }
 
-// setupScript is where make install or the package put it.
-func setupScript() string {
+// SetupScript is where make install or the package put it.
+func SetupScript() string {
 	if self, err := os.Executable(); err == nil {
 		dir := filepath.Dir(self)
 		for _, path := range []string{filepath.Join(dir, "setup"), filepath.Join(filepath.Dir(dir), "libexec", "notices", "setup")} {
