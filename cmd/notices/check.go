@@ -134,6 +134,10 @@ func (a *app) remarks(cfg *config.Config) (any bool) {
 		say("address has letters before the @ that only servers with SMTPUTF8 take: all others refuse mail from it and to it. " +
 			"If there is one with the letters a-z alone, set that")
 	}
+	if name := cfg.Site.Hostname; name != "" && !strings.ContainsAny(name, ".:") {
+		say(fmt.Sprintf("hostname %q is no full name: set it to a name that mail servers find, such as mail.example.org. "+
+			"Some refuse a machine that calls itself %s", name, name))
+	}
 	if a.FindHostname(cfg, true)() == "" {
 		say("hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. " +
 			"Without one this machine greets them with its address in brackets, which some refuse")

@@ -69,6 +69,17 @@ func (a *app) initPath(root bool) string {
 	return config.SystemFile
 }
 
+// sayNoFullName says that this machine has no full name, if neither the config nor the
+// machine has one.
+func (a *app) sayNoFullName(hostname string) {
+	if hostname == "" && a.Host.FullName(true) == "" {
+		a.Say("%s", noFullName)
+	}
+}
+
+const noFullName = "This machine has no full name, and some mail servers refuse one without: " +
+	"set hostname in [site] to a name that they find, such as mail.example.org."
+
 // writeConfig writes a config where there is none, and says what to do next.
 func (a *app) writeConfig(o initOptions) error {
 	if err := (&draft{path: o.Path}).write(); err != nil {
@@ -76,5 +87,6 @@ func (a *app) writeConfig(o initOptions) error {
 	}
 	a.Say("wrote %s\nNext: fill in [site] and [[server]] there; then run: notices check\n"+
 		"then: notices test-server\nand let cron run every minute: notices flush", o.Path)
+	a.sayNoFullName("")
 	return nil
 }

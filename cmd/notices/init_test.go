@@ -134,6 +134,28 @@ func (p *person) site() {
 	p.answers("It must be one e-mail address", "library@example.org\n")
 }
 
+// Who sets up a machine without a full name is told, in whatever way it is set up.
+func TestInitNamesTheHostname(t *testing.T) {
+	from := filepath.Join(t.TempDir(), "ssmtp.conf")
+	if err := os.WriteFile(from, []byte("mailhub=mail.example.org\nhostname=vm\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, o := range []initOptions{{Template: true}, {From: from}} {
+		w := newWorld(t)
+		w.a.Host = submit.Host{}
+		o.Path = filepath.Join(t.TempDir(), "notices.toml")
+		if err := w.a.initialize(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(w.said.String(), "set hostname in [site]") {
+			t.Errorf("%+v says %s", o, w.said.String())
+		}
+		if text, err := os.ReadFile(o.Path); err != nil || strings.Contains(string(text), "\nhostname = ") {
+			t.Errorf("%v\n%s", err, text)
+		}
+	}
+}
+
 // A library is set up: a password that is wrong at first, a second server without TLS,
 // and at the end files that the other commands are content with.
 func TestInitDialogue(t *testing.T) {

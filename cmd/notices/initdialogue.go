@@ -158,7 +158,7 @@ func (s *setup) whatNext(d *draft) {
 	}
 	s.sayFailed()
 	if (s.old == nil || s.old.Site.Hostname == "") && s.a.Host.FullName(true) == "" {
-		s.wrapped("This machine has no full name, and some mail servers refuse one without: set hostname in [site] to a name that they find, such as mail.example.org.")
+		s.wrapped(noFullName)
 	}
 	s.newline()
 	s.say("Next:")

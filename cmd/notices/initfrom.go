@@ -38,6 +38,11 @@ func (a *app) takeOver(o initOptions) error {
 		return err
 	}
 	a.sayWritten(d)
+	if _, err := config.Load(d.path); err != nil {
+		a.Say("%s does not hold all that it needs. Mend what follows there; then run: notices check", d.path)
+		return err
+	}
+	a.sayNoFullName(found.Hostname)
 	if found.Address == "" {
 		a.Say("Next: set [site] address in %s: it is the sender of mail that names none", d.path)
 	}
@@ -134,6 +139,7 @@ func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Settin
 	key("ca_file", s.CAFile)
 	key("tls_fingerprint", s.Fingerprint)
 	key("password_command", s.PasswordCommand)
+	key("token_command", s.TokenCommand)
 	if s.Timeout > 0 {
 		key("timeout", migrate.Duration(s.Timeout))
 	}

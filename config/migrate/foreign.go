@@ -49,9 +49,10 @@ type Server struct {
 	// Unverified: it was used with TLS, and without looking at its certificate.
 	Unverified bool
 	Login      string // empty: no AUTH
-	// Of the two at most one is set.
+	// Of the three at most one is set.
 	Password        string
 	PasswordCommand string
+	TokenCommand    string // prints an access token instead
 	CAFile          string
 	Fingerprint     string        // "sha256:HEX" of its certificate; empty: any that its CA signed
 	Timeout         time.Duration // 0: unknown

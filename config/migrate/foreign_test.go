@@ -31,8 +31,8 @@ func dump(c *Config) string {
 	fmt.Fprintf(&b, "%s: name %q address %q admin %q hostname %q rewrite %v give_up %v warn_after %v size %d syslog %v\n",
 		c.Program, c.Name, c.Address, c.Admin, c.Hostname, c.Rewrite, c.GiveUp, c.WarnAfter, c.MaxSize, c.Syslog)
 	for i, s := range c.Servers {
-		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› command ‹%s› ca %q %s timeout %v\n",
-			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordCommand, s.CAFile, s.Fingerprint, s.Timeout)
+		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› command ‹%s› token ‹%s› ca %q %s timeout %v\n",
+			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordCommand, s.TokenCommand, s.CAFile, s.Fingerprint, s.Timeout)
 	}
 	for _, n := range c.Notes {
 		b.WriteString(n.String() + "\n")
@@ -243,6 +243,64 @@ func TestWhatChangesMailIsNotLost(t *testing.T) {
 		}
 		if !regexp.MustCompile(c.want).MatchString(said) || strings.Contains(said, "geheim") {
 			t.Errorf("%s: no %q in what is said of\n%s\n%s", c.file, c.want, c.text, said)
+		}
+	}
+}
+
+// Every server that there was is there, each with its own login, and the name that the
+// machine called itself by only if servers can make something of it.
+func TestServersAndNames(t *testing.T) {
+	const relay, login = "relayhost = [a.example]:587\n", "smtp_sasl_auth_enable = yes\nsmtp_sasl_password_maps = hash:/etc/x/sasl\n"
+	for _, c := range []struct{ file, text, want, said string }{
+		{"main.cf", "relayhost =\n  [a.example]:587\n", "a.example 587", `host = "a.example"`},
+		{"main.cf", "relayhost =\n# a comment\n\t[a.example]:587\n  b.example\n", "a.example 587, b.example 25", `\[\[server\]\] 2 host`},
+		{"main.cf", relay + "smtp_fallback_relay = [b.example], [c.example]:2525\n", "a.example 587, b.example 25, c.example 2525", `\[\[server\]\] 3 host`},
+		{"main.cf", relay + login + "smtp_fallback_relay = [b.example]:587\n", "a.example 587 u:p, b.example 587 v:q", `\[\[server\]\] 2 login = "v"`},
+		{"main.cf", relay + login + "smtp_fallback_relay = [b.example]\n  c.example\n", "a.example 587 u:p, b.example 25 v:q, c.example 25", "no password for c.example"},
+		{"main.cf", relay + login, "a.example 587 u:p", "smtp_sasl_auth_enable = yes: login"},
+		{"main.cf", "relayhost = x.example\n" + login, "x.example 25", "smtp_sasl_auth_enable = yes: not taken over: no password was found"},
+		{"main.cf", relay + "smtp_sasl_auth_enable = no\n", "a.example 587", "smtp_sasl_auth_enable = no: not taken over: no login"},
+		{"main.cf", relay + "myhostname = h.x.example\nsmtp_helo_name = mail.x.example\n", "a.example 587 EHLO mail.x.example", "myhostname = h.x.example: not taken over: smtp_helo_name"},
+		{"main.cf", relay + "smtp_helo_name = mail.x.example\nmyhostname = h.x.example\n", "a.example 587 EHLO mail.x.example", ""},
+		{"main.cf", relay + "smtp_helo_name = $myhostname\nmyhostname = h.x.example\n", "a.example 587 EHLO h.x.example", ""},
+		{"main.cf", relay + "myhostname = vm\n", "a.example 587", "myhostname = vm: not taken over: it is no full name"},
+		{"ssmtp.conf", "mailhub=a.example:587\nhostname=vm\n", "a.example 587", "hostname=vm: not taken over: it is no full name"},
+		{"ssmtp.conf", "mailhub=a.example:587\nhostname=vm.example.\n", "a.example 587 EHLO vm.example", ""},
+		{"remotes", "a.example smtp --port=587\n", "a.example 587", "vm: not taken over: it is no full name"},
+		{"dma.conf", "SMARTHOST a.example\nMAILNAME vm\n", "a.example 25", "MAILNAME vm: not taken over: it is no full name"},
+		{"msmtprc", "account x\nhost a.example\ndomain vm\n", "a.example 25", "domain vm: not taken over: it is no full name"},
+		{"msmtprc", "account x\nhost a.example\nauth xoauth2\nuser u\npasswordeval token u\n", "a.example 25 u token u", "passwordeval: token_command"},
+		{"msmtprc", "account x\nhost a.example\nauth oauthbearer\nuser u\npasswordeval token u\n", "a.example 25 u token u", `user u: login = "u"`},
+		{"msmtprc", "account x\nhost a.example\nauth xoauth2\nuser u\n", "a.example 25", "user: not taken over: tokens come from"},
+	} {
+		got, err := Read("/etc/x/"+c.file, func(path string) ([]byte, error) {
+			switch filepath.Base(path) {
+			case c.file:
+				return []byte(c.text), nil
+			case "sasl":
+				return []byte("[a.example]:587 u:p\nb.example v:q\n"), nil
+			case "me":
+				return []byte("vm\n"), nil
+			}
+			return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+		})
+		if err != nil {
+			t.Fatal(c.text, err)
+		}
+		var is []string
+		for _, s := range got.Servers {
+			words := fmt.Sprintf("%s %d %s", s.Host, s.Port, s.Login)
+			if s.Password != "" {
+				words += ":" + s.Password
+			}
+			is = append(is, strings.TrimSpace(words+" "+s.TokenCommand))
+		}
+		found := strings.Join(is, ", ")
+		if got.Hostname != "" {
+			found += " EHLO " + got.Hostname
+		}
+		if found != c.want || !regexp.MustCompile(c.said).MatchString(dump(got)) {
+			t.Errorf("%s: %s, want %s, and %q said:\n%s\n%s", c.file, found, c.want, c.said, c.text, dump(got))
 		}
 	}
 }

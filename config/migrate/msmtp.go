@@ -159,7 +159,7 @@ func (r *reader) account(a *account) {
 		r.because("msmtp's default")
 	}
 	r.lax(host.line, &s)
-	if s.Login != "" && s.Password == "" && s.PasswordCommand == "" {
+	if s.Login != "" && s.Password == "" && s.PasswordCommand == "" && s.TokenCommand == "" {
 		r.left(a.get("user").line, "no password", "msmtp has it in a key ring or in .netrc: write it into the password_file")
 	}
 	r.out.Servers = append(r.out.Servers, s)
@@ -228,7 +228,7 @@ func (r *reader) rewrite(why string) {
 func (r *reader) fingerprint(n int, s *Server, what, value string) {
 	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(value))
 	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
-		r.left(n, what, "it is no SHA-256 hash in hexadecimal digits: notices takes no other")
+		r.left(n, what, "it is no SHA-256 hash in hexadecimal digits, and notices takes no other: set tls_fingerprint, or ca_file, if its CA is not among the system's")
 		return
 	}
 	s.Fingerprint = "sha256:" + digits
@@ -242,7 +242,7 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 	case "plain", "login", "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "cram-md5", "digest-md5":
 		off = false
 	case "oauthbearer", "xoauth2":
-		r.left(v.line, v.key, "tokens come from notices google-login or notices microsoft-login; see notices-google(7)")
+		r.msmtpToken(a, s, v)
 		return
 	case "external", "gssapi", "ntlm":
 		r.left(v.line, v.key, "notices cannot log in by "+method)
@@ -266,6 +266,25 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 		r.because("it is run without a terminal, as the user that runs notices")
 	default:
 		r.left(v.line, "passwordeval", "password is set")
+	}
+}
+
+// msmtpToken is about a login with a token, which passwordeval prints.
+func (r *reader) msmtpToken(a *account, s *Server, v setting) {
+	switch evaluated := a.get("passwordeval").value; {
+	case evaluated == "" || a.get("user").value == "":
+		r.left(v.line, v.key, "tokens come from token_command, notices google-login or notices microsoft-login; see notices-google(7)")
+	case v.key == "user":
+		s.Login = v.value
+		r.took(v.line, "user "+v.value, "login = %q", v.value)
+	case v.key == "passwordeval":
+		s.TokenCommand = v.value
+		r.took(v.line, v.key, "token_command")
+		r.because("it is run without a terminal, as the user that runs notices")
+	case v.key == "auth":
+		r.left(v.line, "auth "+v.value, "a token goes by XOAUTH2")
+	default:
+		r.left(v.line, v.key, "passwordeval gives a token")
 	}
 }
 
@@ -295,9 +314,19 @@ func (r *reader) ehlo(n int, what, value string) {
 		r.left(n, what, "notices takes the machine's name unless [site] hostname is set")
 		return
 	}
+	if value = strings.TrimSuffix(value, "."); !isFull(value) {
+		r.left(n, what, noFullName)
+		return
+	}
 	r.out.Hostname = value
 	r.took(n, what, "[site] hostname = %q", value)
 }
+
+// isFull reports whether a name is more than a short one, or is an address in brackets.
+func isFull(name string) bool { return strings.Contains(name, ".") || strings.HasPrefix(name, "[") }
+
+const noFullName = "it is no full name, and some servers refuse a machine that calls itself so: " +
+	"notices takes the machine's own unless [site] hostname is set"
 
 func (r *reader) timeout(n int, s *Server, what, value string) {
 	seconds, err := strconv.Atoi(value)

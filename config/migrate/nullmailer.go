@@ -12,8 +12,12 @@ import (
 // it that hold one value each.
 func (r *reader) nullmailer(text []byte) {
 	lines(text, r.remote)
-	r.value("helohost", "another file has set [site] hostname", r.hostname)
-	r.value("me", "helohost goes first", r.hostname)
+	r.value("helohost", noFullName, r.hostname)
+	if r.out.Hostname == "" {
+		r.value("me", noFullName, r.hostname)
+	} else {
+		r.value("me", "helohost goes first", r.hostname)
+	}
 	r.value("allmailfrom", "it is no address: set [site] address, and rewrite_from = true", func(v string) string {
 		if !strings.Contains(v, "@") {
 			v += "@" + r.defaultHost()
@@ -95,7 +99,7 @@ func (r *reader) value(name, why string, take func(string) string) {
 }
 
 func (r *reader) hostname(v string) string {
-	if r.out.Hostname != "" {
+	if v = strings.TrimSuffix(v, "."); r.out.Hostname != "" || !isFull(v) {
 		return ""
 	}
 	r.out.Hostname = v

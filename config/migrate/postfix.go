@@ -3,6 +3,7 @@ package migrate
 import (
 	"bytes"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -12,35 +13,65 @@ import (
 // when they stand beside their source as text.
 func (r *reader) postfix(text []byte) {
 	p := mainCF(text)
-	relay := p.get("relayhost")
-	s := Server{Port: 25}
+	relays, backups := p.get("relayhost"), p.get("smtp_fallback_relay")
+	all := Server{Port: 25}
 	for _, v := range p.set {
-		r.postfixSetting(&s, v)
+		r.postfixSetting(p, &all, v)
 	}
-	if s.Host == "" {
+	for _, v := range []setting{relays, backups} {
+		for _, nexthop := range destinations(v.value) {
+			s := all
+			r.relay(v.line, &s, v.key+" = "+nexthop, nexthop)
+			r.out.Servers = append(r.out.Servers, s)
+		}
+	}
+	if relays.value == "" {
+		r.out.Servers = nil
 		r.nothing = ": relayhost is not set; notices sends through a server, never to the recipients' own"
 		return
 	}
-	switch maps := p.get("smtp_sasl_password_maps"); {
-	case p.get("smtp_sasl_auth_enable").value == "yes":
-		r.saslLogin(maps, relay, &s)
-	case maps.line > 0:
-		r.left(maps.line, maps.key, "smtp_sasl_auth_enable is not yes: no login")
-	}
+	hops := append(destinations(relays.value), destinations(backups.value)...)
+	r.sasl(p, hops)
 	// Unless it is told otherwise it shows no password, not even over TLS.
 	options := p.get("smtp_sasl_security_options")
-	s.ClearLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
-	if s.TLS == "implicit" {
-		s.Lax = false // no connection begins in clear
+	for i := range r.out.Servers {
+		s := &r.out.Servers[i]
+		s.ClearLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
+		if s.TLS == "implicit" {
+			s.Lax = false // no connection begins in clear
+		}
+		line := relays.line
+		if i >= len(destinations(relays.value)) {
+			line = backups.line
+		}
+		r.lax(line, s)
 	}
-	r.lax(relay.line, &s)
-	r.out.Servers = append(r.out.Servers, s)
-	if v := p.get("smtp_fallback_relay"); v.value != "" {
-		backup := Server{Port: 25, TLS: s.TLS, CAFile: s.CAFile, Lax: s.Lax}
-		first, _, _ := strings.Cut(strings.ReplaceAll(v.value, ",", " "), " ")
-		r.relay(v.line, &backup, "smtp_fallback_relay = "+first, first, 2)
-		r.out.Servers = append(r.out.Servers, backup)
+}
+
+// destinations splits a list of servers, which Postfix tries one after the other.
+func destinations(list string) []string {
+	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
+}
+
+// sasl gives each server the login that Postfix has for it; hops are their names there.
+func (r *reader) sasl(p *account, hops []string) {
+	enabled, maps := p.get("smtp_sasl_auth_enable"), p.get("smtp_sasl_password_maps")
+	what := enabled.key + " = " + enabled.value
+	if enabled.value != "yes" {
+		if enabled.line > 0 {
+			r.left(enabled.line, what, "no login")
+		}
+		if maps.line > 0 {
+			r.left(maps.line, maps.key, "smtp_sasl_auth_enable is not yes: no login")
+		}
+		return
 	}
+	r.saslLogin(maps, hops)
+	if slices.ContainsFunc(r.out.Servers, func(s Server) bool { return s.Login != "" }) {
+		r.took(enabled.line, what, "login")
+		return
+	}
+	r.left(enabled.line, what, "no password was found: set login and password_file in the [[server]]")
 }
 
 // mainCF splits main.cf into its parameters. A line that begins with a blank goes on
@@ -56,7 +87,8 @@ func mainCF(text []byte) *account {
 			continue
 		}
 		if (line[0] == ' ' || line[0] == '\t') && len(p.set) > 0 {
-			p.set[len(p.set)-1].value += " " + trimmed
+			last := &p.set[len(p.set)-1]
+			last.value = strings.TrimSpace(last.value + " " + trimmed)
 			continue
 		}
 		key, value, _ := strings.Cut(trimmed, "=")
@@ -84,13 +116,9 @@ func (a *account) expand() {
 	}
 }
 
-func (r *reader) postfixSetting(s *Server, v setting) {
+func (r *reader) postfixSetting(p *account, s *Server, v setting) {
 	what := v.key + " = " + v.value
 	switch v.key {
-	case "relayhost":
-		if v.value != "" {
-			r.relay(v.line, s, what, v.value, 1)
-		}
 	case "smtp_tls_security_level":
 		r.securityLevel(v.line, s, what, v.value)
 	case "smtp_use_tls", "smtp_enforce_tls":
@@ -105,12 +133,18 @@ func (r *reader) postfixSetting(s *Server, v setting) {
 		}
 	case "smtp_tls_CAfile":
 		r.authority(v.line, s, what, v.value)
-	case "myhostname", "smtp_helo_name":
+	case "myhostname":
+		if helo := p.get("smtp_helo_name"); helo.line > 0 && helo.value != v.value {
+			r.left(v.line, what, "smtp_helo_name is what it called itself to servers")
+			return
+		}
+		r.ehlo(v.line, what, v.value)
+	case "smtp_helo_name":
 		r.ehlo(v.line, what, v.value)
 	case "message_size_limit":
 		r.messageSize(v.line, what, v.value)
-	case "smtp_sasl_auth_enable", "smtp_sasl_password_maps", "smtp_fallback_relay":
-		// told with the login, and with the second server
+	case "relayhost", "smtp_fallback_relay", "smtp_sasl_auth_enable", "smtp_sasl_password_maps":
+		// told with the servers, and with their logins
 	case "smtp_sasl_security_options":
 		r.left(v.line, what, "notices finds out by itself how to log in")
 	case "myorigin":
@@ -198,7 +232,7 @@ func catchAll(text []byte) (address string) {
 }
 
 // relay is [HOST]:PORT, or HOST for a domain whose mail exchanger is looked up.
-func (r *reader) relay(n int, s *Server, what, value string, nth int) {
+func (r *reader) relay(n int, s *Server, what, value string) {
 	rest := value
 	if inner, ok := strings.CutPrefix(value, "["); ok {
 		s.Host, rest, _ = strings.Cut(inner, "]")
@@ -207,7 +241,7 @@ func (r *reader) relay(n int, s *Server, what, value string, nth int) {
 	} else {
 		s.Host, rest, _ = strings.Cut(rest, ":")
 	}
-	r.took(n, what, "[[server]] %d host = %q", nth, s.Host)
+	r.took(n, what, "[[server]] %d host = %q", len(r.out.Servers)+1, s.Host)
 	if !strings.HasPrefix(value, "[") {
 		r.because("Postfix looks its mail exchanger up (MX); notices connects to the name itself: check it")
 	}
@@ -249,34 +283,52 @@ func (r *reader) messageSize(n int, what, value string) {
 	r.took(n, what, "[spool] max_message_size = %d", size)
 }
 
-// saslLogin looks the relay host up in the password map's source: a key, a blank,
+// saslLogin looks the servers up in the password map's source: a key, a blank,
 // user:password.
-func (r *reader) saslLogin(maps, relay setting, s *Server) {
-	what := "smtp_sasl_password_maps = " + maps.value
+func (r *reader) saslLogin(maps setting, hops []string) {
+	what := maps.key + " = " + maps.value
 	kind, file, ok := strings.Cut(maps.value, ":")
 	if !ok || !strings.HasPrefix(file, "/") || strings.ContainsAny(file, " ,") || kind == "static" {
-		r.left(maps.line, "smtp_sasl_password_maps", "it is no single file: write the password into the password_file")
+		r.left(maps.line, maps.key, "it is no single file: write the password into the password_file")
 		return
 	}
 	file, text, ok := r.beside(maps.line, what, file)
 	if !ok {
 		return
 	}
+	found := false
 	r.within(file, func() {
 		lines(text, func(n int, line string) {
 			key, value := msmtpLine(line)
 			user, password, ok := strings.Cut(value, ":")
-			if !ok || key != relay.value && key != s.Host || s.Login != "" {
+			if !ok || !r.useLogin(n, key, hops, user, password) {
 				r.left(n, key, "it is for another server")
 				return
 			}
-			s.Login, s.Password = user, password
-			r.took(n, key+" "+user+":"+hidden, "login = %q, password_file", user)
+			found = true
 		})
 	})
-	if s.Login == "" {
-		r.left(maps.line, what, "it has no password for "+relay.value)
-		return
+	for i, s := range r.out.Servers {
+		if s.Login == "" {
+			r.left(maps.line, what, "it has no password for "+hops[i])
+		}
 	}
-	r.took(maps.line, what, "login, password_file")
+	if found {
+		r.took(maps.line, what, "login, password_file")
+	}
+}
+
+// useLogin gives a login to the servers that a key stands for, and reports whether there
+// is one.
+func (r *reader) useLogin(n int, key string, hops []string, user, password string) (used bool) {
+	for i := range r.out.Servers {
+		s := &r.out.Servers[i]
+		if key != hops[i] && key != s.Host || s.Login != "" {
+			continue
+		}
+		s.Login, s.Password = user, password
+		r.took(n, key+" "+user+":"+hidden, "[[server]] %d login = %q, password_file", i+1, user)
+		used = true
+	}
+	return used
 }
