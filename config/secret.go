@@ -55,6 +55,9 @@ func (s Secret) Key() string {
 // IsSet reports whether there is a way to a secret; not whether it works.
 func (s Secret) IsSet() bool { return s.src != nil }
 
+// HasKey reports whether a key of the config gives the secret, and not systemd.
+func (s Secret) HasKey() bool { return s.src != nil && s.src.by != credential }
+
 // String says that there is a secret, and nothing of it.
 func (s Secret) String() string {
 	if s.src == nil {

@@ -405,6 +405,27 @@ func TestInitAgain(t *testing.T) {
 	p.answers("Test server 2 now?", "n\n")
 	end(p, strings.Replace(text, "library@gmail.com", "town@gmail.com", 1))
 	wantFiles(t, dir, "gmail.password", "notices.toml", "notices.toml.old", "notices.toml.old-2")
+
+	// A command that prints tokens gives way to a password; what has none is told again.
+	if err := os.WriteFile(path, []byte(strings.Replace(text, `password_file = "gmail.password"`, `token_command = "false"`, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = begin()
+	p.answers("Server 2 is", "2\n")
+	p.answers("Number [3]: ", "\n")
+	p.answers("[library@gmail.com]: ", "\n")
+	p.answers("Enter: the same): ", "app password\n")
+	p.answers("Test server 2 now?", "n\n")
+	end(p, strings.Replace(text, "gmail.password", filepath.Join(dir, "server2.password"), 1))
+
+	if err := os.WriteFile(path, []byte(strings.Replace(text, "password_file = \"gmail.password\"\n", "", 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p = begin()
+	p.answers("Server 2 is Gmail", "\n")
+	p.answers("A further server", "\n")
+	p.sees("give server 2 its password")
+	p.ends()
 }
 
 // What failed its test, and was kept as it is, is told at the end, the backup too; and TLS
@@ -440,6 +461,12 @@ func TestInitTellsWhatFailed(t *testing.T) {
 	p.sees("Server 2 failed its test: 554 5.3.2 nobody at home")
 	if code := p.ends(); code != 0 || strings.Contains(p.all(), "Server 1 failed") {
 		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	p = sit(t, home, "status")
+	p.sees("nobody at home")
+	p.ends()
+	if strings.Contains(p.all(), "All is well") {
+		t.Errorf("status says\n%s", p.all())
 	}
 	c, err := config.Load(filepath.Join(home, ".config", "notices", "notices.toml"))
 	if err != nil || c.Servers[0].TLS != config.Implicit || c.Servers[1].TLS != config.StartTLS || len(one.Messages()) != 1 {

@@ -91,7 +91,10 @@ func oldServer(cfg *config.Config, i int) *serverAnswers {
 	if c.Auth != config.AuthPassword {
 		return oldAccount(cfg, c.Auth)
 	}
-	v := &serverAnswers{login: c.Login, old: c.Password, lax: c.AllowNonSecure}
+	v := &serverAnswers{login: c.Login, lax: c.AllowNonSecure}
+	if c.Password.HasKey() {
+		v.old = c.Password
+	}
 	v.which = max(0, slices.IndexFunc(ways(), func(w way) bool { return w.auth == "" && w.preset == c.Preset }))
 	v.way = ways()[v.which]
 	given := func(key string) bool { // by the preset

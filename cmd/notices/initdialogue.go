@@ -26,6 +26,7 @@ type setup struct {
 	name    string
 	address string
 	servers []*serverAnswers
+	results heldResults
 	user    *user.User // who is to run it; nil: whoever runs this
 }
 
@@ -46,6 +47,9 @@ func (a *app) setUp(ctx context.Context, o initOptions) error {
 		return err
 	}
 	s.whatNext(d)
+	if err := s.keepResults(); err != nil {
+		s.wrapped(fmt.Sprintf("The results of the tests could not be kept for notices status: %s", submit.Explain(err)))
+	}
 	return nil
 }
 

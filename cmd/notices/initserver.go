@@ -242,7 +242,7 @@ func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
 	if !password || v.keptSecret() {
 		return
 	}
-	for _, key := range []string{"password", "password_file", "password_command"} {
+	for _, key := range secretKeys() {
 		d.putServer(n, key, "")
 	}
 	if v.password != "" {
@@ -250,12 +250,17 @@ func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
 	}
 }
 
+// secretKeys are the ways to a server's secret, of which one at most is set.
+func secretKeys() []string {
+	return []string{"password", "password_file", "password_command", "token_command"}
+}
+
 // putAccount: mail goes by the account alone, or it is one server among others.
 func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
 	if sole {
 		d.put("delivery", "via", v.auth)
 	} else {
-		for _, key := range []string{"preset", "host", "port", "tls", "login", "password", "password_file", "password_command"} {
+		for _, key := range append(secretKeys(), "preset", "host", "port", "tls", "login") {
 			d.putServer(n, key, "")
 		}
 		d.putServer(n, "auth", v.auth)
@@ -349,19 +354,52 @@ func (s *setup) probe(n int, v *serverAnswers) error {
 	}
 	s.newline()
 	err = probe.Run(s.ctx, server.Server, probe.Options{
-		To: s.address, From: s.address, Site: s.name, State: noState{}, Now: s.a.Now,
+		To: s.address, From: s.address, Site: s.name, State: &s.results, Now: s.a.Now,
 		Print: s.wrapped,
 	})
 	s.newline()
 	return err
 }
 
-// noState forgets: the spool may belong to another user than the one who sets it up.
-type noState struct{}
+// heldResults are the results of tests until the configuration is written: the spool, where
+// status finds them, may belong to another user than the one who sets it up.
+type heldResults map[string][]byte
 
-func (noState) Load(context.Context, string) ([]byte, error) { return nil, nil }
+func (r *heldResults) Load(_ context.Context, key string) ([]byte, error) { return (*r)[key], nil }
 
-func (noState) Update(_ context.Context, _ string, _ bool, change func([]byte) ([]byte, error)) error {
-	_, err := change(nil)
-	return err
+func (r *heldResults) Update(_ context.Context, key string, _ bool, change func([]byte) ([]byte, error)) error {
+	value, err := change((*r)[key])
+	if err != nil {
+		return err
+	}
+	if *r == nil {
+		*r = heldResults{}
+	}
+	(*r)[key] = value
+	return nil
+}
+
+// keepResults writes them into the spool. Root becomes its owner for that, so this comes
+// last.
+func (s *setup) keepResults() error {
+	if len(s.results) == 0 {
+		return nil
+	}
+	cfg, err := config.Load(s.path)
+	if err != nil {
+		return err
+	}
+	if err := s.a.BecomeOwner(cfg); err != nil {
+		return err
+	}
+	store, err := s.a.OpenStore(cfg)
+	if err != nil {
+		return err
+	}
+	for key, value := range s.results {
+		if err == nil {
+			err = store.State().Update(s.ctx, key, true, func([]byte) ([]byte, error) { return value, nil })
+		}
+	}
+	return errors.Join(err, store.Close())
 }
