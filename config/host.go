@@ -48,6 +48,10 @@ func (v value) senders(to *[]string) {
 	for _, raw := range list {
 		s, _ := raw.(string)
 		s = strings.ToLower(s)
+		if local, domain, ok := strings.Cut(s, "@"); ok && strings.Contains(local, "*") {
+			v.l.bad(v.at, "knows no *, so that "+show(raw)+" is nobody; all of a domain is "+show("@"+domain))
+			return
+		}
 		domain, whole := strings.CutPrefix(s, "@")
 		if !(whole && validDomain(domain) || !whole && validAddress(s)) {
 			v.l.bad(v.at, "must be "+sendersForm+"; "+show(raw)+" is neither")

@@ -3,13 +3,11 @@ package main
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
 	"strings"
 	"time"
 
 	"notices/cmd/internal/submit"
-	"notices/config"
 	"notices/spool"
 )
 
@@ -285,22 +283,28 @@ func (a *app) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 func plainText(s string) string { return strings.ReplaceAll(submit.Printable(s), "|", "/") }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an
-// error too. The exit code stays: they take any above 2 for unknown. But what is wrong
-// with a config that is there keeps flush from sending, whatever else is known.
+// error too. The exit code stays: they take any above 2 for unknown. But what keeps flush
+// from running, too, is critical: a config that it refuses or does not find, a spool that
+// nobody could open. Only what this user may not look at is unknown.
 func (a *app) unknown(err error) error {
 	var said *submit.Failure
 	if err == nil || errors.As(err, &said) && said.Err == nil {
 		return err
 	}
 	word := "UNKNOWN - "
-	refused := errors.As(err, new(*config.Error)) && exitCode(err) == submit.ExitConfig && !errors.Is(err, fs.ErrNotExist)
-	if refused {
+	code := exitCode(err)
+	switch code {
+	case submit.ExitConfig:
 		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
+	case submit.ExitCannotMake, submit.ExitIO, submit.ExitTryLater:
+		word = "CRITICAL - no mail goes out: notices flush cannot use the spool: "
+	default:
+		code = 0
 	}
 	if e := a.PrintBare(word + plainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e
 	}
-	if refused {
+	if code != 0 {
 		return &submit.Failure{Code: checkCritical, Err: err}
 	}
 	return err

@@ -308,3 +308,17 @@ func TestStatusWithoutEnhancedCode(t *testing.T) {
 		}
 	}
 }
+
+// TestAdviceOnWholeMessage: nobody is sent to check an address that was not refused.
+func TestAdviceOnWholeMessage(t *testing.T) {
+	for scope, want := range map[spool.Scope]string{
+		spool.MessageScope:   "What to do: show this message to whoever",
+		spool.RecipientScope: "What to do: check the address",
+	} {
+		o := spool.Outcome{Class: spool.Failed, Scope: scope, Reply: reply(554, "5.0.0", "transaction failed")}
+		r := about(Failed, []string{"ann@example.net"}, []spool.Outcome{o}, func(*spool.Envelope) {})
+		if text := compose(t, r); !strings.Contains(text, want) || scope == spool.MessageScope && strings.Contains(text, "check the address") {
+			t.Errorf("%s:\n%s", scope, text)
+		}
+	}
+}

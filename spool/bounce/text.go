@@ -178,9 +178,16 @@ func explainFailure(o spool.Outcome, r *spool.Record) (why, do string) {
 		return "The mail servers cannot carry this message: it is too large for them, or an address in it has " +
 			"letters that they do not know.", "send it smaller, or " + askTheAdmin
 	}
-	return explainStatus(status(Failed, o))
+	why, do = explainStatus(status(Failed, o))
+	if why == "" && o.Scope == spool.MessageScope {
+		return "The mail servers refused the message itself, and not one of its addresses.", askTheAdmin
+	} else if why == "" {
+		return "The mail server refused it for good.", "check the address. If it is right, " + askTheAdmin
+	}
+	return why, do
 }
 
+// explainStatus is empty for a status that says nothing.
 func explainStatus(status string) (why, do string) {
 	switch status {
 	case "5.1.1", "5.1.0", "5.1.3", "5.1.6":
@@ -198,8 +205,7 @@ func explainStatus(status string) (why, do string) {
 		return "The mail server did not want it: it has rules against unwanted mail, and this message met one.",
 			addressIsFine + askTheAdmin
 	}
-	return "The mail server refused it for good.",
-		"check the address. If it is right, " + askTheAdmin
+	return "", ""
 }
 
 // tried says how often and how long, as far as it is known.

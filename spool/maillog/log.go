@@ -59,7 +59,7 @@ func plain(w io.Writer, level Level) output {
 
 // Options are the settings of a log.
 type Options struct {
-	To      string           // [log] to: "stderr", "syslog" or a file
+	To      string           // [log] to: "stderr", "syslog" or a file; /dev/null: no log
 	Verbose bool             // -v: standard error gets every event
 	Stderr  io.Writer        // nil: os.Stderr
 	Now     func() time.Time // nil: time.Now
@@ -89,7 +89,7 @@ func (o Options) Open() (*Log, error) {
 		l.outs = []output{plain(o.Stderr, level)}
 	}
 	switch o.To {
-	case "stderr", "":
+	case "stderr", "", os.DevNull:
 		return l, nil
 	case "syslog":
 		l.outs = append(l.outs, toSyslog(func() (syslogger, error) { return dialSyslog("", "") }))

@@ -210,3 +210,16 @@ func BenchmarkOutcome(b *testing.B) {
 		})
 	}
 }
+
+// /dev/null is no log, as everywhere, and no trouble.
+func TestDevNull(t *testing.T) {
+	var printed bytes.Buffer
+	l, err := Options{To: os.DevNull, Stderr: &printed}.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.Released(id)
+	if err := l.Close(); err != nil || printed.Len() > 0 {
+		t.Errorf("%v, %q", err, &printed)
+	}
+}
