@@ -19,6 +19,9 @@ const (
 	// Intake is for what takes mail in or looks at the spool: [site] [spool] [retry].
 	// Anything wrong elsewhere must not keep a message from being queued.
 	Intake
+	// Queue is for what looks at the queue or works on messages in it: [spool] dir alone,
+	// and that as far as it can be read, even in a file that is no TOML elsewhere.
+	Queue
 )
 
 // MaxFile is the longest config that is read, in octets.
@@ -37,16 +40,46 @@ func LoadFor(path string, need Need) (*Config, error) {
 		return nil, err
 	}
 	c, err := parse(path, data, mode, need)
+	if e := (*Error)(nil); need == Queue && errors.As(err, &e) {
+		c, err = spoolAlone(path, data, mode, e)
+	}
 	if err != nil {
 		return nil, err
 	}
 	refused := c.Problems
-	if need == Intake {
+	switch need {
+	case Intake:
 		refused = refused.in(intakeNeeds)
+	case Queue:
+		refused = refused.ofSpoolDir()
 	}
 	if err := refused.err(); err != nil {
 		return nil, err
 	}
+	return c, nil
+}
+
+// spoolAlone reads the section [spool] of a file that is no TOML, for why. Where that
+// section cannot be read either, it is why.
+func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config, error) {
+	var part []byte
+	within := false
+	for line := range bytes.Lines(data) {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] == '[' {
+			within = bytes.HasPrefix(text, []byte("[spool]"))
+		}
+		if within {
+			part = append(part, line...)
+		}
+	}
+	if part == nil && bytes.Contains(data, []byte("spool")) {
+		return nil, why // it is there in some other form
+	}
+	c, err := parse(path, part, mode, Queue)
+	if err != nil || len(c.Problems.ofSpoolDir()) > 0 {
+		return nil, why
+	}
+	c.Problems = Problems{why}
 	return c, nil
 }
 

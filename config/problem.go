@@ -83,6 +83,18 @@ func (p Problems) in(keep func(section string) bool) Problems {
 	return kept
 }
 
+// ofSpoolDir keeps the problems with which nobody knows where the spool is.
+func (p Problems) ofSpoolDir() Problems {
+	var kept Problems
+	names := namesOf(spoolKeys[:])()
+	for _, e := range p {
+		if e.section() == "spool" && (e.place.key == "dir" || !slices.Contains(names, e.place.key)) {
+			kept = append(kept, e)
+		}
+	}
+	return kept
+}
+
 // locate fills in the lines and sorts by them.
 func (p Problems) locate(data []byte) {
 	at := index(data)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os/signal"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"time"
@@ -96,14 +97,14 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 	t := a.newTeller(o.DryRun || len(o.IDs) > 0)
 	cfg, servers, err := a.route()
 	if err != nil {
-		return t.finish(ctx, err)
+		return t.finish(ctx, asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool))
 	}
 	if !o.DryRun && !a.splay(ctx, o.Splay) {
 		return nil
 	}
 	store, err := a.OpenStore(cfg)
 	if err != nil {
-		return t.finish(ctx, err)
+		return t.finish(ctx, asOwner(err, cfg.Spool.Dir))
 	}
 	t.store, t.servers = store, servers
 	err = t.finish(ctx, a.flushStore(ctx, cfg, store, servers, o))

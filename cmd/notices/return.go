@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/submit"
+	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
 )
@@ -20,7 +21,7 @@ func (a *app) returnCommand() *cobra.Command {
 			if err := s.check(); err != nil {
 				return submit.UsageError("notices return", err)
 			}
-			return a.withQueue(func(q *queue) error { return a.giveUp(ctx, q, s) })
+			return a.withQueueFor(config.Intake, func(q *queue) error { return a.giveUp(ctx, q, s) })
 		}),
 	}
 }

@@ -3,18 +3,12 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
-	"io/fs"
-	"os"
-	"os/user"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/submit"
 	"notices/config"
@@ -76,7 +70,7 @@ func (a *app) statusCommand() *cobra.Command {
 // configuredStatus is status of the site. A wrong setting does not hide the queue: it is
 // said beside it.
 func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
-	cfg, err := a.Load(config.Intake)
+	cfg, err := a.Load(config.Queue)
 	if err != nil {
 		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
 	}
@@ -87,26 +81,7 @@ func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
 	_, _, o.Refused = a.route()
 	o.Told = a.spares()
 	o.Look = func(name string, state spool.State) (*accountJSON, error) { return lookAccount(ctx, cfg, name, state) }
-	err = a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
-	return asOwner(err, cfg.Spool.Dir)
-}
-
-// asOwner adds to an error of permissions the command that an ordinary user has to run: as
-// the owner of the first of the folders that belongs to another user than root.
-func asOwner(err error, dirs ...string) error {
-	if !errors.Is(err, fs.ErrPermission) {
-		return err
-	}
-	for _, dir := range dirs {
-		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
-			continue
-		}
-		if owner, e := user.LookupId(strconv.Itoa(int(st.Uid))); e == nil {
-			return fmt.Errorf("%w; the mail belongs to the user %s, so run: sudo -u %s notices status", err, owner.Username, owner.Username)
-		}
-	}
-	return err
+	return a.withQueue(func(q *queue) error { return a.status(ctx, q, statusServers(cfg), o) })
 }
 
 // statusJSON is SPEC section 3, exactly.

@@ -289,8 +289,18 @@ func (t *teller) addError(err error) bool {
 	}
 	t.met = append(t.met, &trouble{Alert: alert.Alert{
 		Key: keyFlush, Kind: kind, Text: text, Cause: err.Error(), Over: "notices flush works again",
+		Again: t.stopsIntake(err),
 	}})
 	return true
+}
+
+// stopsIntake reports whether sendmail, which queues cron's mail, meets the same as flush.
+func (t *teller) stopsIntake(err error) bool {
+	if !errors.As(err, new(*config.Error)) {
+		return true // the spool's
+	}
+	_, err = t.a.ReadConfig(config.Intake)
+	return err != nil
 }
 
 // heard reports whether all of err was heard as notices already.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"time"
 
 	"notices/config"
@@ -29,12 +30,12 @@ func (a *app) closeLog(log *maillog.Log) {
 
 // withSpool opens the spool and the log for a command that needs no server, and
 // closes them behind it.
-func (a *app) withSpool(work func(*config.Config, spool.Store, *maillog.Log) error) error {
-	cfg, err := a.Load(config.Intake)
+func (a *app) withSpool(need config.Need, work func(*config.Config, spool.Store, *maillog.Log) error) error {
+	cfg, err := a.Load(need)
 	if err != nil {
-		return err
+		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
 	}
-	return a.withSpoolOf(cfg, work)
+	return asOwner(a.withSpoolOf(cfg, work), cfg.Spool.Dir)
 }
 
 // withSpoolOf is withSpool for a config that was read before.
@@ -52,9 +53,12 @@ func (a *app) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.St
 	return err
 }
 
-// withQueue is withSpool for a command that works on messages by their ids.
-func (a *app) withQueue(work func(*queue) error) error {
-	return a.withSpool(func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
+// withQueue is withSpool for a command that works on messages in the queue and hands in
+// none: what is wrong with the config beside [spool] dir is no reason not to show them.
+func (a *app) withQueue(work func(*queue) error) error { return a.withQueueFor(config.Queue, work) }
+
+func (a *app) withQueueFor(need config.Need, work func(*queue) error) error {
+	return a.withSpool(need, func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
 		return work(&queue{store: store, policy: policy(cfg), site: a.returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
 	})
 }

@@ -3,7 +3,8 @@
 // trouble. So each trouble is told once when it begins, again when it becomes another
 // one, and once when it is over.
 //
-// What comes and goes is told more and more seldom: the same trouble again after an hour
+// Only trouble that also keeps the mail about it from being queued is told again and again.
+// It, and what comes and goes, is told more and more seldom: again after an hour
 // at the earliest, then after two, four, and so on up to a day. Its end is told only if
 // its beginning was. After two days without it the count starts anew.
 //
@@ -25,6 +26,10 @@ type Alert struct {
 
 	Cause string // the trouble in few words, for the sentence at its end
 	Over  string // what holds once it is over: "server 1 takes mail again"
+
+	// Again: while it lasts it is told again, as what comes and goes is: the mail that tells
+	// of it may be lost, because the program that queues it meets the same.
+	Again bool
 }
 
 // Entry is what is kept of a trouble.
@@ -133,7 +138,7 @@ func (b Book) meet(now time.Time, a Alert) (tell, changed bool) {
 	if e.Kind != a.Kind {
 		e.Kind, e.Cause, e.Over, changed = a.Kind, short(a.Cause), short(a.Over), true
 	}
-	if e.Told == a.Kind || !e.due(now, a.Kind) {
+	if e.Told == a.Kind && !a.Again || !e.due(now, a.Kind) {
 		return false, changed
 	}
 	past := e.Past[a.Kind]

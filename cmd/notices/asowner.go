@@ -1,0 +1,54 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"os/user"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// asOwner adds to an error of permissions the command that an ordinary user has to run: as
+// the owner of the first of the folders that belongs to another user than root, or as root
+// if all are root's.
+func asOwner(err error, dirs ...string) error {
+	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 {
+		return err
+	}
+	found, owner := false, 0
+	for _, dir := range dirs {
+		var st unix.Stat_t
+		if unix.Stat(dir, &st) != nil || int(st.Uid) == os.Geteuid() || found && owner != 0 {
+			continue
+		}
+		found, owner = true, int(st.Uid)
+	}
+	if !found {
+		return err
+	}
+	name := "root"
+	if u, e := user.LookupId(strconv.Itoa(owner)); e == nil {
+		name = u.Username
+	} else if owner != 0 {
+		return err
+	}
+	return fmt.Errorf("%w; the mail belongs to the user %s, so run: sudo -u %s %s", err, name, name, thisCommand())
+}
+
+// thisCommand is the command line, as far as it can be typed as it is shown.
+func thisCommand() string {
+	words := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
+	for i, w := range words {
+		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
+			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=@.,/:+", r)
+		}) {
+			return strings.Join(words[:i], " ") + " ..."
+		}
+	}
+	return strings.Join(words, " ")
+}
