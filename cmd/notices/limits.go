@@ -1,12 +1,10 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"time"
 
 	"notices/config"
-	"notices/spool"
 	"notices/spool/route"
 )
 
@@ -30,11 +28,7 @@ func checkLimits(cfg *config.Config) error {
 }
 
 // limitLines tells for a person how far each limit is used up, and what waits for it.
-func limitLines(ctx context.Context, cfg *config.Config, state spool.State, now time.Time) ([]string, error) {
-	used, err := route.Usages(ctx, state, limits(cfg), now)
-	if err != nil {
-		return nil, err
-	}
+func limitLines(used []route.Usage, now time.Time) []string {
 	lines := make([]string, len(used))
 	for i := range used {
 		u := &used[i]
@@ -47,5 +41,5 @@ func limitLines(ctx context.Context, cfg *config.Config, state spool.State, now 
 		}
 		lines[i] = u.Name() + ": " + line
 	}
-	return lines, nil
+	return lines
 }

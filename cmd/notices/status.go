@@ -122,7 +122,11 @@ type statusJSON struct {
 	inTrouble  []spool.ID        // messages of it that are still there
 	takers     []route.Server    // those that mail goes through, for their Senders
 	unnamed    map[string]int    // messages by their sender, whom no server takes mail from
-	unwritable bool              // flush cannot write to the spool: FlushError says why
+	limitsUsed []route.Usage
+	limitWaits route.Waits  // for what [[limit]]s put off
+	limited    int          // messages that wait for one
+	limitedBy  *route.Usage // which lets the next one go first
+	unwritable bool         // flush cannot write to the spool: FlushError says why
 }
 
 type serverJSON struct {
@@ -179,9 +183,9 @@ func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o s
 		s.Check = &checkJSON{c.level, append([]string{}, c.reasons...), append([]string{}, c.remarks...)}
 		return a.printJSON(s)
 	case o.Prometheus:
-		return a.printMetrics(ctx, s, state, o, now)
+		return a.printMetrics(s, o, now)
 	}
-	return a.printStatus(ctx, s, state, o, now)
+	return a.printStatus(s, o, now)
 }
 
 // shownInTrouble is how many messages in trouble are shown: mostly all have the same.
@@ -208,6 +212,9 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 		if o.Config == nil || inUse(o.Config, servers[i].Name) {
 			s.takers = append(s.takers, route.Server{Server: smtpclient.Server{Name: servers[i].Name}, Senders: servers[i].Senders})
 		}
+	}
+	if err = s.loadLimits(ctx, state, o, now); err != nil {
+		return err
 	}
 	if o.Check {
 		err = s.skim(ctx, q, now)
@@ -324,25 +331,14 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	if err != nil {
 		return err
 	}
-	s.sends.due = len(due)
-	for len(due) > 0 {
-		oldest := slices.MinFunc(due, byNext)
-		r := q.look(ctx, oldest)
-		if r.err == nil && !nextSend(r.Record).IsZero() && q.policy.Due(r.NextSendAt, now) {
-			s.NextSendAt = stamp(r.NextSendAt)
-			return nil
-		}
-		// It is being attempted, and due in the listing alone; or it left.
-		s.sends.due--
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if r.err != nil && !errors.Is(r.err, spool.ErrGone) {
-			s.unreadable = append(s.unreadable, r.err)
-		}
-		due = slices.DeleteFunc(due, func(e spool.Entry) bool { return e.ID == oldest.ID })
+	return s.findOldestDue(ctx, q, due, now)
+}
+
+// noteUnreadable notes a message that cannot be read; one that left meanwhile is none.
+func (s *statusJSON) noteUnreadable(err error) {
+	if !errors.Is(err, spool.ErrGone) {
+		s.unreadable = append(s.unreadable, err)
 	}
-	return nil
 }
 
 // most records are read for a check.
@@ -418,7 +414,7 @@ func (s *statusJSON) message(r *spool.Record, policy schedule.Policy, now time.T
 		s.OldestQueuedAt = stamp(r.QueuedAt)
 	}
 	s.wait(r)
-	next := nextSend(r)
+	next, _ := s.dueAt(r, now)
 	if next.IsZero() {
 		return
 	}

@@ -50,7 +50,11 @@ func (c *checked) age(age time.Duration, o statusOptions, format string, args ..
 func (s *statusJSON) check(now time.Time, o statusOptions) *checked {
 	c := &checked{}
 	s.checkSetUp(c, now, o)
-	if age := s.dueFor(now); s.sends.due > 0 {
+	if age := s.dueFor(now); s.sends.due > 0 && s.ratesKeepAll() {
+		if age > time.Duration(o.Warn) { // it is as the site wants it
+			c.note(checkWarning, "%s due, the oldest for %s%s", isAre(s.sends.due, "message"), span(age), s.usedUp())
+		}
+	} else if s.sends.due > 0 {
 		c.age(age, o, "%s due, the oldest for %s%s", isAre(s.sends.due, "message"), span(age), s.usedUp())
 	}
 	s.checkWaiting(c, now, o)
@@ -201,6 +205,9 @@ func (c *checked) text(s *statusJSON, now time.Time) string {
 		}
 		if s.WaitingForRecipient > 0 {
 			text += ", " + s.forRecipients()
+		}
+		if s.limited > 0 {
+			text += ", " + s.forLimit(now)
 		}
 		parts = []string{text}
 	}

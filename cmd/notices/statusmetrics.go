@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"strconv"
 	"strings"
 	"time"
@@ -68,20 +67,14 @@ func truth(yes bool) float64 {
 }
 
 // printMetrics is for a node exporter's textfile collector.
-func (a *app) printMetrics(ctx context.Context, s *statusJSON, state spool.State, o statusOptions, now time.Time) error {
+func (a *app) printMetrics(s *statusJSON, o statusOptions, now time.Time) error {
 	m := &metrics{}
 	m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", submit.Version)
 	m.queue(s, now)
 	m.verdict(s.check(now, o), s)
 	m.servers(s)
 	m.accounts(s)
-	if o.Config != nil {
-		used, err := route.Usages(ctx, state, limits(o.Config), now)
-		if err != nil {
-			return err
-		}
-		m.limits(used)
-	}
+	m.limits(s.limitsUsed)
 	m.lastFlush(s.LastFlush)
 	_, err := a.Stdout.Write([]byte(m.out.String()))
 	return err

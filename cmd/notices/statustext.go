@@ -2,7 +2,6 @@ package main
 
 import (
 	"cmp"
-	"context"
 	"fmt"
 	"strings"
 	"time"
@@ -22,13 +21,10 @@ type statusText struct {
 	width int
 }
 
-func (a *app) printStatus(ctx context.Context, s *statusJSON, state spool.State, o statusOptions, now time.Time) error {
+func (a *app) printStatus(s *statusJSON, o statusOptions, now time.Time) error {
 	var limits []string
 	if o.Config != nil {
-		var err error
-		if limits, err = limitLines(ctx, o.Config, state, now); err != nil {
-			return err
-		}
+		limits = limitLines(s.limitsUsed, now)
 		// Who may not list drop/ is not told of it: that is no trouble of the queue's.
 		s.handedIn, _ = drop.Waiting(o.Config.Spool.Dir)
 	}
@@ -77,7 +73,7 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 		t.title(yellow, "No mail goes out now")
 	case len(c.remarks) > 0:
 		t.title(yellow, "Not all is well")
-	case s.WaitingForRecipient > 0:
+	case s.WaitingForRecipient > 0 || s.limited > 0:
 		t.title(green, "Mail goes out")
 	default:
 		t.title(green, "All is well")
@@ -87,6 +83,9 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 	}
 	if s.WaitingForRecipient > 0 {
 		t.point("", s.forRecipients())
+	}
+	if s.limited > 0 {
+		t.point("", s.forLimit(t.now))
 	}
 	t.out.WriteString("\n")
 }
