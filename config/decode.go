@@ -163,7 +163,8 @@ func (l *loader) strangeSection(name string, all []section) {
 	e.meant = nearest(name, known)
 	e.Msg = "is no section; there are " + strings.Join(there, ", ")
 	if e.meant != "" {
-		e.Msg = "is no section: did you mean [" + e.meant + "]?"
+		i := slices.IndexFunc(all, func(s section) bool { return s.name == e.meant })
+		e.Msg = "is no section: did you mean " + all[i].header() + "?"
 	}
 	l.add(e)
 }

@@ -22,7 +22,7 @@ func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Read the config and say all that is wrong with it",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  a.does(func(ctx context.Context, _ []string) error { return a.check(ctx) }),
 	}
 }

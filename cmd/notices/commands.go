@@ -85,6 +85,15 @@ func helpCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "help [COMMAND]",
 		Short: "Explain a command",
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			var found []cobra.Completion
+			if len(args) == 0 {
+				for _, c := range cmd.Root().Commands() {
+					found = append(found, cobra.CompletionWithDesc(c.Name(), c.Short))
+				}
+			}
+			return found, cobra.ShellCompDirectiveNoFileComp
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			found, rest, err := cmd.Root().Find(args)
 			if err != nil || found == cmd.Root() && len(rest) > 0 {
@@ -95,9 +104,17 @@ func helpCommand() *cobra.Command {
 	}
 }
 
+// noArgs refuses arguments in words of ours.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%s takes no argument %q", cmd.Name(), args[0])
+}
+
 // unknownCommand is the error for a command that there is none of.
 func unknownCommand(root *cobra.Command, name string) error {
-	if slices.Contains([]string{"serve", "service-key", "history", "report", "read-bounces"}, name) {
+	if slices.Contains([]string{"serve", "service-key", "history", "report", "read-bounces", "dkim-key"}, name) {
 		return fmt.Errorf("%s is not in this version of notices yet", name)
 	}
 	text := fmt.Sprintf("unknown command %q", name)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -16,9 +17,14 @@ func shells() []string { return []string{"bash", "zsh", "fish", "powershell"} }
 
 func (a *app) completionCommand() *cobra.Command {
 	return &cobra.Command{
-		Use:       "completion SHELL",
-		Short:     "Print the completion script for bash, zsh, fish or powershell",
-		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
+		Use:   "completion SHELL",
+		Short: "Print the completion script for bash, zsh, fish or powershell",
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 || !slices.Contains(shells(), args[0]) {
+				return fmt.Errorf("for which shell? There is a completion for %s", strings.Join(shells(), ", "))
+			}
+			return nil
+		},
 		ValidArgs: shells(),
 		RunE:      a.does(func(_ context.Context, args []string) error { return a.completion(args[0]) }),
 	}
@@ -36,7 +42,7 @@ func (a *app) completion(shell string) error {
 	case "powershell":
 		return root.GenPowerShellCompletionWithDesc(a.Stdout)
 	}
-	return fmt.Errorf("no completion for %s; there is one for %s", shell, strings.Join(shells(), ", "))
+	return nil // refused before
 }
 
 // mostIDs is how many queue ids are offered: more than a person looks through.
@@ -48,7 +54,7 @@ func (a *app) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra
 	var found []cobra.Completion
 	a.quietly(func(_ *config.Config, store spool.Store) {
 		offer := func(e spool.Entry) bool {
-			if strings.HasPrefix(string(e.ID), begun) {
+			if strings.HasPrefix(string(e.ID), begun) && suits(cmd.Name(), e.State) {
 				found = append(found, cobra.CompletionWithDesc(string(e.ID), string(e.State)))
 			}
 			return len(found) < mostIDs
@@ -59,6 +65,17 @@ func (a *app) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra
 		}
 	})
 	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// suits reports whether a command has something to do with messages in that state.
+func suits(command string, state spool.MessageState) bool {
+	switch command {
+	case "release":
+		return state == spool.StateHeld
+	case "hold":
+		return state != spool.StateHeld && state != spool.StateFailed
+	}
+	return true
 }
 
 // completeServers offers what test-server takes.
@@ -90,7 +107,14 @@ func (a *app) quietly(work func(*config.Config, spool.Store)) {
 	work(cfg, store)
 }
 
-func completeStates(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	return []cobra.Completion{string(spool.StateQueued), string(spool.StateDeferred), string(spool.StateHeld), string(spool.StateFailed)},
-		cobra.ShellCompDirectiveNoFileComp
+// completeStates offers the states that are not named yet, behind those that are.
+func completeStates(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	before := begun[:strings.LastIndexByte(begun, ',')+1]
+	var found []cobra.Completion
+	for _, state := range []spool.MessageState{spool.StateQueued, spool.StateDeferred, spool.StateHeld, spool.StateFailed} {
+		if !slices.Contains(strings.Split(before, ","), string(state)) {
+			found = append(found, before+string(state))
+		}
+	}
+	return found, cobra.ShellCompDirectiveNoFileComp
 }

@@ -22,7 +22,7 @@ func (a *app) initCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "init [--from FILE | --template]",
 		Short: "Set a site up: ask, test the server, write a commented notices.toml",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if o.From != "" && o.Template {
 				return submit.UsageError("notices init", errors.New("--from and --template exclude each other"))

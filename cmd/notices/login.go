@@ -29,7 +29,7 @@ func (a *app) loginCommand(name, title string) *cobra.Command {
 	use := name + "-login [--no-browser] [--port N]"
 	cmd := &cobra.Command{
 		Short: "Sign in with " + title + ", so that mail can be sent as that account",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if err := o.check(); err != nil {
 				return submit.UsageError("notices "+name+"-login", err)
@@ -108,7 +108,7 @@ func (a *app) logoutCommand(name, title string) *cobra.Command {
 	return &cobra.Command{
 		Use:   name + "-logout",
 		Short: "End the sign-in with " + title,
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  a.does(func(ctx context.Context, _ []string) error { return a.logout(ctx, name) }),
 	}
 }

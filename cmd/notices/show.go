@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"strings"
 
@@ -24,7 +25,12 @@ func (a *app) showCommand() *cobra.Command {
 		ValidArgsFunction: a.completeIDs,
 		Use:               "show ID [--json]",
 		Short:             "Show one message: its recipients, its headers and what has happened to it",
-		Args:              cobra.ExactArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) != 1 {
+				return fmt.Errorf("show takes the id of one message, not %d; notices list shows the ids", len(args))
+			}
+			return nil
+		},
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.ID = args[0]
 			return a.withQueue(func(q *queue) error { return a.show(ctx, q, o) })

@@ -45,7 +45,7 @@ func (a *app) statusCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "status [--json|--prometheus|--check [--warn DURATION] [--critical DURATION]]",
 		Short: "Show what is in the spool, when it goes out, and how the servers are",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
@@ -53,8 +53,10 @@ func (a *app) statusCommand() *cobra.Command {
 	f.BoolVar(&o.Check, "check", false, "for monitoring: one line, and exit 0, 1 or 2")
 	f.Var(&o.Warn, "warn", "with --check: exit 1 when the oldest due message or the last flush is older than this `DURATION`")
 	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
-	cmd.MarkFlagsMutuallyExclusive("json", "prometheus", "check")
 	cmd.RunE = a.does(func(ctx context.Context, _ []string) error {
+		if o.JSON && o.Prometheus || o.Check && (o.JSON || o.Prometheus) {
+			return submit.UsageError("notices status", errors.New("--json, --prometheus and --check exclude each other"))
+		}
 		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
 			return submit.UsageError("notices status", errors.New("--warn and --critical go with --check"))
 		}

@@ -10,7 +10,7 @@ func (a *app) versionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Print the version of notices and of Go",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  a.does(func(context.Context, []string) error { return a.PrintVersion() }),
 	}
 }
