@@ -143,7 +143,7 @@ func (s *server) secretMissing(ctx context.Context, j *job, l *lease, err error)
 		s.pool.giveBack(l)
 		return ctx.Err()
 	}
-	if s.refused(ctx, j, l, s.localOutcome((&secretError{err}).reason(), err.Error())) {
+	if s.refused(ctx, j, l, s.config.localOutcome(s.now(), (&secretError{err}).reason(), err.Error())) {
 		return errBusy
 	}
 	return errDown
@@ -164,7 +164,7 @@ func (s *server) connect(ctx context.Context, j *job, l *lease) error {
 	}
 	var e *smtpclient.Error
 	if !errors.As(err, &e) {
-		e = &smtpclient.Error{Outcome: s.localOutcome(spool.ReasonConnect, err.Error()), Err: err}
+		e = &smtpclient.Error{Outcome: s.config.localOutcome(s.now(), spool.ReasonConnect, err.Error()), Err: err}
 	}
 	if s.refused(ctx, j, l, e.Outcome) {
 		return errBusy
@@ -201,7 +201,9 @@ func (s *server) send(ctx context.Context, j *job, l *lease, retry bool) (skip *
 		if doubtful(*v.skip) {
 			j.doubter = s
 		}
-		s.advise(ctx, j.m.Sender, *v.skip)
+		if kind, text := advice(*v.skip, s.config.Hello, j.m.Sender); text != "" {
+			s.notice(ctx, kind, text)
+		}
 	}
 	return v.skip, true, nil
 }
@@ -210,7 +212,7 @@ func (s *server) send(ctx context.Context, j *job, l *lease, retry bool) (skip *
 // that this address of the server does not work, lead to another connection instead.
 func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
-		res.Outcomes = append(res.Outcomes, s.localOutcome(spool.ReasonProtocol, "no answer for this recipient"))
+		res.Outcomes = append(res.Outcomes, s.config.localOutcome(s.now(), spool.ReasonProtocol, "no answer for this recipient"))
 	}
 	stale := res.Stale
 	// A connection that carried enough is not met twice: each time there is one less.
@@ -221,7 +223,7 @@ func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	case res.Stale, retry && res.Elsewhere:
 		return verdict{result: resultStale}
 	case stale && v.skip == nil:
-		o := s.localOutcome(spool.ReasonShutdown, "connection ended before the message was asked for")
+		o := s.config.localOutcome(s.now(), spool.ReasonShutdown, "connection ended before the message was asked for")
 		v.skip, v.result = &o, resultTrouble
 	case stale:
 		v.result = resultTrouble

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/maillog"
 )
 
 // A notice in status is renewed when it is met again after noticeFresh, and goes
@@ -22,10 +23,10 @@ const (
 // recall reads what earlier runs remembered. When that cannot be read the server
 // is taken to be well: the mail matters more.
 func (s *server) recall(ctx context.Context) {
-	if s.state == nil {
+	if s.health.state == nil {
 		return
 	}
-	h, err := spool.LoadState[spool.Health](ctx, s.state, spool.HealthName+s.config.Name)
+	h, err := spool.LoadState[spool.Health](ctx, s.health.state, spool.HealthName+s.config.Name)
 	if err != nil {
 		s.log.Trouble("reading the health of server "+s.config.Name, err)
 		h = spool.Health{}
@@ -38,25 +39,33 @@ func (s *server) recall(ctx context.Context) {
 	s.notices.shown, s.notices.at = h.Notice, h.NoticeAt
 }
 
+// healthStore is where the health of a server is kept from run to run.
+type healthStore struct {
+	state  spool.State // nil: nowhere
+	server string
+	log    *maillog.Log
+	mu     sync.Mutex
+}
+
 // save changes what is remembered. It outlives ctx: a stopped run has most to tell.
-func (s *server) save(ctx context.Context, change func(*spool.Health)) error {
+func (s *healthStore) save(ctx context.Context, change func(*spool.Health)) error {
 	if s.state == nil {
 		return nil
 	}
-	s.saving.Lock()
-	defer s.saving.Unlock()
-	err := spool.UpdateState(context.WithoutCancel(ctx), s.state, spool.HealthName+s.config.Name, false,
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := spool.UpdateState(context.WithoutCancel(ctx), s.state, spool.HealthName+s.server, false,
 		func(h *spool.Health) error { change(h); return nil })
 	if err != nil {
-		return fmt.Errorf("saving the health of server %s: %w", s.config.Name, err)
+		return fmt.Errorf("saving the health of server %s: %w", s.server, err)
 	}
 	return nil
 }
 
 // trySave is save where an error stops no mail.
-func (s *server) trySave(ctx context.Context, change func(*spool.Health)) {
+func (s *healthStore) trySave(ctx context.Context, change func(*spool.Health)) {
 	if err := s.save(ctx, change); err != nil {
-		s.log.Trouble("server "+s.config.Name, err)
+		s.log.Trouble("server "+s.server, err)
 	}
 }
 
@@ -69,7 +78,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool
 	if o.Reason == spool.ReasonAuth || o.Reason == spool.ReasonSecret {
 		digest = s.secret.digest()
 	}
-	s.trySave(ctx, func(h *spool.Health) {
+	s.health.trySave(ctx, func(h *spool.Health) {
 		if h.Troubles == 0 || h.Since.IsZero() || !h.Of(s.config.Host) {
 			h.Since = mine.Since
 		}
@@ -80,7 +89,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool
 
 // saveRecovery forgets the troubles of earlier runs.
 func (s *server) saveRecovery(ctx context.Context) {
-	s.trySave(ctx, func(h *spool.Health) {
+	s.health.trySave(ctx, func(h *spool.Health) {
 		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, TookAt: h.TookAt, UpAt: s.now().UTC().Truncate(time.Second)}
 	})
 }
@@ -93,7 +102,7 @@ func (s *server) saveEnd(ctx context.Context) error {
 	if !changed && !over {
 		return nil
 	}
-	return s.save(ctx, func(h *spool.Health) {
+	return s.health.save(ctx, func(h *spool.Health) {
 		h.DownUntil, h.TookAt, h.Refused = mine.DownUntil, mine.TookAt, mine.Refused
 		h.Notice, h.NoticeAt = s.notices.shown, s.notices.at
 	})
@@ -139,7 +148,7 @@ func (s *server) notice(ctx context.Context, kind, text string) bool {
 	now := s.now()
 	news, save := s.notices.add(kind, text, now)
 	if save {
-		s.trySave(ctx, func(h *spool.Health) {
+		s.health.trySave(ctx, func(h *spool.Health) {
 			s.notices.mu.Lock()
 			defer s.notices.mu.Unlock()
 			h.Notice, h.NoticeAt = s.notices.shown, s.notices.at
@@ -148,17 +157,16 @@ func (s *server) notice(ctx context.Context, kind, text string) bool {
 	return news
 }
 
-// advise keeps for status what a person can do about the answer: the account may not send
-// as this sender (5.7.60), or the name of this machine is refused.
-func (s *server) advise(ctx context.Context, sender string, o spool.Outcome) {
+// advice is what a person can do about the answer, for status: the account may not send
+// as this sender (5.7.60), or the name of this machine is refused. Mostly it is empty.
+func advice(o spool.Outcome, hello, sender string) (kind, text string) {
 	switch o.Reason {
 	case spool.ReasonHelo:
-		s.notice(ctx, "refuses this machine's name", fmt.Sprintf("refuses this machine's name %s (%s): set hostname in [site] to its full name, one that the server finds in DNS",
-			s.config.Hello, o.Reply))
+		return "refuses this machine's name", fmt.Sprintf("refuses this machine's name %s (%s): set hostname in [site] to its full name, one that the server finds in DNS", hello, o.Reply)
 	case spool.ReasonSendAs, spool.ReasonIdentity:
-		s.notice(ctx, "may not send as", fmt.Sprintf("may not send as %s (%s): set rewrite_from = true in [site], for mail queued from then on, or let the account send as that address, for what is queued, too",
-			sender, o.Reply))
+		return "may not send as", fmt.Sprintf("may not send as %s (%s): set rewrite_from = true in [site], for mail queued from then on, or let the account send as that address, for what is queued, too", sender, o.Reply)
 	}
+	return "", ""
 }
 
 // stepDown notes that the connection is less secure than wanted. What is before the

@@ -251,11 +251,6 @@ func (j *job) putOff(used *quotaExhausted, under []int) {
 	j.open = slices.DeleteFunc(slices.Clone(j.open), func(i int) bool { return j.out[i].Reason == spool.ReasonRate })
 }
 
-// allPutOff tells that nobody was asked because of limits.
-func (j *job) allPutOff() spool.Delivery {
-	return spool.Delivery{Wait: spool.Limited, Until: j.until, Outcomes: j.out[:1]}
-}
-
 // useTicket uses the ticket of a recipient whom a server decided on.
 func (j *job) useTicket(i int) {
 	if j.ticketOf != nil && j.ticketOf[i] > 0 {

@@ -17,27 +17,32 @@ const probeTime = 30 * time.Second
 // server works though nothing is due. Call it after the last Deliver, before Close.
 func (r *Route) Probe(ctx context.Context) {
 	for _, s := range r.servers {
-		if ctx.Err() == nil && s.wantsProbe(ctx) {
+		if ctx.Err() == nil {
 			s.probe(ctx)
 		}
 	}
 }
 
-// wantsProbe: only a connection that could not be opened is made good by one that can. A
-// login that was refused is not tried again until the secret is another one, for some
-// servers lock the account after several.
-func (s *server) wantsProbe(ctx context.Context) bool {
+// probe looks whether the server wants it: only a connection that could not be opened is made
+// good by one that can. A login that was refused is not tried again until the secret is
+// another one, for some servers lock the account after several.
+func (s *server) probe(ctx context.Context) {
 	if s.breakerState(ctx) != breakerClosed {
-		return false
+		return
 	}
 	h, ok := s.breaker.untried()
-	return ok && h.Unopened && h.Of(s.config.Host) && (h.Secret == "" || s.secret.changed(ctx, h.Secret))
-}
-
-func (s *server) probe(ctx context.Context) {
+	if !ok || !h.Unopened || !h.Of(s.config.Host) || h.Secret != "" && !s.secret.changed(ctx, h.Secret) {
+		return
+	}
 	short, cancel := context.WithTimeout(ctx, probeTime)
 	defer cancel()
-	c, err := s.knock(short)
+	var c client
+	err := s.secret.fetch(short)
+	if err != nil {
+		err = &secretError{err}
+	} else {
+		c, err = s.open(short, &s.config.Server)
+	}
 	switch {
 	case err == nil:
 		quit(c)
@@ -48,7 +53,7 @@ func (s *server) probe(ctx context.Context) {
 	case ctx.Err() != nil: // the run was stopped: nothing is known
 		return
 	}
-	o := s.localOutcome(spool.ReasonConnect, err.Error())
+	o := s.config.localOutcome(s.now(), spool.ReasonConnect, err.Error())
 	if e := (*smtpclient.Error)(nil); errors.As(err, &e) {
 		o = e.Outcome
 	} else if e := (*secretError)(nil); errors.As(err, &e) {
@@ -57,14 +62,6 @@ func (s *server) probe(ctx context.Context) {
 	j := newJob(&spool.Message{})
 	defer j.leaveGate()
 	s.trip(ctx, j, o, true)
-}
-
-// knock opens a connection as for a message.
-func (s *server) knock(ctx context.Context) (client, error) {
-	if err := s.secret.fetch(ctx); err != nil {
-		return nil, &secretError{err}
-	}
-	return s.open(ctx, &s.config.Server)
 }
 
 // secretError: the secret cannot be had here, or not now.

@@ -117,7 +117,8 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	switch {
 	case j.asked != nil && !j.unasked():
 	case len(j.open) == 0:
-		return j.allPutOff(), nil
+		// Nobody was asked, because of limits.
+		return spool.Delivery{Wait: spool.Limited, Until: j.until, Outcomes: j.out[:1]}, nil
 	default:
 		return noServer(servers), nil
 	}

@@ -18,7 +18,6 @@ type server struct {
 	open    opener
 	secret  *secret
 	rate    *quota
-	state   spool.State
 	log     *maillog.Log
 	now     func() time.Time
 	gate    *gate // the route's
@@ -27,12 +26,13 @@ type server struct {
 	chunk   chunkSize
 
 	load    sync.Once // health, before the first use
-	saving  sync.Mutex
+	health  healthStore
 	notices notices
 }
 
 func newServer(s Server, o Options, open opener, g *gate) *server {
-	w := &server{config: s, open: open, state: o.State, log: o.Log, now: o.Now, gate: g}
+	w := &server{config: s, open: open, log: o.Log, now: o.Now, gate: g}
+	w.health.state, w.health.server, w.health.log = o.State, s.Name, o.Log
 	w.config.Addresses = new(smtpclient.Addresses)
 	w.secret = watch(&w.config.Server)
 	w.rate = newServerQuota(s, o.State, o.Now)
@@ -66,10 +66,10 @@ func (c *chunkSize) learn(took int) {
 }
 
 // localOutcome is an outcome that is not the server's word.
-func (s *server) localOutcome(reason spool.Reason, text string) spool.Outcome {
+func (s *Server) localOutcome(now time.Time, reason spool.Reason, text string) spool.Outcome {
 	return spool.Outcome{
 		Class: spool.Deferred, Scope: spool.ServerScope, Reason: reason,
-		Reply: spool.Reply{Server: s.config.Name, Host: s.config.Host, Text: text, At: s.now()},
+		Reply: spool.Reply{Server: s.Name, Host: s.Host, Text: text, At: now},
 	}
 }
 
@@ -133,7 +133,7 @@ func (s *server) finish(ctx context.Context, j *job, l *lease, v verdict) (crowd
 		}
 	case resultUncertain:
 		if b.silentOn(j.m.ID) {
-			o := s.localOutcome(spool.ReasonLost, "no answer to several messages in a row")
+			o := s.config.localOutcome(s.now(), spool.ReasonLost, "no answer to several messages in a row")
 			trouble = &o
 		}
 	}

@@ -24,9 +24,9 @@ func (w *world) asking(r *Route) spool.Delivery {
 	return d
 }
 
-// TestWishesInSeveralTransactions: each recipient keeps the words of his own, however
+// TestDSNInSeveralTransactions: each recipient keeps the words of his own, however
 // many go into one transaction.
-func TestWishesInSeveralTransactions(t *testing.T) {
+func TestDSNInSeveralTransactions(t *testing.T) {
 	for size := 1; size <= 3; size++ {
 		srv := smtptest.New(t, smtptest.Options{DSN: true})
 		w := real(t, srv)
@@ -54,9 +54,9 @@ func TestWishesInSeveralTransactions(t *testing.T) {
 	}
 }
 
-// TestWishesPerServer: whether success is ours to report depends on the server that took
+// TestDSNPerServer: whether success is ours to report depends on the server that took
 // the recipient, not on the first one that was asked.
-func TestWishesPerServer(t *testing.T) {
+func TestDSNPerServer(t *testing.T) {
 	refusing := func(o smtptest.Options) smtptest.Options {
 		o.Reply = ever("DATA", "451 4.3.0 disk full")
 		return o
