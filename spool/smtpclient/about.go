@@ -84,7 +84,10 @@ func aboutClient(r *answerTo) bool {
 	if strings.HasPrefix(r.text, "[") && strings.Contains(r.text, "likely unsolicited mail") {
 		return true // Google, of the address in the brackets
 	}
-	return containsAny(r.text, clientPhrases) && !containsAny(r.text, clientNot)
+	if recipientIsSubject(r) && !strings.Contains(r.text, "your ip") {
+		return false
+	}
+	return (containsAny(r.text, clientPhrases) || hasWord(r.text, []string{"rbl"})) && !containsAny(r.text, clientNot)
 }
 
 func aboutLogin(r *answerTo) bool {

@@ -48,7 +48,7 @@ var relayPhrases = []string{
 
 var clientPhrases = []string{
 	"client host rejected", "client host [", "client host blocked", "client rejected", "client was rejected", "client ip",
-	"banned sending ip", "sending ip", "your ip ", "your ip:", "your ip,", "your ip-", "your ip'", "the ip you", "this ip ", "ip address has been", "ip address is ",
+	"banned sending ip", "sending ip", "your ip", "the ip you", "this ip ", "ip address has been", "ip address is ",
 	"ip not allowed", "your host ", "your server", "your network", "blocked using", "listed in", "reverse dns", "ptr record", "no ptr", "rdns",
 	"sender ip", "connections will not be accepted from", "connection not allowed", "host is not allowed", "not allowed to connect",
 	"poor reputation", "bad reputation", "low reputation", "reputation poor", "ip reputation", "sender reputation", "dynamic reputation", "blocked by reputation", "dynamic ip",
