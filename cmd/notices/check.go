@@ -14,6 +14,7 @@ import (
 
 	"notices/cmd/internal/submit"
 	"notices/config"
+	"notices/spool"
 	"notices/spool/recode"
 	"notices/spool/route"
 )
@@ -248,5 +249,6 @@ func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer store.Close()
-	return errors.Join(store.Writable(ctx), a.checkDrop(cfg))
+	_, err = spool.LoadState[spool.Stuck](ctx, store.State(), spool.StuckName)
+	return errors.Join(store.Writable(ctx), err, a.checkDrop(cfg))
 }

@@ -198,8 +198,8 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []route.Server,
 	if !insist && ctx.Err() == nil {
 		route.Probe(ctx)
 	}
-	if e := route.Close(context.WithoutCancel(ctx)); err == nil {
-		err = e
+	if e := route.Close(context.WithoutCancel(ctx)); e != nil {
+		o.Log.Trouble("what is remembered of the servers", e) // no mail depends on it
 	}
 	if asJSON {
 		if e := a.printJSON(tally); err == nil {

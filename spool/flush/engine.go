@@ -141,6 +141,9 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 		if err := e.store.Writable(ctx); err != nil {
 			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 		}
+		if err := e.tryApart(); err != nil {
+			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
+		}
 		e.writeLate()
 	}
 	e.repair(ctx)
@@ -278,6 +281,10 @@ func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) 
 			*l = spool.LastFlush{At: e.now(), Tally: e.tally}
 			return nil
 		})
+	}
+	if isForeign(err) { // no mail depends on it
+		e.Log.Trouble("the time of the last flush", err)
+		err = nil
 	}
 	if e.stuck.now != nil { // else it was not even looked at
 		if rememberErr := e.remember(); err == nil {

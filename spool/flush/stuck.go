@@ -4,8 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"sync"
+	"syscall"
 
 	"notices/spool"
 )
@@ -18,7 +20,7 @@ const maxStuck = 500
 type stuck struct {
 	once    sync.Once
 	before  spool.Stuck // as the last run left it
-	torn    bool        // it could not be read
+	unread  error       // why that is not known
 	waiting map[spool.ID]bool
 
 	mu   sync.Mutex
@@ -32,8 +34,7 @@ func (e *engine) recall() *stuck {
 	s.once.Do(func() {
 		var err error
 		s.before, err = spool.LoadState[spool.Stuck](e.work, e.store.State(), spool.StuckName)
-		if s.torn = err != nil; s.torn {
-			e.Log.Trouble("what is remembered of messages in trouble", err)
+		if s.unread = err; err != nil {
 			s.before = spool.Stuck{}
 		}
 		s.now, s.free, s.waiting = map[spool.ID]string{}, map[spool.ID]bool{}, map[spool.ID]bool{}
@@ -65,6 +66,25 @@ func (e *engine) appendLate(id spool.ID, event spool.Event) error {
 		return err
 	}
 	return errors.Join(c.Append(event, spool.Now), c.Release())
+}
+
+// tryApart tries what keepApart will need: where that cannot be written, a result that a
+// message's own record does not take would be lost.
+func (e *engine) tryApart() error {
+	s := e.recall()
+	err := s.unread
+	if err == nil {
+		err = e.store.State().Update(e.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
+	}
+	if err != nil {
+		err = fmt.Errorf("what servers took is written down in state/%s if nowhere else: %w", spool.StuckName, err)
+	}
+	return err
+}
+
+// isForeign reports whether something that is not of notices stands in the way of a value.
+func isForeign(err error) bool {
+	return errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.EISDIR)
 }
 
 // keepApart keeps a result beside the messages, because the message's own record did not
@@ -156,7 +176,7 @@ func (e *engine) remember() error {
 	if more > 0 && s.before.More == 0 {
 		e.Log.Trouble("the spool", fmt.Errorf("%d more messages are in trouble; notices status says what to do about the first", more))
 	}
-	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && !s.torn {
+	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && s.unread == nil {
 		return nil
 	}
 	return spool.UpdateState(e.work, e.store.State(), spool.StuckName, false, func(kept *spool.Stuck) error {

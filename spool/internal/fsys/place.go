@@ -94,7 +94,7 @@ func ReadFile(d FS, name string, limit int64) ([]byte, error) {
 		return nil, err
 	}
 	if !st.Regular || st.Size > limit {
-		return nil, fmt.Errorf("%s is no file of at most %d octets", name, limit)
+		return nil, &foreignError{name, limit}
 	}
 	b := make([]byte, st.Size)
 	n, err := f.ReadAt(b, 0)
@@ -103,3 +103,15 @@ func ReadFile(d FS, name string, limit int64) ([]byte, error) {
 	}
 	return b[:n], err
 }
+
+// foreignError is fs.ErrInvalid: something else than a small file of ours has its name.
+type foreignError struct {
+	name  string
+	limit int64
+}
+
+func (e *foreignError) Error() string {
+	return fmt.Sprintf("%s is not a file of at most %d octets, as notices makes it: look at it, then move it away or remove it", e.name, e.limit)
+}
+
+func (e *foreignError) Is(target error) bool { return target == fs.ErrInvalid }
