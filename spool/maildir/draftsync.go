@@ -1,7 +1,8 @@
 package maildir
 
 import (
-	"golang.org/x/sync/errgroup"
+	"errors"
+	"sync"
 
 	"notices/spool/internal/fsys"
 )
@@ -26,24 +27,28 @@ func syncFiles(files []fsys.File) error {
 	for _, f := range files {
 		f.StartSync()
 	}
-	return together(len(files), func(i int) error { return files[i].Sync() })
+	return inShares(len(files), func(i int) error { return files[i].Sync() })
 }
 
-// together does n things, syncers at a time if there are more than two. All are done;
-// the error of one is returned.
-func together(n int, do func(i int) error) (failed error) {
-	if n <= 2 {
-		for i := range n {
+// inShares does n things, syncers at a time if there are more than two. All are done;
+// the errors of some are returned.
+func inShares(n int, do func(i int) error) error {
+	each := func(from, to int) (failed error) {
+		for i := from; i < to; i++ {
 			if err := do(i); err != nil {
 				failed = err
 			}
 		}
 		return failed
 	}
-	var g errgroup.Group
-	g.SetLimit(syncers)
-	for i := range n {
-		g.Go(func() error { return do(i) })
+	if n <= 2 {
+		return each(0, n)
 	}
-	return g.Wait()
+	var wg sync.WaitGroup
+	errs := make([]error, min(syncers, n))
+	for w := range errs {
+		wg.Go(func() { errs[w] = each(w*n/len(errs), (w+1)*n/len(errs)) })
+	}
+	wg.Wait()
+	return errors.Join(errs...)
 }

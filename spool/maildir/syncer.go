@@ -158,7 +158,7 @@ func (y *syncer) dropBodies(bodies []goneBody, dir string) error {
 		}
 		return err
 	}
-	return together(len(these), func(i int) error {
+	return inShares(len(these), func(i int) error {
 		err := ignoreMissing(y.fs.Unlink(these[i].path))
 		these[i].file.Close() // it is now that the system frees its blocks, which takes time
 		return err
