@@ -182,8 +182,20 @@ func (t *teller) tellOnce(ctx context.Context, met []alert.Alert, complete bool)
 		t.a.Say("%s", endText(&ended[i], now))
 	}
 	for i := range begun {
-		t.a.Say("%s", begun[i].Text)
+		t.a.Say("%s", begunText(&begun[i]))
 	}
+}
+
+// begunText is what is told at the beginning, or of more that happened since.
+func begunText(a *alert.Alert) string {
+	if a.Missed == 0 {
+		return a.Text
+	}
+	more := count(a.Missed, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
+	if a.Key == keyAside {
+		more = count(a.Missed, "more file") + " set aside since that was told last; to see where, run: notices status"
+	}
+	return strings.TrimPrefix(a.Text+"\n"+more, "\n")
 }
 
 // endText is the one sentence at the end.

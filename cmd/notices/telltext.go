@@ -20,6 +20,9 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 	list := make([]alert.Alert, len(t.met))
 	for i, m := range t.met {
 		list[i] = m.Alert
+		if m.Key == keyFailed || m.Key == keyAside {
+			list[i].New = m.n + 1
+		}
 		switch {
 		case m.outcome != nil:
 			name := strings.TrimPrefix(m.Key, keyServer)

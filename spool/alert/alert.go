@@ -30,6 +30,12 @@ type Alert struct {
 	// Again: while it lasts it is told again, as what comes and goes is: the mail that tells
 	// of it may be lost, because the program that queues it meets the same.
 	Again bool
+
+	// New is how many things happened, where each of them is for a person to look at; 0: it
+	// is a state. They are told within the hour, however many there are.
+	New int
+	// Missed is set in what is returned: how many happened since it was told last.
+	Missed int
 }
 
 // Entry is what is kept of a trouble.
@@ -40,6 +46,8 @@ type Entry struct {
 	Kind  string    `json:"kind,omitempty"` // the kind that was met last
 	Cause string    `json:"cause,omitempty"`
 	Over  string    `json:"over,omitempty"`
+	// Missed are the things that happened since it was told last.
+	Missed int `json:"missed,omitempty"`
 	// Past says for each kind when it was told, and how often within two days.
 	Past map[string]Past `json:"past,omitempty"`
 }
@@ -92,7 +100,7 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 			continue
 		}
 		seen[a.Key] = true
-		tell, change := b.meet(now, a)
+		tell, change := b.meet(now, &a)
 		if tell {
 			begun = append(begun, a)
 		}
@@ -105,6 +113,9 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 		case e.Open():
 			how := state(key, e)
 			if how == Lasts {
+				if e.Missed > 0 && e.rested(now) {
+					begun, changed = append(begun, Alert{Key: key, Missed: e.catchUp(now)}), true
+				}
 				continue
 			}
 			if how == Over && e.Told != "" {
@@ -120,7 +131,7 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 	return begun, ended, changed
 }
 
-func (b Book) meet(now time.Time, a Alert) (tell, changed bool) {
+func (b Book) meet(now time.Time, a *Alert) (tell, changed bool) {
 	e := b[a.Key]
 	if e == nil {
 		if len(b) >= maxKeys {
@@ -138,6 +149,14 @@ func (b Book) meet(now time.Time, a Alert) (tell, changed bool) {
 	if e.Kind != a.Kind {
 		e.Kind, e.Cause, e.Over, changed = a.Kind, short(a.Cause), short(a.Over), true
 	}
+	if e.Told == a.Kind && a.New > 0 {
+		if !e.rested(now) {
+			e.Missed += a.New
+			return false, true
+		}
+		a.Missed = e.catchUp(now)
+		return true, true
+	}
 	if e.Told == a.Kind && !a.Again || !e.due(now, a.Kind) {
 		return false, changed
 	}
@@ -151,6 +170,23 @@ func (b Book) meet(now time.Time, a Alert) (tell, changed bool) {
 	e.Past[a.Kind] = Past{now, past.N + 1}
 	e.Told = a.Kind
 	return true, true
+}
+
+// rested reports whether what was told last may be told again for more of it.
+func (e *Entry) rested(now time.Time) bool {
+	age := now.Sub(e.Past[e.Told].At)
+	return age >= firstGap || age < 0
+}
+
+// catchUp notes that what was missed is told now, and returns how many that are.
+func (e *Entry) catchUp(now time.Time) (missed int) {
+	past := e.Past[e.Told]
+	if e.Past == nil {
+		e.Past = map[string]Past{}
+	}
+	e.Past[e.Told] = Past{now, past.N}
+	missed, e.Missed = e.Missed, 0
+	return missed
 }
 
 // due reports whether a kind may be told again.
