@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -18,6 +19,9 @@ func CheckAddress(address string) error {
 	for _, r := range address {
 		if r < ' ' || r == 0x7f {
 			return fmt.Errorf("address %q has a control character", address)
+		}
+		if r >= utf8.RuneSelf && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) && r != 0x200c && r != 0x200d) {
+			return fmt.Errorf("address %q has a character that does not show", address)
 		}
 	}
 	at := strings.LastIndexByte(address, '@')
@@ -79,7 +83,7 @@ func validDomain(domain string) bool {
 	if strings.HasPrefix(domain, "[") {
 		return validLiteral(domain)
 	}
-	for label := range strings.SplitSeq(domain, ".") {
+	for label := range strings.SplitSeq(strings.Map(plainDot, domain), ".") {
 		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
 			return false
 		}
@@ -88,6 +92,14 @@ func validDomain(domain string) bool {
 		}
 	}
 	return true
+}
+
+// plainDot: IDNA takes other dots for one, too (UTS 46).
+func plainDot(r rune) rune {
+	if r == '\u3002' || r == '\uff0e' || r == '\uff61' {
+		return '.'
+	}
+	return r
 }
 
 func validLiteral(domain string) bool {

@@ -82,7 +82,7 @@ type Record struct {
 
 	Attempts    int
 	QueuedAt    time.Time // Envelope.QueuedAt, or the last fresh Retry
-	SeenAt      time.Time // the earliest event before QueuedAt; zero: no clock was set back
+	SeenAt      time.Time // the earliest event before QueuedAt, or, where that is ClockUnset, the earliest that is not; zero: none
 	NextSendAt  time.Time
 	Held        bool
 	GivenUp     bool // in failed/
@@ -110,11 +110,21 @@ func NewRecord(env Envelope) *Record {
 	return r
 }
 
+// ClockUnset reports whether a time is older than this program: that of a machine without a
+// battery for its clock, before it was set.
+func ClockUnset(t time.Time) bool {
+	return !t.IsZero() && t.Before(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
+}
+
 // Apply folds the next event in. What it does not know it keeps and passes over,
 // so that an older program can read a newer one's record.
 func (r *Record) Apply(e Event) {
 	r.Events = append(r.Events, e)
-	if e.At.Before(r.QueuedAt) && !e.At.IsZero() && (r.SeenAt.IsZero() || e.At.Before(r.SeenAt)) {
+	before := e.At.Before(r.QueuedAt)
+	if ClockUnset(r.QueuedAt) {
+		before = !ClockUnset(e.At)
+	}
+	if before && !e.At.IsZero() && (r.SeenAt.IsZero() || e.At.Before(r.SeenAt)) {
 		r.SeenAt = e.At
 	}
 	if !e.Next.IsZero() {

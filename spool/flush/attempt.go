@@ -260,10 +260,17 @@ func (j *job) begin() error {
 func (j *job) age() schedule.Age { return AgeOf(j.engine.Policy, j.rec, j.engine.now()) }
 
 // AgeOf is what a message's schedule depends on at now. Where a clock that was wrong when
-// the message was queued makes it younger than it can be, --expires is moved along.
+// the message was queued makes it younger than it can be, or older than this program (spool.ClockUnset), --expires
+// is moved along.
 func AgeOf(p schedule.Policy, r *spool.Record, now time.Time) schedule.Age {
 	a := schedule.Age{QueuedAt: p.Queued(r.QueuedAt, r.SeenAt, now), ExpiresAt: r.Envelope.ExpiresAt}
-	if ahead := r.QueuedAt.Sub(a.QueuedAt); ahead > 0 && !a.ExpiresAt.IsZero() && r.QueuedAt.Equal(r.Envelope.QueuedAt) {
+	unset := spool.ClockUnset(r.QueuedAt) && !spool.ClockUnset(now)
+	if unset {
+		if a.QueuedAt = r.SeenAt; a.QueuedAt.IsZero() || now.Before(a.QueuedAt) {
+			a.QueuedAt = now
+		}
+	}
+	if ahead := r.QueuedAt.Sub(a.QueuedAt); (unset || ahead > 0) && !a.ExpiresAt.IsZero() && r.QueuedAt.Equal(r.Envelope.QueuedAt) {
 		a.ExpiresAt = a.ExpiresAt.Add(-ahead)
 	}
 	return a

@@ -97,7 +97,7 @@ const maxStrict = 2000
 
 // parseMailbox reads one mailbox; false: there is none.
 func parseMailbox(piece string) (mailbox, bool) {
-	piece = strings.Trim(piece, " \t\r\n")
+	piece = trimBlanks(piece)
 	if piece == "" {
 		return mailbox{}, false
 	}
@@ -107,7 +107,7 @@ func parseMailbox(piece string) (mailbox, bool) {
 	}
 	if len(piece) <= maxStrict {
 		if a, err := mail.ParseAddress(piece); err == nil {
-			return mailbox{raw: piece, address: Requote(a.Address), name: a.Name}, true
+			return mailbox{raw: piece, address: Requote(trimBlanks(a.Address)), name: a.Name}, true
 		}
 	}
 	return looseMailbox(piece)
@@ -175,7 +175,7 @@ func inAngle(s string) string {
 		}
 		s = b.String()
 	}
-	s = strings.Trim(s, " \t")
+	s = trimBlanks(s)
 	if n := len("mailto:"); len(s) > n && strings.EqualFold(s[:n], "mailto:") {
 		s = s[n:]
 	}

@@ -91,7 +91,11 @@ func (j *job) isHere(domain string) bool {
 
 // isUser reports whether a name is a user of this machine whose mail the admin reads.
 func (j *job) isUser(name string) bool {
-	if j.in.Site.Admin == "" || j.in.Users == "" {
+	return j.in.Site.Admin != "" && j.inUsers(name)
+}
+
+func (j *job) inUsers(name string) bool {
+	if j.in.Users == "" {
 		return false
 	}
 	if j.users == nil {

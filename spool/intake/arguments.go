@@ -69,7 +69,7 @@ func (j *job) sender() error {
 	if sender == "" {
 		return nil
 	}
-	if given := j.asArgument(strings.Trim(sender, " \t\r\n")); len(given) == 1 {
+	if given := j.asArgument(trimBlanks(sender)); len(given) == 1 {
 		sender = given[0]
 	}
 	sender, err := j.qualify(sender)
@@ -88,7 +88,7 @@ func (j *job) sender() error {
 
 // recipient adds one recipient of the command line.
 func (j *job) recipient(arg string) error {
-	given := j.asArgument(strings.Trim(arg, " \t\r\n"))
+	given := j.asArgument(trimBlanks(arg))
 	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !j.returned(arg, none) {
 		return badUsage("a recipient is malformed: %s; nothing was queued", none)
 	}
@@ -125,6 +125,9 @@ func (j *job) returned(address string, bad error) bool {
 // asArgument are the addresses in an argument. Callers of sendmail give what stands in
 // a header, too, or several with blanks or commas between them, as Postfix takes them.
 func (j *job) asArgument(arg string) []string {
+	if bare, ok := strings.CutSuffix(arg, ">"); ok && j.r.Qualify && !strings.Contains(arg, "<") {
+		arg = bare
+	}
 	switch {
 	case hasControl(arg):
 		return []string{arg}

@@ -59,7 +59,7 @@ func (j *job) entry(piece string) string {
 	address := recode.HeaderAddress(j.withDomain(box.address))
 	valid, wide := spool.CheckAddress(address) == nil, recode.EightBit([]byte(bare))
 	switch {
-	case wide && !valid && !strings.Contains(bare, "@"):
+	case wide && !strings.ContainsAny(bare, "@<("): // half of a name, as in Müller, Jürgen <j@...>
 		return strings.Replace(piece, bare, recode.EncodeText(recode.ToUTF8(unfold(bare))), 1)
 	case !valid, !wide && address == box.address, bare == box.address && address == box.address:
 		return piece

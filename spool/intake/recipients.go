@@ -2,7 +2,9 @@ package intake
 
 import (
 	"errors"
+	"slices"
 	"strings"
+	"unicode"
 
 	"notices/spool"
 	"notices/spool/recode"
@@ -131,8 +133,17 @@ func (j *job) headerRecipients(h *header) error {
 }
 
 func (j *job) fieldRecipients(name, value string) error {
-	for box := range mailboxes(value) {
-		for _, address := range j.several(box) {
+	if j.r.Qualify {
+		if err := j.readAliases(); err != nil {
+			return err
+		}
+	}
+	list := slices.Collect(mailboxes(value))
+	for i, box := range list {
+		if i+1 < len(list) && strings.HasSuffix(list[i+1].raw, ">") && j.isHalfName(box.raw) {
+			continue
+		}
+		for _, address := range j.fieldAddresses(box) {
 			bad, err := j.addRecipient(address)
 			if err != nil {
 				return err
@@ -144,6 +155,52 @@ func (j *job) fieldRecipients(name, value string) error {
 		}
 	}
 	return nil
+}
+
+// fieldAddresses are those of one entry. What callers of sendmail write is mended as From is.
+func (j *job) fieldAddresses(box mailbox) []string {
+	found := j.several(box)
+	if !j.r.Qualify {
+		return found
+	}
+	if len(found) > 1 { // of "Ann Lee a@..." one is an address
+		if full := slices.DeleteFunc(slices.Clone(found), j.isHalfName); len(full) > 0 {
+			return full
+		}
+		return found
+	}
+	if !strings.Contains(box.raw, "@") || checkAddress(found[0]) == nil {
+		return found
+	}
+	raw := unfold(box.raw)
+	if strings.IndexByte(raw, '\\') >= 0 && strings.IndexByte(raw, '"') < 0 {
+		raw = strings.ReplaceAll(raw, `\`, "")
+	}
+	boxes := withCommas(raw)
+	if !allValid(boxes) {
+		boxes = addressWords(raw)
+		if one, ok := j.oneAddress(raw); ok {
+			boxes = []mailbox{one}
+		}
+	}
+	if len(boxes) > 0 {
+		found = nil
+	}
+	for _, b := range boxes {
+		found = append(found, b.address)
+	}
+	return found
+}
+
+// isHalfName reports whether a word is part of a name, as in "Lee, Ann <ann@...>", and no
+// user of this machine.
+func (j *job) isHalfName(word string) bool {
+	if !j.r.Qualify || j.in.Users == "" || word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) {
+		return false
+	}
+	e := expansion{j: j}
+	_, alias := e.value(word)
+	return !alias && !j.inUsers(word)
 }
 
 // checkAddress is spool.CheckAddress with an error that does not repeat a megabyte.
