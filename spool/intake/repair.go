@@ -98,7 +98,8 @@ func (j *job) complete(from fromField, seen *present) error {
 		errs[0] = j.add("From", from.value)
 	}
 	if from.rewritten && from.original != "" && !seen.replyTo {
-		errs[1] = j.add("Reply-To", from.original)
+		original, _ := j.list(recode.ToUTF8(from.original)) // as any other address field is stored
+		errs[1] = j.add("Reply-To", original)
 	}
 	if !seen.date {
 		errs[2] = j.add("Date", j.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
