@@ -52,6 +52,9 @@ func groupName(s string) string {
 // entry repairs one entry of a list, the blanks around it included.
 func (j *job) entry(piece string) string {
 	bare := strings.Trim(piece, " \t\r\n")
+	if strings.HasPrefix(bare, "=?") && strings.HasSuffix(bare, "?=") && !strings.ContainsAny(bare, "@<(") {
+		return piece // half of a name that is encoded already
+	}
 	box, ok := parseMailbox(unfold(bare))
 	if !ok {
 		return piece
