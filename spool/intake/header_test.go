@@ -34,7 +34,7 @@ func TestStoredForm(t *testing.T) {
 		{
 			name: "folding, case and blanks stay",
 			in:   complete + "SUBJECT:x  \n\ty\nX-Empty:\nTo : a@example.net\n\n\ttext \n\n",
-			want: complete + "SUBJECT:x  \n\ty\nX-Empty:\nTo : a@example.net\n\n\ttext \n\n",
+			want: complete + "SUBJECT:x  \n\ty\nX-Empty:\nTo: a@example.net\n\n\ttext \n\n",
 		},
 		{
 			name: "what goes",
@@ -49,7 +49,7 @@ func TestStoredForm(t *testing.T) {
 		{
 			name: "a From field with a blank before the colon is no mbox line",
 			in:   "From : desk@example.org\nDate: x\nMessage-ID: <1@x>\n\ntext\n",
-			want: "From : desk@example.org\nDate: x\nMessage-ID: <1@x>\n\ntext\n",
+			want: "From: desk@example.org\nDate: x\nMessage-ID: <1@x>\n\ntext\n",
 		},
 		{
 			name: "a byte order mark",

@@ -17,6 +17,7 @@ func (j *job) header(h *header, rest int) error {
 	if err := j.recipientsOf(h); err != nil {
 		return err
 	}
+	h.tidy()
 	from, err := j.from(h)
 	if err != nil {
 		return err
