@@ -68,7 +68,7 @@ func letters(arg string, next []string, do func(option byte, value string) error
 		_, behind, known := strings.Cut(SendmailOptions, string(c))
 		switch {
 		case !known || c == ':':
-			return 0, fmt.Errorf("there is no option -%c", c)
+			return 0, fmt.Errorf("there is no option -%c%s; its options are those of sendmail, man notices-sendmail", c, arg)
 		case !strings.HasPrefix(behind, ":"):
 			err = do(c, "")
 		case arg != "":
