@@ -82,7 +82,7 @@ func (v value) domains(to *[]string) {
 	for _, raw := range list {
 		s, _ := raw.(string)
 		if s = strings.ToLower(s); !validDomain(s) {
-			v.l.bad(v.at, "must be "+domainsForm+"; "+show(raw)+" is none")
+			v.l.bad(v.at, "must be "+domainsForm+"; "+show(raw)+" is not one")
 			return
 		}
 		if !slices.Contains(found, s) {

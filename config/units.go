@@ -55,7 +55,7 @@ func (v value) span(to *[2]time.Duration) {
 		if ok1 {
 			wrong = list[1]
 		}
-		v.l.bad(v.at, `must be two durations, low and high, like ["3m", "9m"]; `+show(wrong)+" is none")
+		v.l.bad(v.at, `must be two durations, low and high, like ["3m", "9m"]; `+show(wrong)+" is not one")
 	case high == 0:
 		v.l.bad(v.at, "must have a high end over 0")
 	case low > high:

@@ -109,7 +109,7 @@ func Read(p string, read ReadFile) (*Config, error) {
 			return k.from(path.Dir(p), path.Base(p), read)
 		}
 	}
-	return nil, errors.New("is none that is known here: it reads the files of nullmailer (remotes), msmtp (msmtprc), " +
+	return nil, errors.New("is not a file that is known here: notices init --from reads the files of nullmailer (remotes), msmtp (msmtprc), " +
 		"ssmtp (ssmtp.conf), dma (dma.conf) and Postfix (main.cf)")
 }
 

@@ -145,7 +145,7 @@ func checkAround(d fsys.FS, dir string, owner fsys.Info) error {
 		return &Problem{What: fmt.Sprintf("what is handed in at %s can be read by other members of its group %s: %s",
 			drop, groupName(owner.GID), strings.Join(others, ", ")), Do: "give the spool a group of its own"}
 	case !inside && owner.UID != 0:
-		return &Problem{What: fmt.Sprintf("user %s, whom %s belongs to, is no member of its group %s and cannot read what is handed in there",
+		return &Problem{What: fmt.Sprintf("user %s, the owner of %s, is not a member of its group %s and cannot read what is handed in there",
 			userName(owner.UID), drop, groupName(owner.GID))}
 	}
 	return nil

@@ -41,9 +41,9 @@ func TestForeignThings(t *testing.T) {
 		lay  func(*testing.T, string)
 		want string // in the log; empty: it stays in the drop
 	}{
-		"a stranger's name": {func(t *testing.T, d string) { put(t, d, "-rf\n*", good, complete) }, "its name is none"},
-		"a dot name":        {func(t *testing.T, d string) { put(t, d, ".forward", good, complete) }, "its name is none"},
-		"a derived id":      {func(t *testing.T, d string) { put(t, d, id+"-1", good, complete) }, "its name is none"},
+		"a stranger's name": {func(t *testing.T, d string) { put(t, d, "-rf\n*", good, complete) }, "its name is not one"},
+		"a dot name":        {func(t *testing.T, d string) { put(t, d, ".forward", good, complete) }, "its name is not one"},
+		"a derived id":      {func(t *testing.T, d string) { put(t, d, id+"-1", good, complete) }, "its name is not one"},
 		"another's name":    {func(t *testing.T, d string) { put(t, d, "1P018WH5G00273CX", good, complete) }, "it is message"},
 		"a link":            {func(t *testing.T, d string) { must(t, os.Symlink(secret, in(d, id))) }, noFile},
 		"a link to nowhere": {func(t *testing.T, d string) { must(t, os.Symlink("/nowhere", in(d, id))) }, noFile},

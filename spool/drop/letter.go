@@ -91,7 +91,7 @@ func (l *letter) check() error {
 	e := &l.env
 	switch {
 	case !plain(e.ID):
-		return errors.New("its id is none that notices gives")
+		return errors.New("its id is not one that notices gives")
 	case e.Form != spool.Ordinary:
 		return errors.New("it passes for a return")
 	case !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(e.QueuedAt):

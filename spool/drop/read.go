@@ -30,7 +30,7 @@ func plainName(name []byte) bool { return plain(spool.ID(name)) }
 func (r *run) read(name string) (*found, error) {
 	id, set := strings.CutPrefix(name, sweeping)
 	if !plain(spool.ID(id)) {
-		r.strange(name, "its name is none that notices gives")
+		r.strange(name, "its name is not one that notices gives")
 		return nil, nil
 	}
 	if set && !r.resume(id) {

@@ -30,7 +30,7 @@ func (r *run) sweep(id string, st fsys.Info) {
 	case err == nil:
 		r.resume(id)
 	case errors.Is(err, fs.ErrExist): // somebody made that name up
-		r.strange(sweeping+id, "its name is none that notices gives")
+		r.strange(sweeping+id, "its name is not one that notices gives")
 	default:
 		r.left(id, err)
 	}
@@ -52,7 +52,7 @@ func (r *run) resume(id string) (back bool) {
 	case err == nil:
 		return true
 	case errors.Is(err, fs.ErrExist):
-		r.foreign(sweeping+id, st, "its name is none that notices gives")
+		r.foreign(sweeping+id, st, "its name is not one that notices gives")
 	default:
 		r.left(sweeping+id, err)
 	}

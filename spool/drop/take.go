@@ -174,7 +174,7 @@ func (r *run) all(ctx context.Context) error {
 	names, others, err := r.list()
 	r.until = time.Now().Add(r.patience)
 	for i := 0; i < len(others) && err == nil && !r.tired(); i++ {
-		r.strange(others[i], "its name is none that notices gives")
+		r.strange(others[i], "its name is not one that notices gives")
 		err = ctx.Err()
 	}
 	visited := 0
