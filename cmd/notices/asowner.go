@@ -15,7 +15,7 @@ import (
 
 // asOwner adds to an error of permissions the command that an ordinary user has to run: as
 // the owner of the first of the folders that belongs to another user than root, or as root
-// if all are root's.
+// if all are root's; or the one that gives an owner the own folder back.
 func asOwner(err error, dirs ...string) error {
 	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 {
 		return err
@@ -23,7 +23,13 @@ func asOwner(err error, dirs ...string) error {
 	found, owner := false, 0
 	for _, dir := range dirs {
 		var st unix.Stat_t
-		if unix.Stat(dir, &st) != nil || int(st.Uid) == os.Geteuid() || found && owner != 0 {
+		switch {
+		case unix.Stat(dir, &st) != nil || found && owner != 0:
+			continue
+		case int(st.Uid) != os.Geteuid():
+		case st.Mode&0o700 != 0o700:
+			return fmt.Errorf("%w; its owner may not use it; run: chmod u+rwx %s", err, quoted(dir))
+		default:
 			continue
 		}
 		found, owner = true, int(st.Uid)
