@@ -260,7 +260,7 @@ func (m *importing) read(ctx context.Context, f importFile, in io.Reader) error 
 	case !f.one && intake.IsMbox(beginning):
 		return m.mbox(ctx, f.path, intake.NewMbox(r, m.o.Separator))
 	case len(beginning) == 0 && !f.one && !strings.EqualFold(filepath.Ext(f.path), ".eml"):
-		return nil // an mbox without messages
+		return &importTrouble{submit.ExitUnknown, "has no message in it"}
 	}
 	return m.message(ctx, importError{Path: f.path}, r)
 }

@@ -61,7 +61,7 @@ func TestAddressLists(t *testing.T) {
 // TestMalformedInHeader: refused and named, never dropped, never guessed.
 func TestMalformedInHeader(t *testing.T) {
 	for in, named := range map[string]string{
-		"root":                                      `"root" in the To field`,
+		"Lee, Ann <a@example.net>":                  `"Lee" in the To field`,
 		"Müller, Hans <a@example.net>":              `"Müller"`,
 		"a@example.net b@example.net":               `"a@example.net b@example.net"`,
 		"Ann <a@example.net> Bob <b@example.net>":   `"Ann <a@example.net> Bob <b@example.net>"`,

@@ -54,7 +54,7 @@ func (j *job) local(address string) ([]string, error) {
 // mayBeLocal reports whether the aliases have to be asked about an address.
 func (j *job) mayBeLocal(address string) bool {
 	i := strings.LastIndexByte(address, '@')
-	return j.r.Qualify && address != "" && (i < 0 || j.isHere(address[i+1:]))
+	return j.names && address != "" && (i < 0 || j.isHere(address[i+1:]))
 }
 
 // localName is the name in an address without a domain. With a domain that is this

@@ -209,7 +209,7 @@ func (j *job) addRecipient(address string) (bad, err error) {
 
 // qualify gives a name without a domain the site's.
 func (j *job) qualify(address string) (string, error) {
-	if !j.r.Qualify || address == "" || strings.IndexByte(address, '@') >= 0 {
+	if !j.names || address == "" || strings.IndexByte(address, '@') >= 0 {
 		return address, nil
 	}
 	if j.in.Site.Address == "" {

@@ -89,7 +89,7 @@ func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {
 
 // Preview is Add for a message that is not to be queued: it returns what its envelope would be.
 func (b *Bulk) Preview(ctx context.Context, r Request) (env *spool.Envelope, before bool, err error) {
-	if before, err = b.Add(ctx, r); err != nil || before {
+	if before, err = b.Add(ctx, r); err != nil || before || len(b.sealed) == 0 {
 		return nil, before, err
 	}
 	env = b.sealed[len(b.sealed)-1]
@@ -123,6 +123,10 @@ func noteOf(what []byte) (n spool.Note) {
 // prepare makes the draft and asks for its notes.
 func (b *Bulk) prepare(ctx context.Context, r Request, notesOf func() (notes []spool.Note, known bool)) error {
 	d, env, err := b.in.Draft(ctx, r)
+	if gone := (*discardedError)(nil); errors.As(err, &gone) {
+		b.in.Log.Discarded(gone.id, "its recipients lead to /dev/null")
+		return nil
+	}
 	if err != nil {
 		return err
 	}

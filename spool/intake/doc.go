@@ -62,8 +62,9 @@
 // 3.6.6). Addresses are read as net/mail reads them, and where it gives up, by a
 // reader of our own that takes what callers really send (see addresses). What that
 // cannot read is refused, never guessed and never dropped; with Request.ReturnBad it
-// stays among the recipients, and the first attempt returns it. With Request.Qualify,
-// which is sendmail's, a name without a domain is one of this machine: aliases.go.
+// stays among the recipients, and the first attempt returns it. A name without a
+// domain is one of this machine: aliases.go; among the arguments with Request.Qualify
+// alone, which is sendmail's.
 //
 // # rewrite_from
 //

@@ -62,7 +62,8 @@ type Request struct {
 	Body       io.Reader     // the message
 
 	// Qualify takes names without @ for those of this machine, as sendmail does: Aliases
-	// say who that is, else they get the domain of the site's address.
+	// say who that is, else they get the domain of the site's address. In the header they
+	// are that without it, too.
 	Qualify bool
 	// FromSender makes Sender the From that is added, where there is one (sendmail).
 	FromSender bool
@@ -113,7 +114,7 @@ func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 // Draft makes a sealed draft, for a caller that commits many at once, and returns the
 // envelope that was sealed, for the log. The caller commits the draft or aborts it.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
-	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt}
+	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt, names: r.Qualify}
 	if j.now.IsZero() {
 		j.now = in.now()
 	}
@@ -128,7 +129,7 @@ func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Env
 // CheckRequest reports, as an *Error, what is wrong with a request whatever its message
 // is, for those who know sender and recipients before the message.
 func (in *Intake) CheckRequest(r Request) error {
-	j := &job{in: in, r: r, now: in.now()}
+	j := &job{in: in, r: r, now: in.now(), names: r.Qualify}
 	return j.arguments()
 }
 
@@ -148,6 +149,8 @@ type job struct {
 	env spool.Envelope
 	out *sink
 	to  recipients
+
+	names bool // a name without @ is one of this machine
 
 	aliases map[string][]string // by name in lower case, in pieces; nil: not read yet
 	users   []byte              // the file of users, in lower case, with a line end before it; nil: not read yet

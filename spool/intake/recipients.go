@@ -140,8 +140,12 @@ func (j *job) fieldRecipients(name, value string) error {
 	}
 	list := slices.Collect(mailboxes(value))
 	for i, box := range list {
-		if i+1 < len(list) && strings.HasSuffix(list[i+1].raw, ">") && j.isHalfName(box.raw) {
+		half := i+1 < len(list) && strings.HasSuffix(list[i+1].raw, ">")
+		if half && j.isHalfName(box.raw) {
 			continue
+		}
+		if err := j.bareName(box, half); err != nil {
+			return err
 		}
 		for _, address := range j.fieldAddresses(box) {
 			bad, err := j.addRecipient(address)
@@ -154,6 +158,24 @@ func (j *job) fieldRecipients(name, value string) error {
 			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, bad)
 		}
 	}
+	return nil
+}
+
+// bareName sets j.names for an entry of a header: root in To: root is this machine's,
+// whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, only
+// who is known here is.
+func (j *job) bareName(box mailbox, half bool) error {
+	j.names = j.r.Qualify
+	name := box.address
+	if j.names || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
+		return nil
+	}
+	if err := j.readAliases(); err != nil {
+		return err
+	}
+	e := expansion{j: j}
+	_, alias := e.value(unquoted(name))
+	j.names = !half || strings.HasSuffix(box.raw, ">") || alias || j.inUsers(unquoted(name))
 	return nil
 }
 
