@@ -34,7 +34,7 @@
 // first stays, several To or Cc become one; not in mail with a DKIM signature (single.go).
 //
 // Octets over 127 are encoded (RFC 2047, and RFC 2231 in parameters), so that no server
-// needs SMTPUTF8 for a name or a subject. Addresses and ids that have them stay.
+// needs SMTPUTF8 for a name or a subject. Only local parts of addresses keep them, and signatures.
 //
 // Address fields are repaired as Postfix does for mail of its own machine: a bare name
 // gets the site's domain, a dot at the end of a domain goes. From is mended further,

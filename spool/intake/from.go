@@ -85,6 +85,8 @@ func withoutControls(r rune) rune {
 // place. understood is false for what nobody can read.
 func (j *job) readFrom(value string) (boxes []mailbox, repaired, understood bool, err error) {
 	value = strings.Trim(strings.Map(withoutControls, recode.ToUTF8(unfold(value))), " \t")
+	quoted := value
+	value = angleQuotes.Replace(value)
 	for box := range mailboxes(value) {
 		if boxes = append(boxes, box); len(boxes) > maxFrom {
 			return nil, false, false, nil
@@ -92,7 +94,7 @@ func (j *job) readFrom(value string) (boxes []mailbox, repaired, understood bool
 	}
 	if len(value) <= maxStrict {
 		if list, err := mail.ParseAddressList(value); err == nil && len(list) == len(boxes) && allValid(boxes) {
-			return boxes, false, true, nil
+			return boxes, value != quoted, true, nil
 		}
 	}
 	if len(boxes) == 0 {
@@ -123,8 +125,11 @@ func (j *job) readFrom(value string) (boxes []mailbox, repaired, understood bool
 	return []mailbox{box}, true, true, nil
 }
 
+// angleQuotes are what word processors make of angle brackets.
+var angleQuotes = strings.NewReplacer("‹", "<", "›", ">", "＜", "<", "＞", ">", "〈", "<", "〉", ">")
+
 func allValid(boxes []mailbox) bool {
-	return !slices.ContainsFunc(boxes, func(b mailbox) bool { return spool.CheckAddress(b.address) != nil })
+	return !slices.ContainsFunc(boxes, func(b mailbox) bool { return !isAddress(b.address) })
 }
 
 // repairFrom gives bare names a domain, cron writes "root (Cron Daemon)", and takes

@@ -55,15 +55,25 @@ func (j *job) entry(piece string) string {
 	if strings.HasPrefix(bare, "=?") && strings.HasSuffix(bare, "?=") && !strings.ContainsAny(bare, "@<(") {
 		return piece // half of a name that is encoded already
 	}
-	box, ok := parseMailbox(unfold(bare))
+	wide := recode.EightBit([]byte(bare))
+	mended := unfold(bare)
+	if wide {
+		mended = angleQuotes.Replace(mended)
+	}
+	box, ok := parseMailbox(mended)
+	if !ok && wide {
+		return strings.Replace(piece, bare, "", 1) // blanks that only Unicode knows, or a comment
+	}
 	if !ok {
 		return piece
 	}
 	address := recode.HeaderAddress(j.withDomain(box.address))
-	valid, wide := spool.CheckAddress(address) == nil, recode.EightBit([]byte(bare))
+	valid := isAddress(address)
 	switch {
 	case wide && !strings.ContainsAny(bare, "@<("): // half of a name, as in Müller, Jürgen <j@...>
 		return strings.Replace(piece, bare, recode.EncodeText(recode.ToUTF8(unfold(bare))), 1)
+	case wide && !valid:
+		return strings.Replace(piece, bare, j.unreadable(recode.ToUTF8(mended)), 1)
 	case !valid, !wide && address == box.address, bare == box.address && address == box.address:
 		return piece
 	case !wide && strings.Count(bare, box.address) == 1:
@@ -73,13 +83,28 @@ func (j *job) entry(piece string) string {
 	return strings.Replace(piece, bare, box.String(), 1)
 }
 
+// unreadable is what stands for an entry with octets over 127 that is no mailbox: the only
+// address in it, with the rest as its name; else all of it as a name.
+func (j *job) unreadable(entry string) string {
+	if box, ok := j.oneAddress(entry); ok && isAddress(box.address) {
+		return box.String()
+	}
+	return recode.EncodePhrase(entry)
+}
+
+// isAddress reports whether an address can be written: its domain has an ASCII form.
+func isAddress(address string) bool {
+	_, err := recode.ASCIIDomain(address)
+	return err == nil && spool.CheckAddress(address) == nil
+}
+
 // withDomain gives a bare name the site's domain, or else this host's, and takes the
 // dots off the end of a domain. What is no address stays.
 func (j *job) withDomain(address string) string {
 	address = withoutDot(address)
 	domain := j.in.Site.domain()
-	if address == "" || domain == "" || strings.IndexByte(address, '@') >= 0 {
-		return address
+	if address == "" || domain == "" || strings.IndexByte(address, '@') >= 0 || recode.EightBit([]byte(address)) {
+		return address // words that are not ASCII are a name: no user is called so
 	}
 	if full := address + "@" + domain; spool.CheckAddress(full) == nil {
 		return full

@@ -56,14 +56,14 @@ func downgradeList(text, from string) string {
 
 func withoutAddress(name, from string) string {
 	if from != "" {
-		return encodePhrase(name) + " <" + from + ">"
+		return EncodePhrase(name) + " <" + from + ">"
 	}
-	return encodePhrase(name) + " :;"
+	return EncodePhrase(name) + " :;"
 }
 
-// encodePhrase encodes a text as it may stand in a list of addresses: in encoded words of
+// EncodePhrase encodes a text as it may stand in a list of addresses: in encoded words of
 // letters, digits and what else RFC 2047 section 5 (3) allows there.
-func encodePhrase(text string) string {
+func EncodePhrase(text string) string {
 	const hex, most = "0123456789ABCDEF", 60
 	var words []string
 	var word strings.Builder

@@ -60,8 +60,7 @@ func IsAddressField(name string) bool {
 // EncodeField returns a header field, all its lines with their CRLF, in ASCII, where
 // its form allows that: text by RFC 2047, parameters of MIME fields by RFC 2231, domains in
 // ids and links in their xn-- form. Octets that are no UTF-8 are taken for Windows-1252,
-// which has Latin-1 in it. Fields of addresses, signatures and a Content-ID, which a text
-// names, stay as they are.
+// which has Latin-1 in it. Fields of addresses and signatures stay as they are.
 func EncodeField(raw []byte) []byte {
 	name, value, ok := cutField(raw)
 	if !ok || !EightBit(value) {
@@ -74,7 +73,7 @@ func EncodeField(raw []byte) []byte {
 	case mimeValue:
 		text = encodeParameters(text)
 	case fixedForm:
-		if mustStay(name) {
+		if isSignature(name) {
 			return raw
 		}
 		text = asciiForm(name, text)
@@ -84,13 +83,16 @@ func EncodeField(raw []byte) []byte {
 	return fold(name+": "+text, "")
 }
 
-// mustStay: what the field says is compared octet by octet.
-func mustStay(name string) bool {
-	switch name = strings.ToLower(name); name {
-	case "content-id", "content-md5", "dkim-signature", "domainkey-signature", "authentication-results":
-		return true
-	}
-	return strings.HasPrefix(name, "arc-")
+// isSignature: the field is itself a part of what it signs.
+func isSignature(name string) bool {
+	name = strings.ToLower(name)
+	return name == "dkim-signature" || name == "domainkey-signature" || strings.HasPrefix(name, "arc-")
+}
+
+// isContentID: a text of the same message names what the field says, octet by octet.
+func isContentID(raw []byte) bool {
+	name, _, _ := cutField(raw)
+	return strings.EqualFold(name, "Content-ID")
 }
 
 // FitField returns a header field without lines over MaxLine: folded at its blanks, an
@@ -214,7 +216,8 @@ func encodeAll(text string) string {
 }
 
 // encodeParameters encodes the parameters of a MIME field that are not ASCII (RFC 2231
-// section 4), in pieces where they are long (section 3).
+// section 4), in pieces where they are long (section 3). Where nothing may be encoded, each
+// octet over 127 is written by its number.
 func encodeParameters(value string) string {
 	var b strings.Builder
 	for i, part := range splitQuoted(value, ';') {
@@ -222,8 +225,12 @@ func encodeParameters(value string) string {
 			b.WriteByte(';')
 		}
 		name, v, ok := strings.Cut(part, "=")
-		if ascii(part) || !ok || !ascii(name) || strings.Contains(name, "*") {
-			b.WriteString(part)
+		switch {
+		case ok && strings.Contains(name, "*"):
+			b.WriteString(asciiWord(part, true, '%'))
+			continue
+		case ascii(part), !ok, !ascii(name):
+			b.WriteString(asciiWord(part, true, '='))
 			continue
 		}
 		b.WriteByte(' ')

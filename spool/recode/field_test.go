@@ -101,3 +101,18 @@ func TestFitField(t *testing.T) {
 		t.Errorf("a line that fits is changed: %q, %v", got, err)
 	}
 }
+
+// TestEncodeByNumber: where no encoding is defined an octet over 127 is written by its number.
+func TestEncodeByNumber(t *testing.T) {
+	for in, want := range map[string]string{
+		"Content-ID: <ü@x>":                                "Content-ID: <=C3=BC@x>",
+		"Authentication-Results: ü.org; spf=pass (ü)":      "Authentication-Results: xn--tda.org; spf=pass (=C3=BC)",
+		"Content-Type: text/plain (ü); ü=x":                "Content-Type: text/plain (=C3=BC); =C3=BC=x",
+		"Content-Disposition: x; filename*=utf-8''ü.txt":   "Content-Disposition: x; filename*=utf-8''%C3%BC.txt",
+		"List-Unsubscribe: <https://x.example/ü?m=a@ü.de>": "List-Unsubscribe: <https://x.example/%C3%BC?m=a@xn--tda.de>",
+	} {
+		if got := string(EncodeField([]byte(in + "\r\n"))); got != want+"\r\n" {
+			t.Errorf("%q: %q", in, got)
+		}
+	}
+}

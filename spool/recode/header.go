@@ -210,7 +210,7 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 		switch {
 		case k.SevenBit, k.Header && h.start == 0:
 			raw = DowngradeField(raw, k.fromOf(h))
-		case k.Fields:
+		case k.Fields && !isContentID(raw):
 			raw = EncodeField(raw)
 		}
 		fit, err := FitField(raw)
