@@ -20,7 +20,8 @@
 //     LF at all comes from an old Macintosh; there CR ends header lines too.)
 //   - A body with lines over 998 octets is re-encoded by package recode, in a second
 //     pass. In a signed part that is refused.
-//   - A header line over 998 octets is folded at its blanks, or encoded.
+//   - A header line over 998 octets is folded at its blanks, or encoded; of address
+//     fields the long names.
 //
 // # The header
 //

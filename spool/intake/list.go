@@ -49,6 +49,30 @@ func groupName(s string) string {
 	return strings.Replace(s, name, mailbox{name: recode.ToUTF8(strings.Trim(unfold(name), `"`)), address: ""}.shown(), 1)
 }
 
+// longName is the longest name in an address list that stays as it is in a field that does
+// not fit, in octets.
+const longName = 200
+
+// encodeNames encodes the long names of a list, so that it can be folded within them.
+func encodeNames(value string) string {
+	var b strings.Builder
+	at := 0
+	for from, to := range spans(value) {
+		before, piece := value[at:from], value[from:to]
+		if group := strings.Trim(before, ",;: \t"); len(group) > longName {
+			before = strings.Replace(before, group, recode.EncodePhrase(strings.Trim(group, `"`)), 1)
+		}
+		b.WriteString(before)
+		if box, ok := parseMailbox(piece); ok && len(box.name) > longName && isAddress(box.address) {
+			piece = " " + recode.EncodePhrase(box.name) + " <" + recode.HeaderAddress(box.address) + ">"
+		}
+		b.WriteString(piece)
+		at = to
+	}
+	b.WriteString(value[at:])
+	return strings.TrimLeft(b.String(), " ")
+}
+
 // entry repairs one entry of a list, the blanks around it included.
 func (j *job) entry(piece string) string {
 	bare := strings.Trim(piece, " \t\r\n")

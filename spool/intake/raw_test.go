@@ -56,3 +56,35 @@ func latin1(text string) string {
 	}
 	return b.String()
 }
+
+// TestLongNames: what shows beside an address is encoded where it can be folded nowhere else.
+func TestLongNames(t *testing.T) {
+	long := strings.Repeat("x", 3000)
+	for _, name := range []string{"From", "Reply-To", "Sender", "To", "Cc", "Disposition-Notification-To"} {
+		for _, value := range []string{
+			long + " <a@x.example>", `"` + long + `" <a@x.example>`, `"` + long[:1200] + `" <a@x.example>`, "b@x.example, " + long[:1200] + " <a@x.example>", "a@x.example (" + long + ")",
+			long + ": a@x.example;", "=?utf-8?q?" + long + "?= <a@x.example>", strings.Repeat(`"`+long+`" <a@x.example>,`, 3) + " <b@x.example>",
+		} {
+			q := newDesk(site).must(t, plain(name+": "+value+"\n\nx\n"))
+			header, _ := q.parts()
+			for line := range strings.Lines(header) {
+				if len(line) > 100 {
+					t.Errorf("%s: %.40s: %.100s has %d octets", name, value, line, len(line))
+				}
+			}
+			decoded := new(strings.Builder)
+			_, field, _ := strings.Cut("\r\n"+strings.ReplaceAll(header, "\r\n ", " "), "\r\n"+name+": ")
+			field, _, _ = strings.Cut(field, "\r\n")
+			for box := range mailboxes(field) {
+				decoded.WriteString(box.name)
+			}
+			if !strings.Contains(header, "a@x.example") || !strings.Contains(value, ";") && !strings.Contains(decoded.String(), long[:1200]) {
+				t.Errorf("%s: %.40s: %.300s", name, value, header)
+			}
+		}
+	}
+	q := newDesk(site).must(t, plain("Content-Type: text/plain; name="+long+"\nFrom: "+long+"\n\nx\n"))
+	if !strings.Contains(q.text, " name*1*=xxx") || !strings.Contains(q.text, " <library@example.org>") {
+		t.Errorf("%.2000s", q.text)
+	}
+}

@@ -137,6 +137,9 @@ func (j *job) stored(h *header, f field) []byte {
 // write writes a field, folded if SMTP would not carry its lines.
 func (j *job) write(raw []byte, h *header, f field) error {
 	fit, err := recode.FitField(raw)
+	if name, value, _ := strings.Cut(string(raw), ":"); err != nil && recode.IsAddressField(name) {
+		fit, err = recode.FitField([]byte(name + ": " + encodeNames(unfold(strings.Trim(value, " \t\r\n"))) + "\r\n"))
+	}
 	if err == nil {
 		j.out.buf = append(j.out.buf, fit...)
 		return nil

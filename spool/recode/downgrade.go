@@ -64,7 +64,7 @@ func withoutAddress(name, from string) string {
 // EncodePhrase encodes a text as it may stand in a list of addresses: in encoded words of
 // letters, digits and what else RFC 2047 section 5 (3) allows there.
 func EncodePhrase(text string) string {
-	const hex, most = "0123456789ABCDEF", 60
+	const hex, most = "0123456789ABCDEF", 52 // with one more letter a word has 75 octets
 	var words []string
 	var word strings.Builder
 	for _, r := range text {

@@ -71,7 +71,7 @@ func EncodeField(raw []byte) []byte {
 	case freeText:
 		text = EncodeText(text)
 	case mimeValue:
-		text = encodeParameters(text)
+		text = encodeParameters(text, len(text))
 	case fixedForm:
 		if isSignature(name) {
 			return raw
@@ -96,7 +96,8 @@ func isContentID(raw []byte) bool {
 }
 
 // FitField returns a header field without lines over MaxLine: folded at its blanks, an
-// address list behind its commas too, else encoded. The error is ErrHeader: neither can
+// address list behind its commas and ids between them too, else encoded where it is text or
+// a parameter. The error is ErrHeader: neither can
 // be.
 func FitField(raw []byte) ([]byte, error) {
 	if fits(raw) {
@@ -108,17 +109,34 @@ func FitField(raw []byte) ([]byte, error) {
 	}
 	text := strings.TrimSpace(unfolded(value))
 	form := formOf(name)
-	folded := fold(name+": "+text, map[fieldForm]string{addresses: ",;", mimeValue: ";"}[form])
+	folded := fold(name+": "+text, foldsBehind(name, form))
 	if !fits(folded) { // a quote may have no end
 		folded = fold(name+": "+text, "")
 	}
-	if !fits(folded) && form == freeText {
+	switch {
+	case fits(folded):
+	case form == freeText:
 		folded = fold(name+": "+encodeAll(text), "")
+	case form == mimeValue:
+		folded = fold(name+": "+encodeParameters(text, foldAt), ";")
 	}
 	if !fits(folded) {
 		return nil, fmt.Errorf("%w: %.80q", ErrHeader, name)
 	}
 	return folded, nil
+}
+
+// foldsBehind is behind what characters a field may be folded where it has no blanks.
+func foldsBehind(name string, form fieldForm) string {
+	switch name = strings.ToLower(name); {
+	case form == addresses:
+		return ",;"
+	case form == mimeValue, name == "received", name == "authentication-results":
+		return ";"
+	case form == fixedForm && !isSignature(name):
+		return ">" // between ids, and links
+	}
+	return ""
 }
 
 func fits(raw []byte) bool {
@@ -217,8 +235,9 @@ func encodeAll(text string) string {
 
 // encodeParameters encodes the parameters of a MIME field that are not ASCII (RFC 2231
 // section 4), in pieces where they are long (section 3). Where nothing may be encoded, each
-// octet over 127 is written by its number.
-func encodeParameters(value string) string {
+// octet over 127 is written by its number. Parameters of more than longest octets are
+// encoded whatever is in them.
+func encodeParameters(value string, longest int) string {
 	var b strings.Builder
 	for i, part := range splitQuoted(value, ';') {
 		if i > 0 {
@@ -229,7 +248,7 @@ func encodeParameters(value string) string {
 		case ok && strings.Contains(name, "*"):
 			b.WriteString(asciiWord(part, true, '%'))
 			continue
-		case ascii(part), !ok, !ascii(name):
+		case ascii(part) && len(part) <= longest, !ok, !ascii(name):
 			b.WriteString(asciiWord(part, true, '='))
 			continue
 		}
