@@ -19,6 +19,13 @@ func DowngradeField(raw []byte, from string) []byte {
 		return raw
 	}
 	text := ToUTF8(strings.TrimSpace(unfolded(value)))
+	if field := downgraded(raw, name, text, from); fits(field) {
+		return field
+	}
+	return fold(name+": "+encodeAll(text), "") // its octets by their numbers fill more than a line
+}
+
+func downgraded(raw []byte, name, text, from string) []byte {
 	switch formOf(name) {
 	case addresses:
 		if from = HeaderAddress(from); !strings.EqualFold(name, "From") || !ascii(from) {
