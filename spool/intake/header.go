@@ -14,7 +14,8 @@ type header struct {
 
 	mbox bool // a "From " line of an mbox stood before it or within
 
-	goesOnTo int // of the input: up to there a broken line does not end the header
+	goesOnTo int   // of the input: up to there a broken line does not end the header
+	sign     *bool // whether it is signed, once that was looked for
 }
 
 // field is a place in header.text.
@@ -44,6 +45,15 @@ func (h *header) first(name string) (field, bool) {
 		}
 	}
 	return field{}, false
+}
+
+// signed reports whether the message has a DKIM signature, which a changed field would break.
+func (h *header) signed() bool {
+	if h.sign == nil {
+		_, found := h.first("DKIM-Signature")
+		h.sign = &found
+	}
+	return *h.sign
 }
 
 // parseHeader reads the header that b begins with; whole: b is all there is. It

@@ -84,7 +84,7 @@ func (j *job) fromField(h *header, f field, from fromField, seen *present) error
 	switch {
 	case seen.from, !from.replaces && !h.has(f), from.value == "":
 		return nil
-	case from.replaces:
+	case from.replaces && (from.rewritten || !h.has(f) || !h.signed()):
 		seen.from = true
 		return j.add("From", from.value)
 	}
@@ -117,10 +117,12 @@ func (j *job) add(name, value string) error {
 }
 
 // stored is a field as it is stored: its text in ASCII, where it can be (RFC 2047, RFC
-// 2231), so that no server needs SMTPUTF8 for it; its addresses with their domains.
+// 2231), so that no server needs SMTPUTF8 for it; its addresses with their domains. What
+// is signed stays as it is.
 func (j *job) stored(h *header, f field) []byte {
 	raw := h.raw(f)
 	switch {
+	case h.signed():
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
 		if list, changed := j.list(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')

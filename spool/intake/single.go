@@ -17,7 +17,7 @@ const joined = 2
 // obsolete (section 4.5.3) and servers refuse, and leaves one of each of singleFields: lists
 // are joined, of others the first that says anything stays. What is signed stays as it is.
 func (h *header) tidy() {
-	if _, signed := h.first("DKIM-Signature"); signed {
+	if h.signed() {
 		return
 	}
 	var first [32]int // by the place in singleFields: that in kept, from 1

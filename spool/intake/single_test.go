@@ -33,8 +33,8 @@ func TestSingleFields(t *testing.T) {
 
 // A signature is over the octets.
 func TestSignedFieldsStay(t *testing.T) {
-	const header = "DKIM-Signature: v=1; d=site.example\nFrom: desk@site.example\nTo : a@dest.example\nTo: b@dest.example\nSubject : x\nSubject: y\n" +
-		"Date: Tue, 24 Nov 2026 08:00:00 +0100\nMessage-ID: <1@site.example>\n"
+	const header = "DKIM-Signature: v=1; d=site.example\nFrom: Joe  X < desk@site.example >\nTo : a@dest.example\nTo: b@dest.example.\nSubject : x\nSubject: y\n" +
+		"Cc: C, D <d@dest.example>\nDate: Tue, 24 Nov 2026 08:00:00 +0100\nMessage-ID: <1@site.example>\n"
 	if got, _ := newDesk(site).must(t, plain(header+"\ntext\n")).parts(); got != crlf(header) {
 		t.Errorf("%s", got)
 	}

@@ -179,3 +179,6 @@ func tooManyRecipients(r *answerTo) bool {
 var sessionOrTime = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}
 
 func notRecipient(r *answerTo) bool { return !strings.Contains(r.text, "recipient") }
+
+// notSender: nothing in the reply is about who sends.
+func notSender(r *answerTo) bool { return !containsAny(r.text, senderWords) }

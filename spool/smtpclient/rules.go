@@ -29,6 +29,11 @@ var rules = []rule{
 	// The server is going away, RFC 5321 3.8. So says Google when it has had enough of us, too.
 	{codes: []int{421}, reason: spool.ReasonShutdown},
 
+	// A mailbox that does not exist, is closed or is full (RFC 3463 sections 3.2 and 3.3), and
+	// greylisting: what else is said of it does not make it the account's trouble.
+	{stages: toRcpt, codes: []int{5}, details: mailboxDetails, test: notSender, class: spool.Failed, scope: spool.RecipientScope},
+	{stages: toRcpt, codes: []int{4}, says: greyWords, scope: spool.RecipientScope},
+
 	// The account's limit or policy, by its code.
 	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
 	{codes: []int{432}, test: notRecipient, reason: spool.ReasonLimit},

@@ -190,3 +190,12 @@ var sizePhrases = []string{
 }
 
 var loopPhrases = []string{"too many hops", "hop count", "mail loop", "mail forwarding loop", "routing loop", "loops back", "looping", "loop detected", "too many received", "received headers", "received lines", "too many \"received"}
+
+// mailboxDetails are the status codes of one mailbox.
+var mailboxDetails = []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1", "2.2"}
+
+// senderWords are of the sender, the login or the client, whatever the status code says.
+var senderWords = []string{"sender", "your account", "authentic", "relay", "from address", "mail from", "your ip", "client host", "logged in", "login", "submission", "sending"}
+
+// greyWords are greylisting by its name.
+var greyWords = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "postgrey"}
