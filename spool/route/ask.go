@@ -202,7 +202,10 @@ func (s *server) send(ctx context.Context, j *job, l *lease, retry bool) (skip *
 			j.doubter = s
 		}
 		if kind, text := advice(*v.skip, s.config.Hello, j.m.Sender); text != "" {
-			s.notice(ctx, kind, text)
+			news := s.notice(ctx, kind, text)
+			if news && v.skip.Reason == spool.ReasonSendAs { // the server is not paused, which would be told
+				s.log.Trouble("server "+s.config.Name, errors.New(text))
+			}
 		}
 	}
 	return v.skip, true, nil
