@@ -111,24 +111,29 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 		switch {
 		case seen[key]:
 		case e.Open():
-			how := state(key, e)
-			if how == Lasts {
-				if e.Missed > 0 && e.rested(now) {
-					begun, changed = append(begun, Alert{Key: key, Missed: e.catchUp(now)}), true
-				}
-				continue
-			}
-			if how == Over && e.Told != "" {
-				ended = append(ended, End{key, *e})
-			}
-			*e = Entry{Past: e.Past}
-			changed = true
+			again, over, change := e.turn(now, key, state(key, e))
+			begun, ended, changed = append(begun, again...), append(ended, over...), changed || change
 		case e.stale(now):
 			delete(b, key)
 			changed = true
 		}
 	}
 	return begun, ended, changed
+}
+
+// turn is Book.turn for an entry that the run did not meet.
+func (e *Entry) turn(now time.Time, key string, how State) (begun []Alert, ended []End, changed bool) {
+	if how == Lasts {
+		if e.Missed > 0 && e.rested(now) {
+			return []Alert{{Key: key, Missed: e.catchUp(now)}}, nil, true
+		}
+		return nil, nil, false
+	}
+	if how == Over && e.Told != "" {
+		ended = []End{{key, *e}}
+	}
+	*e = Entry{Past: e.Past}
+	return nil, ended, true
 }
 
 func (b Book) meet(now time.Time, a *Alert) (tell, changed bool) {

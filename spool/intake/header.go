@@ -68,51 +68,89 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 		if !ok {
 			return nil, nil
 		}
-		if lenient && next > 0 && len(h.fields) == 0 && len(bytes.Trim(line, " \t\r")) == 0 {
-			begins, ok := h.beginsBehind(b, next, whole)
-			if !ok {
-				return nil, nil
-			}
-			if begins {
-				h.size += next
-				h.lines++
-				continue
-			}
+		result, err := h.emptyLine(b, line, next, whole, lenient), error(nil)
+		if result == lineOpen {
+			result, err = h.line(b, line, next, whole, lenient)
 		}
-		if next == 0 || len(line) == 0 && !(h.mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
-			// Its end, or that of the message.
+		switch {
+		case err != nil:
+			return nil, err
+		case result == lineNeedsMore:
+			return nil, nil
+		case result == headerEnds: // or the message does
 			h.size += next
 			h.lines += min(next, 1)
 			return h, h.check(lenient)
-		}
-		if bytes.IndexByte(line, 0) >= 0 {
-			return nil, errNUL(h.lines + 1)
-		}
-		line, hidden := cutBcc(line)
-		switch {
-		case hidden && !lenient:
-			return nil, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
-		case len(line) == 0:
-		case h.mbox && len(h.fields) > 0 && line[0] == 'F' && isDated(line) && h.fieldFollows(b, next, whole):
-			return nil, errSecond(h.lines + 1)
-		case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
-			h.mbox = true
-		case !h.take(line):
-			if !lenient {
-				return nil, h.notAField(line)
-			}
-			goes, ok := h.goesOn(b, h.size, whole)
-			if !ok {
-				return nil, nil
-			}
-			if !goes {
-				return h, nil
-			}
-			h.mend(line)
+		case result == textBegins:
+			return h, nil
 		}
 		h.size += next
 		h.lines++
 	}
+}
+
+// lineResult is what a line does to the header.
+type lineResult int
+
+const (
+	lineOpen      lineResult = iota // not decided yet
+	lineTaken                       // it is of the header, which goes on
+	lineNeedsMore                   // more of the input tells
+	headerEnds                      // it is the empty line behind the header
+	textBegins                      // it is of the text already
+)
+
+// emptyLine decides on a line if it is an empty one.
+func (h *header) emptyLine(b, line []byte, next int, whole, lenient bool) lineResult {
+	if lenient && next > 0 && len(h.fields) == 0 && len(bytes.Trim(line, " \t\r")) == 0 {
+		begins, ok := h.beginsBehind(b, next, whole)
+		if !ok {
+			return lineNeedsMore
+		}
+		if begins {
+			return lineTaken
+		}
+	}
+	if next == 0 || len(line) == 0 && !(h.mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
+		return headerEnds
+	}
+	return lineOpen
+}
+
+// line takes a line that is not empty.
+func (h *header) line(b, line []byte, next int, whole, lenient bool) (lineResult, error) {
+	if bytes.IndexByte(line, 0) >= 0 {
+		return lineOpen, errNUL(h.lines + 1)
+	}
+	line, hidden := cutBcc(line)
+	switch {
+	case hidden && !lenient:
+		return lineOpen, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
+	case len(line) == 0:
+	case h.mbox && len(h.fields) > 0 && line[0] == 'F' && isDated(line) && h.fieldFollows(b, next, whole):
+		return lineOpen, errSecond(h.lines + 1)
+	case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
+		h.mbox = true
+	case !h.take(line):
+		return h.brokenLine(b, line, whole, lenient)
+	}
+	return lineTaken, nil
+}
+
+// brokenLine decides on a line that is no field.
+func (h *header) brokenLine(b, line []byte, whole, lenient bool) (lineResult, error) {
+	if !lenient {
+		return lineOpen, h.notAField(line)
+	}
+	goes, ok := h.goesOn(b, h.size, whole)
+	switch {
+	case !ok:
+		return lineNeedsMore, nil
+	case !goes:
+		return textBegins, nil
+	}
+	h.mend(line)
+	return lineTaken, nil
 }
 
 // isFromLine tells the "From " line of an mbox, quoted or not. Programs that hand in
