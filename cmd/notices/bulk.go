@@ -80,15 +80,15 @@ func (q *queue) targets(ctx context.Context, s selection, all func(spool.Entry) 
 	return list, q.lookUp(ctx, list)
 }
 
-// each does a deed to every message that is meant. One that is unknown or in
+// each applies an action to every message that is meant. One that is unknown or in
 // flight is told of, and the others are still served. The exit code is 66 when one
 // was unknown, else 75 when one was in flight.
-func (a *app) each(ctx context.Context, q *queue, s selection, d deed) error {
+func (a *app) each(ctx context.Context, q *queue, s selection, d action) error {
 	list, err := q.takeAndTarget(ctx, s, d.all)
 	if err != nil {
 		return err
 	}
-	b := &bulk{app: a, queue: q, deed: d, all: s.All, bar: a.newProgress(), total: len(list)}
+	b := &bulk{app: a, queue: q, action: d, all: s.All, bar: a.newProgress(), total: len(list)}
 	defer b.bar.clear()
 	if err := b.rounds(ctx, list); err != nil {
 		return err
@@ -106,13 +106,13 @@ func (a *app) each(ctx context.Context, q *queue, s selection, d deed) error {
 	return nil
 }
 
-// bulk is a deed being done to many messages.
+// bulk is an action being applied to many messages.
 type bulk struct {
-	app   *app
-	queue *queue
-	deed  deed
-	all   bool
-	bar   *progress
+	app    *app
+	queue  *queue
+	action action
+	all    bool
+	bar    *progress
 
 	shown, total int
 	done, code   int
@@ -144,7 +144,7 @@ func (b *bulk) rounds(ctx context.Context, list []spool.Entry) error {
 // are shared.
 const workers = 16
 
-// round does the deed to all, and returns those that are not any more where they
+// round applies the action to all, and returns those that are not any more where they
 // were. The first one goes alone: it shows whether the spool is in trouble.
 func (b *bulk) round(ctx context.Context, list []spool.Entry) (moved []spool.Entry, err error) {
 	const atOnce = 16 * workers
@@ -176,7 +176,7 @@ func (b *bulk) together(ctx context.Context, list []spool.Entry) []error {
 	return errs
 }
 
-// one does the deed to one message.
+// one applies the action to one message.
 func (b *bulk) one(ctx context.Context, e spool.Entry) error {
 	switch {
 	case ctx.Err() != nil:
@@ -188,7 +188,7 @@ func (b *bulk) one(ctx context.Context, e spool.Entry) error {
 	if err != nil {
 		return err
 	}
-	err = b.deed.act(ctx, c)
+	err = b.action.act(ctx, c)
 	if e := c.Release(); err == nil {
 		err = e
 	}
@@ -208,7 +208,7 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 	case code == submit.ExitOK:
 		b.done++
 		if b.app.Verbose {
-			b.app.Say("%s %s", id, b.deed.done)
+			b.app.Say("%s %s", id, b.action.done)
 		}
 	case b.code != submit.ExitUnknown:
 		b.code = code

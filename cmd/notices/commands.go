@@ -112,7 +112,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	return fmt.Errorf("%s takes no argument %q", cmd.Name(), args[0])
 }
 
-// unknownCommand is the error for a command that there is none of.
+// unknownCommand is the error for a command that does not exist.
 func unknownCommand(root *cobra.Command, name string) error {
 	if slices.Contains([]string{"serve", "service-key", "history", "report", "read-bounces", "dkim-key"}, name) {
 		return fmt.Errorf("%s is not in this version of notices yet", name)

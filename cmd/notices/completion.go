@@ -49,7 +49,7 @@ func (a *app) completion(shell string) error {
 const mostIDs = 200
 
 // completeIDs offers the ids of messages, with what each one's state is. Where the spool
-// cannot be read there are none to offer.
+// cannot be read, it offers nothing.
 func (a *app) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	a.quietly(func(_ *config.Config, store spool.Store) {

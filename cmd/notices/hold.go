@@ -12,12 +12,12 @@ import (
 )
 
 func (a *app) holdCommand() *cobra.Command {
-	return a.deedCommand("hold", "Keep messages from being sent until they are released", (*app).hold)
+	return a.actionCommand("hold", "Keep messages from being sent until they are released", (*app).hold)
 }
 
 // hold keeps messages back until a release.
 func (a *app) hold(ctx context.Context, q *queue, s selection) error {
-	return a.each(ctx, q, s, deed{
+	return a.each(ctx, q, s, action{
 		done: "held",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateQueued },
 		act: func(_ context.Context, c spool.Claim) error {
@@ -37,8 +37,8 @@ func (a *app) hold(ctx context.Context, q *queue, s selection) error {
 	})
 }
 
-// deedCommand is a command that takes ids or --all.
-func (a *app) deedCommand(name, short string, work func(*app, context.Context, *queue, selection) error) *cobra.Command {
+// actionCommand is a command that takes ids or --all.
+func (a *app) actionCommand(name, short string, work func(*app, context.Context, *queue, selection) error) *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,

@@ -124,9 +124,9 @@ func (s selection) check() error {
 	return nil
 }
 
-// deed is one of hold, release, retry, remove: what it does to a claimed message,
+// action is one of hold, release, retry, remove: what it does to a claimed message,
 // and which messages --all means. A refusal (errNothing) is said and is no failure.
-type deed struct {
+type action struct {
 	done string // "held": how -v says it
 	all  func(spool.Entry) bool
 	act  func(ctx context.Context, c spool.Claim) error

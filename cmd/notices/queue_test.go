@@ -18,10 +18,10 @@ func TestInFlight(t *testing.T) {
 	w.queued("A2", "b@example.net")
 	c := w.claimed("A1")
 	defer c.Release()
-	deeds := map[string]func(context.Context, *queue, selection) error{
+	actions := map[string]func(context.Context, *queue, selection) error{
 		"hold": w.a.hold, "release": w.a.release, "retry": w.a.retry, "return": w.a.giveUp, "remove": w.a.remove,
 	}
-	for name, do := range deeds {
+	for name, do := range actions {
 		if code := exitCode(do(context.Background(), w.q, selection{IDs: []string{"A1"}})); code != submit.ExitTryLater {
 			t.Errorf("%s of what is in flight: exit %d", name, code)
 		}

@@ -9,12 +9,12 @@ import (
 )
 
 func (a *app) releaseCommand() *cobra.Command {
-	return a.deedCommand("release", "Let held messages go: they are due at once", (*app).release)
+	return a.actionCommand("release", "Let held messages go: they are due at once", (*app).release)
 }
 
 // release ends a hold; the message is due.
 func (a *app) release(ctx context.Context, q *queue, s selection) error {
-	return a.each(ctx, q, s, deed{
+	return a.each(ctx, q, s, action{
 		done: "released",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateHeld },
 		act: func(_ context.Context, c spool.Claim) error {

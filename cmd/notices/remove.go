@@ -28,7 +28,7 @@ func (a *app) removeCommand() *cobra.Command {
 // remove takes messages out of the spool for good. It never bounces, and has no
 // --all: what it takes is gone.
 func (a *app) remove(ctx context.Context, q *queue, s selection) error {
-	return a.each(ctx, q, s, deed{
+	return a.each(ctx, q, s, action{
 		done: "removed",
 		act: func(_ context.Context, c spool.Claim) error {
 			id := c.Record().Envelope.ID

@@ -9,12 +9,12 @@ import (
 )
 
 func (a *app) retryCommand() *cobra.Command {
-	return a.deedCommand("retry", "Make messages due now; failed ones are queued afresh", (*app).retry)
+	return a.actionCommand("retry", "Make messages due now; failed ones are queued afresh", (*app).retry)
 }
 
 // retry makes messages due and sends nothing: the next flush does.
 func (a *app) retry(ctx context.Context, q *queue, s selection) error {
-	return a.each(ctx, q, s, deed{
+	return a.each(ctx, q, s, action{
 		done: "due now",
 		all:  func(e spool.Entry) bool { return e.State != spool.StateHeld },
 		act: func(_ context.Context, c spool.Claim) error {

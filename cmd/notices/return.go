@@ -30,7 +30,7 @@ func (a *app) returnCommand() *cobra.Command {
 // flush sends the returns. What has no sender goes to failed/.
 func (a *app) giveUp(ctx context.Context, q *queue, s selection) error {
 	o := flush.Options{Store: q.store, Policy: q.policy, Site: q.site, Log: q.log, Now: a.Now, Random: a.random}
-	return a.each(ctx, q, s, deed{
+	return a.each(ctx, q, s, action{
 		done: "returned",
 		act: func(ctx context.Context, c spool.Claim) error {
 			if r := c.Record(); r.GivenUp {

@@ -123,7 +123,7 @@ type statusJSON struct {
 	waits      []spool.Waiting   // while they are gathered
 	inTrouble  []spool.ID        // messages of it that are still there
 	takers     []route.Server    // those that mail goes through, for their Senders
-	unnamed    map[string]int    // messages by their sender, whom no server takes mail from
+	unnamed    map[string]int    // messages by a sender that no server takes mail from
 	limitsUsed []route.Usage
 	limitWaits route.Waits  // for what [[limit]]s put off
 	limited    int          // messages that wait for one
@@ -336,7 +336,7 @@ func (s *statusJSON) skim(ctx context.Context, q *queue, now time.Time) error {
 	return s.findOldestDue(ctx, q, due, now)
 }
 
-// noteUnreadable notes a message that cannot be read; one that left meanwhile is none.
+// noteUnreadable notes a message that cannot be read; one that has left meanwhile does not count.
 func (s *statusJSON) noteUnreadable(err error) {
 	if !errors.Is(err, spool.ErrGone) {
 		s.unreadable = append(s.unreadable, err)
@@ -362,7 +362,7 @@ func sample(list []spool.Entry, n int) []spool.Entry {
 	return kept
 }
 
-// wait notes whom a message waits for.
+// wait notes what a message waits for.
 func (s *statusJSON) wait(r *spool.Record) {
 	unnamed := s.countUnnamed(&r.Envelope)
 	if w, ok := r.Waiting(); ok {

@@ -89,7 +89,7 @@ func (m *metrics) queue(s *statusJSON, now time.Time) {
 	m.family("notices_unreadable_messages", "Messages that cannot be read, or cannot be removed though they are done with.").set(float64(max(len(s.unreadable), len(s.inTrouble)+s.stuck.More)))
 	m.family("notices_aside_messages", "Messages and foreign files in aside/, which a person has to look at.").set(float64(s.aside))
 	m.family("notices_spool_bytes", "What the messages take on disk.").set(float64(s.Bytes))
-	waiting := m.family("notices_waiting_messages", "Deferred messages, by whom they wait for: a server, or their recipients.")
+	waiting := m.family("notices_waiting_messages", "Deferred messages, by what they wait for: a server, or their recipients.")
 	waiting.set(float64(s.WaitingForServer), "for", "server")
 	waiting.set(float64(s.WaitingForRecipient), "for", "recipient")
 	m.family("notices_oldest_waiting_for_server_seconds", "How long the first of them has been waiting for a server; 0: none does.").set(s.waitingFor(now).Truncate(time.Second).Seconds())
