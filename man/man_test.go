@@ -247,7 +247,7 @@ func TestSections(t *testing.T) {
 // TestChanges: notices-changes(7) begins with the version of the program, and notices-version(1)
 // shows it.
 func TestChanges(t *testing.T) {
-	b, err := os.ReadFile("../cmd/internal/submit/version.go")
+	b, err := os.ReadFile("../cmd/internal/app/version.go")
 	if err != nil {
 		t.Fatal(err)
 	}

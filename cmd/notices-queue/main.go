@@ -21,7 +21,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // whole is where the whole program is to be installed, set by the build (-ldflags
@@ -30,23 +30,23 @@ import (
 var whole string
 
 func main() {
-	p := submit.New()
-	if work := quick(p, submit.Arguments(os.Args)); work != nil {
+	p := app.New()
+	if work := quick(p, app.Arguments(os.Args)); work != nil {
 		os.Exit(finish(p, work()))
 	}
 	os.Exit(finish(p, handOver()))
 }
 
-func finish(p *submit.Program, err error) int {
+func finish(p *app.Program, err error) int {
 	if err == nil {
-		return submit.ExitOK
+		return app.ExitOK
 	}
 	return p.Report(err)
 }
 
 // quick returns the work of a command line that this program can do; nil: it is for
 // the whole one.
-func quick(p *submit.Program, args []string) func() error {
+func quick(p *app.Program, args []string) func() error {
 	switch name, at := command(args); name {
 	case "enqueue":
 		return enqueue(p, args)
@@ -75,8 +75,8 @@ func command(args []string) (name string, at int) {
 	return "", 0
 }
 
-func enqueue(p *submit.Program, args []string) func() error {
-	var e submit.Enqueue
+func enqueue(p *app.Program, args []string) func() error {
+	var e app.Enqueue
 	f := pflag.NewFlagSet("notices", pflag.ContinueOnError)
 	f.SetOutput(io.Discard)
 	f.Usage = func() {}
@@ -90,9 +90,9 @@ func enqueue(p *submit.Program, args []string) func() error {
 
 // sendmail is the queueing of a message and the nothing that newaliases does; a list,
 // a flush and a conversation in SMTP are the whole program's, as is a mistake.
-func sendmail(p *submit.Program, args []string) func() error {
+func sendmail(p *app.Program, args []string) func() error {
 	s, err := p.Sendmail(args)
-	if err != nil || s.Mode != submit.SendmailQueue && s.Mode != submit.SendmailAliases {
+	if err != nil || s.Mode != app.SendmailQueue && s.Mode != app.SendmailAliases {
 		return nil
 	}
 	return func() error { return s.Run(context.Background(), p) }
@@ -103,10 +103,10 @@ func handOver() error {
 	for _, path := range places() {
 		err := unix.Exec(path, os.Args, os.Environ())
 		if err != unix.ENOENT && err != unix.ENOTDIR {
-			return submit.Fail(submit.ExitInternal, "%s: %w", path, err)
+			return app.Fail(app.ExitInternal, "%s: %w", path, err)
 		}
 	}
-	return submit.Fail(submit.ExitInternal,
+	return app.Fail(app.ExitInternal,
 		"the program's second half is missing: it belongs at %s; make build or make install puts it there", strings.Join(places(), " or "))
 }
 

@@ -39,7 +39,7 @@ func provider(name string, c *config.Account) oauth.Provider {
 }
 
 // client is what signs in, or a service account that needs not.
-func (a *app) client(cfg *config.Config, name string) (*oauth.Client, error) {
+func (a *cli) client(cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
 	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: a.Now}
 	if c.ClientSecretFile.IsSet() {
@@ -89,7 +89,7 @@ func serviceAccount(path string) (*oauth.ServiceAccount, error) {
 // https://support.google.com/a/answer/166852 (recipients of a message) and
 // https://learn.microsoft.com/en-us/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
 // (three connections at once, thirty messages a minute).
-func (a *app) accountServer(cfg *config.Config, name string) (route.Server, error) {
+func (a *cli) accountServer(cfg *config.Config, name string) (route.Server, error) {
 	c := cfg.Account(name)
 	client, err := a.client(cfg, name)
 	if err != nil {
@@ -116,7 +116,7 @@ func ratePerMinute(name string) int {
 }
 
 // tokens gives a [[server]] the tokens of its account instead of a password.
-func (a *app) tokens(cfg *config.Config, s *route.Server, name string) error {
+func (a *cli) tokens(cfg *config.Config, s *route.Server, name string) error {
 	client, err := a.client(cfg, name)
 	if err != nil {
 		return err
@@ -130,7 +130,7 @@ func (a *app) tokens(cfg *config.Config, s *route.Server, name string) error {
 
 // testable are all servers that are configured: those of the route, those that stand in
 // the config beside it, and the accounts' own.
-func (a *app) testable(cfg *config.Config) ([]route.Server, error) {
+func (a *cli) testable(cfg *config.Config) ([]route.Server, error) {
 	list, err := a.ownServers(cfg)
 	for _, name := range beside(cfg) {
 		s, e := a.accountServer(cfg, name)

@@ -10,7 +10,7 @@ import (
 // browser gives what opens an address in a person's browser; nil: there is none, or no
 // screen to show it on. $BROWSER is a list of commands with : between them, in which %s
 // stands for the address, as xdg-open(1) and others read it.
-func (a *app) browser() func(address string) error {
+func (a *cli) browser() func(address string) error {
 	var commands []string
 	if own := a.Getenv("BROWSER"); own != "" {
 		commands = strings.Split(own, ":")

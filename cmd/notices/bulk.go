@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -83,7 +83,7 @@ func (q *queue) targets(ctx context.Context, s selection, all func(spool.Entry) 
 // each applies an action to every message that is meant. One that is unknown or in
 // flight is told of, and the others are still served. The exit code is 66 when one
 // was unknown, else 75 when one was in flight.
-func (a *app) each(ctx context.Context, q *queue, s selection, d action) error {
+func (a *cli) each(ctx context.Context, q *queue, s selection, d action) error {
 	list, err := q.takeAndTarget(ctx, s, d.all)
 	if err != nil {
 		return err
@@ -100,15 +100,15 @@ func (a *app) each(ctx context.Context, q *queue, s selection, d action) error {
 	if s.All && (a.Verbose || b.bar.on) {
 		a.Say("%s %s", count(b.done, "message"), d.done)
 	}
-	if b.code != submit.ExitOK {
-		return &submit.Failure{Code: b.code}
+	if b.code != app.ExitOK {
+		return &app.Failure{Code: b.code}
 	}
 	return nil
 }
 
 // bulk is an action being applied to many messages.
 type bulk struct {
-	app    *app
+	app    *cli
 	queue  *queue
 	action action
 	all    bool
@@ -205,12 +205,12 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 	code, fatal := b.app.tell(string(id), err)
 	switch {
 	case fatal || errors.As(err, new(errNothing)):
-	case code == submit.ExitOK:
+	case code == app.ExitOK:
 		b.done++
 		if b.app.Verbose {
 			b.app.Say("%s %s", id, b.action.done)
 		}
-	case b.code != submit.ExitUnknown:
+	case b.code != app.ExitUnknown:
 		b.code = code
 	}
 	return fatal

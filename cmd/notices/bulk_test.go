@@ -6,7 +6,7 @@ import (
 	"strings"
 	"testing"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/faulty"
 )
@@ -41,7 +41,7 @@ func TestManyIDsShareTheirListings(t *testing.T) {
 	}
 	counted := faulty.New(w.store, faulty.Plan{})
 	w.q.store = counted
-	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != submit.ExitUnknown {
+	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != app.ExitUnknown {
 		t.Errorf("exit %d", code)
 	}
 	if n := listings(counted); n > 4 {

@@ -12,14 +12,14 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/recode"
 	"notices/spool/route"
 )
 
-func (a *app) checkCommand() *cobra.Command {
+func (a *cli) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Read the config and say all that is wrong with it",
@@ -30,7 +30,7 @@ func (a *app) checkCommand() *cobra.Command {
 
 // check looks at everything that flush will need but the servers themselves, and
 // tells all that is wrong, not the first only.
-func (a *app) check(ctx context.Context) error {
+func (a *cli) check(ctx context.Context) error {
 	path, err := config.Find(a.Config, a.Getenv)
 	if err != nil {
 		return err
@@ -62,9 +62,9 @@ func (a *app) check(ctx context.Context) error {
 	}
 	switch {
 	case len(c.said) > 0:
-		return &submit.Failure{Code: submit.ExitConfig}
+		return &app.Failure{Code: app.ExitConfig}
 	case c.denied:
-		return &submit.Failure{Code: submit.ExitPermission}
+		return &app.Failure{Code: app.ExitPermission}
 	}
 	return a.sayInOrder(cfg)
 }
@@ -80,9 +80,9 @@ func readAgain(path string) error {
 	name := userName(os.Geteuid())
 	what := fmt.Sprintf("%s cannot be read by user %s, who sends the mail", path, name)
 	if _, err := os.Stat(path); err != nil {
-		return submit.Fail(submit.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, quoted(closedFolder(path)))
+		return app.Fail(app.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, quoted(closedFolder(path)))
 	}
-	return submit.Fail(submit.ExitConfig, "%s; run as root: chown %s %s", what, name, quoted(path))
+	return app.Fail(app.ExitConfig, "%s; run as root: chown %s %s", what, name, quoted(path))
 }
 
 // closedFolder is the first folder on the way to a path that this user may not enter.
@@ -96,7 +96,7 @@ func closedFolder(path string) string {
 
 // sayInOrder says that nothing is wrong, or what may be left out and is missed sooner or
 // later.
-func (a *app) sayInOrder(cfg *config.Config) error {
+func (a *cli) sayInOrder(cfg *config.Config) error {
 	if err := a.printPresets(cfg); err != nil {
 		return err
 	}
@@ -123,7 +123,7 @@ func spoolOfAnother(cfg *config.Config) string {
 
 // remarks says what is no mistake and is missed sooner or later, and whether there is
 // anything.
-func (a *app) remarks(cfg *config.Config) (any bool) {
+func (a *cli) remarks(cfg *config.Config) (any bool) {
 	say := func(text string) {
 		any = true
 		a.Say("%s: nothing in it is wrong, but [site] %s", cfg.Path, text)
@@ -147,7 +147,7 @@ func (a *app) remarks(cfg *config.Config) (any bool) {
 }
 
 // printPresets shows what presets set: it stands nowhere in the file.
-func (a *app) printPresets(cfg *config.Config) error {
+func (a *cli) printPresets(cfg *config.Config) error {
 	for i := range cfg.Servers {
 		s := &cfg.Servers[i]
 		if s.Preset == "" {
@@ -167,7 +167,7 @@ func (a *app) printPresets(cfg *config.Config) error {
 // complaints says what is wrong, each thing once: what a key names is looked at when
 // the config is read, and again when it is used.
 type complaints struct {
-	a      *app
+	a      *cli
 	said   map[string]bool
 	keys   map[string]bool // that something was said of
 	owner  string          // of the spool, if that is another user
@@ -190,7 +190,7 @@ func (c *complaints) add(err error) {
 		c.denied = true
 		return
 	}
-	text := submit.Explain(err)
+	text := app.Explain(err)
 	var problem *config.Error
 	if errors.As(err, &problem) && problem.Key != "" {
 		if c.used && c.keys[problem.Key] {
@@ -205,7 +205,7 @@ func (c *complaints) add(err error) {
 }
 
 // checkParts tries secrets, CA files, spool and log.
-func (a *app) checkParts(ctx context.Context, cfg *config.Config, c *complaints) {
+func (a *cli) checkParts(ctx context.Context, cfg *config.Config, c *complaints) {
 	for i := range cfg.Servers {
 		s := &cfg.Servers[i]
 		if s.Login != "" && s.Auth == config.AuthPassword {
@@ -243,7 +243,7 @@ func checkSender(cfg *config.Config, servers []route.Server) error {
 	return nil
 }
 
-func (a *app) checkSpool(ctx context.Context, cfg *config.Config) error {
+func (a *cli) checkSpool(ctx context.Context, cfg *config.Config) error {
 	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err

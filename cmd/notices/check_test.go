@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // TestCheckRemarks: what is no mistake in the file and yet will cost mail is not "in order".
@@ -25,9 +25,9 @@ func TestCheckRemarks(t *testing.T) {
 			t.Fatal(err)
 		}
 		var stdout, stderr strings.Builder
-		a := newApp()
+		a := newCLI()
 		a.Config, a.Stdout, a.Stderr = path, &stdout, &stderr
-		a.Host = submit.Host{Kernel: func() (string, error) { return c.kernel, nil }}
+		a.Host = app.Host{Kernel: func() (string, error) { return c.kernel, nil }}
 		if err := a.check(context.Background()); err != nil {
 			t.Errorf("%s: %v, %s", name, err, stderr.String())
 		}

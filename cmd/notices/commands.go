@@ -18,7 +18,7 @@ type group struct {
 }
 
 // groups are all commands, in the order in which a site meets them.
-func (a *app) groups() []group {
+func (a *cli) groups() []group {
 	return []group{
 		{"set-up", "Set up:", []*cobra.Command{
 			a.initCommand(), a.checkCommand(), a.testServerCommand(),
@@ -40,7 +40,7 @@ func (a *app) groups() []group {
 	}
 }
 
-func (a *app) addCommands(root *cobra.Command) {
+func (a *cli) addCommands(root *cobra.Command) {
 	for _, g := range a.groups() {
 		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
 		for _, cmd := range g.commands {

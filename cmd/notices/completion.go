@@ -15,7 +15,7 @@ import (
 
 func shells() []string { return []string{"bash", "zsh", "fish", "powershell"} }
 
-func (a *app) completionCommand() *cobra.Command {
+func (a *cli) completionCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "completion SHELL",
 		Short: "Print the completion script for bash, zsh, fish or powershell",
@@ -30,7 +30,7 @@ func (a *app) completionCommand() *cobra.Command {
 	}
 }
 
-func (a *app) completion(shell string) error {
+func (a *cli) completion(shell string) error {
 	root := a.root()
 	switch shell {
 	case "bash":
@@ -50,7 +50,7 @@ const mostIDs = 200
 
 // completeIDs offers the ids of messages, with what each one's state is. Where the spool
 // cannot be read, it offers nothing.
-func (a *app) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *cli) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	a.quietly(func(_ *config.Config, store spool.Store) {
 		offer := func(e spool.Entry) bool {
@@ -79,7 +79,7 @@ func suits(command string, state spool.MessageState) bool {
 }
 
 // completeServers offers what test-server takes.
-func (a *app) completeServers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+func (a *cli) completeServers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	found := []cobra.Completion{cobra.CompletionWithDesc("all", "all that is configured")}
 	a.quietly(func(cfg *config.Config, _ spool.Store) {
 		servers, _ := a.testable(cfg)
@@ -91,7 +91,7 @@ func (a *app) completeServers(*cobra.Command, []string, string) ([]cobra.Complet
 }
 
 // quietly opens config and spool for a completion, which must print nothing else.
-func (a *app) quietly(work func(*config.Config, spool.Store)) {
+func (a *cli) quietly(work func(*config.Config, spool.Store)) {
 	stderr := a.Stderr
 	a.Stderr = io.Discard
 	defer func() { a.Stderr = stderr }()

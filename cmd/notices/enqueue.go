@@ -5,11 +5,11 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
-func (a *app) enqueueCommand() *cobra.Command {
-	var e submit.Enqueue
+func (a *cli) enqueueCommand() *cobra.Command {
+	var e app.Enqueue
 	cmd := &cobra.Command{
 		Use:   "enqueue [-f SENDER] [--ref TEXT] [--expires DURATION] [RECIPIENT...] < message",
 		Short: "Queue one message from standard input and print its queue id",

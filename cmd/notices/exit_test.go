@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
@@ -30,7 +30,7 @@ func TestExitCodes(t *testing.T) {
 		want int
 	}{
 		"done":                     {nil, 0},
-		"usage":                    {submit.UsageError("notices flush", errors.New("unknown flag")), 64},
+		"usage":                    {app.UsageError("notices flush", errors.New("unknown flag")), 64},
 		"malformed argument":       {&intake.Error{Kind: intake.BadUsage}, 64},
 		"bad message":              {fmt.Errorf("x: %w", &intake.Error{Kind: intake.BadMessage}), 65},
 		"unknown id":               {fmt.Errorf("x: %w", spool.ErrGone), 66},
@@ -65,7 +65,7 @@ func TestExitCodes(t *testing.T) {
 // is told to look.
 func TestUnsureSaysSo(t *testing.T) {
 	var said strings.Builder
-	a := &app{Program: &submit.Program{Stderr: &said}}
+	a := &cli{Program: &app.Program{Stderr: &said}}
 	code := a.Report(fmt.Errorf("%w: fsync: input/output error", spool.ErrUnsure))
 	if code != 74 || !strings.Contains(said.String(), "may be queued") || !strings.Contains(said.String(), "notices list") {
 		t.Errorf("exit %d: %s", code, said.String())

@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
@@ -29,7 +29,7 @@ type flushOptions struct {
 	Only   func(*spool.Record) bool // as in flush.Options
 }
 
-func (a *app) flushCommand() *cobra.Command {
+func (a *cli) flushCommand() *cobra.Command {
 	var o flushOptions
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
@@ -38,7 +38,7 @@ func (a *app) flushCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			o.IDs = args
 			if err := o.check(); err != nil {
-				return submit.UsageError("notices flush", err)
+				return app.UsageError("notices flush", err)
 			}
 			return a.flush(ctx, o)
 		}),
@@ -46,7 +46,7 @@ func (a *app) flushCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.BoolVar(&o.All, "all", false, "attempt everything that is not held, due or not")
 	f.Var((*some)(&o.Max), "max", "attempt at most `N` messages")
-	f.Var((*submit.Duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
+	f.Var((*app.Duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
 	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be attempted and send nothing")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd
@@ -89,7 +89,7 @@ func (o *flushOptions) check() error {
 
 // flush makes one run. A first SIGINT or SIGTERM ends it cleanly: what is on the
 // wire is finished or noted, the rest stays due. A second one kills.
-func (a *app) flush(ctx context.Context, o flushOptions) error {
+func (a *cli) flush(ctx context.Context, o flushOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -116,7 +116,7 @@ func (a *app) flush(ctx context.Context, o flushOptions) error {
 
 // route loads the config and makes the way that mail goes out of it. An error is what
 // flush refuses.
-func (a *app) route() (*config.Config, []route.Server, error) {
+func (a *cli) route() (*config.Config, []route.Server, error) {
 	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return nil, nil, err
@@ -125,7 +125,7 @@ func (a *app) route() (*config.Config, []route.Server, error) {
 	return cfg, servers, errors.Join(err, checkLimits(cfg))
 }
 
-func (a *app) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []route.Server, o flushOptions) error {
+func (a *cli) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []route.Server, o flushOptions) error {
 	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
 	defer bar.clear()
 	log := a.OpenLog(cfg)
@@ -140,7 +140,7 @@ func (a *app) flushStore(ctx context.Context, cfg *config.Config, store spool.St
 	return err
 }
 
-func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.Log, o flushOptions) flush.Options {
+func (a *cli) flushOptions(cfg *config.Config, store spool.Store, log *maillog.Log, o flushOptions) flush.Options {
 	options := flush.Options{
 		Store:      store,
 		Policy:     policy(cfg),
@@ -163,7 +163,7 @@ func (a *app) flushOptions(cfg *config.Config, store spool.Store, log *maillog.L
 
 // splay waits, so that a thousand machines whose cron fires in the same second do
 // not connect in the same second. false: told to stop meanwhile.
-func (a *app) splay(ctx context.Context, upTo time.Duration) bool {
+func (a *cli) splay(ctx context.Context, upTo time.Duration) bool {
 	if upTo <= 0 {
 		return true
 	}
@@ -176,7 +176,7 @@ func (a *app) splay(ctx context.Context, upTo time.Duration) bool {
 }
 
 // send runs the engine over the route.
-func (a *app) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *progress, asJSON bool) error {
+func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *progress, asJSON bool) error {
 	insist := o.All || len(o.IDs) > 0
 	route := route.New(route.Options{
 		Servers:       servers,
@@ -216,7 +216,7 @@ func (a *app) send(ctx context.Context, o flush.Options, servers []route.Server,
 
 // ended turns the end of a run into the error of the command. That it was told to
 // stop is none: what is left is due, and goes out with the next run.
-func (a *app) ended(ctx context.Context, err error) error {
+func (a *cli) ended(ctx context.Context, err error) error {
 	var unknown *flush.UnknownError
 	switch {
 	case err == nil:
@@ -227,7 +227,7 @@ func (a *app) ended(ctx context.Context, err error) error {
 		for _, id := range unknown.IDs {
 			a.Say("%s: no such message; notices list shows those there are", id)
 		}
-		return &submit.Failure{Code: submit.ExitUnknown}
+		return &app.Failure{Code: app.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		if a.watched() {
 			a.Say("stopped; what is left goes out with the next flush")
@@ -245,7 +245,7 @@ type planJSON struct {
 }
 
 // plan says what a run would attempt.
-func (a *app) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) error {
+func (a *cli) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) error {
 	entries, err := flush.Plan(ctx, o)
 	if e := (*flush.UnknownError)(nil); err != nil && !errors.As(err, &e) {
 		return err

@@ -84,7 +84,7 @@ func (f *office) signIn(access string, life time.Duration) {
 // run runs the program at the office's time.
 func (f *office) run(stdin string, args ...string) (code int, stdout, stderr string) {
 	var out, said strings.Builder
-	a := newApp()
+	a := newCLI()
 	a.Stdin, a.Stdout, a.Stderr = strings.NewReader(stdin), &out, &said
 	a.Now = func() time.Time { return f.clock }
 	code = a.run(append([]string{"--config", filepath.Join(f.dir, "notices.toml")}, args...))

@@ -15,7 +15,7 @@ import (
 
 // handIn takes over what other users of the machine handed in. It goes through intake
 // once more, under the rules of this config: theirs may have been another one.
-func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
+func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
 	if a.Store != nil {
 		return nil
 	}
@@ -46,7 +46,7 @@ func (a *app) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 
 // checkDrop looks where other users hand mail in, if there is such a place. What one of
 // them left there that is no mail is told, and is no fault of the set-up.
-func (a *app) checkDrop(cfg *config.Config) error {
+func (a *cli) checkDrop(cfg *config.Config) error {
 	if a.Store != nil {
 		return nil
 	}

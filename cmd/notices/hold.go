@@ -5,18 +5,18 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/maillog"
 )
 
-func (a *app) holdCommand() *cobra.Command {
-	return a.actionCommand("hold", "Keep messages from being sent until they are released", (*app).hold)
+func (a *cli) holdCommand() *cobra.Command {
+	return a.actionCommand("hold", "Keep messages from being sent until they are released", (*cli).hold)
 }
 
 // hold keeps messages back until a release.
-func (a *app) hold(ctx context.Context, q *queue, s selection) error {
+func (a *cli) hold(ctx context.Context, q *queue, s selection) error {
 	return a.each(ctx, q, s, action{
 		done: "held",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateQueued },
@@ -38,7 +38,7 @@ func (a *app) hold(ctx context.Context, q *queue, s selection) error {
 }
 
 // actionCommand is a command that takes ids or --all.
-func (a *app) actionCommand(name, short string, work func(*app, context.Context, *queue, selection) error) *cobra.Command {
+func (a *cli) actionCommand(name, short string, work func(*cli, context.Context, *queue, selection) error) *cobra.Command {
 	var s selection
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
@@ -47,7 +47,7 @@ func (a *app) actionCommand(name, short string, work func(*app, context.Context,
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s.IDs = args
 			if err := s.check(); err != nil {
-				return submit.UsageError("notices "+name, err)
+				return app.UsageError("notices "+name, err)
 			}
 			return a.withQueue(func(q *queue) error { return work(a, ctx, q, s) })
 		}),

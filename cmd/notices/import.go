@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/intake"
@@ -30,11 +30,11 @@ type importOptions struct {
 	Paths     []string
 }
 
-func (a *app) importCommand() *cobra.Command {
+func (a *cli) importCommand() *cobra.Command {
 	var (
 		o       importOptions
-		sender  submit.Optional
-		expires submit.Duration
+		sender  app.Optional
+		expires app.Duration
 		mbox    string
 	)
 	var cmd *cobra.Command
@@ -45,13 +45,13 @@ func (a *app) importCommand() *cobra.Command {
 			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
 			switch {
 			case len(args) == 0:
-				return submit.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
+				return app.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
 			case cmd.Flags().Changed("expires") && o.Expires <= 0:
-				return submit.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
+				return app.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
 			case !o.setSeparator(mbox):
-				return submit.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
+				return app.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
 			case o.Continue && !o.Again:
-				return submit.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
+				return app.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
 			}
 			return a.importMail(ctx, o)
 		}),
@@ -81,7 +81,7 @@ const notesKept = 30 * 24 * time.Hour
 // importMail queues the messages of all paths. A first SIGINT or SIGTERM ends it
 // cleanly: what was read is queued, and it says how far it came. A second one kills;
 // then too a run of the same command queues what is missing and nothing twice.
-func (a *app) importMail(ctx context.Context, o importOptions) error {
+func (a *cli) importMail(ctx context.Context, o importOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
@@ -99,7 +99,7 @@ func (a *app) importMail(ctx context.Context, o importOptions) error {
 		book, err := a.notebook(ctx, store)
 		switch {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
-			return submit.Fail(submit.ExitTryLater, "stopped; no message was found; run the same command again")
+			return app.Fail(app.ExitTryLater, "stopped; no message was found; run the same command again")
 		case err != nil:
 			return err
 		}
@@ -128,10 +128,10 @@ func (m *importing) into(ctx context.Context, in *intake.Intake, book spool.Note
 }
 
 // notebook opens the notes of what was queued. Another import has them until it ends.
-func (a *app) notebook(ctx context.Context, store spool.Store) (spool.Notebook, error) {
+func (a *cli) notebook(ctx context.Context, store spool.Store) (spool.Notebook, error) {
 	noted, ok := store.(spool.Noted)
 	if !ok {
-		return nil, submit.Fail(submit.ExitInternal, "this spool keeps no notes of what is imported")
+		return nil, app.Fail(app.ExitInternal, "this spool keeps no notes of what is imported")
 	}
 	for told := false; ; told = true {
 		book, err := noted.Notebook(ctx, a.Now().Add(-notesKept))
@@ -151,7 +151,7 @@ func (a *app) notebook(ctx context.Context, store spool.Store) (spool.Notebook, 
 
 // importing is one run.
 type importing struct {
-	a       *app
+	a       *cli
 	o       importOptions
 	spool   string
 	found   []importFile // before the run, by root
@@ -183,9 +183,9 @@ func (m *importing) run(ctx context.Context) error {
 	}
 	switch {
 	case errors.Is(err, errStopped):
-		return &submit.Failure{Code: submit.ExitTryLater}
-	case err == nil && m.tally.worst != submit.ExitOK:
-		return &submit.Failure{Code: m.tally.worst}
+		return &app.Failure{Code: app.ExitTryLater}
+	case err == nil && m.tally.worst != app.ExitOK:
+		return &app.Failure{Code: m.tally.worst}
 	}
 	return err
 }

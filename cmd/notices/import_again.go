@@ -6,7 +6,7 @@ import (
 	"encoding/hex"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/intake"
 )
@@ -35,7 +35,7 @@ func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again
 		}
 		n, err := hex.Decode(name[:], []byte(last.Name))
 		if err != nil || n != len(name) || m.a.Now().Sub(last.At) > notesKept {
-			return nil, submit.Fail(submit.ExitUnknown, "no import --again was interrupted; without --continue all is queued again")
+			return nil, app.Fail(app.ExitUnknown, "no import --again was interrupted; without --continue all is queued again")
 		}
 		return name, nil
 	}

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // importBar is one line on a terminal that says how far an import is, by octets: how
@@ -19,7 +19,7 @@ type importBar struct {
 }
 
 func (m *importing) newBar(files []importFile) *importBar {
-	_, terminal := submit.Terminal(m.a.Stderr)
+	_, terminal := app.Terminal(m.a.Stderr)
 	b := &importBar{m: m, on: terminal && !m.a.Verbose, began: time.Now()}
 	for _, f := range files {
 		if f.size == 0 && !f.one { // standard input, a pipe

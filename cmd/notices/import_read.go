@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool/intake"
 )
 
@@ -44,14 +44,14 @@ func (m *importing) files() []importFile {
 		info, err := look(path)
 		switch {
 		case err != nil:
-			m.refuse(importError{Path: path, Error: reason(err), code: submit.ExitUnknown})
+			m.refuse(importError{Path: path, Error: reason(err), code: app.ExitUnknown})
 		case info.IsDir():
 			for _, f := range m.folder(path, info) {
 				f.in = path
 				all = append(all, f)
 			}
 		case own && !info.Mode().IsRegular():
-			m.refuse(importError{Path: path, Error: notRegular, code: submit.ExitUnknown})
+			m.refuse(importError{Path: path, Error: notRegular, code: app.ExitUnknown})
 		default:
 			all = append(all, importFile{path: path, own: own, one: own, size: info.Size(), pipe: !info.Mode().IsRegular()})
 		}
@@ -118,7 +118,7 @@ func reason(err error) string {
 // below it.
 func (m *importing) folder(dir string, info fs.FileInfo) []importFile {
 	bad := func(why string) []importFile {
-		m.refuse(importError{Path: dir, Error: why, code: submit.ExitUnknown})
+		m.refuse(importError{Path: dir, Error: why, code: app.ExitUnknown})
 		return nil
 	}
 	if own, err := os.Stat(m.spool); err == nil && os.SameFile(own, info) {
@@ -166,7 +166,7 @@ func (m *importing) pick(dir string, entries []fs.DirEntry, wanted func(name str
 		switch info, err := look(f.path); {
 		case err != nil: // opening it says the same
 		case !info.Mode().IsRegular():
-			m.refuse(importError{Path: f.path, Error: notRegular, code: submit.ExitUnknown})
+			m.refuse(importError{Path: f.path, Error: notRegular, code: app.ExitUnknown})
 			continue
 		default:
 			f.size = info.Size()
@@ -202,10 +202,10 @@ func (m *importing) file(ctx context.Context, f importFile) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errStopped
 	case errors.As(err, &refused): // the whole of it, or it was changed meanwhile
-		m.refuse(importError{Path: f.path, Error: refused.Msg, code: submit.ExitBadMessage})
+		m.refuse(importError{Path: f.path, Error: refused.Msg, code: app.ExitBadMessage})
 		return nil
 	case in.err != nil:
-		err = &importTrouble{submit.ExitIO, "reading it: " + reason(in.err)}
+		err = &importTrouble{app.ExitIO, "reading it: " + reason(in.err)}
 	}
 	if trouble := (*importTrouble)(nil); errors.As(err, &trouble) {
 		m.refuse(importError{Path: f.path, Error: trouble.text, code: trouble.code})
@@ -246,7 +246,7 @@ func (m *importing) check(ctx context.Context, f importFile, file *os.File) erro
 	if refused := (*intake.Error)(nil); err == nil || errors.As(err, &refused) || ctx.Err() != nil {
 		return err
 	}
-	return &importTrouble{submit.ExitIO, "reading it: " + reason(err)}
+	return &importTrouble{app.ExitIO, "reading it: " + reason(err)}
 }
 
 // read decides by the content whether it is an mbox.
@@ -260,7 +260,7 @@ func (m *importing) read(ctx context.Context, f importFile, in io.Reader) error 
 	case !f.one && intake.IsMbox(beginning):
 		return m.mbox(ctx, f.path, intake.NewMbox(r, m.o.Separator))
 	case len(beginning) == 0 && !f.one && !strings.EqualFold(filepath.Ext(f.path), ".eml"):
-		return &importTrouble{submit.ExitUnknown, "has no message in it"}
+		return &importTrouble{app.ExitUnknown, "has no message in it"}
 	}
 	return m.message(ctx, importError{Path: f.path}, r)
 }

@@ -5,7 +5,7 @@ import (
 	"strconv"
 	"strings"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -104,7 +104,7 @@ func (m *importing) nameRefused() {
 
 // weight orders exit codes: the worst trouble is the one to end with.
 func weight(code int) int {
-	for i, c := range []int{submit.ExitOK, submit.ExitUnknown, submit.ExitBadMessage, submit.ExitConfig, submit.ExitIO} {
+	for i, c := range []int{app.ExitOK, app.ExitUnknown, app.ExitBadMessage, app.ExitConfig, app.ExitIO} {
 		if c == code {
 			return i
 		}
@@ -176,7 +176,7 @@ func (t *importTally) text(o importOptions) string {
 	}
 	switch {
 	case t.DryRun:
-	case o.Again && (t.Stopped || t.worst != submit.ExitOK):
+	case o.Again && (t.Stopped || t.worst != app.ExitOK):
 		b.WriteString("; run the same command with --again --continue for the rest")
 	case t.Stopped:
 		b.WriteString("; run the same command again, and it goes on from there")

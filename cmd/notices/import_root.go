@@ -7,7 +7,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -21,7 +21,7 @@ func (m *importing) asRoot(cfg *config.Config) error {
 	}
 	m.found = m.files()
 	if err := moreFiles(len(m.found)); err != nil {
-		return submit.Fail(submit.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(m.found), err)
+		return app.Fail(app.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(m.found), err)
 	}
 	for i := range m.found {
 		if f := &m.found[i]; f.path != "-" && !f.own && !owner.Decides(f.path) {

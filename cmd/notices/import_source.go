@@ -8,7 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // source opens a file. What can be read only once is read to its end first, into a file
@@ -23,13 +23,13 @@ func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error)
 	default:
 		file, err := f.open()
 		if err != nil {
-			return nil, &importTrouble{submit.ExitUnknown, reason(err)}
+			return nil, &importTrouble{app.ExitUnknown, reason(err)}
 		}
 		return file, nil
 	}
 	kept, err := scratchFile()
 	if err != nil {
-		return nil, &importTrouble{submit.ExitIO, "no file to keep it in until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
+		return nil, &importTrouble{app.ExitIO, "no file to keep it in until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
 	}
 	if _, err = io.Copy(kept, in); err == nil {
 		_, err = kept.Seek(0, io.SeekStart)
@@ -42,9 +42,9 @@ func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case in.err != nil:
-		return nil, &importTrouble{submit.ExitIO, "reading it: " + reason(in.err)}
+		return nil, &importTrouble{app.ExitIO, "reading it: " + reason(in.err)}
 	}
-	return nil, &importTrouble{submit.ExitIO, "keeping it until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
+	return nil, &importTrouble{app.ExitIO, "keeping it until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
 }
 
 // scratchFile makes a file without a name, in $TMPDIR, or in /var/tmp, which is on disk where

@@ -7,7 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -17,7 +17,7 @@ type initOptions struct {
 	Template bool   // ask nothing
 }
 
-func (a *app) initCommand() *cobra.Command {
+func (a *cli) initCommand() *cobra.Command {
 	var o initOptions
 	cmd := &cobra.Command{
 		Use:   "init [--from FILE | --template]",
@@ -25,7 +25,7 @@ func (a *app) initCommand() *cobra.Command {
 		Args:  noArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if o.From != "" && o.Template {
-				return submit.UsageError("notices init", errors.New("--from and --template exclude each other"))
+				return app.UsageError("notices init", errors.New("--from and --template exclude each other"))
 			}
 			o.Path = a.initPath(os.Geteuid() == 0)
 			return a.initialize(ctx, o)
@@ -39,12 +39,12 @@ func (a *app) initCommand() *cobra.Command {
 
 // initialize chooses among the three ways to a config. A dialogue needs a person at
 // both ends; without one the commented file is written.
-func (a *app) initialize(ctx context.Context, o initOptions) error {
+func (a *cli) initialize(ctx context.Context, o initOptions) error {
 	if err := needsSetup(o.Path); err != nil {
 		return err
 	}
-	_, in := submit.Terminal(a.Stdin)
-	_, out := submit.Terminal(a.Stderr)
+	_, in := app.Terminal(a.Stdin)
+	_, out := app.Terminal(a.Stderr)
 	switch {
 	case o.From != "":
 		return a.takeOver(o)
@@ -57,7 +57,7 @@ func (a *app) initialize(ctx context.Context, o initOptions) error {
 // initPath is where the config is to be: where it was said, else for root the
 // system's, for anybody else the user's own. $HOME alone says nothing of root: sudo may
 // keep that of the user who called it.
-func (a *app) initPath(root bool) string {
+func (a *cli) initPath(root bool) string {
 	for _, named := range []string{a.Config, a.Getenv("NOTICES_CONFIG")} {
 		if named != "" {
 			return named
@@ -71,7 +71,7 @@ func (a *app) initPath(root bool) string {
 
 // sayNoFullName says that this machine has no full name, if neither the config nor the
 // machine has one.
-func (a *app) sayNoFullName(hostname string) {
+func (a *cli) sayNoFullName(hostname string) {
 	if hostname == "" && a.Host.FullName(true) == "" {
 		a.Say("%s", noFullName)
 	}
@@ -81,7 +81,7 @@ const noFullName = "This machine has no full name, and some mail servers refuse 
 	"set hostname in [site] to a name that they find, such as mail.example.org."
 
 // writeConfig writes a config where there is none, and says what to do next.
-func (a *app) writeConfig(o initOptions) error {
+func (a *cli) writeConfig(o initOptions) error {
 	if err := (&draft{path: o.Path}).write(); err != nil {
 		return err
 	}

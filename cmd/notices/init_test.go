@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool/smtptest"
 )
@@ -142,7 +142,7 @@ func TestInitNamesTheHostname(t *testing.T) {
 	}
 	for _, o := range []initOptions{{Template: true}, {From: from}} {
 		w := newWorld(t)
-		w.a.Host = submit.Host{}
+		w.a.Host = app.Host{}
 		o.Path = filepath.Join(t.TempDir(), "notices.toml")
 		if err := w.a.initialize(t.Context(), o); err != nil {
 			t.Fatal(err)
@@ -285,7 +285,7 @@ func TestInitStopped(t *testing.T) {
 		}
 		p.answers(at, "\x03")
 		p.sees("stopped; nothing was written")
-		if code := p.ends(); code != submit.ExitTryLater {
+		if code := p.ends(); code != app.ExitTryLater {
 			t.Errorf("at %q: exit %d", at, code)
 		}
 		wantFiles(t, home)
@@ -305,7 +305,7 @@ func TestInitAsksBeforeItReplaces(t *testing.T) {
 	}
 	p := sit(t, home, "init")
 	p.answers("it is now is kept beside it. [yes]: ", "n\n")
-	if code := p.ends(); code != submit.ExitCannotMake {
+	if code := p.ends(); code != app.ExitCannotMake {
 		t.Errorf("exit %d", code)
 	}
 	if strings.Contains(p.all(), "?of it") {

@@ -16,7 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 	"golang.org/x/term"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // errQuit: Ctrl-C, or the end of what is typed.
@@ -25,14 +25,14 @@ var errQuit = errors.New("stopped")
 // prompter asks a person at a terminal. What it says goes to standard error like all
 // that is said to a person, without "notices: " before each line.
 type prompter struct {
-	a   *app
+	a   *cli
 	ctx context.Context
 	fd  int // the terminal that is typed at
 	in  *bufio.Reader
 }
 
-func (a *app) newPrompter(ctx context.Context) *prompter {
-	fd, _ := submit.Terminal(a.Stdin)
+func (a *cli) newPrompter(ctx context.Context) *prompter {
+	fd, _ := app.Terminal(a.Stdin)
 	return &prompter{a: a, ctx: ctx, fd: fd, in: bufio.NewReader(a.Stdin)}
 }
 
@@ -47,7 +47,7 @@ func (p *prompter) prompt(text string) {
 		p.say("%s", text[:i])
 		text = text[i+1:]
 	}
-	fmt.Fprint(p.a.Stderr, submit.Printable(text))
+	fmt.Fprint(p.a.Stderr, app.Printable(text))
 }
 
 func (p *prompter) newline() { fmt.Fprintln(p.a.Stderr) }
@@ -71,9 +71,9 @@ func (p *prompter) wrapped(line string) {
 
 // heading is a line that stands out.
 func (p *prompter) heading(text string) {
-	_, ok := submit.Terminal(p.a.Stderr)
+	_, ok := app.Terminal(p.a.Stderr)
 	paint := painter{ok && p.a.Getenv("NO_COLOR") == "" && p.a.Getenv("TERM") != "dumb"}
-	fmt.Fprintf(p.a.Stderr, "\n%s\n", paint.paint(bold, submit.Printable(text)))
+	fmt.Fprintf(p.a.Stderr, "\n%s\n", paint.paint(bold, app.Printable(text)))
 }
 
 // typed is what read gives, unless the person stops first: a read from a terminal

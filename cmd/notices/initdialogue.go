@@ -12,7 +12,7 @@ import (
 	"strings"
 	"syscall"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -31,7 +31,7 @@ type setup struct {
 }
 
 // setUp asks, tests, and writes a config.
-func (a *app) setUp(ctx context.Context, o initOptions) error {
+func (a *cli) setUp(ctx context.Context, o initOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	s := &setup{prompter: a.newPrompter(ctx), path: o.Path}
@@ -42,13 +42,13 @@ func (a *app) setUp(ctx context.Context, o initOptions) error {
 	}
 	switch {
 	case errors.Is(err, errQuit), d == nil && ctx.Err() != nil:
-		return submit.Fail(submit.ExitTryLater, "stopped; nothing was written")
+		return app.Fail(app.ExitTryLater, "stopped; nothing was written")
 	case err != nil:
 		return err
 	}
 	s.whatNext(d)
 	if err := s.keepResults(); err != nil {
-		s.wrapped(fmt.Sprintf("The results of the tests could not be kept for notices status: %s", submit.Explain(err)))
+		s.wrapped(fmt.Sprintf("The results of the tests could not be kept for notices status: %s", app.Explain(err)))
 	}
 	return nil
 }

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -91,7 +91,7 @@ func (d *draft) text() ([]byte, error) {
 	}
 	text, err := config.Edit(d.old, d.set, d.removed)
 	if err != nil {
-		return nil, submit.Fail(submit.ExitCannotMake, "%s %w; nothing was written", d.path, err)
+		return nil, app.Fail(app.ExitCannotMake, "%s %w; nothing was written", d.path, err)
 	}
 	return text, nil
 }
@@ -208,13 +208,13 @@ func syncFolder(dir string) error {
 }
 
 func alreadyThere(path string) error {
-	return submit.Fail(submit.ExitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
+	return app.Fail(app.ExitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
 }
 
 func cannotMake(path string, err error) error {
-	code := submit.StoreCode(err)
-	if code == submit.ExitIO {
-		code = submit.ExitCannotMake
+	code := app.StoreCode(err)
+	if code == app.ExitIO {
+		code = app.ExitCannotMake
 	}
-	return &submit.Failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
+	return &app.Failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
 }

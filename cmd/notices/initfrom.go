@@ -7,29 +7,29 @@ import (
 	"io/fs"
 	"os"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/config/migrate"
 )
 
 // takeOver writes a config that does what another program's does, and says of every
 // setting what became of it.
-func (a *app) takeOver(o initOptions) error {
+func (a *cli) takeOver(o initOptions) error {
 	if exists(o.Path) {
 		return alreadyThere(o.Path)
 	}
 	found, err := migrate.Read(o.From, readConfig)
 	if err != nil {
-		code := submit.ExitUnknown
+		code := app.ExitUnknown
 		if errors.Is(err, fs.ErrPermission) {
-			code = submit.ExitPermission
+			code = app.ExitPermission
 		}
-		return &submit.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, noPath(err))}
+		return &app.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, noPath(err))}
 	}
 	d := &draft{path: o.Path}
 	refused := d.translate(found)
 	for _, n := range append(found.Notes, refused...) {
-		if _, err := fmt.Fprintln(a.Stdout, submit.Printable(n.String())); err != nil {
+		if _, err := fmt.Fprintln(a.Stdout, app.Printable(n.String())); err != nil {
 			return err
 		}
 	}
@@ -149,7 +149,7 @@ func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Settin
 }
 
 // sayWritten names the files.
-func (a *app) sayWritten(d *draft) {
+func (a *cli) sayWritten(d *draft) {
 	if d.moved != "" {
 		a.Say("the old %s is now %s", d.path, d.moved)
 	}

@@ -8,7 +8,7 @@ import (
 	"strconv"
 	"syscall"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -25,8 +25,8 @@ func needsSetup(path string) error {
 	if _, err := user.Lookup(serviceUser); err == nil {
 		return nil
 	}
-	return submit.Fail(submit.ExitConfig, "there is no user %s and no %s yet; nothing was written. Run first: %s",
-		serviceUser, config.SystemSpool, submit.SetupScript())
+	return app.Fail(app.ExitConfig, "there is no user %s and no %s yet; nothing was written. Run first: %s",
+		serviceUser, config.SystemSpool, app.SetupScript())
 }
 
 // spoolOwner is who has to have the files of a draft that root writes: whose spool it is,

@@ -43,7 +43,7 @@ func floors() map[string]int {
 		"notices/spool/submission": 2,
 		"notices/spool/flush":      2,
 
-		"notices/cmd/internal/submit": 2,
+		"notices/cmd/internal/app": 2,
 
 		"notices/cmd/notices":       3,
 		"notices/cmd/notices-queue": 3,
@@ -68,14 +68,14 @@ func sideways() map[string]string {
 func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
-		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-queue", "notices/cmd/internal/submit"},
+		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-queue", "notices/cmd/internal/app"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
 		"github.com/emersion/go-smtp":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net":                {"notices/spool/recode"},
 		"github.com/jackc/pgx":            {"notices/spool/postgres"},
-		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/submit", "notices/man"}, // whose tests compare keys
+		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/app", "notices/man"}, // whose tests compare keys
 		"github.com/mattn/go-runewidth":   {"notices/cmd/notices"},
 		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},
 	}

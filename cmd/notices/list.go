@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/schedule"
 )
@@ -21,12 +21,12 @@ type listOptions struct {
 	To     string
 	Server string // anyTrouble, or a text
 	Due    bool
-	Older  submit.Duration // 0: whatever its age
+	Older  app.Duration // 0: whatever its age
 	// Senders shows who the mail is from, as mailq does.
 	Senders bool
 }
 
-func (a *app) listCommand() *cobra.Command {
+func (a *cli) listCommand() *cobra.Command {
 	var o listOptions
 	cmd := &cobra.Command{
 		Use:   "list [--json] [--state STATES] [--to ADDRESS] [--server-error[=TEXT]] [--due] [--older DURATION]",
@@ -44,7 +44,7 @@ func (a *app) listCommand() *cobra.Command {
 	_ = cmd.RegisterFlagCompletionFunc("state", completeStates) // fails only for a flag that there is not
 	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
 		if err := o.accept(args, f.Changed); err != nil {
-			return submit.UsageError("notices list", err)
+			return app.UsageError("notices list", err)
 		}
 		return a.withQueue(func(q *queue) error { return a.list(ctx, q, o) })
 	})
@@ -86,7 +86,7 @@ func (o *listOptions) accept(args []string, given func(option string) bool) erro
 }
 
 // list prints what the options choose, in the order in which it goes out.
-func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
+func (a *cli) list(ctx context.Context, q *queue, o listOptions) error {
 	now := a.Now()
 	entries, err := q.entries(ctx, func(e spool.Entry) bool { return o.mayHave(e, q.policy, now) })
 	if err != nil {
@@ -99,14 +99,14 @@ func (a *app) list(ctx context.Context, q *queue, o listOptions) error {
 
 // print reads some messages at a time and keeps none, however many there are. octets is
 // what all of them take in the spool, but those that cannot be read.
-func (a *app) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) (octets int64, err error) {
+func (a *cli) print(ctx context.Context, q *queue, entries []spool.Entry, o listOptions) (octets int64, err error) {
 	now := a.Now()
 	out := a.newListing(o, entries, now)
 	err = q.read(ctx, entries, func(r looked) {
 		octets += r.stored
 		switch {
 		case r.err != nil:
-			a.Say("%s", submit.Explain(r.err)) // a store's error names the message
+			a.Say("%s", app.Explain(r.err)) // a store's error names the message
 		case o.chooses(r.Record, q.policy, now):
 			out.add(describe(r.Record, q.policy))
 		}

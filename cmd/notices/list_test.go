@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -62,10 +62,10 @@ func TestListFilters(t *testing.T) {
 		{"a domain in letters of its own", listOptions{To: "@例え.example"}, []string{held}},
 		{"a text", listOptions{To: "amstel"}, []string{second, deferred}},
 		{"due", listOptions{Due: true}, []string{first, second}},
-		{"older", listOptions{Older: submit.Duration(time.Hour)}, []string{deferred, held, failed}},
+		{"older", listOptions{Older: app.Duration(time.Hour)}, []string{deferred, held, failed}},
 		{"a text in the error", listOptions{Server: "over QUOTA"}, []string{deferred}},
 		{"a server's trouble", listOptions{Server: anyTrouble}, []string{}}, // the last word is the recipient's
-		{"several", listOptions{States: []string{"queued", "deferred"}, To: "amstel", Older: submit.Duration(time.Hour)}, []string{deferred}},
+		{"several", listOptions{States: []string{"queued", "deferred"}, To: "amstel", Older: app.Duration(time.Hour)}, []string{deferred}},
 		{"nothing fits", listOptions{States: []string{"held"}, Due: true}, []string{}},
 	} {
 		if got := w.listed(c.o); !slices.Equal(got, c.want) {

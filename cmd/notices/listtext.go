@@ -8,7 +8,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -17,7 +17,7 @@ import (
 // a second line has the reference and the last error; elsewhere times stand in full and
 // nothing is cut off.
 type listing struct {
-	a     *app
+	a     *cli
 	json  bool
 	table *table
 	paint painter
@@ -26,7 +26,7 @@ type listing struct {
 	err   error
 }
 
-func (a *app) newListing(o listOptions, entries []spool.Entry, now time.Time) *listing {
+func (a *cli) newListing(o listOptions, entries []spool.Entry, now time.Time) *listing {
 	t := &table{now: now, width: width(a.Stdout), ids: len("ID"), senders: o.Senders}
 	for _, e := range entries {
 		t.ids = max(t.ids, len(e.ID))
@@ -125,7 +125,7 @@ func (t *table) title() string {
 func (t *table) message(m messageJSON) string {
 	tries := fmt.Sprint(m.Attempts)
 	to, more := others(m.Recipients)
-	to = submit.Printable(to)
+	to = app.Printable(to)
 	if t.width == 0 {
 		queued, next := "-", "-"
 		if m.QueuedAt != nil {
@@ -134,8 +134,8 @@ func (t *table) message(m messageJSON) string {
 		if m.NextSendAt != nil {
 			next = clock(*m.NextSendAt)
 		}
-		ref := cmp.Or(submit.Printable(m.Ref), "-")
-		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, submit.Printable(m.LastError))
+		ref := cmp.Or(app.Printable(m.Ref), "-")
+		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, app.Printable(m.LastError))
 	}
 	age := "-"
 	if m.QueuedAt != nil {
@@ -155,10 +155,10 @@ func (t *table) second(m messageJSON) string {
 		parts = append(parts, "from "+sender(m))
 	}
 	if m.Ref != "" {
-		parts = append(parts, "ref "+submit.Printable(m.Ref))
+		parts = append(parts, "ref "+app.Printable(m.Ref))
 	}
 	if m.LastError != "" {
-		parts = append(parts, submit.Printable(m.LastError))
+		parts = append(parts, app.Printable(m.LastError))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -170,7 +170,7 @@ func sender(m messageJSON) string {
 	if m.Sender == "" {
 		return "<>"
 	}
-	return submit.Printable(m.Sender)
+	return app.Printable(m.Sender)
 }
 
 // next is when a message is sent, as a length of time.

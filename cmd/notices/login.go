@@ -11,7 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/oauth"
@@ -24,7 +24,7 @@ type loginOptions struct {
 }
 
 // loginCommand is google-login or microsoft-login.
-func (a *app) loginCommand(name, title string) *cobra.Command {
+func (a *cli) loginCommand(name, title string) *cobra.Command {
 	var o loginOptions
 	use := name + "-login [--no-browser] [--port N]"
 	cmd := &cobra.Command{
@@ -32,7 +32,7 @@ func (a *app) loginCommand(name, title string) *cobra.Command {
 		Args:  noArgs,
 		RunE: a.does(func(ctx context.Context, _ []string) error {
 			if err := o.check(); err != nil {
-				return submit.UsageError("notices "+name+"-login", err)
+				return app.UsageError("notices "+name+"-login", err)
 			}
 			return a.login(ctx, name, o)
 		}),
@@ -60,7 +60,7 @@ func (o *loginOptions) check() error {
 
 // login is the dialogue with the person. It goes to standard error like all that is said
 // to a person, but without "notices: " before each line: an address is copied from it.
-func (a *app) login(ctx context.Context, name string, o loginOptions) error {
+func (a *cli) login(ctx context.Context, name string, o loginOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	return a.withAccount(name, func(client *oauth.Client, state spool.State) error {
@@ -68,7 +68,7 @@ func (a *app) login(ctx context.Context, name string, o loginOptions) error {
 		if !o.NoBrowser {
 			l.Open = a.browser()
 		}
-		if _, ok := submit.Terminal(a.Stdin); o.NoBrowser || l.Open == nil && ok {
+		if _, ok := app.Terminal(a.Stdin); o.NoBrowser || l.Open == nil && ok {
 			l.Paste = a.Stdin
 		}
 		run := l.Run
@@ -85,26 +85,26 @@ func (a *app) login(ctx context.Context, name string, o loginOptions) error {
 	})
 }
 
-func (a *app) dialogue(text string) {
+func (a *cli) dialogue(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(a.Stderr, submit.Printable(line))
+		fmt.Fprintln(a.Stderr, app.Printable(line))
 	}
 }
 
 // notSignedIn says it line by line.
-func (a *app) notSignedIn(ctx context.Context, err error) error {
+func (a *cli) notSignedIn(ctx context.Context, err error) error {
 	var r *oauth.Refusal
 	switch {
 	case errors.As(err, &r):
-		return submit.Fail(submit.ExitUnavailable, "%s\n%s", r.Title, strings.Join(r.Lines, "\n"))
+		return app.Fail(app.ExitUnavailable, "%s\n%s", r.Title, strings.Join(r.Lines, "\n"))
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		return submit.Fail(submit.ExitUnavailable, "stopped; nothing was changed")
+		return app.Fail(app.ExitUnavailable, "stopped; nothing was changed")
 	}
 	return err
 }
 
 // logoutCommand is google-logout or microsoft-logout.
-func (a *app) logoutCommand(name, title string) *cobra.Command {
+func (a *cli) logoutCommand(name, title string) *cobra.Command {
 	return &cobra.Command{
 		Use:   name + "-logout",
 		Short: "End the sign-in with " + title,
@@ -113,7 +113,7 @@ func (a *app) logoutCommand(name, title string) *cobra.Command {
 	}
 }
 
-func (a *app) logout(ctx context.Context, name string) error {
+func (a *cli) logout(ctx context.Context, name string) error {
 	return a.withAccount(name, func(client *oauth.Client, state spool.State) error {
 		account, revoked, err := client.Logout(ctx, state)
 		if err != nil {
@@ -130,7 +130,7 @@ func (a *app) logout(ctx context.Context, name string) error {
 		case revoked != nil && client.Provider.RevokeURL == "":
 			a.Say("%s", revoked) // there is no better way
 		case revoked != nil:
-			return submit.Fail(submit.ExitUnavailable, "%s", revoked)
+			return app.Fail(app.ExitUnavailable, "%s", revoked)
 		}
 		return nil
 	})
@@ -138,7 +138,7 @@ func (a *app) logout(ctx context.Context, name string) error {
 
 // accountConfig reads the config for a sign-in. Of what is wrong in it only what concerns
 // the account is refused: who signs out may do so because the rest is not in order.
-func (a *app) accountConfig(name string) (*config.Config, error) {
+func (a *cli) accountConfig(name string) (*config.Config, error) {
 	cfg, err := a.Load(config.Everything)
 	var problems config.Problems
 	if !errors.As(err, &problems) {
@@ -152,7 +152,7 @@ func (a *app) accountConfig(name string) (*config.Config, error) {
 }
 
 // withAccount opens what a sign-in needs: the client, and the state that keeps it.
-func (a *app) withAccount(name string, work func(*oauth.Client, spool.State) error) error {
+func (a *cli) withAccount(name string, work func(*oauth.Client, spool.State) error) error {
 	cfg, err := a.accountConfig(name)
 	if err != nil {
 		return err

@@ -13,9 +13,9 @@ package main
 import (
 	"os"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 func main() {
-	os.Exit(newApp().run(submit.Arguments(os.Args)))
+	os.Exit(newCLI().run(app.Arguments(os.Args)))
 }

@@ -9,13 +9,13 @@ import (
 
 	"github.com/spf13/pflag"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // TestManPages holds the options and the man pages against each other, in both
 // directions. A page that is missing is a failure.
 func TestManPages(t *testing.T) {
-	root := newApp().root()
+	root := newCLI().root()
 	t.Run("notices", func(t *testing.T) {
 		root.InitDefaultVersionFlag()
 		comparePage(t, "notices.1", optionsOf(root.Flags()))
@@ -35,7 +35,7 @@ func TestManPages(t *testing.T) {
 func TestSendmailPage(t *testing.T) {
 	page := readPage(t, "notices-sendmail.1")
 	words := strings.Fields(strings.ReplaceAll(page, "\n", " "))
-	for _, c := range strings.ReplaceAll(submit.SendmailOptions, ":", "") {
+	for _, c := range strings.ReplaceAll(app.SendmailOptions, ":", "") {
 		if !slices.ContainsFunc(words, func(w string) bool { return w == string(c) || c == 'b' && w == "bs" }) {
 			t.Errorf("man/notices-sendmail.1 does not tell of -%c", c)
 		}
@@ -43,7 +43,7 @@ func TestSendmailPage(t *testing.T) {
 	told := optionsIn(page)
 	for _, o := range told {
 		value := map[string]string{"-N": "never", "-R": "hdrs"}[o]
-		if _, err := new(submit.Program).Sendmail([]string{o, value}); err != nil {
+		if _, err := new(app.Program).Sendmail([]string{o, value}); err != nil {
 			t.Errorf("man/notices-sendmail.1 tells of %s: %v", o, err)
 		}
 	}
@@ -55,7 +55,7 @@ func TestSendmailPage(t *testing.T) {
 // TestCommandsInMainPage: a reader of notices(1) finds every command.
 func TestCommandsInMainPage(t *testing.T) {
 	page := readPage(t, "notices.1")
-	for _, cmd := range newApp().root().Commands() {
+	for _, cmd := range newCLI().root().Commands() {
 		if name := cmd.Name(); name != "help" && !strings.Contains(page, "\n.It Xr notices-"+name+" 1\n") {
 			t.Errorf("man/notices.1 does not list notices-%s", name)
 		}

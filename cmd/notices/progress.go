@@ -8,7 +8,7 @@ import (
 	"sync"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/route"
 )
@@ -18,7 +18,7 @@ import (
 // is, so that a wait does not look like a standstill. Until it is cleared, what is said
 // on standard error goes through it, to take the line's place and not stand behind it.
 type progress struct {
-	a      *app
+	a      *cli
 	stderr io.Writer                       // the terminal
 	on     bool                            // it is one
 	why    func(idle time.Duration) string // what it waits for, if that is known; may be nil
@@ -40,8 +40,8 @@ type line struct {
 	note        string
 }
 
-func (a *app) newProgress() *progress {
-	_, terminal := submit.Terminal(a.Stderr)
+func (a *cli) newProgress() *progress {
+	_, terminal := app.Terminal(a.Stderr)
 	now := time.Now()
 	// With -v each message has a line of its own: they would mix.
 	p := &progress{a: a, stderr: a.Stderr, on: terminal && !a.Verbose, quit: make(chan struct{})}

@@ -43,7 +43,7 @@ func TestProgressVanishes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer control.Close()
-	a := newApp()
+	a := newCLI()
 	a.Stderr = tty
 	bar := a.newProgress()
 	bar.show(1, 3)
@@ -142,7 +142,7 @@ func TestProgressTellsWhy(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer control.Close()
-	a := newApp()
+	a := newCLI()
 	a.Stderr = tty
 	bar := a.newProgress()
 	bar.why = func(time.Duration) string { return "waits for an answer, which takes long" }

@@ -10,7 +10,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/bounce"
 	"notices/spool/flush"
@@ -139,25 +139,25 @@ func (e errNothing) Error() string { return e.why }
 
 // tell says what became of one id. fatal: the spool itself is in trouble, and the
 // rest would meet the same.
-func (a *app) tell(id string, err error) (code int, fatal bool) {
+func (a *cli) tell(id string, err error) (code int, fatal bool) {
 	switch {
 	case err == nil:
-		return submit.ExitOK, false
+		return app.ExitOK, false
 	case errors.As(err, new(errNothing)):
 		a.Say("%s", err)
-		return submit.ExitOK, false
+		return app.ExitOK, false
 	case errors.Is(err, spool.ErrGone):
 		a.Say("%s: no such message; notices list shows those there are", id)
-		return submit.ExitUnknown, false
+		return app.ExitUnknown, false
 	case errors.Is(err, spool.ErrBusy):
 		a.Say("%s is in flight: try again when its attempt is over", id)
-		return submit.ExitTryLater, false
+		return app.ExitTryLater, false
 	case errors.Is(err, spool.ErrUnusable):
 		a.Say("%s: %s", id, err)
 		return exitCode(err), false
 	case errors.Is(err, spool.ErrDamaged):
 		a.Say("%s: %s", id, err)
-		return submit.ExitUnknown, false
+		return app.ExitUnknown, false
 	}
 	return exitCode(err), true
 }

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/faulty"
 )
@@ -22,11 +22,11 @@ func TestInFlight(t *testing.T) {
 		"hold": w.a.hold, "release": w.a.release, "retry": w.a.retry, "return": w.a.giveUp, "remove": w.a.remove,
 	}
 	for name, do := range actions {
-		if code := exitCode(do(context.Background(), w.q, selection{IDs: []string{"A1"}})); code != submit.ExitTryLater {
+		if code := exitCode(do(context.Background(), w.q, selection{IDs: []string{"A1"}})); code != app.ExitTryLater {
 			t.Errorf("%s of what is in flight: exit %d", name, code)
 		}
 	}
-	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: []string{"A1", "A2"}})); code != submit.ExitTryLater {
+	if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: []string{"A1", "A2"}})); code != app.ExitTryLater {
 		t.Errorf("exit %d", code)
 	}
 	if !w.record("A2").Held {
@@ -40,7 +40,7 @@ func TestUnknownBeatsInFlight(t *testing.T) {
 	w.queued("A1", "a@example.net")
 	defer w.claimed("A1").Release()
 	for _, ids := range [][]string{{"A1", "nosuch"}, {"nosuch", "A1"}, {"x", "y", "z", "A1", "nosuch"}} {
-		if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != submit.ExitUnknown {
+		if code := exitCode(w.a.hold(context.Background(), w.q, selection{IDs: ids})); code != app.ExitUnknown {
 			t.Errorf("%v: exit %d", ids, code)
 		}
 	}

@@ -8,12 +8,12 @@ import (
 	"notices/spool"
 )
 
-func (a *app) releaseCommand() *cobra.Command {
-	return a.actionCommand("release", "Let held messages go: they are due at once", (*app).release)
+func (a *cli) releaseCommand() *cobra.Command {
+	return a.actionCommand("release", "Let held messages go: they are due at once", (*cli).release)
 }
 
 // release ends a hold; the message is due.
-func (a *app) release(ctx context.Context, q *queue, s selection) error {
+func (a *cli) release(ctx context.Context, q *queue, s selection) error {
 	return a.each(ctx, q, s, action{
 		done: "released",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateHeld },

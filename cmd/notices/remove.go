@@ -5,12 +5,12 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/maillog"
 )
 
-func (a *app) removeCommand() *cobra.Command {
+func (a *cli) removeCommand() *cobra.Command {
 	return &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
 		Use:               "remove ID...",
@@ -18,7 +18,7 @@ func (a *app) removeCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {
-				return submit.UsageError("notices remove", err)
+				return app.UsageError("notices remove", err)
 			}
 			return a.withQueue(func(q *queue) error { return a.remove(ctx, q, s) })
 		}),
@@ -27,7 +27,7 @@ func (a *app) removeCommand() *cobra.Command {
 
 // remove takes messages out of the spool for good. It never bounces, and has no
 // --all: what it takes is gone.
-func (a *app) remove(ctx context.Context, q *queue, s selection) error {
+func (a *cli) remove(ctx context.Context, q *queue, s selection) error {
 	return a.each(ctx, q, s, action{
 		done: "removed",
 		act: func(_ context.Context, c spool.Claim) error {

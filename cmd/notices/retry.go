@@ -8,12 +8,12 @@ import (
 	"notices/spool"
 )
 
-func (a *app) retryCommand() *cobra.Command {
-	return a.actionCommand("retry", "Make messages due now; failed ones are queued afresh", (*app).retry)
+func (a *cli) retryCommand() *cobra.Command {
+	return a.actionCommand("retry", "Make messages due now; failed ones are queued afresh", (*cli).retry)
 }
 
 // retry makes messages due and sends nothing: the next flush does.
-func (a *app) retry(ctx context.Context, q *queue, s selection) error {
+func (a *cli) retry(ctx context.Context, q *queue, s selection) error {
 	return a.each(ctx, q, s, action{
 		done: "due now",
 		all:  func(e spool.Entry) bool { return e.State != spool.StateHeld },

@@ -5,13 +5,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
 )
 
-func (a *app) returnCommand() *cobra.Command {
+func (a *cli) returnCommand() *cobra.Command {
 	return &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
 		Use:               "return ID...",
@@ -19,7 +19,7 @@ func (a *app) returnCommand() *cobra.Command {
 		RunE: a.does(func(ctx context.Context, args []string) error {
 			s := selection{IDs: args}
 			if err := s.check(); err != nil {
-				return submit.UsageError("notices return", err)
+				return app.UsageError("notices return", err)
 			}
 			return a.withQueueFor(config.Intake, func(q *queue) error { return a.giveUp(ctx, q, s) })
 		}),
@@ -28,7 +28,7 @@ func (a *app) returnCommand() *cobra.Command {
 
 // giveUp returns messages as a flush would whose time for them is over. The next
 // flush sends the returns. What has no sender goes to failed/.
-func (a *app) giveUp(ctx context.Context, q *queue, s selection) error {
+func (a *cli) giveUp(ctx context.Context, q *queue, s selection) error {
 	o := flush.Options{Store: q.store, Policy: q.policy, Site: q.site, Log: q.log, Now: a.Now, Random: a.random}
 	return a.each(ctx, q, s, action{
 		done: "returned",

@@ -13,7 +13,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -173,7 +173,7 @@ func (w *world) collected(o statusOptions) *statusJSON {
 }
 
 func statusDefaults() statusOptions {
-	return statusOptions{Warn: submit.Duration(warnAge), Critical: submit.Duration(criticalAge)}
+	return statusOptions{Warn: app.Duration(warnAge), Critical: app.Duration(criticalAge)}
 }
 
 func (w *world) statusScreen(columns int, colour, bad bool) string {

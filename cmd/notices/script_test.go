@@ -13,7 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -129,11 +129,11 @@ func testedMain() {
 		fmt.Fprintln(os.Stderr, "a test could reach what is not its own:", place)
 		os.Exit(99)
 	}
-	a := newApp()
+	a := newCLI()
 	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
 		a.Now = func() time.Time { return time.Now().Add(ahead) }
 	}
-	os.Exit(a.run(submit.Arguments(os.Args)))
+	os.Exit(a.run(app.Arguments(os.Args)))
 }
 
 // setUp gives each script a home and a site of its own.
@@ -159,7 +159,7 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 
 func codeOf(ts *testscript.TestScript, err error) int {
 	if err == nil {
-		return submit.ExitOK
+		return app.ExitOK
 	}
 	exit := (*exec.ExitError)(nil)
 	if !errors.As(err, &exit) {

@@ -11,13 +11,13 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/submission"
 )
 
-func (a *app) sendmailCommand() *cobra.Command {
+func (a *cli) sendmailCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "sendmail [-t] [-i] [-f SENDER] [-F NAME] [RECIPIENT...] < message",
 		Short: "Queue one message as /usr/sbin/sendmail does; also the names sendmail, mailq and newaliases",
@@ -37,18 +37,18 @@ func (a *app) sendmailCommand() *cobra.Command {
 
 // sendmail does what the options ask for. What the quick front can do itself, package
 // submit has for both.
-func (a *app) sendmail(ctx context.Context, args []string) error {
+func (a *cli) sendmail(ctx context.Context, args []string) error {
 	s, err := a.Sendmail(args)
 	if err != nil {
 		return err
 	}
 	a.Verbose = s.Verbose
 	switch s.Mode {
-	case submit.SendmailList:
+	case app.SendmailList:
 		return a.mailq(ctx)
-	case submit.SendmailFlush:
+	case app.SendmailFlush:
 		return a.flush(ctx, flushOf(s.Which))
-	case submit.SendmailSMTP:
+	case app.SendmailSMTP:
 		return a.converse(ctx)
 	}
 	return s.Run(ctx, a.Program)
@@ -94,7 +94,7 @@ func hasText(address, text string) bool {
 
 // mailq prints the queue as list does; how it begins when empty and ends when not is
 // Postfix's, because programs that watch a queue look for that.
-func (a *app) mailq(ctx context.Context) error {
+func (a *cli) mailq(ctx context.Context) error {
 	return a.withQueue(func(q *queue) error {
 		entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
 		if err != nil {
@@ -120,7 +120,7 @@ func (a *app) mailq(ctx context.Context) error {
 // converse speaks SMTP on standard input and output. A client that is gone ends it, and
 // must not kill it between a message's commit and its answer: what was answered is
 // stored, and what was not the client will hand in again.
-func (a *app) converse(ctx context.Context) error {
+func (a *cli) converse(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := a.Load(config.Intake)
 	if err != nil {

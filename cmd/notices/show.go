@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -19,7 +19,7 @@ type showOptions struct {
 	JSON bool
 }
 
-func (a *app) showCommand() *cobra.Command {
+func (a *cli) showCommand() *cobra.Command {
 	var o showOptions
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
@@ -54,13 +54,13 @@ type headerJSON struct {
 	Value string `json:"value"`
 }
 
-func (a *app) show(ctx context.Context, q *queue, o showOptions) error {
+func (a *cli) show(ctx context.Context, q *queue, o showOptions) error {
 	r, headers, err := q.open(ctx, o.ID)
 	if errors.Is(err, spool.ErrGone) {
-		return submit.Fail(submit.ExitUnknown, "%s: no such message; notices list shows those there are", o.ID)
+		return app.Fail(app.ExitUnknown, "%s: no such message; notices list shows those there are", o.ID)
 	}
-	if err != nil && exitCode(err) == submit.ExitInternal {
-		return submit.Fail(submit.ExitIO, "%w; the next flush sets aside what is damaged", err)
+	if err != nil && exitCode(err) == app.ExitInternal {
+		return app.Fail(app.ExitIO, "%w; the next flush sets aside what is damaged", err)
 	}
 	if err != nil {
 		return err

@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -19,7 +19,7 @@ type messageText struct {
 	width int
 }
 
-func (a *app) printMessage(m shownJSON) error {
+func (a *cli) printMessage(m shownJSON) error {
 	t := &messageText{now: a.Now(), p: a.painter(), width: width(a.Stdout)}
 	t.all(&m)
 	_, err := a.Stdout.Write([]byte(t.out.String()))
@@ -35,8 +35,8 @@ func (t *messageText) all(m *shownJSON) {
 
 // hang prints text behind a beginning, in a colour.
 func (t *messageText) hang(beginning string, c colour, text string) {
-	beginning = submit.Printable(beginning)
-	for i, line := range hang(beginning, submit.Printable(text), t.width) {
+	beginning = app.Printable(beginning)
+	for i, line := range hang(beginning, app.Printable(text), t.width) {
 		plain := ""
 		if i == 0 {
 			plain = beginning[:min(len(beginning), len(line))]
@@ -94,11 +94,11 @@ func (t *messageText) recipients(to []recipientJSON) {
 	t.title("Recipients")
 	names := 0
 	for i := range to {
-		names = max(names, columns(submit.Printable(to[i].Address)))
+		names = max(names, columns(app.Printable(to[i].Address)))
 	}
 	for i := range to {
 		r := &to[i]
-		t.hang("  "+pad(submit.Printable(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
+		t.hang("  "+pad(app.Printable(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
 	}
 }
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
@@ -23,7 +23,7 @@ type statusOptions struct {
 	JSON           bool
 	Prometheus     bool
 	Check          bool
-	Warn, Critical submit.Duration // ages, for Check and what a person is told of
+	Warn, Critical app.Duration // ages, for Check and what a person is told of
 	// Look is how the sign-in of an account is; nil: there are no accounts.
 	Look func(name string, state spool.State) (*accountJSON, error)
 	// Config is where [[limit]]s are; nil: there are none.
@@ -40,8 +40,8 @@ const (
 	criticalAge = 2 * time.Hour
 )
 
-func (a *app) statusCommand() *cobra.Command {
-	o := statusOptions{Warn: submit.Duration(warnAge), Critical: submit.Duration(criticalAge)}
+func (a *cli) statusCommand() *cobra.Command {
+	o := statusOptions{Warn: app.Duration(warnAge), Critical: app.Duration(criticalAge)}
 	cmd := &cobra.Command{
 		Use:   "status [--json|--prometheus|--check [--warn DURATION] [--critical DURATION]]",
 		Short: "Show what is in the spool, when it goes out, and how the servers are",
@@ -55,10 +55,10 @@ func (a *app) statusCommand() *cobra.Command {
 	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
 	cmd.RunE = a.does(func(ctx context.Context, _ []string) error {
 		if o.JSON && o.Prometheus || o.Check && (o.JSON || o.Prometheus) {
-			return submit.UsageError("notices status", errors.New("--json, --prometheus and --check exclude each other"))
+			return app.UsageError("notices status", errors.New("--json, --prometheus and --check exclude each other"))
 		}
 		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
-			return submit.UsageError("notices status", errors.New("--warn and --critical go with --check"))
+			return app.UsageError("notices status", errors.New("--warn and --critical go with --check"))
 		}
 		err := a.configuredStatus(ctx, o)
 		if o.Check {
@@ -71,7 +71,7 @@ func (a *app) statusCommand() *cobra.Command {
 
 // configuredStatus is status of the site. A wrong setting does not hide the queue: it is
 // said beside it.
-func (a *app) configuredStatus(ctx context.Context, o statusOptions) error {
+func (a *cli) configuredStatus(ctx context.Context, o statusOptions) error {
 	cfg, err := a.Load(config.Queue)
 	if err != nil {
 		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
@@ -159,7 +159,7 @@ type flushJSON struct {
 }
 
 // status collects everything, then prints it.
-func (a *app) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
+func (a *cli) status(ctx context.Context, q *queue, servers []config.Server, o statusOptions) error {
 	now := a.Now()
 	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(now)}
 	state := spool.Lenient(q.store.State(), a.torn)
@@ -202,7 +202,7 @@ func (s *statusJSON) meet(id spool.ID) {
 
 // torn tells of a small value beside the messages that cannot be read. It is nothing that
 // mail depends on, and no reason to show nothing of the rest.
-func (a *app) torn(name string, err error) {
+func (a *cli) torn(name string, err error) {
 	a.Say("%s; it counts as not there. What writes state/%s next makes it anew; it may be removed", err, name)
 }
 
@@ -256,7 +256,7 @@ func (s *statusJSON) collect(ctx context.Context, q *queue, state spool.State, s
 // nowhere in it, so that the same is tried here; or what its last run met.
 func (s *statusJSON) findFlushError(ctx context.Context, store spool.Store, told []spool.State) {
 	if err := store.Writable(ctx); err != nil && ctx.Err() == nil {
-		text := submit.Explain(err)
+		text := app.Explain(err)
 		s.FlushError, s.unwritable = &text, true
 	} else if e := alert.Load(ctx, append([]spool.State{store.State()}, told...)...)[keyFlush]; e != nil && e.Open() {
 		s.FlushError = &e.Cause

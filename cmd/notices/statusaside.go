@@ -14,7 +14,7 @@ type asideCounter interface {
 }
 
 // countAside is how many there are, those of other users apart, and where they lie.
-func (a *app) countAside(ctx context.Context, store spool.Store, cfg *config.Config) (n, fromDrop int, dir string) {
+func (a *cli) countAside(ctx context.Context, store spool.Store, cfg *config.Config) (n, fromDrop int, dir string) {
 	dir = "aside/"
 	if cfg != nil {
 		dir = filepath.Join(cfg.Spool.Dir, "aside") + "/"

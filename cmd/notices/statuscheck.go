@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 )
 
@@ -274,7 +274,7 @@ func (s *statusJSON) performance(now time.Time, o statusOptions) string {
 }
 
 // printCheck says it in one line; the exit code is the level.
-func (a *app) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
+func (a *cli) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 	c := s.check(now, o)
 	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.level]
 	if err := a.PrintBare(word + " - " + plainText(c.text(s, now)) + " | " + s.performance(now, o) + "\n"); err != nil {
@@ -283,27 +283,27 @@ func (a *app) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 	if c.level == checkOK {
 		return nil
 	}
-	return &submit.Failure{Code: c.level}
+	return &app.Failure{Code: c.level}
 }
 
 // plainText is fit for a line in which | ends the text.
-func plainText(s string) string { return strings.ReplaceAll(submit.Printable(s), "|", "/") }
+func plainText(s string) string { return strings.ReplaceAll(app.Printable(s), "|", "/") }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an
 // error too. The exit code stays: they take any above 2 for unknown. But what keeps flush
 // from running, too, is critical: a config that it refuses or does not find, a spool that
 // nobody could open. Only what this user may not look at is unknown.
-func (a *app) unknown(err error) error {
-	var said *submit.Failure
+func (a *cli) unknown(err error) error {
+	var said *app.Failure
 	if err == nil || errors.As(err, &said) && said.Err == nil {
 		return err
 	}
 	word := "UNKNOWN - "
 	code := exitCode(err)
 	switch code {
-	case submit.ExitConfig:
+	case app.ExitConfig:
 		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
-	case submit.ExitCannotMake, submit.ExitIO, submit.ExitTryLater:
+	case app.ExitCannotMake, app.ExitIO, app.ExitTryLater:
 		word = "CRITICAL - no mail goes out: notices flush cannot use the spool: "
 	default:
 		code = 0
@@ -312,7 +312,7 @@ func (a *app) unknown(err error) error {
 		return e
 	}
 	if code != 0 {
-		return &submit.Failure{Code: checkCritical, Err: err}
+		return &app.Failure{Code: checkCritical, Err: err}
 	}
 	return err
 }

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/alert"
 )
@@ -21,7 +21,7 @@ func (w *world) checkLine(o statusOptions) (code int, line string) {
 	o.Check = true
 	w.out.Reset()
 	err := w.a.status(context.Background(), w.q, servers(), o)
-	if err != nil && !errors.As(err, new(*submit.Failure)) {
+	if err != nil && !errors.As(err, new(*app.Failure)) {
 		w.t.Fatal(err)
 	}
 	return exitCode(err), w.out.String()
@@ -35,7 +35,7 @@ func (w *world) flushed(ago time.Duration) {
 // TestCheckBoundaries: older than the limit, not as old; by default 15 minutes and two
 // hours, SPEC section 3.
 func TestCheckBoundaries(t *testing.T) {
-	given := statusOptions{Warn: submit.Duration(time.Minute), Critical: submit.Duration(time.Hour)}
+	given := statusOptions{Warn: app.Duration(time.Minute), Critical: app.Duration(time.Hour)}
 	for _, c := range []struct {
 		age  time.Duration
 		o    statusOptions
@@ -50,8 +50,8 @@ func TestCheckBoundaries(t *testing.T) {
 		{time.Minute + time.Second, given, 1},
 		{time.Hour, given, 1},
 		{time.Hour + time.Second, given, 2},
-		{20 * time.Minute, statusOptions{Warn: submit.Duration(15 * time.Minute), Critical: submit.Duration(time.Minute)}, 2},
-		{3 * time.Hour, statusOptions{Warn: submit.Duration(4 * time.Hour), Critical: submit.Duration(5 * time.Hour)}, 0},
+		{20 * time.Minute, statusOptions{Warn: app.Duration(15 * time.Minute), Critical: app.Duration(time.Minute)}, 2},
+		{3 * time.Hour, statusOptions{Warn: app.Duration(4 * time.Hour), Critical: app.Duration(5 * time.Hour)}, 0},
 	} {
 		w := newWorld(t)
 		w.flushed(c.age)
@@ -125,7 +125,7 @@ func TestCheckLoginRefused(t *testing.T) {
 // is said, and not that mail goes out. One that works is enough.
 func TestCheckNoServer(t *testing.T) {
 	const at = 15 * time.Minute
-	hour := submit.Duration(time.Hour)
+	hour := app.Duration(time.Hour)
 	for _, c := range []struct {
 		name     string
 		one, two time.Duration // how long they have been down; 0: they are not

@@ -5,7 +5,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/route"
 )
@@ -67,9 +67,9 @@ func truth(yes bool) float64 {
 }
 
 // printMetrics is for a node exporter's textfile collector.
-func (a *app) printMetrics(s *statusJSON, o statusOptions, now time.Time) error {
+func (a *cli) printMetrics(s *statusJSON, o statusOptions, now time.Time) error {
 	m := &metrics{}
-	m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", submit.Version)
+	m.family("notices_build_info", "The version of notices; always 1.").set(1, "version", app.Version)
 	m.queue(s, now)
 	m.verdict(s.check(now, o), s)
 	m.servers(s)

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 )
@@ -109,7 +109,7 @@ func TestMetrics(t *testing.T) {
 	delete(got, "notices_spool_bytes")
 	now := float64(w.now.Unix())
 	want := series{
-		"notices_build_info{version=" + submit.Version + "}":                                1,
+		"notices_build_info{version=" + app.Version + "}":                                   1,
 		"notices_messages{state=queued}":                                                    2,
 		"notices_messages{state=deferred}":                                                  1,
 		"notices_messages{state=held}":                                                      1,
@@ -161,8 +161,8 @@ func TestMetrics(t *testing.T) {
 func TestMetricsOfNothing(t *testing.T) {
 	got := newWorld(t).metrics(statusDefaults())
 	want := series{
-		"notices_build_info{version=" + submit.Version + "}": 1,
-		"notices_messages{state=queued}":                     0, "notices_messages{state=deferred}": 0,
+		"notices_build_info{version=" + app.Version + "}": 1,
+		"notices_messages{state=queued}":                  0, "notices_messages{state=deferred}": 0,
 		"notices_messages{state=held}": 0, "notices_messages{state=failed}": 0,
 		"notices_unreadable_messages": 0, "notices_aside_messages": 0, "notices_spool_bytes": 0, "notices_due_messages": 0, "notices_oldest_due_seconds": 0,
 		"notices_waiting_messages{for=server}": 0, "notices_waiting_messages{for=recipient}": 0, "notices_oldest_waiting_for_server_seconds": 0,

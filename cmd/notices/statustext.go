@@ -6,7 +6,7 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/drop"
 	"notices/spool/route"
@@ -21,7 +21,7 @@ type statusText struct {
 	width int
 }
 
-func (a *app) printStatus(s *statusJSON, o statusOptions, now time.Time) error {
+func (a *cli) printStatus(s *statusJSON, o statusOptions, now time.Time) error {
 	var limits []string
 	if o.Config != nil {
 		limits = limitLines(s.limitsUsed, now)
@@ -48,13 +48,13 @@ func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
 }
 
 func (t *statusText) title(c colour, text string) {
-	fmt.Fprintln(&t.out, t.p.paint(c, submit.Printable(text)))
+	fmt.Fprintln(&t.out, t.p.paint(c, app.Printable(text)))
 }
 
 // row prints a name and what is to be said of it, on as many lines as it takes.
 func (t *statusText) row(name string, c colour, format string, args ...any) {
 	const names = 20
-	for _, line := range wrap(submit.Printable(fmt.Sprintf(format, args...)), t.width-names-2) {
+	for _, line := range wrap(app.Printable(fmt.Sprintf(format, args...)), t.width-names-2) {
 		fmt.Fprintf(&t.out, "  %s%s\n", pad(name, names), t.p.paint(c, line))
 		name = ""
 	}
@@ -93,7 +93,7 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 // point prints one of several things to know.
 func (t *statusText) point(shade colour, text string) {
 	mark := "  - "
-	for _, line := range wrap(submit.Printable(text), t.width-len(mark)) {
+	for _, line := range wrap(app.Printable(text), t.width-len(mark)) {
 		fmt.Fprintln(&t.out, mark+t.p.paint(shade, line))
 		mark = "    "
 	}
@@ -204,7 +204,7 @@ func (t *statusText) limits(lines []string) {
 	}
 	t.title(bold, "Limits")
 	for _, line := range lines {
-		for _, l := range hang("  ", submit.Printable(line), t.width) {
+		for _, l := range hang("  ", app.Printable(line), t.width) {
 			fmt.Fprintln(&t.out, l)
 		}
 	}

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
@@ -25,7 +25,7 @@ import (
 // terminal or with -v, is told of it in each run; cron's reader only of what is new, and
 // of what is over. Package alert decides that.
 type teller struct {
-	a       *app
+	a       *cli
 	each    bool
 	store   spool.Store // nil: the run did not come so far
 	servers []route.Server
@@ -65,15 +65,15 @@ const (
 )
 
 // newTeller makes the program's notices go to a teller. each: in any case.
-func (a *app) newTeller(each bool) *teller {
+func (a *cli) newTeller(each bool) *teller {
 	t := &teller{a: a, each: each || a.watched()}
 	a.Tell = t.hear
 	return t
 }
 
 // watched: somebody looks on, or wants to hear more.
-func (a *app) watched() bool {
-	_, terminal := submit.Terminal(a.Stderr)
+func (a *cli) watched() bool {
+	_, terminal := app.Terminal(a.Stderr)
 	return terminal || a.Verbose
 }
 
@@ -160,7 +160,7 @@ func (t *teller) finish(ctx context.Context, err error) error {
 		t.tellOnce(ctx, alerts, complete)
 	}
 	if err != nil && (said || t.heard(err)) {
-		return &submit.Failure{Code: exitCode(err)}
+		return &app.Failure{Code: exitCode(err)}
 	}
 	return err
 }
@@ -286,15 +286,15 @@ func (t *teller) serverState(ctx context.Context, name string) alert.State {
 // addError adds what ended the run. What was heard already is not said twice, and that
 // the run was told to stop is no trouble.
 func (t *teller) addError(err error) bool {
-	silent := (*submit.Failure)(nil)
+	silent := (*app.Failure)(nil)
 	if err == nil || errors.As(err, &silent) && silent.Err == nil || t.heard(err) {
 		return false
 	}
-	text := submit.Explain(err)
+	text := app.Explain(err)
 	t.met = slices.DeleteFunc(t.met, func(m *trouble) bool { return m.Cause != "" && strings.Contains(text, m.Cause) })
 	kind := fmt.Sprint(exitCode(err))
 	var errno unix.Errno
-	if exitCode(err) == submit.ExitConfig {
+	if exitCode(err) == app.ExitConfig {
 		kind += " " + hash(text)
 	} else if errors.As(err, &errno) {
 		kind += " " + errno.Error()

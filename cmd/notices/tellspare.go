@@ -13,7 +13,7 @@ import (
 // spares are where what was told is kept when the spool cannot be written, or is not
 // known: the first of the folders that takes a file. TMPDIR may name one that is gone (of
 // a session that ended), and a disk that is full may be that of /tmp as well.
-func (a *app) spares() []spool.State {
+func (a *cli) spares() []spool.State {
 	path, _ := config.Find(a.Config, a.Getenv)
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs

@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/probe"
@@ -22,7 +22,7 @@ type testServerOptions struct {
 	To    string
 }
 
-func (a *app) testServerCommand() *cobra.Command {
+func (a *cli) testServerCommand() *cobra.Command {
 	var o testServerOptions
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeServers,
@@ -38,7 +38,7 @@ func (a *app) testServerCommand() *cobra.Command {
 }
 
 // testServer tests one server after the other, also when one fails.
-func (a *app) testServer(ctx context.Context, o testServerOptions) error {
+func (a *cli) testServer(ctx context.Context, o testServerOptions) error {
 	cfg, err := a.Load(config.Everything)
 	if err != nil {
 		return err
@@ -71,7 +71,7 @@ func (a *app) testServer(ctx context.Context, o testServerOptions) error {
 		}
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
 			To: to, From: s.TestSender(from), Site: cfg.Site.Name, State: store.State(), Now: a.Now,
-			Print: func(line string) { fmt.Fprintln(a.Stdout, submit.Printable(line)) },
+			Print: func(line string) { fmt.Fprintln(a.Stdout, app.Printable(line)) },
 		}))
 	}
 	return errors.Join(append(errs, store.Close())...)
@@ -89,7 +89,7 @@ func (o *testServerOptions) addresses(cfg *config.Config) (to, from string, err 
 		from = to
 	}
 	if err := spool.CheckAddress(to); err != nil {
-		return "", "", submit.UsageError("notices test-server", fmt.Errorf("--to: %w", err))
+		return "", "", app.UsageError("notices test-server", fmt.Errorf("--to: %w", err))
 	}
 	return to, from, nil
 }
@@ -105,7 +105,7 @@ func (o *testServerOptions) choose(servers []route.Server) ([]route.Server, erro
 	}
 	for _, name := range o.Which {
 		if !slices.Contains(names, name) {
-			return nil, submit.UsageError("notices test-server",
+			return nil, app.UsageError("notices test-server",
 				fmt.Errorf("there is no server %q in the config; there is: %s", name, strings.Join(names, ", ")))
 		}
 	}

@@ -9,7 +9,7 @@ import (
 
 	"golang.org/x/term"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 // How the program talks. All commands keep to this:
@@ -27,7 +27,7 @@ import (
 //     control characters: it must not talk to the terminal.
 
 // printJSON writes one value to standard output.
-func (a *app) printJSON(v any) error {
+func (a *cli) printJSON(v any) error {
 	b, err := marshal(v)
 	if err != nil {
 		return err
@@ -47,7 +47,7 @@ func marshal(v any) ([]byte, error) {
 
 // width is how many columns standard output has; 0: it is no terminal.
 func width(w io.Writer) int {
-	fd, ok := submit.Terminal(w)
+	fd, ok := app.Terminal(w)
 	if !ok {
 		return 0
 	}
@@ -71,8 +71,8 @@ const (
 // painter colours text, or leaves it alone.
 type painter struct{ on bool }
 
-func (a *app) painter() painter {
-	_, ok := submit.Terminal(a.Stdout)
+func (a *cli) painter() painter {
+	_, ok := app.Terminal(a.Stdout)
 	return painter{ok && a.Getenv("NO_COLOR") == "" && a.Getenv("TERM") != "dumb"}
 }
 

@@ -4,7 +4,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
 func TestPrintable(t *testing.T) {
@@ -17,8 +17,8 @@ func TestPrintable(t *testing.T) {
 		"Latin-1: \xe4":         "Latin-1: ?",
 		"C1: \u009b31mcoloured": "C1: ?31mcoloured",
 	} {
-		if got := submit.Printable(in); got != want {
-			t.Errorf("submit.Printable(%q) = %q, want %q", in, got, want)
+		if got := app.Printable(in); got != want {
+			t.Errorf("app.Printable(%q) = %q, want %q", in, got, want)
 		}
 	}
 }

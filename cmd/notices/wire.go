@@ -22,7 +22,7 @@ import (
 // broken.
 
 // closeLog says when not all could be written to the log.
-func (a *app) closeLog(log *maillog.Log) {
+func (a *cli) closeLog(log *maillog.Log) {
 	if err := log.Close(); err != nil {
 		a.LogTrouble("the log could not be written", err)
 	}
@@ -30,7 +30,7 @@ func (a *app) closeLog(log *maillog.Log) {
 
 // withSpool opens the spool and the log for a command that needs no server, and
 // closes them behind it.
-func (a *app) withSpool(need config.Need, work func(*config.Config, spool.Store, *maillog.Log) error) error {
+func (a *cli) withSpool(need config.Need, work func(*config.Config, spool.Store, *maillog.Log) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
 		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
@@ -39,7 +39,7 @@ func (a *app) withSpool(need config.Need, work func(*config.Config, spool.Store,
 }
 
 // withSpoolOf is withSpool for a config that was read before.
-func (a *app) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.Store, *maillog.Log) error) error {
+func (a *cli) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.Store, *maillog.Log) error) error {
 	store, err := a.OpenStore(cfg)
 	if err != nil {
 		return err
@@ -55,9 +55,9 @@ func (a *app) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.St
 
 // withQueue is withSpool for a command that works on messages in the queue and hands in
 // none: what is wrong with the config beside [spool] dir is no reason not to show them.
-func (a *app) withQueue(work func(*queue) error) error { return a.withQueueFor(config.Queue, work) }
+func (a *cli) withQueue(work func(*queue) error) error { return a.withQueueFor(config.Queue, work) }
 
-func (a *app) withQueueFor(need config.Need, work func(*queue) error) error {
+func (a *cli) withQueueFor(need config.Need, work func(*queue) error) error {
 	return a.withSpool(need, func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
 		return work(&queue{store: store, policy: policy(cfg), site: a.returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
 	})
@@ -72,13 +72,13 @@ func policy(cfg *config.Config) schedule.Policy {
 	}
 }
 
-func (a *app) returns(cfg *config.Config) bounce.Site {
+func (a *cli) returns(cfg *config.Config) bounce.Site {
 	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, FindHostname: a.FindHostname(cfg, true)}
 }
 
 // servers makes the way that mail goes out of the config. Secrets are read when a
 // server asks for one, CA files now; tokens want signIn.
-func (a *app) servers(cfg *config.Config) ([]route.Server, error) {
+func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
 	if cfg.Delivery.Via == config.ViaServers {
 		return a.ownServers(cfg)
 	}
@@ -86,7 +86,7 @@ func (a *app) servers(cfg *config.Config) ([]route.Server, error) {
 	return []route.Server{s}, err
 }
 
-func (a *app) ownServers(cfg *config.Config) ([]route.Server, error) {
+func (a *cli) ownServers(cfg *config.Config) ([]route.Server, error) {
 	hello := a.FindHostname(cfg, true)
 	list := make([]route.Server, len(cfg.Servers))
 	var errs []error
@@ -103,7 +103,7 @@ func (a *app) ownServers(cfg *config.Config) ([]route.Server, error) {
 	return list, errors.Join(errs...)
 }
 
-func (a *app) server(c *config.Server, hello func() string) (route.Server, error) {
+func (a *cli) server(c *config.Server, hello func() string) (route.Server, error) {
 	s := route.Server{
 		Server: smtpclient.Server{
 			Name:                c.Name,
@@ -156,4 +156,4 @@ func certificates(path string) (*x509.CertPool, error) {
 }
 
 // second is the time of an event: the spool keeps whole seconds in UTC.
-func (a *app) second() time.Time { return a.Now().UTC().Truncate(time.Second) }
+func (a *cli) second() time.Time { return a.Now().UTC().Truncate(time.Second) }

@@ -7,41 +7,41 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 )
 
-// app is one run of the program. What both programs have, the world they run in and
-// the options of every command, is package submit's.
-type app struct {
-	*submit.Program
+// cli is one run of the program. What both programs have, the world they run in and
+// the options of every command, is package app's.
+type cli struct {
+	*app.Program
 	random func(n int64) int64 // uniform in [0, n)
 	began  bool                // a command's own work has begun: its errors are no usage errors
 }
 
-func newApp() *app { return &app{Program: submit.New(), random: rand.Int64N} }
+func newCLI() *cli { return &cli{Program: app.New(), random: rand.Int64N} }
 
 // run is the whole program; it returns the exit code.
-func (a *app) run(args []string) int {
+func (a *cli) run(args []string) int {
 	root := a.root()
 	root.SetArgs(args)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)
 	cmd, err := root.ExecuteC()
 	if err == nil {
-		return submit.ExitOK
+		return app.ExitOK
 	}
 	if !a.began {
-		err = submit.UsageError(cmd.CommandPath(), err)
+		err = app.UsageError(cmd.CommandPath(), err)
 	}
 	return a.Report(coded(err))
 }
 
 // root builds the command line.
-func (a *app) root() *cobra.Command {
+func (a *cli) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "notices",
 		Short:         "Queues a site's e-mail notices, sends them, and returns what cannot be sent",
-		Version:       submit.VersionText(),
+		Version:       app.VersionText(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		Args: func(root *cobra.Command, args []string) error {
@@ -68,7 +68,7 @@ func (a *app) root() *cobra.Command {
 }
 
 // does makes a command's work callable by cobra.
-func (a *app) does(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+func (a *cli) does(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.began = true
 		return work(cmd.Context(), args)

@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"notices/cmd/internal/submit"
+	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/maildirtest"
@@ -16,7 +16,7 @@ import (
 // TestHelp: every command has a group, an example and its page, and no help shows what
 // pflag prints for itself.
 func TestHelp(t *testing.T) {
-	for _, cmd := range newApp().root().Commands() {
+	for _, cmd := range newCLI().root().Commands() {
 		if cmd.GroupID == "" || cmd.Example == "" {
 			t.Errorf("%s has group %q and example %q", cmd.Name(), cmd.GroupID, cmd.Example)
 		}
@@ -55,7 +55,7 @@ func TestInitPath(t *testing.T) {
 		{"nobody", nil, "", false, config.SystemFile},
 	}
 	for _, c := range cases {
-		a := &app{Program: &submit.Program{Config: c.flag, Getenv: func(key string) string { return c.env[key] }}}
+		a := &cli{Program: &app.Program{Config: c.flag, Getenv: func(key string) string { return c.env[key] }}}
 		if got := a.initPath(c.root); got != c.want {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
@@ -65,7 +65,7 @@ func TestInitPath(t *testing.T) {
 // world is a queue in memory, a clock, and what was said.
 type world struct {
 	t     *testing.T
-	a     *app
+	a     *cli
 	q     *queue
 	now   time.Time
 	out   strings.Builder
@@ -75,7 +75,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	w := &world{t: t, now: time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC), store: maildirtest.New()}
-	w.a = newApp()
+	w.a = newCLI()
 	w.a.Stdout, w.a.Stderr = &w.out, &w.said
 	w.a.Now = func() time.Time { return w.now }
 	w.q = &queue{store: w.store, policy: schedule.Policy{

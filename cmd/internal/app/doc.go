@@ -1,4 +1,4 @@
-// Package submit is the way in: what a process needs that queues one message from
+// Package app is the way in: what a process needs that queues one message from
 // standard input, and nothing that starts slowly. Two programs are built on it, the
 // whole one (cmd/notices) and the quick front of it (cmd/notices-queue), so that
 // both say the same words, take the same options and end with the same codes.
@@ -7,4 +7,4 @@
 // maps every page that the packages' own start-up touches. So nothing here may link
 // TLS, HTTP, cobra or what does work before main; TestFrontIsLean of
 // cmd/notices-queue holds that.
-package submit
+package app
