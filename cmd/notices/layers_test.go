@@ -5,6 +5,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
 	"slices"
@@ -32,7 +33,6 @@ func floors() map[string]int {
 		"notices/spool/alert":      1,
 		"notices/spool/drop":       1,
 		"notices/spool/maildir":    1,
-		"notices/spool/postgres":   1,
 		"notices/spool/bounce":     1,
 		"notices/spool/oauth":      1,
 		"notices/spool/intake":     1,
@@ -74,7 +74,6 @@ func owners() map[string][]string {
 		"github.com/emersion/go-sasl":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net":                {"notices/spool/recode"},
-		"github.com/jackc/pgx":            {"notices/spool/postgres"},
 		"notices/config":                  {"notices/cmd/notices", "notices/cmd/internal/app", "notices/man"}, // whose tests compare keys
 		"github.com/mattn/go-runewidth":   {"notices/cmd/notices"},
 		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},
@@ -94,42 +93,43 @@ type source struct {
 // whose answer the test cache would keep.
 func sources(t *testing.T) []source {
 	t.Helper()
-	root := filepath.Join("..", "..")
 	var found []source
-	err := filepath.WalkDir(root, func(name string, d fs.DirEntry, err error) error {
-		if err != nil {
+	for _, name := range goFiles(t, false) { // scripts are tools on top of the program, not part of it
+		found = append(found, parse(t, name))
+	}
+	return found
+}
+
+// goFiles lists the Go files of the module, or of the program without scripts/.
+func goFiles(t *testing.T, scripts bool) []string {
+	t.Helper()
+	var names []string
+	err := fs.WalkDir(os.DirFS("../.."), ".", func(name string, d fs.DirEntry, err error) error {
+		switch base := d.Name(); {
+		case err != nil:
 			return err
-		}
-		within, err := filepath.Rel(root, name)
-		if err != nil {
-			return err
-		}
-		if d.IsDir() {
-			if base := d.Name(); name != root && (strings.HasPrefix(base, ".") || base == "testdata" || within == "scripts") {
-				return fs.SkipDir // scripts are tools on top of the program, not part of it
-			}
-			return nil
-		}
-		if strings.HasSuffix(name, ".go") {
-			found = append(found, parse(t, name, within))
+		case d.IsDir() && name != "." && (strings.HasPrefix(base, ".") || base == "testdata" || name == "scripts" && !scripts):
+			return fs.SkipDir
+		case !d.IsDir() && strings.HasSuffix(name, ".go"):
+			names = append(names, name)
 		}
 		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return found
+	return names
 }
 
-func parse(t *testing.T, name, within string) source {
+func parse(t *testing.T, name string) source {
 	t.Helper()
-	file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+	file, err := parser.ParseFile(token.NewFileSet(), filepath.Join("../..", name), nil, parser.SkipObjectResolution)
 	if err != nil {
 		t.Fatal(err)
 	}
 	s := source{
-		name: filepath.ToSlash(within),
-		pkg:  path.Join("notices", path.Dir(filepath.ToSlash(within))),
+		name: name,
+		pkg:  path.Join("notices", path.Dir(name)),
 		test: strings.HasSuffix(name, "_test.go"),
 	}
 	for _, decl := range file.Decls {
@@ -148,9 +148,10 @@ func parse(t *testing.T, name, within string) source {
 }
 
 func TestFloors(t *testing.T) {
-	floor, exempt := floors(), sideways()
+	floor, exempt, seen := floors(), sideways(), map[string]bool{}
 	for _, s := range sources(t) {
 		mine, known := floor[s.pkg]
+		seen[s.pkg] = true
 		if !known {
 			t.Errorf("%s: package %s is on no floor", s.name, s.pkg)
 			continue
@@ -166,6 +167,11 @@ func TestFloors(t *testing.T) {
 			if ours && theirs >= mine && exempt[imported] == "" {
 				t.Errorf("%s (floor %d) imports %s (floor %d)", s.name, mine, imported, theirs)
 			}
+		}
+	}
+	for pkg := range floor {
+		if !seen[pkg] {
+			t.Errorf("package %s has a floor, but no code", pkg)
 		}
 	}
 }
