@@ -214,7 +214,7 @@ func TestCheckConfigRefused(t *testing.T) {
 func TestCheckFlushFails(t *testing.T) {
 	w := newWorld(t)
 	w.flushed(0)
-	w.state(alert.Name, alert.Book{keyFlush: {Since: w.now, Cause: "the spool cannot be written: no space left on device"}})
+	w.state(alert.StateName, alert.Entries{keyFlush: {Since: w.now, Cause: "the spool cannot be written: no space left on device"}})
 	code, line := w.checkLine(statusDefaults())
 	if code != checkOK || strings.Contains(line, "mail goes out, ") || !strings.Contains(line, "the last notices flush failed: the spool cannot be written") {
 		t.Errorf("%d %s", code, line)

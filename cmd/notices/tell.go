@@ -80,16 +80,16 @@ func (a *cli) watched() bool {
 // hear takes a notice.
 func (t *teller) hear(n maillog.Notice) {
 	a := alert.Alert{Key: keyOf(&n), Text: n.String(), Cause: n.Why}
-	a.Kind, a.Over = a.Key, "this is over: "+a.Text
+	a.Kind, a.OverText = a.Key, "this is over: "+a.Text
 	switch a.Key {
 	case keyFailed:
-		a.Over, a.Cause = "failed/ is empty again", ""
+		a.OverText, a.Cause = "failed/ is empty again", ""
 	case keyAside:
-		a.Over, a.Cause = "aside/ is empty again", ""
+		a.OverText, a.Cause = "aside/ is empty again", ""
 	case keyLog:
-		a.Over = "the log can be written again"
+		a.OverText = "the log can be written again"
 	case keyMessages:
-		a.Over = "no message is in trouble any more"
+		a.OverText = "no message is in trouble any more"
 		if n.Event == "stuck" { // another message is another trouble
 			a.Kind += " " + hash(a.Text)
 		}
@@ -106,7 +106,7 @@ func (t *teller) hear(n maillog.Notice) {
 		o := n.Outcome
 		m.outcome = &o
 		m.Kind = kindOf(o.Reason)
-		m.Over = fmt.Sprintf("server %s takes mail again", named(n.What, o.Reply.Host))
+		m.OverText = fmt.Sprintf("server %s takes mail again", named(n.What, o.Reply.Host))
 	}
 	t.met = append(t.met, m)
 }
@@ -172,9 +172,9 @@ func (t *teller) tellOnce(ctx context.Context, met []alert.Alert, complete bool)
 	if t.store != nil {
 		places = slices.Insert(places, 0, t.store.State())
 	}
-	begun, ended := alert.Change(ctx, now, met, func(key string, e *alert.Entry) alert.State {
+	begun, ended := alert.Update(ctx, now, met, func(key string, e *alert.Entry) alert.Status {
 		if !complete {
-			return alert.Lasts
+			return alert.Active
 		}
 		return t.state(ctx, key, e, now)
 	}, places...)
@@ -188,20 +188,20 @@ func (t *teller) tellOnce(ctx context.Context, met []alert.Alert, complete bool)
 
 // begunText is what is told at the beginning, or of more that happened since.
 func begunText(a *alert.Alert) string {
-	if a.Missed == 0 {
+	if a.Unsent == 0 {
 		return a.Text
 	}
-	more := count(a.Missed, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
+	more := count(a.Unsent, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
 	if a.Key == keyAside {
-		more = count(a.Missed, "more file") + " set aside since that was told last; to see where, run: notices status"
+		more = count(a.Unsent, "more file") + " set aside since that was told last; to see where, run: notices status"
 	}
 	return strings.TrimPrefix(a.Text+"\n"+more, "\n")
 }
 
 // endText is the one sentence at the end.
-func endText(e *alert.End, now time.Time) string {
-	text := e.Over + ", after " + span(now.Sub(e.Since))
-	if e.Cause != "" && !strings.Contains(e.Over, e.Cause) {
+func endText(e *alert.Resolution, now time.Time) string {
+	text := e.OverText + ", after " + span(now.Sub(e.Since))
+	if e.Cause != "" && !strings.Contains(e.OverText, e.Cause) {
 		text += "; it was: " + e.Cause
 	}
 	return text
@@ -222,29 +222,29 @@ const (
 )
 
 // state is how it is with trouble that this run did not meet.
-func (t *teller) state(ctx context.Context, key string, e *alert.Entry, now time.Time) alert.State {
+func (t *teller) state(ctx context.Context, key string, e *alert.Entry, now time.Time) alert.Status {
 	switch key {
 	case keyFlush, keyLog:
-		return alert.Over
+		return alert.Resolved
 	case keyFailed:
 		return overIf(t.nothingFailed(ctx))
 	case keyAside:
 		counter, ok := t.store.(asideCounter)
 		if !ok {
-			return alert.Gone
+			return alert.Dropped
 		}
 		n, _, err := counter.CountAside(ctx)
 		return overIf(err == nil && n == 0)
 	case keyMessages:
 		stuck, err := spool.LoadState[spool.Stuck](ctx, t.store.State(), spool.StuckName)
 		if err != nil || len(stuck.Messages) > 0 {
-			return alert.Lasts
+			return alert.Active
 		}
 	case keyHeld, keyInterrupted:
 		if now.Sub(e.Seen) >= goneAfter {
-			return alert.Gone
+			return alert.Dropped
 		}
-		return alert.Lasts
+		return alert.Active
 	}
 	if name, ok := strings.CutPrefix(key, keyServer); ok {
 		return t.serverState(ctx, name)
@@ -252,11 +252,11 @@ func (t *teller) state(ctx context.Context, key string, e *alert.Entry, now time
 	return overIf(now.Sub(e.Seen) >= overAfter)
 }
 
-func overIf(yes bool) alert.State {
+func overIf(yes bool) alert.Status {
 	if yes {
-		return alert.Over
+		return alert.Resolved
 	}
-	return alert.Lasts
+	return alert.Active
 }
 
 func (t *teller) nothingFailed(ctx context.Context) bool {
@@ -268,17 +268,17 @@ func (t *teller) nothingFailed(ctx context.Context) bool {
 	return err == nil && none
 }
 
-func (t *teller) serverState(ctx context.Context, name string) alert.State {
+func (t *teller) serverState(ctx context.Context, name string) alert.Status {
 	i := slices.IndexFunc(t.servers, func(s route.Server) bool { return s.Name == name })
 	if i < 0 {
-		return alert.Gone
+		return alert.Dropped
 	}
 	h, err := spool.LoadState[spool.Health](ctx, t.store.State(), spool.HealthName+name)
 	switch {
 	case err != nil:
-		return alert.Lasts
+		return alert.Active
 	case !h.Of(t.servers[i].Host):
-		return alert.Gone
+		return alert.Dropped
 	}
 	return overIf(h.Troubles == 0)
 }
@@ -300,8 +300,8 @@ func (t *teller) addError(err error) bool {
 		kind += " " + errno.Error()
 	}
 	t.met = append(t.met, &trouble{Alert: alert.Alert{
-		Key: keyFlush, Kind: kind, Text: text, Cause: err.Error(), Over: "notices flush works again",
-		Again: t.stopsIntake(err),
+		Key: keyFlush, Kind: kind, Text: text, Cause: err.Error(), OverText: "notices flush works again",
+		Repeat: t.stopsIntake(err),
 	}})
 	return true
 }

@@ -22,11 +22,11 @@ func (a *cli) spares() []spool.State {
 	var list []spool.State
 	for _, dir := range []string{a.Getenv("TMPDIR"), "/tmp", "/var/tmp", a.Getenv("XDG_STATE_HOME"), a.Getenv("XDG_RUNTIME_DIR"), "/run"} {
 		if filepath.IsAbs(dir) {
-			list = append(list, alert.Spare{Path: filepath.Join(dir, name)})
+			list = append(list, alert.FileState{Path: filepath.Join(dir, name)})
 		}
 	}
 	if home := a.Getenv("HOME"); filepath.IsAbs(home) {
-		list = append(list, alert.Spare{Path: filepath.Join(home, "."+name)})
+		list = append(list, alert.FileState{Path: filepath.Join(home, "."+name)})
 	}
 	return list
 }

@@ -21,7 +21,7 @@ func (t *teller) alerts(ctx context.Context) []alert.Alert {
 	for i, m := range t.met {
 		list[i] = m.Alert
 		if m.Key == keyFailed || m.Key == keyAside {
-			list[i].New = m.n + 1
+			list[i].Events = m.n + 1
 		}
 		switch {
 		case m.outcome != nil:

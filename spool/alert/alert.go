@@ -24,36 +24,36 @@ type Alert struct {
 	Kind string // what is wrong with it: another kind is told anew
 	Text string // what a person is told: sentences, with the next step
 
-	Cause string // the trouble in few words, for the sentence at its end
-	Over  string // what holds once it is over: "server 1 takes mail again"
+	Cause    string // the trouble in few words, for the sentence at its end
+	OverText string // what holds once it is over: "server 1 takes mail again"
 
 	// Again: while it lasts it is told again, as what comes and goes is: the mail that tells
 	// of it may be lost, because the program that queues it meets the same.
-	Again bool
+	Repeat bool
 
 	// New is how many things happened, where each of them is for a person to look at; 0: it
 	// is a state. They are told within the hour, however many there are.
-	New int
+	Events int
 	// Missed is set in what is returned: how many happened since it was told last.
-	Missed int
+	Unsent int
 }
 
 // Entry is what is kept of a trouble.
 type Entry struct {
-	Since time.Time `json:"since,omitzero"` // when it began; zero: it is over
-	Seen  time.Time `json:"seen,omitzero"`  // when it was last met, to about seenEvery
-	Told  string    `json:"told,omitempty"` // the kind that was told last; empty: none since it began
-	Kind  string    `json:"kind,omitempty"` // the kind that was met last
-	Cause string    `json:"cause,omitempty"`
-	Over  string    `json:"over,omitempty"`
+	Since    time.Time `json:"since,omitzero"` // when it began; zero: it is over
+	Seen     time.Time `json:"seen,omitzero"`  // when it was last met, to about seenEvery
+	SentKind string    `json:"told,omitempty"` // the kind that was told last; empty: none since it began
+	Kind     string    `json:"kind,omitempty"` // the kind that was met last
+	Cause    string    `json:"cause,omitempty"`
+	OverText string    `json:"over,omitempty"`
 	// Missed are the things that happened since it was told last.
-	Missed int `json:"missed,omitempty"`
+	Unsent int `json:"missed,omitempty"`
 	// Past says for each kind when it was told, and how often within two days.
-	Past map[string]Past `json:"past,omitempty"`
+	Sent map[string]Sent `json:"past,omitempty"`
 }
 
 // Past is when a kind of trouble was told.
-type Past struct {
+type Sent struct {
 	At time.Time `json:"at"`
 	N  int       `json:"n"`
 }
@@ -61,30 +61,30 @@ type Past struct {
 // Open reports whether the trouble is there.
 func (e *Entry) Open() bool { return !e.Since.IsZero() }
 
-// Book is all that is kept, by key.
-type Book map[string]*Entry
+// Entries are all entries that are kept, by key.
+type Entries map[string]*Entry
 
 // End is the end of a trouble that was told.
-type End struct {
+type Resolution struct {
 	Key string
 	Entry
 }
 
 // State says how it is with a trouble that a run did not meet.
-type State int
+type Status int
 
 // States.
 const (
-	Lasts State = iota // or nobody knows
-	Over
-	Gone // over, and not worth a word
+	Active Status = iota // or nobody knows
+	Resolved
+	Dropped // over, and not worth a word
 )
 
 const (
-	firstGap  = time.Hour
-	lastGap   = 24 * time.Hour
-	forget    = 48 * time.Hour
-	seenEvery = 10 * time.Minute
+	minInterval = time.Hour
+	maxInterval = 24 * time.Hour
+	forgetAfter = 48 * time.Hour
+	seenEvery   = 10 * time.Minute
 	// maxKeys bounds the value. Trouble beyond it is not told.
 	maxKeys = 64
 	// maxText is the longest text that is kept, in octets.
@@ -93,14 +93,14 @@ const (
 
 // turn brings the book up to date with what a run met, and with how it is with what it
 // did not meet. It returns what is to be told. changed: the book has to be kept.
-func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) State) (begun []Alert, ended []End, changed bool) {
+func (b Entries) update(now time.Time, met []Alert, state func(key string, e *Entry) Status) (begun []Alert, ended []Resolution, changed bool) {
 	seen := map[string]bool{}
 	for _, a := range met {
 		if seen[a.Key] {
 			continue
 		}
 		seen[a.Key] = true
-		tell, change := b.meet(now, &a)
+		tell, change := b.updateMet(now, &a)
 		if tell {
 			begun = append(begun, a)
 		}
@@ -111,9 +111,9 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 		switch {
 		case seen[key]:
 		case e.Open():
-			again, over, change := e.turn(now, key, state(key, e))
+			again, over, change := e.updateAbsent(now, key, state(key, e))
 			begun, ended, changed = append(begun, again...), append(ended, over...), changed || change
-		case e.stale(now):
+		case e.expired(now):
 			delete(b, key)
 			changed = true
 		}
@@ -121,22 +121,22 @@ func (b Book) turn(now time.Time, met []Alert, state func(key string, e *Entry) 
 	return begun, ended, changed
 }
 
-// turn is Book.turn for an entry that the run did not meet.
-func (e *Entry) turn(now time.Time, key string, how State) (begun []Alert, ended []End, changed bool) {
-	if how == Lasts {
-		if e.Missed > 0 && e.rested(now) {
-			return []Alert{{Key: key, Missed: e.catchUp(now)}}, nil, true
+// turn is Entries.update for an entry that the run did not meet.
+func (e *Entry) updateAbsent(now time.Time, key string, how Status) (begun []Alert, ended []Resolution, changed bool) {
+	if how == Active {
+		if e.Unsent > 0 && e.intervalOver(now) {
+			return []Alert{{Key: key, Unsent: e.takeUnsent(now)}}, nil, true
 		}
 		return nil, nil, false
 	}
-	if how == Over && e.Told != "" {
-		ended = []End{{key, *e}}
+	if how == Resolved && e.SentKind != "" {
+		ended = []Resolution{{key, *e}}
 	}
-	*e = Entry{Past: e.Past}
+	*e = Entry{Sent: e.Sent}
 	return nil, ended, true
 }
 
-func (b Book) meet(now time.Time, a *Alert) (tell, changed bool) {
+func (b Entries) updateMet(now time.Time, a *Alert) (tell, changed bool) {
 	e := b[a.Key]
 	if e == nil {
 		if len(b) >= maxKeys {
@@ -152,68 +152,68 @@ func (b Book) meet(now time.Time, a *Alert) (tell, changed bool) {
 		e.Seen, changed = now, true
 	}
 	if e.Kind != a.Kind {
-		e.Kind, e.Cause, e.Over, changed = a.Kind, short(a.Cause), short(a.Over), true
+		e.Kind, e.Cause, e.OverText, changed = a.Kind, short(a.Cause), short(a.OverText), true
 	}
-	if e.Told == a.Kind && a.New > 0 {
-		if !e.rested(now) {
-			e.Missed += a.New
+	if e.SentKind == a.Kind && a.Events > 0 {
+		if !e.intervalOver(now) {
+			e.Unsent += a.Events
 			return false, true
 		}
-		a.Missed = e.catchUp(now)
+		a.Unsent = e.takeUnsent(now)
 		return true, true
 	}
-	if e.Told == a.Kind && !a.Again || !e.due(now, a.Kind) {
+	if e.SentKind == a.Kind && !a.Repeat || !e.due(now, a.Kind) {
 		return false, changed
 	}
-	past := e.Past[a.Kind]
-	if now.Sub(past.At) >= forget {
+	past := e.Sent[a.Kind]
+	if now.Sub(past.At) >= forgetAfter {
 		past.N = 0
 	}
-	if e.Past == nil || len(e.Past) >= maxKeys {
-		e.Past = map[string]Past{}
+	if e.Sent == nil || len(e.Sent) >= maxKeys {
+		e.Sent = map[string]Sent{}
 	}
-	e.Past[a.Kind] = Past{now, past.N + 1}
-	e.Told = a.Kind
+	e.Sent[a.Kind] = Sent{now, past.N + 1}
+	e.SentKind = a.Kind
 	return true, true
 }
 
 // rested reports whether what was told last may be told again for more of it.
-func (e *Entry) rested(now time.Time) bool {
-	age := now.Sub(e.Past[e.Told].At)
-	return age >= firstGap || age < 0
+func (e *Entry) intervalOver(now time.Time) bool {
+	age := now.Sub(e.Sent[e.SentKind].At)
+	return age >= minInterval || age < 0
 }
 
 // catchUp notes that what was missed is told now, and returns how many that are.
-func (e *Entry) catchUp(now time.Time) (missed int) {
-	past := e.Past[e.Told]
-	if e.Past == nil {
-		e.Past = map[string]Past{}
+func (e *Entry) takeUnsent(now time.Time) (missed int) {
+	past := e.Sent[e.SentKind]
+	if e.Sent == nil {
+		e.Sent = map[string]Sent{}
 	}
-	e.Past[e.Told] = Past{now, past.N}
-	missed, e.Missed = e.Missed, 0
+	e.Sent[e.SentKind] = Sent{now, past.N}
+	missed, e.Unsent = e.Unsent, 0
 	return missed
 }
 
 // due reports whether a kind may be told again.
 func (e *Entry) due(now time.Time, kind string) bool {
-	past, told := e.Past[kind]
+	past, told := e.Sent[kind]
 	age := now.Sub(past.At)
-	return !told || age < 0 || age >= gap(past.N)
+	return !told || age < 0 || age >= interval(past.N)
 }
 
 // gap is how long what was told n times is not told again.
-func gap(n int) time.Duration {
-	d := firstGap
-	for ; n > 1 && d < lastGap; n-- {
+func interval(n int) time.Duration {
+	d := minInterval
+	for ; n > 1 && d < maxInterval; n-- {
 		d *= 2
 	}
-	return min(d, lastGap)
+	return min(d, maxInterval)
 }
 
 // stale: what was told of it does not count any more.
-func (e *Entry) stale(now time.Time) bool {
-	for _, past := range e.Past {
-		if now.Sub(past.At) < forget {
+func (e *Entry) expired(now time.Time) bool {
+	for _, past := range e.Sent {
+		if now.Sub(past.At) < forgetAfter {
 			return false
 		}
 	}

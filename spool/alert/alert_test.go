@@ -17,13 +17,13 @@ import (
 
 var start = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
-func away(kind string) Alert {
-	return Alert{Key: "server 1", Kind: kind, Text: "server 1 is " + kind, Cause: kind, Over: "server 1 takes mail again"}
+func down(kind string) Alert {
+	return Alert{Key: "server 1", Kind: kind, Text: "server 1 is " + kind, Cause: kind, OverText: "server 1 takes mail again"}
 }
 
-func over(string, *Entry) State { return Over }
+func over(string, *Entry) Status { return Resolved }
 
-func lasts(string, *Entry) State { return Lasts }
+func lasts(string, *Entry) Status { return Active }
 
 // TestOnce: what lasts for days is told when it begins and when it is over.
 func TestOnce(t *testing.T) {
@@ -31,7 +31,7 @@ func TestOnce(t *testing.T) {
 	said, writes := 0, 0
 	counted := counter{state, &writes}
 	for range 3 * 24 * 60 {
-		begun, ended := Change(context.Background(), now, []Alert{away("down")}, lasts, counted)
+		begun, ended := Update(context.Background(), now, []Alert{down("down")}, lasts, counted)
 		said += len(begun) + len(ended)
 		now = now.Add(time.Minute)
 	}
@@ -41,13 +41,13 @@ func TestOnce(t *testing.T) {
 	if writes > 3*24*6+1 {
 		t.Errorf("written %d times", writes)
 	}
-	begun, ended := Change(context.Background(), now, nil, over, counted)
-	if len(begun) != 0 || len(ended) != 1 || !ended[0].Since.Equal(start) || ended[0].Over != "server 1 takes mail again" {
+	begun, ended := Update(context.Background(), now, nil, over, counted)
+	if len(begun) != 0 || len(ended) != 1 || !ended[0].Since.Equal(start) || ended[0].OverText != "server 1 takes mail again" {
 		t.Errorf("at the end: %v %v", begun, ended)
 	}
 	writes = 0
 	for range 24 * 60 {
-		Change(context.Background(), now, nil, over, counted)
+		Update(context.Background(), now, nil, over, counted)
 		now = now.Add(time.Minute)
 	}
 	if writes > 1 { // what is told no more is forgotten
@@ -62,7 +62,7 @@ func TestAnotherTrouble(t *testing.T) {
 	said := map[string]int{}
 	for i := range 24 * 60 {
 		kind := []string{"down", "refused"}[i%2]
-		begun, _ := Change(context.Background(), now, []Alert{away(kind)}, lasts, state)
+		begun, _ := Update(context.Background(), now, []Alert{down(kind)}, lasts, state)
 		for _, a := range begun {
 			said[a.Kind]++
 		}
@@ -84,9 +84,9 @@ func TestFlapping(t *testing.T) {
 	for i := range 5 * 24 * 60 {
 		var met []Alert
 		if i%2 == 0 {
-			met = append(met, away("down"))
+			met = append(met, down("down"))
 		}
-		begun, ended := Change(context.Background(), now, met, over, state)
+		begun, ended := Update(context.Background(), now, met, over, state)
 		perDay[i/(24*60)] += len(begun) + len(ended)
 		now = now.Add(time.Minute)
 	}
@@ -109,10 +109,10 @@ func TestWhateverHappens(t *testing.T) {
 			var met []Alert
 			for k := range 3 {
 				if random.IntN(3) == 0 {
-					met = append(met, Alert{Key: fmt.Sprint("k", k), Kind: fmt.Sprint(random.IntN(2)), Text: "x", Over: "y"})
+					met = append(met, Alert{Key: fmt.Sprint("k", k), Kind: fmt.Sprint(random.IntN(2)), Text: "x", OverText: "y"})
 				}
 			}
-			begun, ended := Change(context.Background(), now, met, func(string, *Entry) State { return State(random.IntN(2)) }, state)
+			begun, ended := Update(context.Background(), now, met, func(string, *Entry) Status { return Status(random.IntN(2)) }, state)
 			for _, e := range ended {
 				if !open[e.Key] {
 					t.Fatalf("seed %d: the end of %s is told, its beginning was not", seed, e.Key)
@@ -134,9 +134,9 @@ func TestWhateverHappens(t *testing.T) {
 // TestClockThatJumps: a clock set back does not keep anything from being told.
 func TestClockThatJumps(t *testing.T) {
 	state := maildirtest.State()
-	Change(context.Background(), start, []Alert{away("down")}, lasts, state)
-	Change(context.Background(), start.Add(time.Minute), nil, over, state)
-	if begun, _ := Change(context.Background(), start.AddDate(-1, 0, 0), []Alert{away("down")}, lasts, state); len(begun) != 1 {
+	Update(context.Background(), start, []Alert{down("down")}, lasts, state)
+	Update(context.Background(), start.Add(time.Minute), nil, over, state)
+	if begun, _ := Update(context.Background(), start.AddDate(-1, 0, 0), []Alert{down("down")}, lasts, state); len(begun) != 1 {
 		t.Error("not told after the clock was set back")
 	}
 }
@@ -149,7 +149,7 @@ func TestTogether(t *testing.T) {
 	said := 0
 	for range 20 {
 		wg.Go(func() {
-			begun, _ := Change(context.Background(), start, []Alert{away("down")}, lasts, state)
+			begun, _ := Update(context.Background(), start, []Alert{down("down")}, lasts, state)
 			mu.Lock()
 			said += len(begun)
 			mu.Unlock()
@@ -164,10 +164,10 @@ func TestTogether(t *testing.T) {
 // TestPlaces: what the first place does not take is kept in the second, and moves to the
 // first when that works again.
 func TestPlaces(t *testing.T) {
-	first, spare := &broken{State: maildirtest.State(), is: true}, Spare{filepath.Join(t.TempDir(), "alerts")}
+	first, spare := &broken{State: maildirtest.State(), is: true}, FileState{filepath.Join(t.TempDir(), "alerts")}
 	ctx, now, said := context.Background(), start, 0
 	for range 60 {
-		begun, _ := Change(ctx, now, []Alert{away("down")}, lasts, first, spare)
+		begun, _ := Update(ctx, now, []Alert{down("down")}, lasts, first, spare)
 		said += len(begun)
 		now = now.Add(time.Minute)
 	}
@@ -175,18 +175,18 @@ func TestPlaces(t *testing.T) {
 		t.Errorf("told %d times", said)
 	}
 	first.is = false
-	if _, ended := Change(ctx, now, nil, over, first, spare); len(ended) != 1 {
+	if _, ended := Update(ctx, now, nil, over, first, spare); len(ended) != 1 {
 		t.Error("the end is not told")
 	}
-	if left, err := spare.Load(ctx, Name); err != nil || len(left) > 0 {
+	if left, err := spare.Load(ctx, StateName); err != nil || len(left) > 0 {
 		t.Errorf("left in the spare: %q, %v", left, err)
 	}
-	if begun, _ := Change(ctx, now, []Alert{away("down")}, lasts, first, spare); len(begun) != 1 {
+	if begun, _ := Update(ctx, now, []Alert{down("down")}, lasts, first, spare); len(begun) != 1 {
 		t.Error("an hour after it was told, it is not told again")
 	}
 	first.is = true
 	for range 3 { // nowhere to keep it: better in each run than never
-		if begun, _ := Change(ctx, now, []Alert{away("refused")}, lasts, first); len(begun) != 1 {
+		if begun, _ := Update(ctx, now, []Alert{down("refused")}, lasts, first); len(begun) != 1 {
 			t.Error("not told where nothing can be kept")
 		}
 	}
@@ -207,7 +207,7 @@ func TestSpareIsOurs(t *testing.T) {
 		if err := make(); err != nil {
 			t.Fatal(err)
 		}
-		if err := (Spare{at}).Update(ctx, Name, false, keep); err == nil {
+		if err := (FileState{at}).Update(ctx, StateName, false, keep); err == nil {
 			t.Errorf("%s was used", name)
 		}
 		if got, _ := os.ReadFile(other); len(got) > 0 {
@@ -216,7 +216,7 @@ func TestSpareIsOurs(t *testing.T) {
 		os.RemoveAll(at)
 		os.Remove(other)
 	}
-	if err := (Spare{at}).Update(ctx, Name, false, keep); err != nil {
+	if err := (FileState{at}).Update(ctx, StateName, false, keep); err != nil {
 		t.Error(err)
 	}
 }
@@ -225,11 +225,11 @@ func TestSpareIsOurs(t *testing.T) {
 func TestDamaged(t *testing.T) {
 	for _, value := range []string{"", "null", "[]", "{", `{"server 1":null}`, `{"server 1":7}`} {
 		state := maildirtest.State()
-		err := state.Update(context.Background(), Name, false, func([]byte) ([]byte, error) { return []byte(value), nil })
+		err := state.Update(context.Background(), StateName, false, func([]byte) ([]byte, error) { return []byte(value), nil })
 		if err != nil {
 			t.Fatal(err)
 		}
-		if begun, _ := Change(context.Background(), start, []Alert{away("down")}, lasts, state); len(begun) != 1 {
+		if begun, _ := Update(context.Background(), start, []Alert{down("down")}, lasts, state); len(begun) != 1 {
 			t.Errorf("%q: not told", value)
 		}
 	}

@@ -11,7 +11,7 @@ import (
 // TestEvents: each new one is told, once an hour at most, with how many there were.
 func TestEvents(t *testing.T) {
 	state := maildirtest.State()
-	failed := func(n int) []Alert { return []Alert{{Key: "failed", Kind: "failed", Text: "one failed", New: n}} }
+	failed := func(n int) []Alert { return []Alert{{Key: "failed", Kind: "failed", Text: "one failed", Events: n}} }
 	for _, c := range []struct {
 		minute, failed int
 		told           bool
@@ -33,8 +33,8 @@ func TestEvents(t *testing.T) {
 		if c.failed > 0 {
 			met = failed(c.failed)
 		}
-		begun, _ := Change(context.Background(), start.Add(time.Duration(c.minute)*time.Minute), met, lasts, state)
-		if (len(begun) == 1) != c.told || c.told && begun[0].Missed != c.missed {
+		begun, _ := Update(context.Background(), start.Add(time.Duration(c.minute)*time.Minute), met, lasts, state)
+		if (len(begun) == 1) != c.told || c.told && begun[0].Unsent != c.missed {
 			t.Errorf("minute %d: %+v", c.minute, begun)
 		}
 	}
@@ -44,11 +44,11 @@ func TestEvents(t *testing.T) {
 // seldom, as long as it lasts.
 func TestAgain(t *testing.T) {
 	state := maildirtest.State()
-	lost := away("full")
-	lost.Again = true
+	lost := down("full")
+	lost.Repeat = true
 	told := 0
 	for minute := range 7 * 24 * 60 {
-		begun, _ := Change(context.Background(), start.Add(time.Duration(minute)*time.Minute), []Alert{lost}, lasts, state)
+		begun, _ := Update(context.Background(), start.Add(time.Duration(minute)*time.Minute), []Alert{lost}, lasts, state)
 		told += len(begun)
 	}
 	if told != 11 { // at 0, 1, 3, 7, 15 and 31 hours, then once a day

@@ -9,15 +9,15 @@ import (
 )
 
 // Name is the state value.
-const Name = "alerts"
+const StateName = "alerts"
 
 // Load reads what places keep. Where several know of a trouble, the latest word counts.
 // A place that cannot be read, or is damaged, knows nothing: what is lost by that is
 // that something is told twice.
-func Load(ctx context.Context, places ...spool.State) Book {
-	book := Book{}
+func Load(ctx context.Context, places ...spool.State) Entries {
+	book := Entries{}
 	for _, p := range places {
-		value, err := p.Load(ctx, Name)
+		value, err := p.Load(ctx, StateName)
 		if err == nil {
 			book.merge(parse(value))
 		}
@@ -29,19 +29,19 @@ func Load(ctx context.Context, places ...spool.State) Book {
 // be told. The value is kept in the first of places that takes it; the others are for
 // when the spool cannot be written, or is not known because the config cannot be read.
 // Where no place takes it, all that was met is told in each run.
-func Change(ctx context.Context, now time.Time, met []Alert, state func(string, *Entry) State, places ...spool.State) ([]Alert, []End) {
+func Update(ctx context.Context, now time.Time, met []Alert, state func(string, *Entry) Status, places ...spool.State) ([]Alert, []Resolution) {
 	now = now.UTC().Truncate(time.Second)
 	book := Load(ctx, places...)
-	begun, ended, changed := book.turn(now, met, state)
+	begun, ended, changed := book.update(now, met, state)
 	if !changed {
 		return nil, nil
 	}
 	for i, p := range places {
 		others := Load(ctx, append(places[:i:i], places[i+1:]...)...)
-		err := p.Update(ctx, Name, false, func(old []byte) ([]byte, error) {
+		err := p.Update(ctx, StateName, false, func(old []byte) ([]byte, error) {
 			book := parse(old)
 			book.merge(others)
-			begun, ended, _ = book.turn(now, met, state)
+			begun, ended, _ = book.update(now, met, state)
 			if len(book) == 0 {
 				return nil, nil
 			}
@@ -52,10 +52,10 @@ func Change(ctx context.Context, now time.Time, met []Alert, state func(string, 
 		}
 		if len(others) > 0 {
 			for _, spare := range places[i+1:] {
-				if value, err := spare.Load(ctx, Name); err != nil || len(value) == 0 {
+				if value, err := spare.Load(ctx, StateName); err != nil || len(value) == 0 {
 					continue // an update would make the file
 				}
-				_ = spare.Update(ctx, Name, false, func([]byte) ([]byte, error) { return nil, nil })
+				_ = spare.Update(ctx, StateName, false, func([]byte) ([]byte, error) { return nil, nil })
 			}
 		}
 		return begun, ended
@@ -63,10 +63,10 @@ func Change(ctx context.Context, now time.Time, met []Alert, state func(string, 
 	return begun, ended
 }
 
-func parse(value []byte) Book {
-	book := Book{}
+func parse(value []byte) Entries {
+	book := Entries{}
 	if json.Unmarshal(value, &book) != nil || book == nil {
-		return Book{}
+		return Entries{}
 	}
 	for key, e := range book {
 		if e == nil {
@@ -76,7 +76,7 @@ func parse(value []byte) Book {
 	return book
 }
 
-func (b Book) merge(other Book) {
+func (b Entries) merge(other Entries) {
 	for key, e := range other {
 		if mine := b[key]; mine == nil || mine.latest().Before(e.latest()) {
 			b[key] = e
@@ -87,7 +87,7 @@ func (b Book) merge(other Book) {
 // latest is when something was last known of it.
 func (e *Entry) latest() time.Time {
 	at := e.Seen
-	for _, past := range e.Past {
+	for _, past := range e.Sent {
 		if past.At.After(at) {
 			at = past.At
 		}

@@ -263,7 +263,7 @@ func (j *job) age() schedule.Age { return AgeOf(j.engine.Policy, j.rec, j.engine
 // the message was queued makes it younger than it can be, or older than this program (spool.ClockUnset), --expires
 // is moved along.
 func AgeOf(p schedule.Policy, r *spool.Record, now time.Time) schedule.Age {
-	a := schedule.Age{QueuedAt: p.Queued(r.QueuedAt, r.SeenAt, now), ExpiresAt: r.Envelope.ExpiresAt}
+	a := schedule.Age{QueuedAt: p.EffectiveQueueTime(r.QueuedAt, r.SeenAt, now), ExpiresAt: r.Envelope.ExpiresAt}
 	unset := spool.ClockUnset(r.QueuedAt) && !spool.ClockUnset(now)
 	if unset {
 		if a.QueuedAt = r.SeenAt; a.QueuedAt.IsZero() || now.Before(a.QueuedAt) {
@@ -281,7 +281,7 @@ func (j *job) next(now time.Time) time.Time {
 	if now.Before(j.engine.Policy.Deadline(j.age())) {
 		return j.engine.Policy.Next(j.age(), now, j.engine.Random)
 	}
-	return j.engine.Policy.Free(j.age(), now, j.engine.Random)
+	return j.engine.Policy.NextPastDeadline(j.age(), now, j.engine.Random)
 }
 
 // timeOver decides whether a message that was not delivered by now is given up, or

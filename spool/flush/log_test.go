@@ -74,7 +74,7 @@ func TestLog(t *testing.T) {
 func TestSilentWhenNothingIsWrong(t *testing.T) {
 	w := newWorld(t)
 	var b bytes.Buffer
-	w.o.Log = maillog.New(&b, maillog.Trouble)
+	w.o.Log = maillog.New(&b, maillog.Warnings)
 	w.put("A", nil)
 	w.flush()
 	w.put("B", nil)

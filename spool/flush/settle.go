@@ -114,7 +114,7 @@ func (j *job) fold(ctx context.Context, now time.Time, d spool.Delivery) *folded
 
 // long is the next send after an uncertain attempt.
 func (j *job) long(now time.Time) time.Time {
-	next, deadline := j.engine.Policy.Long(now, j.engine.Random), j.engine.Policy.Deadline(j.age())
+	next, deadline := j.engine.Policy.NextLong(now, j.engine.Random), j.engine.Policy.Deadline(j.age())
 	if now.Before(deadline) && deadline.Before(next) {
 		return deadline
 	}

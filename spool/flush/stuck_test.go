@@ -77,7 +77,7 @@ func TestNoCallThatFailsSendsTwice(t *testing.T) {
 func TestTheUnremovableIsToldOnce(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
-	w.o.Log = maillog.New(&log, maillog.Trouble)
+	w.o.Log = maillog.New(&log, maillog.Warnings)
 	w.put("A", nil)
 	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Always: true, Err: syscall.EPERM,
 		Match: func(c faulty.Call) bool { return c.Method == "Claim.Remove" && c.ID == "A" }})
@@ -116,7 +116,7 @@ func TestTheUnremovableIsToldOnce(t *testing.T) {
 func TestTheUnusableIsPassedOver(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
-	w.o.Log = maillog.New(&log, maillog.Trouble)
+	w.o.Log = maillog.New(&log, maillog.Warnings)
 	w.put("A", nil)
 	w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Always: true, Err: fmt.Errorf("%w: permission denied; run: chmod", spool.ErrUnusable),
 		Match: func(c faulty.Call) bool { return c.Method == "Claim" && c.ID == "A" }})
@@ -138,7 +138,7 @@ func TestTheUnusableIsPassedOver(t *testing.T) {
 func TestTheUnreadableIsReturned(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
-	w.o.Log = maillog.New(&log, maillog.Trouble)
+	w.o.Log = maillog.New(&log, maillog.Warnings)
 	w.put("A", nil)
 	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
 		if m.ID != "A" {

@@ -131,7 +131,7 @@ func TestAliasesThatAreLeftOut(t *testing.T) {
 	}
 	var log strings.Builder
 	d := newDesk(site)
-	d.Aliases, d.Log = path, maillog.New(&log, maillog.Trouble)
+	d.Aliases, d.Log = path, maillog.New(&log, maillog.Warnings)
 	d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"mixed", "list"}, Qualify: true})
 	for _, want := range []string{"|prog", "/var/mail/x", ":include:/etc/list", "no program", "leads to nobody"} {
 		if !strings.Contains(log.String(), want) {
@@ -153,7 +153,7 @@ func TestMistakesInAliases(t *testing.T) {
 	write("\ufeffroot: admin@example.net\nno colon here\n: nobody\nbin: bin@example.net\n")
 	var log strings.Builder
 	d := newDesk(site)
-	d.Aliases, d.Log = path, maillog.New(&log, maillog.Trouble)
+	d.Aliases, d.Log = path, maillog.New(&log, maillog.Warnings)
 	for range 3 {
 		q := d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root", "bin"}, Qualify: true})
 		if !slices.Equal(q.Recipients, []string{"admin@example.net", "bin@example.net"}) {
@@ -167,7 +167,7 @@ func TestMistakesInAliases(t *testing.T) {
 	}
 	log.Reset()
 	d = newDesk(site)
-	d.Aliases, d.Log = filepath.Dir(path), maillog.New(&log, maillog.Trouble)
+	d.Aliases, d.Log = filepath.Dir(path), maillog.New(&log, maillog.Warnings)
 	d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{"root"}, Qualify: true})
 	if !strings.Contains(log.String(), "the aliases cannot be read") {
 		t.Errorf("a file that cannot be read: %s", log.String())

@@ -65,7 +65,7 @@ func TestOddAliases(t *testing.T) {
 	say := func(aliases string) string {
 		log.Reset()
 		d := newDesk(site)
-		d.Aliases, d.Log = aliases, maillog.New(&log, maillog.Trouble)
+		d.Aliases, d.Log = aliases, maillog.New(&log, maillog.Warnings)
 		d.must(t, toName("root"))
 		return log.String()
 	}

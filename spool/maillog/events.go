@@ -151,7 +151,7 @@ func (l *Log) reply(r *spool.Reply) {
 // killed. The message may have been sent.
 func (l *Log) Interrupted(id spool.ID, attempt int, at time.Time) {
 	l.notice(Notice{Event: "interrupted", ID: id, At: at})
-	if l.begin(Trouble, "interrupted") {
+	if l.begin(Warnings, "interrupted") {
 		l.text("id", string(id))
 		l.number("attempt", int64(attempt))
 		l.time("at", at)
@@ -173,7 +173,7 @@ func (l *Log) Returned(id, returnID spool.ID, to string, recipients int) {
 // GaveUp: a message went to failed/, and nobody else is told.
 func (l *Log) GaveUp(id spool.ID, why string) {
 	l.notice(Notice{Event: "gave-up", ID: id, Why: why})
-	if l.begin(Trouble, "gave-up") {
+	if l.begin(Warnings, "gave-up") {
 		l.text("id", string(id))
 		l.text("why", why)
 		l.end()
@@ -183,7 +183,7 @@ func (l *Log) GaveUp(id spool.ID, why string) {
 // Paused: a server is left alone until then.
 func (l *Log) Paused(server string, until time.Time, o spool.Outcome) {
 	l.notice(Notice{Event: "paused", What: server, Outcome: o, Why: o.Reply.String()})
-	if l.begin(Trouble, "paused") {
+	if l.begin(Warnings, "paused") {
 		l.text("server", server)
 		l.time("until", until)
 		o.Reply.Server = "" // it is the one
@@ -213,7 +213,7 @@ func (l *Log) Postponed(n int, why string) {
 // Aside: something in the spool was not understood and moved away, or was never
 // accepted and swept.
 func (l *Log) Aside(a spool.Anomaly) {
-	level, event := Trouble, "aside"
+	level, event := Warnings, "aside"
 	if a.Moved == "" {
 		level, event = All, "swept"
 	} else {
@@ -253,7 +253,7 @@ func (l *Log) Removed(id spool.ID, by string) {
 
 // Held: a message waits for a person. why is ByHand when one did it.
 func (l *Log) Held(id spool.ID, why string) {
-	level := Trouble
+	level := Warnings
 	if why == ByHand {
 		level = All
 	} else {
@@ -332,7 +332,7 @@ func (l *Log) TroubleOnce(what string, err error) {
 }
 
 func (l *Log) trouble(what string, err error) {
-	if l.begin(Trouble, "trouble") {
+	if l.begin(Warnings, "trouble") {
 		l.text("what", what)
 		if err != nil {
 			l.text("error", err.Error())

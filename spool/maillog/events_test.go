@@ -97,7 +97,7 @@ func TestEveryLine(t *testing.T) {
 		var inFile, printed bytes.Buffer
 		file := plain(&inFile, All)
 		file.timed = true
-		e.write(&Log{now: func() time.Time { return at }, outs: []output{plain(&printed, Trouble), file}})
+		e.write(&Log{now: func() time.Time { return at }, outs: []output{plain(&printed, Warnings), file}})
 		mark := " "
 		if printed.Len() > 0 {
 			mark = "!"

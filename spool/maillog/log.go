@@ -19,7 +19,7 @@ const (
 	// Trouble is what a person should see: cron mails whatever is printed, so that
 	// must be nothing while all is well. A deferral is not trouble, a server that is
 	// paused is.
-	Trouble Level = iota
+	Warnings Level = iota
 	// All is every event.
 	All
 )
@@ -80,7 +80,7 @@ func (o Options) Open() (*Log, error) {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	level := Trouble
+	level := Warnings
 	if o.Verbose {
 		level = All
 	}
@@ -172,7 +172,7 @@ func toSyslog(dial func() (syslogger, error)) output {
 			switch message := string(line[:len(line)-1]); {
 			case failed != nil:
 				return failed
-			case level == Trouble:
+			case level == Warnings:
 				return w.Warning(message)
 			default:
 				return w.Info(message)

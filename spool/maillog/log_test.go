@@ -178,7 +178,7 @@ func TestNoSyslog(t *testing.T) {
 // Events that nobody wants cost nothing, and the others no memory once the line
 // has its room.
 func TestNoAllocations(t *testing.T) {
-	l := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, Trouble)}}
+	l := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, Warnings)}}
 	all := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, All)}}
 	answer := spool.Answer{Outcome: taken, To: []int{0, 1}}
 	for name, write := range map[string]func(*Log){

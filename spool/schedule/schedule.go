@@ -27,7 +27,7 @@ type Age struct {
 // seen the message, as seen, the time of the earliest event on its record (zero: all
 // events follow queued). What was seen so long before it was queued that its time was over
 // by then was seen by a clock that was wrong, and the queueing time holds once it is past.
-func (p Policy) Queued(queued, seen, now time.Time) time.Time {
+func (p Policy) EffectiveQueueTime(queued, seen, now time.Time) time.Time {
 	switch {
 	case seen.IsZero() || now.Before(seen):
 		return earlier(queued, now)
@@ -50,13 +50,13 @@ func (p Policy) Deadline(a Age) time.Time {
 // delay later by its age, and never past the deadline. random(n) is uniform in
 // [0, n), like Int64N of math/rand/v2.
 func (p Policy) Next(a Age, now time.Time, random func(n int64) int64) time.Time {
-	return earlier(p.Free(a, now, random), p.Deadline(a))
+	return earlier(p.NextPastDeadline(a, now, random), p.Deadline(a))
 }
 
 // Free is Next without regard to the deadline: for a message that is past it and
 // is still not returned, because its account waits for a person, because the
 // machine was off, or because a crash may cut the attempt about to be made.
-func (p Policy) Free(a Age, now time.Time, random func(n int64) int64) time.Time {
+func (p Policy) NextPastDeadline(a Age, now time.Time, random func(n int64) int64) time.Time {
 	delay := p.LongDelay
 	if now.Sub(a.QueuedAt) < p.ShortRange {
 		delay = p.ShortDelay
@@ -66,7 +66,7 @@ func (p Policy) Free(a Age, now time.Time, random func(n int64) int64) time.Time
 
 // Long is a long delay from now whatever the age: for an attempt whose outcome is
 // uncertain. The caller minds the deadline.
-func (p Policy) Long(now time.Time, random func(n int64) int64) time.Time {
+func (p Policy) NextLong(now time.Time, random func(n int64) int64) time.Time {
 	return draw(now, p.LongDelay, random)
 }
 

@@ -122,8 +122,8 @@ func TestDelaysStayInRange(t *testing.T) {
 		if !next.Equal(next.Truncate(time.Second)) {
 			t.Fatalf("next %v is no whole second", next)
 		}
-		within(t, "Free", p.Free(a, now, random).Sub(now), want)
-		within(t, "Long", p.Long(now, random).Sub(now), p.LongDelay)
+		within(t, "Free", p.NextPastDeadline(a, now, random).Sub(now), want)
+		within(t, "Long", p.NextLong(now, random).Sub(now), p.LongDelay)
 		if next.Before(deadline) {
 			within(t, "Next", next.Sub(now), want)
 		}

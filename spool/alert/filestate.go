@@ -13,13 +13,13 @@ import (
 // Spare is a spool.State of one value in one file, for when there is no spool to keep it
 // in. It may stand in a folder that all users can write to: a file that is not this
 // user's own, or a link, is refused.
-type Spare struct{ Path string }
+type FileState struct{ Path string }
 
 // maxSpare is the longest value, in octets.
-const maxSpare = 1 << 20
+const maxFile = 1 << 20
 
 // Load implements spool.State.
-func (s Spare) Load(context.Context, string) ([]byte, error) {
+func (s FileState) Load(context.Context, string) ([]byte, error) {
 	f, err := s.open(os.O_RDONLY)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -28,11 +28,11 @@ func (s Spare) Load(context.Context, string) ([]byte, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return io.ReadAll(io.LimitReader(f, maxSpare))
+	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
 // Update implements spool.State. The file stays, empty, when the value is removed.
-func (s Spare) Update(_ context.Context, _ string, _ bool, change func([]byte) ([]byte, error)) error {
+func (s FileState) Update(_ context.Context, _ string, _ bool, change func([]byte) ([]byte, error)) error {
 	f, err := s.open(os.O_RDWR | os.O_CREATE)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (s Spare) Update(_ context.Context, _ string, _ bool, change func([]byte) (
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		return err
 	}
-	old, err := io.ReadAll(io.LimitReader(f, maxSpare))
+	old, err := io.ReadAll(io.LimitReader(f, maxFile))
 	if err != nil {
 		return err
 	}
@@ -56,7 +56,7 @@ func (s Spare) Update(_ context.Context, _ string, _ bool, change func([]byte) (
 }
 
 // open opens the file if it is a plain one of this user alone.
-func (s Spare) open(flags int) (*os.File, error) {
+func (s FileState) open(flags int) (*os.File, error) {
 	f, err := os.OpenFile(s.Path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
