@@ -26,6 +26,7 @@ func floors() map[string]int {
 		"notices/spool/maillog":       0,
 		"notices/spool/faulty":        0,
 		"notices/spool/storetest":     0,
+		"notices/spool/smtpreply":     0,
 		"notices/spool/smtptest":      0,
 		"notices/config":              0,
 		"notices/config/migrate":      0,

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"notices/spool/smtpclient"
+	"notices/spool/smtpreply"
 )
 
 // expiresSoon is when a certificate's end is worth a word: most are renewed a month before.
@@ -21,9 +22,9 @@ func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, 
 func (t *test) step(s smtpclient.Step) {
 	word, good := words(s, t.server.Login)
 	switch {
-	case s.Stage == smtpclient.StageConnect && s.Err == nil:
+	case s.Stage == smtpreply.StageConnect && s.Err == nil:
 		t.connected = true
-	case s.Stage == smtpclient.StageSecret && t.server.Tokens != nil:
+	case s.Stage == smtpreply.StageSecret && t.server.Tokens != nil:
 		word = "sign-in" // an account has no password
 	}
 	var unverified *tls.CertificateVerificationError
@@ -33,7 +34,7 @@ func (t *test) step(s smtpclient.Step) {
 	case errors.As(s.Err, &unverified) && len(unverified.UnverifiedCertificates) > 0:
 		t.say("certificate", describe(unverified.UnverifiedCertificates[0], t.Now()))
 		t.say(word, "failed: "+s.Err.Error())
-	case s.Stage == smtpclient.StageDNS && s.Detail == t.server.Host: // an address
+	case s.Stage == smtpreply.StageDNS && s.Detail == t.server.Host: // an address
 	case s.Err != nil && word != "":
 		t.say(word, "failed: "+s.Err.Error())
 	case good != "":
@@ -44,23 +45,23 @@ func (t *test) step(s smtpclient.Step) {
 // words are what a stage is called and, if it went well, what is told of it.
 func words(s smtpclient.Step, login string) (word, good string) {
 	switch s.Stage {
-	case smtpclient.StageSecret:
+	case smtpreply.StageSecret:
 		return "password", ""
-	case smtpclient.StageDNS:
+	case smtpreply.StageDNS:
 		return "name", "is " + strings.ReplaceAll(s.Detail, " ", ", ")
-	case smtpclient.StageConnect:
+	case smtpreply.StageConnect:
 		return "connection", s.Detail + " answers"
-	case smtpclient.StageGreeting:
+	case smtpreply.StageGreeting:
 		return "greeting", s.Detail
-	case smtpclient.StageHello:
+	case smtpreply.StageHello:
 		return "EHLO", ""
-	case smtpclient.StageStartTLS:
+	case smtpreply.StageStartTLS:
 		return "STARTTLS", ""
-	case smtpclient.StageTLS:
+	case smtpreply.StageTLS:
 		return "TLS", s.Detail
-	case smtpclient.StageStepDown:
+	case smtpreply.StageStepDown:
 		return "less secure", s.Detail
-	case smtpclient.StageAuth:
+	case smtpreply.StageAuth:
 		return "login", login + " is logged in: " + s.Detail
 	}
 	return "", ""

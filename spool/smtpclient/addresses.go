@@ -9,6 +9,7 @@ import (
 	"sync"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // mostAddresses is how many addresses of a name are tried before it is the server's
@@ -98,7 +99,7 @@ func (c *Conn) resolve(ctx context.Context) ([]string, error) {
 		return []string{host}, nil
 	}
 	if a, err := netip.ParseAddr(host); err == nil {
-		c.judge.observe(Step{Stage: StageDNS, Detail: a.String()})
+		c.judge.observe(Step{Stage: smtpreply.StageDNS, Detail: a.String()})
 		return []string{a.String()}, nil
 	}
 	find := c.server.Resolve
@@ -108,7 +109,7 @@ func (c *Conn) resolve(ctx context.Context) ([]string, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.wire.timeout)
 	defer cancel()
 	list, err := find(ctx, host)
-	c.judge.observe(Step{Stage: StageDNS, Detail: strings.Join(list, " "), Err: err})
+	c.judge.observe(Step{Stage: smtpreply.StageDNS, Detail: strings.Join(list, " "), Err: err})
 	if err != nil {
 		return nil, c.judge.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+dnsText(err), err)
 	}

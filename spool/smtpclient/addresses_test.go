@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"notices/spool/smtpreply"
 	"notices/spool/smtptest"
 )
 
@@ -195,7 +196,7 @@ func TestAllAddressesFail(t *testing.T) {
 	}
 	var shown []string
 	for _, step := range steps {
-		if step.Stage == StageConnect {
+		if step.Stage == smtpreply.StageConnect {
 			shown = append(shown, step.Detail)
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/tls"
 	"time"
+
+	"notices/spool/smtpreply"
 )
 
 // Answers reports whether an SMTP server speaks at the port (at 465 over TLS, whose
@@ -41,8 +43,8 @@ func probe(ctx context.Context, c *Conn) error {
 		}
 		c.wire.use(tc)
 	}
-	c.server.Observe = func(s Step) {
-		if s.Stage == StageGreeting {
+	c.judge.tell = func(s Step) {
+		if s.Stage == smtpreply.StageGreeting {
 			c.notice = s.Detail
 		}
 	}

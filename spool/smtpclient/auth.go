@@ -12,6 +12,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // maxCommand is the longest command line with its CRLF (RFC 5321 4.5.3.1.4). An initial
@@ -51,9 +52,7 @@ func secretTrouble(s *Server, err error) *Error {
 	if temporary(err) {
 		reason = spool.ReasonToken
 	}
-	e := c.judge.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err)
-	c.judge.observe(Step{Stage: StageSecret, Err: e})
-	return e
+	return c.judge.failed(smtpreply.StageSecret, c.judge.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err))
 }
 
 // temporary reports whether a token could not be had for now only.
@@ -71,9 +70,7 @@ func (c *Conn) login() error {
 	_, secure := c.wire.nc.(*tls.Conn)
 	names := mechanisms(c.offers.auth, secure, c.server.Tokens != nil)
 	if len(names) == 0 {
-		err := c.judge.trouble(spool.ReasonAuth, noMechanism(c.offers.auth), nil)
-		c.judge.observe(Step{Stage: StageAuth, Err: err})
-		return err
+		return c.judge.failed(smtpreply.StageAuth, c.judge.trouble(spool.ReasonAuth, noMechanism(c.offers.auth), nil))
 	}
 	var err error
 	for _, name := range names {
@@ -89,36 +86,36 @@ func (c *Conn) login() error {
 func (c *Conn) authenticate(mechanism sasl.Client) error {
 	name, first, err := mechanism.Start()
 	if err != nil {
-		return c.judge.lost(StageAuth, spool.ReasonAuth, err)
+		return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, err)
 	}
 	line, rest := authCommand(name, first)
 	for range maxChallenges {
 		code, text, err := c.wire.command(line)
 		switch {
 		case err != nil:
-			return c.judge.lost(StageAuth, spool.ReasonConnect, err)
+			return c.judge.lost(smtpreply.StageAuth, spool.ReasonConnect, err)
 		case code/100 == 2:
 			return c.loggedIn(mechanism, name, code, text)
 		case code != 334:
-			return c.judge.refused(StageAuth, code, text)
+			return c.judge.refused(smtpreply.StageAuth, code, text)
 		case rest != nil:
 			line, rest = base64.StdEncoding.EncodeToString(rest), nil
 			continue
 		}
 		if line, err = answer(mechanism, text); err != nil {
-			return c.judge.lost(StageAuth, reasonOf(err), err)
+			return c.judge.lost(smtpreply.StageAuth, reasonOf(err), err)
 		}
 	}
-	return c.judge.lost(StageAuth, spool.ReasonProtocol, protocolError("AUTH comes to no end"))
+	return c.judge.lost(smtpreply.StageAuth, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "AUTH comes to no end"})
 }
 
 // loggedIn believes a 235 only when the server proved, where the mechanism has it do
 // so, that it knows the password.
 func (c *Conn) loggedIn(mechanism sasl.Client, name string, code int, text []byte) error {
 	if m, ok := mechanism.(*scramClient); ok && !m.conversation.Valid() {
-		return c.judge.lost(StageAuth, spool.ReasonAuth, errNotProved)
+		return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, errNotProved)
 	}
-	c.judge.observe(Step{Stage: StageAuth, Detail: name + ": " + c.judge.reply(code, "", text).String()})
+	c.judge.observe(Step{Stage: smtpreply.StageAuth, Detail: name + ": " + c.judge.Reply(code, "", text).String()})
 	return nil
 }
 
@@ -160,14 +157,14 @@ func authCommand(name string, first []byte) (line string, rest []byte) {
 func answer(mechanism sasl.Client, challenge []byte) (string, error) {
 	decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(challenge)))
 	if err != nil {
-		return "", protocolError("a challenge that is no base64")
+		return "", smtpreply.ProtocolError{Text: "a challenge that is no base64"}
 	}
 	response, err := mechanism.Next(decoded)
 	switch {
 	case errors.Is(err, errNotProved):
 		return "", err
 	case err != nil:
-		return "", &quotingError{"an AUTH challenge that does not fit:", err.Error()}
+		return "", smtpreply.ProtocolError{Text: "an AUTH challenge that does not fit", Quoted: err.Error()}
 	}
 	return base64.StdEncoding.EncodeToString(response), nil
 }

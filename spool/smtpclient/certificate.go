@@ -88,12 +88,12 @@ func (f *Faults) words(host string, now time.Time) (words []string) {
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // certificateText says why TLS could not be made or verified.
-func (j *judge) certificateText(err error) string {
-	if f, ok := FaultsOf(err, j.server.Host, j.now()); ok {
-		if words := f.words(j.server.Host, j.now()); len(words) > 0 {
+func (c *Conn) certificateText(err error) string {
+	if f, ok := FaultsOf(err, c.server.Host, c.judge.Now()); ok {
+		if words := f.words(c.server.Host, c.judge.Now()); len(words) > 0 {
 			return "the certificate " + strings.Join(words, "; it ")
 		}
 		return errors.Unwrap(err).Error() // without "failed to verify" in front
 	}
-	return lossText(err)
+	return c.judge.Loss(err)
 }

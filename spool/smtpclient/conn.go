@@ -3,6 +3,8 @@ package smtpclient
 import (
 	"sync/atomic"
 	"time"
+
+	"notices/spool/smtpreply"
 )
 
 // Conn is a conversation with a server that is ready for transactions. It is for one
@@ -52,9 +54,9 @@ func (c *Conn) Quit() {
 	if _, err := c.wire.nc.Write([]byte("QUIT\r\n")); err != nil {
 		return
 	}
-	code, text, err := readReply(c.wire.br, nil)
+	code, text, err := smtpreply.Read(c.wire.br, nil)
 	if err == nil {
-		c.judge.observe(Step{Stage: StageQuit, Detail: c.judge.reply(code, "", text).String()})
+		c.judge.said(smtpreply.StageQuit, code, text)
 		c.wire.nc.Close() // with TLS's farewell, now that it is known to be read
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // headStart is what one address gets before the next is tried beside it (RFC 8305
@@ -44,7 +45,7 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 	})
 	for _, d := range failed {
 		c.tried = append(c.tried, d.address)
-		c.judge.observe(Step{Stage: StageConnect, Detail: d.address, Err: d.err})
+		c.judge.observe(Step{Stage: smtpreply.StageConnect, Detail: d.address, Err: d.err})
 	}
 	switch {
 	case err != nil:
@@ -66,7 +67,7 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 	if _, err := netip.ParseAddr(won.address); err != nil { // Dial looked the name up
 		where = won.conn.RemoteAddr().String()
 	}
-	c.judge.observe(Step{Stage: StageConnect, Detail: where})
+	c.judge.observe(Step{Stage: smtpreply.StageConnect, Detail: where})
 	return won.conn, nil
 }
 

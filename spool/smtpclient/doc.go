@@ -1,12 +1,11 @@
 // Package smtpclient holds one conversation with one server: it connects, makes TLS,
 // logs in and runs transactions, and says for each recipient what became of it.
-// Which server, how often and what next is the route's business (package route).
+// Which server, how often and what next is the route's business (package route). What a
+// reply means is decided in package smtpreply.
 //
 // A reader follows Open (open.go; reach.go: the TLS ladder and the addresses), then Send (send.go,
 // top to bottom: MAIL, RCPT and DATA in one flight, the message, the reply to its final dot;
-// transaction.go: what is settled before and after), and Classify (classify.go) with its rules
-// (rules.go), their words (words.go) and what decides who is meant by them (about.go), the one
-// place that says what a reply means.
+// transaction.go: what is settled before and after).
 //
 // # Why not go-smtp's client
 //
@@ -37,6 +36,6 @@
 //
 // # What may be shown
 //
-// Texts of servers reach nobody but through Conn.reply: secrets masked, also as AUTH
+// Texts of servers reach nobody but through smtpreply.Judge: secrets masked, also as AUTH
 // encodes them and cut short; one printable line of at most 500 octets.
 package smtpclient

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // offers is what the server's EHLO answer promises.
@@ -64,12 +65,12 @@ func (o *offers) add(keyword string, parameters []string) {
 func (c *Conn) greeting() error {
 	code, text, err := c.wire.read(c.wire.timeout)
 	if err != nil {
-		return c.judge.lost(StageGreeting, spool.ReasonGreeting, err)
+		return c.judge.lost(smtpreply.StageGreeting, spool.ReasonGreeting, err)
 	}
 	if code != 220 {
-		return c.judge.refused(StageGreeting, code, text)
+		return c.judge.refused(smtpreply.StageGreeting, code, text)
 	}
-	c.judge.observe(Step{Stage: StageGreeting, Detail: c.judge.reply(code, "", text).String()})
+	c.judge.said(smtpreply.StageGreeting, code, text)
 	return nil
 }
 
@@ -101,12 +102,12 @@ func (c *Conn) hello() error {
 		code, text, err = c.wire.command("HELO " + name)
 	}
 	if err != nil {
-		return c.judge.lost(StageHello, spool.ReasonGreeting, err)
+		return c.judge.lost(smtpreply.StageHello, spool.ReasonGreeting, err)
 	}
 	if code/100 != 2 {
-		return c.judge.refused(StageHello, code, text)
+		return c.judge.refused(smtpreply.StageHello, code, text)
 	}
 	c.offers = parseOffers(text)
-	c.judge.observe(Step{Stage: StageHello, Detail: c.judge.reply(code, "", text).String()})
+	c.judge.said(smtpreply.StageHello, code, text)
 	return nil
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"notices/spool"
 	"notices/spool/smtptest"
@@ -121,3 +123,13 @@ const (
 	short = 200 * time.Millisecond
 	long  = 3 * time.Second
 )
+
+func checkShown(t *testing.T, text string) {
+	t.Helper()
+	if len(text) > 500 || !utf8.ValidString(text) {
+		t.Errorf("%d octets: %q", len(text), text)
+	}
+	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+		t.Errorf("not printable: %q", text)
+	}
+}

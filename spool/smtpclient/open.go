@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // Default time-outs: what RFC 5321 4.5.3.2 asks for the answer to the final dot, and
@@ -49,12 +50,12 @@ func newConn(s *Server, secret string) *Conn {
 		secret:      secret,
 	}
 	c.wire.timeout = cmp.Or(s.Timeout, defaultTimeout)
-	c.judge.server, c.judge.now = &c.server, s.Now
+	c.judge = judge{smtpreply.Judge{Server: s.Name, Host: s.Host, Now: s.Now}, s.Observe}
 	if s.Now == nil {
-		c.judge.now = time.Now
+		c.judge.Now = time.Now
 	}
 	if secret != "" {
-		c.judge.secrets = secretForms(secret, plainResponse(s.Login, secret), xoauth2Response(s.Login, secret))
+		c.judge.Mask(secret, plainResponse(s.Login, secret), xoauth2Response(s.Login, secret))
 	}
 	return c
 }

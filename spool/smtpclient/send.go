@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // window bounds the commands whose replies are outstanding: so much fits into the
@@ -87,7 +88,7 @@ func (s *send) converse() error {
 	if c.wire.br.Buffered() > 0 { // a 421 of a server that is going away, or nonsense
 		code, text, err := c.wire.read(c.wire.timeout)
 		if err == nil && code == 421 {
-			s.decide(StageMail, code, text)
+			s.decide(smtpreply.StageMail, code, text)
 			return errSettled
 		}
 		return errSpokeFirst
@@ -197,48 +198,48 @@ func (s *send) hear() error {
 	case code == 421:
 		s.decide(stage, code, text)
 		return errSettled
-	case code/100 == 3 != (stage == StageData && code == 354):
+	case code/100 == 3 != (stage == smtpreply.StageData && code == 354):
 		return unexpectedReply(stage, code)
 	}
 	switch stage {
-	case StageReset:
+	case smtpreply.StageReset:
 		if code/100 != 2 {
 			return unexpectedReply(stage, code)
 		}
-	case StageMail:
+	case smtpreply.StageMail:
 		s.answered, s.mailed = true, code/100 == 2
 		if !s.mailed {
 			s.decide(stage, code, text)
 			break
 		}
 		s.c.server.Addresses.took(s.c)
-	case StageRcpt:
+	case smtpreply.StageRcpt:
 		s.hearRcpt(code, text)
-	case StageData:
+	case smtpreply.StageData:
 		return s.hearData(code, text)
 	}
 	return nil
 }
 
 // stage is what the next reply, or the end of the connection, is an answer to.
-func (s *send) stage() Stage {
+func (s *send) stage() smtpreply.Stage {
 	switch {
 	case s.dotSent:
-		return StageDot
+		return smtpreply.StageDot
 	case s.goAhead:
-		return StageBody
+		return smtpreply.StageBody
 	case s.heard == commandReset:
-		return StageReset
+		return smtpreply.StageReset
 	case s.heard == commandMail:
-		return StageMail
+		return smtpreply.StageMail
 	case s.heard == len(s.rcpts):
-		return StageData
+		return smtpreply.StageData
 	}
-	return StageRcpt
+	return smtpreply.StageRcpt
 }
 
-func unexpectedReply(stage Stage, code int) error {
-	return protocolError(fmt.Sprintf("%d in answer to %s", code, stage))
+func unexpectedReply(stage smtpreply.Stage, code int) error {
+	return smtpreply.ProtocolError{Text: fmt.Sprintf("%d in answer to %s", code, stage)}
 }
 
 func (s *send) hearRcpt(code int, text []byte) {
@@ -248,8 +249,8 @@ func (s *send) hearRcpt(code int, text []byte) {
 	}
 	i := s.rcpts[s.heard]
 	if s.outcomes[i].Class == "" { // else MAIL was refused, and this follows from it
-		s.outcomes[i] = s.c.judge.outcome(StageRcpt, code, text)
-		s.report(StageRcpt, s.outcomes[i])
+		s.outcomes[i] = s.c.judge.Outcome(smtpreply.StageRcpt, code, text)
+		s.report(smtpreply.StageRcpt, s.outcomes[i])
 	}
 }
 
@@ -258,9 +259,9 @@ func (s *send) hearData(code int, text []byte) error {
 	case code == 354:
 		s.goAhead = true
 	case code/100 == 2:
-		return unexpectedReply(StageData, code)
+		return unexpectedReply(smtpreply.StageData, code)
 	case s.mailed && s.accepted > 0:
-		s.decide(StageData, code, text)
+		s.decide(smtpreply.StageData, code, text)
 	}
 	return nil
 }
@@ -285,13 +286,13 @@ func (s *send) content() error {
 	case err == nil:
 		return nil
 	case s.writeErr == nil: // the disk's trouble, not the server's; no dot may follow
-		s.settle(s.c.judge.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		s.settle(s.c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return errSettled
 	}
 	// The server may have said why before it hung up: 552, say.
 	code, text, readErr := s.c.wire.read(min(pendingWait, s.c.wire.timeout))
 	if readErr == nil && code >= 400 {
-		s.decide(StageBody, code, text)
+		s.decide(smtpreply.StageBody, code, text)
 		return errSettled
 	}
 	return s.writeErr
@@ -304,14 +305,14 @@ func (s *send) verdict() error {
 	case err != nil:
 		return err
 	case code == 421:
-		s.decide(StageDot, code, text)
+		s.decide(smtpreply.StageDot, code, text)
 		return errSettled
 	case code/100 == 3:
-		return unexpectedReply(StageDot, code)
+		return unexpectedReply(smtpreply.StageDot, code)
 	case !s.mailed || s.accepted == 0:
 		return nil
 	}
-	s.decide(StageDot, code, text)
+	s.decide(smtpreply.StageDot, code, text)
 	if !s.c.offers.dsn {
 		markRelayed(s.outcomes, s.t.DSN)
 	}
@@ -332,11 +333,11 @@ func (s *send) fail(err error) {
 
 // loss is the outcome of a connection that ended or spoke no SMTP.
 func (s *send) loss(err error) spool.Outcome {
-	outcome := s.c.judge.localOutcome
-	switch text := s.c.judge.lossText(err); {
+	outcome := s.c.judge.Local
+	switch text := s.c.judge.Loss(err); {
 	case s.dotSent:
 		return outcome(spool.Uncertain, spool.MessageScope, spool.ReasonLost, "no answer to the final dot: "+text)
-	case errors.As(err, new(protocolError)):
+	case errors.As(err, new(smtpreply.ProtocolError)):
 		return outcome(spool.Deferred, spool.ServerScope, spool.ReasonProtocol, text)
 	case s.mailed:
 		return outcome(spool.Deferred, spool.MessageScope, spool.ReasonLost, "after MAIL was accepted: "+text)
@@ -348,8 +349,8 @@ func (s *send) loss(err error) spool.Outcome {
 }
 
 // decide is for a reply that decides on all who have no outcome yet.
-func (s *send) decide(stage Stage, code int, text []byte) {
-	o := s.c.judge.outcome(stage, code, text)
+func (s *send) decide(stage smtpreply.Stage, code int, text []byte) {
+	o := s.c.judge.Outcome(stage, code, text)
 	s.settle(o)
 	s.report(stage, o)
 }
@@ -369,9 +370,9 @@ func (s *send) settle(o spool.Outcome) {
 	}
 }
 
-func (s *send) report(stage Stage, o spool.Outcome) {
+func (s *send) report(stage smtpreply.Stage, o spool.Outcome) {
 	switch {
-	case s.c.server.Observe == nil:
+	case s.c.judge.tell == nil:
 	case o.Class == spool.Delivered:
 		s.c.judge.observe(Step{Stage: stage, Detail: o.Reply.String()})
 	default:

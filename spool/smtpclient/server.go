@@ -2,12 +2,9 @@ package smtpclient
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"net"
 	"time"
-
-	"notices/spool"
 )
 
 // TLSMode says how TLS begins. The zero value is TLSAuto.
@@ -70,48 +67,3 @@ type TokenSource interface {
 	// Refresh returns another token than stale, which a server has refused.
 	Refresh(ctx context.Context, stale string) (string, error)
 }
-
-// Stage is a step of the conversation.
-type Stage string
-
-// Stages, in the order in which they come.
-const (
-	StageSecret   Stage = "secret"    // the password or token is fetched
-	StageDNS      Stage = "dns"       // Detail: the addresses
-	StageConnect  Stage = "connect"   // Detail: the address that answered
-	StageTLS      Stage = "tls"       // Detail: version, cipher, certificate
-	StageGreeting Stage = "greeting"  // the 220 line
-	StageHello    Stage = "ehlo"      // Detail: what the server offers
-	StageStartTLS Stage = "starttls"  // the reply to STARTTLS
-	StageStepDown Stage = "step down" // Detail: why the mail goes out less secure
-	StageAuth     Stage = "auth"
-	StageReset    Stage = "rset"
-	StageMail     Stage = "mail"
-	StageRcpt     Stage = "rcpt"
-	StageData     Stage = "data" // the reply to DATA
-	StageBody     Stage = "body" // the message is being written
-	StageDot      Stage = "dot"  // the reply to the final dot
-	StageQuit     Stage = "quit"
-)
-
-// Step is what Observe is told: a stage that succeeded, or failed with Err.
-// Nothing in it is secret.
-type Step struct {
-	Stage  Stage
-	Detail string
-	Err    error
-	TLS    *tls.ConnectionState // with StageTLS
-}
-
-// Error is why Open failed. The outcome is of server scope and Deferred: no
-// message fails for a server that could not be spoken to.
-type Error struct {
-	Outcome spool.Outcome
-	Err     error // the cause; may be nil: the reply says it all
-
-	duringTLS bool // it was the TLS handshake that failed
-}
-
-func (e *Error) Error() string { return e.Outcome.Reply.String() }
-
-func (e *Error) Unwrap() error { return e.Err }

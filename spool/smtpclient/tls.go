@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // implicit reports whether TLS begins with the first byte.
@@ -27,23 +28,21 @@ func (c *Conn) upgrade() error {
 			c.stepDown("no TLS, the mail travels in clear: " + text)
 			return nil
 		}
-		e := c.judge.trouble(spool.ReasonTLS, text, nil)
-		c.judge.observe(Step{Stage: StageStartTLS, Err: e})
-		return e
+		return c.judge.failed(smtpreply.StageStartTLS, c.judge.trouble(spool.ReasonTLS, text, nil))
 	}
 	code, text, err := c.wire.command("STARTTLS")
 	if err != nil {
-		return c.judge.lost(StageStartTLS, spool.ReasonTLS, err)
+		return c.judge.lost(smtpreply.StageStartTLS, spool.ReasonTLS, err)
 	}
 	if code != 220 {
-		return c.judge.refused(StageStartTLS, code, text)
+		return c.judge.refused(smtpreply.StageStartTLS, code, text)
 	}
 	// What came behind the 220 in clear would be read as if it had come over TLS:
 	// somebody in between put it there (CVE-2011-0411). Not a case for a step down.
 	if c.wire.br.Buffered() > 0 {
-		return c.judge.lost(StageStartTLS, spool.ReasonProtocol, protocolError("bytes in clear behind the answer to STARTTLS"))
+		return c.judge.lost(smtpreply.StageStartTLS, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "bytes in clear behind the answer to STARTTLS"})
 	}
-	c.judge.observe(Step{Stage: StageStartTLS, Detail: c.judge.reply(code, "", text).String()})
+	c.judge.said(smtpreply.StageStartTLS, code, text)
 	if err := c.beginTLS(); err != nil {
 		return err
 	}
@@ -62,9 +61,9 @@ func (c *Conn) beginTLS() error {
 	}
 	state := tc.ConnectionState()
 	c.wire.use(tc)
-	step := Step{Stage: StageTLS, Detail: describe(state), TLS: &state}
+	step := Step{Stage: smtpreply.StageTLS, Detail: describe(state), TLS: &state}
 	if unverified != nil {
-		step.Err = c.judge.trouble(spool.ReasonTLS, c.judge.certificateText(unverified), unverified)
+		step.Err = c.judge.trouble(spool.ReasonTLS, c.certificateText(unverified), unverified)
 	}
 	c.judge.observe(step)
 	if unverified != nil {
@@ -153,15 +152,14 @@ func wantsOldCiphers(err error) bool {
 }
 
 func (c *Conn) tlsTrouble(err error) *Error {
-	text := "no TLS: " + c.judge.certificateText(err)
+	text := "no TLS: " + c.certificateText(err)
 	var header tls.RecordHeaderError
 	if errors.As(err, &header) && c.server.implicit() {
 		text += " (the server does not begin with TLS: try tls = \"starttls\")"
 	}
 	e := c.judge.trouble(spool.ReasonTLS, text, err)
 	e.duringTLS = true
-	c.judge.observe(Step{Stage: StageTLS, Err: e})
-	return e
+	return c.judge.failed(smtpreply.StageTLS, e)
 }
 
 // mayStepDown reports whether the conversation may go on without verified TLS: that
@@ -180,12 +178,12 @@ func (s *Server) forbidden() string {
 }
 
 func (c *Conn) stepDown(why string) {
-	why = c.judge.reply(0, "", []byte(why)).Text
+	why = c.judge.Reply(0, "", []byte(why)).Text
 	if c.notice != "" {
 		c.notice += "; "
 	}
 	c.notice += why
-	c.judge.observe(Step{Stage: StageStepDown, Detail: why})
+	c.judge.observe(Step{Stage: smtpreply.StageStepDown, Detail: why})
 }
 
 // describe is version, cipher and certificate for a person.

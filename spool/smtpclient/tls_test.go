@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"notices/spool/smtpreply"
 	"notices/spool/smtptest"
 )
 
@@ -51,7 +52,7 @@ func TestVerifiedTLS(t *testing.T) {
 				t.Errorf("notice %q", c.Notice())
 			}
 			for _, step := range *steps {
-				if step.Stage == StageTLS && (step.TLS == nil || step.TLS.Version != tls.VersionTLS13) {
+				if step.Stage == smtpreply.StageTLS && (step.TLS == nil || step.TLS.Version != tls.VersionTLS13) {
 					t.Errorf("%+v", step)
 				}
 			}
@@ -186,7 +187,7 @@ func TestLadderBeginsAtTheTop(t *testing.T) {
 	s, steps := watched(srv)
 	s.Roots, s.AllowNonSecure = ca.Pool(), true
 	c := open(t, s)
-	if c.Notice() != "" || slices.ContainsFunc(*steps, func(s Step) bool { return s.Stage == StageStepDown || s.Err != nil }) {
+	if c.Notice() != "" || slices.ContainsFunc(*steps, func(s Step) bool { return s.Stage == smtpreply.StageStepDown || s.Err != nil }) {
 		t.Errorf("notice %q, steps %q", c.Notice(), stages(*steps))
 	}
 }

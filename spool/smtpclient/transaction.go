@@ -7,6 +7,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/recode"
+	"notices/spool/smtpreply"
 )
 
 // Transaction is one message to some recipients.
@@ -51,20 +52,20 @@ func (s *send) prepare() bool {
 		return false
 	}
 	if s.utf8 && !c.offers.utf8 {
-		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
+		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
 		return false
 	}
 	var err error
 	s.body, err = newBody(t, t.narrowed(&c.offers, s.utf8))
 	switch {
 	case unchangeable(err):
-		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+c.offers.missing()+", which the message needs: "+err.Error()))
+		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+c.offers.missing()+", which the message needs: "+err.Error()))
 		return false
 	case err != nil:
-		s.settle(c.judge.localOutcome(spool.Deferred, spool.MessageScope, "", err.Error()))
+		s.settle(c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return false
 	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
-		s.settle(c.judge.localOutcome(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
+		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
 			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
 		s.body.free()
 		return false
@@ -101,14 +102,14 @@ func (s *send) checkAddresses() bool {
 	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
 	var err error
 	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
-		s.settle(s.c.judge.localOutcome(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+		s.settle(s.c.judge.Local(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
 		return false
 	}
 	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
 	for i, address := range s.t.Recipients {
 		plain, err := writable(address)
 		if err != nil {
-			s.outcomes[i] = s.c.judge.localOutcome(spool.Failed, spool.RecipientScope, "", err.Error())
+			s.outcomes[i] = s.c.judge.Local(spool.Failed, spool.RecipientScope, "", err.Error())
 			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
 			continue
 		}
@@ -149,7 +150,7 @@ func (s *send) result() Result {
 			}
 		}
 		if s.t.Sender == "" {
-			s.outcomes[i] = ofNullSender(s.outcomes[i])
+			s.outcomes[i] = smtpreply.OfNullSender(s.outcomes[i])
 		}
 		if s.outcomes[i].Reason != spool.ReasonTooMany {
 			continue
@@ -190,20 +191,4 @@ func endSession(r *Result, reused bool) {
 			o.Reason = spool.ReasonLimit
 		}
 	}
-}
-
-// ofNullSender reads an answer to a message without a sender, a report: servers refuse
-// those in the words that they have for a sender who lacks a right, or for the message
-// as a whole. There is no right that a person could give, and what such a server takes
-// is the same report with a sender.
-func ofNullSender(o spool.Outcome) spool.Outcome {
-	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && saysSender(o.Reply.Text)
-	if refused || o.Reason == spool.ReasonSendAs || o.Reason == spool.ReasonIdentity {
-		o.Class, o.Scope, o.Reason = spool.Failed, spool.MessageScope, spool.ReasonSender
-	}
-	return o
-}
-
-func saysSender(text string) bool {
-	return containsAny(strings.ToLower(text), []string{"sender", "<>", "mail from", "mailfrom", "reverse-path", "reverse path", "return path", "return-path"})
 }

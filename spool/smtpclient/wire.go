@@ -4,6 +4,8 @@ import (
 	"bufio"
 	"net"
 	"time"
+
+	"notices/spool/smtpreply"
 )
 
 // wire is what a conversation is spoken over. Each step has its own deadline.
@@ -18,11 +20,11 @@ type wire struct {
 
 func (w *wire) use(nc net.Conn) {
 	w.nc = nc
-	w.br = bufio.NewReaderSize(nc, maxLine)
+	w.br = bufio.NewReaderSize(nc, smtpreply.MaxLine)
 }
 
 // errSpokeFirst: no reply may come before the command that it is for.
-var errSpokeFirst = protocolError("the server spoke before it was asked")
+var errSpokeFirst = smtpreply.ProtocolError{Text: "the server spoke before it was asked"}
 
 // command sends a line and reads the reply, one after the other.
 func (w *wire) command(line string) (code int, text []byte, err error) {
@@ -43,9 +45,9 @@ func (w *wire) write(b []byte) error {
 
 // read reads a reply into a buffer that the next read overwrites.
 func (w *wire) read(wait time.Duration) (code int, text []byte, err error) {
-	if !replyBuffered(w.br) {
+	if !smtpreply.Buffered(w.br) {
 		w.watch.armRead(wait)
 	}
-	code, w.text, err = readReply(w.br, w.text[:0])
+	code, w.text, err = smtpreply.Read(w.br, w.text[:0])
 	return code, w.text, w.watch.explain(err)
 }

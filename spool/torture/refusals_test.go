@@ -18,7 +18,7 @@ var stageOf = map[string]string{"mail": "MAIL", "rcpt": "RCPT", "data": "DATA", 
 // of the account, the sender, the client or the message as a whole, nothing comes back in the
 // first run, and beside a second server that works all of it goes out at once.
 func TestEveryReply(t *testing.T) {
-	table, err := os.ReadFile("../smtpclient/testdata/replies.tsv")
+	table, err := os.ReadFile("../smtpreply/testdata/replies.tsv")
 	if err != nil {
 		t.Fatal(err)
 	}

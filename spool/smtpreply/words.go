@@ -1,4 +1,4 @@
-package smtpclient
+package smtpreply
 
 // Words in which servers speak of us: of the account, the sender, the client. A phrase is
 // here if it cannot be said of a recipient; where it can, a function looks closer.

@@ -1,4 +1,4 @@
-package smtpclient
+package smtpreply
 
 import (
 	"bufio"
@@ -12,49 +12,46 @@ import (
 // answers and policy texts are longer. What exceeds these is no SMTP server, and
 // must not take memory.
 const (
-	maxLine  = 4 << 10
+	MaxLine  = 4 << 10 // octets of a line; the buffer that Read reads from must hold so many
 	maxReply = 32 << 10
 )
 
-// protocolError says that what came is no SMTP reply.
-type protocolError string
-
-func (e protocolError) Error() string { return string(e) }
-
-// quotingError is a protocolError that quotes the server. It is shown only through
-// judge.lossText, which masks secrets.
-type quotingError struct {
-	protocolError
-	said string
+// ProtocolError says that what came is no SMTP reply.
+type ProtocolError struct {
+	Text   string
+	Quoted string // what the server said instead, if it is told; shown only through Judge.Loss, which masks secrets
 }
 
-func (e *quotingError) Error() string { return string(e.protocolError) + " " + strconv.Quote(e.said) }
+func (e ProtocolError) Error() string {
+	if e.Quoted == "" {
+		return e.Text
+	}
+	return e.Text + ": " + strconv.Quote(e.Quoted)
+}
 
-func (e *quotingError) Unwrap() error { return e.protocolError }
-
-// readReply reads one reply (RFC 5321 4.2), whose code is 200 to 599. The text of
+// Read reads one reply (RFC 5321 4.2), whose code is 200 to 599. The text of
 // its lines is appended to buf, each line ended by \n. Any other error than a
-// protocolError is the connection's. br must hold maxLine octets.
-func readReply(br *bufio.Reader, buf []byte) (code int, text []byte, err error) {
+// ProtocolError is the connection's. br must hold MaxLine octets.
+func Read(br *bufio.Reader, buf []byte) (code int, text []byte, err error) {
 	start, total := len(buf), 0
 	for {
 		line, err := br.ReadSlice('\n')
 		if errors.Is(err, bufio.ErrBufferFull) {
-			return 0, buf, protocolError("a reply line of more than " + strconv.Itoa(maxLine) + " octets")
+			return 0, buf, ProtocolError{Text: "a reply line of more than " + strconv.Itoa(MaxLine) + " octets"}
 		}
 		if err != nil {
 			return 0, buf, err
 		}
 		if total += len(line); total > maxReply {
-			return 0, buf, protocolError("a reply of more than " + strconv.Itoa(maxReply) + " octets")
+			return 0, buf, ProtocolError{Text: "a reply of more than " + strconv.Itoa(maxReply) + " octets"}
 		}
 		line = bytes.TrimRight(line, "\r\n")
 		n, more := splitCode(line)
 		switch {
 		case n == 0 && len(buf) == start:
-			return 0, buf, &quotingError{"no SMTP reply:", string(shorten(line))}
+			return 0, buf, ProtocolError{"no SMTP reply", string(shorten(line))}
 		case n == 0 || code != 0 && n != code:
-			return 0, buf, &quotingError{protocolError(fmt.Sprintf("a reply of %d goes on with", code)), string(shorten(line))}
+			return 0, buf, ProtocolError{fmt.Sprintf("a reply of %d goes on with", code), string(shorten(line))}
 		}
 		code = n
 		buf = append(buf, line[min(4, len(line)):]...)
@@ -65,9 +62,9 @@ func readReply(br *bufio.Reader, buf []byte) (code int, text []byte, err error) 
 	}
 }
 
-// replyBuffered reports whether a whole reply is there already, so that reading it
+// Buffered reports whether a whole reply is there already, so that reading it
 // cannot wait: most of a flight's answers come in one packet.
-func replyBuffered(br *bufio.Reader) bool {
+func Buffered(br *bufio.Reader) bool {
 	b, _ := br.Peek(br.Buffered())
 	for {
 		end := bytes.IndexByte(b, '\n')

@@ -1,8 +1,9 @@
-package smtpclient
+package smtpreply
 
 import (
 	"bufio"
 	"bytes"
+	"encoding/base64"
 	"errors"
 	"io"
 	"strings"
@@ -12,14 +13,13 @@ import (
 	"unicode/utf8"
 )
 
-func newReader(s string) *bufio.Reader { return bufio.NewReaderSize(strings.NewReader(s), maxLine) }
+func newReader(s string) *bufio.Reader { return bufio.NewReaderSize(strings.NewReader(s), MaxLine) }
 
-// testConn has what reply and judge need.
-func testConn() *Conn {
-	return newConn(&Server{Name: "1", Host: "mail.example.org", Now: func() time.Time { return time.Unix(1e9, 5).Local() }}, "")
+func testJudge() *Judge {
+	return &Judge{Server: "1", Host: "mail.example.org", Now: func() time.Time { return time.Unix(1e9, 5).Local() }}
 }
 
-func TestReadReply(t *testing.T) {
+func TestRead(t *testing.T) {
 	for _, c := range []struct {
 		raw, enhanced, text string
 		code                int
@@ -42,12 +42,12 @@ func TestReadReply(t *testing.T) {
 		{"550 \xff\xfe und \u202eumlaut ä\r\n", "", "?? und ?umlaut ä", 550},
 	} {
 		br := newReader(c.raw)
-		code, text, err := readReply(br, nil)
+		code, text, err := Read(br, nil)
 		if err != nil || code != c.code {
 			t.Errorf("%q: %d, %v", c.raw, code, err)
 			continue
 		}
-		r := testConn().judge.reply(code, findEnhanced(code, text), text)
+		r := testJudge().Reply(code, findEnhanced(code, text), text)
 		if r.Enhanced != c.enhanced || r.Text != c.text {
 			t.Errorf("%q: %q, %q", c.raw, r.Enhanced, r.Text)
 		}
@@ -57,7 +57,7 @@ func TestReadReply(t *testing.T) {
 	}
 }
 
-func TestReadReplyRefuses(t *testing.T) {
+func TestReadRefuses(t *testing.T) {
 	for name, raw := range map[string]string{
 		"code 099":              "099 odd\r\n",
 		"code 199":              "199 odd\r\n",
@@ -73,8 +73,8 @@ func TestReadReplyRefuses(t *testing.T) {
 		"long line":             "250 " + strings.Repeat("x", 1<<20) + "\r\n",
 		"many lines":            strings.Repeat("250-x\r\n", 1<<16) + "250 x\r\n",
 	} {
-		code, text, err := readReply(newReader(raw), nil)
-		if !errors.As(err, new(protocolError)) || code != 0 {
+		code, text, err := Read(newReader(raw), nil)
+		if !errors.As(err, new(ProtocolError)) || code != 0 {
 			t.Errorf("%s: %d, %v", name, code, err)
 		}
 		if cap(text) > 4*maxReply {
@@ -85,7 +85,7 @@ func TestReadReplyRefuses(t *testing.T) {
 		}
 	}
 	for _, raw := range []string{"", "250", "250-a\r\n", "250-a\r\n250"} {
-		if _, _, err := readReply(newReader(raw), nil); err != io.EOF {
+		if _, _, err := Read(newReader(raw), nil); err != io.EOF {
 			t.Errorf("%q: %v", raw, err)
 		}
 	}
@@ -93,7 +93,7 @@ func TestReadReplyRefuses(t *testing.T) {
 
 func TestReplyIsShort(t *testing.T) {
 	text := []byte(strings.Repeat("ä and more\n", 500))
-	r := testConn().judge.reply(550, "", text)
+	r := testJudge().Reply(550, "", text)
 	if len(r.Text) > maxText || !utf8.ValidString(r.Text) || strings.Contains(r.Text, "\n") {
 		t.Errorf("%d octets: %q", len(r.Text), r.Text)
 	}
@@ -103,43 +103,47 @@ func TestReplyIsShort(t *testing.T) {
 }
 
 func TestSecretsAreMasked(t *testing.T) {
-	c := newConn(&Server{Login: "library"}, "hunter2 geheim")
-	plain := secretForms("", plainResponse("library", "hunter2 geheim")).forms[1]
+	const response = "\x00library\x00hunter2 geheim" // of AUTH PLAIN
+	j := testJudge()
+	j.Mask("hunter2 geheim", response)
+	plain := base64.StdEncoding.EncodeToString([]byte(response))
 	for _, text := range []string{
 		"hunter2 geheim is wrong", "x hunter2 geheim", "hunter2 geheim hunter2 geheim",
 		"cannot decode " + plain, "cannot decode " + plain[:12] + "...", "your hunter2 g",
 	} {
-		got := c.judge.reply(535, "", []byte(text)).Text
+		got := j.Reply(535, "", []byte(text)).Text
 		if !strings.Contains(got, "***") || strings.Contains(got, "hunter2") || strings.Contains(got, plain[:8]) {
 			t.Errorf("%q is shown as %q", text, got)
 		}
 	}
-	if got := c.judge.reply(250, "", []byte("nothing secret")).Text; got != "nothing secret" {
+	if got := j.Reply(250, "", []byte("nothing secret")).Text; got != "nothing secret" {
 		t.Errorf("got %q", got)
 	}
 }
 
-func FuzzReadReply(f *testing.F) {
+func FuzzRead(f *testing.F) {
 	f.Add([]byte("250 ok\r\n"), "hunter2")
 	f.Add([]byte("250-a\r\n250 5.1.1 b\r\n"), "")
 	f.Add([]byte("550-5.7.26 a\r\n550 5.7.26 b (#5.7.26)\r\n"), "5.7.26")
 	f.Add([]byte("999 \x00\xff\r\n"), "x")
 	f.Fuzz(func(t *testing.T, raw []byte, secret string) {
-		c := newConn(&Server{Login: "l"}, secret)
-		code, text, err := readReply(bufio.NewReaderSize(bytes.NewReader(raw), maxLine), nil)
+		j := testJudge()
+		if secret != "" {
+			j.Mask(secret, "\x00l\x00"+secret)
+		}
+		code, text, err := Read(bufio.NewReaderSize(bytes.NewReader(raw), MaxLine), nil)
 		if err != nil {
 			if code != 0 {
 				t.Errorf("code %d with %v", code, err)
 			}
-			lossText(err)
+			j.Loss(err)
 			return
 		}
 		if code < 200 || code > 599 || len(text) > maxReply {
 			t.Errorf("code %d, %d octets", code, len(text))
 		}
-		parseOffers(text)
 		for _, stage := range []Stage{StageGreeting, StageAuth, StageMail, StageRcpt, StageDot} {
-			checkShown(t, c.judge.outcome(stage, code, text).Reply.Text)
+			checkShown(t, j.Outcome(stage, code, text).Reply.Text)
 		}
 	})
 }

@@ -1,4 +1,4 @@
-package smtpclient
+package smtpreply
 
 import (
 	"os"
@@ -44,14 +44,14 @@ func TestClassifyRealReplies(t *testing.T) {
 	}
 }
 
-// classifyRaw takes a reply apart as Conn does, and drops what is only shown.
+// classifyRaw takes a reply apart as Judge does, and drops what is only shown.
 func classifyRaw(t *testing.T, stage Stage, reply string) spool.Outcome {
 	t.Helper()
-	code, text, err := readReply(newReader(strings.ReplaceAll(reply, `\n`, "\r\n")+"\r\n"), nil)
+	code, text, err := Read(newReader(strings.ReplaceAll(reply, `\n`, "\r\n")+"\r\n"), nil)
 	if err != nil {
 		t.Fatalf("%s: %v", reply, err)
 	}
-	o := testConn().judge.outcome(stage, code, text)
+	o := testJudge().Outcome(stage, code, text)
 	o.Reply = spool.Reply{}
 	return o
 }

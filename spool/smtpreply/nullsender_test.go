@@ -1,4 +1,4 @@
-package smtpclient
+package smtpreply
 
 import (
 	"testing"
@@ -24,11 +24,11 @@ func TestNullSenderRefused(t *testing.T) {
 		{StageDot, "550 5.7.1 this is spam", ""},
 		{StageRcpt, "451 4.7.1 sender is greylisted", ""},
 	} {
-		code, text, err := readReply(newReader(c.reply+"\r\n"), nil)
+		code, text, err := Read(newReader(c.reply+"\r\n"), nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o := ofNullSender(testConn().judge.outcome(c.stage, code, text)); o.Reason != c.want {
+		if o := OfNullSender(testJudge().Outcome(c.stage, code, text)); o.Reason != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.stage, c.reply, o.Reason, c.want)
 		} else if c.want != "" && (o.Class != spool.Failed || o.Scope != spool.MessageScope) {
 			t.Errorf("%s: %s: %v", c.stage, c.reply, o)

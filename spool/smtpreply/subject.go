@@ -1,4 +1,4 @@
-package smtpclient
+package smtpreply
 
 import (
 	"slices"
