@@ -25,7 +25,7 @@ type Account struct {
 	ClientID           string
 	ClientSecretFile   Secret
 	Account            string // the address to sign in as; empty: whoever signs in
-	ServiceAccountFile string // [google] only
+	ServiceAccountFile Secret // [google] only
 	AuthURL            string
 	DeviceURL          string
 	TokenURL           string
@@ -39,9 +39,9 @@ type Account struct {
 
 var accountKeys = [...]key[Account]{
 	{name: "client_id", read: func(v value, a *Account) { v.text(&a.ClientID) }},
-	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, file) }},
+	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, document) }},
 	{name: "account", read: func(v value, a *Account) { v.address(&a.Account) }},
-	{name: "service_account_file", read: func(v value, a *Account) { v.path(&a.ServiceAccountFile) }},
+	{name: "service_account_file", read: func(v value, a *Account) { v.secret(&a.ServiceAccountFile, document) }},
 	{name: "auth_url", read: func(v value, a *Account) { v.endpoint(&a.AuthURL) }},
 	{name: "device_url", read: func(v value, a *Account) { v.endpoint(&a.DeviceURL) }},
 	{name: "token_url", read: func(v value, a *Account) { v.endpoint(&a.TokenURL) }},
@@ -49,7 +49,7 @@ var accountKeys = [...]key[Account]{
 	{name: "revoke_url", read: func(v value, a *Account) { v.endpoint(&a.RevokeURL) }},
 	{name: "smtp_host", read: func(v value, a *Account) { v.host(&a.SMTPHost) }},
 	{name: "smtp_port", read: func(v value, a *Account) { v.number(&a.SMTPPort, 1, 65535) }},
-	{name: "ca_file", read: func(v value, a *Account) { v.path(&a.CAFile) }},
+	{name: "ca_file", read: func(v value, a *Account) { v.caFile(&a.CAFile) }},
 }
 
 // microsoftKeys are those of [google] and one more.
@@ -65,7 +65,7 @@ func defaultMicrosoft() Account { return Account{SMTPHost: "smtp.office365.com",
 func (l *loader) google(t table, at place) {
 	a := &l.cfg.Google
 	fill(l, t, at, accountKeys[:], a)
-	if a.ServiceAccountFile != "" && a.Account == "" {
+	if a.ServiceAccountFile.IsSet() && a.Account == "" {
 		at.key = "account"
 		l.bad(at, "is not set: a service account sends as that user")
 	}
@@ -73,7 +73,7 @@ func (l *loader) google(t table, at place) {
 
 func (l *loader) microsoft(t table, at place) {
 	fill(l, t, at, microsoftKeys(), &l.cfg.Microsoft)
-	if l.cfg.Microsoft.ServiceAccountFile != "" {
+	if l.cfg.Microsoft.ServiceAccountFile.IsSet() {
 		at.key = "service_account_file"
 		l.bad(at, "is for Google: leave it out here")
 	}
@@ -107,7 +107,7 @@ func (c *Config) Account(name string) *Account {
 
 // Usable reports whether there is a client to sign in with, or a service account.
 func (a *Account) Usable() bool {
-	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile != ""
+	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile.IsSet()
 }
 
 func (l *loader) wantClient(name string, at place) {
@@ -127,18 +127,6 @@ func (l *loader) fillServers() {
 		s.Host = cmp.Or(s.Host, a.SMTPHost)
 		s.Port = cmp.Or(s.Port, a.SMTPPort)
 		s.decideTLS()
-	}
-}
-
-func (l *loader) checkAccount(name string, a *Account) {
-	if src := a.ClientSecretFile.src; src != nil {
-		l.noteFile(src.at, src.text, true)
-	}
-	if a.ServiceAccountFile != "" {
-		l.noteFile(place{section: name, key: "service_account_file"}, a.ServiceAccountFile, true)
-	}
-	if a.CAFile != "" {
-		l.noteFile(place{section: name, key: "ca_file"}, a.CAFile, false)
 	}
 }
 

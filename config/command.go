@@ -16,45 +16,13 @@ import (
 // for a person who is asked something: under cron nobody is there.
 const commandTime = 30 * time.Second
 
-// answer is what a command gave. Connections that open at the same time ask for the
-// same password: the command runs once, and the others wait for it.
-type answer struct {
-	turn chan struct{} // holds one token while nobody runs the command
-	text string
-	have bool
-}
-
-// get runs the command, unless it was run.
-func (a *answer) get(ctx context.Context, command string) (string, error) {
-	select {
-	case a.turn <- struct{}{}:
-		defer func() { <-a.turn }()
-	case <-ctx.Done():
-		return "", ctx.Err()
-	}
-	if a.have {
-		return a.text, nil
-	}
-	text, err := run(ctx, command, commandTime)
-	if err == nil {
-		a.text, a.have = text, true
-	}
-	return text, err
-}
-
-func (a *answer) forget() {
-	a.turn <- struct{}{}
-	a.text, a.have = "", false
-	<-a.turn
-}
-
-// run gives the command to sh -c and returns what it prints. What it says on
-// standard error is shown when it fails; what it printed never is.
+// run gives the command to sh -c and returns what it prints. Its standard error is
+// shown when it fails; its standard output never is.
 func run(ctx context.Context, command string, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var out, said capped
-	out.most, said.most = maxSecret+1, 1<<10
+	out.most, said.most = maxSecret+2, 1<<10
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	// A process group of its own, so that what the shell started ends with it; and no
@@ -64,12 +32,10 @@ func run(ctx context.Context, command string, limit time.Duration) (string, erro
 	cmd.WaitDelay = time.Second
 	err := cmd.Run()
 	switch {
-	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it did well; a grandchild kept the pipe
+	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded; a grandchild kept the pipe
 		return out.String(), nil
-	case ctx.Err() == context.DeadlineExceeded:
-		return "", fmt.Errorf("took longer than %s%s", limit, tail(said.String()))
 	case ctx.Err() != nil:
-		return "", ctx.Err()
+		return "", fmt.Errorf("took longer than %s%s", limit, tail(said.String()))
 	}
 	return "", fmt.Errorf("failed (%s)%s", exitWord(err), tail(said.String()))
 }

@@ -16,9 +16,10 @@ type table = map[string]any
 
 // loader reads a document into a Config and collects what is wrong.
 type loader struct {
-	cfg  *Config
-	mode fs.FileMode // of the file: who else may read it
-	base string      // cache of folder()
+	cfg   *Config
+	mode  fs.FileMode // of the file: who else may read it
+	base  string      // cache of folder()
+	files []namedFile // in the order of the keys
 }
 
 // bad notes a problem.

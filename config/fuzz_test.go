@@ -78,7 +78,7 @@ func checkConfig(t *testing.T, c *Config) {
 		}
 	}
 	for _, a := range []*Account{&c.Google, &c.Microsoft} {
-		texts = append(texts, a.ClientID, a.Account, a.ServiceAccountFile, a.SMTPHost, a.CAFile, a.Tenant)
+		texts = append(texts, a.ClientID, a.Account, a.SMTPHost, a.CAFile, a.Tenant)
 		for _, u := range []string{a.AuthURL, a.DeviceURL, a.TokenURL, a.UserinfoURL, a.RevokeURL} {
 			if u != "" && !validEndpoint(u) {
 				t.Errorf("endpoint %q", u)

@@ -39,7 +39,7 @@ var serverKeys = [...]key[Server]{
 	{name: "password_command", read: func(v value, s *Server) { v.secret(&s.Password, command) }},
 	{name: "senders", read: func(v value, s *Server) { v.senders(&s.Senders) }},
 	{name: "token_command", read: func(v value, s *Server) { v.secret(&s.Password, token) }},
-	{name: "ca_file", read: func(v value, s *Server) { v.path(&s.CAFile) }},
+	{name: "ca_file", read: func(v value, s *Server) { v.caFile(&s.CAFile) }},
 	{name: "tls_fingerprint", read: func(v value, s *Server) { v.fingerprint(&s.TLSFingerprint) }},
 	{name: "preset", read: func(v value, s *Server) {
 		if v.raw != "" {

@@ -12,44 +12,46 @@ import (
 	"syscall"
 )
 
-// Secret is a password that is read when it is needed, never at Load. The zero
-// value is no secret. It holds a pointer, so that no way of printing a Config shows
-// what is behind it, and copies share what a command gave.
+// Secret is a password, a token or a key that is read when it is needed, never at Load.
+// The zero value is no secret. It holds a pointer, so that no way of printing a Config
+// shows what is behind it, and copies share what was read.
 type Secret struct{ src *source }
 
 // way is how a secret is given.
 type way int
 
 const (
-	inline way = iota
-	file
-	command
-	token // a command, that prints an access token
-	// credential: a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=).
-	credential
+	inline     way = iota // in the config itself
+	file                  // a file with the secret on its only line
+	document              // a file that is taken whole: the JSON files of Google
+	command               // a command that prints it
+	token                 // a command that prints an access token
+	credential            // a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 )
 
+// source is where a secret comes from, and what came from there.
 type source struct {
 	by     way
-	key    string // the key that gave it: "password_file"
 	text   string // the secret, the path, the command, or the credential's name
-	at     place
+	at     place  // the key that gives it
 	config string // the config file
-	ran    answer // by == command
+
+	reading chan struct{} // full while somebody reads: a mutex that a context can end the wait for
+	secret  string        // what was read; "": nothing yet
 }
 
-// maxSecret is the longest secret file or answer of a command, in octets.
+// maxSecret is the longest secret file or output of a command, in octets.
 const maxSecret = 64 << 10
 
 // IsToken reports whether it is an access token, for XOAUTH2, and not a password.
 func (s Secret) IsToken() bool { return s.src != nil && s.src.by == token }
 
-// Key is the key that gives it: "password_file"; "" where there is none.
+// Key is the key that gives it: "password_file"; "" without one.
 func (s Secret) Key() string {
 	if s.src == nil {
 		return ""
 	}
-	return s.src.key
+	return s.src.at.key
 }
 
 // IsSet reports whether there is a way to a secret; not whether it works.
@@ -72,32 +74,82 @@ func (s Secret) GoString() string { return s.String() }
 // MarshalText is String: for JSON and its like.
 func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
 
-// Read returns the secret. What a command prints is asked for once in the life of
-// the process, until Forget; files are read each time. The error is an *Error that
-// names key and file, and never what was read.
-func (s Secret) Read(ctx context.Context) (string, error) {
+// Read returns the secret. It is read once in the life of the process, so that
+// connections that open at the same time share one run of a command. The error is ctx's,
+// or an *Error that names key and file, and never what was read.
+func (s Secret) Read(ctx context.Context) (string, error) { return s.Refresh(ctx, "") }
+
+// Token is Read, so that a Secret is a source of tokens for smtpclient.
+func (s Secret) Token(ctx context.Context) (string, error) { return s.Read(ctx) }
+
+// Refresh reads the secret again, because a server refused stale. Connections that were
+// refused at the same time share what the first of them reads. Errors are those of Read.
+func (s Secret) Refresh(ctx context.Context, stale string) (string, error) {
 	if s.src == nil {
 		return "", errors.New("there is no secret")
 	}
-	var text string
+	select {
+	case s.src.reading <- struct{}{}:
+		defer func() { <-s.src.reading }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	if s.src.secret != stale {
+		return s.src.secret, nil
+	}
 	var err error
-	switch s.src.by {
-	case inline:
-		return s.src.text, nil
-	case file:
-		text, err = readSecretFile(s.src.text, true)
-	case command, token:
-		text, err = s.src.ran.get(ctx, s.src.text)
-	case credential:
-		text, err = s.src.readCredential()
-	}
-	if err == nil {
-		text, err = trimSecret(text)
-	}
-	if err != nil {
+	s.src.secret, err = s.src.read(ctx) // "" where that fails: stale is not used again
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return "", ctx.Err()
+	case err != nil:
 		return "", faultAt(s.src.config, s.src.at, err)
 	}
+	return s.src.secret, nil
+}
+
+// read gets the secret from where it is, and checks its form.
+func (s *source) read(ctx context.Context) (text string, err error) {
+	switch s.by {
+	case inline:
+		text = s.text
+	case file, document:
+		text, err = readSecretFile(s.text, true)
+	case command, token:
+		text, err = run(ctx, s.text, commandTime)
+	case credential:
+		text, err = readCredential(s.text)
+	}
+	if err != nil {
+		return "", err
+	}
+	// Editors and echo add the line end. The answer to AUTH is one line, and NUL separates
+	// its parts (RFC 4616).
+	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
+	switch {
+	case text == "":
+		return "", errors.New("gives an empty secret")
+	case len(text) > maxSecret:
+		return "", fmt.Errorf("gives more than %d KiB, which is too long for a secret", maxSecret>>10)
+	case s.by == document:
+	case strings.ContainsAny(text, "\r\n"):
+		return "", errors.New("gives more than one line; a secret is a single line")
+	case hasControl(text):
+		return "", errors.New("gives a secret with control characters in it")
+	}
 	return text, nil
+}
+
+// readCredential reads what systemd gives to this service alone, whatever the file's mode.
+func readCredential(name string) (text string, err error) {
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir != "" {
+		text, err = readSecretFile(filepath.Join(dir, name), false)
+	}
+	if dir == "" || errors.Is(err, fs.ErrNotExist) {
+		return "", fmt.Errorf("is not set, and systemd provides no credential %s: add password_file, password_command or password", name)
+	}
+	return text, err
 }
 
 // faultAt is an error that was found when what a key says was used, after Load. The
@@ -116,14 +168,6 @@ func (c *Config) Fault(section string, n int, key string, err error) *Error {
 	return faultAt(c.Path, place{section: section, n: n, key: key}, err)
 }
 
-// Forget makes the next Read run the command again: after the server refused what
-// it gave.
-func (s Secret) Forget() {
-	if s.src != nil {
-		s.src.ran.forget()
-	}
-}
-
 // readSecretFile reads a whole secret file that checkFile finds in order.
 func readSecretFile(path string, private bool) (string, error) {
 	if err := checkFile(path, private); err != nil {
@@ -134,7 +178,7 @@ func readSecretFile(path string, private bool) (string, error) {
 		return "", fileError(path, err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+1))
+	b, err := io.ReadAll(io.LimitReader(f, maxSecret+2)) // and a line end
 	if err != nil {
 		return "", fileError(path, err)
 	}
@@ -148,8 +192,8 @@ func checkFile(path string, private bool) error {
 	switch {
 	case err != nil:
 		return fileError(path, err)
-	case !info.Mode().IsRegular(): // a pipe would be waited for, for ever
-		return fmt.Errorf("names %s, which is no regular file", path)
+	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
+		return fmt.Errorf("names %s, which is not a regular file", path)
 	case private && info.Mode()&othersBits != 0:
 		return fmt.Errorf("names a file that others can read or change; run: chmod 600 %s", path)
 	}
@@ -159,72 +203,43 @@ func checkFile(path string, private bool) error {
 // othersBits are the permissions of everybody but the owner.
 const othersBits fs.FileMode = 0o077
 
+// fileError is a system error in words for a person. It stays the same for errors.Is.
 func fileError(path string, err error) error {
+	e := &fileProblem{err: err}
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return fmt.Errorf("names a file that is not there: %s", path)
+		e.msg = "names a file that does not exist: " + path
 	case errors.Is(err, fs.ErrPermission):
-		return notReadable(path)
+		e.msg = notReadable(path)
+	default:
+		e.msg = fmt.Sprintf("names %s, which cannot be read: %s", path, reason(err))
 	}
-	return fmt.Errorf("names %s, which cannot be read: %s", path, reason(err))
+	return e
 }
 
-// notReadable says what to do about a file that this user may not read. One that belongs
-// to another user stays that user's: it may be the service's, and this one a passer-by.
-func notReadable(path string) error {
-	msg := fmt.Sprintf("names %s, which this user may not read: run notices as the user that the file belongs to", path)
+type fileProblem struct {
+	msg string
+	err error
+}
+
+func (e *fileProblem) Error() string { return e.msg }
+func (e *fileProblem) Unwrap() error { return e.err }
+
+// notReadable says what to do about a file that this user may not read. The file stays
+// with its owner: that may be the service, and this user somebody else.
+func notReadable(path string) string {
 	if info, err := os.Stat(path); err == nil {
 		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 {
-			msg = fmt.Sprintf("names %s, which belongs to root: it must belong to the user that runs notices; "+
+			return fmt.Sprintf("names %s, which belongs to root: it must belong to the user that runs notices; "+
 				"if this is that user, run as root: chown %d %s", path, os.Geteuid(), path)
 		}
 	}
-	return &deniedError{msg}
-}
-
-// deniedError is fs.ErrPermission in words of our own.
-type deniedError struct{ msg string }
-
-func (e *deniedError) Error() string        { return e.msg }
-func (e *deniedError) Is(target error) bool { return target == fs.ErrPermission }
-
-// readCredential reads what systemd put there for this service alone: its
-// permissions are systemd's affair.
-func (s *source) readCredential() (string, error) {
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	path := filepath.Join(dir, s.text)
-	if dir == "" || missing(path) {
-		return "", fmt.Errorf("is not set, and systemd gives no credential %s: add password_file, "+
-			"password_command or password", s.text)
-	}
-	return readSecretFile(path, false)
-}
-
-func missing(path string) bool {
-	_, err := os.Stat(path)
-	return errors.Is(err, fs.ErrNotExist)
-}
-
-// trimSecret cuts the line end that editors and echo add, and refuses what no
-// password is: the answer to AUTH is one line, and NUL separates its parts (RFC 4616).
-func trimSecret(text string) (string, error) {
-	text = strings.TrimSuffix(strings.TrimSuffix(text, "\n"), "\r")
-	switch {
-	case text == "":
-		return "", errors.New("gives an empty secret")
-	case len(text) > maxSecret:
-		return "", fmt.Errorf("gives more than %d KiB: that is no secret", maxSecret>>10)
-	case strings.ContainsAny(text, "\r\n"):
-		return "", errors.New("gives more than one line: a secret is one line")
-	case hasControl(text):
-		return "", errors.New("gives a secret with control characters in it")
-	}
-	return text, nil
+	return fmt.Sprintf("names %s, which this user may not read: run notices as the owner of the file", path)
 }
 
 // newSource is what a key, or the lack of one, says about a secret.
 func (l *loader) newSource(by way, at place, text string) *source {
-	return &source{by: by, key: at.key, text: text, at: at, config: l.cfg.Path, ran: answer{turn: make(chan struct{}, 1)}}
+	return &source{by: by, text: text, at: at, config: l.cfg.Path, reading: make(chan struct{}, 1)}
 }
 
 // credentialFor gives the password of a server that no key gives the name of a
@@ -255,24 +270,18 @@ func (l *loader) checkMode(at place, by way) {
 	}
 }
 
-// checkFiles notes the files that would be refused, without reading one.
-func (l *loader) checkFiles() {
-	for i := range l.cfg.Servers {
-		s := &l.cfg.Servers[i]
-		at := place{section: "server", n: i + 1, key: "ca_file"}
-		if s.CAFile != "" {
-			l.noteFile(at, s.CAFile, false)
-		}
-		if src := s.Password.src; src != nil && src.by == file {
-			l.noteFile(src.at, src.text, true)
-		}
-	}
-	l.checkAccount("google", &l.cfg.Google)
-	l.checkAccount("microsoft", &l.cfg.Microsoft)
+// namedFile is a file that a key names.
+type namedFile struct {
+	at      place
+	path    string
+	private bool
 }
 
-func (l *loader) noteFile(at place, path string, private bool) {
-	if err := checkFile(path, private); err != nil {
-		l.bad(at, err.Error())
+// checkFiles notes the files that would be refused, without reading one.
+func (l *loader) checkFiles() {
+	for _, f := range l.files {
+		if err := checkFile(f.path, f.private); err != nil {
+			l.bad(f.at, err.Error())
+		}
 	}
 }

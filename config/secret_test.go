@@ -55,16 +55,16 @@ func TestReadSecret(t *testing.T) {
 func TestBadSecrets(t *testing.T) {
 	t.Setenv("CREDENTIALS_DIRECTORY", "")
 	for name, c := range map[string]struct{ text, want string }{
-		"two lines": {inFileOf(t, "s3cret\nword\n"), "password_file gives more than one line: a secret is one line"},
+		"two lines": {inFileOf(t, "s3cret\nword\n"), "password_file gives more than one line; a secret is a single line"},
 		"empty":     {inFileOf(t, "\n"), "password_file gives an empty secret"},
 		"NUL":       {inFileOf(t, "s3cret\x00\n"), "password_file gives a secret with control characters in it"},
-		"a disk":    {inFileOf(t, strings.Repeat("s3cret", 20000)), "password_file gives more than 64 KiB: that is no secret"},
+		"a disk":    {inFileOf(t, strings.Repeat("s3cret", 20000)), "password_file gives more than 64 KiB, which is too long for a secret"},
 		"fails": {withLogin + `password_command = "echo s3cret; printf 'no such\\n\\033[31mentry' >&2; exit 3"`,
 			"password_command failed (exit status 3): no such [31mentry"},
 		"says nothing": {withLogin + `password_command = "echo s3cret; exit 3"`, "password_command failed (exit status 3)"},
 		"unknown":      {withLogin + `password_command = "no-such-program"`, "no-such-program"},
 		"quiet":        {withLogin + `password_command = "true"`, "password_command gives an empty secret"},
-		"none": {withLogin, "[[server]] 1 password is not set, and systemd gives no credential server1.password: " +
+		"none": {withLogin, "[[server]] 1 password is not set, and systemd provides no credential server1.password: " +
 			"add password_file, password_command or password"},
 	} {
 		cfg := load(t, c.text)
@@ -157,10 +157,10 @@ func TestLoadReadsNoSecret(t *testing.T) {
 	if _, err := LoadFor(write(t, withLogin+"password_file = \"/nowhere\"\n", 0o600), Intake); err != nil {
 		t.Error(err)
 	}
-	// Connections that ask at the same time share one run; Forget asks anew.
+	// Connections that ask at the same time share one run.
 	done := make(chan error)
 	for range 4 {
-		go func(s Secret) { _, err := s.Read(t.Context()); done <- err }(c.Servers[0].Password)
+		go func(s Secret) { _, err := s.Token(t.Context()); done <- err }(c.Servers[0].Password)
 	}
 	for range 4 {
 		if err := <-done; err != nil {
@@ -170,12 +170,34 @@ func TestLoadReadsNoSecret(t *testing.T) {
 	if ran, _ := os.ReadFile(dir + "/ran"); string(ran) != "ran\n" {
 		t.Errorf("the command ran %d times", strings.Count(string(ran), "\n"))
 	}
-	c.Servers[0].Password.Forget()
-	if _, err := c.Servers[0].Password.Read(t.Context()); err != nil {
-		t.Error(err)
+}
+
+// A token that a server refused is read again, once for all connections that it refused;
+// so is a file, which else is read once.
+func TestRefresh(t *testing.T) {
+	text, path := secretFile(t, "one\n", 0o600)
+	s := load(t, text).Servers[0].Password
+	for _, c := range []struct{ content, stale, want string }{
+		{"one\n", "", "one"}, {"two\n", "", "one"}, {"two\n", "zero", "one"}, {"two\n", "one", "two"}, {"three\n", "one", "two"}, {"", "two", ""}, {"four", "", "four"}, {"five", "two", "four"},
+	} {
+		if err := os.WriteFile(path, []byte(c.content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := s.Refresh(t.Context(), c.stale); got != c.want || (err == nil) != (c.want != "") {
+			t.Errorf("%q, stale %q: %q, %v; want %q", c.content, c.stale, got, err, c.want)
+		}
 	}
-	if ran, _ := os.ReadFile(dir + "/ran"); string(ran) != "ran\nran\n" {
-		t.Errorf("after Forget the command ran %d times", strings.Count(string(ran), "\n"))
+}
+
+// The JSON files of Google are taken whole, however many lines they have.
+func TestDocument(t *testing.T) {
+	const text = "{\n\t\"installed\": {}\n}"
+	_, path := secretFile(t, text+"\n", 0o600)
+	c := load(t, "[delivery]\nvia = \"google\"\n[google]\naccount = \"library@example.org\"\nclient_secret_file = "+quote(path)+"\nservice_account_file = "+quote(path)+"\n")
+	for _, s := range []Secret{c.Google.ClientSecretFile, c.Google.ServiceAccountFile} {
+		if got, err := s.Read(t.Context()); got != text || err != nil {
+			t.Errorf("%q, %v", got, err)
+		}
 	}
 }
 
@@ -197,13 +219,12 @@ func TestNoSecret(t *testing.T) {
 	if _, err := s.Read(t.Context()); err == nil || s.IsSet() || s.String() != "none" {
 		t.Error(err)
 	}
-	s.Forget()
 }
 
 // Nobody is told to take a file away from another user, who may be the service's.
 func TestSecretFileBelongsToAnother(t *testing.T) {
 	e := fileError("/etc/notices/p", &fs.PathError{Op: "open", Path: "/etc/notices/p", Err: fs.ErrPermission})
-	if !strings.Contains(e.Error(), "run notices as the user that the file belongs to") || strings.Contains(e.Error(), "chown") || !errors.Is(e, fs.ErrPermission) {
+	if !strings.Contains(e.Error(), "run notices as the owner of the file") || strings.Contains(e.Error(), "chown") || !errors.Is(e, fs.ErrPermission) {
 		t.Error(e)
 	}
 	// One of root's is of no use to any service.

@@ -159,6 +159,13 @@ func (v value) path(to *string) {
 	}
 }
 
+// caFile is a path of a file that has to be there and may be public.
+func (v value) caFile(to *string) {
+	if v.path(to); *to != "" {
+		v.l.files = append(v.l.files, namedFile{v.at, *to, false})
+	}
+}
+
 // secret takes one of the ways to give a secret, and complains of a second one. It
 // never repeats the value.
 func (v value) secret(to *Secret, by way) {
@@ -170,10 +177,11 @@ func (v value) secret(to *Secret, by way) {
 		v.l.bad(v.at, "must not contain line breaks or other control characters")
 	case s == "":
 	case to.IsSet():
-		v.l.bad(v.at, "gives the secret a second time beside "+to.src.key+": keep one of them")
+		v.l.bad(v.at, "gives the secret a second time beside "+to.Key()+": keep one of them")
 	default:
-		if by == file {
+		if by == file || by == document {
 			s = v.l.absolute(s)
+			v.l.files = append(v.l.files, namedFile{v.at, s, true})
 		}
 		to.src = v.l.newSource(by, v.at, s)
 		v.l.checkMode(v.at, by)

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -27,7 +28,7 @@ func provider(name string, c *config.Account) oauth.Provider {
 	p := oauth.Google()
 	if name == config.AuthMicrosoft {
 		p = oauth.Microsoft(c.Tenant)
-	} else if c.ServiceAccountFile != "" {
+	} else if c.ServiceAccountFile.IsSet() {
 		p.TokenURL = "" // the key file may name another
 	}
 	p.AuthURL = cmp.Or(c.AuthURL, p.AuthURL)
@@ -50,9 +51,12 @@ func (a *cli) client(cfg *config.Config, name string) (*oauth.Client, error) {
 	if c.CAFile != "" {
 		client.Roots, err = moreCertificates(c.CAFile)
 	}
-	if err == nil && c.ServiceAccountFile != "" {
+	if err == nil && c.ServiceAccountFile.IsSet() {
 		key = "service_account_file"
 		client.Service, err = serviceAccount(c.ServiceAccountFile)
+	}
+	if e := (*config.Error)(nil); errors.As(err, &e) {
+		return nil, e
 	}
 	if err != nil {
 		return nil, cfg.Fault(name, 0, key, err)
@@ -77,12 +81,12 @@ func moreCertificates(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-func serviceAccount(path string) (*oauth.ServiceAccount, error) {
-	file, err := os.ReadFile(path)
+func serviceAccount(key config.Secret) (*oauth.ServiceAccount, error) {
+	file, err := key.Read(context.Background()) // a file: there is nothing to wait for
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
+		return nil, err
 	}
-	return oauth.ParseServiceAccount(file)
+	return oauth.ParseServiceAccount([]byte(file))
 }
 
 // accountServer is the provider's own mail server. Limits are the providers':
@@ -200,7 +204,7 @@ func lookAccount(ctx context.Context, cfg *config.Config, name string, state spo
 		return nil, nil
 	}
 	client := &oauth.Client{Provider: provider(name, c), Account: c.Account}
-	if c.ServiceAccountFile != "" {
+	if c.ServiceAccountFile.IsSet() {
 		client.Service = &oauth.ServiceAccount{}
 	}
 	found, err := client.Look(ctx, state)

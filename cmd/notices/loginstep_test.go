@@ -15,7 +15,7 @@ import (
 func TestLoginStep(t *testing.T) {
 	password := smtpclient.Server{Name: "1", Login: "library", SecretKey: "password_file",
 		Password: func(context.Context) (string, error) { return "", nil }}
-	command := smtpclient.Server{Name: "2", Login: "library", SecretKey: "token_command", Tokens: commandTokens{config.Secret{}}}
+	command := smtpclient.Server{Name: "2", Login: "library", SecretKey: "token_command", Tokens: config.Secret{}}
 	account := smtpclient.Server{Name: "google", Login: "library", Tokens: &oauth.Source{}}
 	const (
 		noAuth   = "the server offers no AUTH; is this the submission port (465 or 587) of the server?"

@@ -202,10 +202,10 @@ func TestCheckConfigRefused(t *testing.T) {
 	w := newWorld(t)
 	w.flushed(0)
 	o := statusDefaults()
-	o.Refused = errors.New("notices.toml:5: [[server]] 1 ca_file names a file that is not there\nnotices.toml:9: [log] too")
+	o.Refused = errors.New("notices.toml:5: [[server]] 1 ca_file names a file that does not exist\nnotices.toml:9: [log] too")
 	code, line := w.checkLine(o)
 	if code != checkCritical || !strings.HasPrefix(line, "CRITICAL - no mail goes out: notices flush refuses the configuration; ") ||
-		!strings.Contains(line, "ca_file names a file that is not there (and 1 more)") {
+		!strings.Contains(line, "ca_file names a file that does not exist (and 1 more)") {
 		t.Errorf("%d %s", code, line)
 	}
 }

@@ -130,7 +130,7 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 	switch {
 	case c.Login == "" || c.Auth != config.AuthPassword:
 	case c.Password.IsToken():
-		s.Tokens = commandTokens{c.Password}
+		s.Tokens = c.Password
 	default:
 		s.Password = c.Password.Read
 	}

@@ -79,13 +79,13 @@ func TestUnreachable(t *testing.T) {
 
 // What is wrong in the config or with its files is said with the key.
 func TestSettings(t *testing.T) {
-	broken := errors.New("/etc/notices/notices.toml: [google] client_secret_file names a file that is not there: /x")
+	broken := errors.New("/etc/notices/notices.toml: [google] client_secret_file names a file that does not exist: /x")
 	for _, c := range []struct {
 		name, id, secret, says string
 		err                    error
 	}{
 		{"no id", "", "x", "[google] client_id is not set", nil},
-		{"no file", "client-1", "", "client_secret_file names a file that is not there", broken},
+		{"no file", "client-1", "", "client_secret_file names a file that does not exist", broken},
 		{"web", "", `{"web":{"client_id":"w","client_secret":"s"}}`, `create one of type "Desktop app"`, nil},
 		{"other JSON", "", `{"a":1}`, "is neither a secret nor the JSON file", nil},
 		{"torn JSON", "", `{"installed":`, "is neither a secret nor the JSON file", nil},

@@ -1,6 +1,7 @@
 package route
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -137,13 +138,14 @@ func (s *server) recount(ctx context.Context, j *job) error {
 	return err
 }
 
-// secretMissing: the secret cannot be had here, or not now.
+// secretMissing takes note that the secret could not be read, now or at all.
 func (s *server) secretMissing(ctx context.Context, j *job, l *lease, err error) error {
-	if ctx.Err() != nil {
+	var e *smtpclient.Error
+	if ctx.Err() != nil || !errors.As(err, &e) {
 		s.pool.giveBack(l)
-		return ctx.Err()
+		return cmp.Or(ctx.Err(), err)
 	}
-	if s.refused(ctx, j, l, s.config.localOutcome(s.now(), (&secretError{err}).reason(), err.Error())) {
+	if s.refused(ctx, j, l, e.Outcome) {
 		return errBusy
 	}
 	return errDown

@@ -201,10 +201,9 @@ func TestRefusedSecret(t *testing.T) {
 	if d := w.once(); classes(d) != "delivered" {
 		t.Errorf("an hour later: %+v", d)
 	}
-	reads = 0
 	w.once()
-	if h := w.health("1"); h.Troubles != 0 || h.Secret != "" || reads != 1 {
-		t.Errorf("afterwards: %+v, read %d times", h, reads)
+	if h := w.health("1"); h.Troubles != 0 || h.Secret != "" {
+		t.Errorf("afterwards: %+v", h)
 	}
 }
 

@@ -38,9 +38,7 @@ func (s *server) probe(ctx context.Context) {
 	defer cancel()
 	var c client
 	err := s.secret.fetch(short)
-	if err != nil {
-		err = &secretError{err}
-	} else {
+	if err == nil {
 		c, err = s.open(short, &s.config.Server)
 	}
 	switch {
@@ -56,23 +54,8 @@ func (s *server) probe(ctx context.Context) {
 	o := s.config.localOutcome(s.now(), spool.ReasonConnect, err.Error())
 	if e := (*smtpclient.Error)(nil); errors.As(err, &e) {
 		o = e.Outcome
-	} else if e := (*secretError)(nil); errors.As(err, &e) {
-		o.Reason = e.reason()
 	}
 	j := newJob(&spool.Message{})
 	defer j.leaveGate()
 	s.trip(ctx, j, o, true)
-}
-
-// secretError: the secret cannot be had here, or not now.
-type secretError struct{ error }
-
-func (e *secretError) Unwrap() error { return e.error }
-
-func (e *secretError) reason() spool.Reason {
-	var t interface{ Temporary() bool }
-	if errors.As(e.error, &t) && t.Temporary() {
-		return spool.ReasonToken
-	}
-	return spool.ReasonSecret
 }

@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
-	"errors"
 	"fmt"
 	"strings"
 	"sync"
@@ -16,11 +15,11 @@ import (
 )
 
 // secret watches the password or token of a server go by, so that it is known
-// which one was refused. A password is read once a run: password_command may be
-// slow, and twenty connections need it.
+// which one was refused.
 type secret struct {
-	account  string // host, port and login: to correct one of them is a new chance, too
-	login    string
+	server  *smtpclient.Server // that it is put into
+	account string             // host, port and login: correcting one of them is a new chance, too
+
 	password func(context.Context) (string, error)
 	tokens   smtpclient.TokenSource
 
@@ -31,13 +30,13 @@ type secret struct {
 
 // watch puts a watcher into s. Without a login no secret is used.
 func watch(s *smtpclient.Server) *secret {
-	account := fmt.Sprintf("%s:%d %s\n", s.Host, s.Port, s.Login)
+	k := &secret{server: s, account: fmt.Sprintf("%s:%d %s\n", s.Host, s.Port, s.Login)}
 	if s.Login == "" {
-		return &secret{account: account}
+		return k
 	}
-	k := &secret{account: account, login: s.Login, password: s.Password, tokens: s.Tokens}
+	k.password, k.tokens = s.Password, s.Tokens
 	if k.password != nil {
-		s.Password = k.Password
+		s.Password = func(ctx context.Context) (string, error) { return k.seen(k.password(ctx)) }
 	}
 	if k.tokens != nil {
 		s.Tokens = k
@@ -45,61 +44,30 @@ func watch(s *smtpclient.Server) *secret {
 	return k
 }
 
-// Password reads the password, once.
-func (k *secret) Password(ctx context.Context) (string, error) {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	if k.read {
-		return k.last, nil
-	}
-	return k.keep(k.password(ctx))
-}
-
-// Token implements smtpclient.TokenSource. Tokens change in mid-run: none is kept.
-func (k *secret) Token(ctx context.Context) (string, error) {
-	token, err := k.tokens.Token(ctx)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.keep(token, err)
-}
+// Token implements smtpclient.TokenSource.
+func (k *secret) Token(ctx context.Context) (string, error) { return k.seen(k.tokens.Token(ctx)) }
 
 // Refresh implements smtpclient.TokenSource.
 func (k *secret) Refresh(ctx context.Context, stale string) (string, error) {
-	token, err := k.tokens.Refresh(ctx, stale)
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.keep(token, err)
+	return k.seen(k.tokens.Refresh(ctx, stale))
 }
 
-func (k *secret) keep(s string, err error) (string, error) {
+// seen remembers what was read.
+func (k *secret) seen(s string, err error) (string, error) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
 	k.read, k.last = err == nil, s
 	return s, err
 }
 
-// fetch gets the secret; an error means that logging in cannot even be tried.
+// fetch gets the secret; an error means that logging in cannot even be tried. It is an
+// *smtpclient.Error.
 func (k *secret) fetch(ctx context.Context) error {
-	var what, got string
-	var err error
-	switch {
-	case k.tokens != nil:
-		what = "token"
-		got, err = k.Token(ctx)
-	case k.password != nil:
-		what = "password"
-		got, err = k.Password(ctx)
-	default:
-		return nil
-	}
-	if err == nil && got == "" {
-		err = errors.New("it is empty")
-	}
-	if err != nil {
-		return fmt.Errorf("no %s for %s: %w", what, k.login, err)
-	}
-	return nil
+	_, err := smtpclient.FetchSecret(ctx, k.server)
+	return err
 }
 
-// unread stands for the digest of a secret that could not be had.
+// unread stands for the digest of a secret that could not be read.
 const unread = "unread"
 
 // rounds makes guessing a password from its digest in the spool slow; a run pays
@@ -118,16 +86,16 @@ func (k *secret) digest() string {
 	return hex.EncodeToString(salt) + "." + derive(k.account+k.last, salt)
 }
 
-// changed reports whether the secret, or the account it is for, is another than the
-// one whose digest was kept. One that still cannot be had has not changed.
-func (k *secret) changed(ctx context.Context, kept string) bool {
+// changed reports whether the secret, or the account it is for, differs from the one of
+// that digest. A secret that still cannot be read has not changed.
+func (k *secret) changed(ctx context.Context, old string) bool {
 	if k.fetch(ctx) != nil {
 		return false
 	}
-	front, hash, ok := strings.Cut(kept, ".")
+	front, hash, ok := strings.Cut(old, ".")
 	salt, err := hex.DecodeString(front)
 	if !ok || err != nil {
-		return true // unread then, and now it is there; or damaged
+		return true // it could not be read then, and now it can; or the digest is damaged
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()

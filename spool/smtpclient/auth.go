@@ -22,9 +22,9 @@ const maxCommand = 512
 // maxChallenges bounds an exchange that never comes to an end.
 const maxChallenges = 4
 
-// fetchSecret gets the password or token; empty: no AUTH. That is done before anything
-// is dialled: without it there is nothing to be had from the server.
-func fetchSecret(ctx context.Context, s *Server) (string, error) {
+// FetchSecret reads the password or token; empty: no AUTH. That is done before anything
+// is dialled: without it the server need not be asked. The error is an *Error.
+func FetchSecret(ctx context.Context, s *Server) (string, error) {
 	if s.Login == "" || s.Password == nil && s.Tokens == nil {
 		return "", nil
 	}
@@ -37,12 +37,12 @@ func fetchSecret(ctx context.Context, s *Server) (string, error) {
 		err = errors.New("it is empty")
 	}
 	if err != nil {
-		return "", secretTrouble(s, err)
+		return "", secretError(s, err)
 	}
 	return secret, nil
 }
 
-func secretTrouble(s *Server, err error) *Error {
+func secretError(s *Server, err error) *Error {
 	c := newConn(s, "")
 	what := "password"
 	if s.Tokens != nil {
@@ -55,7 +55,7 @@ func secretTrouble(s *Server, err error) *Error {
 	return c.judge.failed(smtpreply.StageSecret, c.judge.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err))
 }
 
-// temporary reports whether a token could not be had for now only.
+// temporary reports whether a token is only missing for now.
 func temporary(err error) bool {
 	var e interface{ Temporary() bool }
 	return errors.As(err, &e) && e.Temporary()

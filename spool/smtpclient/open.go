@@ -20,7 +20,7 @@ const (
 // Open connects by the TLS ladder, says EHLO and logs in. The error is an *Error.
 // A token that is refused with 535 is refreshed once, on a fresh connection.
 func Open(ctx context.Context, s *Server) (*Conn, error) {
-	secret, err := fetchSecret(ctx, s)
+	secret, err := FetchSecret(ctx, s)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +30,7 @@ func Open(ctx context.Context, s *Server) (*Conn, error) {
 	}
 	fresh, rerr := s.Tokens.Refresh(ctx, secret)
 	if rerr != nil {
-		return nil, secretTrouble(s, rerr)
+		return nil, secretError(s, rerr)
 	}
 	if fresh == secret {
 		return nil, err
