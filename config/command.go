@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"strings"
 	"syscall"
 	"time"
-	"unicode"
+
+	"notices/spool/printable"
 )
 
 // commandTime is how long a password_command may take. It is for a program, not
@@ -51,9 +51,7 @@ func exitWord(err error) string {
 
 // tail is what a command said, on one line.
 func tail(said string) string {
-	said = strings.Join(strings.FieldsFunc(said, unicode.IsControl), " ")
-	said = strings.TrimSpace(strings.ToValidUTF8(said, "?"))
-	if said == "" {
+	if said = printable.Line(said); said == "" {
 		return ""
 	}
 	return ": " + said

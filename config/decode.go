@@ -160,7 +160,7 @@ func (l *loader) strangeSection(name string, all []section) {
 			there = append(there, s.header())
 		}
 	}
-	e := &Error{Key: "[" + printable(name) + "]", place: place{section: name}}
+	e := &Error{Key: "[" + shownName(name) + "]", place: place{section: name}}
 	e.meant = nearest(name, known)
 	e.Msg = "is no section; there are " + strings.Join(there, ", ")
 	if e.meant != "" {
@@ -172,7 +172,7 @@ func (l *loader) strangeSection(name string, all []section) {
 
 // strayKey reports a key that stands before the first section.
 func (l *loader) strayKey(name string) {
-	e := &Error{Key: printable(name), Msg: "stands before the first section, and is unknown", place: place{section: name}}
+	e := &Error{Key: shownName(name), Msg: "stands before the first section, and is unknown", place: place{section: name}}
 	if home := homes(name); home != "" {
 		e.Msg = "stands before the first section: it belongs below " + home
 		e.meant = strings.Trim(home, "[]")

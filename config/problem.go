@@ -118,14 +118,14 @@ func (p place) String() string {
 	var s string
 	switch {
 	case p.section == "":
-		return printable(p.key)
+		return shownName(p.key)
 	case p.n > 0:
 		s = "[[" + p.section + "]] " + strconv.Itoa(p.n)
 	default:
 		s = "[" + p.section + "]"
 	}
 	if p.key != "" {
-		s += " " + printable(p.key)
+		s += " " + shownName(p.key)
 	}
 	return s
 }

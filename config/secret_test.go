@@ -60,7 +60,7 @@ func TestBadSecrets(t *testing.T) {
 		"NUL":       {inFileOf(t, "s3cret\x00\n"), "password_file gives a secret with control characters in it"},
 		"a disk":    {inFileOf(t, strings.Repeat("s3cret", 20000)), "password_file gives more than 64 KiB, which is too long for a secret"},
 		"fails": {withLogin + `password_command = "echo s3cret; printf 'no such\\n\\033[31mentry' >&2; exit 3"`,
-			"password_command failed (exit status 3): no such [31mentry"},
+			"password_command failed (exit status 3): no such ?[31mentry"},
 		"says nothing": {withLogin + `password_command = "echo s3cret; exit 3"`, "password_command failed (exit status 3)"},
 		"unknown":      {withLogin + `password_command = "no-such-program"`, "no-such-program"},
 		"quiet":        {withLogin + `password_command = "true"`, "password_command gives an empty secret"},

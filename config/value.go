@@ -6,7 +6,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
-	"unicode/utf8"
+
+	"notices/spool/printable"
 )
 
 // value is what stands behind one key. Its methods read it into a place of the
@@ -26,7 +27,7 @@ func (v value) bad(allowed string) {
 func show(raw any) string {
 	switch x := raw.(type) {
 	case string:
-		return strconv.Quote(shorten(x))
+		return printable.Quote(x, maxShown)
 	case int64, float64, bool:
 		return fmt.Sprint(x)
 	case []any, []table:
@@ -39,18 +40,12 @@ func show(raw any) string {
 	return "something else"
 }
 
-// shorten keeps what a person needs to recognize a value.
-func shorten(s string) string {
-	const most = 60
-	if utf8.RuneCountInString(s) <= most {
-		return s
-	}
-	return string([]rune(s)[:most]) + "..."
-}
+// maxShown is how much of a value a person needs to recognize it, in octets.
+const maxShown = 60
 
-// printable is a foreign name on one line.
-func printable(s string) string {
-	q := strconv.Quote(shorten(s))
+// shownName is a name from the file, in quotes if it needs them.
+func shownName(s string) string {
+	q := printable.Quote(s, maxShown)
 	if q == `"`+s+`"` && s != "" && !strings.ContainsRune(s, ' ') {
 		return s
 	}

@@ -17,6 +17,7 @@ import (
 	"golang.org/x/term"
 
 	"notices/cmd/internal/app"
+	"notices/spool/printable"
 )
 
 // errQuit: Ctrl-C, or the end of what is typed.
@@ -47,7 +48,7 @@ func (p *prompter) prompt(text string) {
 		p.say("%s", text[:i])
 		text = text[i+1:]
 	}
-	fmt.Fprint(p.a.Stderr, app.Printable(text))
+	fmt.Fprint(p.a.Stderr, printable.Text(text))
 }
 
 func (p *prompter) newline() { fmt.Fprintln(p.a.Stderr) }
@@ -73,7 +74,7 @@ func (p *prompter) wrapped(line string) {
 func (p *prompter) heading(text string) {
 	_, ok := app.Terminal(p.a.Stderr)
 	paint := painter{ok && p.a.Getenv("NO_COLOR") == "" && p.a.Getenv("TERM") != "dumb"}
-	fmt.Fprintf(p.a.Stderr, "\n%s\n", paint.paint(bold, app.Printable(text)))
+	fmt.Fprintf(p.a.Stderr, "\n%s\n", paint.paint(bold, printable.Text(text)))
 }
 
 // typed is what read gives, unless the person stops first: a read from a terminal

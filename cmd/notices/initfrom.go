@@ -10,6 +10,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/config/migrate"
+	"notices/spool/printable"
 )
 
 // takeOver writes a config that does what another program's does, and says of every
@@ -29,7 +30,7 @@ func (a *cli) takeOver(o initOptions) error {
 	d := &draft{path: o.Path}
 	refused := d.translate(found)
 	for _, n := range append(found.Notes, refused...) {
-		if _, err := fmt.Fprintln(a.Stdout, app.Printable(n.String())); err != nil {
+		if _, err := fmt.Fprintln(a.Stdout, printable.Text(n.String())); err != nil {
 			return err
 		}
 	}

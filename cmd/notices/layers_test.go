@@ -21,6 +21,7 @@ func floors() map[string]int {
 	return map[string]int{
 		"notices/spool":               0,
 		"notices/spool/internal/fsys": 0,
+		"notices/spool/printable":     0,
 		"notices/spool/recode":        0,
 		"notices/spool/schedule":      0,
 		"notices/spool/maillog":       0,
@@ -60,8 +61,10 @@ func floors() map[string]int {
 // sideways are the imports that stay on their floor, and why.
 func sideways() map[string]string {
 	return map[string]string{
-		// The words all share are the ground that the ground floor stands on.
-		"notices/spool": "everybody",
+		// The words all share are the ground that the ground floor stands on; and foreign
+		// text is made fit to be shown wherever it is shown.
+		"notices/spool":           "everybody",
+		"notices/spool/printable": "everybody",
 	}
 }
 

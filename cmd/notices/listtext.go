@@ -8,8 +8,8 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/app"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // listing prints messages as they come: a JSON array, or a table whose columns are
@@ -125,7 +125,6 @@ func (t *table) title() string {
 func (t *table) message(m messageJSON) string {
 	tries := fmt.Sprint(m.Attempts)
 	to, more := others(m.Recipients)
-	to = app.Printable(to)
 	if t.width == 0 {
 		queued, next := "-", "-"
 		if m.QueuedAt != nil {
@@ -134,8 +133,8 @@ func (t *table) message(m messageJSON) string {
 		if m.NextSendAt != nil {
 			next = clock(*m.NextSendAt)
 		}
-		ref := cmp.Or(app.Printable(m.Ref), "-")
-		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, app.Printable(m.LastError))
+		ref := cmp.Or(printable.Text(m.Ref), "-")
+		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, printable.Text(m.LastError))
 	}
 	age := "-"
 	if m.QueuedAt != nil {
@@ -155,10 +154,10 @@ func (t *table) second(m messageJSON) string {
 		parts = append(parts, "from "+sender(m))
 	}
 	if m.Ref != "" {
-		parts = append(parts, "ref "+app.Printable(m.Ref))
+		parts = append(parts, "ref "+printable.Text(m.Ref))
 	}
 	if m.LastError != "" {
-		parts = append(parts, app.Printable(m.LastError))
+		parts = append(parts, printable.Text(m.LastError))
 	}
 	if len(parts) == 0 {
 		return ""
@@ -167,10 +166,7 @@ func (t *table) second(m messageJSON) string {
 }
 
 func sender(m messageJSON) string {
-	if m.Sender == "" {
-		return "<>"
-	}
-	return app.Printable(m.Sender)
+	return cmp.Or(printable.Text(m.Sender), "<>")
 }
 
 // next is when a message is sent, as a length of time.
@@ -228,5 +224,5 @@ func others(to []recipientJSON) (name, more string) {
 	if len(to) > 1 {
 		more = fmt.Sprintf(" +%d", len(to)-1)
 	}
-	return to[max(first, 0)].Address, more
+	return printable.Text(to[max(first, 0)].Address), more
 }

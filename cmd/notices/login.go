@@ -15,6 +15,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/oauth"
+	"notices/spool/printable"
 )
 
 type loginOptions struct {
@@ -87,7 +88,7 @@ func (a *cli) login(ctx context.Context, name string, o loginOptions) error {
 
 func (a *cli) dialogue(text string) {
 	for line := range strings.SplitSeq(text, "\n") {
-		fmt.Fprintln(a.Stderr, app.Printable(line))
+		fmt.Fprintln(a.Stderr, printable.Text(line))
 	}
 }
 

@@ -6,8 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/app"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // messageText prints a message for a person. On a terminal what is long goes on below
@@ -35,8 +35,8 @@ func (t *messageText) all(m *shownJSON) {
 
 // hang prints text behind a beginning, in a colour.
 func (t *messageText) hang(beginning string, c colour, text string) {
-	beginning = app.Printable(beginning)
-	for i, line := range hang(beginning, app.Printable(text), t.width) {
+	beginning = printable.Text(beginning)
+	for i, line := range hang(beginning, printable.Text(text), t.width) {
 		plain := ""
 		if i == 0 {
 			plain = beginning[:min(len(beginning), len(line))]
@@ -94,11 +94,10 @@ func (t *messageText) recipients(to []recipientJSON) {
 	t.title("Recipients")
 	names := 0
 	for i := range to {
-		names = max(names, columns(app.Printable(to[i].Address)))
+		names = max(names, columns(printable.Text(to[i].Address)))
 	}
-	for i := range to {
-		r := &to[i]
-		t.hang("  "+pad(app.Printable(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
+	for _, r := range to {
+		t.hang("  "+pad(printable.Text(r.Address), names)+"  "+pad(string(r.State), 9)+"  ", "", r.Reply)
 	}
 }
 

@@ -9,6 +9,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // Levels of status --check, as monitoring programs take them for exit codes (the
@@ -287,7 +288,7 @@ func (a *cli) printCheck(s *statusJSON, now time.Time, o statusOptions) error {
 }
 
 // plainText is fit for a line in which | ends the text.
-func plainText(s string) string { return strings.ReplaceAll(app.Printable(s), "|", "/") }
+func plainText(s string) string { return strings.ReplaceAll(printable.Text(s), "|", "/") }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an
 // error too. The exit code stays: they take any above 2 for unknown. But what keeps flush

@@ -6,9 +6,9 @@ import (
 	"strings"
 	"time"
 
-	"notices/cmd/internal/app"
 	"notices/spool"
 	"notices/spool/drop"
+	"notices/spool/printable"
 	"notices/spool/route"
 )
 
@@ -48,13 +48,13 @@ func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
 }
 
 func (t *statusText) title(c colour, text string) {
-	fmt.Fprintln(&t.out, t.p.paint(c, app.Printable(text)))
+	fmt.Fprintln(&t.out, t.p.paint(c, printable.Text(text)))
 }
 
 // row prints a name and what is to be said of it, on as many lines as it takes.
 func (t *statusText) row(name string, c colour, format string, args ...any) {
 	const names = 20
-	for _, line := range wrap(app.Printable(fmt.Sprintf(format, args...)), t.width-names-2) {
+	for _, line := range wrap(printable.Text(fmt.Sprintf(format, args...)), t.width-names-2) {
 		fmt.Fprintf(&t.out, "  %s%s\n", pad(name, names), t.p.paint(c, line))
 		name = ""
 	}
@@ -93,7 +93,7 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 // point prints one of several things to know.
 func (t *statusText) point(shade colour, text string) {
 	mark := "  - "
-	for _, line := range wrap(app.Printable(text), t.width-len(mark)) {
+	for _, line := range wrap(printable.Text(text), t.width-len(mark)) {
 		fmt.Fprintln(&t.out, mark+t.p.paint(shade, line))
 		mark = "    "
 	}
@@ -204,7 +204,7 @@ func (t *statusText) limits(lines []string) {
 	}
 	t.title(bold, "Limits")
 	for _, line := range lines {
-		for _, l := range hang("  ", app.Printable(line), t.width) {
+		for _, l := range hang("  ", printable.Text(line), t.width) {
 			fmt.Fprintln(&t.out, l)
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/probe"
 	"notices/spool/route"
 	"notices/spool/smtpclient"
@@ -71,7 +72,7 @@ func (a *cli) testServer(ctx context.Context, o testServerOptions) error {
 		}
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
 			To: to, From: s.TestSender(from), Site: cfg.Site.Name, State: store.State(), Now: a.Now,
-			Print: func(line string) { fmt.Fprintln(a.Stdout, app.Printable(line)) },
+			Print: func(line string) { fmt.Fprintln(a.Stdout, printable.Text(line)) },
 		}))
 	}
 	return errors.Join(append(errs, store.Close())...)

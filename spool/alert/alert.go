@@ -16,6 +16,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"notices/spool/printable"
 )
 
 // Alert is a trouble that a run met.
@@ -152,7 +154,7 @@ func (b Entries) updateMet(now time.Time, a *Alert) (tell, changed bool) {
 		e.Seen, changed = now, true
 	}
 	if e.Kind != a.Kind {
-		e.Kind, e.Cause, e.OverText, changed = a.Kind, short(a.Cause), short(a.OverText), true
+		e.Kind, e.Cause, e.OverText, changed = a.Kind, printable.Short(a.Cause, maxText), printable.Short(a.OverText, maxText), true
 	}
 	if e.SentKind == a.Kind && a.Events > 0 {
 		if !e.intervalOver(now) {
@@ -218,11 +220,4 @@ func (e *Entry) expired(now time.Time) bool {
 		}
 	}
 	return true
-}
-
-func short(s string) string {
-	if len(s) > maxText {
-		return s[:maxText] + "..."
-	}
-	return s
 }

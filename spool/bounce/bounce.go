@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -142,7 +143,7 @@ func (c *composer) line(parts ...string) {
 // field writes a header field, folded. The value is made printable, and ASCII
 // unless the report may have UTF-8 in such places.
 func (c *composer) field(name, value string) {
-	value = printable(value)
+	value = printable.Line(value)
 	if !c.utf8 {
 		value = escape(value)
 	}
@@ -216,5 +217,5 @@ func hostname(host string) string {
 // isMessageID is strict: a Message-ID that is none is left out, not repaired.
 func isMessageID(id string) bool {
 	return len(id) > 4 && len(id) < 250 && id[0] == '<' && id[len(id)-1] == '>' && ascii(id) &&
-		!strings.ContainsAny(id[1:len(id)-1], "<> \t") && id == printable(id)
+		!strings.ContainsAny(id[1:len(id)-1], "<> \t") && id == printable.Line(id)
 }

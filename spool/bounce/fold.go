@@ -1,12 +1,13 @@
 package bounce
 
 import (
+	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // ascii also says no to octets that are no UTF-8.
@@ -17,29 +18,6 @@ func ascii(s string) bool {
 		}
 	}
 	return true
-}
-
-// printable makes one printable line of s: white space and line ends become single
-// blanks, what cannot be seen (control characters, marks that turn the direction of
-// writing, octets that are no UTF-8) becomes a question mark.
-func printable(s string) string {
-	var b strings.Builder
-	blank := false
-	for _, r := range s {
-		if unicode.IsSpace(r) || r < ' ' {
-			blank = b.Len() > 0
-			continue
-		}
-		if blank {
-			b.WriteByte(' ')
-			blank = false
-		}
-		if !unicode.IsGraphic(r) || r == utf8.RuneError {
-			r = '?'
-		}
-		b.WriteRune(r)
-	}
-	return b.String()
 }
 
 // escape writes characters outside ASCII as \x{HEX}, as RFC 6533 section 3 has it.
@@ -95,12 +73,9 @@ func words(s string) []string {
 		if len(list[i]) <= wordWidth {
 			continue
 		}
-		cut := wordWidth
-		for !utf8.RuneStart(list[i][cut]) {
-			cut--
-		}
-		list = append(list[:i+1], append([]string{list[i][cut:]}, list[i+1:]...)...)
-		list[i] = list[i][:cut]
+		first := printable.Cut(list[i], wordWidth)
+		list = slices.Insert(list, i+1, list[i][len(first):])
+		list[i] = first
 	}
 	return list
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // textPart writes the plain words. They are quoted-printable when they are not
@@ -33,7 +34,7 @@ func (c *composer) text() string {
 	for _, g := range groups {
 		b.WriteString("\r\n")
 		for _, address := range g.addresses {
-			wrap(&b, "    ", printable(address))
+			wrap(&b, "    ", printable.Line(address))
 		}
 		b.WriteString("\r\n")
 		c.reason(&b, g.outcome)
@@ -88,12 +89,12 @@ func (c *composer) opening() string {
 func (c *composer) reason(b *strings.Builder, o spool.Outcome) {
 	why, do := c.explain(o)
 	wrap(b, "", why)
-	if words := printable(o.Reply.String()); words != "" {
+	if words := printable.Line(o.Reply.String()); words != "" {
 		who := "What happened:"
 		if o.Reply.Code != 0 {
 			who = "The mail server said:"
 			if o.Reply.Host != "" {
-				who = "The mail server " + printable(o.Reply.Host) + " said:"
+				who = "The mail server " + printable.Line(o.Reply.Host) + " said:"
 			}
 		}
 		b.WriteString("\r\n")
@@ -173,7 +174,7 @@ func explainFailure(o spool.Outcome, r *spool.Record) (why, do string) {
 		return "The person who looks after the mail system took it out of the queue.",
 			"ask that person, if you did not expect this."
 	case spool.ReasonSender:
-		return "The mail servers take no mail from the sender address " + printable(r.Envelope.Sender) + ".", askTheAdmin
+		return "The mail servers take no mail from the sender address " + printable.Line(r.Envelope.Sender) + ".", askTheAdmin
 	case spool.ReasonCannot:
 		return "The mail servers cannot carry this message: it is too large for them, or an address in it has " +
 			"letters that they do not know.", "send it smaller, or " + askTheAdmin
@@ -229,7 +230,7 @@ func (c *composer) about(b *strings.Builder) {
 	env := &c.r.Record.Envelope
 	b.WriteString("The message:\r\n")
 	row := func(name, value string) {
-		if value = printable(value); value != "" {
+		if value = printable.Line(value); value != "" {
 			hang(b, "    "+name+" ", value)
 		}
 	}
@@ -250,7 +251,7 @@ func (c *composer) closing() string {
 		s = "Its first lines are attached. "
 	}
 	who := c.site.host()
-	if name := printable(c.site.Name); name != "" {
+	if name := printable.Line(c.site.Name); name != "" {
 		who = name + ", " + who
 	}
 	return s + "This report was written by a program, the mail system of " + who + "; nobody reads answers to it."

@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -206,18 +207,11 @@ func (m *mailbox) setName(name string) {
 			m.phrase = name
 		}
 	}
-	m.name = strings.Map(printable, strings.ReplaceAll(recode.ToUTF8(decoded), `"`, ""))
+	m.name = printable.WithoutControls(strings.ReplaceAll(recode.ToUTF8(decoded), `"`, ""), "")
 }
 
 func notInPhrase(r rune) bool {
 	return r < ' ' || r >= 0x7f || strings.ContainsRune(`<>()[],;:@"\`, r)
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r >= 0x7f && r < 0xa0 {
-		return -1
-	}
-	return r
 }
 
 // withoutRoute takes a source route off: "@relay,@relay:local@domain" (RFC 5321

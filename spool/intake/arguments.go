@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -115,10 +116,7 @@ func (j *job) returned(address string, bad error) bool {
 	if address = strings.ToValidUTF8(address, "?"); address == "" {
 		address = "<>"
 	}
-	if len(address) > enough {
-		address = strings.ToValidUTF8(address[:enough], "") + "..."
-	}
-	j.to.addBad(address, bad)
+	j.to.addBad(printable.Short(address, enough), bad)
 	return true
 }
 

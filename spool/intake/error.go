@@ -3,7 +3,8 @@ package intake
 import (
 	"errors"
 	"fmt"
-	"strconv"
+
+	"notices/spool/printable"
 )
 
 // Kind says whose fault it is.
@@ -47,11 +48,5 @@ func noAddress(why string) error {
 	return &Error{Kind: BadConfig, Msg: "[site] address is not set in the config: " + why}
 }
 
-// quote shows text that came from outside: escaped, and not endless.
-func quote(s string) string {
-	const enough = 100
-	if len(s) > enough {
-		return strconv.Quote(s[:enough]) + "..."
-	}
-	return strconv.Quote(s)
-}
+// quote shows text that came from outside, and not all of a long one.
+func quote(s string) string { return printable.Quote(s, 100) }

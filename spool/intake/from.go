@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -58,7 +59,7 @@ func (j *job) from(h *header) (fromField, error) {
 
 // strangeFrom is for a From that is not understood.
 func (j *job) strangeFrom(h *header, f field) (from fromField, err error) {
-	from.value = strings.TrimLeft(strings.Map(withoutControls, recode.ToUTF8(h.value(f))), " \t\r\n")
+	from.value = strings.TrimLeft(withoutControls(recode.ToUTF8(h.value(f))), " \t\r\n")
 	if recode.EightBit([]byte(from.value)) {
 		from.value = recode.EncodeText(unfold(from.value))
 	}
@@ -71,20 +72,12 @@ func (j *job) strangeFrom(h *header, f field) (from fromField, err error) {
 }
 
 // withoutControls keeps a tab, and the line ends of a folded field.
-func withoutControls(r rune) rune {
-	if r == '\t' || r == '\r' || r == '\n' {
-		return r
-	}
-	if r < ' ' || r == 0x7f {
-		return -1
-	}
-	return r
-}
+func withoutControls(s string) string { return printable.WithoutControls(s, "\t\r\n") }
 
 // readFrom reads the addresses of a From field. repaired: they are to be written in its
 // place. understood is false for what nobody can read.
 func (j *job) readFrom(value string) (boxes []mailbox, repaired, understood bool, err error) {
-	value = strings.Trim(strings.Map(withoutControls, recode.ToUTF8(unfold(value))), " \t")
+	value = strings.Trim(withoutControls(recode.ToUTF8(unfold(value))), " \t")
 	quoted := value
 	value = angleQuotes.Replace(value)
 	for box := range mailboxes(value) {

@@ -142,7 +142,7 @@ func (l *Log) reply(r *spool.Reply) {
 		if len(l.buf) > from {
 			l.buf = append(l.buf, ' ')
 		}
-		l.escapeShort(part)
+		l.escape(part)
 	}
 	l.buf = append(l.buf, '"')
 }

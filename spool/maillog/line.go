@@ -3,7 +3,8 @@ package maillog
 import (
 	"strconv"
 	"time"
-	"unicode/utf8"
+
+	"notices/spool/printable"
 )
 
 // maxValue is the longest value that is written whole, in octets: a server's answer
@@ -18,7 +19,7 @@ func (l *Log) text(key, value string) {
 		return
 	}
 	l.buf = append(l.buf, '"')
-	l.escapeShort(value)
+	l.escape(value)
 	l.buf = append(l.buf, '"')
 }
 
@@ -56,7 +57,7 @@ func (l *Log) list(key string, n int, value func(i int) string) {
 		if i > 0 {
 			l.buf = append(l.buf, ',')
 		}
-		l.escape(value(i))
+		l.buf = printable.AppendEscaped(l.buf, value(i))
 	}
 	if !bare {
 		l.buf = append(l.buf, '"')
@@ -80,52 +81,7 @@ func isBare(s string) bool {
 	return true
 }
 
-// escapeShort is escape with a long value cut, at a letter's boundary.
-func (l *Log) escapeShort(s string) {
-	if len(s) <= maxValue {
-		l.escape(s)
-		return
-	}
-	end := maxValue
-	for end > maxValue-utf8.UTFMax && !utf8.RuneStart(s[end]) {
-		end--
-	}
-	l.escape(s[:end])
-	l.buf = append(l.buf, "..."...)
-}
-
-// escape adds what may stand between double quotes. Letters of all scripts stay;
-// line breaks, control and direction-changing characters and broken UTF-8 do not.
-func (l *Log) escape(s string) {
-	for i := 0; i < len(s); {
-		r, size := utf8.DecodeRuneInString(s[i:])
-		switch {
-		case r == '"' || r == '\\':
-			l.buf = append(l.buf, '\\', byte(r))
-		case r == utf8.RuneError && size == 1:
-			l.buf = append(l.buf, `\x`...)
-			l.hex(rune(s[i]), 2)
-		case strconv.IsPrint(r):
-			l.buf = append(l.buf, s[i:i+size]...)
-		case r == '\n':
-			l.buf = append(l.buf, `\n`...)
-		case r == '\r':
-			l.buf = append(l.buf, `\r`...)
-		case r == '\t':
-			l.buf = append(l.buf, `\t`...)
-		case r > 0xffff:
-			l.buf = append(l.buf, `\U`...)
-			l.hex(r, 8)
-		default:
-			l.buf = append(l.buf, `\u`...)
-			l.hex(r, 4)
-		}
-		i += size
-	}
-}
-
-func (l *Log) hex(r rune, digits int) {
-	for digits--; digits >= 0; digits-- {
-		l.buf = append(l.buf, "0123456789abcdef"[r>>(4*digits)&15])
-	}
+// escape adds what may stand between double quotes, a long value cut.
+func (l *Log) escape(value string) {
+	l.buf = printable.AppendEscaped(l.buf, printable.Short(value, maxValue))
 }

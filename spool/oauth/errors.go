@@ -9,9 +9,10 @@ import (
 	"net/url"
 	"os"
 	"strings"
-	"unicode"
 
 	"golang.org/x/oauth2"
+
+	"notices/spool/printable"
 )
 
 // Error is why there is no token. Its text says what to do and holds no secret.
@@ -162,7 +163,7 @@ func systemError(err error) error {
 	return nil
 }
 
-// maxWords is the longest piece of a provider's text that is repeated, in runes.
+// maxWords is the longest piece of a provider's text that is repeated, in octets.
 const maxWords = 200
 
 // clean makes foreign text fit to be shown: one printable line, and nothing of the
@@ -174,9 +175,5 @@ func clean(s string, secrets []string) string {
 			s = strings.ReplaceAll(s, url.QueryEscape(secret), "***")
 		}
 	}
-	s = strings.Join(strings.FieldsFunc(s, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }), " ")
-	if runes := []rune(s); len(runes) > maxWords {
-		return string(runes[:maxWords]) + "..."
-	}
-	return s
+	return printable.Short(printable.Line(s), maxWords)
 }

@@ -9,8 +9,9 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unicode/utf8"
+
+	"notices/spool/printable"
 )
 
 func newReader(s string) *bufio.Reader { return bufio.NewReaderSize(strings.NewReader(s), MaxLine) }
@@ -153,7 +154,7 @@ func checkShown(t *testing.T, text string) {
 	if len(text) > maxText || !utf8.ValidString(text) {
 		t.Errorf("%d octets: %q", len(text), text)
 	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+	if text != printable.Line(text) {
 		t.Errorf("not printable: %q", text)
 	}
 }

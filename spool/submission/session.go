@@ -12,6 +12,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/intake"
+	"notices/spool/printable"
 )
 
 // session is what is known of the message that is being handed in.
@@ -190,11 +191,5 @@ func (s *session) reply(err error, bad smtp.EnhancedCode) error {
 
 // oneLine keeps a text within its reply line (RFC 5321 section 4.5.3.1.5).
 func oneLine(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if r < ' ' || r >= 0x7f {
-			return '?'
-		}
-		return r
-	}, strings.ReplaceAll(text, "\n", "; "))
-	return text[:min(len(text), 400)]
+	return printable.Cut(printable.ASCII(strings.ReplaceAll(text, "\n", "; ")), 400)
 }
