@@ -1,15 +1,15 @@
-// Package alert decides what a person is told of trouble that lasts. Flush runs every
-// minute and cron mails what it prints, perhaps through the very spool that is in
-// trouble. So each trouble is told once when it begins, again when it becomes another
-// one, and once when it is over.
+// Package alert decides when a person is told of a problem that lasts. Flush runs every
+// minute, and cron mails what it prints, perhaps through the very spool that has the
+// problem. So each problem is told once when it begins, again when its kind changes, and
+// once when it is over.
 //
-// Only trouble that also keeps the mail about it from being queued is told again and again.
-// It, and what comes and goes, is told more and more seldom: again after an hour
+// A problem is told repeatedly only if it also keeps the mail about it from being queued.
+// Such a problem, and one that comes and goes, is told less and less often: after an hour
 // at the earliest, then after two, four, and so on up to a day. Its end is told only if
-// its beginning was. After two days without it the count starts anew.
+// its beginning was. After two days without it, the count starts again.
 //
-// What was told is a small state value. It is read in each run and written when it
-// changes, under the lock of the state: of two flushes at once, one tells.
+// What was told is a small state value. Each run reads it, and writes it under the state's
+// lock when it changes, so that only one of two simultaneous runs tells.
 package alert
 
 import (
@@ -20,82 +20,78 @@ import (
 	"notices/spool/printable"
 )
 
-// Alert is a trouble that a run met.
+// Alert is a problem that a run met.
 type Alert struct {
-	Key  string // the thing in trouble: "server 1", "spool"
-	Kind string // what is wrong with it: another kind is told anew
+	Key  string // what has the problem: "server 1", "spool"
+	Kind string // what is wrong with it; another kind is told at once
 	Text string // what a person is told: sentences, with the next step
 
-	Cause    string // the trouble in few words, for the sentence at its end
+	Cause    string // the problem in few words, for the sentence at its end
 	OverText string // what holds once it is over: "server 1 takes mail again"
 
-	// Again: while it lasts it is told again, as what comes and goes is: the mail that tells
-	// of it may be lost, because the program that queues it meets the same.
+	// Repeat tells the problem again while it lasts. It is for problems that may also
+	// keep the mail about them from being queued.
 	Repeat bool
 
-	// New is how many things happened, where each of them is for a person to look at; 0: it
-	// is a state. They are told within the hour, however many there are.
+	// Events is how many things happened that a person should look at, one by one; 0 if
+	// this is a state. They are told within an hour, however many there are.
 	Events int
-	// Missed is set in what is returned: how many happened since it was told last.
-	Unsent int
+	Unsent int // events since the last time they were told; Update sets it
 }
 
-// Entry is what is kept of a trouble.
+// Entry is what is kept of a problem.
 type Entry struct {
 	Since    time.Time `json:"since,omitzero"` // when it began; zero: it is over
-	Seen     time.Time `json:"seen,omitzero"`  // when it was last met, to about seenEvery
-	SentKind string    `json:"told,omitempty"` // the kind that was told last; empty: none since it began
+	Seen     time.Time `json:"seen,omitzero"`  // when it was last met, to about seenInterval
+	SentKind string    `json:"told,omitempty"` // the kind that was told last; empty: not told since it began
 	Kind     string    `json:"kind,omitempty"` // the kind that was met last
 	Cause    string    `json:"cause,omitempty"`
 	OverText string    `json:"over,omitempty"`
-	// Missed are the things that happened since it was told last.
-	Unsent int `json:"missed,omitempty"`
-	// Past says for each kind when it was told, and how often within two days.
-	Sent map[string]Sent `json:"past,omitempty"`
+	Unsent   int       `json:"missed,omitempty"` // events since the last time they were told
+
+	Sent map[string]Sent `json:"past,omitempty"` // by kind
 }
 
-// Past is when a kind of trouble was told.
+// Sent is when a kind of problem was last told, and how often within two days.
 type Sent struct {
 	At time.Time `json:"at"`
 	N  int       `json:"n"`
 }
 
-// Open reports whether the trouble is there.
+// Open reports whether the problem still lasts.
 func (e *Entry) Open() bool { return !e.Since.IsZero() }
 
 // Entries are all entries that are kept, by key.
 type Entries map[string]*Entry
 
-// End is the end of a trouble that was told.
+// Resolution is the end of a problem that was told.
 type Resolution struct {
 	Key string
 	Entry
 }
 
-// State says how it is with a trouble that a run did not meet.
+// Status is the present status of a problem that a run did not meet.
 type Status int
 
-// States.
+// Statuses.
 const (
-	Active Status = iota // or nobody knows
-	Resolved
-	Dropped // over, and not worth a word
+	Active   Status = iota // it lasts, or nothing is known
+	Resolved               // it is over
+	Dropped                // it is over, and its end is not worth telling
 )
 
 const (
-	minInterval = time.Hour
-	maxInterval = 24 * time.Hour
-	forgetAfter = 48 * time.Hour
-	seenEvery   = 10 * time.Minute
-	// maxKeys bounds the value. Trouble beyond it is not told.
-	maxKeys = 64
-	// maxText is the longest text that is kept, in octets.
-	maxText = 300
+	minInterval  = time.Hour
+	maxInterval  = 24 * time.Hour
+	forgetAfter  = 48 * time.Hour
+	seenInterval = 10 * time.Minute
+	maxKeys      = 64  // bounds the value; a problem beyond it is not told
+	maxText      = 300 // the longest text that is kept, in octets
 )
 
-// turn brings the book up to date with what a run met, and with how it is with what it
-// did not meet. It returns what is to be told. changed: the book has to be kept.
-func (b Entries) update(now time.Time, met []Alert, state func(key string, e *Entry) Status) (begun []Alert, ended []Resolution, changed bool) {
+// update applies what a run met, and the status of what it did not meet. It returns what
+// is to be told, and whether the entries have to be kept.
+func (b Entries) update(now time.Time, met []Alert, status func(key string, e *Entry) Status) (begun []Alert, ended []Resolution, changed bool) {
 	seen := map[string]bool{}
 	for _, a := range met {
 		if seen[a.Key] {
@@ -110,32 +106,29 @@ func (b Entries) update(now time.Time, met []Alert, state func(key string, e *En
 	}
 	for _, key := range slices.Sorted(maps.Keys(b)) {
 		e := b[key]
-		switch {
-		case seen[key]:
-		case e.Open():
-			again, over, change := e.updateAbsent(now, key, state(key, e))
-			begun, ended, changed = append(begun, again...), append(ended, over...), changed || change
-		case e.expired(now):
-			delete(b, key)
+		if seen[key] {
+			continue
+		}
+		if !e.Open() {
+			if now.Sub(e.latest()) >= forgetAfter {
+				delete(b, key)
+				changed = true
+			}
+			continue
+		}
+		switch status := status(key, e); {
+		case status != Active:
+			if status == Resolved && e.SentKind != "" {
+				ended = append(ended, Resolution{key, *e})
+			}
+			*e = Entry{Sent: e.Sent}
+			changed = true
+		case e.Unsent > 0 && e.intervalOver(now):
+			begun = append(begun, Alert{Key: key, Unsent: e.takeUnsent(now)})
 			changed = true
 		}
 	}
 	return begun, ended, changed
-}
-
-// turn is Entries.update for an entry that the run did not meet.
-func (e *Entry) updateAbsent(now time.Time, key string, how Status) (begun []Alert, ended []Resolution, changed bool) {
-	if how == Active {
-		if e.Unsent > 0 && e.intervalOver(now) {
-			return []Alert{{Key: key, Unsent: e.takeUnsent(now)}}, nil, true
-		}
-		return nil, nil, false
-	}
-	if how == Resolved && e.SentKind != "" {
-		ended = []Resolution{{key, *e}}
-	}
-	*e = Entry{Sent: e.Sent}
-	return nil, ended, true
 }
 
 func (b Entries) updateMet(now time.Time, a *Alert) (tell, changed bool) {
@@ -150,74 +143,62 @@ func (b Entries) updateMet(now time.Time, a *Alert) (tell, changed bool) {
 	if !e.Open() {
 		e.Since, changed = now, true
 	}
-	if age := now.Sub(e.Seen); age >= seenEvery || age < 0 {
+	if age := now.Sub(e.Seen); age >= seenInterval || age < 0 {
 		e.Seen, changed = now, true
 	}
 	if e.Kind != a.Kind {
 		e.Kind, e.Cause, e.OverText, changed = a.Kind, printable.Short(a.Cause, maxText), printable.Short(a.OverText, maxText), true
 	}
-	if e.SentKind == a.Kind && a.Events > 0 {
-		if !e.intervalOver(now) {
-			e.Unsent += a.Events
-			return false, true
-		}
+	last, sent := e.Sent[a.Kind]
+	age := now.Sub(last.At)
+	switch again := e.SentKind == a.Kind; {
+	case again && a.Events > 0 && !e.intervalOver(now):
+		e.Unsent += a.Events
+		return false, true
+	case again && a.Events > 0:
 		a.Unsent = e.takeUnsent(now)
-		return true, true
-	}
-	if e.SentKind == a.Kind && !a.Repeat || !e.due(now, a.Kind) {
+	case again && !a.Repeat, sent && age >= 0 && age < interval(last.N):
 		return false, changed
+	default:
+		if age >= forgetAfter {
+			last.N = 0
+		}
+		if len(e.Sent) >= maxKeys {
+			e.Sent = nil
+		}
+		e.SentKind = a.Kind
+		e.setSent(Sent{now, last.N + 1})
 	}
-	past := e.Sent[a.Kind]
-	if now.Sub(past.At) >= forgetAfter {
-		past.N = 0
-	}
-	if e.Sent == nil || len(e.Sent) >= maxKeys {
-		e.Sent = map[string]Sent{}
-	}
-	e.Sent[a.Kind] = Sent{now, past.N + 1}
-	e.SentKind = a.Kind
 	return true, true
 }
 
-// rested reports whether what was told last may be told again for more of it.
+// setSent records when SentKind was told.
+func (e *Entry) setSent(s Sent) {
+	if e.Sent == nil {
+		e.Sent = map[string]Sent{}
+	}
+	e.Sent[e.SentKind] = s
+}
+
+// intervalOver reports whether further events of the kind that was told last may be told.
 func (e *Entry) intervalOver(now time.Time) bool {
 	age := now.Sub(e.Sent[e.SentKind].At)
 	return age >= minInterval || age < 0
 }
 
-// catchUp notes that what was missed is told now, and returns how many that are.
-func (e *Entry) takeUnsent(now time.Time) (missed int) {
-	past := e.Sent[e.SentKind]
-	if e.Sent == nil {
-		e.Sent = map[string]Sent{}
-	}
-	e.Sent[e.SentKind] = Sent{now, past.N}
-	missed, e.Unsent = e.Unsent, 0
-	return missed
+// takeUnsent returns the number of unsent events, which are told now, and resets it.
+func (e *Entry) takeUnsent(now time.Time) int {
+	n := e.Unsent
+	e.Unsent = 0
+	e.setSent(Sent{now, e.Sent[e.SentKind].N})
+	return n
 }
 
-// due reports whether a kind may be told again.
-func (e *Entry) due(now time.Time, kind string) bool {
-	past, told := e.Sent[kind]
-	age := now.Sub(past.At)
-	return !told || age < 0 || age >= interval(past.N)
-}
-
-// gap is how long what was told n times is not told again.
+// interval is how long a kind that was told n times is not told again.
 func interval(n int) time.Duration {
 	d := minInterval
 	for ; n > 1 && d < maxInterval; n-- {
 		d *= 2
 	}
 	return min(d, maxInterval)
-}
-
-// stale: what was told of it does not count any more.
-func (e *Entry) expired(now time.Time) bool {
-	for _, past := range e.Sent {
-		if now.Sub(past.At) < forgetAfter {
-			return false
-		}
-	}
-	return true
 }

@@ -25,7 +25,7 @@ func over(string, *Entry) Status { return Resolved }
 
 func lasts(string, *Entry) Status { return Active }
 
-// TestOnce: what lasts for days is told when it begins and when it is over.
+// TestOnce: a problem that lasts for days is told when it begins and when it is over.
 func TestOnce(t *testing.T) {
 	state, now := maildirtest.State(), start
 	said, writes := 0, 0
@@ -50,14 +50,14 @@ func TestOnce(t *testing.T) {
 		Update(context.Background(), now, nil, over, counted)
 		now = now.Add(time.Minute)
 	}
-	if writes > 1 { // what is told no more is forgotten
+	if writes > 1 { // an old entry is dropped
 		t.Errorf("written %d times while all was well", writes)
 	}
 }
 
-// TestAnotherTrouble of the same thing is told at once, each kind no more often than
-// it would be alone.
-func TestAnotherTrouble(t *testing.T) {
+// TestAnotherKind: another kind of problem is told at once, but each kind no more often
+// than it would be alone.
+func TestAnotherKind(t *testing.T) {
 	state, now := maildirtest.State(), start
 	said := map[string]int{}
 	for i := range 24 * 60 {
@@ -67,7 +67,7 @@ func TestAnotherTrouble(t *testing.T) {
 			said[a.Kind]++
 		}
 		if i == 1 && said["refused"] != 1 {
-			t.Error("another trouble was not told at once")
+			t.Error("another kind was not told at once")
 		}
 		now = now.Add(time.Minute)
 	}
@@ -76,7 +76,7 @@ func TestAnotherTrouble(t *testing.T) {
 	}
 }
 
-// TestFlapping: what comes and goes each minute is told five times on the first day and
+// TestFlapping: a problem that comes and goes each minute is told five times on the first day and
 // once a day from then on, its end no more often than its beginning.
 func TestFlapping(t *testing.T) {
 	state, now := maildirtest.State(), start
@@ -98,8 +98,8 @@ func TestFlapping(t *testing.T) {
 	}
 }
 
-// TestWhateverHappens: at random, over ten days of runs, what is told stays bounded, no
-// end is told without a beginning, and neither twice.
+// TestWhateverHappens: over ten days of random runs, the number of alerts is bounded, no
+// end is told without its beginning, and no end is told twice.
 func TestWhateverHappens(t *testing.T) {
 	for seed := range uint64(4) {
 		random := rand.New(rand.NewPCG(seed, 1))
@@ -141,7 +141,7 @@ func TestClockThatJumps(t *testing.T) {
 	}
 }
 
-// TestTogether: of many at once, one tells.
+// TestTogether: of many simultaneous runs, only one tells.
 func TestTogether(t *testing.T) {
 	state := maildirtest.State()
 	var wg sync.WaitGroup
@@ -161,9 +161,9 @@ func TestTogether(t *testing.T) {
 	}
 }
 
-// TestPlaces: what the first place does not take is kept in the second, and moves to the
-// first when that works again.
-func TestPlaces(t *testing.T) {
+// TestSpareState: entries that the first state cannot keep are kept in the second. They
+// move to the first when it works again.
+func TestSpareState(t *testing.T) {
 	first, spare := &broken{State: maildirtest.State(), is: true}, FileState{filepath.Join(t.TempDir(), "alerts")}
 	ctx, now, said := context.Background(), start, 0
 	for range 60 {
@@ -192,8 +192,9 @@ func TestPlaces(t *testing.T) {
 	}
 }
 
-// TestSpareIsOurs: in a folder for all, only a plain file of this user alone is used.
-func TestSpareIsOurs(t *testing.T) {
+// TestFileStateIsOurs: in a folder that all users can write to, only a regular file that
+// belongs to this user alone is used.
+func TestFileStateIsOurs(t *testing.T) {
 	ctx, dir := context.Background(), t.TempDir()
 	at := filepath.Join(dir, "alerts")
 	keep := func([]byte) ([]byte, error) { return []byte("{}"), nil }

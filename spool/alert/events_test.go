@@ -8,7 +8,7 @@ import (
 	"notices/spool/maildirtest"
 )
 
-// TestEvents: each new one is told, once an hour at most, with how many there were.
+// TestEvents: each new event is told, at most once an hour, with their number.
 func TestEvents(t *testing.T) {
 	state := maildirtest.State()
 	failed := func(n int) []Alert { return []Alert{{Key: "failed", Kind: "failed", Text: "one failed", Events: n}} }
@@ -40,9 +40,9 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestAgain: what keeps the mail about it from being queued is told again, more and more
-// seldom, as long as it lasts.
-func TestAgain(t *testing.T) {
+// TestRepeat: a problem that keeps the mail about it from being queued is told again, more and more
+// seldom while it lasts.
+func TestRepeat(t *testing.T) {
 	state := maildirtest.State()
 	lost := down("full")
 	lost.Repeat = true

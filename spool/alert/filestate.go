@@ -10,13 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Spare is a spool.State of one value in one file, for when there is no spool to keep it
-// in. It may stand in a folder that all users can write to: a file that is not this
-// user's own, or a link, is refused.
+// FileState is a spool.State that keeps one value in one file. It is for when there is no
+// spool. All users may be able to write to the folder, so a link, or a file of another
+// user, is refused.
 type FileState struct{ Path string }
 
-// maxSpare is the longest value, in octets.
-const maxFile = 1 << 20
+const maxFile = 1 << 20 // the longest value, in octets
 
 // Load implements spool.State.
 func (s FileState) Load(context.Context, string) ([]byte, error) {
@@ -31,7 +30,7 @@ func (s FileState) Load(context.Context, string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, maxFile))
 }
 
-// Update implements spool.State. The file stays, empty, when the value is removed.
+// Update implements spool.State. When the value is removed, an empty file remains.
 func (s FileState) Update(_ context.Context, _ string, _ bool, change func([]byte) ([]byte, error)) error {
 	f, err := s.open(os.O_RDWR | os.O_CREATE)
 	if err != nil {
@@ -55,20 +54,20 @@ func (s FileState) Update(_ context.Context, _ string, _ bool, change func([]byt
 	return err
 }
 
-// open opens the file if it is a plain one of this user alone.
+// open opens the file if it is a regular file that only this user can use.
 func (s FileState) open(flags int) (*os.File, error) {
 	f, err := os.OpenFile(s.Path, flags|unix.O_NOFOLLOW|unix.O_NONBLOCK, 0o600)
 	if err != nil {
 		return nil, err
 	}
 	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
+	err = unix.Fstat(int(f.Fd()), &st)
+	if err == nil && (st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() || st.Nlink != 1) {
+		err = &fs.PathError{Op: "open", Path: s.Path, Err: fs.ErrPermission}
+	}
+	if err != nil {
 		f.Close()
 		return nil, err
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o077 != 0 || int(st.Uid) != os.Geteuid() || st.Nlink != 1 {
-		f.Close()
-		return nil, &fs.PathError{Op: "open", Path: s.Path, Err: fs.ErrPermission}
 	}
 	return f, nil
 }

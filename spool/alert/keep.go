@@ -3,77 +3,70 @@ package alert
 import (
 	"context"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"notices/spool"
 )
 
-// Name is the state value.
+// StateName is the name of the state value.
 const StateName = "alerts"
 
-// Load reads what places keep. Where several know of a trouble, the latest word counts.
-// A place that cannot be read, or is damaged, knows nothing: what is lost by that is
-// that something is told twice.
-func Load(ctx context.Context, places ...spool.State) Entries {
-	book := Entries{}
-	for _, p := range places {
-		value, err := p.Load(ctx, StateName)
-		if err == nil {
-			book.merge(parse(value))
+// Load reads the entries that states keep. If several have an entry of a problem, the
+// latest counts. A state that cannot be read, or is damaged, is taken for empty: at worst
+// something is told twice.
+func Load(ctx context.Context, states ...spool.State) Entries {
+	entries := Entries{}
+	for _, s := range states {
+		if value, err := s.Load(ctx, StateName); err == nil {
+			entries.merge(parse(value))
 		}
 	}
-	return book
+	return entries
 }
 
-// Change brings what is kept up to date, see the package comment, and returns what is to
-// be told. The value is kept in the first of places that takes it; the others are for
-// when the spool cannot be written, or is not known because the config cannot be read.
-// Where no place takes it, all that was met is told in each run.
-func Update(ctx context.Context, now time.Time, met []Alert, state func(string, *Entry) Status, places ...spool.State) ([]Alert, []Resolution) {
+// Update brings the entries up to date, as the package comment says, and returns what is
+// to be told. It keeps them in the first of states that can be written. The others are for
+// a spool that cannot be written, or is unknown because the config cannot be read. If no
+// state can be written, everything that was met is told in each run.
+func Update(ctx context.Context, now time.Time, met []Alert, status func(string, *Entry) Status, states ...spool.State) ([]Alert, []Resolution) {
 	now = now.UTC().Truncate(time.Second)
-	book := Load(ctx, places...)
-	begun, ended, changed := book.update(now, met, state)
+	begun, ended, changed := Load(ctx, states...).update(now, met, status)
 	if !changed {
 		return nil, nil
 	}
-	for i, p := range places {
-		others := Load(ctx, append(places[:i:i], places[i+1:]...)...)
-		err := p.Update(ctx, StateName, false, func(old []byte) ([]byte, error) {
-			book := parse(old)
-			book.merge(others)
-			begun, ended, _ = book.update(now, met, state)
-			if len(book) == 0 {
+	for i, s := range states {
+		others := Load(ctx, append(states[:i:i], states[i+1:]...)...)
+		err := s.Update(ctx, StateName, false, func(old []byte) ([]byte, error) {
+			entries := parse(old)
+			entries.merge(others)
+			begun, ended, _ = entries.update(now, met, status)
+			if len(entries) == 0 {
 				return nil, nil
 			}
-			return json.Marshal(book)
+			return json.Marshal(entries)
 		})
 		if err != nil {
 			continue
 		}
-		if len(others) > 0 {
-			for _, spare := range places[i+1:] {
-				if value, err := spare.Load(ctx, StateName); err != nil || len(value) == 0 {
-					continue // an update would make the file
-				}
-				_ = spare.Update(ctx, StateName, false, func([]byte) ([]byte, error) { return nil, nil })
+		for _, later := range states[i+1:] {
+			// The entries have moved to s. Where there was no value, an update would make a file.
+			if value, err := later.Load(ctx, StateName); len(others) > 0 && err == nil && len(value) > 0 {
+				_ = later.Update(ctx, StateName, false, func([]byte) ([]byte, error) { return nil, nil })
 			}
 		}
-		return begun, ended
+		break
 	}
 	return begun, ended
 }
 
 func parse(value []byte) Entries {
-	book := Entries{}
-	if json.Unmarshal(value, &book) != nil || book == nil {
+	entries := Entries{}
+	if json.Unmarshal(value, &entries) != nil || entries == nil {
 		return Entries{}
 	}
-	for key, e := range book {
-		if e == nil {
-			delete(book, key)
-		}
-	}
-	return book
+	maps.DeleteFunc(entries, func(_ string, e *Entry) bool { return e == nil })
+	return entries
 }
 
 func (b Entries) merge(other Entries) {
@@ -84,12 +77,12 @@ func (b Entries) merge(other Entries) {
 	}
 }
 
-// latest is when something was last known of it.
+// latest is when the problem was last met or told.
 func (e *Entry) latest() time.Time {
 	at := e.Seen
-	for _, past := range e.Sent {
-		if past.At.After(at) {
-			at = past.At
+	for _, sent := range e.Sent {
+		if sent.At.After(at) {
+			at = sent.At
 		}
 	}
 	return at
