@@ -1,15 +1,33 @@
 package maillog
 
 import (
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"notices/spool/printable"
 )
 
-// maxValue is the longest value that is written whole, in octets: a server's answer
-// of many lines is cut.
+// maxValue is the longest value in octets. A longer one, such as a server's answer of many
+// lines, is cut.
 const maxValue = 1000
+
+// write writes an event of pairs of key and value. A key that ends in ? is left out if its
+// value is empty.
+func (l *Log) write(level Level, event string, pairs ...string) {
+	if !l.begin(level, event) {
+		return
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if key, optional := strings.CutSuffix(pairs[i], "?"); optional {
+			l.textIf(key, pairs[i+1])
+		} else {
+			l.text(key, pairs[i+1])
+		}
+	}
+	l.end()
+}
 
 // text adds key=value.
 func (l *Log) text(key, value string) {
@@ -43,23 +61,20 @@ func (l *Log) time(key string, t time.Time) {
 	}
 }
 
-// list adds the values with commas between them, however many.
-func (l *Log) list(key string, n int, value func(i int) string) {
+// list adds values with commas between them.
+func (l *Log) list(key string, values []string) {
 	l.key(key)
-	bare := n > 0
-	for i := range n {
-		bare = bare && isBare(value(i))
-	}
-	if !bare {
+	quoted := slices.ContainsFunc(values, func(v string) bool { return !isBare(v) })
+	if quoted {
 		l.buf = append(l.buf, '"')
 	}
-	for i := range n {
+	for i, value := range values {
 		if i > 0 {
 			l.buf = append(l.buf, ',')
 		}
-		l.buf = printable.AppendEscaped(l.buf, value(i))
+		l.buf = printable.AppendEscaped(l.buf, value)
 	}
-	if !bare {
+	if quoted {
 		l.buf = append(l.buf, '"')
 	}
 }
@@ -70,18 +85,11 @@ func (l *Log) key(key string) {
 
 // isBare reports whether a value needs no quotes.
 func isBare(s string) bool {
-	if s == "" {
-		return false
-	}
-	for i := range len(s) {
-		if c := s[i]; c <= ' ' || c >= 0x7f || c == '"' || c == '=' || c == '\\' {
-			return false
-		}
-	}
-	return true
+	special := func(r rune) bool { return r <= ' ' || r >= 0x7f || r == '"' || r == '=' || r == '\\' }
+	return s != "" && strings.IndexFunc(s, special) < 0
 }
 
-// escape adds what may stand between double quotes, a long value cut.
+// escape adds value as it may stand between double quotes. A long one is cut.
 func (l *Log) escape(value string) {
 	l.buf = printable.AppendEscaped(l.buf, printable.Short(value, maxValue))
 }

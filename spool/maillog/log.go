@@ -1,11 +1,28 @@
+// Package maillog is the log: one method an event, one line an event. Nothing else can be
+// written into it, so that notices-log(5) can list every possible line.
+//
+// A line is the event's word and key=value pairs (logfmt). A value is quoted if it is empty
+// or has a space, a quote, an equals sign or anything unprintable. Within quotes, \n, \t,
+// \", \\, \u0000 and \xff stand for what must not appear literally. So whatever a server, a
+// message or a file name contains, it cannot end its line or forge a field. In a file, each
+// line begins with the time in UTC (RFC 3339); syslog and journald add a time themselves.
+//
+// The lines are not made by log/slog's text handler. It cannot write a word without a key,
+// leaves letters of other scripts unquoted and writes control characters in another way, so
+// that every line that notices-log(5) promises would change. Also, the small binary, which
+// links this package, would have to link all of slog.
+//
+// A nil *Log writes nothing. An error of the log itself never stops mail; Close returns it.
 package maillog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
 	"log/syslog"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -16,9 +33,8 @@ type Level int
 
 // Levels.
 const (
-	// Trouble is what a person should see: cron mails whatever is printed, so that
-	// must be nothing while all is well. A deferral is not trouble, a server that is
-	// paused is.
+	// Warnings are events that a person should see. Cron mails whatever is printed, so
+	// there must be none while all is well: a paused server is one, a deferral is not.
 	Warnings Level = iota
 	// All is every event.
 	All
@@ -26,18 +42,18 @@ const (
 
 // Log writes events. It is safe for concurrent use.
 type Log struct {
-	mu    sync.Mutex
-	outs  []output
-	now   func() time.Time
-	buf   []byte          // the line that is being made
-	event int             // where in buf it begins, after the time
-	level Level           // of the event that is being written
-	err   error           // the first that a write gave
-	said  map[string]bool // by TroubleOnce
-	tell  func(Notice)
+	mu     sync.Mutex
+	outs   []output
+	now    func() time.Time
+	buf    []byte          // the line that is being made
+	event  int             // where in buf it begins, after the time
+	level  Level           // of the event that is being written
+	err    error           // the first error of a write
+	logged map[string]bool // by TroubleOnce
+	tell   func(Notice)
 }
 
-// output is one place that lines go to.
+// output is one destination of lines.
 type output struct {
 	level Level
 	timed bool
@@ -45,7 +61,7 @@ type output struct {
 	close func() error
 }
 
-// New returns a log that writes to w, one Write a line, without the time.
+// New returns a log that writes to w, with one Write per line, without the time.
 func New(w io.Writer, level Level) *Log {
 	return &Log{outs: []output{plain(w, level)}}
 }
@@ -63,16 +79,15 @@ type Options struct {
 	Verbose bool             // -v: standard error gets every event
 	Stderr  io.Writer        // nil: os.Stderr
 	Now     func() time.Time // nil: time.Now
-	// Tell is handed what a person should hear of, and says it in sentences; then standard
-	// error gets lines only if Verbose. It is called by many goroutines. nil: standard
-	// error gets the lines of level Trouble.
+	// Tell gets the events that a person should see, to put them into sentences. It is called
+	// by many goroutines. With it, standard error gets lines only if Verbose; without it,
+	// standard error gets the lines of level Warnings.
 	Tell func(Notice)
 }
 
-// Open opens the log. A file or syslog gets every event. A person is told of Trouble
-// all the same, by Tell, since cron's mail may be all that anybody reads; standard error
-// gets every event if Verbose. With the error, the file that could not be opened, comes a
-// working log to standard error: mail goes on without it.
+// Open opens the log. A file or syslog gets every event, and standard error if Verbose.
+// Tell gets the warnings in any case, because cron's mail may be all that anybody reads. If
+// the file cannot be opened, Open returns the error and a log that works without it.
 func (o Options) Open() (*Log, error) {
 	if o.Stderr == nil {
 		o.Stderr = os.Stderr
@@ -105,14 +120,14 @@ func (o Options) Open() (*Log, error) {
 	return l, nil
 }
 
-// openFile opens a log file for appending: with O_APPEND, and one write a line,
-// lines of several processes do not mix. Patrons' addresses are in it: a new one is
-// for its owner alone. It is not handed to the network poller, which a regular file
-// does not go with and which an enqueue would have to set up for it alone.
+// openFile opens a log file for appending. With O_APPEND and one write per line, lines of
+// several processes do not mix. A new file is readable by its owner only, because patrons'
+// addresses are in it. It does not go through the network poller, which cannot handle
+// regular files and which an enqueue would have to set up for the log alone.
 func openFile(name string) (*os.File, error) {
 	flags := syscall.O_WRONLY | syscall.O_APPEND | syscall.O_CREAT | syscall.O_CLOEXEC | syscall.O_NONBLOCK
 	if os.Geteuid() == 0 {
-		flags |= syscall.O_NOFOLLOW // the folder may be another user's, and so a link in it
+		flags |= syscall.O_NOFOLLOW // another user may own the folder, and put a link there
 	}
 	for {
 		fd, err := syscall.Open(name, flags, 0o600)
@@ -124,7 +139,7 @@ func openFile(name string) (*os.File, error) {
 			return os.NewFile(uintptr(fd), name), nil
 		case errors.Is(err, syscall.EINTR):
 			continue
-		case errors.Is(err, syscall.ENXIO): // a FIFO that nobody reads, a socket
+		case errors.Is(err, syscall.ENXIO): // a FIFO without a reader, or a socket
 			err = errNotRegular
 		case errors.Is(err, syscall.ELOOP), errors.Is(err, syscall.EMLINK):
 			err = fmt.Errorf("it is a link, which root does not follow: %w", err)
@@ -133,9 +148,9 @@ func openFile(name string) (*os.File, error) {
 	}
 }
 
-var errNotRegular = errors.New("it is no regular file (a pipe or a device cannot hold a log)")
+var errNotRegular = errors.New("it is not a regular file (a pipe or a device cannot hold a log)")
 
-// regular closes what is not a regular file. A write to it might wait for ever.
+// regular closes fd unless it is a regular file. A write to another one might block for ever.
 func regular(fd int) error {
 	var st syscall.Stat_t
 	err := syscall.Fstat(fd, &st)
@@ -159,7 +174,7 @@ func dialSyslog(network, address string) (syslogger, error) {
 	return syslog.Dial(network, address, syslog.LOG_MAIL|syslog.LOG_INFO, "notices")
 }
 
-// toSyslog connects at the first event. One that finds no syslog is the last to look.
+// toSyslog connects at the first event. If that fails, it is not tried again.
 func toSyslog(dial func() (syslogger, error)) output {
 	var w syslogger
 	var failed error
@@ -187,8 +202,7 @@ func toSyslog(dial func() (syslogger, error)) output {
 	}
 }
 
-// Close lets go of the file or syslog, and returns the first error that a write or
-// closing gave.
+// Close closes the file or syslog. It returns the first error of writing or closing.
 func (l *Log) Close() error {
 	if l == nil {
 		return nil
@@ -197,30 +211,20 @@ func (l *Log) Close() error {
 	defer l.mu.Unlock()
 	for _, out := range l.outs {
 		if out.close != nil {
-			l.keep(out.close())
+			l.err = cmp.Or(l.err, out.close())
 		}
 	}
 	l.outs = nil
 	return l.err
 }
 
-func (l *Log) keep(err error) {
-	if l.err == nil {
-		l.err = err
-	}
-}
-
-// begin starts a line and takes the lock, unless nobody wants events of this level.
+// begin starts a line and takes the lock, unless no output wants events of this level.
 func (l *Log) begin(level Level, event string) bool {
 	if l == nil {
 		return false
 	}
 	l.mu.Lock()
-	wanted := false
-	for i := range l.outs {
-		wanted = wanted || level <= l.outs[i].level
-	}
-	if !wanted {
+	if !slices.ContainsFunc(l.outs, func(out output) bool { return level <= out.level }) {
 		l.mu.Unlock()
 		return false
 	}
@@ -234,20 +238,20 @@ func (l *Log) begin(level Level, event string) bool {
 	return true
 }
 
-// end writes the line and gives the lock back.
+// end writes the line and releases the lock.
 func (l *Log) end() {
 	l.buf = append(l.buf, '\n')
 	for i := range l.outs {
 		out := &l.outs[i]
-		switch {
-		case l.level > out.level:
-		case out.timed:
-			l.keep(out.write(l.level, l.buf))
-		default:
-			l.keep(out.write(l.level, l.buf[l.event:]))
+		line := l.buf
+		if !out.timed {
+			line = l.buf[l.event:]
+		}
+		if l.level <= out.level {
+			l.err = cmp.Or(l.err, out.write(l.level, line))
 		}
 	}
-	if cap(l.buf) > 64<<10 { // one message to very many is no reason to keep as much
+	if cap(l.buf) > 64<<10 { // after a message to very many recipients
 		l.buf = nil
 	}
 	l.mu.Unlock()

@@ -7,10 +7,10 @@ import (
 	"notices/spool"
 )
 
-// Notice is an event of level Trouble, for those who tell a person of it.
+// Notice is an event of level Warnings, to be put into words for a person.
 type Notice struct {
-	Event   string        // as in the log: "paused"; "log": the log itself is in trouble
-	ID      spool.ID      // of a message: interrupted, gave-up, held, stuck, or trouble with one
+	Event   string        // as in the log: "paused"; or "log": an error of the log itself
+	ID      spool.ID      // interrupted, gave-up, held, stuck, and trouble with one message
 	What    string        // paused: the server; aside: the file; trouble: what went wrong
 	Why     string        // a reply, a reason or an error; may be empty
 	Outcome spool.Outcome // paused
@@ -18,14 +18,14 @@ type Notice struct {
 	At      time.Time     // interrupted: when the attempt began
 }
 
-// notice hands n on.
+// notice passes n to Tell.
 func (l *Log) notice(n Notice) {
 	if l != nil && l.tell != nil {
 		l.tell(n)
 	}
 }
 
-// String is n in sentences, with what a person can do.
+// String is n in sentences, with what a person can do about it.
 func (n Notice) String() string {
 	switch n.Event {
 	case "paused":
