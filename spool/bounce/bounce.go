@@ -1,12 +1,12 @@
-// Package bounce writes the mail that tells a sender what became of a message: the
-// return of an undeliverable one, the warning that one is delayed, the notice that one
-// is held because nobody knows whether it arrived, and for who asked to be told of
-// success the word that one was handed on. All of them are delivery
-// status notifications, RFC 3464, internationalised by RFC 6533, in three parts:
-// plain words for the librarian who sent it, fields for programs, and the original.
+// Package bounce writes the mail that tells a sender what became of a message: the return
+// of an undeliverable message, the warning that it is delayed, the notice that it is held
+// because nobody knows whether it arrived, and, if the sender asked for it, the notice that
+// it was relayed. All of them are delivery status notifications (RFC 3464, RFC 6533 for
+// other scripts) in three parts: plain words for the librarian who sent the message, fields
+// for programs, and the original.
 //
-// Everything that came from outside (a server's words, an address, the original's
-// subject) is made printable first, so that it can neither end a line nor a part.
+// Everything that came from outside (a server's reply, an address, the original's subject)
+// is made printable first, so that it cannot end a line or a part.
 package bounce
 
 import (
@@ -29,20 +29,40 @@ type Kind int
 // Kinds of reports.
 const (
 	Failed  Kind = iota // given up for these recipients
-	Delayed             // not delivered yet, tried further until Report.Until
-	Held                // answers lost three times in a row: it may have arrived, a person decides
-	Relayed             // handed on to a server that does not report success
-	Kept                // for the admin: given up, and kept because there was nobody to return it to
+	Delayed             // not delivered yet, tried until Report.Until
+	Held                // three answers in a row were lost: it may have arrived, a person decides
+	Relayed             // handed to a server that does not report success
+	Kept                // for the admin: given up, and kept because it cannot be returned
 )
 
-// Site is who reports.
+// kinds has what is fixed for each Kind.
+var kinds = [...]struct {
+	subject string
+	opening string // of the text, before the addresses
+	action  string // RFC 3464 section 2.3.3
+	digit   string // the first of the status code, RFC 3463
+}{
+	Failed: {"Undelivered mail returned to sender",
+		"Your message below could not be delivered, and will not be tried again. It did not reach:", "failed", "5."},
+	Delayed: {"Delayed mail (it is still being sent)",
+		"Your message below has not been delivered yet. This is only a warning: it will be tried again " +
+			"automatically, and you need not send it again. It has not reached:", "delayed", "4."},
+	Held: {"Held mail (it may have arrived)", "It is not known whether your message below has reached:", "delayed", "4."},
+	Relayed: {"Sent mail (accepted by a mail server)",
+		"You asked to be told when your message below is delivered. A mail server accepted it for:", "relayed", "2."},
+	Kept: {"Undelivered mail that cannot be returned",
+		"The message below could not be delivered, and could not be returned to its sender either. " +
+			"It is kept in the queue, among the failed messages. It did not reach:", "failed", "5."},
+}
+
+// Site describes the sender of reports.
 type Site struct {
 	Name     string // "Springfield Public Library"; may be empty
 	Address  string // the site's own; may be empty
 	Hostname string // reports come from MAILER-DAEMON there
-	Admin    string // [site] admin, who is told of what is kept; empty: nobody
-	// FindHostname finds one when Hostname is empty and a report is made. nil or "":
-	// the domain of Address stands for it.
+	Admin    string // [site] admin, who is told of messages that cannot be returned; may be empty
+	// FindHostname finds a host name if Hostname is empty. If it is nil or returns "", the
+	// domain of Address is used.
 	FindHostname func() string
 }
 
@@ -58,7 +78,10 @@ func (s Site) host() string {
 	if plain, err := recode.ASCIIDomain(name); err == nil {
 		name = plain
 	}
-	return hostname(name)
+	if name == "" || spool.CheckAddress("MAILER-DAEMON@"+name) != nil || !ascii(name) {
+		return "localhost" // it cannot be in a header
+	}
+	return name
 }
 
 // MessageID is the Message-ID of the report of that id, with < >.
@@ -66,26 +89,26 @@ func (s Site) MessageID(id spool.ID) string {
 	return "<" + string(id) + "@" + s.host() + ">"
 }
 
-// Report is what Compose makes a message of.
+// Report is what Compose turns into a message.
 type Report struct {
-	ID         spool.ID // of the report itself: it becomes its Message-ID
+	ID         spool.ID // of the report itself; its Message-ID is made of it
 	Kind       Kind
 	Record     *spool.Record
 	Recipients []int     // indices into the record's recipients
 	Now        time.Time // its location is the zone of the times in the text
-	Until      time.Time // Delayed: when it will be given up; zero: not known
+	Until      time.Time // Delayed: when it will be given up; zero: unknown
 	Original   spool.Body
-	To         string // who is told; empty: the sender
+	To         string // the addressee; empty: the sender
 
 	boundary string // for golden files; empty: random
 }
 
-// Compose writes the report, RFC 5322 with CRLF, header and all. It streams: the
-// original is never in memory as a whole. Its error is w's or the original's.
+// Compose writes the report with its header, as RFC 5322 with CRLF. It streams: the original
+// is never in memory as a whole. An error is that of w or of reading the original.
 func Compose(w io.Writer, s Site, r Report) error {
 	to := r.Addressee()
 	if to == "" || len(r.Recipients) == 0 {
-		return errors.New("bounce: there is nobody to report to, or nothing to report")
+		return errors.New("bounce: a report needs an addressee and a recipient")
 	}
 	head, err := readHeader(r.Original)
 	if err != nil {
@@ -106,19 +129,18 @@ func Compose(w io.Writer, s Site, r Report) error {
 	return c.Flush()
 }
 
-// Addressee is who the report goes to; empty: there is nobody. Record must be set.
+// Addressee is the address that the report goes to, or empty. Record must be set.
 func (r *Report) Addressee() string { return cmp.Or(r.To, r.Record.Envelope.ReturnAddress()) }
 
-// Encoding says what the report needs of a server: 8BITMIME, SMTPUTF8. It needs
-// the latter only where it is addressed to a sender with such an address; toward
-// everybody else, what is not ASCII is encoded.
+// Encoding says whether the report needs a server with 8BITMIME or SMTPUTF8. It needs
+// SMTPUTF8 only if its addressee does; otherwise, everything that is not ASCII is encoded.
 func (r *Report) Encoding() (eightBit, utf8 bool) {
 	env := &r.Record.Envelope
 	utf8 = recode.NeedsUTF8(r.Addressee())
 	return utf8 || r.whole() && env.EightBit && !env.UTF8, utf8
 }
 
-// composer is a report being written. Errors of the writer stick to it until Flush.
+// composer is a report being written. Flush returns the first error of the writer.
 type composer struct {
 	*bufio.Writer
 	site     Site
@@ -129,10 +151,9 @@ type composer struct {
 	utf8     bool // the report itself is internationalised
 }
 
-// put writes s. An error sticks to the writer, and Flush tells it.
 func (c *composer) put(s string) { _, _ = c.WriteString(s) }
 
-// line writes a line of those strings.
+// line writes parts as one line.
 func (c *composer) line(parts ...string) {
 	for _, p := range parts {
 		c.put(p)
@@ -140,8 +161,8 @@ func (c *composer) line(parts ...string) {
 	c.put("\r\n")
 }
 
-// field writes a header field, folded. The value is made printable, and ASCII
-// unless the report may have UTF-8 in such places.
+// field writes a folded header field. The value is made printable, and ASCII unless the
+// report may have UTF-8 in its fields.
 func (c *composer) field(name, value string) {
 	value = printable.Line(value)
 	if !c.utf8 {
@@ -163,7 +184,7 @@ func (c *composer) header() {
 	host := c.site.host()
 	c.line(fromField, "Mail Delivery System <MAILER-DAEMON@", host, ">")
 	c.field("To", "<"+recode.HeaderAddress(c.to)+">")
-	c.line("Subject: ", c.subject())
+	c.line("Subject: ", kinds[c.r.Kind].subject)
 	c.line("Date: ", date(c.r.Now))
 	c.line("Message-ID: ", c.site.MessageID(c.r.ID))
 	if id := c.r.Record.Envelope.MessageID; isMessageID(id) {
@@ -182,21 +203,7 @@ func (c *composer) header() {
 	c.line()
 }
 
-func (c *composer) subject() string {
-	switch c.r.Kind {
-	case Delayed:
-		return "Delayed mail (it is still being sent)"
-	case Held:
-		return "Held mail (it may have arrived)"
-	case Kept:
-		return "Undelivered mail that has nobody to go back to"
-	case Relayed:
-		return "Sent mail (a mail server took it over)"
-	}
-	return "Undelivered mail returned to sender"
-}
-
-// statusType is the subtype of the second part; RFC 6522 wants it as report-type.
+// statusType is the subtype of the second part, and the report-type (RFC 6522).
 func (c *composer) statusType() string {
 	if c.utf8 {
 		return "global-delivery-status"
@@ -206,15 +213,7 @@ func (c *composer) statusType() string {
 
 func date(t time.Time) string { return t.Format("Mon, 2 Jan 2006 15:04:05 -0700") }
 
-// hostname is the site's host if it can stand in a header.
-func hostname(host string) string {
-	if host == "" || spool.CheckAddress("MAILER-DAEMON@"+host) != nil || !ascii(host) {
-		return "localhost"
-	}
-	return host
-}
-
-// isMessageID is strict: a Message-ID that is none is left out, not repaired.
+// isMessageID is strict: an invalid Message-ID is left out, not repaired.
 func isMessageID(id string) bool {
 	return len(id) > 4 && len(id) < 250 && id[0] == '<' && id[len(id)-1] == '>' && ascii(id) &&
 		!strings.ContainsAny(id[1:len(id)-1], "<> \t") && id == printable.Line(id)

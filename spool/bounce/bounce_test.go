@@ -193,17 +193,17 @@ func TestPlainWords(t *testing.T) {
 		outcome spool.Outcome
 		want    string
 	}{
-		{noSuchUser, "no mailbox of that name"},
-		{refused(550, "5.1.2", "host unknown"), "behind the @"},
-		{refused(550, "", "user unknown"), "no mailbox of that name"},
+		{noSuchUser, "no mailbox with that name"},
+		{refused(550, "5.1.2", "host unknown"), "after the @"},
+		{refused(550, "", "user unknown"), "no mailbox with that name"},
 		{refused(552, "5.2.2", "over quota"), "mailbox is full"},
 		{refused(552, "5.3.4", "too big"), "larger than"},
 		{refused(550, "5.2.1", "disabled"), "closed"},
 		{refused(554, "5.7.1", "looks like spam"), "rules against unwanted mail"},
-		{refused(554, "", "no"), "refused it for good"},
+		{refused(554, "", "no"), "refused it permanently"},
 		{expired, "5 times in 4 days"},
-		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonSender, Reply: reply(550, "5.1.8", "bad sender")}, "no mail from the sender address desk@example.org"},
-		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonCannot}, "cannot carry"},
+		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonSender, Reply: reply(550, "5.1.8", "bad sender")}, "not accept mail from the sender address desk@example.org"},
+		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonCannot}, "cannot handle"},
 		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonReturned}, "took it out of the queue"},
 	} {
 		r := about(Failed, []string{"a@example.net"}, []spool.Outcome{c.outcome}, nil)
@@ -218,7 +218,7 @@ func TestExpiredAfterNoAnswerMayHaveArrived(t *testing.T) {
 	r := about(Failed, []string{"a@example.net"}, []spool.Outcome{expired}, nil)
 	last := &r.Record.Events[len(r.Record.Events)-1]
 	last.Results = append(last.Results, spool.Answer{Outcome: noAnswer})
-	if text := parse(t, compose(t, r)).text; !strings.Contains(text, "may have arrived") {
+	if text := parse(t, compose(t, r)).text; !strings.Contains(text, "all\r\nthe same") {
 		t.Errorf("not told that it may have arrived:\n%s", text)
 	}
 }

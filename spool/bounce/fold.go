@@ -1,26 +1,20 @@
 package bounce
 
 import (
+	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
-	"notices/spool"
 	"notices/spool/printable"
 )
 
-// ascii also says no to octets that are no UTF-8.
+// ascii reports whether s has only octets under 128.
 func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= utf8.RuneSelf {
-			return false
-		}
-	}
-	return true
+	return strings.IndexFunc(s, func(r rune) bool { return r >= utf8.RuneSelf }) < 0
 }
 
-// escape writes characters outside ASCII as \x{HEX}, as RFC 6533 section 3 has it.
+// escape writes characters outside ASCII as \x{HEX} (RFC 6533 section 3).
 func escape(s string) string {
 	if ascii(s) {
 		return s
@@ -31,23 +25,17 @@ func escape(s string) string {
 			b.WriteRune(r)
 			continue
 		}
-		b.WriteString(`\x{`)
-		b.WriteString(strings.ToUpper(strconv.FormatInt(int64(r), 16)))
-		b.WriteByte('}')
+		fmt.Fprintf(&b, `\x{%X}`, r)
 	}
 	return b.String()
 }
 
-// xtext is the utf-8-addr-xtext of RFC 6533 section 3: an address of any script in
-// a part that is only ASCII.
-func xtext(address string) string { return string(spool.AppendAddrXtext(nil, address)) }
-
 const (
-	lineWidth = 76  // where a line is folded, if there is a blank
-	wordWidth = 300 // where a word is cut: longer than any address, well under the 998 of RFC 5322
+	lineWidth = 76  // a line is folded at a blank before this column
+	wordWidth = 300 // a longer word is cut; no address is as long, and RFC 5322 allows 998
 )
 
-// fold writes a field over as many lines as it needs.
+// fold makes a field of as many lines as it needs.
 func fold(name, value string) string {
 	var b strings.Builder
 	b.WriteString(name)
@@ -66,7 +54,7 @@ func fold(name, value string) string {
 	return b.String()
 }
 
-// words splits at blanks, and words beyond all measure within.
+// words splits s at blanks, and cuts words that are too long.
 func words(s string) []string {
 	list := strings.Fields(s)
 	for i := 0; i < len(list); i++ {
@@ -80,10 +68,10 @@ func words(s string) []string {
 	return list
 }
 
-// wrap sets a paragraph in lines, each after indent.
+// wrap writes a paragraph in lines, each after indent.
 func wrap(b *strings.Builder, indent, paragraph string) { set(b, indent, indent, paragraph) }
 
-// hang sets a paragraph behind a label, its further lines under the first.
+// hang writes a paragraph after a label, with its further lines indented as far.
 func hang(b *strings.Builder, label, paragraph string) {
 	set(b, label, strings.Repeat(" ", len(label)), paragraph)
 }

@@ -15,25 +15,25 @@ import (
 )
 
 const (
-	maxWhole  = 1 << 20   // a larger original goes back as its header only
-	maxHeader = 256 << 10 // and of that not more than this
+	maxWhole  = 1 << 20   // of a larger original, only the header is returned
+	maxHeader = 256 << 10 // and not more than this of the header
 )
 
-// fromField begins every report; Readdress counts on it.
+// fromField begins every report; Readdress relies on it.
 const fromField = "From: "
 
-// whole says whether the original goes back as a whole. Who is only warned still
-// has it coming; and what no server could take (its size, 8-bit parts under a
-// signature) none could take in a report either.
+// whole reports whether the original is attached as a whole. A mere warning has only its
+// header. So has the return of a message that no server could take (for its size, or for
+// signed 8-bit parts), because no server could take it in a report either.
 func (r *Report) whole() bool {
 	return (r.Kind == Failed || r.Kind == Kept) && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders &&
 		!slices.ContainsFunc(r.Recipients, func(i int) bool { return r.Record.Recipients[i].Outcome.Reason == spool.ReasonCannot })
 }
 
-// originalHeader is what is taken from the original's header.
+// originalHeader is what a report needs of the original's header.
 type originalHeader struct {
 	raw     []byte // whole lines, at most maxHeader
-	subject string // decoded; not yet printable
+	subject string // decoded, but not made printable
 }
 
 func readHeader(body io.ReaderAt) (h originalHeader, err error) {
@@ -46,7 +46,7 @@ func readHeader(body io.ReaderAt) (h originalHeader, err error) {
 			return h, err
 		}
 		if err == io.EOF || len(bytes.TrimRight(line, "\r\n")) == 0 {
-			break // a line cut off by maxHeader is left out
+			break // a line that maxHeader cuts is left out
 		}
 		h.raw = append(h.raw, line...)
 		if !partial && line[0] != ' ' && line[0] != '\t' {
@@ -63,7 +63,7 @@ func readHeader(body io.ReaderAt) (h originalHeader, err error) {
 	return h, nil
 }
 
-// decode reads encoded words, RFC 2047. What it cannot read it leaves as it is.
+// decode decodes encoded words (RFC 2047). It leaves what it cannot decode.
 func decode(s string) string {
 	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", ""), "\n", "")
 	var d mime.WordDecoder
@@ -73,9 +73,9 @@ func decode(s string) string {
 	return strings.TrimSpace(s)
 }
 
-// originalPart writes the third part. An original with UTF-8 in its header is a
-// message/global, RFC 6532; in a report that is itself ASCII it is base64, which
-// RFC 6532 section 3.7 allows for that type and RFC 2046 forbids for message/rfc822.
+// originalPart writes the third part. An original with UTF-8 in its header is message/global
+// (RFC 6532). A report in ASCII has it in base64, which RFC 6532 section 3.7 allows for this
+// type, and RFC 2046 forbids for message/rfc822.
 func (c *composer) originalPart() error {
 	global := c.r.Record.Envelope.UTF8
 	mediaType, encoding := "message/rfc822", "7bit"
@@ -109,40 +109,24 @@ func (c *composer) copyOriginal(encode bool) error {
 		_, err := io.Copy(c.Writer, from)
 		return err
 	}
-	enc := base64.NewEncoder(base64.StdEncoding, &columns{w: c.Writer})
-	_, err := io.Copy(enc, from)
-	enc.Close()
-	c.line()
-	return err
-}
-
-// columns breaks lines after 76 octets, RFC 2045 section 6.8.
-type columns struct {
-	w      *bufio.Writer
-	column int
-}
-
-func (c *columns) Write(p []byte) (int, error) {
-	total := len(p)
-	for len(p) > 0 {
-		if c.column == lineWidth {
-			if _, err := c.w.WriteString("\r\n"); err != nil {
-				return 0, err
-			}
-			c.column = 0
+	from = bufio.NewReader(from)
+	for row := make([]byte, lineWidth/4*3); ; { // RFC 2045 section 6.8
+		n, err := io.ReadFull(from, row)
+		if n > 0 {
+			c.line(base64.StdEncoding.EncodeToString(row[:n]))
 		}
-		n := min(len(p), lineWidth-c.column)
-		if _, err := c.w.Write(p[:n]); err != nil {
-			return 0, err
+		switch err {
+		case nil:
+		case io.EOF, io.ErrUnexpectedEOF:
+			return nil
+		default:
+			return err
 		}
-		c.column += n
-		p = p[n:]
 	}
-	return total, nil
 }
 
-// Readdress copies a report and lets it come from the site's own address, for a
-// server that refuses the null sender and so, most likely, a sender that has no
+// Readdress copies a report and puts the site's own address into its From field. It is for
+// servers that refuse the null sender, and so probably refuse MAILER-DAEMON, which has no
 // account there. It needs Site.Address.
 func Readdress(w io.Writer, report io.Reader, s Site) error {
 	if s.Address == "" {

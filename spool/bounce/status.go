@@ -7,8 +7,8 @@ import (
 	"notices/spool"
 )
 
-// statusPart writes the fields for programs, RFC 3464 section 2: one block for the
-// message, one for each recipient.
+// statusPart writes the fields for programs (RFC 3464 section 2): one block for the message
+// and one for each recipient.
 func (c *composer) statusPart() {
 	encoding := "7bit"
 	if c.utf8 {
@@ -35,14 +35,18 @@ func (c *composer) statusPart() {
 func (c *composer) recipient(r *spool.Recipient, original string) {
 	c.field("Final-Recipient", c.typed(r.Address))
 	c.field("Original-Recipient", c.original(r.Address, original))
-	c.field("Action", c.action())
+	c.field("Action", kinds[c.r.Kind].action)
 	c.field("Status", status(c.r.Kind, r.Outcome))
 	reply := r.Outcome.Reply
 	if reply.Host != "" && reply.Code != 0 {
 		c.field("Remote-MTA", "dns; "+reply.Host)
 	}
 	if text := reply.String(); text != "" {
-		c.field("Diagnostic-Code", diagnosticType(reply)+"; "+text)
+		kind := "X-Notices" // our own description
+		if reply.Code != 0 {
+			kind = "smtp" // a server's words
+		}
+		c.field("Diagnostic-Code", kind+"; "+text)
 	}
 	at := reply.At
 	if at.IsZero() {
@@ -54,8 +58,8 @@ func (c *composer) recipient(r *spool.Recipient, original string) {
 	}
 }
 
-// typed is an address with its type. In an ASCII part one that is not ASCII is
-// written as RFC 6533 section 3 says, so that a program can read it back.
+// typed is an address with its type. In an ASCII part, another script is escaped as RFC 6533
+// section 3 says (utf-8-addr-xtext), so that a program can read it back.
 func (c *composer) typed(address string) string {
 	switch {
 	case ascii(address):
@@ -63,11 +67,11 @@ func (c *composer) typed(address string) string {
 	case c.utf8:
 		return "utf-8; " + address
 	}
-	return "utf-8; " + xtext(address)
+	return "utf-8; " + string(spool.AppendAddrXtext(nil, address))
 }
 
-// original is the address that the sender knows the recipient by. Aliases are followed
-// before a message is stored: if he gave none, what the envelope has is what was sent to.
+// original is the address that the sender knows the recipient by. If the sender gave none,
+// it is the address in the envelope: aliases were followed before the message was stored.
 func (c *composer) original(address, original string) string {
 	kind, given, ok := strings.Cut(original, ";")
 	switch {
@@ -79,28 +83,10 @@ func (c *composer) original(address, original string) string {
 	return kind + "; " + given
 }
 
-// diagnosticType: only what a server said is SMTP; the rest is our description.
-func diagnosticType(r spool.Reply) string {
-	if r.Code != 0 {
-		return "smtp"
-	}
-	return "X-Notices"
-}
-
-func (c *composer) action() string {
-	switch c.r.Kind {
-	case Failed, Kept:
-		return "failed"
-	case Relayed:
-		return "relayed"
-	}
-	return "delayed"
-}
-
-// status is the enhanced status code, RFC 3463: the server's own where it has one,
-// with a first digit that agrees with the action.
+// status is the enhanced status code (RFC 3463): the server's own if there is one, with a
+// first digit that agrees with the action.
 func status(k Kind, o spool.Outcome) string {
-	// Expired is the one status whose 4 goes with "failed": time ran out, that is all.
+	// Only this status has a 4 with the action "failed": the time ran out.
 	if o.Reason == spool.ReasonExpired {
 		return "4.4.7"
 	}
@@ -108,16 +94,10 @@ func status(k Kind, o spool.Outcome) string {
 	if detail == "" {
 		detail = guessDetail(o)
 	}
-	switch k {
-	case Failed, Kept:
-		return "5." + detail
-	case Relayed:
-		return "2." + detail
-	}
-	return "4." + detail
+	return kinds[k].digit + detail
 }
 
-// enhancedDetail is "y.zzz" of "x.y.zzz", or nothing if s is no such code.
+// enhancedDetail is "y.zzz" of "x.y.zzz", or empty if s is not such a code.
 func enhancedDetail(s string) string {
 	if len(s) < 5 || s[1] != '.' || s[0] != '2' && s[0] != '4' && s[0] != '5' {
 		return ""
@@ -133,7 +113,7 @@ func shortNumber(s string) bool {
 	return s != "" && len(s) <= 3 && strings.Trim(s, "0123456789") == ""
 }
 
-// guessDetail maps a reply without enhanced code, by the registry of RFC 5248.
+// guessDetail is the detail for a reply without enhanced code, from the registry of RFC 5248.
 func guessDetail(o spool.Outcome) string {
 	switch o.Reason {
 	case spool.ReasonDNS:
@@ -150,29 +130,22 @@ func guessDetail(o spool.Outcome) string {
 	case spool.ReasonSender:
 		return "1.8"
 	}
-	if o.Class == spool.Uncertain {
+	switch code, recipient := o.Reply.Code, o.Scope == spool.RecipientScope; {
+	case o.Class == spool.Uncertain:
 		return "4.2"
-	}
-	if o.Scope == spool.RecipientScope {
-		return recipientDetail(o.Reply.Code)
-	}
-	if o.Reply.Code == 552 {
+	case code == 552 && !recipient:
 		return "3.4"
-	}
-	return "0.0"
-}
-
-func recipientDetail(code int) string {
-	switch code {
-	case 550:
+	case !recipient:
+		return "0.0"
+	case code == 550:
 		return "1.1"
-	case 551:
+	case code == 551:
 		return "1.6"
-	case 552, 452:
+	case code == 552, code == 452:
 		return "2.2"
-	case 553, 501:
+	case code == 553, code == 501:
 		return "1.3"
-	case 450:
+	case code == 450:
 		return "2.0"
 	}
 	return "0.0"
