@@ -109,24 +109,24 @@ func (b Entries) update(now time.Time, met []Alert, status func(key string, e *E
 		if seen[key] {
 			continue
 		}
-		if !e.Open() {
-			if now.Sub(e.latest()) >= forgetAfter {
-				delete(b, key)
-				changed = true
-			}
-			continue
+		current := Active
+		if e.Open() {
+			current = status(key, e)
 		}
-		switch status := status(key, e); {
-		case status != Active:
-			if status == Resolved && e.SentKind != "" {
+		switch {
+		case !e.Open() && now.Sub(e.latest()) >= forgetAfter:
+			delete(b, key)
+		case current == Active && e.Unsent > 0 && e.intervalOver(now):
+			begun = append(begun, Alert{Key: key, Unsent: e.takeUnsent(now)})
+		case current != Active:
+			if current == Resolved && e.SentKind != "" {
 				ended = append(ended, Resolution{key, *e})
 			}
 			*e = Entry{Sent: e.Sent}
-			changed = true
-		case e.Unsent > 0 && e.intervalOver(now):
-			begun = append(begun, Alert{Key: key, Unsent: e.takeUnsent(now)})
-			changed = true
+		default:
+			continue
 		}
+		changed = true
 	}
 	return begun, ended, changed
 }
