@@ -3,6 +3,7 @@ package spool
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"time"
 )
@@ -55,8 +56,8 @@ type Store interface {
 	Scan(ctx context.Context, yield func(Entry) bool) error
 	// ScanFailed is Scan for failed messages.
 	ScanFailed(ctx context.Context, yield func(Entry) bool) error
-	// Find returns the entry of one message, failed ones too. ErrGone.
-	Find(ctx context.Context, id ID) (Entry, error)
+	// Find looks messages up, failed ones too. What is not there is missing in the result.
+	Find(ctx context.Context, ids ...ID) (map[ID]Entry, error)
 	// Claim takes a message for the caller alone until the claim ends or the process
 	// dies. ErrBusy, ErrGone, ErrDamaged, ErrUnusable.
 	Claim(ctx context.Context, e Entry) (Claim, error)
@@ -80,6 +81,16 @@ type Store interface {
 	State() State
 	// Close syncs and lets go of everything.
 	Close() error
+}
+
+// FindOne looks one message up. ErrGone.
+func FindOne(ctx context.Context, s Store, id ID) (Entry, error) {
+	found, err := s.Find(ctx, id)
+	e, there := found[id]
+	if err == nil && !there {
+		err = fmt.Errorf("%s: %w", id, ErrGone)
+	}
+	return e, err
 }
 
 // Body reads a stored message.

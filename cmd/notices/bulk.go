@@ -15,51 +15,22 @@ import (
 // the listing and the claim.
 const tries = 5
 
-// few ids are looked up one by one, more by a listing of all.
-const few = 3
-
-// find looks a message up by what a person typed.
-func (q *queue) find(ctx context.Context, id string) (spool.Entry, error) {
-	if !spool.ID(id).Valid() {
-		return spool.Entry{}, spool.ErrGone
-	}
-	return q.store.Find(ctx, spool.ID(id))
-}
-
 // there: a listing showed it. Else the entry is nothing but the id that was asked for.
 func there(e spool.Entry) bool { return e.State != "" }
 
 // lookUp fills in where messages are, if they are there.
 func (q *queue) lookUp(ctx context.Context, list []spool.Entry) error {
-	if len(list) <= few {
-		for i := range list {
-			e, err := q.find(ctx, string(list[i].ID))
-			if err == nil {
-				list[i] = e
-			} else if !errors.Is(err, spool.ErrGone) {
-				return err
-			}
-		}
-		return nil
-	}
-	missing := make(map[spool.ID]int, len(list))
+	ids := make([]spool.ID, len(list))
 	for i, e := range list {
-		missing[e.ID] = i
+		ids[i] = e.ID
 	}
-	// A listing may miss a message that is renamed while it runs.
-	for n := 0; n < 2 && len(missing) > 0; n++ {
-		found, err := q.entries(ctx, func(e spool.Entry) bool { _, wanted := missing[e.ID]; return wanted })
-		if err != nil {
-			return err
-		}
-		for _, e := range found {
-			if i, wanted := missing[e.ID]; wanted {
-				list[i] = e
-				delete(missing, e.ID)
-			}
+	found, err := q.store.Find(ctx, ids...)
+	for i, id := range ids {
+		if e, ok := found[id]; ok {
+			list[i] = e
 		}
 	}
-	return nil
+	return err
 }
 
 // targets lists what a selection means, each message once.

@@ -88,7 +88,7 @@ func TestPersonsWordIsDurable(t *testing.T) {
 	w.queued("A1", "a@example.net")
 	w.check(w.a.hold(context.Background(), w.q, selection{IDs: []string{"A1"}}))
 	w.q.store = w.store.PowerCut()
-	e, err := w.q.store.Find(context.Background(), "A1")
+	e, err := spool.FindOne(context.Background(), w.q.store, "A1")
 	w.check(err)
 	if e.State != spool.StateHeld {
 		t.Errorf("after the power cut it is %s", e.State)

@@ -112,7 +112,7 @@ func (w *world) tried(id spool.ID, n int, answers ...spool.Answer) {
 
 func (w *world) claimed(id spool.ID) spool.Claim {
 	w.t.Helper()
-	e, err := w.store.Find(context.Background(), id)
+	e, err := spool.FindOne(context.Background(), w.store, id)
 	w.check(err)
 	c, err := w.store.Claim(context.Background(), e)
 	w.check(err)
@@ -128,7 +128,7 @@ func (w *world) check(err error) {
 
 func (w *world) record(id spool.ID) *spool.Record {
 	w.t.Helper()
-	e, err := w.store.Find(context.Background(), id)
+	e, err := spool.FindOne(context.Background(), w.store, id)
 	w.check(err)
 	r := w.q.look(context.Background(), e)
 	w.check(r.err)

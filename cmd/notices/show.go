@@ -77,7 +77,7 @@ func (a *cli) show(ctx context.Context, q *queue, o showOptions) error {
 func (q *queue) open(ctx context.Context, id string) (r *spool.Record, headers []headerJSON, err error) {
 	for range tries {
 		var e spool.Entry
-		if e, err = q.find(ctx, id); err != nil {
+		if e, err = spool.FindOne(ctx, q.store, spool.ID(id)); err != nil {
 			return nil, nil, err
 		}
 		var body spool.Body

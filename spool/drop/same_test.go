@@ -99,7 +99,7 @@ func directly(t *testing.T, in *intake.Intake, r intake.Request, store spool.Sto
 
 func storedIn(t *testing.T, s spool.Store, id spool.ID) (spool.Envelope, string) {
 	t.Helper()
-	e, err := s.Find(context.Background(), id)
+	e, err := spool.FindOne(context.Background(), s, id)
 	must(t, err)
 	rec, b, err := s.Peek(context.Background(), e)
 	must(t, err)

@@ -62,7 +62,7 @@ func (r *run) handedIn(l *letter, uid uint32) error {
 // either is no message: it stays here, and the next run finds the id free.
 func (r *run) stored(ctx context.Context, m taken) error {
 	id := string(m.env.ID)
-	e, err := r.Store.Find(ctx, m.env.ID)
+	e, err := spool.FindOne(ctx, r.Store, m.env.ID)
 	if errors.Is(err, spool.ErrGone) {
 		return nil
 	}

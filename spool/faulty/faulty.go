@@ -178,13 +178,17 @@ func (f *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) er
 	return f.do(Call{Method: "ScanFailed"}, func() error { return f.inner.ScanFailed(ctx, yield) })
 }
 
-// Find implements spool.Store.
-func (f *Store) Find(ctx context.Context, id spool.ID) (e spool.Entry, err error) {
-	err = f.do(Call{Method: "Find", ID: id}, func() error {
-		e, err = f.inner.Find(ctx, id)
+// Find implements spool.Store. Its call is about the first of several messages.
+func (f *Store) Find(ctx context.Context, ids ...spool.ID) (found map[spool.ID]spool.Entry, err error) {
+	call := Call{Method: "Find"}
+	if len(ids) > 0 {
+		call.ID = ids[0]
+	}
+	err = f.do(call, func() error {
+		found, err = f.inner.Find(ctx, ids...)
 		return err
 	})
-	return e, err
+	return found, err
 }
 
 // Claim implements spool.Store. A Late failure leaves the message claimed.

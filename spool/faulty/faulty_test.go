@@ -39,7 +39,7 @@ func wrapped(*testing.T) storetest.Harness {
 
 // attempt is what an engine does with one message, as far as it gets.
 func attempt(t *testing.T, s spool.Store, id spool.ID) error {
-	e, err := s.Find(t.Context(), id)
+	e, err := spool.FindOne(t.Context(), s, id)
 	if err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func TestFaultyDiesAtEachCall(t *testing.T) {
 			if err := f.Writable(t.Context()); !errors.Is(err, faulty.ErrDead) {
 				t.Errorf("a dead process calls Writable: %v", err)
 			}
-			_, err := s.Crash().Find(t.Context(), "A")
+			_, err := spool.FindOne(t.Context(), s.Crash(), "A")
 			removed := at > 6 || at == 6 && late
 			if errors.Is(err, spool.ErrGone) != removed {
 				t.Errorf("died at call %d, late %v: Find says %v", at, late, err)

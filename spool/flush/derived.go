@@ -124,7 +124,7 @@ func (e *engine) sendReports(ctx context.Context, reports []spool.Entry) {
 func (e *engine) finishOrigin(o origin, entry spool.Entry) bool {
 	j := e.claim(entry)
 	if j == nil {
-		_, err := e.store.Find(e.work, o.id)
+		_, err := spool.FindOne(e.work, e.store, o.id)
 		return errors.Is(err, spool.ErrGone)
 	}
 	defer j.end()

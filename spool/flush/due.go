@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -96,61 +97,28 @@ func (e *engine) addWanted(f *found, entry spool.Entry) {
 	}
 }
 
-// few ids that were not listed are looked up one by one, more by a listing of all.
-const few = 3
-
 // findMissing looks again for what was asked for and not listed: it may have
 // failed, or was renamed while the listing ran.
 func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]bool) error {
-	find := e.store.Find
-	if len(wanted) > few {
-		there, err := e.listAgain(ctx, wanted)
-		if err != nil {
-			return err
-		}
-		find = func(_ context.Context, id spool.ID) (spool.Entry, error) {
-			if entry, ok := there[id]; ok {
-				return entry, nil
-			}
-			return spool.Entry{}, spool.ErrGone
-		}
+	if len(wanted) == 0 {
+		return nil
+	}
+	there, err := e.store.Find(ctx, slices.Collect(maps.Keys(wanted))...)
+	if err != nil {
+		return err
 	}
 	for _, id := range e.IDs {
 		if !wanted[id] {
 			continue
 		}
 		delete(wanted, id)
-		entry, err := find(ctx, id)
-		switch {
-		case errors.Is(err, spool.ErrGone) || !id.Valid():
-			f.unknown = append(f.unknown, id)
-		case err != nil:
-			return err
-		default:
+		if entry, ok := there[id]; ok {
 			e.addWanted(f, entry)
+		} else {
+			f.unknown = append(f.unknown, id)
 		}
 	}
 	return nil
-}
-
-func (e *engine) listAgain(ctx context.Context, wanted map[spool.ID]bool) (map[spool.ID]spool.Entry, error) {
-	there := map[spool.ID]spool.Entry{}
-	add := func(entry spool.Entry) bool {
-		if wanted[entry.ID] {
-			there[entry.ID] = entry
-		}
-		return true
-	}
-	// A listing may miss a message that is renamed while it runs.
-	for n := 0; n < 2 && len(there) < len(wanted); n++ {
-		if err := e.store.Scan(ctx, add); err != nil {
-			return nil, err
-		}
-		if err := e.store.ScanFailed(ctx, add); err != nil {
-			return nil, err
-		}
-	}
-	return there, nil
 }
 
 // arrange shuffles, keeps Max, and puts the reports aside, to go last.

@@ -64,7 +64,7 @@ func (e *engine) settleDoubts(ctx context.Context) {
 		if !d.took() {
 			continue
 		}
-		entry, err := e.store.Find(e.work, d.id)
+		entry, err := spool.FindOne(e.work, e.store, d.id)
 		if err != nil {
 			continue // somebody was faster
 		}

@@ -153,7 +153,7 @@ func TestSpentDayLooksAtSome(t *testing.T) {
 		w.pass(time.Minute)
 		w.flush()
 		looked += opened()
-		if _, err := w.mem.Find(t.Context(), "m7"); errors.Is(err, spool.ErrGone) {
+		if _, err := spool.FindOne(t.Context(), w.mem, "m7"); errors.Is(err, spool.ErrGone) {
 			break
 		}
 	}
@@ -277,7 +277,7 @@ func (h *dayHistory) allEnded() {
 	for i := range h.put {
 		id := fmt.Sprintf("m%d", i+1)
 		sent := h.w.mail.accepted[id+" reader@example.net"]
-		_, err := h.w.mem.Find(h.rt.Context(), spool.ID(id))
+		_, err := spool.FindOne(h.rt.Context(), h.w.mem, spool.ID(id))
 		there, returned := err == nil, len(h.w.mail.bodies[spool.ID(id+"-1")]) > 0
 		if count(sent == 1, returned, there) != 1 || sent > 1 {
 			h.rt.Errorf("%s was sent %d times, returned: %v, still there: %v", id, sent, returned, there)

@@ -57,7 +57,7 @@ func (e *engine) writeLate() {
 }
 
 func (e *engine) appendLate(id spool.ID, event spool.Event) error {
-	entry, err := e.store.Find(e.work, id)
+	entry, err := spool.FindOne(e.work, e.store, id)
 	if err != nil {
 		return err
 	}

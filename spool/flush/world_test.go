@@ -132,7 +132,7 @@ func (w *world) empty(failed ...spool.ID) {
 
 func (w *world) entry(id spool.ID) spool.Entry {
 	w.t.Helper()
-	e, err := w.mem.Find(w.t.Context(), id)
+	e, err := spool.FindOne(w.t.Context(), w.mem, id)
 	if err != nil {
 		w.t.Fatal(err)
 	}

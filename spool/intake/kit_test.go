@@ -93,7 +93,7 @@ func (d *desk) accept(r Request) (queued, error) {
 	if err != nil {
 		return queued{}, err
 	}
-	e, err := d.store.Find(context.Background(), id)
+	e, err := spool.FindOne(context.Background(), d.store, id)
 	if err != nil {
 		return queued{}, err
 	}

@@ -42,7 +42,7 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 	_, err = s.Commit(t.Context(), d)
 	must(t, err)
 	for n := 1; n <= 3; n++ {
-		e, err := s.Find(t.Context(), "0CKRP4W3R1A9B8C7")
+		e, err := spool.FindOne(t.Context(), s, "0CKRP4W3R1A9B8C7")
 		must(t, err)
 		c, err := s.Claim(t.Context(), e)
 		must(t, err)

@@ -55,7 +55,7 @@ func putIt(s *Store) error {
 // onIt claims the message and does something with it.
 func onIt(do func(spool.Claim) error) func(*Store) error {
 	return func(s *Store) error {
-		e, err := s.Find(context.Background(), theID)
+		e, err := spool.FindOne(context.Background(), s, theID)
 		if err != nil {
 			return err
 		}

@@ -240,8 +240,8 @@ func (d *draft) settled() error {
 // message, locked it is becoming one, else its writer died before the commit.
 func (d *draft) replaceOrphan() error {
 	exists := fmt.Errorf("%s: %w", d.id, spool.ErrExists)
-	_, found, err := d.s.findIn(curDir, d.id)
-	if err != nil || found {
+	found, err := d.s.findIn(curDir, []spool.ID{d.id})
+	if err != nil || len(found) > 0 {
 		return errors.Join(err, exists)
 	}
 	swept, err := d.s.sweepBody(curDir, d.id)

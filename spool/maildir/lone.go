@@ -95,22 +95,6 @@ func (l *lone) lock(id spool.ID, f fsys.File) error {
 	return err
 }
 
-// sidecarsOf lists a folder once for the sidecars of some messages.
-func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
-	wanted := make(map[spool.ID]bool, len(ids))
-	for _, id := range ids {
-		wanted[id] = true
-	}
-	found := map[spool.ID]spool.Entry{}
-	err := s.list(dir, func(name []byte) bool {
-		if p := parseName(name); p.kind == sidecar && wanted[spool.ID(p.id)] {
-			found[spool.ID(p.id)] = p.entry()
-		}
-		return true
-	})
-	return found, err
-}
-
 // unlink removes lone bodies. That their sidecars are missing is made durable first:
 // half a message must not come back.
 func (s *Store) unlink(dir string, bodies []loneBody) error {

@@ -18,7 +18,7 @@ import (
 func TestLookThenRead(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)
-	e, err := s.Find(t.Context(), theID)
+	e, err := spool.FindOne(t.Context(), s, theID)
 	must(t, err)
 	look := func() spool.Body {
 		t.Helper()

@@ -54,7 +54,7 @@ func TestForeignThingsGoAside(t *testing.T) {
 			if _, err := os.Lstat(filepath.Join(s.dir, found[0].Moved)); err != nil {
 				t.Fatal(err)
 			}
-			if e, err := s.Find(context.Background(), theID); err != nil || e.ID != theID {
+			if e, err := spool.FindOne(context.Background(), s, theID); err != nil || e.ID != theID {
 				t.Fatal(e, err)
 			}
 		})
@@ -83,7 +83,7 @@ func TestTornPairsGoAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			put(t, s, theID, theBody)
-			e, err := s.Find(context.Background(), theID)
+			e, err := spool.FindOne(context.Background(), s, theID)
 			must(t, err)
 			must(t, damage(filepath.Join(s.dir, bodyPath(curDir, theID)), filepath.Join(s.dir, curDir, sidecarName(e))))
 			if _, err := s.Claim(context.Background(), e); !errors.Is(err, spool.ErrDamaged) || !strings.Contains(err.Error(), string(theID)) {
@@ -110,7 +110,7 @@ func replace(path string, with func() error) error {
 func TestLostSidecar(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)
-	e, err := s.Find(context.Background(), theID)
+	e, err := spool.FindOne(context.Background(), s, theID)
 	must(t, err)
 	must(t, os.Remove(filepath.Join(s.dir, curDir, sidecarName(e))))
 	must(t, os.WriteFile(filepath.Join(s.dir, tmpDir, "junk"), nil, 0o600))
@@ -127,7 +127,7 @@ func TestLostSidecar(t *testing.T) {
 func TestRenameCutShort(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)
-	e, err := s.Find(context.Background(), theID)
+	e, err := spool.FindOne(context.Background(), s, theID)
 	must(t, err)
 	later := e
 	later.Next = later.Next.Add(time.Hour)

@@ -2,7 +2,8 @@ package maildir
 
 import (
 	"context"
-	"fmt"
+	"maps"
+	"slices"
 
 	"notices/spool"
 )
@@ -75,37 +76,59 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 	return sum, err
 }
 
-// Find looks for the sidecar of one message in cur, then in failed.
-func (s *Store) Find(ctx context.Context, id spool.ID) (spool.Entry, error) {
-	if !id.Valid() {
-		return spool.Entry{}, fmt.Errorf("%q: %w", id, spool.ErrGone)
-	}
+// Find looks for the sidecars of messages in cur, then in failed.
+func (s *Store) Find(ctx context.Context, ids ...spool.ID) (map[spool.ID]spool.Entry, error) {
+	found := make(map[spool.ID]spool.Entry, len(ids))
+	missing := slices.DeleteFunc(slices.Clone(ids), func(id spool.ID) bool { return !id.Valid() })
 	for _, dir := range []string{curDir, failedDir} {
-		e, found, err := s.findIn(dir, id)
-		if found || err != nil {
-			return e, err
+		some, err := s.findIn(dir, missing)
+		if err != nil {
+			return nil, err
 		}
+		maps.Copy(found, some)
+		missing = without(missing, some)
 	}
-	return spool.Entry{}, fmt.Errorf("%s: %w", id, spool.ErrGone)
+	return found, ctx.Err()
 }
 
-// findIn lists until it meets the sidecar of id. A listing may miss a name that is
-// renamed while it runs, so a body without one is looked for once more.
-func (s *Store) findIn(dir string, id spool.ID) (e spool.Entry, found bool, err error) {
-	for range 2 {
-		err = s.list(dir, func(name []byte) bool {
-			p := parseName(name)
-			if p.kind == sidecar && string(p.id) == string(id) {
-				e, found = p.entry(), true
-			}
-			return !found
-		})
-		if found || err != nil {
-			return e, found, err
-		}
-		if _, err := s.fs.Stat(dir + "/" + string(id)); err != nil {
-			return e, false, nil
-		}
+// findIn lists a folder for the sidecars of messages. A listing may miss a name that is
+// renamed while it runs, so it lists again if a message has its body there and no sidecar.
+func (s *Store) findIn(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
+	found, err := s.sidecarsOf(dir, ids)
+	missing := slices.DeleteFunc(without(ids, found), func(id spool.ID) bool {
+		_, err := s.fs.Stat(bodyPath(dir, id))
+		return err != nil
+	})
+	if err != nil || len(missing) == 0 {
+		return found, err
 	}
-	return e, false, nil
+	more, err := s.sidecarsOf(dir, missing)
+	maps.Copy(found, more)
+	return found, err
+}
+
+// without is ids less those that were found.
+func without(ids []spool.ID, found map[spool.ID]spool.Entry) []spool.ID {
+	return slices.DeleteFunc(slices.Clone(ids), func(id spool.ID) bool { _, ok := found[id]; return ok })
+}
+
+// sidecarsOf lists a folder once for the sidecars of some messages.
+func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
+	missing := make(map[spool.ID]bool, len(ids))
+	for _, id := range ids {
+		missing[id] = true
+	}
+	found := map[spool.ID]spool.Entry{}
+	if len(ids) == 0 {
+		return found, nil
+	}
+	err := s.list(dir, func(name []byte) bool {
+		if p := parseName(name); p.kind == sidecar && missing[spool.ID(p.id)] {
+			e := p.entry()
+			found[e.ID] = e
+			delete(missing, e.ID)
+		}
+		return len(missing) > 0
+	})
+	return found, err
 }

@@ -51,7 +51,7 @@ func testCommitExisting(k kit, h Harness) {
 			k.Errorf("%s: Commit says %d, want 1", what, n)
 		}
 		k.find(h.Store, before)
-		_, err = h.Store.Find(k.ctx, after)
+		_, err = spool.FindOne(k.ctx, h.Store, after)
 		k.wants(err, what+": the draft behind it", spool.ErrGone)
 		_, err = h.Store.Commit(k.ctx, third)
 		k.ok(err, what+": Commit of the rest")
@@ -93,7 +93,7 @@ func testNewBadID(k kit, h Harness) {
 			k.Errorf("New takes the id %q", id)
 			d.Abort()
 		}
-		if _, err := h.Store.Find(k.ctx, id); err == nil {
+		if _, err := spool.FindOne(k.ctx, h.Store, id); err == nil {
 			k.Errorf("Find finds %q", id)
 		}
 		if _, err := h.Store.Claim(k.ctx, spool.Entry{ID: id, Next: start, State: spool.StateQueued}); err == nil {

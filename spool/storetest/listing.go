@@ -94,8 +94,13 @@ func testFind(k kit, h Harness) {
 	if e := k.find(other, "A"); !sameEntry(e, want) {
 		k.Errorf("Find of a failed message: %v, want %v", e, want)
 	}
+	found, err := other.Find(k.ctx, "A-1", "B", "A", "../x", "AA", "A")
+	k.ok(err, "Find of several")
+	if len(found) != 3 || !sameEntry(found["A"], want) || found["A-1"].ID != "A-1" || found["AA"].ID != "AA" {
+		k.Errorf("Find of several: %v", found)
+	}
 	for _, id := range []spool.ID{"B", "A-2", "A-", "A.", "a"} {
-		_, err := other.Find(k.ctx, id)
+		_, err := spool.FindOne(k.ctx, other, id)
 		k.wants(err, "Find "+string(id), spool.ErrGone)
 	}
 }

@@ -136,7 +136,7 @@ func (k kit) wants(err error, what string, those ...error) {
 
 func (k kit) find(s spool.Store, id spool.ID) spool.Entry {
 	k.Helper()
-	e, err := s.Find(k.ctx, id)
+	e, err := spool.FindOne(k.ctx, s, id)
 	k.ok(err, "Find "+string(id))
 	if e.ID != id {
 		k.Fatalf("Find %s returned the entry of %s", id, e.ID)
@@ -211,7 +211,7 @@ func sameEntry(a, b spool.Entry) bool {
 // gone checks that nothing of a message can be reached.
 func (k kit) gone(s spool.Store, e spool.Entry) {
 	k.Helper()
-	_, err := s.Find(k.ctx, e.ID)
+	_, err := spool.FindOne(k.ctx, s, e.ID)
 	k.wants(err, "Find "+string(e.ID), spool.ErrGone)
 	_, err = s.Claim(k.ctx, e)
 	k.wants(err, "Claim "+string(e.ID), spool.ErrGone)
