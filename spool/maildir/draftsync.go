@@ -2,7 +2,8 @@ package maildir
 
 import (
 	"errors"
-	"sync"
+
+	"golang.org/x/sync/errgroup"
 
 	"notices/spool/internal/fsys"
 )
@@ -31,24 +32,19 @@ func syncFiles(files []fsys.File) error {
 }
 
 // inShares does n things, syncers at a time if there are more than two. All are done;
-// the errors of some are returned.
+// the error of one is returned.
 func inShares(n int, do func(i int) error) error {
-	each := func(from, to int) (failed error) {
-		for i := from; i < to; i++ {
-			if err := do(i); err != nil {
-				failed = err
-			}
-		}
-		return failed
-	}
 	if n <= 2 {
-		return each(0, n)
+		var errs [2]error
+		for i := range n {
+			errs[i] = do(i)
+		}
+		return errors.Join(errs[:]...)
 	}
-	var wg sync.WaitGroup
-	errs := make([]error, min(syncers, n))
-	for w := range errs {
-		wg.Go(func() { errs[w] = each(w*n/len(errs), (w+1)*n/len(errs)) })
+	var g errgroup.Group
+	g.SetLimit(syncers)
+	for i := range n {
+		g.Go(func() error { return do(i) })
 	}
-	wg.Wait()
-	return errors.Join(errs...)
+	return g.Wait()
 }

@@ -40,11 +40,8 @@ func testScanStops(k kit, h Harness) {
 		k.putSample(h.Store, id)
 		k.ok(k.claim(h.Store, id).Fail(giveUp(1)), "Fail")
 	}
-	for name, scan := range map[string]func() int{
-		"Scan":       func() int { return k.countTo(2, h.Store.Scan) },
-		"ScanFailed": func() int { return k.countTo(2, h.Store.ScanFailed) },
-	} {
-		if n := scan(); n != 2 {
+	for name, scan := range map[string]scanner{"Scan": h.Store.Scan, "ScanFailed": h.Store.ScanFailed} {
+		if n := k.countTo(2, scan); n != 2 {
 			k.Errorf("%s went on to %d when told to stop at 2", name, n)
 		}
 	}

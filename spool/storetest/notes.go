@@ -13,21 +13,9 @@ import (
 
 // RunNotes tests the notebook of a store, which is a spool.Noted. open is called once
 // for each part, with an empty spool.
-func RunNotes(t *testing.T, open func(t *testing.T) Harness) {
-	for _, part := range noteParts {
-		t.Run(part.name, func(t *testing.T) {
-			h := open(t)
-			k := kit{t, t.Context()}
-			defer closeAll(k, h.Store)
-			part.test(k, h)
-		})
-	}
-}
+func RunNotes(t *testing.T, open func(t *testing.T) Harness) { run(t, open, noteParts) }
 
-var noteParts = []struct {
-	name string
-	test func(kit, Harness)
-}{
+var noteParts = []part{
 	{"Once", testNotesOnce},
 	{"Several", testNotesSeveral},
 	{"Alone", testNotesAlone},

@@ -35,7 +35,9 @@ type Harness struct {
 }
 
 // Run tests a store. open is called once for each part, with an empty spool.
-func Run(t *testing.T, open func(t *testing.T) Harness) {
+func Run(t *testing.T, open func(t *testing.T) Harness) { run(t, open, parts) }
+
+func run(t *testing.T, open func(t *testing.T) Harness, parts []part) {
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			h := open(t)
@@ -46,10 +48,12 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	}
 }
 
-var parts = []struct {
+type part struct {
 	name string
 	test func(kit, Harness)
-}{
+}
+
+var parts = []part{
 	{"Bodies", testBodies},
 	{"BodyManyReaders", testBodyManyReaders},
 	{"Envelope", testEnvelope},
