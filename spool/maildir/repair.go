@@ -18,18 +18,8 @@ import (
 func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 	r := &repair{s: s}
 	r.tmp()
-	for _, dir := range []string{curDir, failedDir} {
-		odd := &s.oddCur
-		if dir == failedDir {
-			odd = &s.oddFailed
-		}
-		if ctx.Err() != nil {
-			break
-		}
-		if sum := odd.Swap(nil); sum != nil {
-			r.dir(dir, sum)
-		}
-	}
+	r.dir(ctx, curDir, s.oddCur.Swap(nil))
+	r.dir(ctx, failedDir, s.oddFailed.Swap(nil))
 	return r.found, r.err
 }
 
@@ -99,7 +89,10 @@ func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
 	return h, err
 }
 
-func (r *repair) dir(dir string, sum *balance) {
+func (r *repair) dir(ctx context.Context, dir string, sum *balance) {
+	if sum == nil || ctx.Err() != nil {
+		return
+	}
 	h, err := r.s.halves(dir, sum)
 	if r.failed(err) {
 		return
