@@ -11,6 +11,8 @@ import (
 	"strings"
 
 	"golang.org/x/sys/unix"
+
+	"notices/cmd/notices/term"
 )
 
 // asOwner adds to an error of permissions the command that an ordinary user has to run: as
@@ -28,7 +30,7 @@ func asOwner(err error, dirs ...string) error {
 			continue
 		case int(st.Uid) != os.Geteuid():
 		case st.Mode&0o700 != 0o700:
-			return fmt.Errorf("%w; its owner may not use it; run: chmod u+rwx %s", err, quoted(dir))
+			return fmt.Errorf("%w; its owner may not use it; run: chmod u+rwx %s", err, term.Quote(dir))
 		default:
 			continue
 		}

@@ -13,13 +13,16 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/setup"
+	"notices/cmd/notices/signin"
+	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/recode"
 	"notices/spool/route"
 )
 
-func (a *cli) checkCommand() *cobra.Command {
+func checkCommand(a *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "check",
 		Short: "Read the config and say all that is wrong with it",
@@ -58,7 +61,7 @@ func (a *cli) check(ctx context.Context) error {
 		}
 	}
 	if c.denied {
-		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, quoted(path))
+		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, term.Quote(path))
 	}
 	switch {
 	case len(c.said) > 0:
@@ -77,12 +80,12 @@ func readAgain(path string) error {
 	if !errors.As(err, &e) || e.Key != "" || !errors.Is(err, fs.ErrPermission) {
 		return err
 	}
-	name := userName(os.Geteuid())
+	name := setup.UserName(os.Geteuid())
 	what := fmt.Sprintf("%s cannot be read by user %s, who sends the mail", path, name)
 	if _, err := os.Stat(path); err != nil {
-		return app.Fail(app.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, quoted(closedFolder(path)))
+		return app.Fail(app.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, term.Quote(closedFolder(path)))
 	}
-	return app.Fail(app.ExitConfig, "%s; run as root: chown %s %s", what, name, quoted(path))
+	return app.Fail(app.ExitConfig, "%s; run as root: chown %s %s", what, name, term.Quote(path))
 }
 
 // closedFolder is the first folder on the way to a path that this user may not enter.
@@ -118,7 +121,7 @@ func spoolOfAnother(cfg *config.Config) string {
 	if !ok || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
 		return ""
 	}
-	return userName(int(st.Uid))
+	return setup.UserName(int(st.Uid))
 }
 
 // remarks says what is no mistake and is missed sooner or later, and whether there is
@@ -217,7 +220,7 @@ func (a *cli) checkParts(ctx context.Context, cfg *config.Config, c *complaints)
 	c.add(err)
 	c.add(checkSender(cfg, servers))
 	c.add(checkLimits(cfg))
-	for _, name := range accountNames() {
+	for _, name := range signin.Names() {
 		if account := cfg.Account(name); account.ClientSecretFile.IsSet() {
 			_, err := account.ClientSecretFile.Read(ctx)
 			c.add(err)

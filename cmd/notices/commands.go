@@ -21,21 +21,19 @@ type group struct {
 func (a *cli) groups() []group {
 	return []group{
 		{"set-up", "Set up:", []*cobra.Command{
-			a.initCommand(), a.checkCommand(), a.testServerCommand(),
-			a.loginCommand(config.AuthGoogle, "Google"), a.logoutCommand(config.AuthGoogle, "Google"),
-			a.loginCommand(config.AuthMicrosoft, "Microsoft"), a.logoutCommand(config.AuthMicrosoft, "Microsoft"),
+			initCommand(a), checkCommand(a), testServerCommand(a),
+			loginCommand(a, config.AuthGoogle, "Google"), logoutCommand(a, config.AuthGoogle, "Google"),
+			loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"),
 		}},
 		{"mail", "Queue and send:", []*cobra.Command{
-			a.enqueueCommand(), a.importCommand(), a.sendmailCommand(), a.flushCommand(),
+			enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a),
 		}},
 		{"look", "See what became of it:", []*cobra.Command{
-			a.statusCommand(), a.listCommand(), a.showCommand(),
+			statusCommand(a), listCommand(a), showCommand(a),
 		}},
-		{"hand", "Work on the queue by hand:", []*cobra.Command{
-			a.retryCommand(), a.holdCommand(), a.releaseCommand(), a.removeCommand(), a.returnCommand(),
-		}},
+		{"hand", "Work on the queue by hand:", byHand(a)},
 		{"more", "More:", []*cobra.Command{
-			a.versionCommand(), a.completionCommand(), helpCommand(),
+			versionCommand(a), completionCommand(a), helpCommand(),
 		}},
 	}
 }

@@ -8,7 +8,7 @@ import (
 	"notices/cmd/internal/app"
 )
 
-func (a *cli) enqueueCommand() *cobra.Command {
+func enqueueCommand(a *cli) *cobra.Command {
 	var e app.Enqueue
 	cmd := &cobra.Command{
 		Use:   "enqueue [-f SENDER] [--ref TEXT] [--expires DURATION] [RECIPIENT...] < message",

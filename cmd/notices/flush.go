@@ -3,15 +3,21 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os/signal"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/announce"
+	"notices/cmd/notices/queue"
+	"notices/cmd/notices/signin"
+	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
@@ -29,7 +35,7 @@ type flushOptions struct {
 	Only   func(*spool.Record) bool // as in flush.Options
 }
 
-func (a *cli) flushCommand() *cobra.Command {
+func flushCommand(a *cli) *cobra.Command {
 	var o flushOptions
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
@@ -94,20 +100,20 @@ func (a *cli) flush(ctx context.Context, o flushOptions) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	t := a.newTeller(o.DryRun || len(o.IDs) > 0)
+	t := announce.New(a.Program, o.DryRun || len(o.IDs) > 0)
 	cfg, servers, err := a.route()
 	if err != nil {
-		return t.finish(ctx, asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool))
+		return t.Finish(ctx, coded(asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)))
 	}
 	if !o.DryRun && !a.splay(ctx, o.Splay) {
 		return nil
 	}
 	store, err := a.OpenStore(cfg)
 	if err != nil {
-		return t.finish(ctx, asOwner(err, cfg.Spool.Dir))
+		return t.Finish(ctx, coded(asOwner(err, cfg.Spool.Dir)))
 	}
-	t.store, t.servers = store, servers
-	err = t.finish(ctx, a.flushStore(ctx, cfg, store, servers, o))
+	t.Store, t.Servers = store, servers
+	err = t.Finish(ctx, coded(a.flushStore(ctx, cfg, store, servers, o)))
 	if e := store.Close(); err == nil {
 		err = e
 	}
@@ -126,17 +132,17 @@ func (a *cli) route() (*config.Config, []route.Server, error) {
 }
 
 func (a *cli) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []route.Server, o flushOptions) error {
-	bar := a.newProgress() // before the log, whose lines go where the bar is drawn
-	defer bar.clear()
+	bar := term.NewProgress(a.Program) // before the log, whose lines go where the bar is drawn
+	defer bar.Clear()
 	log := a.OpenLog(cfg)
-	defer a.closeLog(log)
+	defer a.CloseLog(log)
 	options := a.flushOptions(cfg, store, log, o)
 	if o.DryRun {
-		return a.plan(ctx, &queue{store: store, policy: options.Policy, log: log}, options, o.JSON)
+		return a.plan(ctx, &queue.Queue{Program: a.Program, Store: store, Policy: options.Policy, Log: log}, options, o.JSON)
 	}
-	signIn(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
+	signin.UseState(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
 	err := a.send(ctx, options, servers, limits(cfg), bar, o.JSON)
-	keepAlive(ctx, servers, log)
+	signin.KeepAlive(ctx, servers, log)
 	return err
 }
 
@@ -176,7 +182,7 @@ func (a *cli) splay(ctx context.Context, upTo time.Duration) bool {
 }
 
 // send runs the engine over the route.
-func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *progress, asJSON bool) error {
+func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *term.Progress, asJSON bool) error {
 	insist := o.All || len(o.IDs) > 0
 	route := route.New(route.Options{
 		Servers:       servers,
@@ -188,13 +194,13 @@ func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server,
 	})
 	var since time.Time // when it insists, troubles of earlier runs do not count
 	if insist {
-		since = a.second()
+		since = a.Second()
 	}
-	bar.why = waiting(ctx, o.Store.State(), servers, since, a.Now)
-	bar.start()
-	o.Deliverer, o.Progress = route, bar.show
+	bar.Why = waiting(ctx, o.Store.State(), servers, since, a.Now)
+	bar.Start()
+	o.Deliverer, o.Progress = route, bar.Show
 	tally, err := flush.Run(ctx, o)
-	bar.clear()
+	bar.Clear()
 	if !insist && ctx.Err() == nil {
 		route.Probe(ctx)
 	}
@@ -202,12 +208,12 @@ func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server,
 		o.Log.Trouble("what is remembered of the servers", e) // no mail depends on it
 	}
 	if asJSON {
-		if e := a.printJSON(tally); err == nil {
+		if e := term.PrintJSON(a.Stdout, tally); err == nil {
 			err = e
 		}
-	} else if bar.on {
+	} else if bar.On {
 		a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
-		if len(alone(ctx, o.Store.State(), servers, since, a.Now())) == len(servers) {
+		if len(announce.Paused(ctx, o.Store.State(), servers, since, a.Now())) == len(servers) {
 			a.Say("no server takes mail now; it waits, and goes out later by itself")
 		}
 	}
@@ -229,7 +235,7 @@ func (a *cli) ended(ctx context.Context, err error) error {
 		}
 		return &app.Failure{Code: app.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		if a.watched() {
+		if a.Watched() {
 			a.Say("stopped; what is left goes out with the next flush")
 		}
 		return nil
@@ -245,7 +251,7 @@ type planJSON struct {
 }
 
 // plan says what a run would attempt.
-func (a *cli) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) error {
+func (a *cli) plan(ctx context.Context, q *queue.Queue, o flush.Options, asJSON bool) error {
 	entries, err := flush.Plan(ctx, o)
 	if e := (*flush.UnknownError)(nil); err != nil && !errors.As(err, &e) {
 		return err
@@ -255,13 +261,43 @@ func (a *cli) plan(ctx context.Context, q *queue, o flush.Options, asJSON bool) 
 		for _, e := range entries {
 			would.Would = append(would.Would, e.ID)
 		}
-		if e := a.printJSON(would); e != nil {
+		if e := term.PrintJSON(a.Stdout, would); e != nil {
 			return e
 		}
 		return a.ended(ctx, err)
 	}
-	if _, e := a.print(ctx, q, entries, listOptions{}); e != nil {
+	if _, e := q.Print(ctx, entries, queue.ListOptions{}); e != nil {
 		return e
 	}
 	return a.ended(ctx, err)
+}
+
+// waiting tells what a flush waits for: that it was told to stop, servers that are left
+// alone, and when nothing has moved for a while what that may be. Troubles from before
+// since do not count.
+func waiting(ctx context.Context, state spool.State, servers []route.Server, since time.Time, now func() time.Time) func(time.Duration) string {
+	return func(idle time.Duration) string {
+		if ctx.Err() != nil {
+			return "stopping: what is on its way is finished"
+		}
+		var notes []string
+		if idle > 2*time.Second {
+			notes = append(notes, slow(servers, idle))
+		}
+		for _, name := range announce.Paused(ctx, state, servers, since, now()) {
+			notes = append(notes, fmt.Sprintf("server %s is down", name))
+		}
+		return strings.Join(notes, "; ")
+	}
+}
+
+// slow is why nothing moves. Which server is asked is not known here; a limit that it
+// may wait for is.
+func slow(servers []route.Server, idle time.Duration) string {
+	for i := range servers {
+		if n := servers[i].RatePerMinute; n > 0 {
+			return fmt.Sprintf("waits %s (rate_per_minute = %d)", term.Span(idle), n)
+		}
+	}
+	return fmt.Sprintf("waits %s for an answer", term.Span(idle))
 }

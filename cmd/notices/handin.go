@@ -57,21 +57,3 @@ func (a *cli) checkDrop(cfg *config.Config) error {
 	}
 	return err
 }
-
-// takeAndTarget is targets, of what was handed in too: a user has the id of his
-// message at once. And what is removed by hand must not lie in the drop any more, or it
-// would come back.
-func (q *queue) takeAndTarget(ctx context.Context, s selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
-	if q.handIn == nil {
-		return q.targets(ctx, s, all)
-	}
-	end, err := q.handIn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := q.targets(ctx, s, all)
-	if e := end(len(list) > 0); err == nil {
-		err = e
-	}
-	return list, err
-}

@@ -7,7 +7,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,6 +15,7 @@ import (
 	"time"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/fakesite"
 	"notices/config"
 	"notices/spool/smtptest"
 )
@@ -36,7 +36,7 @@ type person struct {
 // sit starts `notices ARGS...` on a terminal of 80 columns.
 func sit(t *testing.T, home string, args ...string) *person {
 	t.Helper()
-	control, tty, err := openTerminal(80)
+	control, tty, err := fakesite.OpenTerminal(80)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -132,28 +132,6 @@ func (p *person) site() {
 	p.answers("Name of your library or school: ", "Springfield \"Public\" Library\n")
 	p.answers("sender of its mail: ", "library\n")
 	p.answers("It must be one e-mail address", "library@example.org\n")
-}
-
-// Who sets up a machine without a full name is told, in whatever way it is set up.
-func TestInitNamesTheHostname(t *testing.T) {
-	from := filepath.Join(t.TempDir(), "ssmtp.conf")
-	if err := os.WriteFile(from, []byte("mailhub=mail.example.org\nhostname=vm\n"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, o := range []initOptions{{Template: true}, {From: from}} {
-		w := newWorld(t)
-		w.a.Host = app.Host{}
-		o.Path = filepath.Join(t.TempDir(), "notices.toml")
-		if err := w.a.initialize(t.Context(), o); err != nil {
-			t.Fatal(err)
-		}
-		if !strings.Contains(w.said.String(), "set hostname in [site]") {
-			t.Errorf("%+v says %s", o, w.said.String())
-		}
-		if text, err := os.ReadFile(o.Path); err != nil || strings.Contains(string(text), "\nhostname = ") {
-			t.Errorf("%v\n%s", err, text)
-		}
-	}
 }
 
 // A library is set up: a password that is wrong at first, a second server without TLS,
@@ -258,15 +236,6 @@ func wantFiles(t *testing.T, dir string, names ...string) {
 	}
 	if strings.Join(found, " ") != strings.Join(names, " ") {
 		t.Errorf("%s has %v, want %v", dir, found, names)
-	}
-}
-
-// Every preset can be chosen.
-func TestWaysHavePresets(t *testing.T) {
-	for _, name := range config.PresetNames() {
-		if !slices.ContainsFunc(ways(), func(w way) bool { return w.preset == name || w.auth != "" && name == "microsoft365" }) {
-			t.Errorf("init does not offer %s", name)
-		}
 	}
 }
 
@@ -498,24 +467,6 @@ func TestInitTellsWholePaths(t *testing.T) {
 	} {
 		if !strings.Contains(p.all(), told) {
 			t.Errorf("%s is not told:\n%s", told, p.all())
-		}
-	}
-}
-
-// The program that is told is the one that was called, not the half of it that runs.
-func TestProgramPath(t *testing.T) {
-	dir := t.TempDir()
-	front := filepath.Join(dir, "notices")
-	if err := os.WriteFile(front, nil, 0o755); err != nil {
-		t.Fatal(err)
-	}
-	called := os.Args[0]
-	defer func() { os.Args[0] = called }()
-	t.Chdir(dir)
-	t.Setenv("PATH", dir)
-	for _, name := range []string{front, "./notices", "notices"} {
-		if os.Args[0] = name; programPath() != front {
-			t.Errorf("called as %s: %s, want %s", name, programPath(), front)
 		}
 	}
 }

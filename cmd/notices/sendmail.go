@@ -12,12 +12,13 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/queue"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/submission"
 )
 
-func (a *cli) sendmailCommand() *cobra.Command {
+func sendmailCommand(a *cli) *cobra.Command {
 	return &cobra.Command{
 		Use:   "sendmail [-t] [-i] [-f SENDER] [-F NAME] [RECIPIENT...] < message",
 		Short: "Queue one message as /usr/sbin/sendmail does; also the names sendmail, mailq and newaliases",
@@ -95,8 +96,8 @@ func hasText(address, text string) bool {
 // mailq prints the queue as list does; how it begins when empty and ends when not is
 // Postfix's, because programs that watch a queue look for that.
 func (a *cli) mailq(ctx context.Context) error {
-	return a.withQueue(func(q *queue) error {
-		entries, err := q.entries(ctx, func(spool.Entry) bool { return true })
+	return a.withQueue(config.Queue, func(q *queue.Queue) error {
+		entries, err := q.Entries(ctx, func(spool.Entry) bool { return true })
 		if err != nil {
 			return err
 		}
@@ -104,7 +105,7 @@ func (a *cli) mailq(ctx context.Context) error {
 			_, err := fmt.Fprintln(a.Stdout, "Mail queue is empty")
 			return err
 		}
-		octets, err := a.print(ctx, q, entries, listOptions{Senders: true})
+		octets, err := q.Print(ctx, entries, queue.ListOptions{Senders: true})
 		if err != nil {
 			return err
 		}
@@ -130,7 +131,7 @@ func (a *cli) converse(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	defer a.closeLog(log)
+	defer a.CloseLog(log)
 	submission.Serve(ctx, submission.Stdio(a.Stdin, a.Stdout), submission.Options{
 		Intake:   a.Intake(cfg, store, log),
 		Hostname: cmp.Or(a.FindHostname(cfg, false)(), "localhost"),

@@ -36,20 +36,19 @@ const (
 // here may only fall.
 func exceptions() map[string]size {
 	return map[string]size{
-		"cmd/notices":      {lines: 8873, files: 65},
 		"spool/smtpclient": {lines: 2750},
 		"spool/intake":     {lines: 3707},
 		"spool/maildir":    {lines: 3195},
 		"config":           {lines: 3015},
 		"spool/route":      {lines: 2963},
 		"spool/storetest":  {lines: 2870},
-		"support":          {lines: 5363},
+		"support":          {lines: 5606},
 	}
 }
 
 // support are the packages that only tests import.
 func support() []string {
-	return []string{"spool/faulty", "spool/internal/simfs", "spool/maildirtest", "spool/smtptest", "spool/storetest"}
+	return []string{"cmd/notices/fakesite", "spool/faulty", "spool/internal/simfs", "spool/maildirtest", "spool/smtptest", "spool/storetest"}
 }
 
 // size is what one package has, or several of them.

@@ -3,9 +3,6 @@
 package main
 
 import (
-	"errors"
-	"os"
-
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -14,7 +11,3 @@ func mount(ts *testscript.TestScript, _ bool, _ []string) {
 }
 
 func remount(ts *testscript.TestScript, neg bool, args []string) { mount(ts, neg, args) }
-
-func openTerminal(uint16) (control, tty *os.File, err error) {
-	return nil, nil, errors.New("only the tests on Linux open terminals of their own")
-}

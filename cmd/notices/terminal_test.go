@@ -8,6 +8,8 @@ import (
 	"strconv"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"notices/cmd/notices/fakesite"
 )
 
 // onTerminal WIDTH COMMAND ARG... runs a command whose standard output and error
@@ -16,7 +18,7 @@ import (
 func onTerminal(ts *testscript.TestScript, _ bool, args []string) {
 	columns, err := strconv.Atoi(args[0])
 	ts.Check(err)
-	control, tty, err := openTerminal(uint16(columns))
+	control, tty, err := fakesite.OpenTerminal(uint16(columns))
 	ts.Check(err)
 	defer control.Close()
 	name, err := exec.LookPath(args[1])

@@ -10,6 +10,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/signin"
+	"notices/cmd/notices/status"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/printable"
@@ -23,7 +25,7 @@ type testServerOptions struct {
 	To    string
 }
 
-func (a *cli) testServerCommand() *cobra.Command {
+func testServerCommand(a *cli) *cobra.Command {
 	var o testServerOptions
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeServers,
@@ -63,8 +65,8 @@ func (a *cli) testServer(ctx context.Context, o testServerOptions) error {
 	if err != nil {
 		return err
 	}
-	placeTests(ctx, store.State(), all)
-	signIn(ctx, cfg, servers, store.State(), true)
+	status.PlaceTestResults(ctx, store.State(), all)
+	signin.UseState(ctx, cfg, servers, store.State(), true)
 	var errs []error
 	for _, s := range servers {
 		if sender := s.TestSender(from); sender != from {

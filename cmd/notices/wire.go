@@ -1,13 +1,15 @@
 package main
 
 import (
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"time"
 
+	"notices/cmd/notices/queue"
+	"notices/cmd/notices/signin"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/bounce"
@@ -21,46 +23,18 @@ import (
 // more: enqueue reads no server, no secret and no CA file, and works when they are
 // broken.
 
-// closeLog says when not all could be written to the log.
-func (a *cli) closeLog(log *maillog.Log) {
-	if err := log.Close(); err != nil {
-		a.LogTrouble("the log could not be written", err)
-	}
-}
-
-// withSpool opens the spool and the log for a command that needs no server, and
-// closes them behind it.
-func (a *cli) withSpool(need config.Need, work func(*config.Config, spool.Store, *maillog.Log) error) error {
+// withQueue opens the spool and the log for work, and closes them behind it. A command that
+// works on messages in the queue and hands none in needs config.Queue: what is wrong with the
+// config beside [spool] dir is no reason not to show them.
+func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
 		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
 	}
-	return asOwner(a.withSpoolOf(cfg, work), cfg.Spool.Dir)
-}
-
-// withSpoolOf is withSpool for a config that was read before.
-func (a *cli) withSpoolOf(cfg *config.Config, work func(*config.Config, spool.Store, *maillog.Log) error) error {
-	store, err := a.OpenStore(cfg)
-	if err != nil {
-		return err
-	}
-	log := a.OpenLog(cfg)
-	defer a.closeLog(log)
-	err = work(cfg, store, log)
-	if e := store.Close(); err == nil {
-		err = e
-	}
-	return err
-}
-
-// withQueue is withSpool for a command that works on messages in the queue and hands in
-// none: what is wrong with the config beside [spool] dir is no reason not to show them.
-func (a *cli) withQueue(work func(*queue) error) error { return a.withQueueFor(config.Queue, work) }
-
-func (a *cli) withQueueFor(need config.Need, work func(*queue) error) error {
-	return a.withSpool(need, func(cfg *config.Config, store spool.Store, log *maillog.Log) error {
-		return work(&queue{store: store, policy: policy(cfg), site: a.returns(cfg), log: log, handIn: a.handIn(cfg, store, log)})
+	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
+		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.returns(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})
 	})
+	return asOwner(err, cfg.Spool.Dir)
 }
 
 func policy(cfg *config.Config) schedule.Policy {
@@ -82,7 +56,7 @@ func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
 	if cfg.Delivery.Via == config.ViaServers {
 		return a.ownServers(cfg)
 	}
-	s, err := a.accountServer(cfg, cfg.Delivery.Via)
+	s, err := signin.Server(a.Program, cfg, cfg.Delivery.Via)
 	return []route.Server{s}, err
 }
 
@@ -96,7 +70,7 @@ func (a *cli) ownServers(cfg *config.Config) ([]route.Server, error) {
 			errs = append(errs, cfg.Fault("server", i+1, "ca_file", err))
 		}
 		if auth := cfg.Servers[i].Auth; auth != config.AuthPassword {
-			errs = append(errs, a.tokens(cfg, &s, auth))
+			errs = append(errs, signin.UseTokens(a.Program, cfg, &s, auth))
 		}
 		list[i] = s
 	}
@@ -155,5 +129,34 @@ func certificates(path string) (*x509.CertPool, error) {
 	return pool, nil
 }
 
-// second is the time of an event: the spool keeps whole seconds in UTC.
-func (a *cli) second() time.Time { return a.Now().UTC().Truncate(time.Second) }
+// testable are all servers that are configured: those of the route, those that stand in
+// the config beside it, and the accounts' own.
+func (a *cli) testable(cfg *config.Config) ([]route.Server, error) {
+	list, err := a.ownServers(cfg)
+	for _, name := range signin.AccountServers(cfg) {
+		s, e := signin.Server(a.Program, cfg, name)
+		if err = cmp.Or(err, e); e == nil {
+			list = append(list, s)
+		}
+	}
+	return list, err
+}
+
+// limits makes the [[limit]] sections of the config those of a route.
+func limits(cfg *config.Config) []route.Limit {
+	list := make([]route.Limit, len(cfg.Limits))
+	for i, l := range cfg.Limits {
+		list[i] = route.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
+	}
+	return list
+}
+
+// checkLimits refuses a domain that is in two of them. The config refuses it where it is
+// written alike; here it is known that bücher.example is xn--bcher-kva.example.
+func checkLimits(cfg *config.Config) error {
+	domain, first, second, ok := route.Twice(limits(cfg))
+	if !ok {
+		return nil
+	}
+	return cfg.Fault("limit", second+1, "domains", fmt.Errorf("names %s a second time: it is in [[limit]] %d already, perhaps in its other form, xn-- or not", domain, first+1))
+}

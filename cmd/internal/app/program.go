@@ -194,6 +194,37 @@ func (p *Program) PrintBare(s string) error {
 	return err
 }
 
+// Second is the time of an event: the spool keeps whole seconds in UTC.
+func (p *Program) Second() time.Time { return p.Now().UTC().Truncate(time.Second) }
+
+// Watched reports whether somebody looks on, at a terminal, or wants to hear more.
+func (p *Program) Watched() bool {
+	_, terminal := Terminal(p.Stderr)
+	return terminal || p.Verbose
+}
+
+// CloseLog says when not all could be written to the log.
+func (p *Program) CloseLog(log *maillog.Log) {
+	if err := log.Close(); err != nil {
+		p.LogTrouble("the log could not be written", err)
+	}
+}
+
+// WithSpool opens the spool and the log for work, and closes them behind it.
+func (p *Program) WithSpool(cfg *config.Config, work func(spool.Store, *maillog.Log) error) error {
+	store, err := p.OpenStore(cfg)
+	if err != nil {
+		return err
+	}
+	log := p.OpenLog(cfg)
+	defer p.CloseLog(log)
+	err = work(store, log)
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}
+
 // Terminal returns the file behind a reader or writer if it is a terminal.
 func Terminal(stream any) (fd int, ok bool) {
 	f, ok := stream.(*os.File)

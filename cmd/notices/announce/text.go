@@ -1,0 +1,192 @@
+package announce
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"notices/cmd/notices/term"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/alert"
+	"notices/spool/probe"
+	"notices/spool/route"
+	"notices/spool/smtpclient"
+)
+
+// alerts are what the run met, with the words for a person.
+func (t *Collector) alerts(ctx context.Context) []alert.Alert {
+	list := make([]alert.Alert, len(t.met))
+	for i, m := range t.met {
+		list[i] = m.Alert
+		if m.Key == keyFailed || m.Key == keyAside {
+			list[i].Events = m.n + 1
+		}
+		switch {
+		case m.outcome != nil:
+			name := strings.TrimPrefix(m.Key, keyServer)
+			list[i].Text = serverText(t.server(name), *m.outcome, t.instead(ctx, name))
+		case m.Key == KeyFlush:
+			list[i].Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
+		case m.Key == keyLog:
+			list[i].Text += "; mail goes out all the same; mend that, or set [log] to in notices.toml to another place"
+		case m.n >= shown:
+			list[i].Text += fmt.Sprintf("\n%d more like it; to see how the queue is, run: notices status", m.n-shown+1)
+		}
+	}
+	return list
+}
+
+// instead says what becomes of the mail that a server in trouble does not take.
+func (t *Collector) instead(ctx context.Context, name string) string {
+	const waits = ": mail waits here and goes out by itself when one takes it again."
+	i := slices.IndexFunc(t.Servers, func(s route.Server) bool { return s.Name == name })
+	if t.Store == nil || i < 0 {
+		return "No server is left" + waits
+	}
+	down := Paused(ctx, t.Store.State(), t.Servers, t.p.Now().AddDate(-1, 0, 0), t.p.Now())
+	other, left := route.Instead(t.Servers, i, func(i int) bool { return slices.Contains(down, t.Servers[i].Name) })
+	switch {
+	case other != "" && len(left) == 0:
+		return "Server " + other + " is used in its place."
+	case other != "":
+		return "Server " + other + " is used in its place, but no server is left for mail from " + term.Listed(left) + waits
+	case len(left) > 0:
+		return "No server is left for mail from " + term.Listed(left) + waits
+	case slices.ContainsFunc(t.Servers, func(s route.Server) bool { return len(s.Senders) > 0 }):
+		return "No server is left for mail from " + OtherSenders + waits
+	}
+	return "No server is left" + waits
+}
+
+// OtherSenders is who a server without senders takes mail from.
+const OtherSenders = "senders that no server names"
+
+// server is the one of that name.
+func (t *Collector) server(name string) *smtpclient.Server {
+	for i := range t.Servers {
+		if t.Servers[i].Name == name {
+			return &t.Servers[i].Server
+		}
+	}
+	return &smtpclient.Server{Name: name}
+}
+
+// serverText tells that a server is in trouble: what it is, what becomes of the mail, and
+// what a person can do.
+func serverText(s *smtpclient.Server, o spool.Outcome, instead string) string {
+	return fmt.Sprintf("server %s takes no mail: %s %s %s", named(s.Name, o.Reply.Host), sentence(o.Reply.String()), instead, nextStep(s, o))
+}
+
+// sentence ends a text with a full stop, if it has no mark of its own.
+func sentence(text string) string {
+	if text = strings.TrimRight(text, " "); text != "" && strings.ContainsRune(".!?", rune(text[len(text)-1])) {
+		return text
+	}
+	return text + "."
+}
+
+// kindOf puts together the reasons for which a person does the same.
+func kindOf(r spool.Reason) string {
+	switch r {
+	case spool.ReasonAuth, spool.ReasonSecret:
+		return "login"
+	case spool.ReasonToken, spool.ReasonTLS, spool.ReasonLimit, spool.ReasonAccount, spool.ReasonRelay, spool.ReasonHelo, spool.ReasonIdentity,
+		spool.ReasonRefused, spool.ReasonSender, spool.ReasonSendAs:
+		return string(r)
+	}
+	return "away"
+}
+
+// loginStep is the next step after a refused login.
+func loginStep(s *smtpclient.Server, o spool.Outcome) string {
+	none, other := smtpclient.NoMechanism(o)
+	key, of := cmp.Or(s.SecretKey, "auth"), " of server "+s.Name+" in notices.toml"
+	account := s.Name == config.AuthGoogle || s.Name == config.AuthMicrosoft
+	switch {
+	case s.Name == "service" && o.Reply.Code != 0:
+		return "Set the right site and key_file in [service] in notices.toml"
+	case account && o.Reply.Code != 0:
+		return "Sign in again: notices " + s.Name + "-login"
+	case none && (account || s.Name == "service"):
+		return "It offers no login here"
+	case none:
+		return "It offers no login here: set the host and port" + of + " that mail is handed in at (mostly port 587 or 465), or if it needs no login, " + probe.WithoutLogin(s)
+	case other && s.Tokens != nil:
+		return "It takes no access token (XOAUTH2): set password_file instead of " + key + of + ", or the right host and port"
+	case other:
+		return "It knows no way to log in that notices knows: check host and port" + of
+	case smtpclient.NotProved(o):
+		return "It could not prove that it knows the password: it may be an impostor, or keep another password. Check host and " + key + of
+	case s.SecretKey == "token_command":
+		return "Run the command of token_command" + of + " by hand and mend what it prints"
+	case s.Tokens != nil:
+		return "Sign in again (notices google-login or notices microsoft-login, as auth" + of + " says)"
+	case s.Login == "":
+		return "It wants a login: set login and password_file" + of
+	}
+	return "Set the right login and " + key + of
+}
+
+// nextStep is the next step.
+func nextStep(s *smtpclient.Server, o spool.Outcome) string {
+	name := s.Name
+	test := "notices test-server " + name
+	switch o.Reason {
+	case spool.ReasonAuth:
+		return loginStep(s, o) + "; then run: " + test
+	case spool.ReasonAccount:
+		return "Its provider has shut the account, or not opened it for sending: log in at the provider's site, or ask its support; then run: " + test
+	case spool.ReasonSecret:
+		return "Mend that, then run: " + test
+	case spool.ReasonToken:
+		return "It is tried again by itself; to see how it is, run: notices status"
+	case spool.ReasonTLS:
+		return "To see its certificate and what helps, run: " + test
+	case spool.ReasonLimit:
+		return "It is tried again by itself; if that comes often, set rate_per_minute or rate_per_day of server " + name + " in notices.toml"
+	case spool.ReasonRelay:
+		return "It takes mail only from those it knows: set login and password of server " + name + " in notices.toml, or ask those who run it; then run: " + test
+	case spool.ReasonHelo:
+		return "Set [site] hostname in notices.toml to this machine's full name, as the DNS has it, then run: " + test
+	case spool.ReasonIdentity:
+		return "Have the sender's address verified by the provider, or set [site] address to one that is, then run: " + test
+	case spool.ReasonRefused:
+		return "It refused several messages in a row, perhaps for the account: ask those who run it, then run: " + test
+	case spool.ReasonSender, spool.ReasonSendAs:
+		return "Set rewrite_from = true in [site], or let the account send as that address; then run: " + test
+	case spool.ReasonDNS:
+		return "It is tried again by itself; if it lasts, check host of server " + name + " in notices.toml and this machine's network, then run: " + test
+	}
+	return "It is tried again by itself; if it lasts, run: " + test
+}
+
+// Paused are the servers that are left alone after trouble.
+func Paused(ctx context.Context, state spool.State, servers []route.Server, since, now time.Time) []string {
+	var names []string
+	for i := range servers {
+		h, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+servers[i].Name)
+		if err == nil && h.DownUntil.After(now) && !h.Last.Reply.At.Before(since) {
+			names = append(names, servers[i].Name)
+		}
+	}
+	return names
+}
+
+// asideCounter is a store that can say how many messages and foreign files were set aside.
+type asideCounter interface {
+	CountAside(ctx context.Context) (n, fromDrop int, err error)
+}
+
+// CountAside is how many messages and files a store has set aside, those of other users
+// apart. known: the store can tell.
+func CountAside(ctx context.Context, store spool.Store) (n, fromDrop int, known bool, err error) {
+	counter, known := store.(asideCounter)
+	if known {
+		n, fromDrop, err = counter.CountAside(ctx)
+	}
+	return n, fromDrop, known, err
+}

@@ -1,0 +1,220 @@
+package setup
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+
+	"notices/cmd/internal/app"
+	"notices/config"
+)
+
+// draft is a config in the making: nothing of it is on disk until write.
+type draft struct {
+	path    string
+	old     []byte // the config that is changed; nil: a new one is made
+	set     []config.Setting
+	removed []config.Setting // from old
+	secrets []secretFile
+	replace bool // a config that is there is moved aside
+	owner   int  // who is to have the files; 0: whoever writes them
+	moved   string
+}
+
+// secretFile is a password on its way into a file of its own.
+type secretFile struct {
+	server int // which [[server]]
+	path   string
+	secret string
+}
+
+// put sets a key of a section that there is one of.
+func (d *draft) put(section, key string, value any) {
+	d.set = append(d.set, config.Setting{Section: section, Key: key, Value: value})
+}
+
+// putServer sets a key of the nth server. One that is empty, 0 or false is left out.
+func (d *draft) putServer(n int, key string, value any) {
+	if value == "" || value == 0 || value == false {
+		d.removed = append(d.removed, config.Setting{Section: "server", N: n, Key: key})
+		return
+	}
+	d.set = append(d.set, config.Setting{Section: "server", N: n, Key: key, Value: value})
+}
+
+// putPassword gives a server a file for its password: one that is not there yet.
+func (d *draft) putPassword(n int, secret string) {
+	path := d.free("server" + strconv.Itoa(n) + ".password")
+	d.putServer(n, "password_file", path)
+	d.secrets = append(d.secrets, secretFile{n, path, secret})
+}
+
+// free is a name in the config's folder that nothing has.
+func (d *draft) free(name string) string {
+	dir, err := filepath.Abs(filepath.Dir(d.path))
+	if err != nil { // the working folder is gone
+		dir = filepath.Dir(d.path)
+	}
+	for n := 1; ; n++ {
+		path := filepath.Join(dir, name)
+		if n > 1 {
+			path += "-" + strconv.Itoa(n)
+		}
+		if !exists(path) {
+			return path
+		}
+	}
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
+}
+
+// config is what the draft means, as if it had been written. With an error of its values
+// it is what can be read of it.
+func (d *draft) config() (*config.Config, error) {
+	text, err := d.text()
+	if err != nil {
+		return nil, err
+	}
+	return config.Parse(d.path, text)
+}
+
+func (d *draft) text() ([]byte, error) {
+	if d.old == nil {
+		return config.Template(d.set...), nil
+	}
+	text, err := config.Edit(d.old, d.set, d.removed)
+	if err != nil {
+		return nil, app.Fail(app.ExitCannotMake, "%s %w; nothing was written", d.path, err)
+	}
+	return text, nil
+}
+
+// write puts the files where they belong, the secrets first and the config last:
+// each whole or not at all, and none over another. When it fails nothing is left.
+func (d *draft) write() error {
+	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
+		return cannotMake(d.path, err)
+	}
+	if !d.replace && exists(d.path) {
+		return alreadyThere(d.path)
+	}
+	text, err := d.text()
+	if err != nil {
+		return err
+	}
+	var made []string
+	undo := func() {
+		for _, path := range made {
+			os.Remove(path)
+		}
+	}
+	for _, s := range d.secrets {
+		if err := d.place(s.path, []byte(s.secret+"\n"), 0o600, d.owner, false); err != nil {
+			undo()
+			return err
+		}
+		made = append(made, s.path)
+	}
+	mode, owner := d.configMode()
+	if err := d.place(d.path, text, mode, owner, d.replace); err != nil {
+		undo()
+		return err
+	}
+	return syncFolder(filepath.Dir(d.path))
+}
+
+// configMode is mode and owner of the config: those of the one that is changed; else 0644
+// for root: that configuration is the machine's, and every user who queues mail through
+// drop/ reads it; secrets are in files of their own, and a password put into a file that
+// others can read is refused. A user's own stays the user's.
+func (d *draft) configMode() (fs.FileMode, int) {
+	if info, err := os.Stat(d.path); err == nil && d.old != nil {
+		owner := d.owner
+		if st, ok := info.Sys().(*syscall.Stat_t); ok {
+			owner = int(st.Uid)
+		}
+		return info.Mode().Perm(), owner
+	}
+	if os.Geteuid() == 0 {
+		return 0o644, d.owner
+	}
+	return 0o600, d.owner
+}
+
+// place writes a file under a name of its own and then gives it its own.
+func (d *draft) place(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
+	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
+	if err != nil {
+		return cannotMake(path, err)
+	}
+	defer os.Remove(f.Name()) // gone by then, unless something went wrong
+	_, err = f.Write(data)
+	if err == nil {
+		err = f.Chmod(mode)
+	}
+	if err == nil && owner > 0 && os.Geteuid() == 0 {
+		err = f.Chown(owner, -1)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if e := f.Close(); err == nil {
+		err = e
+	}
+	if err != nil {
+		return cannotMake(path, err)
+	}
+	if replace && exists(path) {
+		return d.supplant(f.Name(), path)
+	}
+	err = os.Link(f.Name(), path)
+	if errors.Is(err, fs.ErrExist) {
+		return alreadyThere(path)
+	}
+	if err != nil {
+		return cannotMake(path, err)
+	}
+	return nil
+}
+
+// supplant keeps what is there under another name. There is a whole file at path
+// all the while.
+func (d *draft) supplant(fresh, path string) error {
+	d.moved = d.free(filepath.Base(path) + ".old")
+	err := os.Link(path, d.moved)
+	if err == nil {
+		err = os.Rename(fresh, path)
+	}
+	if err != nil {
+		return cannotMake(path, err)
+	}
+	return nil
+}
+
+func syncFolder(dir string) error {
+	f, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	return f.Sync()
+}
+
+func alreadyThere(path string) error {
+	return app.Fail(app.ExitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
+}
+
+func cannotMake(path string, err error) error {
+	code := app.StoreCode(err)
+	if code == app.ExitIO {
+		code = app.ExitCannotMake
+	}
+	return &app.Failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
+}

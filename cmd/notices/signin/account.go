@@ -1,0 +1,190 @@
+// Package signin makes [google] and [microsoft] of the config into objects: the client that
+// signs in, the source of tokens, and the server that mail goes out through; and it is what
+// google-login, microsoft-login and their logouts do.
+package signin
+
+import (
+	"cmp"
+	"context"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"notices/cmd/internal/app"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/maillog"
+	"notices/spool/oauth"
+	"notices/spool/route"
+	"notices/spool/smtpclient"
+)
+
+// Names are the accounts that a person can sign in to.
+func Names() []string { return []string{config.AuthGoogle, config.AuthMicrosoft} }
+
+// provider is the provider's table with what the config replaces in it.
+func provider(name string, c *config.Account) oauth.Provider {
+	p := oauth.Google()
+	if name == config.AuthMicrosoft {
+		p = oauth.Microsoft(c.Tenant)
+	} else if c.ServiceAccountFile.IsSet() {
+		p.TokenURL = "" // the key file may name another
+	}
+	p.AuthURL = cmp.Or(c.AuthURL, p.AuthURL)
+	p.DeviceURL = cmp.Or(c.DeviceURL, p.DeviceURL)
+	p.TokenURL = cmp.Or(c.TokenURL, p.TokenURL)
+	p.UserinfoURL = cmp.Or(c.UserinfoURL, p.UserinfoURL)
+	p.RevokeURL = cmp.Or(c.RevokeURL, p.RevokeURL)
+	return p
+}
+
+// newClient makes what signs in, or a service account that needs not.
+func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, error) {
+	c := cfg.Account(name)
+	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: p.Now}
+	if c.ClientSecretFile.IsSet() {
+		client.Secret = c.ClientSecretFile.Read
+	}
+	var err error
+	key := "ca_file"
+	if c.CAFile != "" {
+		client.Roots, err = moreCertificates(c.CAFile)
+	}
+	if err == nil && c.ServiceAccountFile.IsSet() {
+		key = "service_account_file"
+		client.Service, err = serviceAccount(c.ServiceAccountFile)
+	}
+	if e := (*config.Error)(nil); errors.As(err, &e) {
+		return nil, e
+	}
+	if err != nil {
+		return nil, cfg.Fault(name, 0, key, err)
+	}
+	return client, nil
+}
+
+// moreCertificates are the system's and those of a private CA: a broker of one's own
+// may stand beside the provider's own servers.
+func moreCertificates(path string) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("has no certificate in PEM in it: %s", path)
+	}
+	return pool, nil
+}
+
+func serviceAccount(key config.Secret) (*oauth.ServiceAccount, error) {
+	file, err := key.Read(context.Background()) // a file: there is nothing to wait for
+	if err != nil {
+		return nil, err
+	}
+	return oauth.ParseServiceAccount([]byte(file))
+}
+
+// Server is the provider's own mail server. Limits are the providers':
+// https://support.google.com/a/answer/166852 (recipients of a message) and
+// https://learn.microsoft.com/en-us/office365/servicedescriptions/exchange-online-service-description/exchange-online-limits
+// (three connections at once, thirty messages a minute).
+func Server(p *app.Program, cfg *config.Config, name string) (route.Server, error) {
+	c := cfg.Account(name)
+	client, err := newClient(p, cfg, name)
+	if err != nil {
+		return route.Server{}, err
+	}
+	s := route.Server{
+		Server: smtpclient.Server{
+			Name: name, Host: c.SMTPHost, Port: c.SMTPPort, TLS: smtpclient.TLSAuto,
+			FindHello: p.FindHostname(cfg, true), Roots: client.Roots, Tokens: &oauth.Source{Client: client},
+			Timeout: time.Minute, DataTimeout: 10 * time.Minute, Now: p.Now,
+		},
+		Connections: 3, MessagesPerConnection: 50, RecipientsPerMessage: 100,
+	}
+	s.RatePerMinute = RatePerMinute(name)
+	return s, nil
+}
+
+// RatePerMinute is the provider's limit; 0: none.
+func RatePerMinute(name string) int {
+	if name == config.AuthMicrosoft {
+		return 30
+	}
+	return 0
+}
+
+// UseTokens gives a [[server]] the tokens of its account instead of a password.
+func UseTokens(p *app.Program, cfg *config.Config, s *route.Server, name string) error {
+	client, err := newClient(p, cfg, name)
+	if err != nil {
+		return err
+	}
+	s.Tokens = &oauth.Source{Client: client}
+	if s.Roots == nil {
+		s.Roots = client.Roots
+	}
+	return nil
+}
+
+// AccountServers are the accounts that are servers of their own: that mail goes through, or
+// that no [[server]] stands for.
+func AccountServers(cfg *config.Config) []string {
+	var list []string
+	for _, name := range Names() {
+		used := false
+		for i := range cfg.Servers {
+			used = used || cfg.Servers[i].Auth == name
+		}
+		if cfg.Delivery.Via == name || !used && cfg.Account(name).Usable() {
+			list = append(list, name)
+		}
+	}
+	return list
+}
+
+// UseState gives the sources of tokens the state in which the sign-in is kept, and the
+// servers the name of the account. insist: a refusal of the last hour does not count.
+func UseState(ctx context.Context, cfg *config.Config, servers []route.Server, state spool.State, insist bool) {
+	for i := range servers {
+		source, ok := servers[i].Tokens.(*oauth.Source)
+		if !ok {
+			continue
+		}
+		source.State, source.Insist = state, insist
+		// Without a name no login would be tried, and nobody told that it is missing.
+		servers[i].Login = cmp.Or(servers[i].Login, source.Login(ctx), cfg.Site.Address, "nobody")
+	}
+}
+
+// KeepAlive renews sign-ins that were not used for a month, once the mail is out.
+// What goes wrong is told, and is no fault of the run.
+func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
+	for i := range servers {
+		if source, ok := servers[i].Tokens.(*oauth.Source); ok && ctx.Err() == nil {
+			if err := source.KeepAlive(ctx); err != nil {
+				log.Trouble("server "+servers[i].Name, err)
+			}
+		}
+	}
+}
+
+// Look is how the sign-in of that name is; nil: it is not configured.
+func Look(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.Account, error) {
+	c := cfg.Account(name)
+	if !c.Usable() {
+		return nil, nil
+	}
+	client := &oauth.Client{Provider: provider(name, c), Account: c.Account}
+	if c.ServiceAccountFile.IsSet() {
+		client.Service = &oauth.ServiceAccount{}
+	}
+	found, err := client.Look(ctx, state)
+	return &found, err
+}

@@ -1,0 +1,137 @@
+package signin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os/signal"
+	"slices"
+	"strings"
+	"syscall"
+
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/term"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/oauth"
+)
+
+// LoginOptions are those of google-login and microsoft-login.
+type LoginOptions struct {
+	NoBrowser bool
+	Port      int
+	Device    bool
+}
+
+// Check refuses what cannot be meant.
+func (o *LoginOptions) Check() error {
+	switch {
+	case o.Port < 0 || o.Port > 65535:
+		return fmt.Errorf("--port %d: a port is a number from 1 to 65535", o.Port)
+	case o.Device && (o.NoBrowser || o.Port > 0):
+		return errors.New("--device needs no browser here: leave --no-browser and --port out")
+	}
+	return nil
+}
+
+// Login is the dialogue with the person. It goes to standard error like all that is said
+// to a person, but without "notices: " before each line: an address is copied from it.
+func Login(ctx context.Context, p *app.Program, name string, o LoginOptions) error {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
+	defer stop()
+	return withAccount(p, name, func(client *oauth.Client, state spool.State) error {
+		l := &oauth.Login{Client: client, State: state, Port: o.Port, Say: func(text string) { term.SayLines(p.Stderr, text) }}
+		if !o.NoBrowser {
+			l.Open = browser(p.Getenv)
+		}
+		if _, ok := app.Terminal(p.Stdin); o.NoBrowser || l.Open == nil && ok {
+			l.Paste = p.Stdin
+		}
+		run := l.Run
+		if o.Device {
+			run = l.RunDevice
+		}
+		account, err := run(ctx)
+		if err != nil {
+			return notSignedIn(ctx, err)
+		}
+		_, err = fmt.Fprintf(p.Stdout, "Signed in with %s: mail is sent as %s. To see that it works, run: notices test-server %s\n",
+			client.Provider.Name, account.Account, name)
+		return err
+	})
+}
+
+// notSignedIn says it line by line.
+func notSignedIn(ctx context.Context, err error) error {
+	var r *oauth.Refusal
+	switch {
+	case errors.As(err, &r):
+		return app.Fail(app.ExitUnavailable, "%s\n%s", r.Title, strings.Join(r.Lines, "\n"))
+	case ctx.Err() != nil && errors.Is(err, context.Canceled):
+		return app.Fail(app.ExitUnavailable, "stopped; nothing was changed")
+	}
+	return err
+}
+
+// Logout ends a sign-in.
+func Logout(ctx context.Context, p *app.Program, name string) error {
+	return withAccount(p, name, func(client *oauth.Client, state spool.State) error {
+		account, revoked, err := client.Logout(ctx, state)
+		if err != nil {
+			return err
+		}
+		if account == "" {
+			p.Say("nobody was signed in with %s", client.Provider.Name)
+			return nil
+		}
+		if _, err := fmt.Fprintf(p.Stdout, "Signed out: the sign-in of %s with %s is removed from this machine\n", account, client.Provider.Name); err != nil {
+			return err
+		}
+		switch {
+		case revoked != nil && client.Provider.RevokeURL == "":
+			p.Say("%s", revoked) // there is no better way
+		case revoked != nil:
+			return app.Fail(app.ExitUnavailable, "%s", revoked)
+		}
+		return nil
+	})
+}
+
+// accountConfig reads the config for a sign-in. Of what is wrong in it only what concerns
+// the account is refused: who signs out may do so because the rest is not in order.
+func accountConfig(p *app.Program, name string) (*config.Config, error) {
+	cfg, err := p.Load(config.Everything)
+	var problems config.Problems
+	if !errors.As(err, &problems) {
+		return cfg, err
+	}
+	mine := slices.DeleteFunc(problems, func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "["+name+"]") })
+	if len(mine) > 0 {
+		return nil, mine
+	}
+	return p.Load(config.Intake)
+}
+
+// withAccount opens what a sign-in needs: the client, and the state that keeps it.
+func withAccount(p *app.Program, name string, work func(*oauth.Client, spool.State) error) error {
+	cfg, err := accountConfig(p, name)
+	if err != nil {
+		return err
+	}
+	if !cfg.Account(name).Usable() {
+		return cfg.Missing("["+name+"] client_id", "notices-google(7) tells how to get one")
+	}
+	client, err := newClient(p, cfg, name)
+	if err != nil {
+		return err
+	}
+	store, err := p.OpenStore(cfg)
+	if err != nil {
+		return err
+	}
+	err = work(client, store.State())
+	if e := store.Close(); err == nil {
+		err = e
+	}
+	return err
+}

@@ -1,0 +1,230 @@
+package status
+
+import (
+	"cmp"
+	"fmt"
+	"strings"
+	"time"
+
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/term"
+	"notices/spool"
+	"notices/spool/drop"
+	"notices/spool/printable"
+	"notices/spool/route"
+)
+
+// statusText prints a status for a person, as wide as the terminal, else in 80
+// columns: first whether all is well, then what there is.
+type statusText struct {
+	now   time.Time
+	p     term.Painter
+	out   strings.Builder
+	width int
+}
+
+func printStatus(p *app.Program, s *statusJSON, o Options, now time.Time) error {
+	var limits []string
+	if o.Config != nil {
+		limits = limitLines(s.limitsUsed, now)
+		// Who may not list drop/ is not told of it: that is no trouble of the queue's.
+		s.handedIn, _ = drop.Waiting(o.Config.Spool.Dir)
+	}
+	t := &statusText{now: now, p: term.NewPainter(p.Stdout, p.Getenv), width: cmp.Or(term.Width(p.Stdout), 80)}
+	t.all(s, s.check(now, o), limits)
+	_, err := p.Stdout.Write([]byte(t.out.String()))
+	return err
+}
+
+func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
+	t.verdict(c, s)
+	t.queue(s)
+	for i := range s.Servers {
+		t.server(&s.Servers[i], &s.health[i])
+		t.rates(&s.Servers[i], &s.rates[i])
+	}
+	t.account("Google", s.Google)
+	t.account("Microsoft", s.Microsoft)
+	t.limits(limits)
+	t.lastFlush(s)
+}
+
+func (t *statusText) title(c term.Colour, text string) {
+	fmt.Fprintln(&t.out, t.p.Paint(c, printable.Text(text)))
+}
+
+// row prints a name and what is to be said of it, on as many lines as it takes.
+func (t *statusText) row(name string, c term.Colour, format string, args ...any) {
+	const names = 20
+	for _, line := range term.Wrap(printable.Text(fmt.Sprintf(format, args...)), t.width-names-2) {
+		fmt.Fprintf(&t.out, "  %s%s\n", term.Pad(name, names), t.p.Paint(c, line))
+		name = ""
+	}
+}
+
+// verdict says what a person should know first.
+func (t *statusText) verdict(c *checked, s *statusJSON) {
+	shade := term.Yellow
+	switch {
+	case c.level == Critical:
+		shade = term.Red
+		t.title(term.Red, "Needs a person")
+	case c.level == Warning:
+		t.title(term.Yellow, "Needs attention")
+	case !s.sendingOK():
+		t.title(term.Yellow, "No mail goes out now")
+	case len(c.remarks) > 0:
+		t.title(term.Yellow, "Not all is well")
+	case s.WaitingForRecipient > 0 || s.limited > 0:
+		t.title(term.Green, "Mail goes out")
+	default:
+		t.title(term.Green, "All is well")
+	}
+	for _, reason := range append(c.reasons, c.remarks...) {
+		t.point(shade, reason)
+	}
+	if s.WaitingForRecipient > 0 {
+		t.point("", s.forRecipients())
+	}
+	if s.limited > 0 {
+		t.point("", s.forLimit(t.now))
+	}
+	t.out.WriteString("\n")
+}
+
+// point prints one of several things to know.
+func (t *statusText) point(shade term.Colour, text string) {
+	mark := "  - "
+	for _, line := range term.Wrap(printable.Text(text), t.width-len(mark)) {
+		fmt.Fprintln(&t.out, mark+t.p.Paint(shade, line))
+		mark = "    "
+	}
+}
+
+func (t *statusText) queue(s *statusJSON) {
+	t.title(term.Bold, "Queue")
+	t.row("Messages", "", "%d queued, %d deferred, %d held, %d failed", s.Queued, s.Deferred, s.Held, s.Failed)
+	if s.handedIn > 0 {
+		t.row("Handed in", "", "%s by other users, taken over at the next flush", term.Count(s.handedIn, "message"))
+	}
+	if s.fromDrop > 0 {
+		t.row("From drop/", "", "%s in %sdrop-*, of other users, could not be sent", term.Count(s.fromDrop, "file"), s.asideDir)
+	}
+	if s.aside > 0 {
+		t.row("Set aside", term.Yellow, "%s in %s", term.Count(s.aside, "file"), s.asideDir)
+	}
+	t.row("Size", "", "%s", term.Octets(s.Bytes))
+	if s.Held > 0 {
+		t.row("Held", term.Yellow, "until released; see: notices list --state held")
+	}
+	if s.OldestQueuedAt != nil {
+		t.row("Oldest", "", "%s", t.when(*s.OldestQueuedAt))
+	}
+	if s.NextSendAt == nil {
+		return
+	}
+	if s.sends.due > 0 {
+		t.row("Next send", "", "now: %s due, the oldest for %s", term.CountIs(s.sends.due, "message"), term.Span(s.dueFor(t.now)))
+	} else {
+		t.row("Next send", "", "%s", t.when(*s.NextSendAt))
+	}
+	t.title(term.Bold, "Next sends")
+	for _, line := range s.sends.lines(t.width) {
+		fmt.Fprintln(&t.out, line)
+	}
+}
+
+// when is a time, and how far from now that is.
+func (t *statusText) when(at time.Time) string {
+	return term.Clock(at) + " (" + term.Ago(at, t.now) + ")"
+}
+
+func (t *statusText) server(s *serverJSON, h *spool.Health) {
+	t.title(term.Bold, fmt.Sprintf("Server %s: %s:%d", s.Name, s.Host, s.Port))
+	t.senders(s)
+	if s.LastTestedOn == nil {
+		t.row("Last Tested On", "", "never; test it by: notices test-server %s", s.Name)
+	} else {
+		c := term.Green
+		if *s.LastTestResult != "ok" {
+			c = term.Red
+		}
+		t.row("Last Tested On", "", "%s", t.when(*s.LastTestedOn))
+		t.row("Last Test Results", c, "%s: %s", *s.LastTestResult, *s.LastTestDetail)
+	}
+	switch {
+	case s.DownUntil != nil:
+		t.row("Health", term.Red, "down, left alone until %s: %s", t.when(*s.DownUntil), h.Last.Reply)
+	case s.DownSince != nil:
+		t.row("Health", term.Red, "down since %s, tried again with the next message: %s", t.when(*s.DownSince), h.Last.Reply)
+	case h.Troubles > 0:
+		t.row("Health", term.Yellow, "last trouble%s: %s", t.since(h.Last.Reply.At), h.Last.Reply)
+	default:
+		t.row("Health", "", "no trouble known")
+	}
+	if h.Notice != "" {
+		t.row("Notice", term.Yellow, "%s (%s)", h.Notice, term.Ago(h.NoticeAt, t.now))
+	}
+}
+
+// rates tells of a rate that is used up.
+func (t *statusText) rates(s *serverJSON, u *route.RateUsage) {
+	switch {
+	case !u.DayFree.IsZero():
+		t.row("Rate", term.Yellow, "rate_per_day of %d is used up; the next goes out %s", s.perDay, term.Ago(u.DayFree, t.now))
+	case !u.MinuteFree.IsZero():
+		t.row("Rate", term.Yellow, "rate_per_minute of %d is used up; the next goes out %s", s.perMinute, term.Ago(u.MinuteFree, t.now))
+	}
+}
+
+func (t *statusText) since(at time.Time) string {
+	if at.IsZero() {
+		return ""
+	}
+	return " " + term.Ago(at, t.now)
+}
+
+func (t *statusText) account(title string, s *SignIn) {
+	if s == nil {
+		return
+	}
+	t.title(term.Bold, title+" account")
+	if s.Account != "" {
+		t.row("Account", "", "%s", s.Account)
+	}
+	switch {
+	case s.Error == nil:
+		t.row("Sign-in", term.Green, "good")
+	case s.NeedsPerson:
+		t.row("Sign-in", term.Red, "does not work; what to do is said above")
+	default:
+		t.row("Sign-in", term.Yellow, "%s", *s.Error)
+	}
+}
+
+func (t *statusText) limits(lines []string) {
+	if len(lines) == 0 {
+		return
+	}
+	t.title(term.Bold, "Limits")
+	for _, line := range lines {
+		for _, l := range term.Hang("  ", printable.Text(line), t.width) {
+			fmt.Fprintln(&t.out, l)
+		}
+	}
+}
+
+func (t *statusText) lastFlush(s *statusJSON) {
+	f := s.LastFlush
+	t.title(term.Bold, "Last flush")
+	switch {
+	case f == nil && s.unwritable:
+		t.row("Run", "", "none is noted; the spool cannot be written")
+		return
+	case f == nil:
+		t.row("Run", "", "never; cron or a timer should run: notices flush")
+		return
+	}
+	t.row("Run", "", "%s", t.when(*f.At))
+	t.row("Did", "", "%d sent, %d deferred, %d returned, %d failed", f.Sent, f.Deferred, f.Returned, f.Failed)
+}

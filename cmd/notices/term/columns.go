@@ -1,0 +1,98 @@
+package term
+
+import (
+	"strings"
+
+	"github.com/mattn/go-runewidth"
+)
+
+// cells measures text in columns of a terminal: patrons' names and addresses have runes
+// that take two, and marks that combine with the letter before. Which locale it is does
+// not count: in UTF-8 terminals show what is ambiguous in one column, as they are set up
+// by default.
+var cells = runewidth.Condition{StrictEmojiNeutral: true}
+
+// Columns is how many columns a terminal needs for s.
+func Columns(s string) int { return cells.StringWidth(s) }
+
+const ellipsis = "…"
+
+// Cut shortens s to so many columns; 0: it is left alone.
+func Cut(s string, width int) string {
+	if width <= 0 || Columns(s) <= width {
+		return s
+	}
+	return cells.Truncate(s, width, ellipsis)
+}
+
+// CutMiddle is Cut for an address: whose it is stands at the beginning, and where it
+// is at the end.
+func CutMiddle(s string, width int) string {
+	if width <= 0 || Columns(s) <= width {
+		return s
+	}
+	front := cells.Truncate(s, width/2, "")
+	return front + cells.TruncatePrefix(s, width-Columns(front), ellipsis)
+}
+
+// Pad fills s up to so many columns.
+func Pad(s string, width int) string { return cells.FillRight(s, width) }
+
+// Wrap breaks text at spaces into lines of so many columns; 0: it stays one line. A
+// longer word stays whole, for it may be an address to copy.
+func Wrap(text string, width int) []string {
+	if width <= 0 {
+		return []string{text}
+	}
+	var lines []string
+	line := ""
+	for word := range strings.FieldsSeq(text) {
+		switch {
+		case line == "":
+			line = word
+		case Columns(line)+1+Columns(word) > width:
+			lines = append(lines, line)
+			line = word
+		default:
+			line += " " + word
+		}
+	}
+	return append(lines, line)
+}
+
+// least is the narrowest column that text is still pleasant to read in.
+const least = 30
+
+// Hang puts text behind a beginning, and what does not fit below where it began; where
+// that is too narrow for reading or for one of its words, all of it on lines of its own.
+// 0 columns: it stays one line.
+func Hang(beginning, text string, width int) []string {
+	room := width - Columns(beginning)
+	switch {
+	case text == "":
+		return []string{strings.TrimRight(beginning, " ")}
+	case width <= 0 || Columns(text) <= room:
+		return []string{beginning + text}
+	case room < least || longestWord(text) > room:
+		const step = 6
+		return append([]string{strings.TrimRight(beginning, " ")}, indented(Wrap(text, width-step), step)...)
+	}
+	lines := indented(Wrap(text, room), width-room)
+	lines[0] = beginning + lines[0][width-room:]
+	return lines
+}
+
+func indented(lines []string, by int) []string {
+	for i := range lines {
+		lines[i] = strings.Repeat(" ", by) + lines[i]
+	}
+	return lines
+}
+
+func longestWord(text string) int {
+	longest := 0
+	for word := range strings.FieldsSeq(text) {
+		longest = max(longest, Columns(word))
+	}
+	return longest
+}

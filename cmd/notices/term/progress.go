@@ -1,0 +1,175 @@
+package term
+
+import (
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+	"time"
+
+	"notices/cmd/internal/app"
+)
+
+// Progress is one line on a terminal that says how far a long command is. On anything
+// else it says nothing. It is drawn as messages are done, and once a second while none
+// is, so that a wait does not look like a standstill. Until it is cleared, what is said
+// on standard error goes through it, to take the line's place and not stand behind it.
+type Progress struct {
+	p      *app.Program
+	stderr io.Writer                       // the terminal
+	On     bool                            // it is one
+	Why    func(idle time.Duration) string // what it waits for, if that is known; may be nil
+	begin  sync.Once
+	quit   chan struct{}
+
+	mu    sync.Mutex // guards what follows, and the terminal
+	line  line
+	drawn bool
+	over  bool
+	last  time.Time // when it was drawn
+	moved time.Time // when a message was done
+}
+
+// line is what a progress line tells.
+type line struct {
+	done, total int // total 0: not known yet
+	began, now  time.Time
+	note        string
+}
+
+// NewProgress takes the place of standard error until the line is cleared.
+func NewProgress(program *app.Program) *Progress {
+	_, terminal := app.Terminal(program.Stderr)
+	now := time.Now()
+	// With -v each message has a line of its own: they would mix.
+	p := &Progress{p: program, stderr: program.Stderr, On: terminal && !program.Verbose, quit: make(chan struct{})}
+	p.line.began, p.moved = now, now
+	if p.On {
+		program.Stderr = p
+	}
+	return p
+}
+
+// Start has the line drawn from now on, once a second at least.
+func (p *Progress) Start() {
+	if p.On {
+		p.begin.Do(func() { go p.tick() })
+	}
+}
+
+// everySoOften keeps the terminal from being most of the work.
+const everySoOften = 100 * time.Millisecond
+
+// Show draws the line anew, if it is time.
+func (p *Progress) Show(done, total int) {
+	if !p.On {
+		return
+	}
+	p.Start()
+	now := time.Now()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.line.done, p.line.total, p.moved = done, total, now
+	if now.Sub(p.last) >= everySoOften {
+		p.draw(now)
+	}
+}
+
+func (p *Progress) tick() {
+	t := time.NewTicker(time.Second)
+	defer t.Stop()
+	for {
+		select {
+		case <-p.quit:
+			return
+		case now := <-t.C:
+			note := p.reason(now)
+			p.mu.Lock()
+			p.line.note = note
+			p.draw(now)
+			p.mu.Unlock()
+		}
+	}
+}
+
+// reason asks why outside of the lock: it may read files.
+func (p *Progress) reason(now time.Time) string {
+	if p.Why == nil {
+		return ""
+	}
+	p.mu.Lock()
+	idle := now.Sub(p.moved)
+	p.mu.Unlock()
+	return p.Why(idle)
+}
+
+// spare is left free on the right: for the cursor, and for ^C.
+const spare = 4
+
+// draw and erase are called with the lock held.
+func (p *Progress) draw(now time.Time) {
+	if p.over {
+		return
+	}
+	p.line.now, p.last, p.drawn = now, now, true
+	fmt.Fprint(p.stderr, "\r\x1b[K"+Cut(p.line.String(), Width(p.stderr)-spare))
+}
+
+func (p *Progress) erase() {
+	if p.drawn {
+		fmt.Fprint(p.stderr, "\r\x1b[K")
+		p.drawn = false
+	}
+}
+
+// Clear takes the line away for good.
+func (p *Progress) Clear() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+	if p.On && !p.over {
+		p.over, p.p.Stderr = true, p.stderr
+		close(p.quit)
+	}
+}
+
+// Write is standard error beside the line.
+func (p *Progress) Write(b []byte) (int, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	drawn := p.drawn
+	p.erase()
+	n, err := p.stderr.Write(b)
+	if drawn {
+		p.draw(time.Now())
+	}
+	return n, err
+}
+
+// String is `[#####     ] 50 of 100, 25 a second, 2s left; server 1 is down`.
+func (l *line) String() string {
+	if l.total == 0 {
+		return strings.TrimSuffix("sending; "+l.note, "; ")
+	}
+	const marks = 20
+	filled := min(marks*l.done/l.total, marks)
+	s := fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("#", filled), strings.Repeat(" ", marks-filled), l.done, l.total)
+	if spent := l.now.Sub(l.began); spent > time.Second && l.done > 0 {
+		s += ", " + pace(l.done, spent)
+		if left := l.total - l.done; left > 0 {
+			s += ", " + Span(spent/time.Duration(l.done)*time.Duration(left)) + " left"
+		}
+	}
+	if l.note != "" {
+		s += "; " + l.note
+	}
+	return s
+}
+
+// pace is how fast it goes, in a unit that gives a number to read.
+func pace(done int, spent time.Duration) string {
+	if each := float64(done) / spent.Seconds(); each >= 1 {
+		return fmt.Sprintf("%.0f a second", each)
+	}
+	return fmt.Sprintf("%.0f a minute", max(float64(done)/spent.Minutes(), 1))
+}

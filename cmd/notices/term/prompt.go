@@ -1,0 +1,190 @@
+package term
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+
+	"golang.org/x/sys/unix"
+	"golang.org/x/term"
+
+	"notices/cmd/internal/app"
+	"notices/spool/printable"
+)
+
+// ErrStopped says that the person ended the dialogue: by Ctrl-C, or the end of what is typed.
+var ErrStopped = errors.New("stopped")
+
+// Prompter asks a person at a terminal. What it says goes to standard error like all
+// that is said to a person, without "notices: " before each line.
+type Prompter struct {
+	p   *app.Program
+	ctx context.Context
+	fd  int // the terminal that is typed at
+	in  *bufio.Reader
+}
+
+// NewPrompter asks at the program's standard input. When ctx ends, so does the question.
+func NewPrompter(ctx context.Context, program *app.Program) *Prompter {
+	fd, _ := app.Terminal(program.Stdin)
+	return &Prompter{p: program, ctx: ctx, fd: fd, in: bufio.NewReader(program.Stdin)}
+}
+
+// Say prints lines.
+func (p *Prompter) Say(format string, args ...any) {
+	SayLines(p.p.Stderr, fmt.Sprintf(format, args...))
+}
+
+// prompt prints a question without an end of line. It may have several lines.
+func (p *Prompter) prompt(text string) {
+	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
+		p.Say("%s", text[:i])
+		text = text[i+1:]
+	}
+	fmt.Fprint(p.p.Stderr, printable.Text(text))
+}
+
+// Newline ends a line.
+func (p *Prompter) Newline() { fmt.Fprintln(p.p.Stderr) }
+
+// SayWrapped prints a line in as many as the terminal needs, each further in than the
+// first.
+func (p *Prompter) SayWrapped(line string) {
+	if utf8.RuneCountInString(line) < Width(p.p.Stderr) {
+		p.Say("%s", line)
+		return
+	}
+	text := strings.TrimLeft(line, " ")
+	indent := len(line) - len(text)
+	for i, part := range Wrap(text, max(Width(p.p.Stderr)-indent-4, 20)) {
+		if i == 1 {
+			indent += 4
+		}
+		p.Say("%*s%s", indent, "", part)
+	}
+}
+
+// Heading prints a line that stands out.
+func (p *Prompter) Heading(text string) {
+	fmt.Fprintf(p.p.Stderr, "\n%s\n", NewPainter(p.p.Stderr, p.p.Getenv).Paint(Bold, printable.Text(text)))
+}
+
+// typed is what read gives, unless the person stops first: a read from a terminal
+// cannot be interrupted, so it is left to itself.
+func (p *Prompter) typed(read func() (string, error)) (string, error) {
+	type answer struct {
+		text string
+		err  error
+	}
+	got := make(chan answer, 1)
+	go func() {
+		text, err := read()
+		got <- answer{text, err}
+	}()
+	select {
+	case <-p.ctx.Done():
+		p.Newline()
+		return "", ErrStopped
+	case a := <-got:
+		if errors.Is(a.err, io.EOF) && a.text == "" {
+			p.Newline()
+			return "", ErrStopped
+		}
+		if errors.Is(a.err, io.EOF) {
+			a.err = nil
+		}
+		return a.text, a.err
+	}
+}
+
+// Ask repeats a question until check is content. Enter alone means normal.
+func (p *Prompter) Ask(question, normal string, check func(string) error) (string, error) {
+	for {
+		if normal != "" {
+			p.prompt(question + " [" + normal + "]: ")
+		} else {
+			p.prompt(question + ": ")
+		}
+		text, err := p.typed(func() (string, error) { return p.in.ReadString('\n') })
+		if err != nil {
+			return "", err
+		}
+		if text = strings.TrimSpace(text); text == "" {
+			text = normal
+		}
+		if err = check(text); err == nil {
+			return text, nil
+		}
+		p.Say("  It %s.", err)
+	}
+}
+
+// Secret asks for what is not shown. The terminal is dark before the question stands
+// there: who types at once must not be shown either.
+func (p *Prompter) Secret(question string) (string, error) {
+	state, err := term.GetState(p.fd)
+	if err == nil {
+		err = darken(p.fd)
+	}
+	if err != nil {
+		return "", err
+	}
+	p.prompt(question + ": ")
+	text, err := p.typed(func() (string, error) {
+		b, err := term.ReadPassword(p.fd)
+		return string(b), err
+	})
+	err = errors.Join(err, term.Restore(p.fd, state))
+	if err != nil {
+		return "", err
+	}
+	p.Newline()
+	return text, nil
+}
+
+// darken has a terminal show nothing of what is typed; all else stays as it is.
+func darken(fd int) error {
+	t, err := unix.IoctlGetTermios(fd, getTermios)
+	if err != nil {
+		return err
+	}
+	t.Lflag &^= unix.ECHO
+	return unix.IoctlSetTermios(fd, setTermios, t)
+}
+
+// Yes asks a question that has two answers.
+func (p *Prompter) Yes(question string, normal bool) (bool, error) {
+	word := "no"
+	if normal {
+		word = "yes"
+	}
+	answer, err := p.Ask(question, word, func(s string) error {
+		switch strings.ToLower(s) {
+		case "yes", "y", "no", "n":
+			return nil
+		}
+		return errors.New("must be yes or no")
+	})
+	return strings.HasPrefix(strings.ToLower(answer), "y"), err
+}
+
+// Choose has one of the options chosen by its number, and returns its index.
+func (p *Prompter) Choose(question string, options []string, normal int) (int, error) {
+	p.Say("%s", question)
+	for i, o := range options {
+		p.Say("  %d  %s", i+1, o)
+	}
+	answer, err := p.Ask("Number", strconv.Itoa(normal+1), func(s string) error {
+		if n, err := strconv.Atoi(s); err != nil || n < 1 || n > len(options) {
+			return fmt.Errorf("must be a number from 1 to %d", len(options))
+		}
+		return nil
+	})
+	n, _ := strconv.Atoi(answer)
+	return n - 1, err
+}

@@ -1,0 +1,13 @@
+//go:build darwin || freebsd
+
+package term
+
+import (
+	"golang.org/x/sys/unix"
+)
+
+// The requests of tcgetattr(3) and tcsetattr(3).
+const (
+	getTermios = unix.TIOCGETA
+	setTermios = unix.TIOCSETA
+)
