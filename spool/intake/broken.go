@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"strings"
 	"unicode"
+
+	"notices/spool/intake/mbox"
 )
 
 // Programs that call sendmail put lines into a header that are none of it, and an empty
@@ -44,7 +46,7 @@ func (h *header) goesOn(b []byte, from int, whole bool) (goes, ok bool) {
 		case isBcc(name), name == "" && saysBcc(string(line)) && bytes.IndexByte(line, '@') >= 0:
 			h.goesOnTo = at + 1
 			fallthrough
-		case isMailField(name):
+		case mbox.IsMailField(name):
 			known++
 			fallthrough
 		case name != "":
@@ -83,7 +85,7 @@ func (h *header) beginsBehind(b []byte, next int, whole bool) (begins, ok bool) 
 // it is none.
 func mendedName(line []byte) string {
 	name, _, ok := strings.Cut(string(line), ":")
-	if name = trimBlanks(name); !ok || colonOf([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
+	if name = trimBlanks(name); !ok || mbox.Colon([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
 		return ""
 	}
 	return name

@@ -3,6 +3,8 @@ package intake
 import (
 	"bytes"
 	"strings"
+
+	"notices/spool/intake/mbox"
 )
 
 // header is a header in canonical form.
@@ -127,9 +129,9 @@ func (h *header) line(b, line []byte, next int, whole, lenient bool) (lineResult
 	case hidden && !lenient:
 		return lineOpen, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
 	case len(line) == 0:
-	case h.mbox && len(h.fields) > 0 && line[0] == 'F' && isDated(line) && h.fieldFollows(b, next, whole):
+	case h.mbox && len(h.fields) > 0 && line[0] == 'F' && mbox.IsDated(line) && h.fieldFollows(b, next, whole):
 		return lineOpen, errSecond(h.lines + 1)
-	case isFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
+	case mbox.IsFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
 		h.mbox = true
 	case !h.take(line):
 		return h.brokenLine(b, line, whole, lenient)
@@ -153,16 +155,10 @@ func (h *header) brokenLine(b, line []byte, whole, lenient bool) (lineResult, er
 	return lineTaken, nil
 }
 
-// isFromLine tells the "From " line of an mbox, quoted or not. Programs that hand in
-// what they found in a mailbox leave it in front of the header, some with more of them.
-func isFromLine(line []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) && colonOf(line) < 0
-}
-
 // separates reports whether a "From " line behind the first field is one of an mbox
 // nevertheless, and no text: it is quoted, has a date, or a field follows.
 func (h *header) separates(line, b []byte, next int, whole bool) bool {
-	return line[0] == '>' || isDated(line) || h.fieldFollows(b, next, whole)
+	return line[0] == '>' || mbox.IsDated(line) || h.fieldFollows(b, next, whole)
 }
 
 // fieldFollows reports whether a field comes next behind the line that is next octets
@@ -170,7 +166,7 @@ func (h *header) separates(line, b []byte, next int, whole bool) bool {
 func (h *header) fieldFollows(b []byte, next int, whole bool) bool {
 	rest := bytes.TrimLeft(b[h.size+next:], "\r\n")
 	line, _, _ := cutLine(rest, whole)
-	return colonOf(line) > 0 || isFromLine(line)
+	return mbox.Colon(line) > 0 || mbox.IsFromLine(line)
 }
 
 // cutLine returns the first line of b, without the line end, and where the next one
@@ -198,7 +194,7 @@ func (h *header) take(line []byte) bool {
 		last.end = len(h.text)
 		return true
 	}
-	colon := colonOf(line)
+	colon := mbox.Colon(line)
 	if colon < 0 {
 		return false
 	}
@@ -219,26 +215,6 @@ func (h *header) append(line []byte) (cr bool) {
 	}
 	h.text = append(h.text, '\r', '\n')
 	return cr
-}
-
-// colonOf is the place of the colon behind a field's name, or -1: printable ASCII
-// (RFC 5322 section 2.2), and blanks, which are obsolete (section 4.5.3).
-func colonOf(line []byte) int {
-	blank := false
-	for i, c := range line {
-		switch {
-		case c == ':':
-			if i == 0 {
-				return -1
-			}
-			return i
-		case c == ' ' || c == '\t':
-			blank = true
-		case blank || c < ' ' || c >= 0x7f:
-			return -1
-		}
-	}
-	return -1
 }
 
 // check is for a header that ended well.

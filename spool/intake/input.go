@@ -3,8 +3,11 @@ package intake
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+
+	"notices/spool/intake/mbox"
 )
 
 // maxHeader is the longest header that is taken, in octets.
@@ -35,6 +38,8 @@ func (n *input) fill() error {
 		switch {
 		case err == io.EOF:
 			n.done = true
+		case errors.As(err, new(mbox.Error)):
+			return badMessage("%s", err)
 		case err != nil:
 			return fmt.Errorf("reading the message: %w", err)
 		case idle == 100:

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/intake/mbox"
 	"notices/spool/maillog"
 )
 
@@ -174,11 +175,14 @@ func (j *job) run() (spool.Draft, error) {
 		return nil, err
 	}
 	b := &body{out: j.out, lines: h.lines}
-	add := b.add
-	if h.mbox {
-		add = (&secondMessage{lines: h.lines, next: b.add}).add
-	}
-	if err := src.each(add); err != nil {
+	second := mbox.SecondMessage{Line: h.lines}
+	err = src.each(func(piece []byte) error {
+		if h.mbox && second.Found(piece) {
+			return errSecond(second.Line)
+		}
+		return b.add(piece)
+	})
+	if err != nil {
 		return nil, err
 	}
 	if err := b.end(); err != nil {

@@ -14,6 +14,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/intake"
+	"notices/spool/intake/mbox"
 	"notices/spool/maillog"
 )
 
@@ -25,7 +26,7 @@ type Options struct {
 	Again   bool          // also what an earlier import queued
 	// Continue goes on with the last import Again that did not queue all.
 	Continue  bool
-	Separator intake.Separator
+	Separator mbox.Separator
 	DryRun    bool
 	JSON      bool
 	Paths     []string
@@ -34,8 +35,8 @@ type Options struct {
 // SetSeparator takes the value of --mbox.
 func (o *Options) SetSeparator(text string) bool {
 	which, ok := strings.CutPrefix(text, "separator=")
-	o.Separator = intake.Separator(which)
-	return text == "" || ok && (o.Separator == intake.SeparatorBlank || o.Separator == intake.SeparatorAny)
+	o.Separator = mbox.Separator(which)
+	return text == "" || ok && (o.Separator == mbox.Blank || o.Separator == mbox.Any)
 }
 
 // notesKept is how long an import remembers what it queued.

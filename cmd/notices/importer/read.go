@@ -14,6 +14,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/spool/intake"
+	"notices/spool/intake/mbox"
 )
 
 // importFile is one file to read.
@@ -197,12 +198,12 @@ func (m *importing) file(ctx context.Context, f importFile) error {
 	if err == nil {
 		err = m.read(ctx, f, in)
 	}
-	refused := (*intake.Error)(nil)
+	var refused mbox.Error
 	switch {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errStopped
 	case errors.As(err, &refused): // the whole of it, or it was changed meanwhile
-		m.refuse(importError{Path: f.path, Error: refused.Msg, code: app.ExitBadMessage})
+		m.refuse(importError{Path: f.path, Error: refused.Error(), code: app.ExitBadMessage})
 		return nil
 	case in.err != nil:
 		err = &importTrouble{app.ExitIO, "reading it: " + reason(in.err)}
@@ -233,17 +234,17 @@ func (m *importing) check(ctx context.Context, f importFile, file *os.File) erro
 	n, err := file.ReadAt(beginning, 0)
 	switch {
 	case err != nil && err != io.EOF:
-	case intake.IsMbox(beginning[:n]):
-		err = intake.CheckMbox(in, m.o.Separator)
+	case mbox.Begins(beginning[:n]):
+		err = mbox.Check(in, m.o.Separator)
 	case strings.EqualFold(filepath.Ext(f.path), ".eml"):
 		return nil
 	default:
-		err = intake.CheckMessage(in)
+		err = mbox.CheckMessage(in)
 	}
 	if err == nil || err == io.EOF {
 		_, err = file.Seek(0, io.SeekStart)
 	}
-	if refused := (*intake.Error)(nil); err == nil || errors.As(err, &refused) || ctx.Err() != nil {
+	if err == nil || errors.As(err, new(mbox.Error)) || ctx.Err() != nil {
 		return err
 	}
 	return &importTrouble{app.ExitIO, "reading it: " + reason(err)}
@@ -257,15 +258,15 @@ func (m *importing) read(ctx context.Context, f importFile, in io.Reader) error 
 		return err
 	}
 	switch {
-	case !f.one && intake.IsMbox(beginning):
-		return m.mbox(ctx, f.path, intake.NewMbox(r, m.o.Separator))
+	case !f.one && mbox.Begins(beginning):
+		return m.mbox(ctx, f.path, mbox.NewReader(r, m.o.Separator))
 	case len(beginning) == 0 && !f.one && !strings.EqualFold(filepath.Ext(f.path), ".eml"):
 		return &importTrouble{app.ExitUnknown, "has no message in it"}
 	}
 	return m.message(ctx, importError{Path: f.path}, r)
 }
 
-func (m *importing) mbox(ctx context.Context, path string, box *intake.Mbox) error {
+func (m *importing) mbox(ctx context.Context, path string, box *mbox.Reader) error {
 	for {
 		r, err := box.Next()
 		if err == io.EOF {

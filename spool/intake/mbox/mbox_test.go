@@ -1,4 +1,4 @@
-package intake
+package mbox
 
 import (
 	"bytes"
@@ -16,11 +16,14 @@ import (
 
 const fromLine = "From library@example.org Tue Nov 24 09:30:00 2026\n"
 
+// toCRLF is text with the line ends of a stored message.
+func toCRLF(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
+
 // split reads an mbox to its end: the messages, and "error: ..." at last if there is one.
-func split(r io.Reader) (found []string, lines []int) { return splitBy(r, SeparatorSure) }
+func split(r io.Reader) (found []string, lines []int) { return splitBy(r, Sure) }
 
 func splitBy(r io.Reader, how Separator) (found []string, lines []int) {
-	box := NewMbox(r, how)
+	box := NewReader(r, how)
 	for {
 		message, err := box.Next()
 		if err == io.EOF {
@@ -40,9 +43,9 @@ func splitBy(r io.Reader, how Separator) (found []string, lines []int) {
 	}
 }
 
-func TestMbox(t *testing.T) {
+func TestMessages(t *testing.T) {
 	const one, two = "To: a@example.net\n\nOne.\n", "To: b@example.net\n\nTwo.\n"
-	long := strings.Repeat("x", 3*mboxBuffer)
+	long := strings.Repeat("x", 3*bufferSize)
 	for _, c := range []struct {
 		name, text string
 		want       []string
@@ -53,8 +56,8 @@ func TestMbox(t *testing.T) {
 		{"two", fromLine + one + "\n" + fromLine + two + "\n", []string{one, two}},
 		{"no empty line at the end", fromLine + one + "\n" + fromLine + two, []string{one, two}},
 		{"no final newline", fromLine + one + "\n" + fromLine + "To: b@example.net\n\nTwo.", []string{one, "To: b@example.net\n\nTwo."}},
-		{"CRLF", crlf(fromLine + one + "\n" + fromLine + two + "\n"), []string{crlf(one), crlf(two)}},
-		{"mixed line ends", fromLine + crlf(one) + "\n" + crlf(fromLine) + two + "\r\n", []string{crlf(one), two}},
+		{"CRLF", toCRLF(fromLine + one + "\n" + fromLine + two + "\n"), []string{toCRLF(one), toCRLF(two)}},
+		{"mixed line ends", fromLine + toCRLF(one) + "\n" + toCRLF(fromLine) + two + "\r\n", []string{toCRLF(one), two}},
 		{"blank lines before", "\r\n\n" + fromLine + one, []string{one}},
 		{"byte order mark", "\xef\xbb\xbf" + fromLine + one, []string{one}},
 		{"empty lines in and at the end of a message", fromLine + "To: a\n\n\n\nOne.\n\n\n\n" + fromLine + two, []string{"To: a\n\n\n\nOne.\n\n\n", two}},
@@ -64,8 +67,8 @@ func TestMbox(t *testing.T) {
 		},
 		{"quoted, CRLF, in the last line", fromLine + "To: a\r\n\r\n>From here", []string{"To: a\r\n\r\nFrom here"}},
 		{"From not after an empty line", fromLine + one + fromLine + two, []string{one, two}},
-		{"the same, CRLF", crlf(fromLine + one + fromLine + two), []string{crlf(one), crlf(two)}},
-		{"the same, mixed", crlf(fromLine) + one + fromLine + crlf(two) + crlf(fromLine) + one, []string{one, crlf(two), one}},
+		{"the same, CRLF", toCRLF(fromLine + one + fromLine + two), []string{toCRLF(one), toCRLF(two)}},
+		{"the same, mixed", toCRLF(fromLine) + one + fromLine + toCRLF(two) + toCRLF(fromLine) + one, []string{one, toCRLF(two), one}},
 		{"behind a header without a body", fromLine + "To: a\n" + fromLine + two, []string{"To: a\n", two}},
 		{"From right behind From", fromLine + fromLine + one, []string{fromLine + one}},
 		{"Content-Length lies", fromLine + "Content-Length: 100000\n" + one + "\n" + fromLine + two, []string{"Content-Length: 100000\n" + one, two}},
@@ -129,7 +132,7 @@ func TestMbox(t *testing.T) {
 				t.Errorf("%s%s:\n%.2000q, want\n%.2000q", c.name, how, got, c.want)
 			}
 		}
-		if c.text != "" && strings.Trim(c.text, "\r\n") != "" && !IsMbox([]byte(c.text[:min(len(c.text), 512)])) {
+		if c.text != "" && strings.Trim(c.text, "\r\n") != "" && !Begins([]byte(c.text[:min(len(c.text), 512)])) {
 			t.Errorf("%s: is taken for one message", c.name)
 		}
 	}
@@ -145,8 +148,8 @@ func unsure(line int, text, why string) string {
 	return "error: " + doubtful(line, []byte(strings.TrimRight(text, "\n")), why).Error()
 }
 
-// TestMboxSeparator: what a person says is meant is done.
-func TestMboxSeparator(t *testing.T) {
+// TestSeparator: what a person says is meant is done.
+func TestSeparator(t *testing.T) {
 	const one, two = "To: a@example.net\n\nOne.\n", "To: b@example.net\n\nTwo.\n"
 	text := "To: a\n\nHours:\n\nFrom Thu Dec 24 12:00 2026 until Monday nobody is here.\nBye\n"
 	for _, c := range []struct {
@@ -162,20 +165,20 @@ func TestMboxSeparator(t *testing.T) {
 		{fromLine + "\n" + fromLine + one, []string{"", one}, []string{"", one}},
 		{fromLine + one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two, []string{one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two}, []string{one + "\nFROM x Tue Nov 24 09:30:00 2026\n" + two}},
 	} {
-		for how, want := range map[Separator][]string{SeparatorBlank: c.blank, SeparatorAny: c.any} {
+		for how, want := range map[Separator][]string{Blank: c.blank, Any: c.any} {
 			if got, _ := splitBy(strings.NewReader(c.text), how); !slices.Equal(got, want) {
 				t.Errorf("%s: %q:\n%q, want\n%q", how, c.text, got, want)
 			}
-			if err := CheckMbox(strings.NewReader(c.text), how); (err != nil) != strings.HasPrefix(want[len(want)-1], "error: ") {
+			if err := Check(strings.NewReader(c.text), how); (err != nil) != strings.HasPrefix(want[len(want)-1], "error: ") {
 				t.Errorf("%s: %q: %v", how, c.text, err)
 			}
 		}
 	}
 }
 
-// TestMboxDoubt: a "From " line that no writer's date follows and a header does makes the
+// TestDoubt: a "From " line that no writer's date follows and a header does makes the
 // whole file refused, with or without an empty line before it; text stays text.
-func TestMboxDoubt(t *testing.T) {
+func TestDoubt(t *testing.T) {
 	const one = "To: a@example.net\n\nDear patron 1.\n"
 	const two = "To: b@example.net\nSubject: s\n\nDear patron 2.\n"
 	for _, line := range []string{
@@ -184,15 +187,15 @@ func TestMboxDoubt(t *testing.T) {
 		"FROM lib@x Sun Nov 29 21:00:00 2026", "from lib@x Sun Nov 29 21:00:00 2026", "From Monday on",
 	} {
 		for _, text := range []string{
-			fromLine + one + line + "\n" + two, fromLine + one + "\n" + line + "\n" + two, crlf(fromLine + one + line + "\n" + two), line + "\n" + one + "\n" + line + "\n" + two,
+			fromLine + one + line + "\n" + two, fromLine + one + "\n" + line + "\n" + two, toCRLF(fromLine + one + line + "\n" + two), line + "\n" + one + "\n" + line + "\n" + two,
 			fromLine + one + line + "\nFrom: x\n\ntext\n", fromLine + one + line + "\nX: 1\nY: 2\n\ntext\n", fromLine + one + line + "\n" + line + "\n" + two,
 			fromLine + one + line + "\nA: folded\n\tfield\nSubject:\n\ntext\n", one + line + "\n" + two,
 		} {
-			check := func(r io.Reader) error { return CheckMbox(r, SeparatorSure) }
-			if !IsMbox([]byte(text)) {
+			check := func(r io.Reader) error { return Check(r, Sure) }
+			if !Begins([]byte(text)) {
 				check = CheckMessage
 			}
-			if maybeFrom([]byte(text)) && !IsMbox([]byte(text)) {
+			if maybeFrom([]byte(text)) && !Begins([]byte(text)) {
 				continue // no header: it is refused as a message
 			}
 			if err := check(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), "separator=") {
@@ -205,39 +208,18 @@ func TestMboxDoubt(t *testing.T) {
 		"From \n\nTo: you\n",
 	} {
 		for _, text := range []string{fromLine + one + text, fromLine + one + "\n" + text} {
-			if err := CheckMbox(strings.NewReader(text), SeparatorSure); err != nil {
+			if err := Check(strings.NewReader(text), Sure); err != nil {
 				t.Errorf("%q: %v", text, err)
 			}
 		}
 	}
 }
 
-// TestSecondMessage: an mbox of two that comes in as one message is refused.
-func TestSecondMessage(t *testing.T) {
-	const one, two = "To: a@example.net\n\nDear patron 1.\n", "To: b@example.net\n\nDear patron 2.\n"
-	for _, text := range []string{
-		fromLine + one + fromLine + two, fromLine + one + "\n" + fromLine + two, crlf(fromLine + one + "\n" + fromLine + two), fromLine + "To: a@example.net\n" + fromLine + two,
-		fromLine + one + strings.Repeat("text\n", pieceSize) + fromLine + two, fromLine + one + fromLine + fromLine + two, fromLine + one + fromLine + "X-Id: 1\n" + two,
-		">" + fromLine + one + fromLine + two,
-	} {
-		for _, lenient := range []bool{false, true} {
-			for _, r := range []io.Reader{strings.NewReader(text), iotest.OneByteReader(strings.NewReader(text))} {
-				if e := newDesk(site).refused(t, Request{Body: r, Lenient: lenient}); !strings.Contains(e.Msg, "begins another message") || !strings.Contains(e.Msg, "notices import") {
-					t.Errorf("%.200q: %v", text, e)
-				}
-			}
-		}
-	}
-	for _, text := range []string{fromLine + one + "From Monday on\nTo: you\n", fromLine + one + fromLine + "text\nTo: you\n", fromLine + one + ">" + fromLine + two, one + fromLine + "Note: x\n"} {
-		newDesk(site).must(t, Request{Body: strings.NewReader(text)})
-	}
-}
-
-// TestMboxCutOff: a message whose header the end of the file cuts off is refused.
-func TestMboxCutOff(t *testing.T) {
+// TestCutOff: a message whose header the end of the file cuts off is refused.
+func TestCutOff(t *testing.T) {
 	const one = "To: a@example.net\n\nText.\n"
 	for _, rest := range []string{"To: p1@example.net, p2@exa", "To: p1@example.net\nSubject: x\n", "To: p\n p2@exa"} {
-		box := NewMbox(strings.NewReader(fromLine+one+"\n"+fromLine+rest), SeparatorSure)
+		box := NewReader(strings.NewReader(fromLine+one+"\n"+fromLine+rest), Sure)
 		first, err := box.Next()
 		if err == nil {
 			_, err = io.ReadAll(first)
@@ -249,8 +231,8 @@ func TestMboxCutOff(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		_, err = newDesk(site).accept(Request{Body: last})
-		if refused := (*Error)(nil); !errors.As(err, &refused) || !strings.Contains(refused.Msg, "cut off") {
+		_, err = io.ReadAll(last)
+		if refused := Error(""); !errors.As(err, &refused) || !strings.Contains(refused.Error(), "cut off") {
 			t.Errorf("%q: %v", rest, err)
 		}
 		if _, err = box.Next(); err != io.EOF {
@@ -267,7 +249,7 @@ func TestCheckMessage(t *testing.T) {
 		"junk\n" + fromLine + one: 2, one + fromLine + one: 4, one + fromLine + "Text.\n" + fromLine + one: 6,
 		strings.TrimPrefix(attached("b", fromLine), fromLine):                                                      0,
 		strings.TrimPrefix(attached("b", fromLine), fromLine) + fromLine + one:                                     12,
-		"X-Long: " + strings.Repeat("x", 3*mboxBuffer) + "\n" + one + strings.Repeat("text\n", mboxBuffer) + "end": 0,
+		"X-Long: " + strings.Repeat("x", 3*bufferSize) + "\n" + one + strings.Repeat("text\n", bufferSize) + "end": 0,
 	} {
 		err := CheckMessage(strings.NewReader(text))
 		if (err != nil) != (bad > 0) || bad > 0 && !strings.Contains(err.Error(), fmt.Sprintf("line %d begins a message", bad)) {
@@ -276,16 +258,16 @@ func TestCheckMessage(t *testing.T) {
 	}
 }
 
-func TestMboxLines(t *testing.T) {
+func TestLines(t *testing.T) {
 	_, lines := split(strings.NewReader("\n" + fromLine + "To: a\n\nText.\n\n" + fromLine + fromLine + "To: c\n\n" + fromLine + "To: b\n\n"))
 	if want := []int{3, 8, 12}; !slices.Equal(lines, want) {
 		t.Errorf("messages begin in lines %v, want %v", lines, want)
 	}
 }
 
-// TestMboxSkips: what is not read of a message is passed over.
-func TestMboxSkips(t *testing.T) {
-	box := NewMbox(strings.NewReader(strings.Repeat(fromLine+"To: a\n\n>From\n\nText.\n\n", 100)+fromLine+"To: last"), SeparatorSure)
+// TestSkips: what is not read of a message is passed over.
+func TestSkips(t *testing.T) {
+	box := NewReader(strings.NewReader(strings.Repeat(fromLine+"To: a\n\n>From\n\nText.\n\n", 100)+fromLine+"To: last"), Sure)
 	var last string
 	for n := 0; ; n++ {
 		r, err := box.Next()
@@ -300,7 +282,7 @@ func TestMboxSkips(t *testing.T) {
 	}
 }
 
-func TestMboxReadError(t *testing.T) {
+func TestReadError(t *testing.T) {
 	broken := errors.New("broken disk")
 	got, _ := split(io.MultiReader(strings.NewReader(fromLine+"To: a\n\nHalf"), iotest.ErrReader(broken)))
 	if want := []string{"error: broken disk"}; !slices.Equal(got, want) {
@@ -308,13 +290,28 @@ func TestMboxReadError(t *testing.T) {
 	}
 }
 
-// TestMboxMemory: it does not grow with a message or with a line.
-func TestMboxMemory(t *testing.T) {
-	for name, text := range map[string]string{"short lines": lines, "one line": "never ends ", "quotes": ">", "empty lines": "\n", "From": "\nFrom ", "undated": "\nFrom Monday on\nNote: a\n", "From lines": "\nFrom x"} {
+// repeat says the same text without end.
+type repeat struct {
+	text string
+	at   int
+}
+
+func (r *repeat) Read(p []byte) (n int, err error) {
+	for n < len(p) {
+		m := copy(p[n:], r.text[r.at:])
+		n += m
+		r.at = (r.at + m) % len(r.text)
+	}
+	return n, nil
+}
+
+// TestMemory: it does not grow with a message or with a line.
+func TestMemory(t *testing.T) {
+	for name, text := range map[string]string{"short lines": "A line of a notice with nothing special in it, as they are, ü.\n", "one line": "never ends ", "quotes": ">", "empty lines": "\n", "From": "\nFrom ", "undated": "\nFrom Monday on\nNote: a\n", "From lines": "\nFrom x"} {
 		r := io.MultiReader(strings.NewReader(fromLine+"To: a\n\n"), io.LimitReader(&repeat{text: text}, 8<<20))
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
-		box := NewMbox(r, SeparatorSure)
+		box := NewReader(r, Sure)
 		message, err := box.Next()
 		if err == nil {
 			_, _ = io.Copy(io.Discard, struct{ io.Reader }{message})
@@ -327,13 +324,13 @@ func TestMboxMemory(t *testing.T) {
 	}
 }
 
-func TestIsMbox(t *testing.T) {
+func TestBegins(t *testing.T) {
 	for text, want := range map[string]bool{
 		fromLine: true, "From x": true, "\r\n\nFrom x": true, "\xef\xbb\xbfFrom x": true,
 		"": false, "From: x": false, "From : x": false, "from x": false, "To: a\n\nFrom x": false, ">From x": false,
 	} {
-		if IsMbox([]byte(text)) != want {
-			t.Errorf("IsMbox(%q) is %v", text, !want)
+		if Begins([]byte(text)) != want {
+			t.Errorf("Begins(%q) is %v", text, !want)
 		}
 	}
 }
@@ -354,12 +351,12 @@ func composeMbox(messages []string, eol string) string {
 	return b.String()
 }
 
-// TestMboxGivesBack: what is written as an mbox is read again, octet for octet.
-func TestMboxGivesBack(t *testing.T) {
+// TestGivesBack: what is written as an mbox is read again, octet for octet.
+func TestGivesBack(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		eol := rapid.SampledFrom([]string{"\n", "\r\n"}).Draw(t, "line end")
 		line := rapid.OneOf(
-			rapid.SampledFrom([]string{"", "From ", "From x", ">From ", ">>>From x", "To: a", strings.TrimSuffix(fromLine, "\n"), strings.Repeat("x", mboxBuffer), strings.Repeat(">", 70) + "From "}),
+			rapid.SampledFrom([]string{"", "From ", "From x", ">From ", ">>>From x", "To: a", strings.TrimSuffix(fromLine, "\n"), strings.Repeat("x", bufferSize), strings.Repeat(">", 70) + "From "}),
 			rapid.StringMatching(`[>From :a-c\r]{0,12}`),
 		)
 		message := rapid.Custom(func(t *rapid.T) string {
@@ -395,14 +392,14 @@ func FuzzMbox(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf\n\nFrom x"))
 	f.Add([]byte(attached("b", fromLine)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, how := range []Separator{SeparatorSure, SeparatorBlank, SeparatorAny} {
+		for _, how := range []Separator{Sure, Blank, Any} {
 			found, _ := splitBy(bytes.NewReader(text), how)
 			again, _ := splitBy(iotest.OneByteReader(bytes.NewReader(text)), how)
 			if !slices.Equal(found, again) {
 				t.Errorf("%s: by octets %q, at once %q", how, again, found)
 			}
-			if err := CheckMbox(bytes.NewReader(text), how); err != nil {
-				if how == SeparatorBlank {
+			if err := Check(bytes.NewReader(text), how); err != nil {
+				if how == Blank {
 					t.Errorf("%s: %v", how, err)
 				}
 				continue
@@ -410,7 +407,7 @@ func FuzzMbox(f *testing.F) {
 			total := 0
 			for _, m := range found {
 				total += len(m)
-				if i := strings.Index(m, "\n\n"+fromLine+"To: "); how == SeparatorSure && i >= 0 && !bytes.Contains(text, []byte(">"+fromLine)) {
+				if i := strings.Index(m, "\n\n"+fromLine+"To: "); how == Sure && i >= 0 && !bytes.Contains(text, []byte(">"+fromLine)) {
 					t.Errorf("a separator within %q", m)
 				}
 			}
