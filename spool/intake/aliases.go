@@ -6,11 +6,12 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"iter"
 	"os"
 	"slices"
 	"strings"
 	"syscall"
+
+	"notices/spool/intake/mailaddr"
 )
 
 // Names of this machine, as root in cron's "To: root", have no mailbox on a machine
@@ -66,9 +67,9 @@ func (j *job) localName(address string) (string, bool) {
 	case !j.mayBeLocal(address):
 		return "", false
 	case i < 0:
-		return unquoted(address), true
+		return mailaddr.Unquote(address), true
 	}
-	name, domain := unquoted(address[:i]), address[i+1:]
+	name, domain := mailaddr.Unquote(address[:i]), address[i+1:]
 	if name == "" {
 		return "", false
 	}
@@ -77,7 +78,7 @@ func (j *job) localName(address string) (string, bool) {
 		return name, true
 	}
 	// Users may well have mailboxes at the site's domain, whatever this host is called.
-	return name, !strings.EqualFold(domain, domainOf(j.in.Site.Address)) && j.isUser(name)
+	return name, !strings.EqualFold(domain, mailaddr.DomainOf(j.in.Site.Address)) && j.isUser(name)
 }
 
 // isHere reports whether a domain is this machine.
@@ -131,7 +132,7 @@ func (e *expansion) name(name string) error {
 		return e.final(name)
 	}
 	e.seen[key] = true
-	for piece := range aliasPieces(strings.Join(value, " ")) {
+	for piece := range mailaddr.SplitCommas(strings.Join(value, " ")) {
 		if err := e.piece(name, piece); err != nil {
 			return err
 		}
@@ -147,14 +148,14 @@ func (e *expansion) final(name string) error {
 	}
 	address, err := e.j.qualify(name)
 	if err == nil {
-		e.found = append(e.found, Requote(address))
+		e.found = append(e.found, mailaddr.Requote(address))
 	}
 	return err
 }
 
 // piece adds one of the addresses that the alias name has.
 func (e *expansion) piece(name, piece string) error {
-	bare := unquoted(piece)
+	bare := mailaddr.Unquote(piece)
 	switch {
 	case bare == "/dev/null":
 		e.discarded = true
@@ -165,15 +166,15 @@ func (e *expansion) piece(name, piece string) error {
 	case strings.HasPrefix(piece, `\`) && !strings.Contains(piece, "@"):
 		return e.final(piece[1:]) // not to be looked up again
 	}
-	box, _ := parseMailbox(piece)
-	if inner, ok := e.j.localName(box.address); ok {
+	box, _ := mailaddr.Parse(piece)
+	if inner, ok := e.j.localName(box.Address); ok {
 		return e.name(inner)
 	}
-	if err := checkAddress(box.address); err != nil {
+	if err := mailaddr.Check(box.Address); err != nil {
 		e.leaveOut(name, piece, err.Error())
 		return nil
 	}
-	e.found = append(e.found, box.address)
+	e.found = append(e.found, box.Address)
 	return nil
 }
 
@@ -296,46 +297,12 @@ func parseAliases(text string) (found map[string][]string, wrong []string) {
 func cutAlias(line string) (name, value string, ok bool) {
 	n := 0
 	if line[0] == '"' {
-		n = quotedString(line)
+		n = mailaddr.QuotedLen(line)
 	}
 	i := strings.IndexByte(line[n:], ':')
 	if i < 0 {
 		return "", "", false
 	}
-	name = unquoted(strings.Trim(line[:n+i], " \t"))
+	name = mailaddr.Unquote(strings.Trim(line[:n+i], " \t"))
 	return name, strings.Trim(line[n+i+1:], " \t"), name != ""
-}
-
-// aliasPieces cuts a value at its commas.
-func aliasPieces(value string) iter.Seq[string] {
-	return func(yield func(string) bool) {
-		scan, start := scanner{s: value}, 0
-		for {
-			t := scan.next()
-			if t.kind != ',' && t.kind != end {
-				continue
-			}
-			if piece := strings.Trim(value[start:t.start], " \t"); piece != "" && !yield(piece) {
-				return
-			}
-			if start = scan.at; t.kind == end {
-				return
-			}
-		}
-	}
-}
-
-// unquoted takes the quotes of a quoted string off.
-func unquoted(s string) string {
-	if len(s) < 2 || s[0] != '"' || quotedString(s) != len(s) {
-		return s
-	}
-	var b strings.Builder
-	for i := 1; i < len(s)-1; i++ {
-		if s[i] == '\\' && i+1 < len(s)-1 {
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String()
 }

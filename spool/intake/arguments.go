@@ -6,6 +6,7 @@ import (
 	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/intake/mailaddr"
 	"notices/spool/printable"
 	"notices/spool/recode"
 )
@@ -70,18 +71,18 @@ func (j *job) sender() error {
 	if sender == "" {
 		return nil
 	}
-	if given := j.asArgument(trimBlanks(sender)); len(given) == 1 {
+	if given := j.asArgument(mailaddr.TrimBlanks(sender)); len(given) == 1 {
 		sender = given[0]
 	}
 	sender, err := j.qualify(sender)
 	if err != nil {
 		return err
 	}
-	if err := checkAddress(sender); err != nil {
+	if err := mailaddr.Check(sender); err != nil {
 		return badUsage("the sender is malformed: %s", err)
 	}
 	j.env.Sender = sender
-	if site.RewriteFrom && !sameAddress(sender, site.Address) {
+	if site.RewriteFrom && !mailaddr.Equal(sender, site.Address) {
 		j.env.Sender, j.env.ReturnTo = site.Address, sender
 	}
 	return nil
@@ -89,7 +90,7 @@ func (j *job) sender() error {
 
 // recipient adds one recipient of the command line.
 func (j *job) recipient(arg string) error {
-	given := j.asArgument(trimBlanks(arg))
+	given := j.asArgument(mailaddr.TrimBlanks(arg))
 	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !j.returned(arg, none) {
 		return badUsage("a recipient is malformed: %s; nothing was queued", none)
 	}
@@ -132,25 +133,25 @@ func (j *job) asArgument(arg string) []string {
 	case strings.IndexByte(arg, '\\') >= 0 && strings.IndexByte(arg, '"') < 0:
 		return j.unescaped(arg)
 	case !j.r.Qualify || !strings.ContainsAny(arg, "<>(\"@, ;\t"):
-		return []string{withoutDot(arg)}
+		return []string{mailaddr.WithoutDot(arg)}
 	}
 	var addresses []string
-	for box := range mailboxes(arg) {
+	for box := range mailaddr.List(arg) {
 		addresses = append(addresses, j.several(box)...)
 	}
 	return addresses
 }
 
 // several are the addresses of a mailbox: one, or those of a list without commas.
-func (j *job) several(box mailbox) []string {
-	address := withoutDot(box.address)
-	words := strings.Fields(box.raw)
-	if !j.r.Qualify || len(words) < 2 || strings.ContainsAny(box.raw, "<>()\"") || spool.CheckAddress(address) == nil {
+func (j *job) several(box mailaddr.Mailbox) []string {
+	address := mailaddr.WithoutDot(box.Address)
+	words := strings.Fields(box.Raw)
+	if !j.r.Qualify || len(words) < 2 || strings.ContainsAny(box.Raw, "<>()\"") || spool.CheckAddress(address) == nil {
 		return []string{address}
 	}
 	for i, word := range words {
-		words[i] = withoutDot(word)
-		if full := j.withDomain(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
+		words[i] = mailaddr.WithoutDot(word)
+		if full := j.domain().Complete(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
 			return []string{address}
 		}
 	}
@@ -164,7 +165,7 @@ func (j *job) unescaped(arg string) []string {
 	var b strings.Builder
 	next := func() {
 		if b.Len() > 0 {
-			addresses = append(addresses, Requote(withoutDot(b.String())))
+			addresses = append(addresses, mailaddr.Requote(mailaddr.WithoutDot(b.String())))
 		}
 		b.Reset()
 	}
@@ -190,12 +191,12 @@ func (j *job) unescaped(arg string) []string {
 // addRecipient adds an address, or those that a name of this machine stands for. bad
 // is what is wrong with it, for a caller who knows whose fault that is.
 func (j *job) addRecipient(address string) (bad, err error) {
-	addresses, err := j.local(withoutDot(address))
+	addresses, err := j.local(mailaddr.WithoutDot(address))
 	if err != nil {
 		return nil, err
 	}
 	for _, address := range addresses {
-		if err := checkAddress(address); err != nil {
+		if err := mailaddr.Check(address); err != nil {
 			return err, nil
 		}
 		if err := j.to.add(address); err != nil {
@@ -213,7 +214,7 @@ func (j *job) qualify(address string) (string, error) {
 	if j.in.Site.Address == "" {
 		return "", noAddress("the address " + quote(address) + " needs its domain")
 	}
-	return address + "@" + domainOf(j.in.Site.Address), nil
+	return address + "@" + mailaddr.DomainOf(j.in.Site.Address), nil
 }
 
 // check refuses a config that could write a header of its own.
@@ -233,6 +234,18 @@ func (s *Site) check() error {
 	return nil
 }
 
+// domain is what a name without a domain gets; empty if none is known.
+func (s *Site) domain() string {
+	if s.Address != "" {
+		return mailaddr.DomainOf(s.Address)
+	}
+	name := s.hostname()
+	if strings.HasPrefix(name, "[") {
+		return ""
+	}
+	return name
+}
+
 // hostname is this host's full name; empty: it has none.
 func (s *Site) hostname() string {
 	if s.Hostname == "" && s.FindHostname != nil {
@@ -248,7 +261,7 @@ func (s *Site) host() string {
 	case name != "":
 		return name
 	case s.Address != "":
-		if name, err := recode.ASCIIDomain(domainOf(s.Address)); err == nil {
+		if name, err := recode.ASCIIDomain(mailaddr.DomainOf(s.Address)); err == nil {
 			return name
 		}
 	}

@@ -3,8 +3,8 @@ package intake
 import (
 	"bytes"
 	"strings"
-	"unicode"
 
+	"notices/spool/intake/mailaddr"
 	"notices/spool/intake/mbox"
 )
 
@@ -85,7 +85,7 @@ func (h *header) beginsBehind(b []byte, next int, whole bool) (begins, ok bool) 
 // it is none.
 func mendedName(line []byte) string {
 	name, _, ok := strings.Cut(string(line), ":")
-	if name = trimBlanks(name); !ok || mbox.Colon([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
+	if name = mailaddr.TrimBlanks(name); !ok || mbox.Colon([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
 		return ""
 	}
 	return name
@@ -109,7 +109,7 @@ func (h *header) mend(line []byte) {
 func (h *header) hidesBcc(f field) bool { return h.is(f, brokenField) && saysBcc(h.value(f)) }
 
 func saysBcc(text string) bool {
-	text = strings.ToLower(strings.TrimLeft(trimBlanks(text), ">\"'.-*"))
+	text = strings.ToLower(strings.TrimLeft(mailaddr.TrimBlanks(text), ">\"'.-*"))
 	return strings.HasPrefix(text, "bcc") || strings.HasPrefix(text, "resent-bcc")
 }
 
@@ -129,14 +129,4 @@ func cutBcc(line []byte) (rest []byte, found bool) {
 		kept = append(kept, piece)
 	}
 	return bytes.Join(kept, []byte("\r")), found
-}
-
-// trimBlanks trims blanks and what does not show at all: as in U+00A0, which a spreadsheet
-// or a web page leaves behind an address.
-func trimBlanks(s string) string { return strings.TrimFunc(s, isBlank) }
-
-// isBlank: white space, soft hyphens, marks of direction, joiners and byte order marks.
-func isBlank(r rune) bool {
-	return unicode.IsSpace(r) || r == 0xad || r == 0x61c || r == 0x180e || r >= 0x200b && r <= 0x200f ||
-		r >= 0x202a && r <= 0x202e || r >= 0x2060 && r <= 0x2069 || r == 0xfeff
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/intake/mailaddr"
 	"notices/spool/intake/mbox"
 	"notices/spool/maillog"
 )
@@ -156,6 +157,9 @@ type job struct {
 	aliases map[string][]string // by name in lower case, in pieces; nil: not read yet
 	users   []byte              // the file of users, in lower case, with a line end before it; nil: not read yet
 }
+
+// domain is what a name without a domain gets.
+func (j *job) domain() mailaddr.Domain { return j.in.Site.domain }
 
 func (j *job) run() (spool.Draft, error) {
 	if j.env.ID = j.r.ID; j.env.ID == "" {

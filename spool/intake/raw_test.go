@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"notices/spool/intake/mailaddr"
 	"notices/spool/recode"
 )
 
@@ -75,8 +76,8 @@ func TestLongNames(t *testing.T) {
 			decoded := new(strings.Builder)
 			_, field, _ := strings.Cut("\r\n"+strings.ReplaceAll(header, "\r\n ", " "), "\r\n"+name+": ")
 			field, _, _ = strings.Cut(field, "\r\n")
-			for box := range mailboxes(field) {
-				decoded.WriteString(box.name)
+			for box := range mailaddr.List(field) {
+				decoded.WriteString(box.Name)
 			}
 			if !strings.Contains(header, "a@x.example") || !strings.Contains(value, ";") && !strings.Contains(decoded.String(), long[:1200]) {
 				t.Errorf("%s: %.40s: %.300s", name, value, header)

@@ -1,12 +1,12 @@
 package intake
 
 import (
-	"errors"
 	"slices"
 	"strings"
 	"unicode"
 
 	"notices/spool"
+	"notices/spool/intake/mailaddr"
 	"notices/spool/recode"
 )
 
@@ -32,7 +32,7 @@ type wish struct{ notify, original string }
 
 // add adds an address; a message with more than there may be is refused.
 func (r *recipients) add(address string) error {
-	key := canonical(address)
+	key := mailaddr.Canonical(address)
 	if _, twice := r.seen[key]; twice {
 		return nil
 	}
@@ -138,10 +138,10 @@ func (j *job) fieldRecipients(name, value string) error {
 			return err
 		}
 	}
-	list := slices.Collect(mailboxes(value))
+	list := slices.Collect(mailaddr.List(value))
 	for i, box := range list {
-		half := i+1 < len(list) && strings.HasSuffix(list[i+1].raw, ">")
-		if half && j.isHalfName(box.raw) {
+		half := i+1 < len(list) && strings.HasSuffix(list[i+1].Raw, ">")
+		if half && j.isHalfName(box.Raw) {
 			continue
 		}
 		if err := j.bareName(box, half); err != nil {
@@ -155,7 +155,7 @@ func (j *job) fieldRecipients(name, value string) error {
 			if bad == nil || j.returned(address, bad) {
 				continue
 			}
-			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.raw), name, bad)
+			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.Raw), name, bad)
 		}
 	}
 	return nil
@@ -164,9 +164,9 @@ func (j *job) fieldRecipients(name, value string) error {
 // bareName sets j.names for an entry of a header: root in To: root is this machine's,
 // whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, only
 // who is known here is.
-func (j *job) bareName(box mailbox, half bool) error {
+func (j *job) bareName(box mailaddr.Mailbox, half bool) error {
 	j.names = j.r.Qualify
-	name := box.address
+	name := box.Address
 	if j.names || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
 		return nil
 	}
@@ -174,13 +174,13 @@ func (j *job) bareName(box mailbox, half bool) error {
 		return err
 	}
 	e := expansion{j: j}
-	_, alias := e.value(unquoted(name))
-	j.names = !half || strings.HasSuffix(box.raw, ">") || alias || j.inUsers(unquoted(name))
+	_, alias := e.value(mailaddr.Unquote(name))
+	j.names = !half || strings.HasSuffix(box.Raw, ">") || alias || j.inUsers(mailaddr.Unquote(name))
 	return nil
 }
 
 // fieldAddresses are those of one entry. What callers of sendmail write is mended as From is.
-func (j *job) fieldAddresses(box mailbox) []string {
+func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	found := j.several(box)
 	if !j.r.Qualify {
 		return found
@@ -191,25 +191,19 @@ func (j *job) fieldAddresses(box mailbox) []string {
 		}
 		return found
 	}
-	if !strings.Contains(box.raw, "@") || checkAddress(found[0]) == nil {
+	if !strings.Contains(box.Raw, "@") || mailaddr.Check(found[0]) == nil {
 		return found
 	}
-	raw := unfold(box.raw)
+	raw := unfold(box.Raw)
 	if strings.IndexByte(raw, '\\') >= 0 && strings.IndexByte(raw, '"') < 0 {
 		raw = strings.ReplaceAll(raw, `\`, "")
 	}
-	boxes := withCommas(raw)
-	if !allValid(boxes) {
-		boxes = addressWords(raw)
-		if one, ok := j.oneAddress(raw); ok {
-			boxes = []mailbox{one}
-		}
-	}
+	boxes := j.domain().Guess(raw)
 	if len(boxes) > 0 {
 		found = nil
 	}
 	for _, b := range boxes {
-		found = append(found, b.address)
+		found = append(found, b.Address)
 	}
 	return found
 }
@@ -223,18 +217,4 @@ func (j *job) isHalfName(word string) bool {
 	e := expansion{j: j}
 	_, alias := e.value(word)
 	return !alias && !j.inUsers(word)
-}
-
-// checkAddress is spool.CheckAddress with an error that does not repeat a megabyte.
-func checkAddress(address string) error {
-	if len(address) > 254 {
-		return errors.New("address " + quote(address) + " is too long")
-	}
-	if address == "" {
-		return errors.New("there is no address")
-	}
-	if strings.IndexByte(address, '@') < 0 {
-		return errors.New("address " + quote(address) + " has no @ and no domain")
-	}
-	return spool.CheckAddress(address)
 }

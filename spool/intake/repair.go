@@ -8,6 +8,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"notices/spool/intake/mailaddr"
 	"notices/spool/recode"
 )
 
@@ -99,7 +100,7 @@ func (j *job) complete(from fromField, seen *present) error {
 		errs[0] = j.add("From", from.value)
 	}
 	if from.rewritten && from.original != "" && !seen.replyTo {
-		original, _ := j.list(recode.ToUTF8(from.original)) // as any other address field is stored
+		original, _ := j.domain().Repair(recode.ToUTF8(from.original)) // as any other address field is stored
 		errs[1] = j.add("Reply-To", original)
 	}
 	if !seen.date {
@@ -124,7 +125,7 @@ func (j *job) stored(h *header, f field) []byte {
 	switch {
 	case h.signed():
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
-		if list, changed := j.list(h.value(f)); changed {
+		if list, changed := j.domain().Repair(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')
 		}
 		if !utf8.Valid(raw) {
@@ -140,7 +141,7 @@ func (j *job) stored(h *header, f field) []byte {
 func (j *job) write(raw []byte, h *header, f field) error {
 	fit, err := recode.FitField(raw)
 	if name, value, _ := strings.Cut(string(raw), ":"); err != nil && recode.IsAddressField(name) {
-		fit, err = recode.FitField([]byte(name + ": " + encodeNames(unfold(strings.Trim(value, " \t\r\n"))) + "\r\n"))
+		fit, err = recode.FitField([]byte(name + ": " + mailaddr.EncodeNames(value) + "\r\n"))
 	}
 	if err == nil {
 		j.out.buf = append(j.out.buf, fit...)

@@ -12,6 +12,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/intake"
+	"notices/spool/intake/mailaddr"
 	"notices/spool/printable"
 )
 
@@ -137,7 +138,7 @@ func (s *session) address(a string) string {
 	if strings.Count(a, "@") != 1 {
 		return a
 	}
-	return intake.Requote(a)
+	return mailaddr.Requote(a)
 }
 
 // body remembers whether it could be read, and how long it is.

@@ -1,4 +1,4 @@
-package intake
+package mailaddr
 
 import "strings"
 
@@ -22,7 +22,7 @@ type token struct {
 type scanner struct {
 	s        string
 	at       int
-	hopeless [4]bool
+	unclosed [4]bool
 }
 
 func (s *scanner) next() token {
@@ -66,7 +66,7 @@ func (s *scanner) skipText() {
 // closed is the length of what begins with the bracket or quote c; 0: it has no end.
 func (s *scanner) closed(c byte) int {
 	kind := strings.IndexByte(`(<["`, c)
-	if s.hopeless[kind] {
+	if s.unclosed[kind] {
 		return 0
 	}
 	n := 0
@@ -74,17 +74,18 @@ func (s *scanner) closed(c byte) int {
 	case '(':
 		n = comment(rest)
 	case '"':
-		n = quotedString(rest)
+		n = QuotedLen(rest)
 	case '<':
 		n = strings.IndexByte(rest, '>') + 1
 	case '[':
 		n = strings.IndexByte(rest, ']') + 1
 	}
-	s.hopeless[kind] = n == 0
+	s.unclosed[kind] = n == 0
 	return n
 }
 
-func quotedString(s string) int {
+// QuotedLen is the length of the quoted string that s begins with; 0 if it has no end.
+func QuotedLen(s string) int {
 	for i := 1; i < len(s); i++ {
 		switch s[i] {
 		case '\\':
