@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 	"time"
-	"unicode"
 	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/smtptest"
 )
 
@@ -129,7 +129,7 @@ func checkShown(t *testing.T, text string) {
 	if len(text) > 500 || !utf8.ValidString(text) {
 		t.Errorf("%d octets: %q", len(text), text)
 	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return !unicode.IsPrint(r) }); i >= 0 {
+	if text != printable.Line(text) {
 		t.Errorf("not printable: %q", text)
 	}
 }

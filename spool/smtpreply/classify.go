@@ -42,27 +42,24 @@ func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
 // byCode is what is left when no rule knows better: the row of SPEC section 5 for
 // the stage, by the code's first digit.
 func byCode(stage Stage, code int) spool.Outcome {
-	permanent := code/100 == 5
+	class := spool.Deferred
+	if code/100 == 5 {
+		class = spool.Failed
+	}
 	switch stage {
 	case StageMail:
-		if permanent {
-			return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonSender}
+		if class == spool.Failed {
+			return spool.Outcome{Class: class, Scope: spool.MessageScope, Reason: spool.ReasonSender}
 		}
-		return spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope}
+		return spool.Outcome{Class: class, Scope: spool.MessageScope}
 	case StageRcpt:
-		if permanent {
-			return spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope}
-		}
-		return spool.Outcome{Class: spool.Deferred, Scope: spool.RecipientScope}
+		return spool.Outcome{Class: class, Scope: spool.RecipientScope}
 	case StageData, StageBody, StageDot:
-		if permanent {
-			return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope}
-		}
-		return spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope}
+		return spool.Outcome{Class: class, Scope: spool.MessageScope}
 	case StageStartTLS:
 		return serverTrouble(spool.ReasonTLS)
 	case StageAuth:
-		if permanent {
+		if class == spool.Failed {
 			return serverTrouble(spool.ReasonAuth)
 		}
 		return serverTrouble(spool.ReasonAuthWait)
@@ -90,11 +87,12 @@ type answerTo struct {
 // nil matches all.
 type rule struct {
 	stages  []Stage
-	codes   []int    // 5 stands for all 5xx, 4 for all 4xx
-	details []string // "" for a reply without an enhanced code
-	says    []string // one of these is in the text
-	with    []string // and one of these
-	words   []string // one of these is a word of it
+	codes   []int      // 5 stands for all 5xx, 4 for all 4xx
+	details []string   // "" for a reply without an enhanced code
+	says    [][]string // of each list a phrase is in the text
+	words   []string   // one of these is a word of it
+	not     [][]string // no phrase of these lists is in the text
+	ours    bool       // what is said is not said of the recipient
 	test    func(*answerTo) bool
 
 	class  spool.Class // "": Deferred
@@ -110,9 +108,10 @@ func (u *rule) matches(r *answerTo) bool {
 	return (u.stages == nil || slices.Contains(u.stages, r.stage)) &&
 		(u.codes == nil || slices.Contains(u.codes, r.code) || slices.Contains(u.codes, r.code/100)) &&
 		(u.details == nil || slices.Contains(u.details, r.detail)) &&
-		(u.says == nil || containsAny(r.text, u.says)) &&
-		(u.with == nil || containsAny(r.text, u.with)) &&
+		!slices.ContainsFunc(u.says, func(list []string) bool { return !containsAny(r.text, list) }) &&
 		(u.words == nil || hasWord(r.text, u.words)) &&
+		!slices.ContainsFunc(u.not, func(list []string) bool { return containsAny(r.text, list) }) &&
+		(!u.ours || !recipientIsSubject(r)) &&
 		(u.test == nil || u.test(r))
 }
 

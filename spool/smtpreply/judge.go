@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // Stage is a step of the conversation: what a reply is an answer to.
@@ -78,6 +79,12 @@ func (j *Judge) Local(class spool.Class, scope spool.Scope, reason spool.Reason,
 	return spool.Outcome{Class: class, Scope: scope, Reason: reason, Reply: j.Reply(0, "", []byte(text))}
 }
 
+// maxText is the longest Reply.Text, in octets.
+const maxText = 500
+
+// oneLine makes foreign bytes fit to be shown, in at most maxText octets.
+func oneLine(b []byte) string { return printable.Cut(printable.Line(string(b)), maxText) }
+
 // Loss says for a person how a connection ended, or that what came was no SMTP.
 func (j *Judge) Loss(err error) string {
 	var p ProtocolError
@@ -97,18 +104,16 @@ func (j *Judge) Loss(err error) string {
 	return err.Error()
 }
 
-// OfNullSender reads an answer to a message without a sender, a report: servers refuse
-// those in the words that they have for a sender who lacks a right, or for the message
-// as a whole. There is no right that a person could give, and what such a server takes
-// is the same report with a sender.
+// OfNullSender corrects the outcome of a message without a sender, a report. Servers refuse
+// those in the words that they have for a sender who lacks a right, or for the message as a
+// whole. No person can grant such a right, and the server takes the same report with a sender.
 func OfNullSender(o spool.Outcome) spool.Outcome {
-	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && saysSender(o.Reply.Text)
+	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && containsAny(strings.ToLower(o.Reply.Text), senderNamed)
 	if refused || o.Reason == spool.ReasonSendAs || o.Reason == spool.ReasonIdentity {
 		o.Class, o.Scope, o.Reason = spool.Failed, spool.MessageScope, spool.ReasonSender
 	}
 	return o
 }
 
-func saysSender(text string) bool {
-	return containsAny(strings.ToLower(text), []string{"sender", "<>", "mail from", "mailfrom", "reverse-path", "reverse path", "return path", "return-path"})
-}
+// senderNamed are the words for a sender, the null sender among them.
+var senderNamed = []string{"sender", "<>", "mail from", "mailfrom", "reverse-path", "reverse path", "return path", "return-path"}

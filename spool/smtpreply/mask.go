@@ -3,6 +3,7 @@ package smtpreply
 import (
 	"bytes"
 	"encoding/base64"
+	"html"
 	"strconv"
 	"strings"
 )
@@ -12,9 +13,9 @@ const mask = "***"
 // secrets are the strings that no text of a server that is shown to anybody may hold.
 type secrets struct {
 	forms []string
-	// whole: the secret could be guessed from the text around it, being short or a mere word.
-	// Of a text that has it nothing is shown.
-	whole bool
+	// hideAll: the secret is short or a mere word, so that it could be guessed from the text
+	// around it. Nothing is shown of a text that contains it.
+	hideAll bool
 }
 
 // prefixMasked is how much of a longer secret suffices to recognise it: a server that
@@ -24,12 +25,12 @@ const prefixMasked = 8
 // secretForms are the forms in which a server may echo a secret: as it is, as AUTH sent
 // it, and in base64 behind any other text.
 func secretForms(secret string, responses ...string) secrets {
-	s := secrets{forms: []string{secret}, whole: len(secret) < 6 || !strings.ContainsFunc(secret, noLetter)}
+	s := secrets{forms: []string{secret}, hideAll: len(secret) < 6 || !strings.ContainsFunc(secret, noLetter)}
 	for _, r := range append(responses, secret) {
 		s.forms = append(s.forms, base64.StdEncoding.EncodeToString([]byte(r)))
 	}
 	for before := 1; before < 3 && len(secret) >= 6; before++ {
-		// Only those characters that the secret alone decides: 6 bits each.
+		// Only those characters that depend on the secret alone: 6 bits each.
 		encoded := base64.StdEncoding.EncodeToString(append(make([]byte, before), secret...))
 		s.forms = append(s.forms, encoded[(before*8+5)/6:(before+len(secret))*8/6])
 	}
@@ -44,11 +45,11 @@ func (s secrets) hide(text []byte) []byte {
 	var out []byte
 	done := 0 // octets of text that are in out
 	for i := 0; i < len(text); i++ {
-		end := s.at(text[i:])
+		end := s.match(text[i:])
 		if end == 0 {
 			continue
 		}
-		if s.whole {
+		if s.hideAll {
 			return []byte(mask)
 		}
 		out = append(append(out, text[done:i]...), mask...)
@@ -61,20 +62,20 @@ func (s secrets) hide(text []byte) []byte {
 	return append(out, text[done:]...)
 }
 
-// at is the length of the secret's form that text begins with; 0: it does not.
-func (s secrets) at(text []byte) (longest int) {
+// match is the length of the secret's form that text begins with, 0 if it begins with none.
+func (s secrets) match(text []byte) (longest int) {
 	for _, form := range s.forms {
 		if form == "" || lower(text[0]) != lower(form[0]) && !bytes.ContainsRune([]byte(`%=&\+-_`), rune(text[0])) {
 			continue
 		}
-		longest = max(longest, begins(text, form, false), begins(text, form, true))
+		longest = max(longest, matchForm(text, form, false), matchForm(text, form, true))
 	}
 	return longest
 }
 
-// begins is how many octets of text are the form, or enough of its beginning; 0: they are
-// not. escapes: where an escaped character fits, it is taken.
-func begins(text []byte, form string, escapes bool) int {
+// matchForm is how many octets at the start of text are the form or enough of its beginning;
+// 0 if they are not. With escapes, an escaped character counts as the one it stands for.
+func matchForm(text []byte, form string, escapes bool) int {
 	at, n := 0, 0
 	for ; n < len(form) && at < len(text); n++ {
 		if c, size := unescaped(text[at:]); escapes && lower(c) == lower(form[n]) {
@@ -104,8 +105,8 @@ func unescaped(text []byte) (c byte, size int) {
 		}
 	case '&':
 		if end := bytes.IndexByte(text[:min(len(text), 10)], ';'); end > 1 {
-			if c, ok := entity(string(text[1:end])); ok {
-				return c, end + 1
+			if s := html.UnescapeString(strings.ToLower(string(text[:end+1]))); len(s) == 1 {
+				return s[0], end + 1
 			}
 		}
 	case '\\':
@@ -120,21 +121,6 @@ func unescaped(text []byte) (c byte, size int) {
 		return '/', 1
 	}
 	return c, 1
-}
-
-// entity is what a character reference of HTML stands for.
-func entity(name string) (byte, bool) {
-	if c, ok := map[string]byte{"amp": '&', "lt": '<', "gt": '>', "quot": '"', "apos": '\''}[strings.ToLower(name)]; ok {
-		return c, true
-	}
-	digits, number := strings.CutPrefix(name, "#")
-	hex := strings.TrimLeft(digits, "xX")
-	base := 10
-	if hex != digits {
-		base = 16
-	}
-	n, err := strconv.ParseUint(hex, base, 8)
-	return byte(n), number && err == nil
 }
 
 func lower(c byte) byte {

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
+	"unicode"
 )
 
 // Bounds of a reply. RFC 5321 4.5.3.1.5 promises lines of 512 octets; real EHLO
@@ -49,9 +51,9 @@ func Read(br *bufio.Reader, buf []byte) (code int, text []byte, err error) {
 		n, more := splitCode(line)
 		switch {
 		case n == 0 && len(buf) == start:
-			return 0, buf, ProtocolError{"no SMTP reply", string(shorten(line))}
+			return 0, buf, ProtocolError{"no SMTP reply", string(line[:min(len(line), 80)])}
 		case n == 0 || code != 0 && n != code:
-			return 0, buf, ProtocolError{fmt.Sprintf("a reply of %d goes on with", code), string(shorten(line))}
+			return 0, buf, ProtocolError{fmt.Sprintf("a reply of %d goes on with", code), string(line[:min(len(line), 80)])}
 		}
 		code = n
 		buf = append(buf, line[min(4, len(line)):]...)
@@ -80,10 +82,7 @@ func Buffered(br *bufio.Reader) bool {
 
 // splitCode takes the code off a reply line; 0 when there is none.
 func splitCode(line []byte) (code int, more bool) {
-	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) {
-		return 0, false
-	}
-	if len(line) > 3 && line[3] != ' ' && line[3] != '-' {
+	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
 		return 0, false
 	}
 	code = int(line[0]-'0')*100 + int(line[1]-'0')*10 + int(line[2]-'0')
@@ -92,55 +91,50 @@ func splitCode(line []byte) (code int, more bool) {
 
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
-func shorten(b []byte) []byte { return b[:min(len(b), 80)] }
-
 // findEnhanced looks for an enhanced status code (RFC 3463, RFC 2034) at the start
 // of any line of text, for some servers put it only into the last, and else for
 // qmail's (#5.1.1) form. Its class must be that of the reply's code.
 func findEnhanced(code int, text []byte) string {
 	class := byte('0' + code/100)
 	for line := range bytes.Lines(text) {
-		line = bytes.TrimPrefix(line, []byte("#")) // IronPort
-		if n := enhancedLength(line, class); n > 0 {
-			return string(line[:n])
+		if e := enhancedAt(bytes.TrimPrefix(line, []byte("#")), class); e != "" { // #: IronPort
+			return e
 		}
 	}
-	if _, after, ok := bytes.Cut(text, []byte("(#")); ok {
-		if n := enhancedLength(after, class); n > 0 {
-			return string(after[:n])
-		}
-	}
-	return ""
+	_, after, _ := bytes.Cut(text, []byte("(#"))
+	return enhancedAt(after, class)
 }
 
-// enhancedLength is the length of the enhanced status code that b begins with, or 0.
-func enhancedLength(b []byte, class byte) int {
+// enhancedAt is the enhanced status code that b begins with: three numbers, of which the second
+// and the third have at most three digits.
+func enhancedAt(b []byte, class byte) string {
 	if len(b) < 5 || b[0] != class || b[1] != '.' {
-		return 0
+		return ""
 	}
-	subject := digits(b[2:])
-	at := 2 + subject
-	if subject == 0 || at >= len(b) || b[at] != '.' {
-		return 0
+	end := 0
+	for end < len(b) && (isDigit(b[end]) || b[end] == '.') {
+		end++
 	}
-	detail := digits(b[at+1:])
-	end := at + 1 + detail
-	if detail == 0 || end < len(b) && (b[end] == '.' || isLetter(b[end])) {
-		return 0
+	subject, detail, _ := strings.Cut(string(b[2:end]), ".")
+	if n := len(detail); len(subject) < 1 || len(subject) > 3 || n < 1 || n > 3 || strings.Contains(detail, ".") ||
+		end < len(b) && unicode.IsLetter(rune(b[end])) {
+		return ""
 	}
-	return end
+	return string(b[:end])
 }
 
-func isLetter(c byte) bool { c |= 0x20; return c >= 'a' && c <= 'z' }
-
-// digits counts the leading digits; more than three are no status code's.
-func digits(b []byte) int {
-	n := 0
-	for n < len(b) && isDigit(b[n]) {
-		n++
+// stripEnhanced drops the enhanced code from the start of each line that has it,
+// since the Reply shows it in front.
+func stripEnhanced(text []byte, enhanced string) []byte {
+	if enhanced == "" {
+		return text
 	}
-	if n > 3 {
-		return 0
+	if rest, ok := bytes.CutPrefix(text, []byte(enhanced)); ok && bytes.IndexByte(rest, '\n') >= len(rest)-1 {
+		return rest // one line, as nearly always
 	}
-	return n
+	var out []byte
+	for line := range bytes.Lines(text) {
+		out = append(out, bytes.TrimPrefix(line, []byte(enhanced))...)
+	}
+	return out
 }

@@ -9,60 +9,65 @@ var (
 	toData   = []Stage{StageData, StageBody, StageDot}
 	envelope = []Stage{StageMail, StageRcpt, StageData, StageBody, StageDot}
 
-	authAndOn = []Stage{StageAuth, StageMail, StageRcpt, StageData, StageBody, StageDot}
-
+	authAndOn  = []Stage{StageAuth, StageMail, StageRcpt, StageData, StageBody, StageDot}
 	helloAndOn = []Stage{StageHello, StageMail, StageRcpt, StageData, StageBody, StageDot}
 )
 
+var tooManyCodes = []int{450, 451, 452, 550, 552}
+
 // rules are tried in order before byCode; the first that matches decides. They are data
-// only, so that they cost a process nothing at its start; the words are in words.go,
-// what decides who is meant by them in about.go. The replies that they are made for, with
+// only, so that they cost a process nothing at its start. The phrases are in words.go; where a
+// phrase does not tell who is meant, a function in subject.go decides. The replies that they are made for, with
 // where each is documented or was seen, are in testdata/replies.tsv.
 var rules = []rule{
 	// This connection has carried enough: another one may go on.
-	{stages: envelope, says: sessionPhrases, with: limitWords, reason: spool.ReasonSession},
-	{stages: envelope, test: endsSession, reason: spool.ReasonSession},
+	{stages: envelope, says: [][]string{sessionPhrases, limitWords}, reason: spool.ReasonSession},
 
-	// It stands no more connections at once. The others may go on.
-	{stages: authAndOn, test: crowded, reason: spool.ReasonBusy},
+	// It accepts no more connections at once. The others may go on.
+	{stages: authAndOn, says: [][]string{crowdPhrases}, not: [][]string{crowdNot, quotes}, reason: spool.ReasonBusy},
+
+	// Enough for this connection, in words that may also be those of another limit: on a fresh
+	// connection they are.
+	{stages: envelope, says: [][]string{limitWords}, words: sessionWords, not: [][]string{crowdNot, clientPhrases, quotes}, reason: spool.ReasonSession},
 
 	// The server is going away, RFC 5321 3.8. So says Google when it has had enough of us, too.
 	{codes: []int{421}, reason: spool.ReasonShutdown},
 
 	// A mailbox that does not exist, is closed or is full (RFC 3463 sections 3.2 and 3.3), and
 	// greylisting: what else is said of it does not make it the account's trouble.
-	{stages: toRcpt, codes: []int{5}, details: mailboxDetails, test: notSender, class: spool.Failed, scope: spool.RecipientScope},
-	{stages: toRcpt, codes: []int{4}, says: greyWords, scope: spool.RecipientScope},
+	{stages: toRcpt, codes: []int{5}, details: mailboxDetails, not: [][]string{senderWords}, class: spool.Failed, scope: spool.RecipientScope},
+	{stages: toRcpt, codes: []int{4}, says: [][]string{greyWords}, scope: spool.RecipientScope},
 
 	// The account's limit or policy, by its code.
 	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
-	{codes: []int{432}, test: notRecipient, reason: spool.ReasonLimit},
-	{codes: []int{450}, details: []string{"2.1"}, says: []string{"relay limit"}, reason: spool.ReasonLimit},
+	{codes: []int{432}, not: [][]string{{"recipient"}}, reason: spool.ReasonLimit},
+	{codes: []int{450}, details: []string{"2.1"}, says: [][]string{{"relay limit"}}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.750"}, reason: spool.ReasonAccount},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"7.508", "7.705", "7.708"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{550}, details: []string{"4.5"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, test: namesLimit, reason: spool.ReasonLimit},
-	{stages: toRcpt, codes: []int{4, 5}, details: []string{"7.0", "7.1"}, test: namesLimit, reason: spool.ReasonLimit},
-	{codes: []int{554}, details: []string{"2.0"}, says: []string{"quota"}, reason: spool.ReasonLimit},
-	{codes: []int{4}, says: []string{"throttling failure", "maximum credits exceeded"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, words: limitNouns, not: [][]string{messageNot}, ours: true, reason: spool.ReasonLimit},
+	{stages: toRcpt, codes: []int{4, 5}, details: []string{"7.0", "7.1"}, words: limitNouns, not: [][]string{messageNot}, ours: true, reason: spool.ReasonLimit},
+	{codes: []int{554}, details: []string{"2.0"}, says: [][]string{{"quota"}}, reason: spool.ReasonLimit},
+	{codes: []int{4}, says: [][]string{{"throttling failure", "maximum credits exceeded"}}, reason: spool.ReasonLimit},
 
 	// The account may not send as this sender: its owner can cure that, waiting cannot.
 	{stages: envelope, details: []string{"7.60", "2.252"}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
-	{stages: envelope, says: sendAsPhrases, scope: spool.MessageScope, reason: spool.ReasonSendAs},
-	{stages: envelope, test: aboutIdentity, reason: spool.ReasonIdentity},
+	{stages: envelope, says: [][]string{sendAsPhrases}, scope: spool.MessageScope, reason: spool.ReasonSendAs},
+	{stages: envelope, says: [][]string{{"sender identity"}}, reason: spool.ReasonIdentity},
+	{stages: envelope, says: [][]string{identityPhrases}, not: [][]string{identityNot, quotes, towards}, reason: spool.ReasonIdentity},
 
 	// SPF, DKIM and DMARC of the sender's domain, RFC 7372 and Microsoft's: another server may
 	// be in its SPF record.
 	{stages: envelope, details: []string{"7.20", "7.21", "7.22", "7.23", "7.24", "7.26", "7.509", "7.515"}, reason: spool.ReasonIdentity},
 
 	// TLS or AUTH is missing or was refused, said at whatever command.
-	{codes: []int{4, 5}, says: []string{"issue a starttls command"}, reason: spool.ReasonTLS},
+	{codes: []int{4, 5}, says: [][]string{{"issue a starttls command"}}, reason: spool.ReasonTLS},
 	{stages: envelope, codes: []int{530, 534, 535, 538}, reason: spool.ReasonAuth},
 	{stages: envelope, codes: []int{454}, details: []string{"7.0"}, reason: spool.ReasonAuthWait},
 
 	// The server lost step with us: nothing was said of the message.
-	{stages: envelope, says: []string{"command pipelining", "to pipeline", "synchronization error"}, reason: spool.ReasonProtocol},
+	{stages: envelope, says: [][]string{{"command pipelining", "to pipeline", "synchronization error"}}, reason: spool.ReasonProtocol},
 
 	// The server does not serve us, whoever the message is for.
 	{stages: helloAndOn, test: refusesHelo, reason: spool.ReasonHelo},
@@ -72,18 +77,22 @@ var rules = []rule{
 	// The server cannot take such a message: UTF-8 (RFC 6531), its size, a loop.
 	{stages: envelope, codes: []int{550, 553}, details: []string{"6.7"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
 	{stages: envelope, codes: []int{5}, details: []string{"3.4"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
-	{stages: envelope, codes: []int{5}, test: aboutMessage, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
-	{stages: envelope, codes: []int{4}, test: aboutMessage, scope: spool.MessageScope},
+	{stages: envelope, codes: []int{5}, says: [][]string{loopPhrases}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: envelope, codes: []int{5}, says: [][]string{sizePhrases}, ours: true, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonCannot},
+	{stages: envelope, codes: []int{4}, says: [][]string{loopPhrases}, scope: spool.MessageScope},
+	{stages: envelope, codes: []int{4}, says: [][]string{sizePhrases}, ours: true, scope: spool.MessageScope},
 
-	// Too many recipients in one message; RFC 5321 4.5.3.1.10 has 552 mean 452 here.
-	{stages: toRcpt, test: tooManyRecipients, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
+	// Too many recipients in one message, so that the rest belongs in another one; RFC 5321
+	// 4.5.3.1.10 has 552 mean 452 here. What is counted by the hour or for a client is a limit.
+	{stages: toRcpt, codes: tooManyCodes, details: []string{"5.3"}, not: [][]string{limitNotMessage}, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
+	{stages: toRcpt, codes: tooManyCodes, says: [][]string{{"too many recipients", "too many rcpt"}}, not: [][]string{limitNotMessage}, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
 
 	// The account, the sender or the client, by the words that many servers use.
 	{stages: envelope, test: aboutClient, reason: spool.ReasonRelay},
-	{stages: envelope, codes: []int{5}, test: aboutLogin, reason: spool.ReasonAuth},
-	{stages: envelope, codes: []int{4}, test: aboutLogin, reason: spool.ReasonAuthWait},
+	{stages: envelope, codes: []int{5}, says: [][]string{loginPhrases}, not: [][]string{loginNot}, reason: spool.ReasonAuth},
+	{stages: envelope, codes: []int{4}, says: [][]string{loginPhrases}, not: [][]string{loginNot}, reason: spool.ReasonAuthWait},
 	{stages: envelope, test: aboutLimit, reason: spool.ReasonLimit},
-	{stages: envelope, test: shutForNow, reason: spool.ReasonLimit},
+	{stages: envelope, says: [][]string{passesByItself}, test: aboutAccount, reason: spool.ReasonLimit},
 	{stages: envelope, test: aboutAccount, reason: spool.ReasonAccount},
 
 	// RFC 1870 and RFC 5321 4.1.1.11: the size or a parameter of MAIL.
@@ -92,8 +101,8 @@ var rules = []rule{
 
 	// The sender was refused, by a server that waits with that for the recipient or the dot.
 	{stages: envelope, codes: []int{5}, details: []string{"1.7", "1.8"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender}, // RFC 3463 3.2
-	{stages: envelope, codes: []int{5}, test: aboutSender, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
-	{stages: envelope, codes: []int{4}, test: aboutSender, scope: spool.MessageScope},
+	{stages: envelope, codes: []int{5}, says: [][]string{senderPhrases}, not: [][]string{towards, senderNot}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
+	{stages: envelope, codes: []int{4}, says: [][]string{senderPhrases}, not: [][]string{towards, senderNot}, test: notGreylisted, scope: spool.MessageScope},
 
 	// The recipient, by a server that waits with that for the message. For now, another server
 	// may take it.

@@ -80,7 +80,7 @@ var loginPhrases = []string{
 }
 
 // loginNot are words that make it a matter of SPF, DKIM and DMARC, which is the message's.
-var loginNot = []string{"dmarc", "dkim", "spf", "sender policy"}
+var loginNot = []string{"dmarc", "dkim", "spf", "sender policy", "resolver."}
 
 var identityPhrases = []string{
 	"sender identity", "sender identities", "sender signature", "relaying disallowed as",
@@ -96,7 +96,7 @@ var identityPhrases = []string{
 }
 
 // identityNot are words that make it a matter of something else that can be verified.
-var identityNot = []string{"unverified address", "undeliverable address", "signature verif", "certificate", "recipient", "verified: no such", "its user", "account expired", "address expired"}
+var identityNot = []string{"signature verif", "certificate", "recipient", "verified: no such", "its user", "account expired", "address expired"}
 
 // limitPhrases say that the account, or this machine, sends too much.
 var limitPhrases = []string{
@@ -199,3 +199,33 @@ var senderWords = []string{"sender", "your account", "authentic", "relay", "from
 
 // greyWords are greylisting by its name.
 var greyWords = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "postgrey"}
+
+// limitNotMessage: what is counted by the hour or for a client is no limit of one message.
+var limitNotMessage = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}
+
+// Words for a limit, of which each needs a look at the rest.
+var (
+	limitNouns   = []string{"limit", "limits", "quota"}
+	limitWord    = []string{"limit", "limits", "limited", "quota", "rate"}
+	limitReached = []string{"exceeded limit", "limit exceeded", "limit reached", "reached limit", "limits exceeded", "limit for", "temporarily limited", "your limit"}
+	limitOurs    = []string{"sending", "outgoing", "outbound", "sender", "smtp", "your"}
+)
+
+// Words for "no relaying" and for the name said with EHLO, of which each needs a look at the rest.
+var (
+	relayWords  = []string{"relay", "relaying"}
+	deniedWords = []string{"not authorized", "not authorised", "refused", "denied", "not allowed", "prohibited", "rejected"}
+	heloWords   = []string{"helo", "ehlo", "helo/ehlo", "ehlo/helo", "helo-name"}
+)
+
+// quotes: another server is quoted that was asked about an address.
+var quotes = []string{"unverified address", "undeliverable address"}
+
+// senderNot are words that make it a matter of the recipient.
+var senderNot = []string{"recipient address", "recipient's", "resolver."}
+
+// passesByItself: the account is shut only for now.
+var passesByItself = []string{"temporar", "again later", "try later", "try again", "hour", "minute", " seconds", "today", "tomorrow", "slow down", "will be enabled"}
+
+// atRecipient, beside a policy's code at RCPT, says that it is the recipient all the same.
+var atRecipient = []string{"recipient", "mailbox", "transport.rules", "organization policy", "account is", "account has", "user ", "this address", "closed", "no longer"}
