@@ -17,7 +17,7 @@ func BenchmarkClassify(b *testing.B) {
 	var replies []string
 	for line := range strings.Lines(string(table)) {
 		if f := strings.Split(line, "\t"); !strings.HasPrefix(line, "#") {
-			stages, replies = append(stages, Stage(f[0])), append(replies, f[1]+"\r\n")
+			stages, replies = append(stages, Stage(f[0])), append(replies, strings.ReplaceAll(f[1], `\n`, "\r\n")+"\r\n")
 		}
 	}
 	j, br := testJudge(), newReader("")
