@@ -4,7 +4,7 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
-	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH PLAIN; smtpclient and smtptest
+	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH of the test server; smtptest
 	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest
 	github.com/mattn/go-runewidth v0.0.31 // how many columns of a terminal text takes; cmd alone
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests

@@ -84,8 +84,8 @@ func owners() map[string][]string {
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
 		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-queue", "notices/cmd/internal/app"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
-		"github.com/emersion/go-smtp":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
-		"github.com/emersion/go-sasl":     {"notices/spool/smtpclient", "notices/spool/submission", "notices/spool/smtptest"},
+		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
+		"github.com/emersion/go-sasl":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net":                {"notices/spool/recode"},
 		"notices/config":                  {"notices/cmd", "notices/man"}, // whose tests compare keys

@@ -112,7 +112,7 @@ func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, e
 		t.say("message", "not accepted: "+o.Reply.String())
 	}
 	c.Quit()
-	return o, r.Elsewhere, nil
+	return o, r.OtherAddress, nil
 }
 
 // remember keeps the result for good: a power cut must not take it.

@@ -225,7 +225,7 @@ func (s *server) read(chunk []int, res *smtpclient.Result, retry bool) verdict {
 	res.Stale = stale && retry
 	v := judge(res)
 	switch {
-	case res.Stale, retry && res.Elsewhere:
+	case res.Stale, retry && res.OtherAddress:
 		return verdict{result: resultStale}
 	case stale && v.skip == nil:
 		o := s.config.localOutcome(s.now(), spool.ReasonShutdown, "connection ended before the message was asked for")

@@ -86,7 +86,7 @@ func deliverAnywhere(t *testing.T, s *Server) (string, error) {
 		}
 		r := c.Send(t.Context(), message(hello))
 		c.Quit()
-		if !r.Elsewhere {
+		if !r.OtherAddress {
 			return briefs(r), nil
 		}
 	}

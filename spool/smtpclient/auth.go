@@ -3,13 +3,17 @@ package smtpclient
 import (
 	"bytes"
 	"context"
+	"crypto/hmac"
+	"crypto/md5"
 	"crypto/tls"
 	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"slices"
+	"strconv"
 	"strings"
 
-	"github.com/emersion/go-sasl"
+	"github.com/xdg-go/scram"
 
 	"notices/spool"
 	"notices/spool/smtpreply"
@@ -43,22 +47,17 @@ func FetchSecret(ctx context.Context, s *Server) (string, error) {
 }
 
 func secretError(s *Server, err error) *Error {
-	c := newConn(s, "")
 	what := "password"
 	if s.Tokens != nil {
 		what = "token"
 	}
 	reason := spool.ReasonSecret
-	if temporary(err) {
+	var t interface{ Temporary() bool }
+	if errors.As(err, &t) && t.Temporary() {
 		reason = spool.ReasonToken
 	}
+	c := newConn(s, "")
 	return c.judge.failed(smtpreply.StageSecret, c.judge.trouble(reason, "no "+what+" for "+s.Login+": "+err.Error(), err))
-}
-
-// temporary reports whether a token is only missing for now.
-func temporary(err error) bool {
-	var e interface{ Temporary() bool }
-	return errors.As(err, &e) && e.Temporary()
 }
 
 // login does AUTH (RFC 4954) by the best mechanism that the server offers. One that is
@@ -68,9 +67,9 @@ func (c *Conn) login() error {
 		return nil
 	}
 	_, secure := c.wire.nc.(*tls.Conn)
-	names := mechanisms(c.offers.auth, secure, c.server.Tokens != nil)
+	names := mechanisms(c.capabilities.auth, secure, c.server.Tokens != nil)
 	if len(names) == 0 {
-		return c.judge.failed(smtpreply.StageAuth, c.judge.trouble(spool.ReasonAuth, noMechanism(c.offers.auth), nil))
+		return c.judge.failed(smtpreply.StageAuth, c.judge.trouble(spool.ReasonAuth, noMechanism(c.capabilities.auth), nil))
 	}
 	var err error
 	for _, name := range names {
@@ -81,49 +80,48 @@ func (c *Conn) login() error {
 	return err
 }
 
+// mechanisms are those that suit the secret and that the server offers, the best first
+// (SPEC section 5). Without TLS what keeps the password from being read on the way goes
+// before what does not.
+func mechanisms(offered []string, secure, tokens bool) []string {
+	best := []string{authScram, authPlain, authLogin, authCramMD5}
+	if !secure {
+		best = []string{authScram, authCramMD5, authPlain, authLogin}
+	}
+	if tokens {
+		best = []string{authXOAUTH2}
+	}
+	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(offered, name) })
+}
+
 // authenticate does AUTH by one mechanism. After a refusal the exchange is over; a `*`
 // would cost a wait and tell nothing.
-func (c *Conn) authenticate(mechanism sasl.Client) error {
-	name, first, err := mechanism.Start()
-	if err != nil {
-		return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, err)
+func (c *Conn) authenticate(m *mechanism) error {
+	line, rest := "AUTH "+m.name, m.initial
+	if with := line + " " + base64.StdEncoding.EncodeToString(rest); rest != nil && len(with)+2 <= maxCommand {
+		line, rest = with, nil
 	}
-	line, rest := authCommand(name, first)
 	for range maxChallenges {
 		code, text, err := c.wire.command(line)
 		switch {
 		case err != nil:
 			return c.judge.lost(smtpreply.StageAuth, spool.ReasonConnect, err)
+		case code/100 == 2 && m.proved != nil && !m.proved():
+			return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, errNotProved)
 		case code/100 == 2:
-			return c.loggedIn(mechanism, name, code, text)
+			c.judge.observe(Step{Stage: smtpreply.StageAuth, Detail: m.name + ": " + c.judge.Reply(code, "", text).String()})
+			return nil
 		case code != 334:
 			return c.judge.refused(smtpreply.StageAuth, code, text)
 		case rest != nil:
 			line, rest = base64.StdEncoding.EncodeToString(rest), nil
 			continue
 		}
-		if line, err = answer(mechanism, text); err != nil {
-			return c.judge.lost(smtpreply.StageAuth, reasonOf(err), err)
+		if line, err = m.answer(text); err != nil {
+			return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, err)
 		}
 	}
 	return c.judge.lost(smtpreply.StageAuth, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "AUTH comes to no end"})
-}
-
-// loggedIn believes a 235 only when the server proved, where the mechanism has it do
-// so, that it knows the password.
-func (c *Conn) loggedIn(mechanism sasl.Client, name string, code int, text []byte) error {
-	if m, ok := mechanism.(*scramClient); ok && !m.conversation.Valid() {
-		return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, errNotProved)
-	}
-	c.judge.observe(Step{Stage: smtpreply.StageAuth, Detail: name + ": " + c.judge.Reply(code, "", text).String()})
-	return nil
-}
-
-func reasonOf(err error) spool.Reason {
-	if errors.Is(err, errNotProved) {
-		return spool.ReasonAuth
-	}
-	return spool.ReasonProtocol
 }
 
 // mechanismRefused reports whether it was the mechanism that the server refused and not
@@ -140,47 +138,127 @@ func mechanismRefused(err error) bool {
 		r.Code/100 == 5 && (strings.Contains(text, "mechanism") || strings.Contains(text, "authentication type"))
 }
 
-// authCommand puts the initial response behind the command if it fits, else it is
-// the rest that the first challenge is answered with.
-func authCommand(name string, first []byte) (line string, rest []byte) {
-	line = "AUTH " + name
-	if first == nil {
-		return line, nil
-	}
-	with := line + " " + base64.StdEncoding.EncodeToString(first)
-	if len(with)+2 > maxCommand {
-		return line, first
-	}
-	return with, nil
+// mechanism is one way to log in (RFC 4422).
+type mechanism struct {
+	name    string
+	initial []byte // the response that goes with the command; nil: there is none
+	// next answers a challenge of the server; nil: there must not be one.
+	next func(challenge []byte) ([]byte, error)
+	// proved reports whether the server showed that it knows the password; nil: it need not.
+	proved func() bool
 }
 
-func answer(mechanism sasl.Client, challenge []byte) (string, error) {
+// Names of mechanisms.
+const (
+	authPlain   = "PLAIN" // RFC 4616
+	authLogin   = "LOGIN"
+	authScram   = "SCRAM-SHA-256" // RFC 7677
+	authCramMD5 = "CRAM-MD5"      // RFC 2195
+	authXOAUTH2 = "XOAUTH2"       // https://developers.google.com/workspace/gmail/imap/authXOAUTH2-protocol
+)
+
+func newMechanism(name, login, secret string) *mechanism {
+	m := &mechanism{name: name}
+	switch name {
+	case authScram:
+		m.scram(login, secret)
+	case authCramMD5: // for old servers that have nothing else, and for connections without TLS
+		m.next = func(challenge []byte) ([]byte, error) {
+			mac := hmac.New(md5.New, []byte(secret))
+			mac.Write(challenge)
+			return []byte(login + " " + hex.EncodeToString(mac.Sum(nil))), nil
+		}
+	case authXOAUTH2:
+		m.initial = []byte(xoauth2Response(login, secret))
+		// The challenge is JSON that explains a refusal. It wants an empty answer; then the
+		// 535 comes, whose code says all that can be relied upon.
+		m.next = func([]byte) ([]byte, error) { return nil, nil }
+	case authLogin:
+		// Servers ask with various prompts, and some ask for the name again that came with the
+		// command. So the name goes as the first answer and the password as the second.
+		answer := login
+		m.next = func([]byte) ([]byte, error) {
+			response := []byte(answer)
+			answer = secret
+			return response, nil
+		}
+	case authPlain:
+		m.initial = []byte(plainResponse(login, secret))
+	}
+	return m
+}
+
+func plainResponse(login, password string) string { return "\x00" + login + "\x00" + password }
+
+func xoauth2Response(login, token string) string {
+	return "user=" + login + "\x01auth=Bearer " + token + "\x01\x01"
+}
+
+// answer is the line that answers a challenge.
+func (m *mechanism) answer(challenge []byte) (string, error) {
 	decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(challenge)))
 	if err != nil {
 		return "", smtpreply.ProtocolError{Text: "a challenge that is no base64"}
 	}
-	response, err := mechanism.Next(decoded)
-	switch {
-	case errors.Is(err, errNotProved):
-		return "", err
-	case err != nil:
-		return "", smtpreply.ProtocolError{Text: "an AUTH challenge that does not fit", Quoted: err.Error()}
+	if m.next == nil {
+		return "", smtpreply.ProtocolError{Text: "an AUTH challenge where none belongs"}
 	}
-	return base64.StdEncoding.EncodeToString(response), nil
+	response, err := m.next(decoded)
+	if err != nil && err != errNotProved {
+		err = smtpreply.ProtocolError{Text: "an AUTH challenge that does not fit", Quoted: err.Error()}
+	}
+	return base64.StdEncoding.EncodeToString(response), err
 }
 
-// mechanisms are those that suit the secret and that the server offers, the best first
-// (SPEC section 5). Without TLS what keeps the password from being read on the way goes
-// before what does not.
-func mechanisms(offered []string, secure, tokens bool) []string {
-	best := []string{scramSHA256, sasl.Plain, sasl.Login, cramMD5}
-	if !secure {
-		best = []string{scramSHA256, cramMD5, sasl.Plain, sasl.Login}
+// errNotProved: with SCRAM the server shows that it knows the password, too. One that
+// cannot is not the server that the password is for.
+//
+// NotProved tells it by the outcome.
+var errNotProved = errors.New("the server did not prove that it knows the password (SCRAM-SHA-256): is this the right server?")
+
+// maxIterations bounds the work that a server may ask for: at this number a second, more
+// or less. Servers ask for 4,096 to 600,000.
+const maxIterations = 1_000_000
+
+// scram has the library hold the conversation. It verifies the server's signature; whether there
+// was one at all, proved tells.
+func (m *mechanism) scram(login, password string) {
+	client, err := scram.SHA256.NewClient(login, password, "")
+	if err != nil { // SASLprep does not allow it, but the server may
+		client, _ = scram.SHA256.NewClientUnprepped(login, password, "")
 	}
-	if tokens {
-		best = []string{xoauth2Name}
+	conversation := client.NewConversation()
+	first, _ := conversation.Step("") // fails only later on
+	m.initial, m.proved = []byte(first), conversation.Valid
+	steps := 0
+	m.next = func(challenge []byte) ([]byte, error) {
+		steps++
+		text := string(challenge)
+		switch {
+		case strings.HasPrefix(text, "e="): // refused; the reply says so once more
+			return nil, nil
+		case steps == 1 && iterations(text) > maxIterations:
+			return nil, errors.New("the server asks for too many iterations")
+		}
+		response, err := conversation.Step(text)
+		if err != nil && steps > 1 {
+			return nil, errNotProved
+		}
+		return []byte(response), err
 	}
-	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(offered, name) })
+}
+
+// iterations is the i= of the server's first message (RFC 5802 section 5.1).
+func iterations(first string) int {
+	for part := range strings.SplitSeq(first, ",") {
+		if n, ok := strings.CutPrefix(part, "i="); ok {
+			if n, err := strconv.Atoi(n); err == nil {
+				return n
+			}
+			return maxIterations + 1
+		}
+	}
+	return 0
 }
 
 // NotProved reports whether the server did not prove, by SCRAM, that it knows the password.

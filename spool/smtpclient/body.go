@@ -2,7 +2,6 @@ package smtpclient
 
 import (
 	"bytes"
-	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -19,35 +18,30 @@ var pieces = sync.Pool{New: func() any { b := make([]byte, 0, piece+512); return
 
 // body is a message on its way to the wire.
 type body struct {
-	// whole is all of a small message, dots stuffed, with the final dot: one write.
-	whole  []byte
-	buffer *[]byte // what whole lies in; goes back to pieces
-
 	message io.ReaderAt
 	size    int64
-	// narrow: it is changed so on the way; nil: not at all. declared is the size after that.
-	narrow   *recode.Options
+	// recoding: it is changed so on the way; nil: not at all. declared is the size after that.
+	recoding *recode.Options
 	declared int64
+
+	buffer *[]byte // for pieces of a message that is not changed
+	first  []byte  // the first piece, in buffer
 }
 
-// newBody gets the message ready: a small one is read before the server hears of it,
-// so that an error of the disk costs nobody anything.
-func newBody(t *Transaction, narrow *recode.Options) (*body, error) {
-	b := &body{message: t.Body, size: t.Size, declared: t.Size, narrow: narrow}
-	if narrow != nil {
+// newBody gets the message ready. The first piece is read before the server hears of the message,
+// so that an error of the disk costs nobody anything: most messages are no longer than that.
+func newBody(t *Transaction, recoding *recode.Options) (*body, error) {
+	b := &body{message: t.Body, size: t.Size, declared: t.Size, recoding: recoding}
+	if recoding != nil {
 		// Once for nothing: what cannot be re-encoded is found before MAIL, and SIZE is right.
 		var count counter
-		err := b.recode(&count)
+		err := recode.Recode(&count, b.message, b.size, *recoding)
 		b.declared = int64(count)
 		return b, err
 	}
-	if t.Size > piece {
-		return b, nil
-	}
 	b.buffer = pieces.Get().(*[]byte)
-	whole, err := stuffedWhole((*b.buffer)[:0], t)
-	b.whole, *b.buffer = whole, whole[:0]
-	if err != nil {
+	var err error
+	if b.first, err = b.read(0); err != nil {
 		b.free()
 		return nil, err
 	}
@@ -55,38 +49,55 @@ func newBody(t *Transaction, narrow *recode.Options) (*body, error) {
 }
 
 func (b *body) free() {
-	if b.buffer != nil && cap(*b.buffer) <= 2*piece {
+	if b.buffer != nil {
 		pieces.Put(b.buffer)
+		b.buffer, b.first = nil, nil
 	}
-	b.buffer, b.whole = nil, nil
 }
 
-func stuffedWhole(dst []byte, t *Transaction) ([]byte, error) {
-	dst = dst[:t.Size]
-	if err := readFull(t.Body, dst, 0); err != nil {
-		return dst, err
-	}
-	if !needsStuffing(dst, true) {
-		return appendEnd(dst), nil
-	}
-	spare := pieces.Get().(*[]byte)
-	defer pieces.Put(spare)
-	raw := append((*spare)[:0], dst...)
-	dst, _ = appendStuffed(dst[:0], raw, true)
-	return appendEnd(dst), nil
-}
-
-// readFull reads all of p: a message that has become shorter is not sent as if it
-// were whole.
-func readFull(r io.ReaderAt, p []byte, at int64) error {
-	n, err := r.ReadAt(p, at)
+// read reads the piece at an offset into the buffer. A message that has become shorter is not sent
+// as if it were whole.
+func (b *body) read(at int64) ([]byte, error) {
+	p := (*b.buffer)[:min(piece, b.size-at)]
+	n, err := b.message.ReadAt(p, at)
 	if n == len(p) {
-		return nil
+		return p, nil
 	}
 	if err == nil || err == io.EOF {
 		err = io.ErrUnexpectedEOF
 	}
-	return fmt.Errorf("the message cannot be read: %w", err)
+	return nil, fmt.Errorf("the message cannot be read: %w", err)
+}
+
+// send writes the message and the final dot in pieces, a short message in one.
+func (b *body) send(write func([]byte) error) error {
+	if int64(len(b.first)) == b.size && b.recoding == nil && !needsStuffing(b.first, true) {
+		return write(appendEnd(b.first, len(b.first) == 0 || bytes.HasSuffix(b.first, []byte("\r\n"))))
+	}
+	out := pieces.Get().(*[]byte)
+	defer pieces.Put(out)
+	w := &stuffer{write: write, out: (*out)[:0], lineStart: true}
+	if b.recoding != nil {
+		if err := recode.Recode(w, b.message, b.size, *b.recoding); err != nil {
+			return err
+		}
+		return w.end()
+	}
+	p, at := b.first, int64(len(b.first))
+	for {
+		w.direct = at < b.size // the last one goes out together with the dot
+		if _, err := w.Write(p); err != nil {
+			return err
+		}
+		if at == b.size {
+			return w.end()
+		}
+		var err error
+		if p, err = b.read(at); err != nil {
+			return err
+		}
+		at += int64(len(p))
+	}
 }
 
 // A line that begins with a dot gets another (RFC 5321 4.5.2). A bare LF counts as
@@ -118,8 +129,8 @@ func appendStuffed(dst, p []byte, lineStart bool) ([]byte, bool) {
 }
 
 // appendEnd appends the final dot, and the line end that a message must have.
-func appendEnd(dst []byte) []byte {
-	if len(dst) > 0 && !bytes.HasSuffix(dst, []byte("\r\n")) {
+func appendEnd(dst []byte, lineStart bool) []byte {
+	if !lineStart {
 		dst = append(dst, "\r\n"...)
 	}
 	return append(dst, ".\r\n"...)
@@ -128,33 +139,6 @@ func appendEnd(dst []byte) []byte {
 type counter int64
 
 func (c *counter) Write(p []byte) (int, error) { *c += counter(len(p)); return len(p), nil }
-
-// stream writes the message and the final dot in pieces.
-func (b *body) stream(write func([]byte) error) error {
-	out := pieces.Get().(*[]byte)
-	defer pieces.Put(out)
-	w := &stuffer{write: write, out: (*out)[:0], lineStart: true}
-	if b.narrow != nil {
-		if err := b.recode(w); err != nil {
-			return err
-		}
-		return w.end()
-	}
-	in := pieces.Get().(*[]byte)
-	defer pieces.Put(in)
-	for at := int64(0); at < b.size; {
-		p := (*in)[:min(piece, b.size-at)]
-		if err := readFull(b.message, p, at); err != nil {
-			return err
-		}
-		at += int64(len(p))
-		w.direct = at < b.size // the last one goes out together with the dot
-		if _, err := w.Write(p); err != nil {
-			return err
-		}
-	}
-	return w.end()
-}
 
 // stuffer stuffs dots and writes pieces.
 type stuffer struct {
@@ -192,21 +176,6 @@ func (s *stuffer) flush() error {
 }
 
 func (s *stuffer) end() error {
-	if !s.lineStart {
-		s.out = append(s.out, "\r\n"...)
-	}
-	s.out = append(s.out, ".\r\n"...)
+	s.out = appendEnd(s.out, s.lineStart)
 	return s.flush()
-}
-
-// recode writes the message as narrowed says.
-func (b *body) recode(w io.Writer) error {
-	return recode.Recode(w, b.message, b.size, *b.narrow)
-}
-
-// unchangeable reports whether re-encoding would break a signature, or a header that
-// nobody could read. Postfix breaks it then, Exim sends 8 bits all the same; here the
-// server cannot take the message and the next one is asked.
-func unchangeable(err error) bool {
-	return errors.Is(err, recode.ErrSigned) || errors.Is(err, recode.ErrHeader)
 }

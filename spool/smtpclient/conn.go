@@ -1,10 +1,18 @@
 package smtpclient
 
 import (
+	"cmp"
 	"sync/atomic"
 	"time"
 
 	"notices/spool/smtpreply"
+)
+
+// Default time-outs: what RFC 5321 4.5.3.2 asks for the answer to the final dot, and
+// less than it asks for the rest, since a flush has other servers and messages.
+const (
+	defaultTimeout     = 60 * time.Second
+	defaultDataTimeout = 10 * time.Minute
 )
 
 // Conn is a conversation with a server that is ready for transactions. It is for one
@@ -15,28 +23,40 @@ type Conn struct {
 	wire        wire
 	dataTimeout time.Duration
 
-	secret string
-	notice string
-	offers offers
+	secret       string
+	notice       string
+	capabilities capabilities
 
-	rung       rung
-	alone      bool // no address before this one was reached, and a step down is allowed
+	level      tlsLevel
 	oldCiphers bool // TLS failed without them
 
-	others  []string // all addresses of the server
-	tried   []string // those that were dialled
-	address string   // the one that answered
+	allAddresses []string // of the server
+	tried        []string // the addresses that were dialled
+	address      string   // the one that answered
 
-	flight   []byte // commands being put together
-	used     bool   // it carried a transaction
-	halfOpen bool   // a transaction was left without DATA: RSET first
-	broken   atomic.Bool
+	commands  []byte // being put together
+	used      bool   // it carried a transaction
+	needsRset bool   // a transaction was left without DATA
+	broken    atomic.Bool
+}
+
+func newConn(s *Server, secret string) *Conn {
+	c := &Conn{server: *s, dataTimeout: cmp.Or(s.DataTimeout, defaultDataTimeout), secret: secret}
+	c.wire.timeout = cmp.Or(s.Timeout, defaultTimeout)
+	c.judge = judge{smtpreply.Judge{Server: s.Name, Host: s.Host, Now: s.Now}, s.Observe}
+	if s.Now == nil {
+		c.judge.Now = time.Now
+	}
+	if secret != "" {
+		c.judge.Mask(secret, plainResponse(s.Login, secret), xoauth2Response(s.Login, secret))
+	}
+	return c
 }
 
 // Usable reports whether another Send can succeed as far as is known.
 func (c *Conn) Usable() bool { return !c.broken.Load() }
 
-// Notice is the step down of the TLS ladder in words for status; empty: verified TLS.
+// Notice says for status how the connection is less secure than verified TLS; empty: it is not.
 func (c *Conn) Notice() string { return c.notice }
 
 // quitWait is how long the answer to QUIT is waited for, out of courtesy: a close
@@ -57,12 +77,12 @@ func (c *Conn) Quit() {
 	code, text, err := smtpreply.Read(c.wire.br, nil)
 	if err == nil {
 		c.judge.said(smtpreply.StageQuit, code, text)
-		c.wire.nc.Close() // with TLS's farewell, now that it is known to be read
+		c.wire.nc.Close() // with TLS's close_notify, now that it is known to be read
 	}
 }
 
 // Close drops the connection. A Send that is under way ends.
 func (c *Conn) Close() {
 	c.broken.Store(true)
-	c.wire.raw.Close() // not nc: TLS's farewell would wait on a peer that does not read
+	c.wire.raw.Close() // not nc: TLS's close_notify would wait on a peer that does not read
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -18,6 +19,58 @@ import (
 // time-out for every connection.
 const headStart = 300 * time.Millisecond
 
+// mostAddresses is how many addresses of a name are tried before it is the server's
+// trouble (SPEC section 5).
+const mostAddresses = 4
+
+// resolve finds the addresses of the server, IPv6 and IPv4 in turn.
+func (c *Conn) resolve(ctx context.Context) ([]string, error) {
+	host := c.server.Host
+	if c.server.Dial != nil && c.server.Resolve == nil {
+		return []string{host}, nil
+	}
+	if a, err := netip.ParseAddr(host); err == nil {
+		c.judge.observe(Step{Stage: smtpreply.StageDNS, Detail: a.String()})
+		return []string{a.String()}, nil
+	}
+	find := c.server.Resolve
+	if find == nil {
+		find = net.DefaultResolver.LookupHost
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.wire.timeout)
+	defer cancel()
+	list, err := find(ctx, host)
+	c.judge.observe(Step{Stage: smtpreply.StageDNS, Detail: strings.Join(list, " "), Err: err})
+	if err != nil {
+		return nil, c.judge.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+dnsText(err), err)
+	}
+	return inTurn(list), nil
+}
+
+// inTurn takes four of a name's addresses, IPv6 and IPv4 in turn; which comes first the
+// resolver decides (RFC 6724): it knows whether this machine has IPv6 at all.
+func inTurn(list []string) []string {
+	var kinds [2][]string // of the first one's kind, of the other
+	for _, a := range list {
+		kind := 0
+		if strings.Contains(a, ":") != strings.Contains(list[0], ":") {
+			kind = 1
+		}
+		if !slices.Contains(kinds[kind], a) {
+			kinds[kind] = append(kinds[kind], a)
+		}
+	}
+	var turn []string
+	for i := range mostAddresses {
+		for _, kind := range kinds {
+			if i < len(kind) {
+				turn = append(turn, kind[i])
+			}
+		}
+	}
+	return turn[:min(len(turn), mostAddresses)]
+}
+
 func dnsText(err error) string {
 	var dns *net.DNSError
 	if errors.As(err, &dns) {
@@ -27,7 +80,7 @@ func dnsText(err error) string {
 }
 
 // connect dials the first of the addresses that answers, and notes which.
-func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error) {
+func (c *Conn) connect(ctx context.Context, addresses []string) error {
 	dial := c.server.Dial
 	if dial == nil {
 		dial = new(net.Dialer).DialContext
@@ -43,32 +96,29 @@ func (c *Conn) connect(ctx context.Context, addresses []string) (net.Conn, error
 		}
 		return conn, err
 	})
+	var errs []error
+	var texts []string
 	for _, d := range failed {
-		c.tried = append(c.tried, d.address)
+		c.tried, errs, texts = append(c.tried, d.address), append(errs, d.err), append(texts, d.err.Error())
 		c.judge.observe(Step{Stage: smtpreply.StageConnect, Detail: d.address, Err: d.err})
 	}
 	switch {
 	case err != nil:
-		return nil, c.judge.trouble(spool.ReasonConnect, "no connection: "+err.Error(), err)
+		return c.judge.trouble(spool.ReasonConnect, "no connection: "+err.Error(), err)
 	case won == nil:
-		errs := make(connectErrors, len(failed))
-		for i, d := range failed {
-			errs[i] = d.err
-		}
 		reason := spool.ReasonConnect
-		if errors.As(errs, new(*net.DNSError)) {
+		if err = errors.Join(errs...); errors.As(err, new(*net.DNSError)) {
 			reason = spool.ReasonDNS
 		}
-		return nil, c.judge.trouble(reason, "no connection: "+errs.Error(), errs)
+		return c.judge.trouble(reason, "no connection: "+strings.Join(texts, "; "), err)
 	}
-	c.address = won.address
-	c.tried = append(c.tried, won.address)
+	c.tried, c.address, c.wire.raw = append(c.tried, won.address), won.address, won.conn
 	where := net.JoinHostPort(won.address, port)
 	if _, err := netip.ParseAddr(won.address); err != nil { // Dial looked the name up
 		where = won.conn.RemoteAddr().String()
 	}
 	c.judge.observe(Step{Stage: smtpreply.StageConnect, Detail: where})
-	return won.conn, nil
+	return nil
 }
 
 type dialed struct {
@@ -80,7 +130,7 @@ type dialed struct {
 // race tries the addresses in order, each beside the earlier ones that have not
 // answered within headStart. It tells who won, if any, and who failed; the error is the
 // context's.
-func race(ctx context.Context, addresses []string, dial dialOne) (won *dialed, failed []dialed, err error) {
+func race(ctx context.Context, addresses []string, dial func(context.Context, string) (net.Conn, error)) (won *dialed, failed []dialed, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	answers := make(chan dialed)
@@ -90,7 +140,16 @@ func race(ctx context.Context, addresses []string, dial dialOne) (won *dialed, f
 		select {
 		case <-next.C:
 			if begun < len(addresses) {
-				go run(ctx, addresses[begun], dial, answers)
+				go func(address string) {
+					conn, err := dial(ctx, address)
+					select {
+					case answers <- dialed{address, conn, err}:
+					case <-ctx.Done(): // the race is over
+						if conn != nil {
+							conn.Close()
+						}
+					}
+				}(addresses[begun])
 				begun++
 				next.Reset(headStart)
 			}
@@ -105,21 +164,6 @@ func race(ctx context.Context, addresses []string, dial dialOne) (won *dialed, f
 		}
 	}
 	return nil, failed, nil
-}
-
-// dialOne dials one address.
-type dialOne = func(context.Context, string) (net.Conn, error)
-
-// run hands over what dialling brought, or closes it when the race is over.
-func run(ctx context.Context, address string, dial dialOne, answers chan<- dialed) {
-	conn, err := dial(ctx, address)
-	select {
-	case answers <- dialed{address, conn, err}:
-	case <-ctx.Done():
-		if conn != nil {
-			conn.Close()
-		}
-	}
 }
 
 // connectError is a dial error that names its address once.
@@ -140,17 +184,4 @@ func (e *connectError) Error() string {
 		return e.address + ": " + strings.TrimPrefix(op.Err.Error(), "connect: ")
 	}
 	return e.address + ": " + e.err.Error()
-}
-
-// connectErrors are those of all addresses, on one line.
-type connectErrors []error
-
-func (e connectErrors) Unwrap() []error { return e }
-
-func (e connectErrors) Error() string {
-	texts := make([]string, len(e))
-	for i, err := range e {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
 }

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // appendMailDSN adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
@@ -27,7 +28,7 @@ func appendRcptDSN(b []byte, p *spool.DSNParams, i int, address string) []byte {
 	if words := p.NotifyOf(i); words != "" {
 		b = appendNotify(b, words)
 		if original == "" {
-			original = typed(address)
+			original = typedAddress(address)
 		}
 	}
 	if original != "" {
@@ -52,12 +53,12 @@ func appendNotify(b []byte, words string) []byte {
 	return b
 }
 
-// typed is an address as an original recipient.
-func typed(address string) string {
-	if ascii(address) {
-		return "rfc822;" + address
+// typedAddress is an address as an original recipient.
+func typedAddress(address string) string {
+	if recode.EightBit([]byte(address)) {
+		return "utf-8;" + address
 	}
-	return "utf-8;" + address
+	return "rfc822;" + address
 }
 
 // markRelayed marks what was delivered and is ours to report, because the server offers no DSN.

@@ -133,7 +133,7 @@ func TestContextEnds(t *testing.T) {
 				defer cancel()
 				start := time.Now()
 				wantOutcomes(t, conn.Send(ctx, message(hello)), c.want)
-				if waited := time.Since(start); waited > time.Second+grace { // of the bubble's clock
+				if waited := time.Since(start); waited > time.Second+answerGrace { // of the bubble's clock
 					t.Errorf("waited %v", waited)
 				}
 				conn.Close()

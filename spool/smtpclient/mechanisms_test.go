@@ -111,8 +111,7 @@ func TestMechanismsRefuse(t *testing.T) {
 
 // The example of RFC 2195.
 func TestCramMD5(t *testing.T) {
-	_, _, err := newMechanism(cramMD5, "tim", "tanstaaftanstaaf").Start()
-	got, _ := (&cramClient{"tim", "tanstaaftanstaaf"}).Next([]byte("<1896.697170952@postoffice.reston.mci.net>"))
+	got, err := newMechanism(authCramMD5, "tim", "tanstaaftanstaaf").next([]byte("<1896.697170952@postoffice.reston.mci.net>"))
 	if err != nil || string(got) != "tim b913a602c7eda7a495b4e6e7334d3890" {
 		t.Errorf("%s, %v", got, err)
 	}

@@ -59,15 +59,15 @@ func TestHELOWhereEHLOIsUnknown(t *testing.T) {
 
 // The keywords of EHLO in any case, with what surrounds them.
 func TestParseOffers(t *testing.T) {
-	o := parseOffers([]byte("PIPELINING is my name\npipelining\n8BitMime\nsize 1000\nStartTLS\nAUTH login\nauth=PLAIN LOGIN\nSMTPUTF8\nX-ODD \x00 stuff\n\n"))
+	o := parseCapabilities([]byte("PIPELINING is my name\npipelining\n8BitMime\nsize 1000\nStartTLS\nAUTH login\nauth=PLAIN LOGIN\nSMTPUTF8\nX-ODD \x00 stuff\n\n"))
 	if !o.pipelining || !o.eightBit || !o.utf8 || !o.startTLS || !o.size || o.maxSize != 1000 || strings.Join(o.auth, " ") != "LOGIN PLAIN LOGIN" {
 		t.Errorf("%+v", o)
 	}
-	if o := parseOffers([]byte("PIPELINING\n")); o.pipelining {
+	if o := parseCapabilities([]byte("PIPELINING\n")); o.pipelining {
 		t.Error("the first line is the server's name")
 	}
 	for _, size := range []string{"SIZE", "SIZE 0", "SIZE x", "SIZE 99999999999999999999", "SIZE -1"} {
-		if o := parseOffers([]byte("x\n" + size + "\n")); !o.size || o.maxSize != 0 {
+		if o := parseCapabilities([]byte("x\n" + size + "\n")); !o.size || o.maxSize != 0 {
 			t.Errorf("%s: %+v", size, o)
 		}
 	}
@@ -112,7 +112,7 @@ func TestHelloIsChecked(t *testing.T) {
 // the next.
 func TestRace(t *testing.T) {
 	refused := errors.New("refused")
-	dialer := func(answers map[string]time.Duration) dialOne {
+	dialer := func(answers map[string]time.Duration) func(context.Context, string) (net.Conn, error) {
 		return func(ctx context.Context, address string) (net.Conn, error) {
 			wait, ok := answers[address]
 			if !ok {

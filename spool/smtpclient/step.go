@@ -67,6 +67,18 @@ func (j *judge) refused(stage smtpreply.Stage, code int, text []byte) *Error {
 	return j.failed(stage, e)
 }
 
+// expect judges the reply to a step of Open: it must have the code want, or that first digit.
+func (j *judge) expect(want int, stage smtpreply.Stage, reason spool.Reason, code int, text []byte, err error) error {
+	switch {
+	case err != nil:
+		return j.lost(stage, reason, err)
+	case code != want && code/100 != want:
+		return j.refused(stage, code, text)
+	}
+	j.said(stage, code, text)
+	return nil
+}
+
 // lost is a connection that ended during Open, or spoke no SMTP.
 func (j *judge) lost(stage smtpreply.Stage, reason spool.Reason, err error) *Error {
 	text := string(stage) + ": " + j.Loss(err)

@@ -19,44 +19,13 @@ func (s *Server) implicit() bool {
 	return s.TLS == TLSImplicit || s.TLS != TLSStart && s.Port == 465
 }
 
-// upgrade speaks STARTTLS (RFC 3207) and says EHLO again. A server that does not
-// offer it can be used in clear on the same connection, where that is allowed.
-func (c *Conn) upgrade() error {
-	if !c.offers.startTLS {
-		const text = "the server does not offer STARTTLS"
-		if c.rung != verified {
-			c.stepDown("no TLS, the mail travels in clear: " + text)
-			return nil
-		}
-		return c.judge.failed(smtpreply.StageStartTLS, c.judge.trouble(spool.ReasonTLS, text, nil))
-	}
-	code, text, err := c.wire.command("STARTTLS")
-	if err != nil {
-		return c.judge.lost(smtpreply.StageStartTLS, spool.ReasonTLS, err)
-	}
-	if code != 220 {
-		return c.judge.refused(smtpreply.StageStartTLS, code, text)
-	}
-	// What came behind the 220 in clear would be read as if it had come over TLS:
-	// somebody in between put it there (CVE-2011-0411). Not a case for a step down.
-	if c.wire.br.Buffered() > 0 {
-		return c.judge.lost(smtpreply.StageStartTLS, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "bytes in clear behind the answer to STARTTLS"})
-	}
-	c.judge.said(smtpreply.StageStartTLS, code, text)
-	if err := c.beginTLS(); err != nil {
-		return err
-	}
-	return c.hello()
-}
-
-// beginTLS does the TLS handshake. Where a step down is allowed an unverified certificate does not
-// end it: the second rung of the ladder is the same handshake.
+// beginTLS does the TLS handshake. Where a step down is allowed, a certificate that cannot be
+// verified does not end it.
 func (c *Conn) beginTLS() error {
 	var unverified error
-	tc := tls.Client(c.wire.raw, c.server.tlsConfig(c.rung != verified, c.oldCiphers, &unverified))
-	c.wire.watch.armRead(c.wire.timeout)
-	c.wire.watch.armWrite(c.wire.timeout)
-	if err := c.wire.watch.explain(tc.Handshake()); err != nil {
+	tc := tls.Client(c.wire.raw, c.server.tlsConfig(c.level != verified, c.oldCiphers, &unverified))
+	c.wire.deadlines.set(c.wire.raw.SetDeadline, c.wire.timeout)
+	if err := c.wire.deadlines.explain(tc.Handshake()); err != nil {
 		return c.tlsTrouble(err)
 	}
 	state := tc.ConnectionState()
@@ -75,9 +44,8 @@ func (c *Conn) beginTLS() error {
 	return nil
 }
 
-// tlsConfig is TLS 1.2 at least. lenient: a certificate that cannot be verified does not end the
-// handshake. unverified is set to why the certificate could not be
-// verified, where that does not end the handshake.
+// tlsConfig is TLS 1.2 at least. With lenient, a certificate that cannot be verified does not end
+// the handshake, and unverified is set to the reason.
 func (s *Server) tlsConfig(lenient, oldCiphers bool, unverified *error) *tls.Config {
 	host := strings.TrimSuffix(s.Host, ".")
 	config := &tls.Config{ServerName: host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12}
@@ -191,7 +159,7 @@ func describe(state tls.ConnectionState) string {
 	cert := state.PeerCertificates[0]
 	return fmt.Sprintf("%s, %s, certificate of %s by %s until %s",
 		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite),
-		certName(cert), cert.Issuer, cert.NotAfter.UTC().Format("2006-01-02"))
+		certName(cert), cert.Issuer, day(cert.NotAfter))
 }
 
 func certName(cert *x509.Certificate) string {

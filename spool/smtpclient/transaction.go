@@ -1,8 +1,9 @@
 package smtpclient
 
 import (
+	"errors"
+	"fmt"
 	"io"
-	"strconv"
 	"strings"
 
 	"notices/spool"
@@ -18,7 +19,7 @@ type Transaction struct {
 	Size       int64       // octets of Body
 	EightBit   bool        // Body has octets over 127
 	UTF8       bool        // the header has them: SMTPUTF8 where it is offered; only addresses need it
-	// Asked is what the sender asked to be told of these recipients; nil: nothing. A server
+	// DSN is what the sender asked to be told of these recipients; nil: nothing. A server
 	// that offers DSN is told so (RFC 3461 section 5.2.1); where one does not, what was
 	// delivered and was to be reported has ReasonRelayed (section 5.2.2).
 	DSN *spool.DSNParams
@@ -40,83 +41,83 @@ type Result struct {
 	// their Reason is toomany and they belong in another transaction at once. When none
 	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
 	TooMany int
-	// Elsewhere: it failed before MAIL was accepted, and the host has an address that has
+	// OtherAddress: it failed before MAIL was accepted, and the host has an address that has
 	// not failed yet: a fresh connection goes there.
-	Elsewhere bool
+	OtherAddress bool
 }
 
-// prepare settles what needs no server. False: nothing is left to be sent.
-func (s *send) prepare() bool {
+// prepare does what needs no server. False: nothing is left to be sent.
+func (s *sending) prepare() bool {
 	c, t := s.c, s.t
 	if !s.checkAddresses() {
 		return false
 	}
-	if s.utf8 && !c.offers.utf8 {
-		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer SMTPUTF8, which an address of the message needs"))
-		return false
+	if s.utf8 && !c.capabilities.utf8 {
+		return s.cannot("the server does not offer SMTPUTF8, which an address of the message needs")
 	}
 	var err error
-	s.body, err = newBody(t, t.narrowed(&c.offers, s.utf8))
+	s.body, err = newBody(t, s.recoding())
 	switch {
-	case unchangeable(err):
-		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the server does not offer "+c.offers.missing()+", which the message needs: "+err.Error()))
-		return false
+	case errors.Is(err, recode.ErrSigned), errors.Is(err, recode.ErrHeader):
+		// Re-encoding would break a signature, or a header that nobody could read. Postfix breaks
+		// it then, Exim sends 8 bits all the same; here the next server is asked.
+		missing := "8BITMIME"
+		if c.capabilities.eightBit {
+			missing = "SMTPUTF8"
+		}
+		return s.cannot("the server does not offer " + missing + ", which the message needs: " + err.Error())
 	case err != nil:
-		s.settle(c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
+		s.decideRest(c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return false
-	case c.offers.maxSize > 0 && s.body.declared > c.offers.maxSize:
-		s.settle(c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, "the message has "+strconv.FormatInt(s.body.declared, 10)+
-			" octets, the server takes "+strconv.FormatInt(c.offers.maxSize, 10)))
+	case c.capabilities.maxSize > 0 && s.body.declared > c.capabilities.maxSize:
 		s.body.free()
-		return false
+		return s.cannot(fmt.Sprintf("the message has %d octets, the server takes %d", s.body.declared, c.capabilities.maxSize))
 	}
 	return true
 }
 
-// narrowed says how the message has to be changed for the server; nil: not at all. A server
+// cannot: the server cannot take the message.
+func (s *sending) cannot(why string) bool {
+	s.decideRest(s.c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, why))
+	return false
+}
+
+// recoding says how the message has to be changed for the server; nil: not at all. A server
 // without 8BITMIME must not be sent 8-bit content (RFC 6152 section 3), nor one without
 // SMTPUTF8 a header that is not ASCII (RFC 6531 section 3.3), whatever it may tolerate.
-func (t *Transaction) narrowed(o *offers, utf8 bool) *recode.Options {
+func (s *sending) recoding() *recode.Options {
 	switch {
-	case utf8 || !t.EightBit:
+	case s.utf8 || !s.t.EightBit:
 		return nil
-	case !o.eightBit:
-		return &recode.Options{SevenBit: true, From: t.Sender}
-	case t.UTF8:
-		return &recode.Options{Header: true, From: t.Sender}
+	case !s.c.capabilities.eightBit:
+		return &recode.Options{SevenBit: true, From: s.t.Sender}
+	case s.t.UTF8:
+		return &recode.Options{Header: true, From: s.t.Sender}
 	}
 	return nil
 }
 
-// missing is the extension for want of which the message is changed.
-func (o *offers) missing() string {
-	if o.eightBit {
-		return "SMTPUTF8"
-	}
-	return "8BITMIME"
-}
-
 // checkAddresses refuses once more what could leave the < > of a command, and makes
 // domains of other scripts what every server takes.
-func (s *send) checkAddresses() bool {
-	s.utf8 = s.t.UTF8 && s.c.offers.utf8 || recode.NeedsUTF8(s.t.Sender)
+func (s *sending) checkAddresses() bool {
+	s.utf8 = s.t.UTF8 && s.c.capabilities.utf8 || recode.NeedsUTF8(s.t.Sender)
 	var err error
 	if s.sender, err = writable(s.t.Sender); err != nil && s.t.Sender != "" {
-		s.settle(s.c.judge.Local(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
+		s.decideRest(s.c.judge.Local(spool.Failed, spool.MessageScope, "", "sender "+err.Error()))
 		return false
 	}
-	s.rcpts, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
+	s.indices, s.to = make([]int, 0, len(s.t.Recipients)), make([]string, 0, len(s.t.Recipients))
 	for i, address := range s.t.Recipients {
-		plain, err := writable(address)
+		to, err := writable(address)
 		if err != nil {
 			s.outcomes[i] = s.c.judge.Local(spool.Failed, spool.RecipientScope, "", err.Error())
 			s.outcomes[i].Reply.Enhanced = "5.1.3" // bad destination mailbox address syntax
 			continue
 		}
 		s.utf8 = s.utf8 || recode.NeedsUTF8(address)
-		s.rcpts, s.to = append(s.rcpts, i), append(s.to, plain)
+		s.indices, s.to = append(s.indices, i), append(s.to, to)
 	}
-	return len(s.rcpts) > 0
+	return len(s.indices) > 0
 }
 
 // writable is an address as it goes into a command.
@@ -124,42 +125,33 @@ func writable(address string) (string, error) {
 	if err := spool.CheckAddress(address); err != nil {
 		return "", err
 	}
-	plain, err := recode.ASCIIDomain(address)
-	if err != nil || plain == address {
-		return plain, err
+	ascii, err := recode.ASCIIDomain(address)
+	if err != nil || ascii == address {
+		return ascii, err
 	}
-	return plain, spool.CheckAddress(plain) // what the mapping made of it
+	return ascii, spool.CheckAddress(ascii) // what the mapping made of it
 }
 
-func ascii(s string) bool {
-	for i := range len(s) {
-		if s[i] >= 0x80 {
-			return false
-		}
-	}
-	return true
-}
-
-func (s *send) result() Result {
-	r := Result{Outcomes: s.outcomes, Stale: s.stale, Elsewhere: s.elsewhere()}
+func (s *sending) result() Result {
+	r := Result{Outcomes: s.outcomes, Stale: s.stale, OtherAddress: s.otherAddress()}
 	for i := range s.outcomes {
-		if s.outcomes[i].Reason == spool.ReasonPolicy {
-			s.outcomes[i].Reason = ""
+		o := &s.outcomes[i]
+		if o.Reason == spool.ReasonPolicy {
+			o.Reason = ""
 			if s.accepted > 0 { // others were taken, so the policy is not about us
-				s.outcomes[i].Scope = spool.RecipientScope
+				o.Scope = spool.RecipientScope
 			}
 		}
 		if s.t.Sender == "" {
-			s.outcomes[i] = smtpreply.OfNullSender(s.outcomes[i])
+			*o = smtpreply.OfNullSender(*o)
 		}
-		if s.outcomes[i].Reason != spool.ReasonTooMany {
-			continue
+		switch {
+		case o.Reason != spool.ReasonTooMany:
+		case s.accepted == 0:
+			o.Reason = ""
+		default:
+			r.TooMany++
 		}
-		if s.accepted == 0 {
-			s.outcomes[i].Reason = ""
-			continue
-		}
-		r.TooMany++
 	}
 	endSession(&r, s.reused)
 	return r
@@ -191,4 +183,21 @@ func endSession(r *Result, reused bool) {
 			o.Reason = spool.ReasonLimit
 		}
 	}
+}
+
+// otherAddress reports whether another address may take what this one did not, before MAIL
+// was accepted. A limit said to MAIL is the account's, too.
+func (s *sending) otherAddress() bool {
+	if s.mailAccepted || s.stale || len(s.outcomes) == 0 {
+		return false
+	}
+	o := s.outcomes[0]
+	if len(s.indices) > 0 {
+		o = s.outcomes[s.indices[0]]
+	}
+	if o.Scope != spool.ServerScope || o.Reason == spool.ReasonLimit || o.Reason == spool.ReasonAccount || o.Reason == spool.ReasonBusy || refusesLogin(o) {
+		return false
+	}
+	s.c.server.Addresses.note(s.c.address, false)
+	return s.c.server.Addresses.untried(s.c.allAddresses)
 }
