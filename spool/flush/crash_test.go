@@ -54,8 +54,8 @@ func crashWorld(t *testing.T) *world {
 	return w
 }
 
-// checkCrashWorld: whatever happened on the way, nobody was forgotten, and nobody
-// got anything twice but what was in flight when a process died.
+// checkCrashWorld checks that nobody was forgotten, and that nobody got anything twice except
+// what was in flight when a process died.
 func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut bool) {
 	t.Helper()
 	q, f := w.list()
@@ -105,7 +105,7 @@ func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut
 
 // handedOnTo counts the reports that say of a recipient that he was handed on. One that is
 // sent again after a power cut counts once; and what went out again because a process died
-// over it is told of once, for of the first time nothing was written.
+// over it is reported once, because nothing was recorded of the first time.
 func handedOnTo(w *world) map[string]int {
 	told := map[string]int{"rel reader": 0, "rel2 good": 0, "rel2 late": 0}
 	for id, body := range w.mail.bodies {
@@ -122,8 +122,8 @@ func handedOnTo(w *world) map[string]int {
 	return told
 }
 
-// settleDown runs flushes like cron until all is done.
-func (w *world) settleDown() {
+// flushUntilDone runs flushes like cron until all is done.
+func (w *world) flushUntilDone() {
 	w.t.Helper()
 	for range 14 {
 		w.pass(10 * time.Minute)
@@ -169,7 +169,7 @@ func TestCrashAtEveryCall(t *testing.T) {
 			for k, hit := 1, true; hit; k++ {
 				w, inFlight := crashWorld(t), map[spool.ID]int{}
 				hit = w.die(k, late, powerCut, inFlight)
-				w.settleDown()
+				w.flushUntilDone()
 				checkCrashWorld(t, w, inFlight, powerCut)
 				if t.Failed() {
 					t.Fatalf("died in call %d, late %v, power cut %v", k, late, powerCut)
@@ -192,7 +192,7 @@ func TestCrashAgainAndAgain(t *testing.T) {
 			w.slow = true
 			w.pass(time.Duration(random.IntN(12)) * time.Minute)
 		}
-		w.settleDown()
+		w.flushUntilDone()
 		checkCrashWorld(t, w, inFlight, powerCut)
 		if t.Failed() {
 			t.Fatalf("seed %d, power cut %v: died in calls %v", seed, powerCut, died)
@@ -246,20 +246,20 @@ func TestReturnAskedForByID(t *testing.T) {
 }
 
 func TestOriginOf(t *testing.T) {
-	for id, want := range map[spool.ID]origin{
+	for id, want := range map[spool.ID]reportID{
 		"A-1": {"A", '-', 1}, "A.w": {"A", 'w', 0}, "A.h12": {"A", 'h', 12}, "A-3.p": {"A-3", 'p', 0}, "A.r2": {"A", 'r', 2},
 	} {
-		if got, ok := originOf(id); !ok || got != want {
+		if got, ok := parseReportID(id); !ok || got != want {
 			t.Errorf("%s: %+v, %v", id, got, ok)
 		}
 	}
 	for _, id := range []spool.ID{"A", "A-", "A-x", "A.", "A.x", "A.h", "A.h0", "A.hx", "A.wx", "A.r", "A.r0", "A-0", "", "-1", ".w", "A-w"} {
-		if got, ok := originOf(id); ok {
+		if got, ok := parseReportID(id); ok {
 			t.Errorf("%q is taken for a report: %+v", id, got)
 		}
 	}
 	for _, id := range []spool.ID{warningID("A"), heldNoticeID("A", 3), relayedID("A", 3), plainID("A"), spool.ID("A").Return(2)} {
-		if o, ok := originOf(id); !ok || o.id != "A" || !id.Valid() {
+		if o, ok := parseReportID(id); !ok || o.message != "A" || !id.Valid() {
 			t.Errorf("%s: %+v, %v", id, o, ok)
 		}
 	}

@@ -11,28 +11,51 @@ import (
 	"notices/spool"
 )
 
+// HandIn takes over what other users handed in, before the spool is listed. Nobody else
+// takes anything over until end is called. due tells end whether anything in the listing
+// will be attempted. If either returns an error, nothing may be. Package drop says why.
+type HandIn func(ctx context.Context) (end func(due bool) error, err error)
+
 // found is what one listing gave a run to do.
 type found struct {
-	messages *pile
-	reports  []spool.Entry // ids derived from another message's, which may have to be finished first
-	held     []spool.Entry // held, and their --expires may be over
+	messages entryList
+	reports  entryList // their messages may have to be finished first
+	held     entryList // their --expires may be over
 	unknown  []spool.ID
 }
 
-// any reports whether there is something to do.
-func (f *found) any() bool { return f.messages.n+len(f.held)+len(f.reports) > 0 }
+// any reports whether there is anything to do.
+func (f *found) any() bool { return f.messages.n+f.held.n+f.reports.n > 0 }
 
-// find lists the spool once and keeps what is to be done, in random order: not
-// all machines, nor all runs, shall begin with the same message.
+// takeAndFind takes over what was handed in, and finds what is to be done.
+func (e *engine) takeAndFind(ctx context.Context) (*found, error) {
+	if e.HandIn == nil {
+		return e.find(ctx)
+	}
+	end, handInErr := e.HandIn(ctx)
+	if handInErr == nil {
+		found, err := e.find(ctx)
+		if handInErr = end(err == nil && found.any()); err != nil || handInErr == nil {
+			return found, err
+		}
+	}
+	if ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return nil, fmt.Errorf("%w, nothing was sent: what was handed in cannot be taken over: %w", ErrSpool, handInErr)
+}
+
+// find lists the spool once and returns what is to be done, in random order, so that not
+// all machines and all runs begin with the same message.
 func (e *engine) find(ctx context.Context) (*found, error) {
-	f := &found{messages: &pile{}}
+	f := &found{}
 	due := 0
 	wanted := map[spool.ID]bool{}
 	for _, id := range e.IDs {
 		wanted[id] = true
 	}
 	now := e.now()
-	err := e.store.Scan(ctx, func(entry spool.Entry) bool {
+	err := e.Store.Scan(ctx, func(entry spool.Entry) bool {
 		switch {
 		case len(e.IDs) > 0:
 			if wanted[entry.ID] {
@@ -41,7 +64,7 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 			}
 		case entry.State == spool.StateHeld:
 			if !entry.Next.After(now) {
-				f.held = append(f.held, entry)
+				f.held.add(entry)
 			}
 		case e.All || e.Policy.Due(entry.Next, now):
 			due++
@@ -60,8 +83,8 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 	return f, nil
 }
 
-// addDue takes the n-th message that is due. Of more than Max, Max are kept, any with
-// the same chance (reservoir sampling: Knuth, TAOCP 3.4.2, algorithm R).
+// addDue adds the n-th message that is due. Of more than Max messages, it keeps Max, each
+// with the same probability (reservoir sampling: Knuth, TAOCP 3.4.2, algorithm R).
 func (e *engine) addDue(f *found, entry spool.Entry, n int) {
 	if e.Max <= 0 || n <= e.Max || e.Only != nil {
 		f.messages.add(entry)
@@ -70,13 +93,13 @@ func (e *engine) addDue(f *found, entry spool.Entry, n int) {
 	}
 }
 
-// narrow keeps what Only holds for. What cannot be looked at stays: who claims it says why.
+// narrow removes what Only excludes. What cannot be read stays, so that claiming it says why.
 func (e *engine) narrow(ctx context.Context, f *found) {
 	if e.Only == nil {
 		return
 	}
-	f.messages.take(func(entry *spool.Entry) bool {
-		rec, body, err := e.store.Peek(ctx, *entry)
+	f.messages.remove(func(entry *spool.Entry) bool {
+		rec, body, err := e.Store.Peek(ctx, *entry)
 		if err != nil {
 			return errors.Is(err, spool.ErrGone)
 		}
@@ -85,7 +108,7 @@ func (e *engine) narrow(ctx context.Context, f *found) {
 	})
 }
 
-// addWanted takes a message that was asked for, unless a person holds it.
+// addWanted adds a message that was asked for, unless it is held or has failed.
 func (e *engine) addWanted(f *found, entry spool.Entry) {
 	switch entry.State {
 	case spool.StateHeld:
@@ -97,13 +120,13 @@ func (e *engine) addWanted(f *found, entry spool.Entry) {
 	}
 }
 
-// findMissing looks again for what was asked for and not listed: it may have
-// failed, or was renamed while the listing ran.
+// findMissing looks again for what was asked for and not listed: it may have failed, or been
+// renamed during the listing.
 func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	there, err := e.store.Find(ctx, slices.Collect(maps.Keys(wanted))...)
+	there, err := e.Store.Find(ctx, slices.Collect(maps.Keys(wanted))...)
 	if err != nil {
 		return err
 	}
@@ -121,28 +144,30 @@ func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]
 	return nil
 }
 
-// arrange shuffles, keeps Max, and puts the reports aside, to go last.
+// arrange shuffles the messages, keeps Max of them, and separates the reports, which go last.
 func (e *engine) arrange(f *found) {
 	f.messages.shuffle(e.Random)
 	if e.Max > 0 && f.messages.n > e.Max {
 		f.messages.n = e.Max
 	}
-	f.reports = f.messages.take(func(entry *spool.Entry) bool {
-		_, derived := originOf(entry.ID)
-		return derived
+	f.reports = f.messages.remove(func(entry *spool.Entry) bool {
+		_, isReport := parseReportID(entry.ID)
+		return isReport
 	})
 }
 
-// Plan lists what Run would attempt now, oldest next send first, and writes nothing.
+// Plan lists what Run would attempt now, in the order of the next send, and writes nothing.
 func Plan(ctx context.Context, o Options) ([]spool.Entry, error) {
 	e := newEngine(ctx, o)
 	f, err := e.find(ctx)
 	if err != nil {
 		return nil, err
 	}
-	list := slices.Clone(f.reports)
-	for i := range f.messages.n {
-		list = append(list, *f.messages.at(i))
+	var list []spool.Entry
+	for _, l := range []entryList{f.reports, f.messages} {
+		for i := range l.n {
+			list = append(list, *l.at(i))
+		}
 	}
 	slices.SortFunc(list, func(a, b spool.Entry) int {
 		if c := a.Next.Compare(b.Next); c != 0 {

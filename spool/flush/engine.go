@@ -1,28 +1,28 @@
-// Package flush is the engine: it takes what is due, has it delivered, and writes
-// down what became of it.
+// Package flush is the engine: it takes what is due, has it delivered, and records what
+// became of it.
 //
-// The life of one attempt: claim the message; finish what a killed run left undone;
-// write the attempt down (Begin, when the route is about to dial); deliver; fold
-// the outcomes into one Result; tell the sender of what failed; remove, postpone or
-// hold. What is written when, and how durably, decides what a crash costs:
+// An attempt claims the message, finishes what a killed run left undone, records the attempt
+// (Begin, when the route is about to dial), delivers, merges the outcomes into one Result,
+// sends a return to the sender for what failed, and then removes, postpones or holds the
+// message. What is recorded when, and how durably, decides what a crash costs:
 //
 //	Try        before a server hears of it   not synced: it is for a killed process
-//	Result     nothing final in it           not synced: an early try
-//	Result     somebody got it               synced with others: a duplicate
-//	Result     somebody failed               synced: then the return is stored durably,
-//	Returned   the return is stored          synced: only now may the message go
-//	Result     somebody got it, and success  synced: then a report on that is stored
+//	Result     nothing is final in it        not synced: costs an early try
+//	Result     somebody got it               synced with others: costs a duplicate
+//	Result     somebody failed               synced; then the return is stored durably,
+//	Returned   the return is stored          synced; only now may the message go
+//	Result     somebody got it, and success  synced; then a report on that is stored
 //	           is ours to report             durably,
-//	Relayed    that report is stored         synced: only now may the message go
+//	Relayed    that report is stored         synced; only now may the message go
 //
-// Reports (returns, warnings, what -N success asked for) are stored under ids derived from their message's, so
-// that one stored again after a crash is stored once, and none is sent while its
-// message, if still there, does not say that it was stored; derived.go has the ids.
+// Reports are messages about a message: returns, warnings, and what -N success asked for.
+// Their ids are derived from the id of their message (reportid.go), so that a report that is
+// stored again after a crash is stored once. No report is sent while its message is still
+// there and does not say that the report was stored.
 //
-// The count: a run counts the messages it found, each once. A report that the run
-// itself made is part of its message's count, and counted for itself only if it
-// goes to failed/, where a person has to look; one that an earlier run left behind
-// is a message like any other.
+// A run counts each message that it found once. A report that the run itself made belongs to
+// the count of its message. It is counted for itself only if it goes to failed/, where a
+// person has to look. A report that an earlier run left is a message like any other.
 package flush
 
 import (
@@ -43,11 +43,19 @@ import (
 	"notices/spool/schedule"
 )
 
-// ErrSpool says that nothing (more) was sent, because nothing could be written down. Exit 75.
+// ErrSpool says that nothing (more) was sent, because nothing could be recorded. Exit 75.
 var ErrSpool = errors.New("the spool cannot be written")
 
-// UnknownError names the ids that were asked for and are not there. It is
-// spool.ErrGone for errors.Is; the others were served.
+// spoolError wraps an error of recording, without which a run cannot go on.
+func spoolError(err error) error {
+	if err != nil {
+		err = fmt.Errorf("%w: %w", ErrSpool, err)
+	}
+	return err
+}
+
+// UnknownError names the ids that were asked for and do not exist. It wraps spool.ErrGone.
+// The other messages were served.
 type UnknownError struct{ IDs []spool.ID }
 
 func (e *UnknownError) Error() string { return fmt.Sprintf("no such message: %v", e.IDs) }
@@ -56,14 +64,14 @@ func (e *UnknownError) Unwrap() error { return spool.ErrGone }
 
 // Deliverer sends messages. Package route's Route is one.
 type Deliverer interface {
-	// Deliver attempts one message. It calls m.Begin once before the first server
-	// hears of the message. Its error ends the run: Begin's, or that of ctx, when an
+	// Deliver attempts one message. It calls m.Begin once before the first server hears of
+	// the message. An error ends the run. It is the error of Begin, or that of ctx if an
 	// attempt was abandoned and its outcome is not known.
 	Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error)
-	// Workers is how many messages may be handed to it at once.
+	// Workers is how many messages it takes at once.
 	Workers() int
-	// Group names the servers that mail of an envelope sender goes to. When one message
-	// of a group finds no server, none of that group is tried in this run.
+	// Group names the servers that accept mail of an envelope sender. If one message of a
+	// group finds no server, no other message of the group is tried in this run.
 	Group(sender string, recipients []string) string
 }
 
@@ -72,18 +80,17 @@ type Options struct {
 	Store     spool.Store
 	Deliverer Deliverer
 	Policy    schedule.Policy
-	Site      bounce.Site           // who reports come from
-	Log       *maillog.Log          // nil: silent
+	Site      bounce.Site           // the sender of reports
+	Log       *maillog.Log          // nil: no log
 	Now       func() time.Time      // nil: time.Now; its location is that of the times in reports
 	Random    func(n int64) int64   // uniform in [0, n), called by many goroutines; nil: math/rand/v2
-	Progress  func(done, total int) // called after each message, never twice at once; nil: not
-	HandIn    HandIn                // nil: there is nothing to take over
+	Progress  func(done, total int) // called after each message, never concurrently; may be nil
+	HandIn    HandIn                // nil: nothing was handed in
 
-	All bool       // everything not held, not only what is due
+	All bool       // everything that is not held, not only what is due
 	IDs []spool.ID // these, due or not
 	Max int        // at most so many; 0: all
-	// Only, of what All and the schedule choose, are those that it holds for; nil: all of
-	// them. Each message is looked at.
+	// Only narrows down what All or the schedule chose; nil: it does not. It opens each message.
 	Only func(*spool.Record) bool
 
 	WarnAfter  time.Duration // [retry] warn_after; 0: never
@@ -93,23 +100,22 @@ type Options struct {
 // engine is one run.
 type engine struct {
 	Options
-	store spool.Store
-	work  context.Context // for what must be written down even when the run is cut short
+	work context.Context // for what must be recorded even if the run is cut short
 
-	down  outages               // groups of servers that are all paused: their mail is postponed
-	spent atomic.Pointer[spent] // set: the rest waits for another day
-	cut   atomic.Bool           // the run ended before its work did
-	stuck stuck
+	exhausted atomic.Pointer[exhausted] // set: the rest waits for the quota
+	cut       atomic.Bool               // the run ended before its work did
+	stuck     stuck
 
-	mu      sync.Mutex
-	tally   spool.Tally
-	doubts  []doubt        // attempts that the end of the run decides on
-	made    []spool.Entry  // reports stored in this run, to be sent at its end
-	fatal   error          // ends the run
-	trouble error          // the first trouble with one message; the run goes on
-	limited map[string]int // messages that a limit put off, by what it says
-	done    int
-	total   int
+	mu       sync.Mutex
+	tally    spool.Tally
+	outages  map[string]*outage // by group
+	refusals []refusal          // to be decided at the end of the run
+	reports  entryList          // stored in this run, to be sent at its end
+	fatal    error              // ends the run
+	firstErr error              // the first error of a single message; the run goes on
+	limited  map[string]int     // messages that a limit put off, by its text
+	done     int
+	total    int
 }
 
 func newEngine(ctx context.Context, o Options) *engine {
@@ -119,67 +125,65 @@ func newEngine(ctx context.Context, o Options) *engine {
 	if o.Random == nil {
 		o.Random = rand.Int64N
 	}
-	return &engine{Options: o, store: o.Store, work: context.WithoutCancel(ctx)}
+	return &engine{Options: o, work: context.WithoutCancel(ctx)}
 }
 
 // now is the time as records keep it.
 func (e *engine) now() time.Time { return e.Now().UTC().Truncate(time.Second) }
 
-// Run makes one flush. The error says that the run itself did not work, or not to
-// its end: ErrSpool, ctx's error when work was left, *UnknownError. What the
-// servers said is no error.
+// Run makes one flush. An error says that the run itself did not work, or not to its end:
+// ErrSpool, ctx's error if work was left, *UnknownError, or the first error of a single
+// message. What servers reply is not an error.
 func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e := newEngine(ctx, o)
 	found, err := e.takeAndFind(ctx)
 	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, ErrSpool) {
-		err = e.unlistable(ctx, err)
+		if w := e.Store.Writable(ctx); w != nil {
+			err = w // it says what to do
+		}
+		err = fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 	}
 	if err != nil {
 		return spool.Tally{}, err
 	}
-	if found.any() { // an idle run writes no trial file every few minutes
-		if err := e.store.Writable(ctx); err != nil {
+	if found.any() { // an idle run writes no trial file
+		err := e.Store.Writable(ctx)
+		if err == nil {
+			err = e.checkStuckState()
+		}
+		if err != nil {
 			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 		}
-		if err := e.tryApart(); err != nil {
-			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
-		}
-		e.writeLate()
+		e.appendUnwritten()
 	}
 	e.repair(ctx)
-	e.round(ctx, found.messages, e.serve)
-	e.round(ctx, pileOf(found.held), e.serveHeld)
-	e.sendReports(ctx, found.reports)
-	e.settleDoubts(ctx)
-	for made := e.takeMade(); len(made) > 0 && !e.stopped(ctx); made = e.takeMade() {
-		e.round(ctx, pileOf(made), e.serveOwn)
+	serve := func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, false) }
+	e.round(ctx, &found.messages, serve)
+	e.round(ctx, &found.held, e.serveHeld)
+	e.sendReports(ctx, &found.reports)
+	e.resolveRefusals(ctx)
+	for made := e.takeReports(); made.n > 0 && !e.stopped(ctx); made = e.takeReports() {
+		e.round(ctx, made, func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, true) })
 	}
-	return e.finish(ctx, found)
+	return e.end(ctx, found)
 }
 
-// unlistable has the trial of the spool say what repairs it.
-func (e *engine) unlistable(ctx context.Context, err error) error {
-	if w := e.store.Writable(ctx); w != nil {
-		err = w
-	}
-	return fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
-}
-
-// repair sets aside what is not understood. That it cannot is no reason not to send.
+// repair sets aside what is not understood. If it fails, mail is sent all the same.
 func (e *engine) repair(ctx context.Context) {
-	found, err := e.store.Repair(ctx)
+	found, err := e.Store.Repair(ctx)
 	for _, a := range found {
 		e.Log.Aside(a)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.stick("repair of the spool", err)
+		e.markStuck("repair of the spool", err)
 	}
 }
 
-// round has visit called for each entry, by as many goroutines as the route takes
-// messages at once.
-func (e *engine) round(ctx context.Context, entries *pile, visit func(context.Context, spool.Entry)) {
-	e.addTotal(entries.n)
+// round calls visit for each entry, in as many goroutines as the route takes messages at once.
+func (e *engine) round(ctx context.Context, entries *entryList, visit func(context.Context, spool.Entry)) {
+	e.mu.Lock()
+	e.total += entries.n
+	e.mu.Unlock()
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(max(e.Deliverer.Workers(), 1), entries.n) {
@@ -197,46 +201,6 @@ func (e *engine) round(ctx context.Context, entries *pile, visit func(context.Co
 	wg.Wait()
 }
 
-// stopped: no message is begun any more.
-func (e *engine) stopped(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return true
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.fatal != nil
-}
-
-// stop ends the run once what is under way is done.
-func (e *engine) stop(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.fatal == nil {
-		e.fatal = err
-	}
-}
-
-// report notes what went wrong with one message. If it could not be written down,
-// the run ends: the next message's outcome could not either.
-func (e *engine) report(id spool.ID, err error) {
-	e.Log.MessageTrouble(id, err)
-	if errors.Is(err, ErrSpool) {
-		e.stop(err)
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.trouble == nil {
-		e.trouble = fmt.Errorf("%s: %w", id, err)
-	}
-}
-
-func (e *engine) addTotal(n int) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.total += n
-}
-
 func (e *engine) progress() {
 	if e.Progress == nil {
 		return
@@ -247,23 +211,94 @@ func (e *engine) progress() {
 	e.Progress(e.done, e.total)
 }
 
-func (e *engine) addMade(entries []spool.Entry) {
+// stopped reports whether no further message is begun.
+func (e *engine) stopped(ctx context.Context) bool {
+	if ctx.Err() != nil {
+		return true
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.made = append(e.made, entries...)
+	return e.fatal != nil
 }
 
-func (e *engine) takeMade() []spool.Entry {
+// stop ends the run as soon as the attempts under way are over.
+func (e *engine) stop(err error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	made := e.made
-	e.made = nil
-	return made
+	if e.fatal == nil {
+		e.fatal = err
+	}
 }
 
-// finish writes down that and how the run ended.
-func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) {
-	for _, o := range e.down.list() {
+// noteError logs an error of one message. ErrSpool ends the run: the outcome of the next
+// message could not be recorded either.
+func (e *engine) noteError(id spool.ID, err error) {
+	e.Log.MessageTrouble(id, err)
+	if errors.Is(err, ErrSpool) {
+		e.stop(err)
+		return
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.firstErr == nil {
+		e.firstErr = fmt.Errorf("%s: %w", id, err)
+	}
+}
+
+func (e *engine) addReports(entries []spool.Entry) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.reports.add(entries...)
+}
+
+func (e *engine) takeReports() *entryList {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	made := e.reports
+	e.reports = entryList{}
+	return &made
+}
+
+// end records that the run ended, and how.
+func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
+	e.logPostponed()
+	err := e.fatal
+	if err == nil {
+		e.purge(ctx)
+		err = spool.UpdateState(e.work, e.Store.State(), spool.LastFlushName, false, func(l *spool.LastFlush) error {
+			*l = spool.LastFlush{At: e.now(), Tally: e.tally}
+			return nil
+		})
+	}
+	if isForeign(err) { // no mail depends on it
+		e.Log.Trouble("the time of the last flush", err)
+		err = nil
+	}
+	if e.stuck.now != nil { // else nothing has read it
+		if stuckErr := e.saveStuck(); err == nil {
+			err = stuckErr
+		}
+	}
+	if syncErr := e.Store.Sync(e.work); err == nil {
+		err = syncErr
+	}
+	if err != nil && !errors.Is(err, ErrSpool) && e.fatal == nil {
+		err = spoolError(err)
+	}
+	if e.cut.Load() {
+		err = errors.Join(err, ctx.Err())
+	}
+	if len(found.unknown) > 0 {
+		err = errors.Join(err, &UnknownError{found.unknown})
+	}
+	e.Log.Run(e.tally)
+	return e.tally, errors.Join(err, e.firstErr)
+}
+
+// logPostponed says how many messages were put off, and why.
+func (e *engine) logPostponed() {
+	for _, group := range slices.Sorted(maps.Keys(e.outages)) {
+		o := e.outages[group]
 		if o.last.Reason == spool.ReasonNoServer {
 			e.Log.Trouble("senders", errors.New(o.text()))
 		}
@@ -274,35 +309,4 @@ func (e *engine) finish(ctx context.Context, found *found) (spool.Tally, error) 
 	for _, why := range slices.Sorted(maps.Keys(e.limited)) {
 		e.Log.Postponed(e.limited[why], why+"; they stay due")
 	}
-	err := e.fatal
-	if err == nil {
-		e.purge(ctx)
-		err = spool.UpdateState(e.work, e.store.State(), spool.LastFlushName, false, func(l *spool.LastFlush) error {
-			*l = spool.LastFlush{At: e.now(), Tally: e.tally}
-			return nil
-		})
-	}
-	if isForeign(err) { // no mail depends on it
-		e.Log.Trouble("the time of the last flush", err)
-		err = nil
-	}
-	if e.stuck.now != nil { // else it was not even looked at
-		if rememberErr := e.remember(); err == nil {
-			err = rememberErr
-		}
-	}
-	if syncErr := e.store.Sync(e.work); err == nil {
-		err = syncErr
-	}
-	if err != nil && !errors.Is(err, ErrSpool) && e.fatal == nil {
-		err = fmt.Errorf("%w: %w", ErrSpool, err)
-	}
-	if e.cut.Load() {
-		err = errors.Join(err, ctx.Err())
-	}
-	if len(found.unknown) > 0 {
-		err = errors.Join(err, &UnknownError{found.unknown})
-	}
-	e.Log.Run(e.tally)
-	return e.tally, errors.Join(err, e.trouble)
 }

@@ -36,7 +36,7 @@ func TestHandedInGoesOut(t *testing.T) {
 	}
 }
 
-// A listing with nothing due says so: then no folder needs to be synced.
+// If nothing is due, end is told so, because then no folder needs to be synced.
 func TestNothingDueAfterHandIn(t *testing.T) {
 	w := newWorld(t)
 	var ended []bool

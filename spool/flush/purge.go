@@ -9,30 +9,30 @@ import (
 	"notices/spool"
 )
 
-// purgeName is the state value that says when failed/ was last looked through.
+// purgeName is the state value that says when failed/ was last purged.
 const purgeName = "purge"
 
-// purgeEvery keeps a run with nothing to do to one listing of the message folder. What
-// is kept for less is looked for as often.
-const purgeEvery = 24 * time.Hour
+// purgeInterval keeps an idle run to one listing of the message folder. If keep_failed is
+// shorter, it takes its place.
+const purgeInterval = 24 * time.Hour
 
 type purged struct {
 	At time.Time `json:"at"`
 }
 
-// purge removes failed messages older than KeepFailed, once a day or more often. That it cannot
-// is no trouble of the mail: the next run tries again.
+// purge removes failed messages older than KeepFailed, once a day or more often. If it fails,
+// no mail is affected, and the next run tries again.
 func (e *engine) purge(ctx context.Context) {
 	if e.KeepFailed <= 0 || ctx.Err() != nil {
 		return
 	}
 	now := e.now()
-	last, err := spool.LoadState[purged](ctx, e.store.State(), purgeName)
-	if age := now.Sub(last.At); err == nil && age >= 0 && age < min(purgeEvery, e.KeepFailed) {
+	last, err := spool.LoadState[purged](ctx, e.Store.State(), purgeName)
+	if age := now.Sub(last.At); err == nil && age >= 0 && age < min(purgeInterval, e.KeepFailed) {
 		return
 	}
 	var old []spool.Entry
-	err = e.store.ScanFailed(ctx, func(entry spool.Entry) bool {
+	err = e.Store.ScanFailed(ctx, func(entry spool.Entry) bool {
 		if now.Sub(entry.Next) > e.KeepFailed {
 			old = append(old, entry)
 		}
@@ -40,11 +40,11 @@ func (e *engine) purge(ctx context.Context) {
 	})
 	for i := 0; err == nil && i < len(old) && ctx.Err() == nil; i++ {
 		if err := e.removeFailed(old[i]); err != nil {
-			e.stick(old[i].ID, fmt.Errorf("it is older than keep_failed and cannot be removed: %w", err))
+			e.markStuck(old[i].ID, fmt.Errorf("it is older than keep_failed and cannot be removed: %w", err))
 		}
 	}
 	if err == nil {
-		err = spool.UpdateState(e.work, e.store.State(), purgeName, false, func(p *purged) error {
+		err = spool.UpdateState(e.work, e.Store.State(), purgeName, false, func(p *purged) error {
 			p.At = now
 			return nil
 		})

@@ -160,7 +160,7 @@ func TestDelayIsForWhoAskedForIt(t *testing.T) {
 	}
 }
 
-// TestHeldNoticeIsForWhoAskedForIt: held, and nobody told who asked not to be.
+// TestHeldNoticeIsForWhoAskedForIt: a sender who asked not to be notified is not.
 func TestHeldNoticeIsForWhoAskedForIt(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(noAnswer)

@@ -11,7 +11,7 @@ import (
 	"notices/spool/faulty"
 )
 
-// TestManyIDsShareTheirListings: also those that there are none of.
+// TestManyIDsShareTheirListings, also the ids that do not exist.
 func TestManyIDsShareTheirListings(t *testing.T) {
 	w := newWorld(t)
 	for i := range 50 {
@@ -35,14 +35,14 @@ func TestManyIDsShareTheirListings(t *testing.T) {
 	}
 }
 
-// TestMaxTakesAny: of more than Max each has the same chance, also the last listed.
+// TestMaxTakesAny: if more than Max are due, each has the same chance, also the last listed.
 func TestMaxTakesAny(t *testing.T) {
 	const n, keep, runs = 20, 5, 2000
 	dice := rand.New(rand.NewPCG(1, 2))
 	e := &engine{Options: Options{Max: keep, Random: dice.Int64N}}
 	times := map[spool.ID]int{}
 	for range runs {
-		f := &found{messages: &pile{}}
+		f := &found{}
 		for i := range n {
 			e.addDue(f, spool.Entry{ID: spool.ID(fmt.Sprintf("m%d", i))}, i+1)
 		}
@@ -64,20 +64,20 @@ func TestMaxTakesAny(t *testing.T) {
 	}
 }
 
-func TestPile(t *testing.T) {
-	const n = 3*pilePart + 7
-	p := &pile{}
+func TestEntryList(t *testing.T) {
+	const n = 3*chunkSize + 7
+	p := &entryList{}
 	for i := range n {
 		p.add(spool.Entry{ID: spool.ID(fmt.Sprintf("%06d", i))})
 	}
 	p.shuffle(rand.New(rand.NewPCG(1, 2)).Int64N)
-	taken := p.take(func(e *spool.Entry) bool { return e.ID < "005000" })
-	if len(taken) != 5000 || p.n != n-5000 {
-		t.Fatalf("%d are taken, %d are left", len(taken), p.n)
+	taken := p.remove(func(e *spool.Entry) bool { return e.ID < "005000" })
+	if taken.n != 5000 || p.n != n-5000 {
+		t.Fatalf("%d are taken, %d are left", taken.n, p.n)
 	}
 	all := make([]string, 0, n)
-	for _, e := range taken {
-		all = append(all, string(e.ID))
+	for i := range taken.n {
+		all = append(all, string(taken.at(i).ID))
 	}
 	for i := range p.n {
 		all = append(all, string(p.at(i).ID))

@@ -6,35 +6,36 @@ import (
 	"io"
 	"io/fs"
 	"maps"
+	"slices"
 	"sync"
 	"syscall"
 
 	"notices/spool"
 )
 
-// maxStuck is how many messages are remembered by their ids; of more, how many.
+// maxStuck is how many messages are remembered by their ids. Beyond it, only their number is.
 const maxStuck = 500
 
-// stuck is what a run knows of messages that are in trouble themselves (spool.Stuck): each
-// is told of once, not at every run, and none of them stops other mail.
+// stuck is what a run knows of messages that cannot be worked on as they should (spool.Stuck).
+// Each is logged once, not at every run, and none of them stops other mail.
 type stuck struct {
 	once    sync.Once
-	before  spool.Stuck // as the last run left it
-	unread  error       // why that is not known
-	waiting map[spool.ID]bool
+	before  spool.Stuck       // as the last run left it
+	loadErr error             // why that is not known
+	waiting map[spool.ID]bool // not attempted until their result is recorded
 
 	mu   sync.Mutex
 	now  map[spool.ID]string // met in this run
 	free map[spool.ID]bool   // of before, those that could be claimed
 }
 
-// recall reads what earlier runs left.
-func (e *engine) recall() *stuck {
+// loadStuck reads what earlier runs left.
+func (e *engine) loadStuck() *stuck {
 	s := &e.stuck
 	s.once.Do(func() {
 		var err error
-		s.before, err = spool.LoadState[spool.Stuck](e.work, e.store.State(), spool.StuckName)
-		if s.unread = err; err != nil {
+		s.before, err = spool.LoadState[spool.Stuck](e.work, e.Store.State(), spool.StuckName)
+		if s.loadErr = err; err != nil {
 			s.before = spool.Stuck{}
 		}
 		s.now, s.free, s.waiting = map[spool.ID]string{}, map[spool.ID]bool{}, map[spool.ID]bool{}
@@ -42,39 +43,39 @@ func (e *engine) recall() *stuck {
 	return s
 }
 
-// writeLate writes results down that an earlier run could not. A message whose record
-// still does not take it is not attempted.
-func (e *engine) writeLate() {
-	s := e.recall()
+// appendUnwritten appends results that an earlier run could not record. If that fails again,
+// the message is not attempted.
+func (e *engine) appendUnwritten() {
+	s := e.loadStuck()
 	for id, event := range s.before.Unwritten {
-		err := e.appendLate(id, event)
+		err := e.appendTo(id, event)
 		if err == nil || errors.Is(err, spool.ErrGone) || errors.Is(err, spool.ErrDamaged) {
 			continue
 		}
 		s.waiting[id] = true
-		e.stick(id, fmt.Errorf("a server took it, and that cannot be written down: it is not sent again: %w", err))
+		e.markStuck(id, fmt.Errorf("a server took it, and that cannot be written down: it is not sent again: %w", err))
 	}
 }
 
-func (e *engine) appendLate(id spool.ID, event spool.Event) error {
-	entry, err := spool.FindOne(e.work, e.store, id)
+func (e *engine) appendTo(id spool.ID, event spool.Event) error {
+	entry, err := spool.FindOne(e.work, e.Store, id)
 	if err != nil {
 		return err
 	}
-	c, err := e.store.Claim(e.work, entry)
+	c, err := e.Store.Claim(e.work, entry)
 	if err != nil {
 		return err
 	}
 	return errors.Join(c.Append(event, spool.Now), c.Release())
 }
 
-// tryApart tries what keepApart will need: where that cannot be written, a result that a
-// message's own record does not take would be lost.
-func (e *engine) tryApart() error {
-	s := e.recall()
-	err := s.unread
+// checkStuckState tries what saveUnwritten may need. Without it, a result that a message's
+// record cannot take would be lost.
+func (e *engine) checkStuckState() error {
+	s := e.loadStuck()
+	err := s.loadErr
 	if err == nil {
-		err = e.store.State().Update(e.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
+		err = e.Store.State().Update(e.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
 	}
 	if err != nil {
 		err = fmt.Errorf("what servers took is written down in state/%s if nowhere else: %w", spool.StuckName, err)
@@ -82,50 +83,40 @@ func (e *engine) tryApart() error {
 	return err
 }
 
-// isForeign reports whether something that is not of notices stands in the way of a value.
+// isForeign reports whether something foreign stands where a state value should be.
 func isForeign(err error) bool {
 	return errors.Is(err, fs.ErrInvalid) || errors.Is(err, syscall.EISDIR)
 }
 
-// keepApart keeps a result beside the messages, because the message's own record did not
-// take it: what a server took must not be sent to it again.
-func (j *job) keepApart(event spool.Event) error {
-	return spool.UpdateState(j.engine.work, j.engine.store.State(), spool.StuckName, true, func(s *spool.Stuck) error {
+// saveUnwritten keeps a result outside the message's record, which did not take it: what a
+// server took must not be sent to it again. It drops the texts, because those of 50,000
+// recipients do not fit into a small value.
+func (j *job) saveUnwritten(event spool.Event) error {
+	results := event.Results
+	event.Results = nil
+	r := result{event: event}
+	for _, a := range results {
+		a.Reply = spool.Reply{Server: a.Reply.Server, Code: a.Reply.Code, At: a.Reply.At}
+		r.answer(a.Outcome, a.To...)
+	}
+	return spool.UpdateState(j.engine.work, j.engine.Store.State(), spool.StuckName, true, func(s *spool.Stuck) error {
 		if s.Unwritten == nil {
 			s.Unwritten = map[spool.ID]spool.Event{}
 		}
-		s.Unwritten[j.id()] = withoutTexts(event)
+		s.Unwritten[j.id()] = r.event
 		return nil
 	})
 }
 
-// withoutTexts makes a result short: what 50,000 recipients were told in as many words fits
-// into no small value.
-func withoutTexts(event spool.Event) spool.Event {
-	results := event.Results
-	event.Results = nil
-	f := folded{event: event}
-	for _, a := range results {
-		a.Reply = spool.Reply{Server: a.Reply.Server, Code: a.Reply.Code, At: a.Reply.At}
-		f.answer(a.Outcome, a.To...)
-	}
-	return f.event
-}
-
-// delivers reports whether somebody got the message by that event.
+// delivers reports whether the event says that somebody got the message.
 func delivers(event spool.Event) bool {
-	for i := range event.Results {
-		if event.Results[i].Class == spool.Delivered && len(event.Results[i].To) > 0 {
-			return true
-		}
-	}
-	return false
+	return slices.ContainsFunc(event.Results, func(a spool.Answer) bool { return a.Class == spool.Delivered && len(a.To) > 0 })
 }
 
-// stick notes a message that is in trouble itself, or what else is met in each run. It is
-// told of when that is new.
-func (e *engine) stick(id spool.ID, err error) {
-	s := e.recall()
+// markStuck notes a message that is stuck, or another error that recurs in each run (then id
+// says what failed). It is logged if it is new.
+func (e *engine) markStuck(id spool.ID, err error) {
+	s := e.loadStuck()
 	s.mu.Lock()
 	known := s.before.Messages[id] != "" || s.now[id] != "" || len(s.now) >= maxStuck
 	s.now[id] = err.Error()
@@ -139,19 +130,8 @@ func (e *engine) stick(id spool.ID, err error) {
 	}
 }
 
-// cannotLeave is for a message that is done with, on record, and cannot be removed or
-// moved. If nothing else can be written either, the run ends.
-func (j *job) cannotLeave(err error) error {
-	if w := j.engine.store.Writable(j.engine.work); w != nil {
-		return unwritable(w)
-	}
-	j.engine.stick(j.id(), fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
-	return nil
-}
-
-// claimed notes that a message is not in trouble any more.
-func (e *engine) claimed(id spool.ID) {
-	s := &e.stuck
+// clear notes that a message is not stuck any more.
+func (s *stuck) clear(id spool.ID) {
 	if _, was := s.before.Messages[id]; was {
 		s.mu.Lock()
 		s.free[id] = true
@@ -159,9 +139,22 @@ func (e *engine) claimed(id spool.ID) {
 	}
 }
 
-// remember writes down which messages are in trouble, if they are others than before.
-func (e *engine) remember() error {
-	s := e.recall()
+// removalError handles an error of removing a message that is done with, or of moving it to
+// failed/. If nothing else can be written either, the run ends.
+func (j *job) removalError(err error) error {
+	if err == nil {
+		return nil
+	}
+	if w := j.engine.Store.Writable(j.engine.work); w != nil {
+		return spoolError(w)
+	}
+	j.engine.markStuck(j.id(), fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
+	return nil
+}
+
+// saveStuck records which messages are stuck, if that has changed.
+func (e *engine) saveStuck() error {
+	s := e.loadStuck()
 	after, more := map[spool.ID]string{}, 0
 	for id, why := range s.now {
 		if len(after) < maxStuck {
@@ -176,10 +169,10 @@ func (e *engine) remember() error {
 	if more > 0 && s.before.More == 0 {
 		e.Log.Trouble("the spool", fmt.Errorf("%d more messages are in trouble; notices status says what to do about the first", more))
 	}
-	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && s.unread == nil {
+	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && s.loadErr == nil {
 		return nil
 	}
-	return spool.UpdateState(e.work, e.store.State(), spool.StuckName, false, func(kept *spool.Stuck) error {
+	return spool.UpdateState(e.work, e.Store.State(), spool.StuckName, false, func(kept *spool.Stuck) error {
 		kept.Messages, kept.More = after, more
 		for id := range s.before.Unwritten {
 			if !s.waiting[id] {
@@ -190,8 +183,8 @@ func (e *engine) remember() error {
 	})
 }
 
-// keepUnseen keeps of the messages of earlier runs those that this one had no reason to
-// look at, and which are still there.
+// keepUnseen adds the stuck messages of earlier runs that this run did not look at and that
+// are still there.
 func (e *engine) keepUnseen(after map[spool.ID]string) error {
 	s := &e.stuck
 	unseen := maps.Clone(s.before.Messages)
@@ -205,10 +198,10 @@ func (e *engine) keepUnseen(after map[spool.ID]string) error {
 		}
 		return true
 	}
-	return errors.Join(e.store.Scan(e.work, keep), e.store.ScanFailed(e.work, keep))
+	return errors.Join(e.Store.Scan(e.work, keep), e.Store.ScanFailed(e.work, keep))
 }
 
-// watchedBody is a message that keeps why it could not be read.
+// watchedBody is a message that remembers why it could not be read.
 type watchedBody struct {
 	spool.Body
 	failed error
@@ -222,7 +215,7 @@ func (b *watchedBody) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// noBody takes the place of a message that cannot be read.
+// noBody replaces a message that cannot be read.
 type noBody struct{}
 
 func (noBody) ReadAt([]byte, int64) (int, error) { return 0, io.EOF }

@@ -73,7 +73,7 @@ func TestNoCallThatFailsSendsTwice(t *testing.T) {
 	}
 }
 
-// A message that is done with and cannot be removed is told of once, and stops nobody.
+// A message that is done with and cannot be removed is logged once, and stops no other mail.
 func TestTheUnremovableIsToldOnce(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
@@ -112,7 +112,7 @@ func TestTheUnremovableIsToldOnce(t *testing.T) {
 	}
 }
 
-// A message that cannot be opened is passed over, told of once, and stops nobody.
+// A message that cannot be opened is skipped and logged once, and stops no other mail.
 func TestTheUnusableIsPassedOver(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder

@@ -1,7 +1,7 @@
-// Package schedule is the arithmetic of SPEC section 6: when a message that could
-// not be sent is tried again, and when its time is over. It is pure: the clock and
-// the random source come from the caller, so that a test prints the whole life of
-// a message in one go (testdata/ladder.golden, which notices.toml(5) quotes).
+// Package schedule is the arithmetic of SPEC section 6: when a message that could not be sent
+// is tried again, and when its time is over. It is pure: the caller passes the clock and the
+// random source, so that a test prints the whole life of a message at once
+// (testdata/ladder.golden, which notices.toml(5) quotes).
 //
 // All times are whole seconds, as the spool keeps them.
 package schedule
@@ -10,7 +10,7 @@ import "time"
 
 // Policy is the [retry] section. Its durations are whole seconds.
 type Policy struct {
-	ShortRange time.Duration    // from queueing: short delays until then, long ones after
+	ShortRange time.Duration    // until this age, delays are short; after it, long
 	ShortDelay [2]time.Duration // low, high: uniformly random in [low, high)
 	LongDelay  [2]time.Duration
 	GiveUp     time.Duration
@@ -19,14 +19,14 @@ type Policy struct {
 // Age is what a message's schedule depends on.
 type Age struct {
 	QueuedAt  time.Time
-	ExpiresAt time.Time // from --expires, replaces GiveUp; zero: none
+	ExpiresAt time.Time // from --expires, replaces GiveUp; zero: not given
 }
 
-// Queued is the queueing time that the age of a message runs from. One in the future was
-// written by a clock that was wrong (SPEC 4.7): it counts as now, and once an attempt has
-// seen the message, as seen, the time of the earliest event on its record (zero: all
-// events follow queued). What was seen so long before it was queued that its time was over
-// by then was seen by a clock that was wrong, and the queueing time holds once it is past.
+// EffectiveQueueTime is the time from which the age of a message counts. A queueing time in
+// the future was written by a wrong clock (SPEC 4.7). It counts as now, and after an attempt
+// as seen, the time of the earliest event on record (zero: all events are after queued). If
+// seen is so long before queued that the message's time would have been over by then, seen
+// was written by a wrong clock, and queued counts once it is past.
 func (p Policy) EffectiveQueueTime(queued, seen, now time.Time) time.Time {
 	switch {
 	case seen.IsZero() || now.Before(seen):
@@ -37,8 +37,8 @@ func (p Policy) EffectiveQueueTime(queued, seen, now time.Time) time.Time {
 	return queued
 }
 
-// Deadline is when the message's time is over: the last attempt is made then, and
-// if it fails too the message is returned.
+// Deadline is when the message's time is over. The last attempt is made then; if it fails,
+// the message is returned.
 func (p Policy) Deadline(a Age) time.Time {
 	if !a.ExpiresAt.IsZero() {
 		return a.ExpiresAt
@@ -46,16 +46,16 @@ func (p Policy) Deadline(a Age) time.Time {
 	return a.QueuedAt.Add(p.GiveUp)
 }
 
-// Next is the next send time of a message that failed at now: a short or a long
-// delay later by its age, and never past the deadline. random(n) is uniform in
-// [0, n), like Int64N of math/rand/v2.
+// Next draws the next send time of a message that failed at now. Its age decides between a
+// short and a long delay. It is never past the deadline. random(n) is uniform in [0, n), like
+// Int64N of math/rand/v2.
 func (p Policy) Next(a Age, now time.Time, random func(n int64) int64) time.Time {
 	return earlier(p.NextPastDeadline(a, now, random), p.Deadline(a))
 }
 
-// Free is Next without regard to the deadline: for a message that is past it and
-// is still not returned, because its account waits for a person, because the
-// machine was off, or because a crash may cut the attempt about to be made.
+// NextPastDeadline is Next without the deadline. It is for a message that is past its deadline
+// and not returned yet, because its account waits for a person, the machine was off, or a
+// crash may interrupt the coming attempt.
 func (p Policy) NextPastDeadline(a Age, now time.Time, random func(n int64) int64) time.Time {
 	delay := p.LongDelay
 	if now.Sub(a.QueuedAt) < p.ShortRange {
@@ -64,27 +64,27 @@ func (p Policy) NextPastDeadline(a Age, now time.Time, random func(n int64) int6
 	return draw(now, delay, random)
 }
 
-// Long is a long delay from now whatever the age: for an attempt whose outcome is
-// uncertain. The caller minds the deadline.
+// NextLong draws a long delay whatever the age, for an attempt whose outcome is uncertain. The
+// caller has to observe the deadline.
 func (p Policy) NextLong(now time.Time, random func(n int64) int64) time.Time {
 	return draw(now, p.LongDelay, random)
 }
 
-// Due reports whether a message with that next send time is to be tried at now. A
-// next send further away than the longest delay was written by a clock that was
-// wrong then or is wrong now: it counts as due (SPEC 4.7).
+// Due reports whether a message with that next send time is to be tried at now. If the next
+// send is further away than the longest delay, the clock was wrong then or is wrong now, and
+// the message counts as due (SPEC 4.7).
 func (p Policy) Due(next, now time.Time) bool {
 	return !next.After(now) || next.Sub(now) > p.Longest()
 }
 
-// Longest is the upper bound of all delays. A message overdue by more than that
-// was not looked at in time: the machine was off.
+// Longest is the upper bound of all delays. If a message is overdue by more than that, the
+// machine was off when it was due.
 func (p Policy) Longest() time.Duration {
 	return max(p.ShortDelay[0], p.ShortDelay[1], p.LongDelay[0], p.LongDelay[1])
 }
 
-// draw adds a random delay in [low, high) to t. t is rounded up to a whole second,
-// so that the delay is not shorter than low even then.
+// draw adds a random delay in [low, high) to t. It rounds t up to a whole second, so that the
+// delay is never shorter than low.
 func draw(t time.Time, delay [2]time.Duration, random func(n int64) int64) time.Time {
 	low, high := seconds(delay[0]), seconds(delay[1])
 	if high-low > 1 {

@@ -22,7 +22,7 @@ func dayUsedUp(until time.Time) spool.Delivery {
 	return spool.Delivery{Wait: spool.Limited, Spent: true, Until: until, Outcomes: []spool.Outcome{o}}
 }
 
-// daily gives servers a budget for each day of the test's clock, and whom it put off for
+// daily gives servers a budget for each day of the test's clock, and counts what it put off for
 // [[limit]] is put off for that.
 type daily struct {
 	*servers
@@ -71,7 +71,7 @@ func (w *world) claims() (opened func() int) {
 
 // When the day is used up a run ends without opening what is left, says how much that is,
 // and returns what is over by --expires all the same.
-func TestSpentDay(t *testing.T) {
+func TestExhaustedQuota(t *testing.T) {
 	w := newWorld(t)
 	const n = 300
 	for i := range n {
@@ -108,7 +108,7 @@ func TestSpentDay(t *testing.T) {
 
 // A message of another schedule is not counted among those that stay due, nor is one of
 // those that were asked for passed over.
-func TestSpentDayOfAllAndIDs(t *testing.T) {
+func TestExhaustedQuotaOfAllAndIDs(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []spool.ID{"A", "B", "C", "later"} {
 		w.put(id, nil)
@@ -129,7 +129,7 @@ func TestSpentDayOfAllAndIDs(t *testing.T) {
 
 // The listing is a hint: of what is not opened some is opened all the same, so that what a
 // killed run left undone is done, day or no day.
-func TestSpentDayLooksAtSome(t *testing.T) {
+func TestExhaustedQuotaOpensSome(t *testing.T) {
 	w := newWorld(t)
 	w.mail.workers = 1
 	for i := range 1000 {
@@ -160,7 +160,7 @@ func TestSpentDayLooksAtSome(t *testing.T) {
 	if runs == 300 {
 		t.Error("what a dead run left was never finished")
 	}
-	if most := (runs + 1) * 2 * 1000 / oneIn; looked > most {
+	if most := (runs + 1) * 2 * 1000 / openOneIn; looked > most {
 		t.Errorf("%d messages were opened in %d runs", looked, runs+1)
 	}
 }
@@ -168,7 +168,7 @@ func TestSpentDayLooksAtSome(t *testing.T) {
 // Whatever comes in and however time passes: no day sends more than it may, none sends
 // less than it could, every message ends once, in the run after its --expires at the
 // latest, and the log counts what is left.
-func TestSpentDays(t *testing.T) {
+func TestExhaustedQuotas(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
 		w.mail.workers = rapid.IntRange(1, 6).Draw(rt, "workers")

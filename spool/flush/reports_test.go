@@ -128,8 +128,8 @@ func TestSenderWantsNoReturn(t *testing.T) {
 	}
 }
 
-// Not before everybody is settled; and that the others got it does not make up for
-// the one of whom nobody was told.
+// A message goes to failed/ only when no recipient is pending. That others got it does not
+// make up for the recipient that nobody was notified of.
 func TestNoSenderPartly(t *testing.T) {
 	w := newWorld(t)
 	w.mail.answer = func(_ *spool.Message, r string) spool.Outcome {

@@ -1,0 +1,255 @@
+package flush
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"notices/spool"
+)
+
+// maxUncertain is how many answers to the final dot in a row may be lost until the message
+// is held.
+const maxUncertain = 3
+
+// finish records what an attempt brought, and does what follows from it.
+func (j *job) finish(ctx context.Context, d spool.Delivery) error {
+	now := j.engine.now()
+	// A return below takes precedence when the message is counted.
+	j.sent = !slices.ContainsFunc(d.Outcomes, func(o spool.Outcome) bool { return o.Class != spool.Delivered })
+	relayed := slices.ContainsFunc(d.Outcomes, func(o spool.Outcome) bool { return o.Reason == spool.ReasonRelayed })
+	if j.sent && !relayed && !j.rec.Unreturned() {
+		j.logDelivered(d.Outcomes)
+		if j.claim.Remove(spool.Soon) == nil {
+			return nil
+		}
+		if err := j.append(j.merge(ctx, now, d).event, spool.Now); err != nil {
+			return err
+		}
+		return j.dequeue()
+	}
+	r := j.merge(ctx, now, d)
+	if r.limited != nil {
+		j.engine.countLimited(r.limited.Reply.Text)
+	}
+	if r.limited != nil && len(r.event.Results) == 0 {
+		return j.appendPostpone(j.scheduled, r.limited.Reply.Text, false)
+	}
+	if err := j.append(r.event, r.durability(j.rec.Uncertain)); err != nil {
+		return err
+	}
+	j.logResult(r.event)
+	over, err := j.followUp()
+	if over || err != nil {
+		return err
+	}
+	if r.pending {
+		j.deferred = true
+		if d.Doubted != nil && !j.own {
+			j.engine.addRefusal(refusal{j.id(), j.n, d.Doubted})
+		}
+		return j.warn(now)
+	}
+	return nil
+}
+
+// result is a Result event in the making.
+type result struct {
+	event       spool.Event
+	answers     map[spool.Outcome]int // index in event.Results
+	over, grace bool                  // from timeOver
+
+	delivered, failed, uncertain bool
+	relayed                      bool           // delivered to somebody, and a report may be due
+	pending                      bool           // somebody is still to be served
+	limited                      *spool.Outcome // a limit put somebody off, which is not recorded
+}
+
+// merge makes one Result of the outcomes. Equal outcomes become one answer. A recipient that
+// is not delivered and out of time has failed.
+func (j *job) merge(ctx context.Context, now time.Time, d spool.Delivery) *result {
+	r := &result{event: spool.Event{Kind: spool.Result, At: now, N: j.n}}
+	for _, o := range d.Passed {
+		r.event.Results = append(r.event.Results, spool.Answer{Outcome: normalize(o, now)})
+	}
+	// An attempt that was cut short is not a last attempt.
+	if ctx.Err() == nil {
+		r.over, r.grace = j.timeOver(now, needsPerson(d))
+	}
+	for k := range d.Outcomes {
+		if o := &d.Outcomes[k]; o.Reason == spool.ReasonRate {
+			r.limited = o
+			continue
+		}
+		r.add(normalize(d.Outcomes[k], now), j.to[k])
+	}
+	switch {
+	case r.pending && r.uncertain: // after a long delay, whatever the age, but not past the deadline
+		r.event.Next = j.engine.Policy.NextLong(now, j.engine.Random)
+		if deadline := j.engine.Policy.Deadline(j.age()); now.Before(deadline) && deadline.Before(r.event.Next) {
+			r.event.Next = deadline
+		}
+	case r.pending:
+		r.event.Next = j.next(now)
+	case r.limited != nil:
+		r.event.Next = j.scheduled // those who were put off stay due
+	}
+	// Grace stays until an attempt decides: the next one is the last.
+	r.event.Grace = r.pending && (r.grace || j.rec.Grace) || r.limited != nil && j.rec.Grace
+	return r
+}
+
+func (r *result) add(o spool.Outcome, recipient int) {
+	switch o.Class {
+	case spool.Delivered:
+		r.delivered, r.relayed = true, r.relayed || o.Reason == spool.ReasonRelayed
+	case spool.Failed:
+		r.failed = true
+	default:
+		r.uncertain = r.uncertain || o.Class == spool.Uncertain
+		if !r.over {
+			r.pending = true
+			break
+		}
+		if o.Class == spool.Uncertain {
+			r.answer(o) // kept, because the return says that it may have arrived
+		}
+		r.failed = true
+		o = expired(o)
+	}
+	r.answer(o, recipient)
+}
+
+// answer adds recipients to the answer with that outcome. Replies that differ only in their
+// time are the same.
+func (r *result) answer(o spool.Outcome, recipients ...int) {
+	key := o
+	key.Reply.At = time.Time{}
+	if i, ok := r.answers[key]; ok {
+		a := &r.event.Results[i]
+		a.To = append(a.To, recipients...)
+		return
+	}
+	if r.answers == nil {
+		r.answers = map[spool.Outcome]int{}
+	}
+	r.answers[key] = len(r.event.Results)
+	r.event.Results = append(r.event.Results, spool.Answer{Outcome: o, To: recipients})
+}
+
+// durability depends on what losing the result would cost. The subject of a report must not
+// be lost once the report is stored. uncertain: how many in a row before this one.
+func (r *result) durability(uncertain int) spool.Durability {
+	switch {
+	case r.failed, r.relayed, r.uncertain && uncertain+1 >= maxUncertain:
+		return spool.Now
+	case r.delivered, r.uncertain:
+		return spool.Soon
+	}
+	return spool.Lazy
+}
+
+// normalize makes an outcome fit for the record. An unknown class means deferred.
+func normalize(o spool.Outcome, now time.Time) spool.Outcome {
+	switch o.Class {
+	case spool.Delivered, spool.Failed, spool.Uncertain:
+	default:
+		o.Class = spool.Deferred
+	}
+	if o.Reply.At.IsZero() {
+		o.Reply.At = now
+	}
+	o.Reply.At = o.Reply.At.UTC().Truncate(time.Second)
+	return o
+}
+
+// expired is the outcome of a recipient whose time is over. The last reply stays.
+func expired(o spool.Outcome) spool.Outcome {
+	o.Class, o.Reason = spool.Failed, spool.ReasonExpired
+	return o
+}
+
+// needsPerson reports whether the account of any server that was to take the message waits
+// for a person to repair it.
+func needsPerson(d spool.Delivery) bool {
+	needs := func(o spool.Outcome) bool { return o.Class != spool.Delivered && o.NeedsPerson() }
+	return slices.ContainsFunc(d.Outcomes, needs) || slices.ContainsFunc(d.Passed, needs)
+}
+
+// followUp does what the record asks for, after an attempt or because a run was killed
+// before it could: it sends reports, and removes or holds the message. over: there is
+// nothing to attempt.
+func (j *job) followUp() (over bool, err error) {
+	for n := j.rec.UnreturnedIn(); n != 0 && j.canReturn(n); n = j.rec.UnreturnedIn() {
+		if err := j.sendReturn(n); err != nil {
+			return false, err
+		}
+	}
+	for n := j.rec.UntoldIn(); n != 0; n = j.rec.UntoldIn() {
+		if err := j.sendRelayReport(n); err != nil {
+			return false, err
+		}
+	}
+	if !j.pending() {
+		return true, j.dequeue()
+	}
+	if j.rec.Uncertain >= maxUncertain && !j.rec.Held {
+		return true, j.hold()
+	}
+	return false, nil
+}
+
+func (j *job) pending() bool {
+	return slices.ContainsFunc(j.rec.Recipients, func(r spool.Recipient) bool { return r.State == spool.RecipientPending })
+}
+
+// dequeue takes a message out of the queue. No recipient is pending, and all reports are
+// stored. If nobody could get a return, the message goes to failed/, where a person finds it.
+func (j *job) dequeue() error {
+	if !j.rec.Unreturned() {
+		return j.removalError(j.claim.Remove(spool.Soon))
+	}
+	why := "undeliverable, and there is no sender to return it to"
+	switch {
+	case j.rec.Envelope.Form != spool.Ordinary:
+		why = "a report that cannot be delivered"
+	case j.rec.Envelope.ReturnAddress() != "":
+		why = "undeliverable, and its sender does not want it returned"
+	}
+	if err := j.notifyAdmin(); err != nil {
+		return err
+	}
+	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.engine.now(), Note: why}); err != nil {
+		return j.removalError(err)
+	}
+	j.failed = true
+	j.engine.Log.GaveUp(j.id(), why)
+	return nil
+}
+
+// logDelivered logs an attempt that everybody got. It takes a short cut for a single
+// recipient, because almost every message has just one.
+func (j *job) logDelivered(outcomes []spool.Outcome) {
+	if len(outcomes) == 1 {
+		j.engine.Log.Outcome(j.id(), j.n, j.rec.Recipients[j.to[0]].Address, outcomes[0], time.Time{})
+		return
+	}
+	r := &result{event: spool.Event{N: j.n}}
+	for k, o := range outcomes {
+		r.answer(o, j.to[k])
+	}
+	j.logResult(r.event)
+}
+
+// logResult logs the answers of a result.
+func (j *job) logResult(e spool.Event) {
+	for _, a := range e.Results {
+		next := e.Next
+		if a.Class == spool.Delivered || a.Class == spool.Failed {
+			next = time.Time{}
+		}
+		if len(a.To) > 0 {
+			j.engine.Log.Answer(&j.rec.Envelope, e.N, a, next)
+		}
+	}
+}

@@ -1,0 +1,139 @@
+package flush
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+
+	"notices/spool"
+)
+
+// The id of a report is derived from the id of its message, so that a report that is stored
+// again after a crash is stored once (spool.ErrExists):
+//
+//	ID-N    the return for attempt N (spool.ID.Return)
+//	ID.w    the warning that ID is delayed; there is only one
+//	ID.hN   the notice that ID is held since attempt N
+//	ID.rN   the report on the recipients that attempt N relayed, for -N success
+//	ID.p    the report ID once more, from the site's address
+//	ID.f    the notice to the admin that ID went to failed/
+//
+// But the report may have been stored, sent and removed before the crash. Therefore no
+// report is sent while its message is still there and does not say that the report was
+// stored: the message is finished first. If somebody else has it claimed, the report waits.
+const (
+	kindReturn = '-'
+	kindWarn   = 'w'
+	kindHold   = 'h'
+	kindRelay  = 'r'
+	kindPlain  = 'p'
+	kindFailed = 'f'
+)
+
+// reportID is the id of a report, taken apart.
+type reportID struct {
+	message spool.ID // the message that the report is about
+	kind    byte
+	n       int // the attempt
+}
+
+func warningID(id spool.ID) spool.ID           { return id + ".w" }
+func failedNoticeID(id spool.ID) spool.ID      { return id + ".f" }
+func plainID(id spool.ID) spool.ID             { return id + ".p" }
+func heldNoticeID(id spool.ID, n int) spool.ID { return id + ".h" + spool.ID(strconv.Itoa(n)) }
+func relayedID(id spool.ID, n int) spool.ID    { return id + ".r" + spool.ID(strconv.Itoa(n)) }
+
+// parseReportID takes the id of a report apart.
+func parseReportID(id spool.ID) (reportID, bool) {
+	i := strings.LastIndexAny(string(id), ".-")
+	if i <= 0 || i+1 == len(id) {
+		return reportID{}, false
+	}
+	if id[i] == '-' {
+		of, n, ok := id.Original()
+		return reportID{of, kindReturn, n}, ok
+	}
+	r := reportID{message: id[:i], kind: id[i+1]}
+	rest := string(id[i+2:])
+	switch r.kind {
+	case kindWarn, kindPlain, kindFailed:
+		return r, rest == ""
+	case kindHold, kindRelay:
+		n, err := strconv.Atoi(rest)
+		r.n = n
+		return r, err == nil && n > 0
+	}
+	return reportID{}, false
+}
+
+// storedIn reports whether the message's record says that the report was stored.
+func (r reportID) storedIn(rec *spool.Record) bool {
+	switch r.kind {
+	case kindReturn:
+		return rec.ReturnedIn >= r.n
+	case kindWarn:
+		return rec.Warned
+	case kindFailed:
+		return rec.GivenUp
+	case kindRelay:
+		return rec.RelayToldIn >= r.n
+	case kindHold:
+		return slices.ContainsFunc(rec.Events, func(e spool.Event) bool { return e.Kind == spool.Hold && e.N >= r.n })
+	}
+	return rec.ReturnedIn > 0
+}
+
+// sendReports sends reports that were found in the queue. It lists the queue once more, for
+// their messages. A message that this listing misses, because it is being renamed, records
+// what it must: its last renaming before that preceded the storing of the report, which the
+// first listing already showed.
+func (e *engine) sendReports(ctx context.Context, reports *entryList) {
+	if reports.n == 0 || e.stopped(ctx) {
+		return
+	}
+	messages := map[spool.ID]spool.Entry{}
+	for i := range reports.n {
+		r, _ := parseReportID(reports.at(i).ID)
+		messages[r.message] = spool.Entry{}
+	}
+	err := e.Store.Scan(e.work, func(entry spool.Entry) bool {
+		if _, ok := messages[entry.ID]; ok {
+			messages[entry.ID] = entry
+		}
+		return true
+	})
+	if err != nil {
+		e.stop(err)
+		return
+	}
+	e.round(ctx, reports, func(ctx context.Context, report spool.Entry) {
+		if e.skip(report) {
+			return
+		}
+		r, _ := parseReportID(report.ID)
+		if entry := messages[r.message]; entry.ID == "" || e.finishMessage(r, entry) {
+			e.serve(ctx, report, false)
+		}
+	})
+}
+
+// finishMessage makes the message record that its report was stored. false: not now.
+func (e *engine) finishMessage(r reportID, entry spool.Entry) bool {
+	j := e.claim(entry)
+	if j == nil {
+		_, err := spool.FindOne(e.work, e.Store, r.message)
+		return errors.Is(err, spool.ErrGone)
+	}
+	defer j.end()
+	if r.storedIn(j.rec) {
+		return true
+	}
+	over, err := j.followUp()
+	if err == nil && !over && r.kind == kindWarn {
+		err = j.append(spool.Event{Kind: spool.Warned, At: e.now()}, spool.Soon)
+	}
+	j.err = err
+	return err == nil
+}

@@ -1,0 +1,182 @@
+package flush
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"notices/spool"
+	"notices/spool/bounce"
+)
+
+// canReturn reports whether there is somebody to send a return for attempt n to. A failed
+// report has no return. But a report that was refused as a whole, or for its null sender, is
+// resent once. Record.UnreturnedIn knows whether the sender wants a return.
+func (j *job) canReturn(n int) bool {
+	env := &j.rec.Envelope
+	if env.Form != spool.Report {
+		return env.ReturnAddress() != ""
+	}
+	return j.canResend() && j.refusedWhole(n)
+}
+
+// canResend reports whether this is a report that can be resent with a sender.
+func (j *job) canResend() bool {
+	env := &j.rec.Envelope
+	return env.Form == spool.Report && env.Sender == "" && j.engine.Site.Address != ""
+}
+
+// refusedWhole reports whether every server in attempt n refused the message as a whole, or
+// its sender.
+func (j *job) refusedWhole(n int) bool {
+	return !slices.ContainsFunc(j.rec.FailedIn(n), func(i int) bool {
+		o := &j.rec.Recipients[i].Outcome
+		return o.Scope != spool.MessageScope || o.Reason != spool.ReasonSender && o.Reason != ""
+	})
+}
+
+// notifiable keeps the recipients for which the sender wants to be notified of that event.
+func (j *job) notifiable(event string, to []int) []int {
+	env := &j.rec.Envelope
+	if env.DSNParams.Empty() {
+		return to
+	}
+	return slices.DeleteFunc(to, func(i int) bool { return !env.Notifies(event, i) })
+}
+
+// sendReturn sends the return for what failed in attempt n.
+func (j *job) sendReturn(n int) error {
+	if j.rec.Envelope.Form == spool.Report {
+		return j.resend(n)
+	}
+	r := bounce.Report{ID: j.id().Return(n), Kind: bounce.Failed, Recipients: j.notifiable(spool.OnFailure, j.rec.FailedIn(n))}
+	err := j.sendReport(r, spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n}, spool.Now)
+	j.returned = j.returned || err == nil
+	return err
+}
+
+// sendRelayReport sends the report on the recipients that attempt n handed to a server that
+// does not report success.
+func (j *job) sendRelayReport(n int) error {
+	r := bounce.Report{ID: relayedID(j.id(), n), Kind: bounce.Relayed, Recipients: j.rec.RelayedIn(n)}
+	err := j.sendReport(r, spool.Event{Kind: spool.Relayed, At: j.engine.now(), N: n}, spool.Now)
+	if err == nil {
+		j.sent = !j.pending()
+	}
+	return err
+}
+
+// warn tells the sender, once, that the message is late.
+func (j *job) warn(failedAt time.Time) error {
+	if j.engine.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.age().QueuedAt) < j.engine.WarnAfter ||
+		j.rec.Envelope.ReturnAddress() == "" {
+		return nil
+	}
+	r := bounce.Report{ID: warningID(j.id()), Kind: bounce.Delayed, Recipients: j.notifiable(spool.OnDelay, j.rec.Pending())}
+	if len(r.Recipients) == 0 {
+		return nil
+	}
+	if deadline := j.engine.Policy.Deadline(j.age()); j.engine.now().Before(deadline) {
+		r.Until = deadline
+	}
+	return j.sendReport(r, spool.Event{Kind: spool.Warned, At: j.engine.now()}, spool.Soon)
+}
+
+// notifyAdmin stores a copy of what goes to failed/ for [site] admin. A message to the admin
+// alone gets none, because it would fail in the same way.
+func (j *job) notifyAdmin() error {
+	admin := j.engine.Site.Admin
+	env := &j.rec.Envelope
+	if admin == "" || j.rec.GivenUp || len(env.Recipients) == 1 && strings.EqualFold(env.Recipients[0], admin) {
+		return nil
+	}
+	r := bounce.Report{ID: failedNoticeID(j.id()), Kind: bounce.Kept, To: admin}
+	for i := range j.rec.Recipients {
+		if j.rec.Recipients[i].State == spool.RecipientFailed {
+			r.Recipients = append(r.Recipients, i)
+		}
+	}
+	stored, err := j.storeReport(r)
+	j.engine.addReports(stored)
+	return err
+}
+
+// sendReport stores a report durably, then records e, which says so. The report is sent at
+// the end of the run.
+func (j *job) sendReport(r bounce.Report, e spool.Event, d spool.Durability) error {
+	stored, err := j.storeReport(r)
+	if err == nil {
+		err = j.append(e, d)
+	}
+	if err != nil {
+		return err
+	}
+	j.engine.addReports(stored)
+	j.engine.Log.Returned(j.id(), r.ID, j.rec.Envelope.ReturnAddress(), len(r.Recipients))
+	return nil
+}
+
+// resend stores a report once more, from the site's address.
+func (j *job) resend(n int) error {
+	env := j.rec.Envelope
+	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.engine.Site.Address, spool.PlainReport, j.engine.now()
+	env.UTF8 = env.UTF8 || strings.ContainsFunc(env.Sender, func(r rune) bool { return r >= 0x80 })
+	stored, err := j.store(env, func(w io.Writer) error {
+		return bounce.Readdress(w, io.NewSectionReader(&j.body, 0, j.body.Size()), j.engine.Site)
+	})
+	if err == nil {
+		err = j.append(spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n, Note: "sent once more, from " + j.engine.Site.Address}, spool.Now)
+	}
+	if err != nil {
+		return err
+	}
+	j.deferred = true
+	j.engine.addReports(stored)
+	j.engine.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
+	return nil
+}
+
+// storeReport composes a report on the message and stores it durably. If the message cannot
+// be read, the report goes without it.
+func (j *job) storeReport(r bounce.Report) (stored []spool.Entry, err error) {
+	r.Record, r.Now = j.rec, j.engine.Now()
+	for _, r.Original = range []spool.Body{&j.body, noBody{}} {
+		eightBit, utf8 := r.Encoding()
+		env := spool.Envelope{
+			ID: r.ID, Recipients: []string{r.Addressee()}, QueuedAt: j.engine.now(), Ref: j.rec.Envelope.Ref,
+			MessageID: j.engine.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
+		}
+		stored, err = j.store(env, func(w io.Writer) error { return bounce.Compose(w, j.engine.Site, r) })
+		if err == nil || j.body.failed == nil {
+			break
+		}
+	}
+	return stored, err
+}
+
+// store stores a message durably. If it is stored already, it returns no entry.
+func (j *job) store(env spool.Envelope, write func(io.Writer) error) ([]spool.Entry, error) {
+	d, err := j.engine.Store.New(j.engine.work, env.ID)
+	if err != nil {
+		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
+	}
+	defer func() { _ = d.Abort() }() // harmless after Commit
+	err = write(d)
+	if err == nil {
+		env.Size = d.Len()
+		err = d.Seal(env)
+	}
+	if err == nil {
+		_, err = j.engine.Store.Commit(j.engine.work, d)
+	}
+	if errors.Is(err, spool.ErrExists) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)
+	}
+	return []spool.Entry{{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}}, nil
+}
