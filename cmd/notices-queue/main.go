@@ -1,57 +1,60 @@
-// Command notices-queue is what is installed under the name notices: the commands
-// that are called by the thousand, in a program that starts in half the time, and a
-// door to the whole one for everything else.
+// Command notices-queue is the small program that is installed as notices. It queues
+// messages (enqueue and sendmail) and prints the version. Every other command, a help and
+// a command line that it does not understand are for the full program (cmd/notices), which
+// can do all that this one does: the process then becomes the full program, before it has
+// read anything.
 //
-// Most of an enqueue is the start of its process, and most of that are the pages
-// that packages touch before main: TLS, HTTP, cobra. The whole program
-// (cmd/notices) needs them for the other commands and cannot put them off, so it
-// lies beside this one, as git's commands lie beside git. It can do all that this
-// one does: what this one does not understand at first sight, a help or a mistake in
-// the options too, it hands over as it stands, before it has read anything.
+// A program that queues is started for each message, and most of its time is that start:
+// what packages do, and which pages they touch, before main. So it links only what it
+// needs: no TLS, no HTTP, no cobra (TestIsLean has the list).
+//
+//go:debug updatemaxprocs=0
 package main
 
 import (
 	"context"
-	"io"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"time"
 
-	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
+	"notices/spool/intake"
 )
 
-// whole is where the whole program is to be installed, set by the build (-ldflags
-// "-X main.whole=..."). One in the folder whole/ beside this program goes first, then one
-// in the libexec beside the folder of this program, so that make install needs no build.
-var whole string
+// The setting of package runtime above saves a goroutine, and so a thread, that would
+// follow changes of the CPU limit: this process has ended by then.
+
+// fullPath is where the full program will be installed, set by the build (-ldflags
+// "-X main.fullPath=..."). One that lies beside this program is preferred.
+var fullPath string
 
 func main() {
 	p := app.New()
-	if work := quick(p, app.Arguments(os.Args)); work != nil {
-		os.Exit(finish(p, work()))
+	run := command(p, app.Arguments(os.Args))
+	if run == nil {
+		run = execFull
 	}
-	os.Exit(finish(p, handOver()))
+	if err := run(); err != nil {
+		os.Exit(p.Report(err))
+	}
 }
 
-func finish(p *app.Program, err error) int {
-	if err == nil {
-		return app.ExitOK
+// command returns what a command line asks for; nil: it is for the full program.
+func command(p *app.Program, args []string) func() error {
+	args = p.Leading(args)
+	if len(args) == 0 {
+		return nil
 	}
-	return p.Report(err)
-}
-
-// quick returns the work of a command line that this program can do; nil: it is for
-// the whole one.
-func quick(p *app.Program, args []string) func() error {
-	switch name, at := command(args); name {
+	switch args[0] {
 	case "enqueue":
-		return enqueue(p, args)
+		if r, ok := request(p, args[1:]); ok {
+			return func() error { return p.Queue(context.Background(), r) }
+		}
 	case "sendmail":
-		return sendmail(p, slices.Concat(args[:at], args[at+1:]))
+		return sendmail(p, args[1:])
 	case "version":
 		if len(args) == 1 {
 			return p.PrintVersion
@@ -60,36 +63,53 @@ func quick(p *app.Program, args []string) func() error {
 	return nil
 }
 
-// command is the first argument that is no option that every command has, and its
-// place.
-func command(args []string) (name string, at int) {
-	for i := 0; i < len(args); i++ {
-		switch arg := args[i]; {
-		case arg == "--config":
-			i++ // its value
-		case arg == "-v" || arg == "--verbose" || strings.HasPrefix(arg, "--config="):
-		default:
-			return arg, i
+// request reads the arguments of enqueue. It knows the usual forms of its options,
+// "-f SENDER", "--sender SENDER" and "--sender=SENDER"; not ok: others are there.
+func request(p *app.Program, args []string) (r intake.Request, ok bool) {
+	for args = p.Leading(args); len(args) > 0; args = p.Leading(args) {
+		name, value, hasValue := args[0], "", false
+		args = args[1:]
+		if !strings.HasPrefix(name, "-") {
+			r.Recipients = append(r.Recipients, name)
+			continue
+		}
+		if strings.HasPrefix(name, "--") {
+			name, value, hasValue = strings.Cut(name, "=")
+		}
+		if !hasValue {
+			if len(args) == 0 {
+				return r, false
+			}
+			value, args = args[0], args[1:]
+		}
+		if !setOption(&r, name, value) {
+			return r, false
 		}
 	}
-	return "", 0
+	return r, true
 }
 
-func enqueue(p *app.Program, args []string) func() error {
-	var e app.Enqueue
-	f := pflag.NewFlagSet("notices", pflag.ContinueOnError)
-	f.SetOutput(io.Discard)
-	f.Usage = func() {}
-	p.Options(f)
-	e.Options(f)
-	if f.Parse(args) != nil {
-		return nil
+// setOption puts an option into the request; false: it is unknown or malformed.
+func setOption(r *intake.Request, name, value string) bool {
+	switch name {
+	case "-f", "--sender":
+		r.Sender = &value
+	case "--ref":
+		r.Ref = value
+	case "--expires":
+		var d app.Duration
+		if d.Set(value) != nil || d <= 0 {
+			return false
+		}
+		r.Expires = time.Duration(d)
+	default:
+		return false
 	}
-	return func() error { return e.Run(context.Background(), p, f.Args()[1:]) }
+	return true
 }
 
-// sendmail is the queueing of a message and the nothing that newaliases does; a list,
-// a flush and a conversation in SMTP are the whole program's, as is a mistake.
+// sendmail queues a message or does what newaliases does, which is nothing. To list, to
+// flush, to speak SMTP and to explain a mistake is for the full program.
 func sendmail(p *app.Program, args []string) func() error {
 	s, err := p.Sendmail(args)
 	if err != nil || s.Mode != app.SendmailQueue && s.Mode != app.SendmailAliases {
@@ -98,26 +118,29 @@ func sendmail(p *app.Program, args []string) func() error {
 	return func() error { return s.Run(context.Background(), p) }
 }
 
-// handOver makes this process the whole program; it returns only if that fails.
-func handOver() error {
-	for _, path := range places() {
+// execFull makes this process the full program. It returns only if that fails.
+func execFull() error {
+	paths := fullPaths()
+	for _, path := range paths {
 		err := unix.Exec(path, os.Args, os.Environ())
 		if err != unix.ENOENT && err != unix.ENOTDIR {
 			return app.Fail(app.ExitInternal, "%s: %w", path, err)
 		}
 	}
 	return app.Fail(app.ExitInternal,
-		"the program's second half is missing: it belongs at %s; make build or make install puts it there", strings.Join(places(), " or "))
+		"the full program is missing; it belongs at %s; make build or make install puts it there", strings.Join(paths, " or "))
 }
 
-func places() []string {
-	var list []string
+// fullPaths are the places of the full program: beside this one after make build, in the
+// libexec beside the folder of this one after make install, and what the build was told.
+func fullPaths() []string {
+	var paths []string
 	if self, err := os.Executable(); err == nil {
 		dir := filepath.Dir(self)
-		list = append(list, filepath.Join(dir, "whole", "notices"), filepath.Join(filepath.Dir(dir), "libexec", "notices", "notices"))
+		paths = append(paths, filepath.Join(dir, "notices-full"), filepath.Join(filepath.Dir(dir), "libexec", "notices", "notices"))
 	}
-	if whole != "" && !slices.Contains(list, whole) {
-		list = append(list, whole)
+	if fullPath != "" && (len(paths) == 0 || fullPath != paths[1]) {
+		paths = append(paths, fullPath)
 	}
-	return list
+	return paths
 }

@@ -27,12 +27,13 @@ func importCommand(a *cli) *cobra.Command {
 			switch {
 			case len(args) == 0:
 				return app.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
-			case cmd.Flags().Changed("expires") && o.Expires <= 0:
-				return app.UsageError("notices import", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
 			case !o.SetSeparator(mbox):
 				return app.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
 			case o.Continue && !o.Again:
 				return app.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
+			}
+			if err := checkExpires(cmd, expires); err != nil {
+				return err
 			}
 			return importer.Run(ctx, a.Program, o)
 		}),

@@ -82,7 +82,7 @@ func sideways() map[string]string {
 func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
-		"github.com/spf13/pflag":          {"notices/cmd/notices", "notices/cmd/notices-queue", "notices/cmd/internal/app"},
+		"github.com/spf13/pflag":          {"notices/cmd/notices"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/submission", "notices/spool/smtptest"},

@@ -61,7 +61,8 @@ func (a *cli) root() *cobra.Command {
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // ours is in completion.go
-	a.Options(root.PersistentFlags())
+	root.PersistentFlags().StringVar(&a.Config, "config", "", "read `FILE` instead of the usual notices.toml")
+	root.PersistentFlags().BoolVarP(&a.Verbose, "verbose", "v", false, "say more")
 	a.addCommands(root)
 	setHelp(root)
 	return root

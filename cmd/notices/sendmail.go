@@ -36,8 +36,8 @@ func sendmailCommand(a *cli) *cobra.Command {
 	}
 }
 
-// sendmail does what the options ask for. What the quick front can do itself, package
-// submit has for both.
+// sendmail does what the options ask for. Queueing is in package app, because the small
+// program does it too.
 func (a *cli) sendmail(ctx context.Context, args []string) error {
 	s, err := a.Sendmail(args)
 	if err != nil {

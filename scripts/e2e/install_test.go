@@ -145,7 +145,7 @@ func TestInstalledPrefix(t *testing.T) {
 	if err := os.Remove(filepath.Join(prefix, "libexec/notices/notices")); err != nil {
 		t.Fatal(err)
 	}
-	s.enqueue(notice) // needs the front alone
+	s.enqueue(notice) // needs the small program alone
 	if r := s.run("", "status"); r.code != 70 || !strings.Contains(r.stderr, prefix+"/libexec/notices/notices") {
 		t.Errorf("without its other half it says %v", r)
 	}

@@ -47,8 +47,8 @@ func prepare() (err error) {
 	}
 	binary = filepath.Join(runtime, "notices")
 	build := exec.Command(filepath.Join(root, "scripts/build"), binary)
-	// Tests put the front elsewhere, without the whole program beside it.
-	build.Env = append(os.Environ(), "WHOLE="+filepath.Join(runtime, "whole/notices"))
+	// Tests put the small program elsewhere, without the full one beside it.
+	build.Env = append(os.Environ(), "FULL="+filepath.Join(runtime, "notices-full"))
 	if out, err := build.CombinedOutput(); err != nil {
 		return fmt.Errorf("scripts/build: %w\n%s", err, out)
 	}

@@ -277,10 +277,9 @@ to = "%s"
 // program brings the program and the script setup, and returns the program's path there.
 func (m *sandbox) program() string {
 	m.t.Helper()
-	for from, to := range map[string]string{binary: "/usr/local/bin/notices", runtime + "/whole/notices": "/usr/local/bin/whole/notices"} {
+	for from, to := range map[string]string{binary: "/usr/local/bin/notices", runtime + "/notices-full": "/usr/local/bin/notices-full"} {
 		text, err := os.ReadFile(from)
 		check(m.t, err)
-		m.must("", "mkdir", "-p", "/usr/local/bin/whole")
 		m.write(to, string(text), "root:root", "755")
 	}
 	m.bring(root + "/scripts/setup")

@@ -1,10 +1,9 @@
-// Package app is the way in: what a process needs that queues one message from
-// standard input, and nothing that starts slowly. Two programs are built on it, the
-// whole one (cmd/notices) and the quick front of it (cmd/notices-queue), so that
-// both say the same words, take the same options and end with the same codes.
+// Package app queues one message from standard input. Both programs are built on it, the
+// full one (cmd/notices) and the small one (cmd/notices-queue), so that they say the same
+// words and end with the same codes.
 //
-// An enqueue is a process a message, and most of its time is the start: the system
-// maps every page that the packages' own start-up touches. So nothing here may link
-// TLS, HTTP, cobra or what does work before main; TestFrontIsLean of
-// cmd/notices-queue holds that.
+// A program that queues is started for each message, and most of its time is the start:
+// the system maps every page that packages touch before main. So nothing here may link
+// TLS, HTTP, cobra or what else works before main; TestIsLean of cmd/notices-queue holds
+// that.
 package app

@@ -2,49 +2,15 @@ package app
 
 import (
 	"context"
-	"errors"
-	"time"
-
-	"github.com/spf13/pflag"
 
 	"notices/config"
 	"notices/spool"
 	"notices/spool/intake"
 )
 
-// Enqueue is `notices enqueue`: its options, and the run.
-type Enqueue struct {
-	Sender  Optional // not given: [site] address; "" or "<>": the null sender
-	Ref     string
-	Expires Duration // 0: give_up decides
-
-	given func(option string) bool
-}
-
-// Options adds the command's options.
-func (e *Enqueue) Options(f *pflag.FlagSet) {
-	f.VarP(&e.Sender, "sender", "f", "the envelope `SENDER`; default: [site] address; <> is the null sender")
-	f.StringVar(&e.Ref, "ref", "", "a `TEXT` of your own, e.g. a patron's number; it comes back in returns and lists")
-	f.Var(&e.Expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
-	e.given = f.Changed
-}
-
-// Run queues what is on standard input, for the recipients given or for those of
-// its header. Of the config it reads what it needs, so that a broken server does not
-// lose mail. An error means that nothing was queued, or says that this is not known.
-func (e *Enqueue) Run(ctx context.Context, p *Program, recipients []string) error {
-	if e.given("expires") && e.Expires <= 0 {
-		return UsageError("notices enqueue", errors.New("--expires takes a time that leaves room for an attempt, such as 4h"))
-	}
-	return p.Queue(ctx, intake.Request{
-		Sender:     e.Sender.Value,
-		Recipients: recipients,
-		Ref:        e.Ref,
-		Expires:    time.Duration(e.Expires),
-	})
-}
-
-// Queue queues what is on standard input as r says and prints the queue id.
+// Queue queues what is on standard input as r says and prints the queue id. Without
+// recipients in r they are those of the message's header. An error means that nothing was
+// queued, or says that this is not known.
 func (p *Program) Queue(ctx context.Context, r intake.Request) error {
 	in := &input{Reader: p.Stdin}
 	r.Body = in
@@ -59,8 +25,8 @@ func (p *Program) Queue(ctx context.Context, r intake.Request) error {
 	return nil
 }
 
-// queue queues r, whose Body reads in. Of the config it reads what it needs; the store
-// is left to the end of the process.
+// queue queues r, whose Body reads in. It reads only a part of the config, so that a broken
+// server does not lose mail. The end of the process closes the store.
 func (p *Program) queue(ctx context.Context, in *input, r intake.Request) (spool.ID, error) {
 	cfg, err := p.Load(config.Intake)
 	if err != nil {

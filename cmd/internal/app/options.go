@@ -5,20 +5,12 @@ import (
 	"strings"
 	"time"
 
-	"github.com/spf13/pflag"
-
 	"notices/config"
 )
 
-// Options adds the options that every command has.
-func (p *Program) Options(f *pflag.FlagSet) {
-	f.StringVar(&p.Config, "config", "", "read `FILE` instead of the usual notices.toml")
-	f.BoolVarP(&p.Verbose, "verbose", "v", false, "say more")
-}
-
-// leading takes the options that every command has off the front of args, for a
-// command that reads its own by itself.
-func (p *Program) leading(args []string) []string {
+// Leading takes the options that every command has, --config FILE and -v, off the front
+// of args and returns the rest. It is for a command line that cobra does not read.
+func (p *Program) Leading(args []string) []string {
 	for len(args) > 0 {
 		switch arg := args[0]; {
 		case arg == "-v" || arg == "--verbose":

@@ -16,7 +16,7 @@ const SendmailOptions = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
 // Sendmail reads the arguments of `notices sendmail`, those that stood before the
 // command's name first. The error is one of usage.
 func (p *Program) Sendmail(args []string) (*Sendmail, error) {
-	s, err := parseSendmail(p.leading(args))
+	s, err := parseSendmail(p.Leading(args))
 	if err == nil && p.Verbose {
 		// One -v is as good as the other. It asks for the id, not for a line of the log.
 		s.Verbose, p.Verbose = true, false

@@ -234,7 +234,7 @@ func (s *dialogue) sayCron() {
 func cronLine(command string) string { return strings.ReplaceAll(command, "%", `\%`) }
 
 // programPath is how this program was called, with its whole path: the PATH of cron is
-// short. What runs is perhaps the second half of the one that was called.
+// short. What runs may be the full program behind the small one that was called.
 func programPath() string {
 	called, err := exec.LookPath(os.Args[0])
 	if err == nil {
@@ -247,8 +247,8 @@ func programPath() string {
 	if err != nil {
 		return "notices"
 	}
-	if dir := filepath.Dir(self); filepath.Base(dir) == "whole" && exists(filepath.Join(filepath.Dir(dir), "notices")) {
-		return filepath.Join(filepath.Dir(dir), "notices")
+	if small := filepath.Join(filepath.Dir(self), "notices"); filepath.Base(self) == "notices-full" && exists(small) {
+		return small
 	}
 	return self
 }

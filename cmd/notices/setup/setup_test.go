@@ -43,20 +43,20 @@ func TestWaysHavePresets(t *testing.T) {
 	}
 }
 
-// The program that is told is the one that was called, not the half of it that runs.
+// The program that is told is the one that was called, not the full program behind it.
 func TestProgramPath(t *testing.T) {
 	dir := t.TempDir()
-	front := filepath.Join(dir, "notices")
-	if err := os.WriteFile(front, nil, 0o755); err != nil {
+	small := filepath.Join(dir, "notices")
+	if err := os.WriteFile(small, nil, 0o755); err != nil {
 		t.Fatal(err)
 	}
 	called := os.Args[0]
 	defer func() { os.Args[0] = called }()
 	t.Chdir(dir)
 	t.Setenv("PATH", dir)
-	for _, name := range []string{front, "./notices", "notices"} {
-		if os.Args[0] = name; programPath() != front {
-			t.Errorf("called as %s: %s, want %s", name, programPath(), front)
+	for _, name := range []string{small, "./notices", "notices"} {
+		if os.Args[0] = name; programPath() != small {
+			t.Errorf("called as %s: %s, want %s", name, programPath(), small)
 		}
 	}
 }

@@ -9,10 +9,9 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
-// TestScriptsThroughTheFront runs the stories of what the quick front does by itself
-// through both programs as they are installed, so that nobody can tell which of them
-// it was.
-func TestScriptsThroughTheFront(t *testing.T) {
+// TestSmallProgram runs the stories of what the small program does by itself with both
+// programs as they are installed: a user cannot tell which of them it was.
+func TestSmallProgram(t *testing.T) {
 	bin := t.TempDir()
 	build := func(pkg, file string) {
 		t.Helper()
@@ -23,7 +22,7 @@ func TestScriptsThroughTheFront(t *testing.T) {
 		}
 	}
 	build("notices/cmd/notices-queue", "notices")
-	build("notices/cmd/notices", "whole/notices")
+	build("notices/cmd/notices", "notices-full")
 	for _, name := range []string{"sendmail", "mailq", "newaliases"} {
 		if err := os.Symlink("notices", filepath.Join(bin, name)); err != nil {
 			t.Fatal(err)
