@@ -1,6 +1,10 @@
 package spool
 
-import "time"
+import (
+	"bytes"
+	"encoding/json"
+	"time"
+)
 
 // Form says how a message is treated when it cannot be delivered.
 type Form string
@@ -66,4 +70,14 @@ func (e *Envelope) ReturnAddress() string {
 		return e.ReturnTo
 	}
 	return e.Sender
+}
+
+// AppendJSON appends v as a line of JSON, the form that an envelope has in a sidecar and in
+// a file that was handed in. <id@host> stays as people read it.
+func AppendJSON(b []byte, v any) ([]byte, error) {
+	buf := bytes.NewBuffer(b)
+	enc := json.NewEncoder(buf)
+	enc.SetEscapeHTML(false)
+	err := enc.Encode(v)
+	return buf.Bytes(), err
 }

@@ -21,7 +21,7 @@ func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 	}
 	in := a.Intake(cfg, store, log)
 	in.MaxSize = drop.MaxSize(cfg.Spool.MaxMessageSize)
-	t := &drop.Taker{
+	t := &drop.Collector{
 		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.Now,
 		Accept: func(ctx context.Context, l drop.HandedIn) (spool.Draft, *spool.Envelope, error) {
 			d, env, err := in.Draft(ctx, intake.Request{
@@ -41,7 +41,7 @@ func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 			return d, env, err
 		},
 	}
-	return t.Take
+	return t.Collect
 }
 
 // checkDrop looks where other users hand mail in, if there is such a place. What one of

@@ -1,84 +1,73 @@
 package drop
 
 import (
+	"cmp"
+	"iter"
 	"os"
+	"os/user"
+	"slices"
 	"strconv"
 	"strings"
 )
 
-// Names of users and groups are for people to read, so they come from the files
-// alone: other sources (LDAP) need cgo or a process, and the number says it, too.
 const (
 	passwdFile = "/etc/passwd"
 	groupFile  = "/etc/group"
 )
 
-// records yields the colon-separated fields of each line of a file of passwd(5) or
-// group(5) that has at least as many.
-func records(file string, fields int, yield func([]string) bool) {
-	b, err := os.ReadFile(file)
-	if err != nil {
-		return
+func number(id uint32) string { return strconv.FormatUint(uint64(id), 10) }
+
+// userName is a user's name, or else the number. Built without cgo, as notices is, it
+// asks the file alone and no other source such as LDAP.
+func userName(uid uint32) string { return cmp.Or(lookUpUser(uid), number(uid)) }
+
+// lookUpUser is a user's name; empty if it is unknown.
+func lookUpUser(uid uint32) string {
+	if u, err := user.LookupId(number(uid)); err == nil {
+		return u.Username
 	}
-	for line := range strings.Lines(string(b)) {
-		if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= fields && !yield(f) {
-			return
-		}
-	}
+	return ""
 }
 
-// nameIn is the name that goes with a number in such a file; empty: none.
-func nameIn(file string, number uint32) (name string) {
-	want := strconv.FormatUint(uint64(number), 10)
-	records(file, 3, func(f []string) bool {
-		if f[2] == want {
-			name = f[0]
-		}
-		return name == ""
-	})
-	return name
+func groupName(gid uint32) string {
+	if g, err := user.LookupGroupId(number(gid)); err == nil {
+		return g.Name
+	}
+	return number(gid)
 }
 
-func userName(uid uint32) string { return nameOrNumber(passwdFile, uid) }
-
-func groupName(gid uint32) string { return nameOrNumber(groupFile, gid) }
-
-func nameOrNumber(file string, number uint32) string {
-	if name := nameIn(file, number); name != "" {
-		return name
+// accounts yields the colon-separated fields of each line of a file of passwd(5) or
+// group(5) that has at least four.
+func accounts(file string) iter.Seq[[]string] {
+	return func(yield func([]string) bool) {
+		b, _ := os.ReadFile(file) // what cannot be read names nobody
+		for line := range strings.Lines(string(b)) {
+			if f := strings.Split(strings.TrimSuffix(line, "\n"), ":"); len(f) >= 4 && !yield(f) {
+				return
+			}
+		}
 	}
-	return strconv.FormatUint(uint64(number), 10)
 }
 
 // members says whether a user is in a group, and who else is. A user without an entry
 // is taken to be.
 func members(passwdFile, groupFile string, uid, gid uint32) (inside bool, others []string) {
-	user, group := strconv.FormatUint(uint64(uid), 10), strconv.FormatUint(uint64(gid), 10)
 	name, known := "", false
-	records(passwdFile, 4, func(f []string) bool {
+	for f := range accounts(passwdFile) {
 		switch {
-		case f[2] == user:
+		case f[2] == number(uid):
 			name, known = f[0], true
-			inside = inside || f[3] == group
-		case f[3] == group:
+			inside = inside || f[3] == number(gid)
+		case f[3] == number(gid):
 			others = append(others, f[0])
 		}
-		return true
-	})
-	records(groupFile, 4, func(f []string) bool {
-		if f[2] != group {
-			return true
+	}
+	for f := range accounts(groupFile) {
+		if f[2] == number(gid) {
+			all := strings.Split(f[3], ",")
+			inside = inside || name != "" && slices.Contains(all, name)
+			others = append(others, slices.DeleteFunc(all, func(s string) bool { return s == "" || s == name })...)
 		}
-		for member := range strings.SplitSeq(f[3], ",") {
-			switch {
-			case member == "":
-			case member == name:
-				inside = true
-			default:
-				others = append(others, member)
-			}
-		}
-		return true
-	})
+	}
 	return inside || !known, others
 }

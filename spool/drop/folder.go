@@ -1,6 +1,7 @@
 package drop
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -21,11 +22,11 @@ const Name = "drop"
 // get its group.
 const Mode = 0o3733
 
-// Problem is a drop that is not used, or none, and how an administrator mends it.
+// Problem is a drop that is not used, or does not exist, and how an administrator mends it.
 type Problem struct {
 	What string
 	Do   string // with a command line, if one helps; may be empty
-	Junk bool   // somebody left it there, and no mail is held up by it
+	Junk bool   // somebody left it there, and it holds up no mail
 }
 
 func (p *Problem) Error() string {
@@ -40,9 +41,9 @@ const asRoot = "run as root: "
 // Unwrap makes it a matter of permission: exit 77.
 func (p *Problem) Unwrap() error { return fs.ErrPermission }
 
-// look examines the folder. d is the spool. The error is a *Problem if the folder is
-// there and not as it must be, fs.ErrNotExist if there is none.
-func look(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
+// examine looks at the folder. d is the spool. The error is a *Problem if the folder exists
+// and is not as it must be, fs.ErrNotExist if it does not exist.
+func examine(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
 	if owner, err = d.Stat("."); err != nil {
 		return owner, st, err
 	}
@@ -64,28 +65,26 @@ func look(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
 	}
 	return owner, st, &Problem{
 		What: fmt.Sprintf("%s, where users hand mail in, is not used: %s", filepath.Join(dir, Name), wrong),
-		Do:   asRoot + makeIt(dir, owner),
+		Do:   asRoot + installCommand(dir, owner),
 	}
 }
 
-// makeIt is the command that makes the folder, or sets one right that is there.
-func makeIt(dir string, owner fsys.Info) string {
-	return fmt.Sprintf("install -d -o %s -g %s -m %04o %s", userName(owner.UID), groupName(owner.GID), Mode, quoted(filepath.Join(dir, Name)))
+// installCommand makes the folder, or corrects one that exists.
+func installCommand(dir string, owner fsys.Info) string {
+	return fmt.Sprintf("install -d -o %s -g %s -m %04o %s", userName(owner.UID), groupName(owner.GID), Mode, shellQuote(filepath.Join(dir, Name)))
 }
 
-// quoted is a path as a shell takes it.
-func quoted(path string) string {
-	if !strings.ContainsFunc(path, func(r rune) bool {
-		return !(r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%", r))
-	}) {
+// shellQuote is a path as a shell takes it.
+func shellQuote(path string) string {
+	if !strings.ContainsFunc(path, func(r rune) bool { return !isOrdinary(r) && !strings.ContainsRune("/._-+,:@%", r) }) {
 		return path
 	}
 	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }
 
-// shut says to a user why his mail cannot be handed in. owner is the spool, as far as
-// it could be looked at.
-func shut(dir string, owner fsys.Info, cause error) error {
+// cannotHandIn says to users why their mail cannot be handed in. owner is the spool, as
+// far as it could be looked at.
+func cannotHandIn(dir string, owner fsys.Info, cause error) error {
 	if p := (*Problem)(nil); errors.As(cause, &p) {
 		return p
 	}
@@ -97,30 +96,27 @@ func shut(dir string, owner fsys.Info, cause error) error {
 	}
 	if owner.Dir {
 		p.What += fmt.Sprintf(", only %s and root may", userName(owner.UID))
-		p.Do = "to let all users queue mail, " + asRoot + "chmod 711 " + quoted(dir) + " && " + makeIt(dir, owner)
+		p.Do = "to let all users queue mail, " + asRoot + "chmod 711 " + shellQuote(dir) + " && " + installCommand(dir, owner)
 	}
 	return p
 }
 
-// Check looks at the drop as an administrator would: nil when there is none, or one
-// that works and keeps its users' mail apart.
+// Check looks at the drop as an administrator would. It returns nil if there is no drop, or
+// one that works and keeps its users' mail apart.
 func Check(dir string) error {
 	d, err := fsys.Open(dir)
 	if err != nil {
 		return err
 	}
 	defer d.Close()
-	owner, _, err := look(d, dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
+	owner, _, err := examine(d, dir)
 	if err == nil {
 		err = checkAround(d, dir, owner)
 	}
 	if err == nil {
 		err = checkWithin(d, dir)
 	}
-	return err
+	return ignoreMissing(err)
 }
 
 // checkAround looks at what is beside the drop: others must be able to come that far,
@@ -128,12 +124,12 @@ func Check(dir string) error {
 func checkAround(d fsys.FS, dir string, owner fsys.Info) error {
 	drop := filepath.Join(dir, Name)
 	if owner.Mode&0o001 == 0 {
-		return &Problem{What: drop + " cannot be reached by the users that it is for", Do: asRoot + "chmod 711 " + quoted(dir)}
+		return &Problem{What: drop + " cannot be reached by the users that it is for", Do: asRoot + "chmod 711 " + shellQuote(dir)}
 	}
 	var open []string
 	for _, name := range []string{"tmp", "cur", "failed", "aside", "state", "import"} {
 		if st, err := d.Stat(name); err == nil && st.Mode&0o077 != 0 {
-			open = append(open, quoted(filepath.Join(dir, name)))
+			open = append(open, shellQuote(filepath.Join(dir, name)))
 		}
 	}
 	if len(open) > 0 {
@@ -151,26 +147,26 @@ func checkAround(d fsys.FS, dir string, owner fsys.Info) error {
 	return nil
 }
 
-// checkWithin names what no flush can move away: to move a folder one must be able
-// to write to it.
+// checkWithin names what no flush can move away, since moving a folder takes the right to
+// write to it.
 func checkWithin(d fsys.FS, dir string) error {
 	var found error
 	err := d.List(Name, func(name []byte) bool {
 		st, err := d.Stat(path(string(name)))
 		if err == nil && st.Dir {
-			full := filepath.Join(dir, Name, string(name))
-			found = &Problem{What: fmt.Sprintf("user %s made a folder in %s; no mail is in it and none is held up by it", userName(st.UID), filepath.Join(dir, Name)), Do: asRoot + "rm -r " + quoted(full), Junk: true}
+			found = &Problem{
+				What: fmt.Sprintf("user %s made a folder in %s; no mail is in it and none is held up by it", userName(st.UID), filepath.Join(dir, Name)),
+				Do:   asRoot + "rm -r " + shellQuote(filepath.Join(dir, Name, string(name))),
+				Junk: true,
+			}
 		}
 		return found == nil
 	})
-	if err != nil {
-		return err
-	}
-	return found
+	return cmp.Or(err, found)
 }
 
-// Waiting counts the messages that were handed in and not taken over yet, and those
-// being written. 0 when there is no drop.
+// Waiting counts the messages that were handed in and not collected yet, and those being
+// written. It is 0 if there is no drop.
 func Waiting(dir string) (n int, err error) {
 	d, err := fsys.Open(dir)
 	if err != nil {
@@ -178,13 +174,10 @@ func Waiting(dir string) (n int, err error) {
 	}
 	defer d.Close()
 	err = d.List(Name, func(name []byte) bool {
-		if plainName(name) {
+		if isMessageName(name) {
 			n++
 		}
 		return true
 	})
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return n, err
+	return n, ignoreMissing(err)
 }

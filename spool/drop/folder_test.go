@@ -33,7 +33,7 @@ func TestMembers(t *testing.T) {
 			t.Errorf("user %d in group %d: %v, others %v", c.uid, c.gid, inside, others)
 		}
 	}
-	if got := nameIn(passwd, 1001) + nameIn(group, 100) + nameIn(passwd, 7) + nameIn(dir, 0); got != "benusers" {
+	if got := userName(0) + groupName(0) + userName(4_000_000_000) + groupName(4_000_000_000) + lookUpUser(4_000_000_000); got != "rootroot40000000004000000000" {
 		t.Errorf("names: %q", got)
 	}
 }
@@ -45,7 +45,7 @@ func TestQuoted(t *testing.T) {
 		"/srv/it's":          `'/srv/it'\''s'`,
 		"/srv/$(reboot)":     "'/srv/$(reboot)'",
 	} {
-		if got := quoted(path); got != want {
+		if got := shellQuote(path); got != want {
 			t.Errorf("%s: %s", path, got)
 		}
 	}
@@ -72,7 +72,7 @@ func TestWrongDrop(t *testing.T) {
 			t.Errorf("Check, %v: %v", mode, err)
 		}
 		var log strings.Builder
-		end, err := (&Taker{Dir: dir, Log: newLog(&log)}).Take(t.Context())
+		end, err := (&Collector{Dir: dir, Log: newLog(&log)}).Collect(t.Context())
 		if must(t, err); end(true) != nil || !strings.Contains(log.String(), want) {
 			t.Errorf("Take, %v: %s", mode, &log)
 		}
@@ -88,7 +88,7 @@ func TestNoDrop(t *testing.T) {
 	if e := Check(dir); n != 0 || err != nil || e != nil {
 		t.Errorf("Waiting: %d, %v; Check: %v", n, err, e)
 	}
-	end, err := (&Taker{Dir: dir}).Take(t.Context())
+	end, err := (&Collector{Dir: dir}).Collect(t.Context())
 	if must(t, err); end(true) != nil {
 		t.Error("there is nothing to sync")
 	}
@@ -103,9 +103,9 @@ func TestNoDrop(t *testing.T) {
 
 func TestWaiting(t *testing.T) {
 	dir := realSpool(t)
-	put(t, dir, "1P018WH5G00273CT", nil, complete)
-	put(t, dir, "1P018WH5G00273CX", nil, writing)
-	put(t, dir, "rubbish", nil, complete)
+	put(t, dir, "1P018WH5G00273CT", nil, modeComplete)
+	put(t, dir, "1P018WH5G00273CX", nil, modeWriting)
+	put(t, dir, "rubbish", nil, modeComplete)
 	if n, err := Waiting(dir); n != 2 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}

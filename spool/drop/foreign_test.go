@@ -35,28 +35,28 @@ func TestForeignThings(t *testing.T) {
 	must(t, os.WriteFile(secret, good, 0o640))
 	in := func(dir, name string) string { return filepath.Join(dir, Name, name) }
 	with := func(change func(*spool.Envelope), text string) func(*testing.T, string) {
-		return func(t *testing.T, dir string) { put(t, dir, id, forged(envelope(t, change), text), complete) }
+		return func(t *testing.T, dir string) { put(t, dir, id, forged(envelope(t, change), text), modeComplete) }
 	}
 	for name, c := range map[string]struct {
 		lay  func(*testing.T, string)
 		want string // in the log; empty: it stays in the drop
 	}{
-		"a stranger's name": {func(t *testing.T, d string) { put(t, d, "-rf\n*", good, complete) }, "its name is not one"},
-		"a dot name":        {func(t *testing.T, d string) { put(t, d, ".forward", good, complete) }, "its name is not one"},
-		"a derived id":      {func(t *testing.T, d string) { put(t, d, id+"-1", good, complete) }, "its name is not one"},
-		"another's name":    {func(t *testing.T, d string) { put(t, d, "1P018WH5G00273CX", good, complete) }, "it is message"},
+		"a stranger's name": {func(t *testing.T, d string) { put(t, d, "-rf\n*", good, modeComplete) }, "its name is not one"},
+		"a dot name":        {func(t *testing.T, d string) { put(t, d, ".forward", good, modeComplete) }, "its name is not one"},
+		"a derived id":      {func(t *testing.T, d string) { put(t, d, id+"-1", good, modeComplete) }, "its name is not one"},
+		"another's name":    {func(t *testing.T, d string) { put(t, d, "1P018WH5G00273CX", good, modeComplete) }, "it is message"},
 		"a link":            {func(t *testing.T, d string) { must(t, os.Symlink(secret, in(d, id))) }, noFile},
 		"a link to nowhere": {func(t *testing.T, d string) { must(t, os.Symlink("/nowhere", in(d, id))) }, noFile},
-		"a fifo":            {func(t *testing.T, d string) { must(t, unix.Mkfifo(in(d, id), complete)) }, noFile},
-		"a socket":          {func(t *testing.T, d string) { must(t, unix.Mknod(in(d, id), unix.S_IFSOCK|complete, 0)) }, noFile},
+		"a fifo":            {func(t *testing.T, d string) { must(t, unix.Mkfifo(in(d, id), modeComplete)) }, noFile},
+		"a socket":          {func(t *testing.T, d string) { must(t, unix.Mknod(in(d, id), unix.S_IFSOCK|modeComplete, 0)) }, noFile},
 		"a second name":     {secondName, "it has another name"},
 		"readable by all":   {func(t *testing.T, d string) { put(t, d, id, good, 0o644) }, "its mode is 0644"},
 		"writable by us":    {func(t *testing.T, d string) { put(t, d, id, good, 0o660) }, "its mode is 0660"},
-		"empty":             {func(t *testing.T, d string) { put(t, d, id, nil, complete) }, "cut short"},
-		"a mail":            {func(t *testing.T, d string) { put(t, d, id, []byte(strings.Repeat(body, 9)), complete) }, "not a message that notices handed in"},
-		"cut short":         {func(t *testing.T, d string) { put(t, d, id, good[:len(good)-9], complete) }, "its first line says otherwise"},
+		"empty":             {func(t *testing.T, d string) { put(t, d, id, nil, modeComplete) }, "cut short"},
+		"a mail":            {func(t *testing.T, d string) { put(t, d, id, []byte(strings.Repeat(body, 9)), modeComplete) }, "not a message that notices handed in"},
+		"cut short":         {func(t *testing.T, d string) { put(t, d, id, good[:len(good)-9], modeComplete) }, "its first line says otherwise"},
 		"changed": {func(t *testing.T, d string) {
-			put(t, d, id, []byte(strings.Replace(string(good), "back", "BACK", 1)), complete)
+			put(t, d, id, []byte(strings.Replace(string(good), "back", "BACK", 1)), modeComplete)
 		}, "checksum is wrong"},
 		"huge":                    {huge, "octets"},
 		"a NUL":                   {with(nil, body+"\x00\r\n"), "NUL"},
@@ -72,7 +72,7 @@ func TestForeignThings(t *testing.T) {
 		"a folder":                {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, id), 0o700)) }, noFile},
 		"a folder with something": {func(t *testing.T, d string) { must(t, os.MkdirAll(in(d, id)+"/x/y", 0o700)) }, ""},
 		"a folder by a dot":       {func(t *testing.T, d string) { must(t, os.Mkdir(in(d, ".x"), 0o700)) }, noFile},
-		"being written":           {func(t *testing.T, d string) { put(t, d, id, good[:9], writing) }, ""},
+		"being written":           {func(t *testing.T, d string) { put(t, d, id, good[:9], modeWriting) }, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := realSpool(t)
@@ -121,13 +121,13 @@ func TestForeignThings(t *testing.T) {
 func secondName(t *testing.T, dir string) {
 	t.Helper()
 	other := filepath.Join(dir, "other")
-	must(t, os.WriteFile(other, forged(envelope(t, nil), body), complete))
+	must(t, os.WriteFile(other, forged(envelope(t, nil), body), modeComplete))
 	must(t, os.Link(other, filepath.Join(dir, Name, "1P018WH5G00273CT")))
 }
 
 func huge(t *testing.T, dir string) {
 	t.Helper()
-	put(t, dir, "1P018WH5G00273CT", head(1<<40, 2, 0), complete)
+	put(t, dir, "1P018WH5G00273CT", formatHead(1<<40, 2, 0), modeComplete)
 	must(t, os.Truncate(filepath.Join(dir, Name, "1P018WH5G00273CT"), 1<<40)) // a hole
 }
 
@@ -154,7 +154,7 @@ func TestForgedID(t *testing.T) {
 	}
 }
 
-// TestOddTimes: whatever a letter says of its time, it is sent, and the time that is kept
+// TestOddTimes: whatever a file says of its time, it is sent, and the time that is kept
 // can be written down.
 func TestOddTimes(t *testing.T) {
 	for _, at := range []string{"0000-01-01T00:00:00+23:59", "0001-01-01T00:00:00Z", "1970-01-01T00:00:01Z", "2031-01-01T00:00:00Z", "9999-12-31T23:59:59-10:00"} {
@@ -164,7 +164,7 @@ func TestOddTimes(t *testing.T) {
 			if expires != "" {
 				env = strings.Replace(env, `"size"`, `"expires_at":"`+expires+`","size"`, 1)
 			}
-			f, err := disk.Open(nil).Open(path("1P018WH5G00273CT"), unix.O_WRONLY|unix.O_CREAT, complete)
+			f, err := disk.Open(nil).Open(path("1P018WH5G00273CT"), unix.O_WRONLY|unix.O_CREAT, modeComplete)
 			must(t, err)
 			_, err = f.Write(forged(env, body))
 			must(t, err)
@@ -233,13 +233,13 @@ func TestFloodOfRubbish(t *testing.T) {
 	must(t, err)
 	var log strings.Builder
 	got := ""
-	must(t, flush(bounded{disk.Open(nil), clearing}, &log, func(id spool.ID, _ string) { got += string(id) }))
-	if n := strings.Count(log.String(), "\n"); got != string(id) || n > told+3 || !strings.Contains(log.String(), "480 more files are no messages") || len(disk.Names(asideDir)) != keeping || len(disk.Names(Name)) != 0 {
+	must(t, flush(bounded{disk.Open(nil), clearLimit}, &log, func(id spool.ID, _ string) { got += string(id) }))
+	if n := strings.Count(log.String(), "\n"); got != string(id) || n > maxLogged+3 || !strings.Contains(log.String(), "480 more files are no messages") || len(disk.Names(asideDir)) != maxKept || len(disk.Names(Name)) != 0 {
 		t.Errorf("sent %q, %d lines, %d aside:\n%s", got, n, len(disk.Names(asideDir)), &log)
 	}
 	disk.Write(Name+"/more", []byte("x"))
 	must(t, flush(disk.Open(nil), &log, nil))
-	if len(disk.Names(asideDir)) != keeping || len(disk.Names(Name)) != 0 {
+	if len(disk.Names(asideDir)) != maxKept || len(disk.Names(Name)) != 0 {
 		t.Errorf("a run later: %d aside", len(disk.Names(asideDir)))
 	}
 }

@@ -1,9 +1,7 @@
 package drop
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"hash"
@@ -17,13 +15,13 @@ import (
 	"notices/spool/internal/fsys"
 )
 
-// ErrRefused: the message itself cannot be handed in, or taken over.
+// ErrRefused: the message itself cannot be handed in, or collected.
 var ErrRefused = errors.New("refused")
 
 // The two modes of a file in drop/, and what they say.
 const (
-	writing  = 0o600 // nobody but its writer reads it: it is no message yet
-	complete = 0o640 // the spool's group, that is, its user, may take it over
+	modeWriting  = 0o600 // nobody but its writer reads it: it is not a message yet
+	modeComplete = 0o640 // the spool's group, that is, its user, may collect it
 )
 
 // Folder is the way in for a user who may not write the spool. It is what intake
@@ -39,7 +37,7 @@ type Folder struct {
 func Open(dir string) (*Folder, error) {
 	d, err := fsys.Enter(dir)
 	if err != nil {
-		return nil, shut(dir, fsys.Info{}, err)
+		return nil, cannotHandIn(dir, fsys.Info{}, err)
 	}
 	f, err := open(d, dir)
 	if err != nil {
@@ -49,9 +47,9 @@ func Open(dir string) (*Folder, error) {
 }
 
 func open(d fsys.FS, dir string) (*Folder, error) {
-	owner, st, err := look(d, dir)
+	owner, st, err := examine(d, dir)
 	if err != nil {
-		return nil, shut(dir, owner, err)
+		return nil, cannotHandIn(dir, owner, err)
 	}
 	return &Folder{fs: d, dir: dir, gid: st.GID}, nil
 }
@@ -60,10 +58,10 @@ func path(name string) string { return Name + "/" + name }
 
 // New creates a file that only its writer can read.
 func (f *Folder) New(_ context.Context, id spool.ID) (spool.Draft, error) {
-	if !plain(id) {
+	if !isNewID(id) {
 		return nil, fmt.Errorf("%q is no queue id of a new message", id)
 	}
-	file, err := f.fs.Open(path(string(id)), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, writing)
+	file, err := f.fs.Open(path(string(id)), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, modeWriting)
 	if errors.Is(err, fs.ErrExist) {
 		return nil, fmt.Errorf("%s: %w", id, spool.ErrExists)
 	}
@@ -124,13 +122,10 @@ func (d *draft) Truncate(n int64) error {
 // Seal writes the envelope behind the message, and the head.
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false) // <id@host> is to be read by people
-	if err := enc.Encode(env); err != nil {
+	text, err := spool.AppendJSON(nil, env)
+	if err != nil {
 		return err
 	}
-	text := b.Bytes()
 	if len(text) > maxEnvelope {
 		return fmt.Errorf("%w: the envelope has %d octets, %d can be handed in: name fewer recipients", ErrRefused, len(text), maxEnvelope)
 	}
@@ -138,7 +133,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if _, err := d.file.WriteAt(text, int64(headSize)+d.size); err != nil {
 		return err
 	}
-	_, err := d.file.WriteAt(head(d.size, int64(len(text)), d.sum.Sum64()), 0)
+	_, err = d.file.WriteAt(formatHead(d.size, int64(len(text)), d.sum.Sum64()), 0)
 	d.sealed = err == nil
 	return err
 }
@@ -149,20 +144,17 @@ func (d *draft) Abort() error {
 		return nil
 	}
 	d.done = true
-	err := d.f.fs.Unlink(path(string(d.id)))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	return errors.Join(err, d.file.Close())
+	return errors.Join(ignoreMissing(d.f.fs.Unlink(path(string(d.id)))), d.file.Close())
 }
 
 // Commit hands the drafts in, durably. The change of mode is the commit point; a
-// flush may take a message over before Commit returns.
+// flush may collect a message before Commit returns.
 //
-// The folder's own sync is out of reach: fsync(2) needs it open, to open it needs
-// leave to read it, and who may read it can list other users' mail. syncfs(2) on the
-// message's descriptor makes durable whatever the file system has to write, the new
-// mode and the entry in the folder among it.
+// The folder itself cannot be synced: fsync(2) needs it open, opening it needs the right
+// to read it, and who may read it can list other users' mail. An fsync of the message does
+// not promise that its entry in the folder is durable: with it instead, the power-cut tests
+// lose mail. syncfs(2) on the message's descriptor makes durable whatever the file system has
+// to write, the new mode and the entry in the folder among it.
 func (f *Folder) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	own := make([]*draft, len(drafts))
 	for i, d := range drafts {
@@ -172,10 +164,11 @@ func (f *Folder) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		}
 	}
 	n, failure := 0, error(nil)
-	for ; n < len(own) && failure == nil; n++ {
+	for n < len(own) {
 		if failure = own[n].complete(); failure != nil {
 			break
 		}
+		n++
 	}
 	if n > 0 {
 		if err := own[0].file.SyncFS(); err != nil {
@@ -203,7 +196,7 @@ func (d *draft) complete() error {
 	if err != nil {
 		return err
 	}
-	return d.file.Chmod(complete)
+	return d.file.Chmod(modeComplete)
 }
 
 // unsure takes back what can be taken back after the last sync failed.

@@ -55,16 +55,16 @@ func handIn(d fsys.FS, r intake.Request) (spool.ID, error) {
 
 func plainRequest() intake.Request { return intake.Request{Body: strings.NewReader(notice)} }
 
-// bounded is what takers clear away at most, if it is not 0.
+// bounded is what runs clear away at most, if it is not 0.
 type bounded struct {
 	fsys.FS
 	bound int
 }
 
-// taker takes over from a disk.
-func taker(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Taker {
+// collector collects from a disk.
+func collector(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Collector {
 	in := &intake.Intake{Store: store, Site: site}
-	t := &Taker{
+	t := &Collector{
 		Dir: "/spool", Store: store, fs: d,
 		Now:     func() time.Time { return now },
 		MaxSize: 1 << 20,
@@ -77,7 +77,7 @@ func taker(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Taker {
 		},
 	}
 	if b, ok := d.(bounded); ok {
-		t.bound = b.bound
+		t.clearLimit = b.bound
 	}
 	if log != nil {
 		t.Log = newLog(log)
@@ -105,7 +105,7 @@ func flushAt(ctx context.Context, now time.Time, d fsys.FS, log io.Writer, attem
 	if err != nil {
 		return err
 	}
-	end, err := taker(d, s, now, log).Take(ctx)
+	end, err := collector(d, s, now, log).Collect(ctx)
 	if err != nil {
 		return err
 	}

@@ -71,12 +71,12 @@ func sameAsQueued(t *testing.T, site intake.Site, r intake.Request, text string)
 
 	store, err := maildir.Open("/spool", maildir.Options{FS: disk.Open(nil)})
 	must(t, err)
-	tk := taker(disk.Open(nil), store, noon.Add(2*time.Hour), nil)
+	tk := collector(disk.Open(nil), store, noon.Add(2*time.Hour), nil)
 	again := &intake.Intake{Store: store, Site: site}
 	tk.Accept = func(ctx context.Context, l HandedIn) (spool.Draft, *spool.Envelope, error) {
 		return again.Draft(ctx, request(l))
 	}
-	end, err := tk.Take(ctx)
+	end, err := tk.Collect(ctx)
 	must(t, err)
 	must(t, end(true))
 	gotEnv, gotBody := storedIn(t, store, id)

@@ -3,58 +3,63 @@ package drop
 import (
 	"errors"
 	"io/fs"
+	"time"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
 )
 
-// sweeping begins the name of a file that is looked at for the last time before it is
-// removed.
-const sweeping = "."
+// staleAfter is the age at which a file that is still being written was left behind by
+// its writer.
+const staleAfter = 24 * time.Hour
 
-func (r *run) stale(st fsys.Info) bool {
-	return st.Regular && st.Mode == writing && r.now.Unix()-st.ModTime > int64(stale.Seconds())
+// sweepPrefix begins the name of a file that is looked at for the last time before it is
+// removed.
+const sweepPrefix = "."
+
+func (r *run) isStale(st fsys.Info) bool {
+	return st.Regular && st.Mode == modeWriting && r.now.Unix()-st.ModTime > int64(staleAfter.Seconds())
 }
 
 // sweep removes a file that its writer left behind. Whether that writer lives cannot
-// be asked: its file does not open for others, so there is no lock to try. So the name
-// is taken away first, and then looked again: a writer changes the file, then checks
-// the name, then completes it (draft.complete), and one that found its name is seen
+// be asked: its file does not open for others, so there is no lock to try. So the file is
+// renamed first, and then looked at again: a writer changes the file, then checks
+// the name, then completes it (draft.complete). One that found its name is seen
 // here by the file's new time.
 func (r *run) sweep(id string, st fsys.Info) {
-	if !r.stale(st) {
+	if !r.isStale(st) {
 		return
 	}
-	err := r.fs.Rename(path(id), path(sweeping+id))
+	err := r.fs.Rename(path(id), path(sweepPrefix+id))
 	switch {
 	case err == nil:
 		r.resume(id)
 	case errors.Is(err, fs.ErrExist): // somebody made that name up
-		r.strange(sweeping+id, "its name is not one that notices gives")
+		r.foreign(sweepPrefix+id, notOurName)
 	default:
-		r.left(id, err)
+		r.skip(id, err)
 	}
 }
 
-// resume decides on a file whose name was taken away, perhaps by a run that died.
-// back: it has its name again.
-func (r *run) resume(id string) (back bool) {
-	st, err := r.fs.Stat(path(sweeping + id))
-	if err == nil && r.stale(st) {
-		if err = r.unlink(sweeping + id); err == nil {
-			r.anomaly(spool.Anomaly{Name: path(id), Why: "never accepted, its writer is gone"})
+// resume decides on a file that was renamed to be swept, perhaps by a run that died.
+// restored: it has its name again.
+func (r *run) resume(id string) (restored bool) {
+	st, err := r.fs.Stat(path(sweepPrefix + id))
+	if err == nil && r.isStale(st) {
+		if err = r.unlink(sweepPrefix + id); err == nil {
+			r.logForeign(spool.Anomaly{Name: path(id), Why: "never accepted, its writer is gone"})
 			return false
 		}
 	} else if err == nil {
-		err = r.fs.Rename(path(sweeping+id), path(id))
+		err = r.fs.Rename(path(sweepPrefix+id), path(id))
 	}
 	switch {
 	case err == nil:
 		return true
 	case errors.Is(err, fs.ErrExist):
-		r.foreign(sweeping+id, st, "its name is not one that notices gives")
+		r.clear(sweepPrefix+id, st, notOurName)
 	default:
-		r.left(sweeping+id, err)
+		r.skip(sweepPrefix+id, err)
 	}
 	return false
 }

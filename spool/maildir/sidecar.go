@@ -44,14 +44,10 @@ func (c chain) over(p []byte) chain {
 
 // newLine is "SUM JSON\n", and the checksum that the next line continues.
 func newLine(c chain, v any) ([]byte, chain, error) {
-	buf := bytes.NewBuffer(make([]byte, 0, 512))
-	buf.WriteString("0123456789abcdef ")
-	enc := json.NewEncoder(buf)
-	enc.SetEscapeHTML(false) // <id@host> is to be read by people
-	if err := enc.Encode(v); err != nil {
+	line, err := spool.AppendJSON(append(make([]byte, 0, 512), "0123456789abcdef "...), v)
+	if err != nil {
 		return nil, c, err
 	}
-	line := buf.Bytes()
 	return line, writeSum(line, c), nil
 }
 

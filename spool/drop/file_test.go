@@ -16,7 +16,7 @@ import (
 func forged(env, body string) []byte {
 	sum := fnv.New64a()
 	io.WriteString(sum, body+env)
-	return append(head(int64(len(body)), int64(len(env)), sum.Sum64()), body+env...)
+	return append(formatHead(int64(len(body)), int64(len(env)), sum.Sum64()), body+env...)
 }
 
 func envelope(t testing.TB, change func(*spool.Envelope)) string {
@@ -37,8 +37,8 @@ func envelope(t testing.TB, change func(*spool.Envelope)) string {
 
 const body = "From: ann@example.org\r\nTo: patron@example.net\r\nDate: Wed, 17 Mar 2030 17:46:40 +0000\r\nMessage-ID: <1@example.org>\r\n\r\nPlease bring it back.\r\n"
 
-// readAll parses a file and reads its body, as a taker does.
-func readAll(b []byte) (*letter, string, error) {
+// readAll parses a file and reads its body, as a run does.
+func readAll(b []byte) (*handedInFile, string, error) {
 	l, err := parse(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, "", err
@@ -50,14 +50,14 @@ func readAll(b []byte) (*letter, string, error) {
 	return l, string(text), err
 }
 
-func TestLetter(t *testing.T) {
+func TestFile(t *testing.T) {
 	l, text, err := readAll(forged(envelope(t, nil), body))
 	if err != nil || text != body || l.env.Sender != "ann@example.org" || !l.env.QueuedAt.Equal(noon) {
 		t.Errorf("%+v, %q, %v", l, text, err)
 	}
 }
 
-func TestDamagedLetters(t *testing.T) {
+func TestDamagedFiles(t *testing.T) {
 	whole := forged(envelope(t, nil), body)
 	for i := range whole { // no octet may change, and none be missing
 		changed := bytes.Clone(whole)
@@ -74,7 +74,7 @@ func TestDamagedLetters(t *testing.T) {
 	}
 }
 
-func TestForgedLetters(t *testing.T) {
+func TestForgedFiles(t *testing.T) {
 	for name, change := range map[string]func(*spool.Envelope){
 		"no id":                   func(e *spool.Envelope) { e.ID = "" },
 		"a path":                  func(e *spool.Envelope) { e.ID = "../cur/1P018WH5G" },
@@ -98,10 +98,10 @@ func TestForgedLetters(t *testing.T) {
 		"a mail":              []byte(strings.Repeat(body, 3)),
 		"no object":           forged("[]", body),
 		"half an object":      forged(`{"id":`, body),
-		"a longer body":       append(head(1<<40, 2, 0), "{}"...),
-		"a negative body":     append(head(-1, 2, 0), "{}"...),
-		"lengths that wrap":   append(head(-1<<63, -1<<63+2, 0), "{}"...),
-		"an endless envelope": append(head(0, maxEnvelope+1, 0), make([]byte, maxEnvelope+1)...),
+		"a longer body":       append(formatHead(1<<40, 2, 0), "{}"...),
+		"a negative body":     append(formatHead(-1, 2, 0), "{}"...),
+		"lengths that wrap":   append(formatHead(-1<<63, -1<<63+2, 0), "{}"...),
+		"an endless envelope": append(formatHead(0, maxEnvelope+1, 0), make([]byte, maxEnvelope+1)...),
 	} {
 		if _, _, err := readAll(file); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -109,23 +109,23 @@ func TestForgedLetters(t *testing.T) {
 	}
 }
 
-// FuzzLetter: whatever a user puts there, it is a message of this form or none, and
+// FuzzFile: whatever a user puts there, it is a message of this form or none, and
 // nothing panics.
-func FuzzLetter(f *testing.F) {
+func FuzzFile(f *testing.F) {
 	f.Add(forged(envelope(f, nil), body))
 	f.Add(forged(envelope(f, func(e *spool.Envelope) { e.ReturnTo, e.ExpiresAt = "b@example.org", e.QueuedAt.Add(time.Hour) }), ""))
 	f.Add(forged(envelope(f, func(e *spool.Envelope) {
 		e.NotifyEach, e.Originals, e.EnvelopeID = []string{"success"}, []string{"utf-8;\u00fc@example.net"}, "run-7"
 	}), body))
 	f.Add(forged(`{"id":"1P018WH5G00273CT","queued_at":"9999-12-31T23:59:59Z","recipients":["\r\n"]}`, body))
-	f.Add(head(1<<62, 1<<19, 1))
-	f.Add([]byte(magic))
+	f.Add(formatHead(1<<62, 1<<19, 1))
+	f.Add([]byte(headForm[:15]))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		l, text, err := readAll(b)
 		if err != nil {
 			return
 		}
-		if !plain(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.DSNParams.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
+		if !isNewID(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.DSNParams.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
 			t.Errorf("accepted: %+v", l.env)
 		}
 	})

@@ -1,0 +1,292 @@
+package drop
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math/rand/v2"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+	"notices/spool/maillog"
+)
+
+// HandedIn is a message as a user handed it in, for intake to check again.
+type HandedIn struct {
+	ID              spool.ID
+	Sender          string // the one that returns go to; empty: the null sender
+	Recipients      []string
+	Ref             string
+	QueuedAt        time.Time
+	Expires         time.Duration // from QueuedAt; 0: [retry] give_up decides
+	spool.DSNParams               // as in the envelope
+	Body            io.Reader
+}
+
+// Collector moves what users handed in into the store. It runs as the spool's user, or as
+// root.
+type Collector struct {
+	Dir   string // the spool
+	Store spool.Store
+	// Accept makes a sealed draft of a message, under its ID. ErrRefused: the message is
+	// at fault.
+	Accept  func(context.Context, HandedIn) (spool.Draft, *spool.Envelope, error)
+	MaxSize int64            // of a message, in octets; 0: no limit
+	Log     *maillog.Log     // nil: silent
+	Now     func() time.Time // nil: time.Now
+
+	fs         fsys.FS // tests: instead of Dir
+	clearLimit int     // tests: instead of clearLimit and clearTime
+}
+
+// MaxSize is the longest message that is collected when limit octets may be handed in. The
+// limit counts what was given: line ends become two octets, long lines are encoded.
+func MaxSize(limit int64) int64 {
+	if limit <= 0 {
+		return 0
+	}
+	return 3*limit + 4<<20
+}
+
+// Messages that share syncs. Each has two files open and its envelope in memory.
+const (
+	batch       = 64
+	batchOctets = 8 << 20 // of envelopes
+)
+
+// maxPostponed is how many messages the store may fail to take before a run asks it no
+// more. One may be longer than the room that is left, and the next one fits.
+const maxPostponed = 10
+
+// What a run does at most about what others put there: names that it clears away, and how many
+// times as many it looks at. If there are more, it picks at random, so that mail behind them is
+// found soon.
+const (
+	clearLimit   = 10_000
+	clearTime    = 300 * time.Millisecond // removing can cost a millisecond, on a busy disk
+	clearAtLeast = 100
+	visitFactor  = 5
+)
+
+// run collects once.
+type run struct {
+	c          *Collector
+	fs         fsys.FS
+	lock       fsys.File // of the folder; nil: not locked
+	gid        uint32
+	now        time.Time
+	ready      []collected
+	readySize  int64             // octets of their envelopes
+	postponed  int               // messages that the store did not take
+	userNames  map[uint32]string // empty: unknown
+	logged     int               // names in the log
+	clearLimit int
+	clearTime  time.Duration
+	clearUntil time.Time
+	cleared    int
+	kept       int // files that this and earlier runs moved to aside/; -1: not counted yet
+}
+
+// collected is a message that has its draft.
+type collected struct {
+	*handedInFile
+	uid    uint32
+	draft  spool.Draft
+	sealed *spool.Envelope
+}
+
+// Collect waits for its turn and collects all that is there. Until end is called no other
+// Collect begins: the caller lists the spool before. It then calls end, with due if it is
+// going to attempt anything that it listed. After an error, of either, nothing may be
+// attempted.
+//
+// What is wrong with the drop, or with something in it, is written to the log.
+func (c *Collector) Collect(ctx context.Context) (end func(due bool) error, err error) {
+	r := &run{c: c, fs: c.fs, now: time.Now(), userNames: map[uint32]string{}, kept: -1, clearLimit: clearLimit, clearTime: clearTime}
+	if c.clearLimit > 0 {
+		r.clearLimit, r.clearTime = c.clearLimit, time.Hour
+	}
+	if c.Now != nil {
+		r.now = c.Now()
+	}
+	if r.fs == nil {
+		if r.fs, err = fsys.Open(c.Dir); err != nil {
+			return nil, err
+		}
+	}
+	_, st, err := examine(r.fs, c.Dir)
+	nothing := func(bool) error { return nil }
+	if problem := (*Problem)(nil); errors.As(err, &problem) {
+		c.Log.Trouble(Name, problem)
+		return nothing, r.close()
+	}
+	if err != nil {
+		return nothing, errors.Join(ignoreMissing(err), r.close())
+	}
+	r.gid = st.GID
+	if err = r.lockFolder(ctx); err == nil {
+		err = r.collectAll(ctx)
+	}
+	if err != nil {
+		return nil, errors.Join(err, r.close())
+	}
+	return func(due bool) (err error) {
+		if due {
+			err = r.fs.SyncDir(Name)
+		}
+		return errors.Join(err, r.close())
+	}, nil
+}
+
+func (r *run) close() (err error) {
+	if r.lock != nil {
+		err = r.lock.Close()
+	}
+	if r.c.fs == nil {
+		err = errors.Join(err, r.fs.Close())
+	}
+	return err
+}
+
+// lockFolder waits for the lock of the folder. flock(2) cannot be told to stop waiting.
+func (r *run) lockFolder(ctx context.Context) (err error) {
+	if r.lock, err = r.fs.Open(Name, unix.O_RDONLY|unix.O_DIRECTORY, 0); err != nil {
+		r.lock = nil
+		return err
+	}
+	for pause := time.Millisecond; ; pause = min(2*pause, 100*time.Millisecond) {
+		if err = r.lock.Lock(false); !errors.Is(err, fsys.ErrLocked) {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-time.After(pause):
+		}
+	}
+}
+
+// collectAll collects what one listing shows. What the store does not take waits for the
+// next run; but what of it is stored already must go all the same.
+func (r *run) collectAll(ctx context.Context) error {
+	names, others, err := r.list()
+	r.clearUntil = time.Now().Add(r.clearTime)
+	for i := 0; i < len(others) && err == nil && !r.clearedEnough(); i++ {
+		r.foreign(others[i], notOurName)
+		err = ctx.Err()
+	}
+	visited := 0
+	for ; visited < min(len(names), visitFactor*r.clearLimit) && err == nil && r.postponed < maxPostponed; visited++ {
+		if err = r.collect(ctx, names[visited]); err == nil && (len(r.ready) == batch || r.readySize > batchOctets) {
+			err = r.commit(ctx)
+		}
+	}
+	if err == nil {
+		err = r.commit(ctx)
+	}
+	for len(r.ready) > 0 {
+		r.dropFirst()
+	}
+	if err == nil && (r.postponed > 0 || visited < len(names)) {
+		err = r.clearStored(ctx, names)
+	}
+	if r.logged > maxLogged {
+		r.c.Log.Aside(spool.Anomaly{Name: Name, Why: fmt.Sprintf("%d more files are no messages", r.logged-maxLogged)})
+	}
+	return err
+}
+
+// list gives the names that messages have, or a file had before it was swept, and of all
+// others as many as a run clears away.
+func (r *run) list() (names, others []string, err error) {
+	seen := 0
+	err = r.fs.List(Name, func(name []byte) bool {
+		if isMessageName(bytes.TrimPrefix(name, []byte(sweepPrefix))) {
+			names = append(names, string(name))
+			return true
+		}
+		if seen++; len(others) < r.clearLimit {
+			others = append(others, string(name))
+		} else if i := rand.IntN(seen); i < r.clearLimit {
+			others[i] = string(name)
+		}
+		return true
+	})
+	if len(names) > visitFactor*r.clearLimit {
+		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
+	}
+	return names, others, err
+}
+
+// collect makes a draft of one file, or clears it away.
+func (r *run) collect(ctx context.Context, name string) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	m, err := r.openMessage(name)
+	if m == nil {
+		return err
+	}
+	defer m.file.Close()
+	m.draft, m.sealed, err = r.c.Accept(ctx, r.forIntake(&m.env, m.body))
+	// What is wrong with the file is judged first: the rest follows from it.
+	switch wrong := m.body.check(); {
+	case ctx.Err() != nil:
+	case m.body.err != nil, err == nil && wrong != nil:
+		r.foreign(m.name, wrong.Error())
+	case errors.Is(err, ErrRefused):
+		r.refuse(m.name, m.uid, err.Error())
+	case err != nil:
+		r.postpone(m.env.ID, err)
+	default:
+		r.ready, r.readySize = append(r.ready, m.collected), r.readySize+int64(len(m.body.envelope))
+		return nil
+	}
+	if m.draft != nil {
+		_ = m.draft.Abort() // what it cannot remove is swept
+	}
+	return ctx.Err()
+}
+
+// postpone says that a message stays where it is.
+func (r *run) postpone(id spool.ID, err error) {
+	if r.postponed++; r.postponed == 1 {
+		r.c.Log.Trouble(path(string(id))+" waits", err)
+	}
+}
+
+// forIntake is what intake is to look at. Returns go to the sender that the user named:
+// whether [site] rewrite_from replaces it is decided by this run. A time to come is now, or
+// the message would not grow old; and so is one that no clock shows.
+func (r *run) forIntake(e *spool.Envelope, body io.Reader) HandedIn {
+	m := HandedIn{
+		ID: e.ID, Sender: e.Sender, Recipients: e.Recipients, Ref: e.Ref, QueuedAt: e.QueuedAt,
+		DSNParams: e.DSNParams, Body: body,
+	}
+	if e.ReturnTo != "" {
+		m.Sender = e.ReturnTo
+	}
+	if !e.ExpiresAt.IsZero() {
+		m.Expires = e.ExpiresAt.Sub(e.QueuedAt)
+	}
+	if m.QueuedAt.After(r.now) || m.QueuedAt.Unix() < 0 {
+		m.QueuedAt = r.now
+	}
+	return m
+}
+
+// unlink removes a file. That its user was faster is not an error.
+func (r *run) unlink(name string) error { return ignoreMissing(r.fs.Unlink(path(name))) }
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
