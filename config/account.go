@@ -67,7 +67,7 @@ func (l *loader) google(t table, at place) {
 	fill(l, t, at, accountKeys[:], a)
 	if a.ServiceAccountFile.IsSet() && a.Account == "" {
 		at.key = "account"
-		l.bad(at, "is not set: a service account sends as that user")
+		l.bad(at, "is not set; a service account sends as that user")
 	}
 }
 
@@ -75,7 +75,7 @@ func (l *loader) microsoft(t table, at place) {
 	fill(l, t, at, microsoftKeys(), &l.cfg.Microsoft)
 	if l.cfg.Microsoft.ServiceAccountFile.IsSet() {
 		at.key = "service_account_file"
-		l.bad(at, "is for Google: leave it out here")
+		l.bad(at, "is for Google only: remove it here")
 	}
 }
 
@@ -91,7 +91,7 @@ func (l *loader) accounts() {
 		}
 		at := place{section: "server", n: i + 1}
 		if s.Password.IsSet() {
-			l.bad(s.Password.src.at, "does not go with auth = \""+s.Auth+"\": leave one of them out")
+			l.bad(s.Password.src.at, "cannot be combined with auth = \""+s.Auth+"\": remove one of them")
 		}
 		l.wantClient(s.Auth, place{section: at.section, n: at.n, key: "auth"})
 	}

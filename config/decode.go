@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// notYet is said of what stands in the tables of keys.go but is not built.
+// notYet is said of sections and keys in the tables of keys.go that are not built yet.
 const notYet = "is not in this version of notices yet"
 
 // table is one TOML table.
@@ -16,10 +16,10 @@ type table = map[string]any
 
 // loader reads a document into a Config and collects what is wrong.
 type loader struct {
-	cfg   *Config
-	mode  fs.FileMode // of the file: who else may read it
-	base  string      // cache of folder()
-	files []namedFile // in the order of the keys
+	cfg    *Config
+	mode   fs.FileMode // of the file: who else may read it
+	folder string      // of the file, absolute; "" until it is needed
+	files  []namedFile // in the order of the keys
 }
 
 // bad notes a problem.
@@ -36,21 +36,19 @@ func (l *loader) add(e *Error) {
 // one, so that its checks and its computed defaults apply.
 func (l *loader) read(doc table) {
 	all := sections()
-	known := 0
-	for _, s := range all {
-		v, ok := doc[s.name]
-		if ok {
-			known++
-		}
+	for i := range all {
+		v, ok := doc[all[i].name]
 		switch {
-		case s.names == nil && ok:
-			l.add(&Error{Key: s.header(), Msg: notYet, place: place{section: s.name}})
-		case s.names != nil:
-			l.section(s, v, ok)
+		case all[i].read != nil:
+			l.section(&all[i], v, ok)
+		case ok:
+			l.add(&Error{Key: all[i].header(), Msg: notYet, place: place{section: all[i].name}})
 		}
 	}
-	if known < len(doc) {
-		l.strangers(doc, all)
+	for name, v := range doc {
+		if !slices.ContainsFunc(all, func(s section) bool { return s.name == name }) {
+			l.unknownTop(name, v, all)
+		}
 	}
 	l.fillServers()
 	l.accounts()
@@ -64,19 +62,19 @@ func (l *loader) hasProblem(section string) bool {
 }
 
 // section hands each of the section's tables to its reader.
-func (l *loader) section(s section, v any, present bool) {
+func (l *loader) section(s *section, v any, present bool) {
 	at := place{section: s.name}
 	if !s.many {
 		t, ok := v.(table)
 		if present && !ok {
-			l.bad(at, "is written as one section: "+s.header())
+			l.bad(at, "must be a single section: "+s.header())
 		}
 		s.read(l, t, at)
 		return
 	}
 	tables, ok := tablesOf(v)
 	if present && !ok {
-		l.bad(at, "is written with two brackets: "+s.header())
+		l.bad(at, "must be written with two brackets: "+s.header())
 	}
 	for i, t := range tables {
 		s.read(l, t, place{section: s.name, n: i + 1})
@@ -89,23 +87,19 @@ func tablesOf(v any) ([]table, bool) {
 		return tables, true
 	}
 	list, ok := v.([]any)
-	if !ok {
-		return nil, false
-	}
 	tables := make([]table, len(list))
 	for i, e := range list {
 		if tables[i], ok = e.(table); !ok {
 			return nil, false
 		}
 	}
-	return tables, true
+	return tables, ok
 }
 
-// fill reads the keys of one table through its section's row.
+// fill reads the keys of one table through its section's rows.
 func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 	known := 0
-	for i := range keys {
-		k := &keys[i]
+	for _, k := range keys {
 		raw, ok := t[k.name]
 		if !ok {
 			continue
@@ -113,83 +107,60 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 		known++
 		at.key = k.name
 		switch {
-		case !k.later:
+		case k.read != nil:
 			k.read(value{l: l, at: at, raw: raw}, to)
 		case raw != "":
 			l.bad(at, notYet)
 		}
 	}
-	if known < len(t) {
-		unknownKeys(l, t, at, keys)
+	if known == len(t) {
+		return
 	}
-}
-
-func unknownKeys[T any](l *loader, t table, at place, keys []key[T]) {
-	names := namesOf(keys)()
 	for name := range t {
-		if slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }) {
-			continue
-		}
-		at.key = name
-		l.bad(at, "is unknown"+hint(name, names))
-	}
-}
-
-// strangers reports what stands at the top of the document and is no section. What
-// was probably meant as a section that intake needs counts as that section's
-// problem: with [spol] for [spool], mail would go into a spool that nobody empties.
-func (l *loader) strangers(doc table, all []section) {
-	for name, v := range doc {
-		if slices.ContainsFunc(all, func(s section) bool { return s.name == name }) {
-			continue
-		}
-		switch v.(type) {
-		case table, []table:
-			l.strangeSection(name, all)
-		default:
-			l.strayKey(name)
+		if !slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }) {
+			at.key = name
+			l.bad(at, "is unknown"+hint(name, namesOf(keys)()))
 		}
 	}
 }
 
-func (l *loader) strangeSection(name string, all []section) {
-	var known, there []string
+// unknownTop reports what is at the top of the document and not a section. What was
+// probably meant as a section that intake needs counts as that section's problem: with
+// [spol] for [spool], mail would go into a spool that nobody empties.
+func (l *loader) unknownTop(name string, v any, all []section) {
+	e := &Error{Key: shownName(name), place: place{section: name}}
+	defer l.add(e)
+	switch v.(type) {
+	case table, []table:
+	default:
+		e.Msg = "is above the first section, and unknown"
+		if home := homes(name); home != "" {
+			e.Msg = "is above the first section; it belongs in " + home
+			e.meant = strings.Trim(home, "[]")
+		}
+		return
+	}
+	var names, headers []string
 	for _, s := range all {
-		known = append(known, s.name)
-		if s.names != nil {
-			there = append(there, s.header())
+		names = append(names, s.name)
+		if s.read != nil {
+			headers = append(headers, s.header())
 		}
 	}
-	e := &Error{Key: "[" + shownName(name) + "]", place: place{section: name}}
-	e.meant = nearest(name, known)
-	e.Msg = "is no section; there are " + strings.Join(there, ", ")
-	if e.meant != "" {
-		i := slices.IndexFunc(all, func(s section) bool { return s.name == e.meant })
-		e.Msg = "is no section: did you mean " + all[i].header() + "?"
+	e.Key = "[" + e.Key + "]"
+	e.Msg = "is not a section; the sections are " + strings.Join(headers, ", ")
+	if e.meant = nearest(name, names); e.meant != "" {
+		e.Msg = "is not a section: did you mean " + all[slices.Index(names, e.meant)].header() + "?"
 	}
-	l.add(e)
-}
-
-// strayKey reports a key that stands before the first section.
-func (l *loader) strayKey(name string) {
-	e := &Error{Key: shownName(name), Msg: "stands before the first section, and is unknown", place: place{section: name}}
-	if home := homes(name); home != "" {
-		e.Msg = "stands before the first section: it belongs below " + home
-		e.meant = strings.Trim(home, "[]")
-	}
-	l.add(e)
 }
 
 func (l *loader) site(t table, at place) {
 	fill(l, t, at, siteKeys[:], &l.cfg.Site)
 	if l.cfg.Site.RewriteFrom && l.cfg.Site.Address == "" && t["address"] == nil {
-		l.bad(place{section: "site", key: "rewrite_from"}, "needs address: it becomes the sender of every message")
+		at.key = "rewrite_from"
+		l.bad(at, "needs address, which becomes the sender of every message")
 	}
 }
-
-func (l *loader) delivery(t table, at place) { fill(l, t, at, deliveryKeys[:], &l.cfg.Delivery) }
-func (l *loader) retry(t table, at place)    { fill(l, t, at, retryKeys[:], &l.cfg.Retry) }
-func (l *loader) log(t table, at place)      { fill(l, t, at, logKeys[:], &l.cfg.Log) }
 
 func (l *loader) spool(t table, at place) {
 	fill(l, t, at, spoolKeys[:], &l.cfg.Spool)
@@ -198,7 +169,8 @@ func (l *loader) spool(t table, at place) {
 	}
 	dir, err := defaultSpool(l.cfg.Path, os.Getenv)
 	if err != nil {
-		l.bad(place{section: at.section, key: "dir"}, err.Error())
+		at.key = "dir"
+		l.bad(at, err.Error())
 	}
 	l.cfg.Spool.Dir = dir
 }
@@ -208,32 +180,27 @@ func (l *loader) limit(t table, at place) {
 	fill(l, t, at, limitKeys[:], &m)
 	for _, k := range limitKeys {
 		if _, ok := t[k.name]; !ok {
-			l.bad(at, "has no "+k.name+`: a whole one is domains = ["gmail.com", "googlemail.com"], messages = 100, per = "1h"`)
+			l.bad(at, "has no "+k.name+`; a complete one has domains = ["gmail.com", "googlemail.com"], messages = 100, per = "1h"`)
 			break
 		}
 	}
-	l.inTwoLimits(m.Domains, at)
-	l.cfg.Limits = append(l.cfg.Limits, m)
-}
-
-// inTwoLimits: which of them would count?
-func (l *loader) inTwoLimits(domains []string, at place) {
 	at.key = "domains"
-	for i := range l.cfg.Limits {
-		for _, d := range domains {
+	for i := range l.cfg.Limits { // which of them would count?
+		for _, d := range m.Domains {
 			if slices.Contains(l.cfg.Limits[i].Domains, d) {
 				l.bad(at, "names "+d+" a second time: it is in "+place{section: "limit", n: i + 1}.String()+" already")
 			}
 		}
 	}
+	l.cfg.Limits = append(l.cfg.Limits, m)
 }
 
 func (l *loader) server(t table, at place) {
 	s := defaultServer(at.n)
 	s.Port = 0
-	l.preset(&s, t)
+	t, s.FromPreset = withPreset(t)
 	fill(l, t, at, serverKeys[:], &s)
-	if _, ok := t["host"]; !ok && s.Host == "" && s.Auth == AuthPassword {
+	if _, ok := t["host"]; !ok && s.Auth == AuthPassword {
 		l.bad(at, s.noHost())
 	}
 	if s.Port > 0 || s.Auth == AuthPassword { // else that of its account, which is not read yet

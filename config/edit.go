@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"reflect"
+	"slices"
 	"strings"
 )
 
@@ -13,126 +14,101 @@ var ErrForm = errors.New("is written in a form that only a person can change, su
 // Edit returns the text of a config with some keys set and others taken out. All else
 // stays as it is, comments too. A key that is set replaces what stands there, or comes to
 // the end of its section; a [[server]] with the next number is added at the end. The error
-// is that of a text that is no TOML, or ErrForm: nothing is guessed.
+// is that of a text that is not TOML, or ErrForm: nothing is guessed.
 func Edit(text []byte, set, remove []Setting) ([]byte, error) {
-	before, err := parseTOML("notices.toml", text)
+	want, err := parseTOML("notices.toml", text)
 	if err != nil {
 		return nil, err
 	}
-	e := &editing{lines: strings.SplitAfter(string(text), "\n"), at: scan(text)}
+	e := &editor{lines: strings.SplitAfter(string(text), "\n"), outline: index(text)}
 	for _, s := range remove {
-		e.remove(s)
-		expectNothing(before, s)
+		e.remove(s.place())
+		delete(tableOf(want, s, false), s.Key)
 	}
 	for _, s := range set {
 		e.put(s)
-		expect(before, s)
+		if t := tableOf(want, s, true); t != nil {
+			t[s.Key] = s.value()
+		}
 	}
-	edited := []byte(e.text())
-	after, err := parseTOML("notices.toml", edited)
-	if err != nil || !reflect.DeepEqual(before, after) {
+	edited := []byte(strings.Join(e.lines, ""))
+	got, err := parseTOML("notices.toml", edited)
+	if err != nil || !reflect.DeepEqual(got, want) {
 		return nil, ErrForm
 	}
 	return edited, nil
 }
 
-// editing is a text whose lines are replaced, or get others behind them.
-type editing struct {
-	lines  []string
-	at     *scanner
-	behind map[int]string // by line, from 1; 0: before the first
-	added  []string       // sections at the end, each with its header
-	places []place        // of added
+// editor changes a text line by line. What is added stands behind an old line, in the
+// same element, so that the outline's numbers hold.
+type editor struct {
+	lines   []string
+	outline outline
+	added   []place // new sections, each in an element of its own at the end of lines
+}
+
+// last is the last statement for which is holds; nil: there is none.
+func (e *editor) last(is func(*statement) bool) *statement {
+	for i := range slices.Backward(e.outline) {
+		if s := &e.outline[i]; s.plain && is(s) {
+			return s
+		}
+	}
+	return nil
 }
 
 // remove takes out a key.
-func (e *editing) remove(s Setting) {
-	if where, ok := e.at.spans[s.place()]; ok {
-		for n := where.from; n <= where.to; n++ {
-			e.lines[n-1] = ""
-		}
+func (e *editor) remove(at place) {
+	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
+		clear(e.lines[old.from-1 : old.to])
 	}
 }
 
 // put sets a key.
-func (e *editing) put(s Setting) {
+func (e *editor) put(s Setting) {
 	at := s.place()
 	section := place{section: at.section, n: at.n}
-	if where, ok := e.at.spans[at]; ok {
+	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
 		comment := ""
-		if where.from == where.to {
-			comment = trailingComment(e.lines[where.from-1])
+		if old.from == old.to {
+			comment = trailingComment(e.lines[old.from-1])
 		}
-		e.remove(s)
-		e.lines[where.from-1] = strings.TrimSuffix(s.String(), "\n") + comment + "\n"
+		e.remove(at)
+		e.lines[old.from-1] = strings.TrimSuffix(s.String(), "\n") + comment + "\n"
 		return
 	}
-	if where, ok := e.at.spans[section]; ok {
-		if e.behind == nil {
-			e.behind = map[int]string{}
+	line := len(e.lines) - 1
+	if end := e.last(func(s *statement) bool { return s.at.section == at.section && s.at.n == at.n }); end != nil {
+		line = end.to - 1
+	} else if i := slices.Index(e.added, section); i >= 0 {
+		line += i + 1 - len(e.added)
+	} else {
+		if before := strings.Join(e.lines, ""); before != "" && !strings.HasSuffix(before, "\n") {
+			e.lines[line] += "\n"
 		}
-		e.behind[where.to] += s.String()
+		e.lines, e.added = append(e.lines, "\n"+s.header()+s.String()), append(e.added, section)
 		return
 	}
-	for i, p := range e.places {
-		if p == section {
-			e.added[i] += s.String()
-			return
-		}
+	if e.lines[line] != "" && !strings.HasSuffix(e.lines[line], "\n") {
+		e.lines[line] += "\n"
 	}
-	e.places = append(e.places, section)
-	e.added = append(e.added, "\n"+s.header()+s.String())
+	e.lines[line] += s.String()
 }
 
-func (e *editing) text() string {
-	var b strings.Builder
-	for i, line := range e.lines {
-		b.WriteString(line)
-		if more := e.behind[i+1]; more != "" {
-			if line != "" && !strings.HasSuffix(line, "\n") {
-				b.WriteString("\n")
-			}
-			b.WriteString(more)
-		}
-	}
-	if b.Len() > 0 && len(e.added) > 0 && !strings.HasSuffix(b.String(), "\n") {
-		b.WriteString("\n")
-	}
-	return b.String() + strings.Join(e.added, "")
-}
-
-// trailingComment is the comment behind a value on its line, with the blanks before it.
+// trailingComment is the comment behind a value on its line, with the blanks before it:
+// what can be left out.
 func trailingComment(line string) string {
-	s := &scanner{data: []byte(strings.TrimRight(line, "\r\n"))}
-	for s.pos < len(s.data) {
-		switch s.data[s.pos] {
-		case '"', '\'':
-			s.text()
-		case '#':
-			before := strings.TrimRight(string(s.data[:s.pos]), " \t")
-			return string(s.data[len(before):])
-		default:
-			s.pos++
+	line = strings.TrimRight(line, "\r\n")
+	for i := range line {
+		if line[i] != '#' {
+			continue
+		}
+		before := strings.TrimRight(line[:i], " \t")
+		if _, err := parseTOML("", []byte(before)); err == nil {
+			return line[len(before):]
 		}
 	}
 	return ""
-}
-
-// expect puts the setting into a document as it has to be afterwards.
-func expect(doc map[string]any, s Setting) {
-	var value any = s.Value
-	if n, ok := value.(int); ok {
-		value = int64(n)
-	}
-	if t := tableOf(doc, s, true); t != nil {
-		t[s.Key] = value
-	}
-}
-
-func expectNothing(doc map[string]any, s Setting) {
-	if t := tableOf(doc, s, false); t != nil {
-		delete(t, s.Key)
-	}
 }
 
 // tableOf is the table of a document that the setting is in; one that is not there yet is

@@ -86,16 +86,11 @@ func (l *loader) absolute(path string) string {
 	if rest, ok := strings.CutPrefix(path, "~/"); ok && os.Getenv("HOME") != "" {
 		return filepath.Join(os.Getenv("HOME"), rest)
 	}
-	if l.base == "" {
-		l.base = folderOf(l.cfg.Path)
+	if l.folder == "" {
+		l.folder = filepath.Dir(l.cfg.Path)
+		if abs, err := filepath.Abs(l.folder); err == nil { // else the working folder is gone
+			l.folder = abs
+		}
 	}
-	return filepath.Join(l.base, path)
-}
-
-func folderOf(path string) string {
-	abs, err := filepath.Abs(path)
-	if err != nil { // the working folder is gone
-		abs = path
-	}
-	return filepath.Dir(abs)
+	return filepath.Join(l.folder, path)
 }

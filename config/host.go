@@ -39,50 +39,33 @@ func (v value) address(to *string) {
 
 // senders reads envelope senders: addresses, or all of a domain as "@branch.example.org".
 func (v value) senders(to *[]string) {
-	list, ok := v.raw.([]any)
-	if !ok {
-		v.bad(sendersForm)
-		return
-	}
-	var found []string
-	for _, raw := range list {
-		s, _ := raw.(string)
-		s = strings.ToLower(s)
-		if local, domain, ok := strings.Cut(s, "@"); ok && strings.Contains(local, "*") {
-			v.l.bad(v.at, "knows no *, so that "+show(raw)+" is nobody; all of a domain is "+show("@"+domain))
-			return
-		}
+	v.list(to, `a list of addresses and of domains with their @, like ["branch@example.org", "@branch.example.org"]`, func(s string) bool {
 		domain, whole := strings.CutPrefix(s, "@")
-		if !(whole && validDomain(domain) || !whole && validAddress(s)) {
-			v.l.bad(v.at, "must be "+sendersForm+"; "+show(raw)+" is neither")
-			return
-		}
-		if !slices.Contains(found, s) {
-			found = append(found, s)
-		}
-	}
-	*to = found
+		return whole && validDomain(domain) || !whole && validAddress(s) && !strings.Contains(s, "*") // no wildcard
+	})
 }
-
-const sendersForm = `a list of addresses and of domains with their @, like ["branch@example.org", "@branch.example.org"]`
 
 // domains reads what may stand behind the @ of an address. A name in another script
 // may stand as it is or in its xn-- form.
 func (v value) domains(to *[]string) {
+	const form = `a list of domains as they stand behind the @, like ["gmail.com", "googlemail.com"]`
+	if v.list(to, form, validDomain); v.raw != nil && show(v.raw) == "an empty list" {
+		v.bad(form)
+	}
+}
+
+// list reads a list of texts, each once and in lower case.
+func (v value) list(to *[]string, form string, valid func(string) bool) {
 	list, ok := v.raw.([]any)
-	switch {
-	case !ok:
-		v.bad(domainsForm)
-		return
-	case len(list) == 0:
-		v.l.bad(v.at, "must be "+domainsForm+", not an empty one")
+	if !ok {
+		v.bad(form)
 		return
 	}
 	var found []string
 	for _, raw := range list {
 		s, _ := raw.(string)
-		if s = strings.ToLower(s); !validDomain(s) {
-			v.l.bad(v.at, "must be "+domainsForm+"; "+show(raw)+" is not one")
+		if s = strings.ToLower(s); !valid(s) {
+			v.l.bad(v.at, "must be "+form+"; "+show(raw)+" is not one of these")
 			return
 		}
 		if !slices.Contains(found, s) {
@@ -91,8 +74,6 @@ func (v value) domains(to *[]string) {
 	}
 	*to = found
 }
-
-const domainsForm = `a list of domains as they stand behind the @, like ["gmail.com", "googlemail.com"]`
 
 // validDomain is validHost, but for a dot at the end, with UTF-8 (RFC 6531 3.3).
 func validDomain(name string) bool {

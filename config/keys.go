@@ -1,13 +1,15 @@
 package config
 
-import "strings"
+import (
+	"slices"
+	"strings"
+)
 
 // key is one key of a section and how its value is read into the section's
 // struct. These tables are the only place that knows which keys there are.
 type key[T any] struct {
-	name  string
-	read  func(v value, to *T)
-	later bool // planned, not built: not among Keys, and only its empty value is taken
+	name string
+	read func(v value, to *T) // nil: planned, not built: not among Keys, and only its empty value is taken
 }
 
 var siteKeys = [...]key[Site]{
@@ -20,19 +22,21 @@ var siteKeys = [...]key[Site]{
 
 var deliveryKeys = [...]key[Delivery]{
 	{name: "via", read: func(v value, d *Delivery) {
-		v.choice(&d.Via, []string{ViaServers, ViaGoogle, ViaMicrosoft}, "service")
+		if v.raw == "service" {
+			v.l.bad(v.at, `"service" `+notYet)
+			return
+		}
+		v.choice(&d.Via, ViaServers, ViaGoogle, ViaMicrosoft)
 	}},
 }
 
 var serverKeys = [...]key[Server]{
 	{name: "host", read: func(v value, s *Server) { v.host(&s.Host) }},
 	{name: "port", read: func(v value, s *Server) { v.number(&s.Port, 1, 65535) }},
-	{name: "tls", read: func(v value, s *Server) { v.choice(&s.TLS, []string{tlsAuto, Implicit, StartTLS}) }},
+	{name: "tls", read: func(v value, s *Server) { v.choice(&s.TLS, tlsAuto, Implicit, StartTLS) }},
 	{name: "allow_non_secure", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecure) }},
 	{name: "allow_non_secure_login", read: func(v value, s *Server) { v.boolean(&s.AllowNonSecureLogin) }},
-	{name: "auth", read: func(v value, s *Server) {
-		v.choice(&s.Auth, []string{AuthPassword, AuthGoogle, AuthMicrosoft})
-	}},
+	{name: "auth", read: func(v value, s *Server) { v.choice(&s.Auth, AuthPassword, AuthGoogle, AuthMicrosoft) }},
 	{name: "login", read: func(v value, s *Server) { v.text(&s.Login) }},
 	{name: "password", read: func(v value, s *Server) { v.secret(&s.Password, inline) }},
 	{name: "password_file", read: func(v value, s *Server) { v.secret(&s.Password, file) }},
@@ -43,7 +47,7 @@ var serverKeys = [...]key[Server]{
 	{name: "tls_fingerprint", read: func(v value, s *Server) { v.fingerprint(&s.TLSFingerprint) }},
 	{name: "preset", read: func(v value, s *Server) {
 		if v.raw != "" {
-			v.choice(&s.Preset, PresetNames())
+			v.choice(&s.Preset, PresetNames()...)
 		}
 	}},
 	{name: "connections", read: func(v value, s *Server) { v.number(&s.Connections, 1, 1000) }},
@@ -73,7 +77,7 @@ var spoolKeys = [...]key[Spool]{
 	{name: "dir", read: func(v value, s *Spool) { v.path(&s.Dir) }},
 	{name: "max_message_size", read: func(v value, s *Spool) { v.size(&s.MaxMessageSize) }},
 	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
-	{name: "database", later: true},
+	{name: "database"},
 }
 
 var logKeys = [...]key[Log]{
@@ -86,10 +90,10 @@ const maxCount = 1_000_000_000
 // section is one [section] or [[section]].
 type section struct {
 	name   string
-	many   bool            // [[section]]
-	intake bool            // Need Intake covers it
-	names  func() []string // of its keys that are built; nil: the section is planned, not built
-	read   func(l *loader, t table, at place)
+	many   bool                               // [[section]]
+	intake bool                               // Need Intake covers it
+	names  func() []string                    // of its keys that are built
+	read   func(l *loader, t table, at place) // nil: the section is planned, not built
 }
 
 // sections returns the table of sections: a function and not a variable, because
@@ -97,12 +101,12 @@ type section struct {
 func sections() []section {
 	return []section{
 		{name: "site", intake: true, names: namesOf(siteKeys[:]), read: (*loader).site},
-		{name: "delivery", names: namesOf(deliveryKeys[:]), read: (*loader).delivery},
+		{name: "delivery", names: namesOf(deliveryKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, deliveryKeys[:], &l.cfg.Delivery) }},
 		{name: "server", many: true, names: namesOf(serverKeys[:]), read: (*loader).server},
 		{name: "limit", many: true, names: namesOf(limitKeys[:]), read: (*loader).limit},
-		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: (*loader).retry},
+		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, retryKeys[:], &l.cfg.Retry) }},
 		{name: "spool", intake: true, names: namesOf(spoolKeys[:]), read: (*loader).spool},
-		{name: "log", names: namesOf(logKeys[:]), read: (*loader).log},
+		{name: "log", names: namesOf(logKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, logKeys[:], &l.cfg.Log) }},
 		{name: "google", names: namesOf(accountKeys[:]), read: (*loader).google},
 		{name: "microsoft", names: namesOf(microsoftKeys()), read: (*loader).microsoft},
 		{name: "service"}, {name: "serve"},
@@ -117,28 +121,28 @@ func (s *section) header() string {
 	return "[" + s.name + "]"
 }
 
+// intakeNeeds reports whether Need Intake covers a section.
 func intakeNeeds(name string) bool {
-	for _, s := range sections() {
-		if s.name == name {
-			return s.intake
-		}
-	}
-	return false
+	return slices.ContainsFunc(sections(), func(s section) bool { return s.name == name && s.intake })
 }
 
 // Keys lists every key that a config may have, as section.key, in the order in
 // which notices.toml(5) documents them.
 func Keys() []string {
 	var all []string
+	eachKey(func(s *section, name string) { all = append(all, s.name+"."+name) })
+	return all
+}
+
+func eachKey(yield func(s *section, name string)) {
 	for _, s := range sections() {
-		if s.names == nil {
+		if s.read == nil {
 			continue
 		}
 		for _, name := range s.names() {
-			all = append(all, s.name+"."+name)
+			yield(&s, name)
 		}
 	}
-	return all
 }
 
 // namesOf lists the keys that are built.
@@ -146,7 +150,7 @@ func namesOf[T any](keys []key[T]) func() []string {
 	return func() []string {
 		var names []string
 		for _, k := range keys {
-			if !k.later {
+			if k.read != nil {
 				names = append(names, k.name)
 			}
 		}
@@ -157,15 +161,10 @@ func namesOf[T any](keys []key[T]) func() []string {
 // homes lists the sections that have a key of that name, as they are written.
 func homes(name string) string {
 	var found []string
-	for _, s := range sections() {
-		if s.names == nil {
-			continue
+	eachKey(func(s *section, key string) {
+		if key == name {
+			found = append(found, s.header())
 		}
-		for _, k := range s.names() {
-			if k == name {
-				found = append(found, s.header())
-			}
-		}
-	}
+	})
 	return strings.Join(found, " or ")
 }

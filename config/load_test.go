@@ -179,12 +179,15 @@ func TestUnreadable(t *testing.T) {
 	}
 }
 
-// Brackets within brackets, as many as a file can hold: the parser goes down one
-// call a bracket.
+// Brackets within brackets, as many as a file can hold, take the parser minutes and more
+// than a GiB, but for checkShape.
 func TestDeepNesting(t *testing.T) {
 	for _, open := range []string{"[", "[\n", "{a=", "[{a=", "a."} {
-		for _, size := range []int{300, longFile - 10, MaxFile - 10} {
+		for _, size := range []int{2000, 16 << 10, MaxFile - 10} {
 			text := "a = " + strings.Repeat(open, size/len(open))
+			if open == "a." {
+				text = strings.Repeat(`a . "a".`, size/8) + "a = 1"
+			}
 			if _, err := LoadFor(write(t, text, 0o600), Intake); err == nil {
 				t.Errorf("%s, %d octets: accepted", open, size)
 			}

@@ -8,9 +8,9 @@ func hint(name string, known []string) string {
 		return ": did you mean " + near + "?"
 	}
 	if home := homes(name); home != "" {
-		return " here: it belongs below " + home
+		return " here; it belongs in " + home
 	}
-	return "; there are " + strings.Join(known, ", ")
+	return "; the keys here are " + strings.Join(known, ", ")
 }
 
 // nearest is the known name with the fewest slips of the keyboard between it and

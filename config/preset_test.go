@@ -89,11 +89,11 @@ client_id = "x"
 
 func TestEveryPresetIsKnown(t *testing.T) {
 	for _, name := range PresetNames() {
-		if p := presetOf(name, ""); p == (preset{}) {
+		if p := presetOf(name, ""); p == nil {
 			t.Errorf("%s sets nothing", name)
 		}
 	}
-	if p := presetOf("", ""); p != (preset{}) {
-		t.Errorf("no preset sets %+v", p)
+	if p := presetOf("", ""); p != nil {
+		t.Errorf("no preset sets %v", p)
 	}
 }

@@ -124,6 +124,14 @@ func (w *templating) sets(at place) bool {
 
 func (s Setting) place() place { return place{section: s.Section, n: s.N, key: s.Key} }
 
+// value is the value as the TOML library gives it.
+func (s Setting) value() any {
+	if n, ok := s.Value.(int); ok {
+		return int64(n)
+	}
+	return s.Value
+}
+
 // String is the line.
 func (s Setting) String() string {
 	switch v := s.Value.(type) {

@@ -57,9 +57,9 @@ func (v value) span(to *[2]time.Duration) {
 		}
 		v.l.bad(v.at, `must be two durations, low and high, like ["3m", "9m"]; `+show(wrong)+" is not one")
 	case high == 0:
-		v.l.bad(v.at, "must have a high end over 0")
+		v.l.bad(v.at, "must have a high end above 0")
 	case low > high:
-		v.l.bad(v.at, "has its low end above its high end: "+show(list[0])+", "+show(list[1]))
+		v.l.bad(v.at, "has a low end above its high end: "+show(list[0])+", "+show(list[1]))
 	default:
 		*to = [2]time.Duration{low, high}
 	}

@@ -2,7 +2,7 @@ package config
 
 import (
 	"fmt"
-	"strconv"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -30,7 +30,12 @@ func show(raw any) string {
 		return printable.Quote(x, maxShown)
 	case int64, float64, bool:
 		return fmt.Sprint(x)
-	case []any, []table:
+	case []any:
+		if len(x) == 0 {
+			return "an empty list"
+		}
+		return "a list"
+	case []table:
 		return "a list"
 	case table:
 		return "a section"
@@ -97,39 +102,15 @@ func (v value) number(to *int, low, high int) {
 	*to = int(n)
 }
 
-// choice takes one of the words; the later ones are planned.
-func (v value) choice(to *string, words []string, later ...string) {
+// choice takes one of the words.
+func (v value) choice(to *string, words ...string) {
 	s, _ := v.raw.(string)
-	for _, w := range words {
-		if s == w {
-			*to = w
-			return
-		}
+	if slices.Contains(words, s) {
+		*to = s
+		return
 	}
-	allowed := oneOf(words)
-	for _, w := range later {
-		if s == w {
-			v.l.bad(v.at, fmt.Sprintf("%q is not in this version of notices yet; it must be %s", w, allowed))
-			return
-		}
-	}
-	v.bad(allowed)
-}
-
-// oneOf is `"a", "b" or "c"`.
-func oneOf(words []string) string {
-	var b strings.Builder
-	for i, w := range words {
-		switch {
-		case i == 0:
-		case i == len(words)-1:
-			b.WriteString(" or ")
-		default:
-			b.WriteString(", ")
-		}
-		b.WriteString(strconv.Quote(w))
-	}
-	return b.String()
+	last := len(words) - 1
+	v.bad(`"` + strings.Join(words[:last], `", "`) + `" or "` + words[last] + `"`)
 }
 
 // logTarget wants a file to be written with its folder: a misspelt "syslog" must
@@ -172,7 +153,7 @@ func (v value) secret(to *Secret, by way) {
 		v.l.bad(v.at, "must not contain line breaks or other control characters")
 	case s == "":
 	case to.IsSet():
-		v.l.bad(v.at, "gives the secret a second time beside "+to.Key()+": keep one of them")
+		v.l.bad(v.at, "gives the secret a second time, besides "+to.Key()+": keep one of them")
 	default:
 		if by == file || by == document {
 			s = v.l.absolute(s)

@@ -1,8 +1,11 @@
 package config
 
-import "testing"
+import (
+	"strings"
+	"testing"
+)
 
-func TestLineIndex(t *testing.T) {
+func TestOutline(t *testing.T) {
 	const text = `top = 1 # line 1
 [site]
 name = """
@@ -55,12 +58,15 @@ short_range = 1
 	}
 }
 
-// A document that is broken off anywhere is scanned to its end.
-func TestLineIndexOfHalves(t *testing.T) {
+// A document that is broken off anywhere is scanned to its end, and so is one with a
+// value that never ends.
+func TestOutlineOfHalves(t *testing.T) {
 	text := Template(Setting{"site", 0, "name", `a "b" \ c`}, Setting{"server", 1, "host", "mail.example.org"})
 	text = append(text, "x = [ '''\n\"\"\" ''', \"\"\"\\\"\"\"\" ]\n[[a.\"b\"]]\n"...)
-	for i := range text {
+	for i := 0; i < len(text); i += 7 {
 		index(text[:i])
-		tooDeep(text[i:])
+	}
+	for _, line := range []string{"\n'a',", "\n']',"} {
+		index([]byte("x = [" + strings.Repeat(line, 2000)))
 	}
 }

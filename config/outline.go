@@ -1,0 +1,91 @@
+package config
+
+import (
+	"bytes"
+
+	"github.com/BurntSushi/toml"
+)
+
+// statement is a section header, or a key with its value, and the lines that it takes.
+type statement struct {
+	at       place // at.key is "" for a header
+	from, to int   // from 1, both included
+	plain    bool  // of the form that Edit can change: [x], [[x]], or x = below one of those
+}
+
+// outline is a document in statements, in their order. The TOML library knows the lines of
+// its own errors only. So this asks it for the fewest lines that it takes for a document:
+// they are one statement, whatever quotes and brackets it has.
+type outline []statement
+
+// maxEnds is how many lines are tried as the last one of a value; one with more brackets in
+// its lines is not found.
+const maxEnds = 10
+
+// index makes the outline of a document that the library takes. It is made when there is
+// something to report or to change.
+func index(data []byte) outline {
+	var found outline
+	count := map[string]int{} // tables seen of each array
+	var here []string         // the header that holds
+	lines := bytes.SplitAfter(data, []byte{'\n'})
+	for i := 0; i < len(lines); {
+		n, name := firstStatement(lines[i:])
+		from := i + 1
+		i += n
+		if name == nil {
+			continue
+		}
+		s := statement{from: from, to: i, plain: len(name) == 1}
+		if first := bytes.TrimSpace(lines[from-1]); first[0] == '[' {
+			if here = name; s.plain && bytes.HasPrefix(first, []byte("[[")) {
+				count[name[0]]++
+			}
+		} else {
+			s.plain = s.plain && len(here) == 1
+			name = append(here[:len(here):len(here)], name...)
+		}
+		s.at = place{section: name[0], n: count[name[0]]}
+		if len(name) > 1 {
+			s.at.key = name[1] // of a longer name, the key that leads there
+		}
+		found = append(found, s)
+	}
+	return found
+}
+
+// firstStatement tells how many lines the first statement takes, and its name; nil: they
+// are a comment or blank.
+func firstStatement(lines [][]byte) (n int, name []string) {
+	var text []byte
+	ends := 0
+	for n, line := range lines {
+		text = append(text, line...)
+		if n > 0 && !bytes.ContainsAny(line, "]}") && !bytes.Contains(line, []byte(`"""`)) && !bytes.Contains(line, []byte("'''")) {
+			continue // no value of several lines ends here
+		}
+		if ends++; ends > maxEnds {
+			break
+		}
+		var v any
+		if meta, err := toml.Decode(string(text), &v); err == nil {
+			if keys := meta.Keys(); len(keys) > 0 {
+				name = keys[0]
+			}
+			return n + 1, name
+		}
+	}
+	return 1, nil
+}
+
+// line is the line of at, else of the table that it is missing from, else 0.
+func (o outline) line(at place) int {
+	for _, p := range []place{at, {section: at.section, n: at.n}, {section: at.section}} {
+		for _, s := range o {
+			if s.at == p || p == (place{section: s.at.section}) {
+				return s.from
+			}
+		}
+	}
+	return 0
+}
