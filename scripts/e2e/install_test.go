@@ -101,7 +101,7 @@ func TestInstallSendmail(t *testing.T) {
 	sendmail := filepath.Join(prefix, "sbin/sendmail")
 	env := []string{"PREFIX=" + prefix, "BUILT=" + built(t, prefix), "SENDMAIL=1"}
 	write(t, sendmail, "another's")
-	if out, err := tryScript("install", env...); err == nil || !strings.Contains(out, sendmail+" is another program's") || len(filesBelow(t, prefix)) != 1 {
+	if out, err := tryScript("install", env...); err == nil || !strings.Contains(out, sendmail+" belongs to another program") || len(filesBelow(t, prefix)) != 1 {
 		t.Errorf("over another's sendmail install says %q, %v", out, err)
 	}
 	check(t, os.Remove(sendmail))

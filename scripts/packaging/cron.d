@@ -1,5 +1,6 @@
-# /etc/cron.d/notices: sends what is due, once a minute, where notices-flush.timer does
-# not: on a machine that systemd does not run. It needs a configuration that says where
-# to. Cron mails what it prints, and it prints nothing while all is well.
+# /etc/cron.d/notices sends the mail that is due, once a minute, on a machine without
+# systemd; with systemd, notices-flush.timer does it. It does nothing until the
+# configuration names a server. Cron mails what it prints; it prints nothing unless
+# something is wrong.
 MAILTO=root
 * * * * * notices [ -d /run/systemd/system ] || [ ! -x /usr/bin/notices ] || ! grep -Eqs '^ *(\[\[server|via)' /etc/notices/notices.toml || notices flush --splay 30s
