@@ -114,8 +114,6 @@ type Draft interface {
 	io.Writer   // appends to the body
 	io.ReaderAt // reads what was written
 	Len() int64
-	// Truncate drops what was written after n octets, so that it can be written anew.
-	Truncate(n int64) error
 	// Seal writes the envelope and closes the body. Commit comes next, or Abort.
 	Seal(Envelope) error
 	// Abort drops the draft. Harmless after Commit.

@@ -12,7 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"notices/cmd/notices/term"
+	"notices/spool/printable"
 )
 
 // asOwner adds to an error of permissions the command that an ordinary user has to run: as
@@ -30,7 +30,7 @@ func asOwner(err error, dirs ...string) error {
 			continue
 		case int(st.Uid) != os.Geteuid():
 		case st.Mode&0o700 != 0o700:
-			return fmt.Errorf("%w; its owner may not use it; run: chmod u+rwx %s", err, term.Quote(dir))
+			return fmt.Errorf("%w; its owner may not use it; run: chmod u+rwx %s", err, printable.ShellQuote(dir))
 		default:
 			continue
 		}

@@ -15,9 +15,9 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/setup"
 	"notices/cmd/notices/signin"
-	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 	"notices/spool/route"
 )
@@ -61,7 +61,7 @@ func (a *cli) check(ctx context.Context) error {
 		}
 	}
 	if c.denied {
-		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, term.Quote(path))
+		a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, printable.ShellQuote(path))
 	}
 	switch {
 	case len(c.said) > 0:
@@ -83,9 +83,9 @@ func readAgain(path string) error {
 	name := setup.UserName(os.Geteuid())
 	what := fmt.Sprintf("%s cannot be read by user %s, who sends the mail", path, name)
 	if _, err := os.Stat(path); err != nil {
-		return app.Fail(app.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, term.Quote(closedFolder(path)))
+		return app.Fail(app.ExitConfig, "%s: that user may not enter a folder on the way; run as root: chmod a+x %s", what, printable.ShellQuote(closedFolder(path)))
 	}
-	return app.Fail(app.ExitConfig, "%s; run as root: chown %s %s", what, name, term.Quote(path))
+	return app.Fail(app.ExitConfig, "%s; run as root: chown %s %s", what, name, printable.ShellQuote(path))
 }
 
 // closedFolder is the first folder on the way to a path that this user may not enter.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"notices/config"
 	"notices/spool"
@@ -23,18 +24,10 @@ func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 	in.MaxSize = drop.MaxSize(cfg.Spool.MaxMessageSize)
 	t := &drop.Collector{
 		Dir: cfg.Spool.Dir, Store: store, MaxSize: in.MaxSize, Log: log, Now: a.Now,
-		Accept: func(ctx context.Context, l drop.HandedIn) (spool.Draft, *spool.Envelope, error) {
-			d, env, err := in.Draft(ctx, intake.Request{
-				ID:         l.ID,
-				QueuedAt:   l.QueuedAt,
-				Sender:     &l.Sender,
-				Recipients: l.Recipients,
-				ReturnBad:  true,
-				Ref:        l.Ref,
-				Expires:    l.Expires,
-				DSN:        l.DSNParams,
-				Body:       l.Body,
-			})
+		Accept: func(ctx context.Context, e spool.Envelope, body io.Reader) (spool.Draft, *spool.Envelope, error) {
+			r := intake.RequestOf(e, body)
+			r.ReturnBad = true
+			d, env, err := in.Draft(ctx, r)
 			if errors.As(err, new(*intake.Error)) {
 				err = fmt.Errorf("%w: %w", drop.ErrRefused, err)
 			}

@@ -2,6 +2,7 @@ package drop
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,26 +18,15 @@ import (
 	"notices/spool/maillog"
 )
 
-// HandedIn is a message as a user handed it in, for intake to check again.
-type HandedIn struct {
-	ID              spool.ID
-	Sender          string // the one that returns go to; empty: the null sender
-	Recipients      []string
-	Ref             string
-	QueuedAt        time.Time
-	Expires         time.Duration // from QueuedAt; 0: [retry] give_up decides
-	spool.DSNParams               // as in the envelope
-	Body            io.Reader
-}
-
 // Collector moves what users handed in into the store. It runs as the spool's user, or as
 // root.
 type Collector struct {
 	Dir   string // the spool
 	Store spool.Store
-	// Accept makes a sealed draft of a message, under its ID. ErrRefused: the message is
-	// at fault.
-	Accept  func(context.Context, HandedIn) (spool.Draft, *spool.Envelope, error)
+	// Accept has intake check a message again, and makes a sealed draft of it under its ID.
+	// Returns go to Sender; whether [site] rewrite_from replaces it is decided anew.
+	// ErrRefused: the message is at fault.
+	Accept  func(ctx context.Context, handedIn spool.Envelope, body io.Reader) (spool.Draft, *spool.Envelope, error)
 	MaxSize int64            // of a message, in octets; 0: no limit
 	Log     *maillog.Log     // nil: silent
 	Now     func() time.Time // nil: time.Now
@@ -81,7 +71,7 @@ type run struct {
 	lock       fsys.File // of the folder; nil: not locked
 	gid        uint32
 	now        time.Time
-	ready      []collected
+	ready      []*message
 	readySize  int64             // octets of their envelopes
 	postponed  int               // messages that the store did not take
 	userNames  map[uint32]string // empty: unknown
@@ -91,14 +81,6 @@ type run struct {
 	clearUntil time.Time
 	cleared    int
 	kept       int // files that this and earlier runs moved to aside/; -1: not counted yet
-}
-
-// collected is a message that has its draft.
-type collected struct {
-	*handedInFile
-	uid    uint32
-	draft  spool.Draft
-	sealed *spool.Envelope
 }
 
 // Collect waits for its turn and collects all that is there. Until end is called no other
@@ -234,18 +216,18 @@ func (r *run) collect(ctx context.Context, name string) error {
 		return err
 	}
 	defer m.file.Close()
-	m.draft, m.sealed, err = r.c.Accept(ctx, r.forIntake(&m.env, m.body))
+	m.draft, m.sealed, err = r.c.Accept(ctx, r.forIntake(m.env), m.body)
 	// What is wrong with the file is judged first: the rest follows from it.
-	switch wrong := m.body.check(); {
+	switch id, wrong := string(m.env.ID), m.body.check(); {
 	case ctx.Err() != nil:
 	case m.body.err != nil, err == nil && wrong != nil:
-		r.foreign(m.name, wrong.Error())
+		r.foreign(id, wrong.Error())
 	case errors.Is(err, ErrRefused):
-		r.refuse(m.name, m.uid, err.Error())
+		r.refuse(id, m.uid, err.Error())
 	case err != nil:
 		r.postpone(m.env.ID, err)
 	default:
-		r.ready, r.readySize = append(r.ready, m.collected), r.readySize+int64(len(m.body.envelope))
+		r.ready, r.readySize = append(r.ready, m), r.readySize+int64(len(m.body.envelope))
 		return nil
 	}
 	if m.draft != nil {
@@ -261,24 +243,17 @@ func (r *run) postpone(id spool.ID, err error) {
 	}
 }
 
-// forIntake is what intake is to look at. Returns go to the sender that the user named:
-// whether [site] rewrite_from replaces it is decided by this run. A time to come is now, or
-// the message would not grow old; and so is one that no clock shows.
-func (r *run) forIntake(e *spool.Envelope, body io.Reader) HandedIn {
-	m := HandedIn{
-		ID: e.ID, Sender: e.Sender, Recipients: e.Recipients, Ref: e.Ref, QueuedAt: e.QueuedAt,
-		DSNParams: e.DSNParams, Body: body,
+// forIntake is what intake is to look at. A time to come is now, or the message would not
+// grow old; and so is one that no clock shows.
+func (r *run) forIntake(e spool.Envelope) spool.Envelope {
+	e.Sender, e.ReturnTo = cmp.Or(e.ReturnTo, e.Sender), ""
+	if e.QueuedAt.After(r.now) || e.QueuedAt.Unix() < 0 {
+		if !e.ExpiresAt.IsZero() {
+			e.ExpiresAt = r.now.Add(e.ExpiresAt.Sub(e.QueuedAt))
+		}
+		e.QueuedAt = r.now
 	}
-	if e.ReturnTo != "" {
-		m.Sender = e.ReturnTo
-	}
-	if !e.ExpiresAt.IsZero() {
-		m.Expires = e.ExpiresAt.Sub(e.QueuedAt)
-	}
-	if m.QueuedAt.After(r.now) || m.QueuedAt.Unix() < 0 {
-		m.QueuedAt = r.now
-	}
-	return m
+	return e
 }
 
 // unlink removes a file. That its user was faster is not an error.

@@ -44,7 +44,7 @@ func (r *run) commit(ctx context.Context) error {
 }
 
 // dropFirst takes the first message out of those that are ready, and aborts its draft.
-func (r *run) dropFirst() collected {
+func (r *run) dropFirst() *message {
 	m := r.ready[0]
 	r.ready = r.ready[1:]
 	_ = m.draft.Abort() // what it cannot remove is swept
@@ -52,7 +52,7 @@ func (r *run) dropFirst() collected {
 }
 
 // removeCollected removes the file of a message that is stored.
-func (r *run) removeCollected(m collected) error {
+func (r *run) removeCollected(m *message) error {
 	r.c.Log.HandedIn(m.env.ID, int(m.uid), r.userName(m.uid))
 	return r.unlink(string(m.env.ID))
 }
@@ -60,7 +60,7 @@ func (r *run) removeCollected(m collected) error {
 // alreadyStored deals with a file whose id the store has: a run died between storing it
 // and removing it here. Or somebody forged the id. What the store cannot give to a flush
 // either is not a message: the file stays here, and the next run finds the id free.
-func (r *run) alreadyStored(ctx context.Context, m collected) error {
+func (r *run) alreadyStored(ctx context.Context, m *message) error {
 	id := string(m.env.ID)
 	e, err := spool.FindOne(ctx, r.c.Store, m.env.ID)
 	if errors.Is(err, spool.ErrGone) {
@@ -114,7 +114,7 @@ func (r *run) clearStored(ctx context.Context, names []string) error {
 	for id := range stored {
 		m, err := r.openMessage(string(id))
 		if m != nil {
-			err = r.alreadyStored(ctx, m.collected)
+			err = r.alreadyStored(ctx, m)
 			m.file.Close()
 		}
 		if err != nil {

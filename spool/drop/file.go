@@ -11,6 +11,7 @@ import (
 	"slices"
 
 	"notices/spool"
+	"notices/spool/internal/fsys"
 )
 
 // A file in drop/ is a head of one line, the message, and the envelope, a line of JSON as
@@ -30,10 +31,15 @@ const (
 // a header of 1 MiB can bring.
 const maxEnvelope = spool.MaxRecipientRoom + 4<<20
 
-// handedInFile is a file in drop/, taken apart. All of it is somebody else's word.
-type handedInFile struct {
+// message is a file in drop/, taken apart. All of it is somebody else's word.
+type message struct {
+	file fsys.File
+	uid  uint32
 	env  spool.Envelope
 	body *bodyReader
+
+	draft  spool.Draft     // once intake has accepted it
+	sealed *spool.Envelope // and its envelope
 }
 
 // formatHead makes the first line.
@@ -45,10 +51,8 @@ func formatHead(body, envelope int64, sum uint64) []byte {
 func parseHead(b []byte, size int64) (body, envelope int64, sum uint64, err error) {
 	_, err = fmt.Sscanf(string(b), headForm, &body, &envelope, &sum)
 	switch rest := size - int64(headSize); {
-	case !bytes.HasPrefix(b, []byte(headForm[:len("notices-drop 1 ")])):
-		return 0, 0, 0, errors.New("not a message that notices handed in")
 	case err != nil, !bytes.Equal(formatHead(body, envelope, sum), b):
-		return 0, 0, 0, errors.New("its first line is damaged")
+		return 0, 0, 0, errors.New("not a message that notices handed in")
 	case envelope < 0 || envelope > min(maxEnvelope, rest) || body != rest-envelope:
 		return 0, 0, 0, fmt.Errorf("it has %d octets and its first line says otherwise", size)
 	}
@@ -57,7 +61,7 @@ func parseHead(b []byte, size int64) (body, envelope int64, sum uint64, err erro
 
 // parse takes a file of that size apart. Whether its sum is right shows when the body
 // was read: bodyReader.check.
-func parse(r io.ReaderAt, size int64) (*handedInFile, error) {
+func parse(r io.ReaderAt, size int64) (*message, error) {
 	first := make([]byte, headSize)
 	if n, err := r.ReadAt(first, 0); n < headSize {
 		return nil, readError(err)
@@ -70,17 +74,17 @@ func parse(r io.ReaderAt, size int64) (*handedInFile, error) {
 	if n, err := r.ReadAt(text, int64(headSize)+body); n < len(text) {
 		return nil, readError(err)
 	}
-	f := &handedInFile{body: &bodyReader{r: io.NewSectionReader(r, int64(headSize), body), left: body, hash: fnv.New64a(), envelope: text, sum: sum}}
-	if err := json.Unmarshal(text, &f.env); err != nil {
+	m := &message{body: &bodyReader{r: io.NewSectionReader(r, int64(headSize), body), left: body, hash: fnv.New64a(), envelope: text, sum: sum}}
+	if err := json.Unmarshal(text, &m.env); err != nil {
 		return nil, fmt.Errorf("its envelope cannot be read: %w", err)
 	}
-	return f, f.validate()
+	return m, m.validate()
 }
 
 // validate refuses what hand-in never writes and intake, which has the message go through
 // all its own checks again, would not see.
-func (f *handedInFile) validate() error {
-	e := &f.env
+func (m *message) validate() error {
+	e := &m.env
 	switch {
 	case !isNewID(e.ID):
 		return errors.New("its id is not one that notices gives")
@@ -145,6 +149,6 @@ func (b *bodyReader) check() error {
 
 // same reports whether a stored message is the one in the file: the same id can be
 // forged, the rest only by who knows the message.
-func (f *handedInFile) same(e *spool.Envelope) bool {
-	return f.env.MessageID == e.MessageID && f.env.Ref == e.Ref && slices.Equal(f.env.Recipients, e.Recipients)
+func (m *message) same(e *spool.Envelope) bool {
+	return m.env.MessageID == e.MessageID && m.env.Ref == e.Ref && slices.Equal(m.env.Recipients, e.Recipients)
 }

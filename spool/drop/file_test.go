@@ -38,7 +38,7 @@ func envelope(t testing.TB, change func(*spool.Envelope)) string {
 const body = "From: ann@example.org\r\nTo: patron@example.net\r\nDate: Wed, 17 Mar 2030 17:46:40 +0000\r\nMessage-ID: <1@example.org>\r\n\r\nPlease bring it back.\r\n"
 
 // readAll parses a file and reads its body, as a run does.
-func readAll(b []byte) (*handedInFile, string, error) {
+func readAll(b []byte) (*message, string, error) {
 	l, err := parse(bytes.NewReader(b), int64(len(b)))
 	if err != nil {
 		return nil, "", err

@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"notices/spool/internal/fsys"
+	"notices/spool/printable"
 )
 
 // Name is that of the folder, within the spool.
@@ -71,15 +72,7 @@ func examine(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
 
 // installCommand makes the folder, or corrects one that exists.
 func installCommand(dir string, owner fsys.Info) string {
-	return fmt.Sprintf("install -d -o %s -g %s -m %04o %s", userName(owner.UID), groupName(owner.GID), Mode, shellQuote(filepath.Join(dir, Name)))
-}
-
-// shellQuote is a path as a shell takes it.
-func shellQuote(path string) string {
-	if !strings.ContainsFunc(path, func(r rune) bool { return !isOrdinary(r) && !strings.ContainsRune("/._-+,:@%", r) }) {
-		return path
-	}
-	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
+	return fmt.Sprintf("install -d -o %s -g %s -m %04o %s", userName(owner.UID), groupName(owner.GID), Mode, printable.ShellQuote(filepath.Join(dir, Name)))
 }
 
 // cannotHandIn says to users why their mail cannot be handed in. owner is the spool, as
@@ -96,7 +89,7 @@ func cannotHandIn(dir string, owner fsys.Info, cause error) error {
 	}
 	if owner.Dir {
 		p.What += fmt.Sprintf(", only %s and root may", userName(owner.UID))
-		p.Do = "to let all users queue mail, " + asRoot + "chmod 711 " + shellQuote(dir) + " && " + installCommand(dir, owner)
+		p.Do = "to let all users queue mail, " + asRoot + "chmod 711 " + printable.ShellQuote(dir) + " && " + installCommand(dir, owner)
 	}
 	return p
 }
@@ -124,12 +117,12 @@ func Check(dir string) error {
 func checkAround(d fsys.FS, dir string, owner fsys.Info) error {
 	drop := filepath.Join(dir, Name)
 	if owner.Mode&0o001 == 0 {
-		return &Problem{What: drop + " cannot be reached by the users that it is for", Do: asRoot + "chmod 711 " + shellQuote(dir)}
+		return &Problem{What: drop + " cannot be reached by the users that it is for", Do: asRoot + "chmod 711 " + printable.ShellQuote(dir)}
 	}
 	var open []string
 	for _, name := range []string{"tmp", "cur", "failed", "aside", "state", "import"} {
 		if st, err := d.Stat(name); err == nil && st.Mode&0o077 != 0 {
-			open = append(open, shellQuote(filepath.Join(dir, name)))
+			open = append(open, printable.ShellQuote(filepath.Join(dir, name)))
 		}
 	}
 	if len(open) > 0 {
@@ -156,7 +149,7 @@ func checkWithin(d fsys.FS, dir string) error {
 		if err == nil && st.Dir {
 			found = &Problem{
 				What: fmt.Sprintf("user %s made a folder in %s; no mail is in it and none is held up by it", userName(st.UID), filepath.Join(dir, Name)),
-				Do:   asRoot + "rm -r " + shellQuote(filepath.Join(dir, Name, string(name))),
+				Do:   asRoot + "rm -r " + printable.ShellQuote(filepath.Join(dir, Name, string(name))),
 				Junk: true,
 			}
 		}

@@ -38,19 +38,6 @@ func TestMembers(t *testing.T) {
 	}
 }
 
-func TestQuoted(t *testing.T) {
-	for path, want := range map[string]string{
-		"/var/spool/notices": "/var/spool/notices",
-		"/srv/my spool":      "'/srv/my spool'",
-		"/srv/it's":          `'/srv/it'\''s'`,
-		"/srv/$(reboot)":     "'/srv/$(reboot)'",
-	} {
-		if got := shellQuote(path); got != want {
-			t.Errorf("%s: %s", path, got)
-		}
-	}
-}
-
 // TestWrongDrop: what is not as it must be is not used, by neither side.
 func TestWrongDrop(t *testing.T) {
 	for mode, want := range map[os.FileMode]string{

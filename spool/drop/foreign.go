@@ -15,13 +15,6 @@ import (
 	"notices/spool/internal/fsys"
 )
 
-// openFile is a file that may be a message: open, and taken apart.
-type openFile struct {
-	collected
-	name string
-	file fsys.File
-}
-
 // isMessageName reports whether a name is an id.
 func isMessageName(name []byte) bool { return isNewID(spool.ID(name)) }
 
@@ -29,7 +22,7 @@ const notOurName = "its name is not one that notices gives"
 
 // openMessage opens a file and takes it apart. It returns nil if the file is not for this
 // run; then what had to be done with it is done. An error ends the run.
-func (r *run) openMessage(name string) (*openFile, error) {
+func (r *run) openMessage(name string) (*message, error) {
 	id, swept := strings.CutPrefix(name, sweepPrefix)
 	if !isNewID(spool.ID(id)) {
 		r.foreign(name, notOurName)
@@ -72,7 +65,7 @@ func (r *run) whyForeign(st fsys.Info) string {
 
 // open opens what looked like a message, and looks again: between the two its user may
 // have put something else there.
-func (r *run) open(id string) (*openFile, error) {
+func (r *run) open(id string) (*message, error) {
 	file, err := r.fs.Open(path(id), unix.O_RDONLY, 0)
 	switch {
 	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission), errors.Is(err, unix.EAGAIN), errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO):
@@ -83,12 +76,11 @@ func (r *run) open(id string) (*openFile, error) {
 		r.foreign(id, "it cannot be read: "+err.Error())
 		return nil, nil
 	}
-	f := &openFile{name: id, file: file}
-	why := r.parse(f)
+	m, why := r.parse(id, file)
 	if why == "" {
-		return f, nil
+		return m, nil
 	}
-	f.file.Close()
+	file.Close()
 	if why != tryLater {
 		r.foreign(id, why)
 	}
@@ -99,25 +91,24 @@ func (r *run) open(id string) (*openFile, error) {
 const tryLater = "try later"
 
 // parse takes an open file apart and says what is wrong with it.
-func (r *run) parse(f *openFile) (why string) {
-	st, err := f.file.Stat()
+func (r *run) parse(id string, file fsys.File) (m *message, why string) {
+	st, err := file.Stat()
 	if err != nil {
-		return "it cannot be read: " + err.Error()
+		return nil, "it cannot be read: " + err.Error()
 	}
-	f.uid = st.UID
 	if why := r.whyForeign(st); why != "" {
-		return why
+		return nil, why
 	}
 	if st.Mode != modeComplete {
-		return tryLater
+		return nil, tryLater
 	}
-	if f.handedInFile, err = parse(f.file, st.Size); err != nil {
-		return err.Error()
+	if m, err = parse(file, st.Size); err != nil {
+		return nil, err.Error()
 	}
-	if string(f.env.ID) != f.name {
-		return "it is message " + string(f.env.ID)
+	if m.file, m.uid = file, st.UID; string(m.env.ID) != id {
+		return nil, "it is message " + string(m.env.ID)
 	}
-	return ""
+	return m, ""
 }
 
 // skip leaves a name alone, and logs why unless its user did it.
@@ -267,15 +258,10 @@ func (r *run) renameAside(name string, uid uint32) (moved string, err error) {
 
 func safeName(name string) string {
 	name = strings.Map(func(c rune) rune {
-		if isOrdinary(c) || c == '.' || c == '_' || c == '-' {
+		if c == '.' || c == '_' || c == '-' || c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z' {
 			return c
 		}
 		return '_'
 	}, name)
 	return name[:min(len(name), 100)]
-}
-
-// isOrdinary: letters and digits of ASCII.
-func isOrdinary(c rune) bool {
-	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }

@@ -109,16 +109,6 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) {
 	return io.NewSectionReader(d.file, int64(headSize), d.size).ReadAt(p, off)
 }
 
-func (d *draft) Truncate(n int64) error {
-	if err := d.file.Truncate(int64(headSize) + n); err != nil {
-		return err
-	}
-	d.size = n
-	d.sum.Reset()
-	_, err := io.Copy(d.sum, io.NewSectionReader(d, 0, n))
-	return err
-}
-
 // Seal writes the envelope behind the message, and the head.
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size
@@ -155,31 +145,23 @@ func (d *draft) Abort() error {
 // not promise that its entry in the folder is durable: with it instead, the power-cut tests
 // lose mail. syncfs(2) on the message's descriptor makes durable whatever the file system has
 // to write, the new mode and the entry in the folder among it.
-func (f *Folder) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
-	own := make([]*draft, len(drafts))
-	for i, d := range drafts {
-		var ok bool
-		if own[i], ok = d.(*draft); !ok || !own[i].sealed || own[i].done {
-			return 0, fmt.Errorf("message %s is not sealed", d.ID())
+func (f *Folder) Commit(_ context.Context, drafts ...spool.Draft) (n int, err error) {
+	for _, d := range drafts {
+		own, ok := d.(*draft)
+		if !ok || !own.sealed || own.done {
+			return n, fmt.Errorf("message %s is not sealed", d.ID())
 		}
-	}
-	n, failure := 0, error(nil)
-	for n < len(own) {
-		if failure = own[n].complete(); failure != nil {
-			break
+		if err := own.complete(); err != nil {
+			return n, err
 		}
+		if err := own.file.SyncFS(); err != nil {
+			return n, fmt.Errorf("%w: %w", spool.ErrUnsure, errors.Join(err, own.Abort()))
+		}
+		own.done = true
+		own.file.Close()
 		n++
 	}
-	if n > 0 {
-		if err := own[0].file.SyncFS(); err != nil {
-			return 0, unsure(own[:n], err)
-		}
-	}
-	for _, d := range own[:n] {
-		d.done = true
-		d.file.Close()
-	}
-	return n, failure
+	return n, nil
 }
 
 // complete makes the file a message: content first, so that a file of that mode is
@@ -197,12 +179,4 @@ func (d *draft) complete() error {
 		return err
 	}
 	return d.file.Chmod(modeComplete)
-}
-
-// unsure takes back what can be taken back after the last sync failed.
-func unsure(drafts []*draft, cause error) error {
-	for _, d := range drafts {
-		cause = errors.Join(cause, d.Abort())
-	}
-	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
 }

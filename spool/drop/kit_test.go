@@ -68,8 +68,8 @@ func collector(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Coll
 		Dir: "/spool", Store: store, fs: d,
 		Now:     func() time.Time { return now },
 		MaxSize: 1 << 20,
-		Accept: func(ctx context.Context, l HandedIn) (spool.Draft, *spool.Envelope, error) {
-			d, env, err := in.Draft(ctx, request(l))
+		Accept: func(ctx context.Context, e spool.Envelope, body io.Reader) (spool.Draft, *spool.Envelope, error) {
+			d, env, err := in.Draft(ctx, intake.RequestOf(e, body))
 			if errors.As(err, new(*intake.Error)) {
 				err = errors.Join(ErrRefused, err)
 			}
@@ -83,13 +83,6 @@ func collector(d fsys.FS, store spool.Store, now time.Time, log io.Writer) *Coll
 		t.Log = newLog(log)
 	}
 	return t
-}
-
-func request(l HandedIn) intake.Request {
-	return intake.Request{
-		ID: l.ID, QueuedAt: l.QueuedAt, Sender: &l.Sender, Recipients: l.Recipients, Ref: l.Ref, Expires: l.Expires,
-		DSN: l.DSNParams, Body: l.Body,
-	}
 }
 
 func newLog(w io.Writer) *maillog.Log { return maillog.New(w, maillog.All) }

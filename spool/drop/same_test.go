@@ -73,8 +73,8 @@ func sameAsQueued(t *testing.T, site intake.Site, r intake.Request, text string)
 	must(t, err)
 	tk := collector(disk.Open(nil), store, noon.Add(2*time.Hour), nil)
 	again := &intake.Intake{Store: store, Site: site}
-	tk.Accept = func(ctx context.Context, l HandedIn) (spool.Draft, *spool.Envelope, error) {
-		return again.Draft(ctx, request(l))
+	tk.Accept = func(ctx context.Context, e spool.Envelope, body io.Reader) (spool.Draft, *spool.Envelope, error) {
+		return again.Draft(ctx, intake.RequestOf(e, body))
 	}
 	end, err := tk.Collect(ctx)
 	must(t, err)

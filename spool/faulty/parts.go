@@ -56,10 +56,6 @@ func (d *draft) ReadAt(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (d *draft) Truncate(n int64) error {
-	return d.do("Truncate", func() error { return d.inner.Truncate(n) })
-}
-
 func (d *draft) Seal(env spool.Envelope) error {
 	return d.do("Seal", func() error { return d.inner.Seal(env) })
 }

@@ -87,6 +87,15 @@ type Request struct {
 	QueuedAt time.Time
 }
 
+// RequestOf is the request for a message that was taken in before with that envelope.
+func RequestOf(e spool.Envelope, body io.Reader) Request {
+	r := Request{ID: e.ID, QueuedAt: e.QueuedAt, Sender: &e.Sender, Recipients: e.Recipients, Ref: e.Ref, DSN: e.DSNParams, Body: body}
+	if !e.ExpiresAt.IsZero() {
+		r.Expires = e.ExpiresAt.Sub(e.QueuedAt)
+	}
+	return r
+}
+
 // discardedError is the outcome of a message that an alias sends to /dev/null.
 type discardedError struct{ id spool.ID }
 

@@ -99,14 +99,6 @@ func (d *draft) Write(p []byte) (int, error) {
 
 func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(p, off) }
 
-func (d *draft) Truncate(n int64) error {
-	err := d.body.Truncate(n)
-	if err == nil {
-		d.size = n
-	}
-	return err
-}
-
 // Seal writes the sidecar beside the body in tmp.
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size

@@ -10,6 +10,7 @@
 //	a value of the log                      AppendEscaped
 //	an SMTP reply                           ASCII
 //	the name in an address field            WithoutControls
+//	a word of a command that is to be run   ShellQuote
 //
 // Secrets are masked by those who know them: smtpclient and oauth.
 package printable
@@ -87,6 +88,17 @@ func Short(s string, octets int) string {
 
 // Quote is Short in double quotes, with Go's escapes.
 func Quote(s string, octets int) string { return strconv.Quote(Short(s, octets)) }
+
+// ShellQuote is a word as a shell takes it. Line is to be applied too if it is foreign.
+func ShellQuote(word string) string {
+	special := func(r rune) bool {
+		return (r < '0' || r > '9') && (r < 'A' || r > 'Z') && (r < 'a' || r > 'z') && !strings.ContainsRune("/._-+,:@%", r)
+	}
+	if word != "" && !strings.ContainsFunc(word, special) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}
 
 // AppendEscaped appends s as it stands between double quotes in the log: letters of all
 // scripts as they are, and \", \\, \n, \r, \t, \u0000, \U000e0001, \xff.

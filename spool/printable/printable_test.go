@@ -55,6 +55,9 @@ func TestOthers(t *testing.T) {
 		{Short("aé", 3), "aé"},
 		{Quote("a\nb", 9), `"a\nb"`},
 		{Quote("aé", 2), `"a..."`},
+		{ShellQuote("/srv/a-b_c.d"), "/srv/a-b_c.d"},
+		{ShellQuote("it's a $x"), `'it'\''s a $x'`},
+		{ShellQuote(""), "''"},
 		{string(AppendEscaped(nil, "\"\\\n\r\t\x00\xff\U000e0001é\u202e")), `\"\\\n\r\t\u0000\xff\U000e0001é\u202e`},
 	} {
 		if c.got != c.want {

@@ -211,24 +211,3 @@ func testAbort(k kit, h Harness) {
 	_, body := k.look(h.Store, "A")
 	k.sameBody("after an Abort that came too late", body, content(77))
 }
-
-func testTruncate(k kit, h Harness) {
-	d := k.draft(h.Store, "A")
-	k.write(d, content(100_000))
-	k.ok(d.Truncate(30_000), "Truncate")
-	if d.Len() != 30_000 {
-		k.Fatalf("Len after Truncate: %d", d.Len())
-	}
-	k.readsBack(d, content(30_000))
-	k.write(d, []byte("and the end\r\n"))
-	want := append(content(30_000), "and the end\r\n"...)
-	k.readsBack(d, want)
-
-	k.ok(d.Truncate(0), "Truncate to nothing")
-	k.write(d, []byte("anew\r\n"))
-	k.ok(d.Seal(sample("A", 1)), "Seal")
-	_, err := h.Store.Commit(k.ctx, d)
-	k.ok(err, "Commit")
-	_, body := k.look(h.Store, "A")
-	k.sameBody("written anew", body, []byte("anew\r\n"))
-}

@@ -60,7 +60,6 @@ var parts = []part{
 	{"ManyRecipients", testManyRecipients},
 	{"InvisibleBeforeCommit", testInvisibleBeforeCommit},
 	{"Abort", testAbort},
-	{"Truncate", testTruncate},
 	{"CommitMany", testCommitMany},
 	{"CommitExisting", testCommitExisting},
 	{"CommitUnsealed", testCommitUnsealed},

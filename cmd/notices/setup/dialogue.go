@@ -16,6 +16,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/config"
+	"notices/spool/printable"
 	"notices/spool/route"
 )
 
@@ -217,12 +218,12 @@ func (s *dialogue) option() string {
 	if usual, err := config.Find("", os.Getenv); err == nil && usual == path && os.Getenv("NOTICES_CONFIG") == "" {
 		return ""
 	}
-	return " --config " + term.Quote(path)
+	return " --config " + printable.ShellQuote(path)
 }
 
 // sayCron gives the line that makes mail go out by itself.
 func (s *dialogue) sayCron() {
-	line := cronLine(term.Quote(programPath()) + s.option() + " flush")
+	line := cronLine(printable.ShellQuote(programPath()) + s.option() + " flush")
 	if s.user != nil {
 		s.Say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s", s.user.Username, line)
 		return

@@ -178,17 +178,6 @@ func Listed(names []string) string {
 	}
 }
 
-// Quote is a word as the shell wants it.
-func Quote(word string) string {
-	plain := func(r rune) bool {
-		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("/._-+,:@%", r)
-	}
-	if strings.IndexFunc(word, func(r rune) bool { return !plain(r) }) < 0 {
-		return word
-	}
-	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
-}
-
 // SayLines tells a person something on standard error without "notices: " before each
 // line: in a dialogue, where an address may be copied from it.
 func SayLines(w io.Writer, text string) {
