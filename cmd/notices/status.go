@@ -56,14 +56,14 @@ func (a *cli) configuredStatus(ctx context.Context, o status.Options) error {
 	for _, problem := range cfg.Problems {
 		a.Say("%s", problem)
 	}
-	o.Config = cfg
+	o.Config, o.Servers = cfg, status.Servers(cfg)
 	_, _, o.Refused = a.route()
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {
 		return status.DescribeSignIn(signin.Look(ctx, cfg, name, state))
 	}
-	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, status.Servers(cfg), o) })
+	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
 }
 
 // unknown gives monitoring programs, which read standard output alone, the word of an

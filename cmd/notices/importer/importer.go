@@ -3,14 +3,21 @@
 package importer
 
 import (
+	"bufio"
 	"context"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
+	"io"
+	"os"
 	"os/signal"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/intake"
@@ -42,6 +49,17 @@ func (o *Options) SetSeparator(text string) bool {
 // notesKept is how long an import remembers what it queued.
 const notesKept = 30 * 24 * time.Hour
 
+// importing is one run.
+type importing struct {
+	p    *app.Program
+	o    Options
+	bulk *intake.Bulk
+	bar  *term.Progress
+	results
+
+	octets, size int64 // read, and of all files; size 0: not known
+}
+
 // Run queues the messages of all paths. A first SIGINT or SIGTERM ends it
 // cleanly: what was read is queued, and it says how far it came. A second one kills;
 // then too a run of the same command queues what is missing and nothing twice.
@@ -50,16 +68,18 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	m := &importing{p: p, o: o, tally: importTally{DryRun: o.DryRun}}
 	cfg, err := p.ReadConfig(config.Intake)
-	if err == nil {
-		m.spool = cfg.Spool.Dir
-		err = m.asRoot(cfg)
+	if err != nil {
+		return err
 	}
+	m := &importing{p: p, o: o, results: results{json: o.JSON, tally: tally{DryRun: o.DryRun}}}
+	s := search{spool: cfg.Spool.Dir, results: &m.results}
+	files, asRoot, err := s.asRoot(p, cfg, o.Paths)
 	if err != nil {
 		return err
 	}
 	return p.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
+		in := p.Intake(cfg, store, log)
 		book, err := notebook(ctx, p, store)
 		switch {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
@@ -67,8 +87,11 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 		case err != nil:
 			return err
 		}
-		if err = p.Intake(cfg, store, log).CheckRequest(m.request(nil)); err == nil {
-			err = m.into(ctx, p.Intake(cfg, store, log), book, store.State())
+		if err = in.CheckRequest(m.request(nil)); err == nil {
+			if !asRoot {
+				files = s.files(o.Paths)
+			}
+			err = m.queue(ctx, in, book, store.State(), files)
 		}
 		if e := book.Close(); err == nil {
 			err = e
@@ -77,32 +100,18 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	})
 }
 
-// into makes the run, and remembers of one that is --again whether all is queued.
-func (m *importing) into(ctx context.Context, in *intake.Intake, book spool.Notebook, state spool.State) error {
-	again, err := m.again(ctx, state)
-	if err != nil {
-		return err
-	}
-	m.bulk = in.Bulk(book, again)
-	defer m.bulk.Abort()
-	if err := m.run(ctx); err != nil {
-		return err
-	}
-	return m.complete(ctx, state)
-}
-
 // notebook opens the notes of what was queued. Another import has them until it ends.
 func notebook(ctx context.Context, p *app.Program, store spool.Store) (spool.Notebook, error) {
 	noted, ok := store.(spool.Noted)
 	if !ok {
 		return nil, app.Fail(app.ExitInternal, "this spool keeps no notes of what is imported")
 	}
-	for told := false; ; told = true {
+	for said := false; ; said = true {
 		book, err := noted.Notebook(ctx, p.Now().Add(-notesKept))
 		if !errors.Is(err, spool.ErrBusy) {
 			return book, err
 		}
-		if !told {
+		if !said {
 			p.Say("another import is at work; waiting for it to end")
 		}
 		select {
@@ -113,67 +122,230 @@ func notebook(ctx context.Context, p *app.Program, store spool.Store) (spool.Not
 	}
 }
 
-// importing is one run.
-type importing struct {
-	p       *app.Program
-	o       Options
-	spool   string
-	found   []importFile // before the run, by root
-	bulk    *intake.Bulk
-	bar     *importBar
-	tally   importTally
-	mute    bool          // standard output is gone, and that was said
-	named   []importError // what was refused, to be named at the end
-	refused int           // how many those are, with more than are named
+// queue makes the run, and remembers of one that is --again whether all is queued.
+func (m *importing) queue(ctx context.Context, in *intake.Intake, book spool.Notebook, state spool.State, files []file) error {
+	again, err := m.again(ctx, state)
+	if err != nil {
+		return err
+	}
+	m.bulk = in.Bulk(book, again)
+	defer m.bulk.Abort()
+	if err := m.run(ctx, files); err != nil || !m.o.Again || m.o.DryRun {
+		return err
+	}
+	return state.Update(context.WithoutCancel(ctx), againName, true, func([]byte) ([]byte, error) { return nil, nil })
 }
 
-// run reads and queues until the end, a signal or trouble with the spool, and says
-// how far it came.
-func (m *importing) run(ctx context.Context) error {
-	files := m.found
-	if files == nil {
-		files = m.files()
+// againName is the value of the spool that has the last import --again that did not queue
+// everything. A repeat of its command may be a new wish (a job that sends the same mail
+// each day), so it is continued only when told to.
+const againName = "import-again"
+
+type againRun struct {
+	Name string    `json:"name,omitempty"` // of intake.Again, in hexadecimal
+	At   time.Time `json:"at,omitzero"`    // when it began
+}
+
+// again names the import, if it is one again: anew, or as the interrupted one. The name is
+// kept before anything is queued under it.
+func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again, error) {
+	if !m.o.Again {
+		return nil, nil
 	}
-	m.bar = m.newBar(files)
-	err := m.each(ctx, files)
-	// What was read so far is good, whatever came then.
-	if e := m.commit(ctx); err == nil || errors.Is(err, errStopped) && e != nil {
-		err = e
+	name := new(intake.Again)
+	if m.o.Continue {
+		last, err := spool.LoadState[againRun](ctx, state, againName)
+		if err != nil {
+			return nil, err
+		}
+		n, err := hex.Decode(name[:], []byte(last.Name))
+		if err != nil || n != len(name) || m.p.Now().Sub(last.At) > notesKept {
+			return nil, app.Fail(app.ExitUnknown, "no import --again was interrupted; without --continue all is queued again")
+		}
+		return name, nil
 	}
-	m.bar.clear()
-	m.tally.Stopped = err != nil
-	if e := m.report(); err == nil {
-		err = e
+	if _, err := rand.Read(name[:]); err != nil || m.o.DryRun {
+		return name, err
 	}
-	switch {
-	case errors.Is(err, errStopped):
-		return &app.Failure{Code: app.ExitTryLater}
-	case err == nil && m.tally.worst != app.ExitOK:
-		return &app.Failure{Code: m.tally.worst}
-	}
-	return err
+	return name, spool.UpdateState(ctx, state, againName, true, func(r *againRun) error {
+		*r = againRun{Name: hex.EncodeToString(name[:]), At: m.p.Second()}
+		return nil
+	})
 }
 
 // errStopped: by a signal.
 var errStopped = errors.New("stopped")
 
-func (m *importing) each(ctx context.Context, files []importFile) error {
+// run reads and queues until the end, a signal or trouble with the spool, and says
+// how far it came.
+func (m *importing) run(ctx context.Context, files []file) error {
+	m.bar = term.NewProgress(m.p)
+	defer m.bar.Clear()
 	for _, f := range files {
-		if err := m.file(ctx, f); err != nil {
-			return err
+		if f.size == 0 && !f.single { // standard input, a pipe
+			m.size = 0
+			break
 		}
+		m.size += f.size
 	}
-	return nil
+	var err error
+	for i := 0; i < len(files) && err == nil; i++ {
+		err = m.file(ctx, files[i])
+	}
+	// What was read so far is good, whatever came then.
+	if e := m.commit(ctx); err == nil || errors.Is(err, errStopped) && e != nil {
+		err = e
+	}
+	m.bar.Clear()
+	m.tally.Stopped = err != nil
+	if e := m.report(m.p, m.o.Again); err == nil {
+		err = e
+	}
+	switch {
+	case errors.Is(err, errStopped):
+		return &app.Failure{Code: app.ExitTryLater}
+	case err == nil && m.worst != app.ExitOK:
+		return &app.Failure{Code: m.worst}
+	}
+	return err
 }
 
 // commit queues what was added, and prints the ids: they are durable then.
 func (m *importing) commit(ctx context.Context) error {
 	ids, err := m.bulk.Commit(context.WithoutCancel(ctx))
-	m.tally.Queued += len(ids)
-	if m.o.JSON {
-		m.tally.IDs = append(m.tally.IDs, ids...)
-	} else {
-		m.print(ids)
+	if len(ids) > 0 {
+		m.bar.Hide() // the ids may go to the same terminal
 	}
+	m.queued(m.p, ids)
 	return err
+}
+
+// file queues the messages of a file. It returns an error only if that ends the run.
+func (m *importing) file(ctx context.Context, f file) error {
+	in := &input{ctx: ctx, octets: &m.octets}
+	source, err := m.source(ctx, &f)
+	if err == nil {
+		defer source.Close()
+		err = m.check(ctx, f, source)
+	}
+	if err == nil {
+		in.Reader = source
+		err = m.read(ctx, f, in)
+	}
+	var refused mbox.Error
+	var failure *app.Failure
+	switch {
+	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+		return errStopped
+	case errors.As(err, &refused): // the whole of it, or it was changed meanwhile
+		m.refuse(refusal{Path: f.path, Error: refused.Error(), code: app.ExitBadMessage})
+	case in.err != nil:
+		m.refuse(refusal{Path: f.path, Error: "reading it: " + reason(in.err), code: app.ExitIO})
+	case errors.As(err, &failure):
+		m.refuse(refusal{Path: f.path, Error: failure.Error(), code: failure.Code})
+	default:
+		return err
+	}
+	return nil
+}
+
+// check reads an mbox to its end before anything of it is queued, and looks for messages of an
+// mbox in what does not begin as one.
+func (m *importing) check(ctx context.Context, f file, source *os.File) error {
+	if f.single {
+		return nil
+	}
+	in := &input{Reader: source, ctx: ctx, octets: new(int64)}
+	beginning := make([]byte, 512)
+	n, err := source.ReadAt(beginning, 0)
+	switch {
+	case err != nil && err != io.EOF:
+	case mbox.Begins(beginning[:n]):
+		err = mbox.Check(in, m.o.Separator)
+	case isEML(f.path):
+		return nil
+	default:
+		err = mbox.CheckMessage(in)
+	}
+	if err == nil || err == io.EOF {
+		_, err = source.Seek(0, io.SeekStart)
+	}
+	if err == nil || errors.As(err, new(mbox.Error)) || ctx.Err() != nil {
+		return err
+	}
+	return app.Fail(app.ExitIO, "reading it: %s", reason(err))
+}
+
+func isEML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".eml") }
+
+// read decides by the content whether it is an mbox.
+func (m *importing) read(ctx context.Context, f file, in io.Reader) error {
+	r := bufio.NewReaderSize(in, 1<<16)
+	beginning, err := r.Peek(512)
+	switch {
+	case err != nil && err != io.EOF:
+		return err
+	case f.single || !mbox.Begins(beginning):
+		if len(beginning) == 0 && !f.single && !isEML(f.path) {
+			return app.Fail(app.ExitUnknown, "has no message in it")
+		}
+		return m.message(ctx, refusal{Path: f.path}, r)
+	}
+	for box := mbox.NewReader(r, m.o.Separator); ; {
+		r, err := box.Next()
+		if err == io.EOF {
+			return nil
+		}
+		if err == nil {
+			err = m.message(ctx, refusal{Path: f.path, Message: box.Number(), Line: box.Line()}, r)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// message prepares one message, and queues those prepared if it is time. where says
+// which it is.
+func (m *importing) message(ctx context.Context, where refusal, r io.Reader) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	before, err := m.add(ctx, where, r)
+	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
+		// Some words of it are for enqueue.
+		where.Error = strings.Replace(strings.TrimSuffix(refused.Msg, "; nothing was queued"), "name one as an argument, or in", "name one in", 1)
+		where.code = app.ExitCode(refused)
+		m.tally.Messages++
+		m.tally.Refused++
+		m.refuse(where)
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	m.tally.Messages++
+	if before {
+		m.tally.Before++
+	}
+	m.bar.ShowOctets(m.tally.Messages, m.octets, m.size)
+	if m.bulk.Full() {
+		return m.commit(ctx)
+	}
+	return nil
+}
+
+func (m *importing) add(ctx context.Context, where refusal, r io.Reader) (before bool, err error) {
+	if !m.o.DryRun {
+		return m.bulk.Add(ctx, m.request(r))
+	}
+	env, before, err := m.bulk.Preview(ctx, m.request(r))
+	if env != nil {
+		m.wouldQueue(m.p, where, env)
+	}
+	return before, err
+}
+
+func (m *importing) request(r io.Reader) intake.Request {
+	return intake.Request{Sender: m.o.Sender, Ref: m.o.Ref, Expires: m.o.Expires, Body: r}
 }

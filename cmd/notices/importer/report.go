@@ -2,6 +2,7 @@ package importer
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"notices/cmd/internal/app"
@@ -9,24 +10,22 @@ import (
 	"notices/spool"
 )
 
-// importTally is what an import did, as import --json prints it.
-type importTally struct {
-	Messages int           `json:"messages"`      // found
-	Queued   int           `json:"queued"`        // by this run
-	Before   int           `json:"queued_before"` // by an earlier one
-	Refused  int           `json:"refused"`
-	Marked   int           `json:"marked"` // passed over as draft or deleted
-	Stopped  bool          `json:"stopped"`
-	DryRun   bool          `json:"dry_run,omitempty"` // Queued is what would have been
-	IDs      []spool.ID    `json:"ids"`
-	Errors   []importError `json:"errors"`
-	Would    []importWould `json:"would_queue,omitempty"` // by a dry run
-
-	worst int // exit code
+// tally is what an import did, as import --json prints it.
+type tally struct {
+	Messages int        `json:"messages"`      // found
+	Queued   int        `json:"queued"`        // by this run
+	Before   int        `json:"queued_before"` // by an earlier one
+	Refused  int        `json:"refused"`
+	Marked   int        `json:"marked"` // skipped as draft or deleted
+	Stopped  bool       `json:"stopped"`
+	DryRun   bool       `json:"dry_run,omitempty"` // Queued is what would have been
+	IDs      []spool.ID `json:"ids"`
+	Errors   []refusal  `json:"errors"`
+	Would    []preview  `json:"would_queue,omitempty"` // by a dry run
 }
 
-// importError is a message that was refused, or a path that could not be read.
-type importError struct {
+// refusal is a message that was refused, or a path that could not be read.
+type refusal struct {
 	Path    string `json:"path"`
 	Message int    `json:"message,omitempty"` // its number in the mbox, from 1
 	Line    int    `json:"line,omitempty"`    // that it begins in
@@ -35,15 +34,15 @@ type importError struct {
 	code int
 }
 
-func (e importError) String() string {
+func (e refusal) String() string {
 	if e.Message == 0 {
 		return e.Path + ": " + e.Error
 	}
 	return fmt.Sprintf("%s, message %d (line %d): %s", e.Path, e.Message, e.Line, e.Error)
 }
 
-// importWould is a message that an import would queue.
-type importWould struct {
+// preview is a message that an import would queue.
+type preview struct {
 	Path       string   `json:"path"`
 	Message    int      `json:"message,omitempty"`
 	Line       int      `json:"line,omitempty"`
@@ -52,101 +51,95 @@ type importWould struct {
 	Size       int64    `json:"size"`
 }
 
-// would names a message that would be queued.
-func (m *importing) would(where importError, env *spool.Envelope) {
-	m.tally.Queued++
-	if m.o.JSON {
-		m.tally.Would = append(m.tally.Would, importWould{where.Path, where.Message, where.Line, env.Sender, env.Recipients, env.Size})
+// results is what came of a run so far.
+type results struct {
+	tally tally
+	json  bool
+	mute  bool      // standard output is gone, and that was said
+	named []refusal // what was refused, to be named at the end
+	all   int       // how many those are, with more than are named
+	worst int       // exit code
+}
+
+// wouldQueue names a message that would be queued.
+func (r *results) wouldQueue(p *app.Program, where refusal, env *spool.Envelope) {
+	r.tally.Queued++
+	if r.json {
+		r.tally.Would = append(r.tally.Would, preview{where.Path, where.Message, where.Line, env.Sender, env.Recipients, env.Size})
 		return
 	}
-	const some = 5
-	to := strings.Join(env.Recipients[:min(some, len(env.Recipients))], ", ")
-	if more := len(env.Recipients) - some; more > 0 {
+	const shown = 5
+	to := strings.Join(env.Recipients[:min(shown, len(env.Recipients))], ", ")
+	if more := len(env.Recipients) - shown; more > 0 {
 		to += fmt.Sprintf(" and %s more", term.Grouped(more))
 	}
 	where.Error = fmt.Sprintf("%s octets to %s", term.Grouped(int(env.Size)), to)
-	m.say(where.String() + "\n")
+	r.print(p, where.String()+"\n")
 }
 
-// say prints a result. A reader that is gone is no reason to leave the rest.
-func (m *importing) say(text string) {
-	if err := m.p.PrintBare(text); err != nil && !m.mute {
-		m.mute = true
-		m.p.Say("what was done could not be printed: %s; the import went on all the same", err)
+// print prints a result. A reader that is gone is no reason to leave the rest.
+func (r *results) print(p *app.Program, text string) {
+	if err := p.PrintBare(text); err != nil && !r.mute {
+		r.mute = true
+		p.Say("what was done could not be printed: %s; the import went on all the same", err)
 	}
 }
 
-// refuse names what was not queued.
-func (m *importing) refuse(e importError) {
-	if weight(e.code) > weight(m.tally.worst) {
-		m.tally.worst = e.code
+// queued notes ids, or prints them in pieces that a pipe takes whole.
+func (r *results) queued(p *app.Program, ids []spool.ID) {
+	r.tally.Queued += len(ids)
+	if r.json {
+		r.tally.IDs = append(r.tally.IDs, ids...)
+		return
 	}
-	if m.o.JSON {
-		m.tally.Errors = append(m.tally.Errors, e)
-	}
-	if m.refused++; m.refused <= mostNamed {
-		m.named = append(m.named, e)
+	for some := range slices.Chunk(ids, 200) {
+		var b strings.Builder
+		for _, id := range some {
+			b.WriteString(string(id) + "\n")
+		}
+		r.print(p, b.String())
 	}
 }
 
 // mostNamed is how many refusals are named one by one: more than a person reads.
 const mostNamed = 1000
 
-// nameRefused names what was not queued, at the end, where it is not lost among the ids.
-func (m *importing) nameRefused() {
-	for _, e := range m.named {
-		m.p.Say("%s", e)
+// refuse notes what was not queued.
+func (r *results) refuse(e refusal) {
+	// The worst trouble is the one to end with.
+	order := []int{app.ExitOK, app.ExitUnknown, app.ExitBadMessage, app.ExitConfig, app.ExitIO}
+	if max(slices.Index(order, e.code), 1) > slices.Index(order, r.worst) {
+		r.worst = e.code
 	}
-	if more := m.refused - len(m.named); more > 0 {
-		m.p.Say("and %s more; with --json all are named", term.Grouped(more))
+	if r.json {
+		r.tally.Errors = append(r.tally.Errors, e)
 	}
-}
-
-// weight orders exit codes: the worst trouble is the one to end with.
-func weight(code int) int {
-	for i, c := range []int{app.ExitOK, app.ExitUnknown, app.ExitBadMessage, app.ExitConfig, app.ExitIO} {
-		if c == code {
-			return i
-		}
-	}
-	return 1
-}
-
-// print prints ids, in pieces that a pipe takes whole.
-func (m *importing) print(ids []spool.ID) {
-	const piece = 200
-	if len(ids) > 0 {
-		m.bar.clear() // both may be on one terminal
-	}
-	for len(ids) > 0 {
-		var b strings.Builder
-		some := ids[:min(piece, len(ids))]
-		ids = ids[len(some):]
-		for _, id := range some {
-			b.WriteString(string(id) + "\n")
-		}
-		m.say(b.String())
+	if r.all++; r.all <= mostNamed {
+		r.named = append(r.named, e)
 	}
 }
 
-// report says how far the run came.
-func (m *importing) report() error {
-	m.nameRefused()
-	m.p.Say("%s", m.tally.text(m.o))
-	if !m.o.JSON {
+// report says how far the run came. What was refused is named now, at the end, where it is
+// not lost among the ids.
+func (r *results) report(p *app.Program, again bool) error {
+	for _, e := range r.named {
+		p.Say("%s", e)
+	}
+	if more := r.all - len(r.named); more > 0 {
+		p.Say("and %s more; with --json all are named", term.Grouped(more))
+	}
+	p.Say("%s", r.text(again))
+	if !r.json {
 		return nil
 	}
-	if m.tally.IDs == nil {
-		m.tally.IDs = []spool.ID{}
-	}
-	if m.tally.Errors == nil {
-		m.tally.Errors = []importError{}
-	}
-	return term.PrintJSON(m.p.Stdout, &m.tally)
+	r.tally.IDs = append([]spool.ID{}, r.tally.IDs...) // not null
+	r.tally.Errors = append([]refusal{}, r.tally.Errors...)
+	return term.PrintJSON(p.Stdout, &r.tally)
 }
 
 // text is `queued 9,998 of 10,000 messages; 2 were refused, as named above`.
-func (t *importTally) text(o Options) string {
+func (r *results) text(again bool) string {
+	t := &r.tally
 	var b strings.Builder
 	if t.Stopped {
 		b.WriteString("stopped; ")
@@ -159,41 +152,32 @@ func (t *importTally) text(o Options) string {
 	case t.Messages == 0:
 		b.WriteString("no message was found")
 	case t.Queued == t.Messages:
-		b.WriteString(queued + messages(t.Queued))
+		b.WriteString(queued + term.Messages(t.Queued))
 	default:
-		fmt.Fprintf(&b, "%s%s of %s", queued, term.Grouped(t.Queued), messages(t.Messages))
+		fmt.Fprintf(&b, "%s%s of %s", queued, term.Grouped(t.Queued), term.Messages(t.Messages))
 	}
-	if t.Before > 0 && o.Again {
-		fmt.Fprintf(&b, "; %s queued before it was interrupted", were(t.Before))
-	} else if t.Before > 0 {
-		fmt.Fprintf(&b, "; %s queued by an earlier import (--again queues such messages once more)", were(t.Before))
+	before := "queued by an earlier import (--again queues such messages once more)"
+	if again {
+		before = "queued before it was interrupted"
 	}
-	if t.Refused > 0 {
-		fmt.Fprintf(&b, "; %s refused, as named above", were(t.Refused))
-	}
-	if t.Marked > 0 {
-		fmt.Fprintf(&b, "; %s marked as draft or deleted in the Maildir", were(t.Marked))
+	for _, part := range []struct {
+		n    int
+		text string
+	}{{t.Before, before}, {t.Refused, "refused, as named above"}, {t.Marked, "marked as draft or deleted in the Maildir"}} {
+		switch part.n {
+		case 0:
+		case 1:
+			b.WriteString("; 1 was " + part.text)
+		default:
+			b.WriteString("; " + term.Grouped(part.n) + " were " + part.text)
+		}
 	}
 	switch {
 	case t.DryRun:
-	case o.Again && (t.Stopped || t.worst != app.ExitOK):
+	case again && (t.Stopped || r.worst != app.ExitOK):
 		b.WriteString("; run the same command with --again --continue for the rest")
 	case t.Stopped:
 		b.WriteString("; run the same command again, and it goes on from there")
 	}
 	return b.String()
-}
-
-func were(n int) string {
-	if n == 1 {
-		return "1 was"
-	}
-	return term.Grouped(n) + " were"
-}
-
-func messages(n int) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return term.Grouped(n) + " messages"
 }

@@ -13,7 +13,7 @@ import (
 
 // source opens a file. What can be read only once is read to its end first, into a file
 // without a name: nothing of an mbox is queued before all of it was looked at.
-func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error) {
+func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	in := &stoppable{ctx: ctx}
 	switch {
 	case f.path == "-":
@@ -21,15 +21,15 @@ func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error)
 	case f.pipe:
 		in.src = &late{path: f.path, file: f.opened, waits: f.opened != nil}
 	default:
-		file, err := f.open()
+		opened, err := f.open()
 		if err != nil {
-			return nil, &importTrouble{app.ExitUnknown, reason(err)}
+			return nil, app.Fail(app.ExitUnknown, "%s", reason(err))
 		}
-		return file, nil
+		return opened, nil
 	}
 	kept, err := scratchFile()
 	if err != nil {
-		return nil, &importTrouble{app.ExitIO, "no file to keep it in until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
+		return nil, app.Fail(app.ExitIO, "no file to keep it in until all of it is read: %w; set TMPDIR to a folder with room", err)
 	}
 	if _, err = io.Copy(kept, in); err == nil {
 		_, err = kept.Seek(0, io.SeekStart)
@@ -42,9 +42,9 @@ func (m *importing) source(ctx context.Context, f *importFile) (*os.File, error)
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
 	case in.err != nil:
-		return nil, &importTrouble{app.ExitIO, "reading it: " + reason(in.err)}
+		return nil, app.Fail(app.ExitIO, "reading it: %s", reason(in.err))
 	}
-	return nil, &importTrouble{app.ExitIO, "keeping it until all of it is read: " + err.Error() + "; set TMPDIR to a folder with room"}
+	return nil, app.Fail(app.ExitIO, "keeping it until all of it is read: %w; set TMPDIR to a folder with room", err)
 }
 
 // scratchFile makes a file without a name, in $TMPDIR, or in /var/tmp, which is on disk where
@@ -64,38 +64,25 @@ func scratchFile() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// importInput is a file; it tells its own trouble from that of the spool, and how much
-// of it was read.
-type importInput struct {
+// input is a file; it ends when the run ends, tells its own trouble from that of the spool,
+// and counts what was read of it.
+type input struct {
 	io.Reader
-	m   *importing
-	ctx context.Context
-	err error
+	ctx    context.Context
+	octets *int64
+	err    error
 }
 
-func (in *importInput) Read(p []byte) (int, error) {
+func (in *input) Read(p []byte) (int, error) {
 	if err := in.ctx.Err(); err != nil {
 		return 0, err
 	}
 	n, err := in.Reader.Read(p)
-	in.m.bar.done += int64(n)
+	*in.octets += int64(n)
 	if err != nil && err != io.EOF && !errors.Is(err, context.Canceled) {
 		in.err = err
 	}
 	return n, err
-}
-
-// stoppedRead ends reading when the run ends.
-type stoppedRead struct {
-	io.Reader
-	ctx context.Context
-}
-
-func (r *stoppedRead) Read(p []byte) (int, error) {
-	if err := r.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return r.Reader.Read(p)
 }
 
 // late is a pipe that is opened when it is first read: that waits for a writer. It is

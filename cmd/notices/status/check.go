@@ -2,14 +2,17 @@ package status
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/announce"
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
+	"notices/spool/route"
 )
 
 // Levels of status --check, as monitoring programs take them for exit codes (the
@@ -20,46 +23,72 @@ const (
 	Critical = 2
 )
 
-// checked gathers what status --check finds: the worst level, and why. Remarks are
-// worth a person's knowing and no reason to wake one.
-type checked struct {
+// verdict is what status --check finds: the worst level, and why. Remarks are worth a
+// person's knowing and no reason to wake one.
+type verdict struct {
+	s              *snapshot
+	warn, critical time.Duration
+
 	level   int
 	reasons []string
 	remarks []string
 }
 
-func (c *checked) note(level int, format string, args ...any) {
+func (c *verdict) note(level int, format string, args ...any) {
 	c.level = max(c.level, level)
 	c.reasons = append(c.reasons, fmt.Sprintf(format, args...))
 }
 
+func (c *verdict) remark(format string, args ...any) {
+	c.remarks = append(c.remarks, fmt.Sprintf(format, args...))
+}
+
 // age notes what is older than a limit.
-func (c *checked) age(age time.Duration, o Options, format string, args ...any) {
+func (c *verdict) age(age time.Duration, format string, args ...any) {
 	switch {
-	case age > time.Duration(o.Critical):
+	case age > c.critical:
 		c.note(Critical, format, args...)
-	case age > time.Duration(o.Warn):
+	case age > c.warn:
 		c.note(Warning, format, args...)
 	}
+}
+
+// down notes that servers take no mail: critical when that lasts.
+func (c *verdict) down(since time.Time, text string) {
+	text += c.s.lasting(since)
+	if !since.IsZero() && c.s.now.Sub(since) > c.warn {
+		c.note(Critical, "%s", text)
+	} else {
+		c.remark("%s", text)
+	}
+}
+
+// lasting is how long something has been so, if that is known.
+func (s *snapshot) lasting(since time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return ", for " + term.Span(max(s.now.Sub(since), 0))
 }
 
 // check is SPEC section 3: the oldest message that is due or waits for a server, the last
 // flush, what failed, sign-ins that wait for a person, no server that takes mail, a config
 // that flush refuses. Beyond it: that no flush ever ran is a flush too old, for then nobody
 // has set up cron; and a server that refuses the login has failed, for it too waits for a
-// person. A server that is only left alone for a while is not: with a backup mail goes out.
-func (s *statusJSON) check(now time.Time, o Options) *checked {
-	c := &checked{}
-	s.checkSetUp(c, now, o)
-	if age := s.dueFor(now); s.sends.due > 0 && s.ratesKeepAll() {
-		if age > time.Duration(o.Warn) { // it is as the site wants it
-			c.note(Warning, "%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
+// person. A server that is only paused for a while is not: with a backup mail goes out.
+func (s *snapshot) check(o Options) *verdict {
+	c := &verdict{s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}
+	c.setUp()
+	if age := s.dueFor(); s.sends.due > 0 {
+		text := fmt.Sprintf("%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
+		if !s.ratesKeepAll() {
+			c.age(age, "%s", text)
+		} else if age > c.warn { // it is as the site wants it
+			c.note(Warning, "%s", text)
 		}
-	} else if s.sends.due > 0 {
-		c.age(age, o, "%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
 	}
-	s.checkWaiting(c, now, o)
-	s.checkLastFlush(c, now, o)
+	c.waiting()
+	c.lastFlush()
 	if s.Failed > 0 {
 		c.note(Warning, "%s failed and could not be returned: notices list --state failed", term.Count(s.Failed, "message"))
 	}
@@ -74,8 +103,9 @@ func (s *statusJSON) check(now time.Time, o Options) *checked {
 	return c
 }
 
-// checkSetUp looks for what keeps all mail here: the config, the sign-ins, the servers.
-func (s *statusJSON) checkSetUp(c *checked, now time.Time, o Options) {
+// setUp finds what keeps all mail here: the config, the sign-ins, the servers.
+func (c *verdict) setUp() {
+	s := c.s
 	if s.ConfigError != nil {
 		first, rest, more := strings.Cut(*s.ConfigError, "\n")
 		if more {
@@ -83,194 +113,254 @@ func (s *statusJSON) checkSetUp(c *checked, now time.Time, o Options) {
 		}
 		c.note(Critical, "no mail goes out: notices flush refuses the configuration; to see all that is wrong, run: notices check; it is: %s", first)
 	}
-	for _, account := range s.accounts() {
-		if account.NeedsPerson {
-			c.note(Critical, "%s", *account.Error)
+	for _, in := range s.signIns() {
+		if in.NeedsPerson {
+			c.note(Critical, "%s", *in.Error)
 		}
 	}
-	if since, fresh, yes := s.noServer(); yes && fresh {
-		c.down(since, now, o, "no mail goes out: no server takes any")
+	since, recent, all := s.noServer()
+	if all && recent {
+		c.down(since, "no mail goes out: no server takes any")
 	}
-	s.checkSenders(c, now, o)
+	if !all {
+		for _, b := range s.sendersDown() {
+			servers := "server " + b.servers[0] + " takes none"
+			if len(b.servers) > 1 {
+				servers = "servers " + term.Listed(b.servers) + " take none"
+			}
+			c.down(b.since, fmt.Sprintf("no mail from %s goes out: %s", term.Listed(b.senders), servers))
+		}
+	}
+	c.unnamedSenders()
 	for i := range s.Servers {
-		s.checkServer(c, i, now)
-		if free := s.rates[i].DayFree; !free.IsZero() && s.sends.due > 0 {
-			c.remarks = append(c.remarks, fmt.Sprintf("rate_per_day of server %s is used up; its next message goes out %s", s.Servers[i].Name, term.Ago(free, now)))
+		v := &s.Servers[i]
+		c.server(v)
+		if free := v.used.DayFree; !free.IsZero() && s.sends.due > 0 {
+			c.remark("rate_per_day of server %s is used up; its next message goes out %s", v.Name, s.ago(free))
 		}
 	}
 }
 
-// lasting is how long something has been so, if that is known.
-func lasting(since, now time.Time) string {
-	if since.IsZero() {
-		return ""
+// unnamedSenders remarks on mail that no server takes for its sender.
+func (c *verdict) unnamedSenders() {
+	const shown = 3
+	for i, sender := range slices.Sorted(maps.Keys(c.s.unnamed)) {
+		if i == shown {
+			c.remark("%d more senders whom no server takes mail from", len(c.s.unnamed)-i)
+			break
+		}
+		verb := "have"
+		if c.s.unnamed[sender] == 1 {
+			verb = "has"
+		}
+		c.remark("%s %s no way out: %s", term.Count(c.s.unnamed[sender], "message"), verb, route.UnnamedText(sender))
 	}
-	return ", for " + term.Span(max(now.Sub(since), 0))
 }
 
-// checkWaiting looks at what servers put off.
-func (s *statusJSON) checkWaiting(c *checked, now time.Time, o Options) {
-	if s.WaitingForServerSince == nil {
+func (c *verdict) server(v *server) {
+	switch h := &v.health; {
+	case !v.failing:
+	case h.Last.NeedsPerson() && c.s.signInSays(h.Last.Reply.Text):
+	case h.Last.Reason == spool.ReasonAccount, h.Last.Reason == spool.ReasonIdentity:
+		c.note(Warning, "server %s takes no mail until somebody mends the account: %s", v.Name, h.Last.Reply)
+	case h.Last.NeedsPerson():
+		c.note(Warning, "server %s refuses the login: %s", v.Name, h.Last.Reply)
+	case v.outdated:
+		c.remark("server %s took no mail when it was last tried, %s; to see how it is now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
+	default:
+		c.remark("server %s takes no mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
+	}
+}
+
+// signInSays reports whether trouble of a server is that of a sign-in, which is named already.
+func (s *snapshot) signInSays(text string) bool {
+	return slices.ContainsFunc(s.signIns(), func(in *SignIn) bool { return in.NeedsPerson && strings.Contains(text, *in.Error) })
+}
+
+// waiting looks at what servers put off.
+func (c *verdict) waiting() {
+	if c.s.WaitingForServerSince == nil {
 		return
 	}
-	age := s.waitingFor(now)
-	verb := "wait"
-	if s.WaitingForServer == 1 {
-		verb = "waits"
-	}
-	text := fmt.Sprintf("%s %s for a server, the oldest for %s", term.Count(s.WaitingForServer, "message"), verb, term.Span(age))
+	age := c.s.waitingFor()
+	text := fmt.Sprintf("%s for a server, the oldest for %s", waits(c.s.WaitingForServer), term.Span(age))
 	before := c.level
-	if c.age(age, o, "%s", text); c.level == before && age <= min(time.Duration(o.Warn), time.Duration(o.Critical)) {
-		c.remarks = append(c.remarks, text)
+	if c.age(age, "%s", text); c.level == before && age <= min(c.warn, c.critical) {
+		c.remark("%s", text)
 	}
 }
 
-// checkLastFlush looks whether cron still runs, and whether its runs work.
-func (s *statusJSON) checkLastFlush(c *checked, now time.Time, o Options) {
+// waits is `1 message waits` or `2 messages wait`.
+func waits(n int) string {
+	if n == 1 {
+		return "1 message waits"
+	}
+	return term.Count(n, "message") + " wait"
+}
+
+// lastFlush looks whether cron still runs, and whether its runs work.
+func (c *verdict) lastFlush() {
+	s := c.s
 	switch {
 	case s.unwritable:
 		c.note(Critical, "no mail goes out: the spool cannot be written: %s", *s.FlushError)
 		return // how long ago a run was noted there means nothing
 	case s.FlushError != nil && s.ConfigError == nil:
-		c.remarks = append(c.remarks, "no mail goes out: the last notices flush failed: "+*s.FlushError)
+		c.remark("no mail goes out: the last notices flush failed: %s", *s.FlushError)
 	}
 	if s.LastFlush == nil {
 		c.note(Warning, "notices flush has never run here; cron or a timer should run it every minute")
 		return
 	}
-	age := now.Sub(*s.LastFlush.At)
-	if age < -time.Duration(o.Warn) {
+	age := s.now.Sub(*s.LastFlush.At)
+	if age < -c.warn {
 		c.note(Warning, "the last flush ran at %s, which is to come: the clock was set back, and no flush has ended since", term.Clock(*s.LastFlush.At))
 		return
 	}
-	c.age(age, o, "the last flush ran %s ago; cron or a timer should run it every minute", term.Span(age))
+	c.age(age, "the last flush ran %s ago; cron or a timer should run it every minute", term.Span(age))
 }
 
 // usedUp says that a rate keeps mail here, if one does.
-func (s *statusJSON) usedUp() string {
-	for i := range s.rates {
-		if u := &s.rates[i]; !u.DayFree.IsZero() || !u.MinuteFree.IsZero() {
+func (s *snapshot) usedUp() string {
+	for i := range s.Servers {
+		if s.Servers[i].rateUsedUp() {
 			return " (a rate of server " + s.Servers[i].Name + " is used up)"
 		}
 	}
 	return ""
 }
 
-func (s *statusJSON) checkServer(c *checked, i int, now time.Time) {
-	h := &s.health[i]
-	switch name := s.Servers[i].Name; {
-	case !s.troubled[i]:
-	case h.Last.NeedsPerson() && s.told(h):
-	case h.Last.Reason == spool.ReasonAccount, h.Last.Reason == spool.ReasonIdentity:
-		c.note(Warning, "server %s takes no mail until somebody mends the account: %s", name, h.Last.Reply)
-	case h.Last.NeedsPerson():
-		c.note(Warning, "server %s refuses the login: %s", name, h.Last.Reply)
-	case s.stale[i]:
-		c.remarks = append(c.remarks, fmt.Sprintf("server %s took no mail when it was last tried, %s; to see how it is now, run: notices test-server %s", name, term.Ago(h.Last.Reply.At, now), name))
-	default:
-		c.remarks = append(c.remarks, fmt.Sprintf("server %s takes no mail%s: %s", name, lasting(h.Began(), now), h.Last.Reply))
-	}
-}
+func (v *server) rateUsedUp() bool { return !v.used.DayFree.IsZero() || !v.used.MinuteFree.IsZero() }
 
-// told: the trouble is that of an account, of which the same is said already.
-func (s *statusJSON) told(h *spool.Health) bool {
-	return slices.ContainsFunc(s.accounts(), func(a *SignIn) bool {
-		return a.NeedsPerson && strings.Contains(h.Last.Reply.Text, *a.Error)
-	})
-}
-
-// dueFor is how long the oldest due message has been due; 0: nothing is, or it is due
-// only because a clock jumped.
-func (s *statusJSON) dueFor(now time.Time) time.Duration {
-	if s.sends.due == 0 || s.NextSendAt == nil {
-		return 0
-	}
-	return max(now.Sub(*s.NextSendAt), 0)
-}
-
-// waitingFor is how long the first message has been waiting for a server; 0: none does.
-func (s *statusJSON) waitingFor(now time.Time) time.Duration {
-	if s.WaitingForServerSince == nil {
-		return 0
-	}
-	return max(now.Sub(*s.WaitingForServerSince), 0)
-}
-
-// text says all of it in one line.
-func (c *checked) text(s *statusJSON, now time.Time) string {
-	parts := c.reasons
-	if c.level == OK {
-		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(max(now.Sub(*s.LastFlush.At), 0)))
-		if s.goesOut() && !s.partly() {
-			text = "mail goes out, " + text
-		}
-		if s.WaitingForRecipient > 0 {
-			text += ", " + s.forRecipients()
-		}
-		if s.limited > 0 {
-			text += ", " + s.forLimit(now)
-		}
-		parts = []string{text}
-	}
-	return strings.Join(append(parts, c.remarks...), "; ")
-}
-
-// goesOut: nothing is known that keeps all mail here.
-func (s *statusJSON) goesOut() bool {
-	usable, known := false, false
+// ratesKeepAll reports whether each server that takes mail has a rate that is used up.
+func (s *snapshot) ratesKeepAll() bool {
+	found := false
 	for i := range s.Servers {
-		used := !s.Servers[i].spare
-		known = known || used
-		usable = usable || used && !s.troubled[i] && s.rates[i].DayFree.IsZero()
+		v := &s.Servers[i]
+		if v.unused || v.failing {
+			continue
+		}
+		if !v.rateUsedUp() {
+			return false
+		}
+		found = true
 	}
-	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
+	return found
 }
 
-// sendingOK: it goes out, or what is known of the servers is too old to say that it does not.
-func (s *statusJSON) sendingOK() bool {
-	_, fresh, yes := s.noServer()
-	return s.goesOut() || yes && !fresh && s.ConfigError == nil && s.FlushError == nil
+// sendersGroup is mail of some senders that no server is left for.
+type sendersGroup struct {
+	senders, servers []string
+	since            time.Time // zero: not known
+}
+
+// sendersDown are the senders whose servers are all failing, those with the same servers
+// together.
+func (s *snapshot) sendersDown() []sendersGroup {
+	var list []sendersGroup
+	add := func(sender string, takes func(*route.Server) bool) {
+		g := s.serversDown(takes)
+		i := slices.IndexFunc(list, func(o sendersGroup) bool { return slices.Equal(o.servers, g.servers) })
+		switch {
+		case len(g.servers) == 0:
+		case i < 0:
+			g.senders = []string{sender}
+			list = append(list, g)
+		case !slices.Contains(list[i].senders, sender):
+			list[i].senders = append(list[i].senders, sender)
+		}
+	}
+	for i := range s.Servers {
+		for _, sender := range s.Servers[i].Senders {
+			add(sender, func(t *route.Server) bool { return t.Names(sender) })
+		}
+	}
+	add(announce.OtherSenders, func(t *route.Server) bool { return len(t.Senders) == 0 })
+	return list
+}
+
+// serversDown gathers the servers that take some mail, if all of them are failing.
+func (s *snapshot) serversDown(takes func(*route.Server) bool) (g sendersGroup) {
+	for i := range s.Servers {
+		v := &s.Servers[i]
+		if v.unused || !takes(&v.rates) {
+			continue
+		}
+		if !v.failing || v.outdated {
+			return sendersGroup{}
+		}
+		g.servers = append(g.servers, v.Name)
+		if began := v.health.Began(); began.After(g.since) {
+			g.since = began
+		}
+	}
+	return g
 }
 
 // forRecipients tells of mail that nobody here can do anything about.
-func (s *statusJSON) forRecipients() string {
+func (s *snapshot) forRecipients() string {
 	if s.WaitingForRecipient == 1 {
 		return "1 message waits for its recipients, whose server does not take it yet"
 	}
 	return fmt.Sprintf("%d messages wait for their recipients, whose servers do not take them yet", s.WaitingForRecipient)
 }
 
+// forLimit tells of mail that waits for a limit of the site's own.
+func (s *snapshot) forLimit() string {
+	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
+}
+
+// text says all of it in one line.
+func (c *verdict) text() string {
+	parts, s := c.reasons, c.s
+	if c.level == OK {
+		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
+		if s.goesOut() && len(s.unnamed) == 0 && len(s.sendersDown()) == 0 {
+			text = "mail goes out, " + text
+		}
+		if s.WaitingForRecipient > 0 {
+			text += ", " + s.forRecipients()
+		}
+		if s.limited > 0 {
+			text += ", " + s.forLimit()
+		}
+		parts = []string{text}
+	}
+	return strings.Join(append(parts, c.remarks...), "; ")
+}
+
 // performance is what monitoring programs draw: 'label'=value[unit];warn;critical;min.
-func (s *statusJSON) performance(now time.Time, o Options) string {
-	warn, critical := int64(time.Duration(o.Warn).Seconds()), int64(time.Duration(o.Critical).Seconds())
-	down := 0
+func (c *verdict) performance() string {
+	s, down := c.s, 0
 	for i := range s.Servers {
-		if s.troubled[i] {
+		if s.Servers[i].failing {
 			down++
 		}
 	}
+	age := func(label string, age time.Duration) string {
+		return fmt.Sprintf("%s=%ds;%d;%d;0", label, int64(age.Seconds()), int64(c.warn.Seconds()), int64(c.critical.Seconds()))
+	}
 	fields := []string{
 		fmt.Sprintf("due=%d;;;0", s.sends.due),
-		fmt.Sprintf("oldest_due=%ds;%d;%d;0", int64(s.dueFor(now).Seconds()), warn, critical),
+		age("oldest_due", s.dueFor()),
 		fmt.Sprintf("waiting=%d;;;0", s.Queued+s.Deferred),
 		fmt.Sprintf("waiting_for_server=%d;;;0", s.WaitingForServer),
-		fmt.Sprintf("oldest_waiting_for_server=%ds;%d;%d;0", int64(s.waitingFor(now).Seconds()), warn, critical),
+		age("oldest_waiting_for_server", s.waitingFor()),
 		fmt.Sprintf("held=%d;;;0", s.Held),
 		fmt.Sprintf("failed=%d;0;;0", s.Failed),
 		fmt.Sprintf("aside=%d;0;;0", s.aside),
 		fmt.Sprintf("servers_down=%d;;;0;%d", down, len(s.Servers)),
 	}
 	if s.LastFlush != nil {
-		fields = append(fields, fmt.Sprintf("last_flush=%ds;%d;%d;0", max(int64(now.Sub(*s.LastFlush.At).Seconds()), 0), warn, critical))
+		fields = append(fields, age("last_flush", s.since(s.LastFlush.At)))
 	}
 	return strings.Join(fields, " ")
 }
 
 // printCheck says it in one line; the exit code is the level.
-func printCheck(p *app.Program, s *statusJSON, now time.Time, o Options) error {
-	c := s.check(now, o)
+func printCheck(p *app.Program, c *verdict) error {
 	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.level]
-	if err := p.PrintBare(word + " - " + PlainText(c.text(s, now)) + " | " + s.performance(now, o) + "\n"); err != nil {
+	if err := p.PrintBare(word + " - " + PlainText(c.text()) + " | " + c.performance() + "\n"); err != nil {
 		return err
 	}
 	if c.level == OK {

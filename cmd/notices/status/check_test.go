@@ -23,7 +23,7 @@ func (w *world) checkLine(o Options) (code int, line string) {
 	w.T.Helper()
 	o.Check = true
 	w.Out.Reset()
-	err := Run(context.Background(), w.q, servers(), o)
+	err := Run(context.Background(), w.q, withServers(o))
 	if err != nil && !errors.As(err, new(*app.Failure)) {
 		w.T.Fatal(err)
 	}
@@ -156,7 +156,7 @@ func TestCheckNoServer(t *testing.T) {
 			t.Errorf("%s: %d %s", c.name, code, line)
 		}
 		w.Out.Reset()
-		w.Check(Run(context.Background(), w.q, servers(), c.o))
+		w.Check(Run(context.Background(), w.q, withServers(c.o)))
 		if strings.HasPrefix(w.Out.String(), "All is well") {
 			t.Errorf("%s: %s", c.name, w.Out.String())
 		}

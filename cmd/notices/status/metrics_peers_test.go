@@ -21,15 +21,15 @@ func TestPromtool(t *testing.T) {
 	o.Prometheus, o.SignIn = true, deadSignIn
 	o.Limits = []route.Limit{{Domains: []string{"gmail.com"}, Messages: 100, Per: time.Hour}}
 	bad.Out.Reset()
-	bad.Check(Run(context.Background(), bad.q, servers(), o))
+	bad.Check(Run(context.Background(), bad.q, withServers(o)))
 
 	none := newWorld(t)
 	o = statusDefaults()
 	o.Prometheus = true
-	none.Check(Run(context.Background(), none.q, servers(), o))
+	none.Check(Run(context.Background(), none.q, withServers(o)))
 
 	escaped := &metrics{}
-	escaped.family("notices_x_messages", "a \\ and\na new line").set(1e15, "name", "a \"quoted\\\" name\nin two lines")
+	escaped.metric("notices_x_messages", "a \\ and\na new line", value(1e15, "name", "a \"quoted\\\" name\nin two lines"))
 
 	for name, text := range map[string]string{"a bad day": bad.Out.String(), "none": none.Out.String(), "escaped": escaped.out.String()} {
 		cmd := exec.Command("promtool", "check", "metrics")

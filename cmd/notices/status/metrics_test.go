@@ -95,7 +95,7 @@ func (w *world) metrics(o Options) series {
 	w.T.Helper()
 	o.Prometheus = true
 	w.Out.Reset()
-	w.Check(Run(context.Background(), w.q, servers(), o))
+	w.Check(Run(context.Background(), w.q, withServers(o)))
 	return parsed(w.T, w.Out.String())
 }
 
@@ -181,7 +181,7 @@ func TestMetricsOfNothing(t *testing.T) {
 // TestMetricsEscape: a label can hold anything, a number any size.
 func TestMetricsEscape(t *testing.T) {
 	m := &metrics{}
-	m.family("notices_x_messages", "a \\ and\na new line").set(1e15, "name", "a \"quoted\\\" name\nin two lines", "other", "f\xffr")
+	m.metric("notices_x_messages", "a \\ and\na new line", value(1e15, "name", "a \"quoted\\\" name\nin two lines", "other", "f\xffr"))
 	want := series{"notices_x_messages{name=a \"quoted\\\" name\nin two lines,other=f?r}": 1e15}
 	if got := parsed(t, m.out.String()); !maps.Equal(got, want) {
 		t.Errorf("it came back as %v in\n%s", got, m.out.String())

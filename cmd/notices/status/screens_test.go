@@ -14,6 +14,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/route"
 )
 
 // world is a site and its queue.
@@ -26,11 +27,6 @@ func newWorld(t *testing.T) *world { return on(fakesite.New(t)) }
 
 func on(s *fakesite.Site) *world {
 	return &world{s, &queue.Queue{Program: s.Program, Store: s.Store, Policy: s.Policy}}
-}
-
-// servers are two of a config.
-func servers() []config.Server {
-	return []config.Server{{Name: "1", Host: "mail.example.org", Port: 587}, {Name: "2", Host: "backup.example.org", Port: 25}}
 }
 
 // screens are what a person sees, in terminals of 80 and 120 columns and without one
@@ -89,12 +85,10 @@ func deadSignIn(name string, _ spool.State) (*SignIn, error) {
 	return &SignIn{Account: "library@example.org", Error: &text, NeedsPerson: true}, nil
 }
 
-// collected is what status finds.
-func (w *world) collected(o Options) *statusJSON {
-	w.T.Helper()
-	s := &statusJSON{Servers: []serverJSON{}, sends: newHistogram(w.Now)}
-	w.Check(s.collect(context.Background(), w.q, w.Store.State(), servers(), o, w.Now))
-	return s
+// withServers adds two servers.
+func withServers(o Options) Options {
+	o.Servers = []config.Server{{Name: "1", Host: "mail.example.org", Port: 587}, {Name: "2", Host: "backup.example.org", Port: 25}}
+	return o
 }
 
 func statusDefaults() Options {
@@ -103,15 +97,18 @@ func statusDefaults() Options {
 
 func (w *world) statusScreen(columns int, colour, bad bool) string {
 	w.T.Helper()
-	o := statusDefaults()
-	var limits []string
+	o := withServers(statusDefaults())
 	if bad {
 		o.SignIn = deadSignIn
-		limits = []string{"gmail.com, googlemail.com: 100 of 100 sent in the last hour; 12 messages waited at the last flush, 50s ago; the next goes out in 4m"}
 	}
-	s := w.collected(o)
+	s, err := collect(context.Background(), w.q, o)
+	w.Check(err)
 	s.Bytes = 12345
-	t := &statusText{now: w.Now, p: term.Painter{On: colour}, width: cmp.Or(columns, 80)}
-	t.all(s, s.check(w.Now, o), limits)
+	if bad {
+		s.limitsUsed = []route.Usage{{Limit: route.Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour},
+			Used: 100, Waiting: 12, At: w.Now.Add(-50 * time.Second), Free: w.Now.Add(4 * time.Minute)}}
+	}
+	t := &statusText{s: s, p: term.Painter{On: colour}, width: cmp.Or(columns, 80)}
+	t.all(s.check(o))
 	return t.out.String()
 }

@@ -23,93 +23,105 @@ func Servers(cfg *config.Config) []config.Server {
 	return list
 }
 
-// inUse reports whether mail goes out through the server of that name.
-func inUse(cfg *config.Config, name string) bool {
-	if via := cfg.Delivery.Via; via != "" && via != config.ViaServers {
-		return name == via
-	}
-	return slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Name == name })
-}
-
-// old reports whether the trouble of a server is an old word: the pause after it is long
-// over, and nothing came to the server since. Nobody knows then how it is.
-func old(h *spool.Health, now time.Time) bool {
-	last := h.DownUntil
-	if at := h.Last.Reply.At; at.After(last) {
-		last = at
-	}
-	return now.Sub(last) > WarnAge
-}
-
-// noServer reports whether no server takes mail, by the last word of each, and since when.
-// fresh: none of the words is an old one.
-func (s *statusJSON) noServer() (since time.Time, fresh, yes bool) {
-	fresh = true
-	for i := range s.Servers {
-		switch {
-		case s.Servers[i].spare:
-			continue
-		case !s.troubled[i]:
-			return time.Time{}, false, false
-		}
-		fresh = fresh && !s.stale[i]
-		if began := s.health[i].Began(); began.After(since) {
-			since = began
-		}
-		yes = true
-	}
-	return since, fresh, yes
-}
-
-// tested are servers as far as the results of their tests go.
-func tested(servers []config.Server) []smtpclient.Server {
-	list := make([]smtpclient.Server, len(servers))
-	for i, c := range servers {
-		list[i] = smtpclient.Server{Name: c.Name, Host: c.Host, Port: c.Port, Login: c.Login}
-	}
-	return list
-}
-
-// server finds what is kept of a server. That of another one, which stood in its place in
+// servers finds what is kept of each server. That of another one, which stood in its place in
 // the config before, is not shown.
-func (s *statusJSON) server(ctx context.Context, state spool.State, c *config.Server, test spool.TestResult, now time.Time) error {
-	health, err := spool.LoadState[spool.Health](ctx, state, spool.HealthName+c.Name)
-	if err != nil {
-		return err
+func (c *collector) servers(ctx context.Context) error {
+	list := make([]smtpclient.Server, len(c.o.Servers))
+	for i, s := range c.o.Servers {
+		list[i] = smtpclient.Server{Name: s.Name, Host: s.Host, Port: s.Port, Login: s.Login}
 	}
-	if !health.Of(c.Host) {
-		health = spool.Health{}
+	tests, err := testResults(ctx, c.state, list)
+	for i := 0; i < len(list) && err == nil; i++ {
+		s := &c.o.Servers[i]
+		v := server{Name: s.Name, Host: s.Host, Port: s.Port, Senders: s.Senders, unused: !c.uses(s.Name), rates: rates(s)}
+		if v.used, err = route.UsedRates(ctx, c.state, v.rates, c.s.now); err == nil {
+			v.health, err = spool.LoadState[spool.Health](ctx, c.state, spool.HealthName+s.Name)
+		}
+		if !v.health.Of(s.Host) {
+			v.health = spool.Health{}
+		}
+		v.judge(&tests[i], c.s.now)
+		c.s.Servers = append(c.s.Servers, v)
 	}
-	used, err := route.UsedRates(ctx, state, rates(c), now)
-	if err != nil {
-		return err
-	}
-	line := serverJSON{Name: c.Name, Host: c.Host, Port: c.Port, perMinute: c.RatePerMinute, perDay: c.RatePerDay, Senders: c.Senders}
+	return err
+}
+
+// rates is a server as far as its rates and senders go.
+func rates(c *config.Server) route.Server {
+	return route.Server{Server: smtpclient.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay, Senders: c.Senders}
+}
+
+// judge says how a server is by what is kept of it.
+func (v *server) judge(test *spool.TestResult, now time.Time) {
 	if !test.At.IsZero() {
 		result := "error"
 		if test.OK {
 			result = "ok"
 		}
-		line.LastTestedOn, line.LastTestResult, line.LastTestDetail = term.Stamp(test.At), &result, &test.Detail
+		v.LastTestedOn, v.LastTestResult, v.LastTestDetail = term.Stamp(test.At), &result, &test.Detail
 	}
-	if health.DownUntil.After(now) {
-		line.DownUntil = term.Stamp(health.DownUntil)
+	h := &v.health
+	if h.DownUntil.After(now) {
+		v.DownUntil = term.Stamp(h.DownUntil)
 	}
 	// A test that went well since then shows that the server is back.
-	back := test.OK && test.At.After(health.Last.Reply.At)
-	troubled := health.Troubles > 0 && !back
-	if troubled {
-		line.DownSince = term.Stamp(health.Began())
+	back := test.OK && test.At.After(h.Last.Reply.At)
+	if v.failing = h.Troubles > 0 && !back; !v.failing {
+		return
 	}
-	s.troubled = append(s.troubled, troubled)
-	s.stale = append(s.stale, troubled && old(&health, now))
-	s.Servers = append(s.Servers, line)
-	s.health = append(s.health, health)
-	s.rates = append(s.rates, used)
-	return nil
+	v.DownSince = term.Stamp(h.Began())
+	// The pause after its trouble may be long over, and nothing came to it since.
+	last := h.DownUntil
+	if at := h.Last.Reply.At; at.After(last) {
+		last = at
+	}
+	v.outdated = now.Sub(last) > WarnAge
 }
 
-// rates is a server as far as its rates go.
-func rates(c *config.Server) route.Server {
-	return route.Server{Server: smtpclient.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay}
+// The result of a test is kept under the server's number. When servers change places in
+// the config their results follow them: each goes by host, port and login.
+
+// testResults loads the results of servers, in their order; the zero value: none is kept.
+func testResults(ctx context.Context, state spool.State, servers []smtpclient.Server) ([]spool.TestResult, error) {
+	kept := make([]spool.TestResult, len(servers))
+	for i := range servers {
+		var err error
+		if kept[i], err = spool.LoadState[spool.TestResult](ctx, state, spool.TestName+servers[i].Name); err != nil {
+			return nil, err
+		}
+	}
+	found := make([]spool.TestResult, len(servers))
+	for i := range servers {
+		found[i] = resultOf(kept, i, &servers[i])
+	}
+	return found, nil
+}
+
+// resultOf picks a server's result: the one in its place if that is its own, else another.
+func resultOf(kept []spool.TestResult, i int, s *smtpclient.Server) spool.TestResult {
+	if own := &kept[i]; !own.At.IsZero() && own.Of(s.Host, s.Port, s.Login) {
+		return *own
+	}
+	for _, r := range kept {
+		if r.Host != "" && r.Of(s.Host, s.Port, s.Login) {
+			return r
+		}
+	}
+	return spool.TestResult{}
+}
+
+// PlaceTestResults puts the results where their servers stand now, so that a new one does not
+// take the place of another server's. What cannot be read or written here cannot be either
+// when the new result is kept, and is told then.
+func PlaceTestResults(ctx context.Context, state spool.State, servers []smtpclient.Server) {
+	found, err := testResults(ctx, state, servers)
+	for i := 0; i < len(found) && err == nil; i++ {
+		if found[i].At.IsZero() {
+			continue
+		}
+		err = spool.UpdateState(ctx, state, spool.TestName+servers[i].Name, true, func(r *spool.TestResult) error {
+			*r = found[i]
+			return nil
+		})
+	}
 }

@@ -28,7 +28,7 @@ func TestStatus(t *testing.T) {
 		Last: spool.Outcome{Reply: spool.Reply{Code: 421, Enhanced: "4.3.2", Text: "closed"}}})
 	w.SetState(spool.LastFlushName, spool.LastFlush{At: w.Now, Tally: spool.Tally{Sent: 3, Returned: 1}})
 
-	w.Check(Run(context.Background(), w.q, servers(), Options{JSON: true}))
+	w.Check(Run(context.Background(), w.q, withServers(Options{JSON: true})))
 	var got, want map[string]any
 	w.Check(json.Unmarshal([]byte(w.Out.String()), &got))
 	w.Check(json.Unmarshal([]byte(`{
@@ -53,7 +53,7 @@ func TestStatus(t *testing.T) {
 	}
 
 	w.Out.Reset()
-	w.Check(Run(context.Background(), w.q, servers(), Options{}))
+	w.Check(Run(context.Background(), w.q, withServers(Options{})))
 	for _, told := range []string{
 		"1 queued, 1 deferred, 0 held, 1 failed", "ok: 250 2.0.0 taken", "error: no connection", "no TLS", "left alone until",
 		"3 sent, 0 deferred, 1 returned, 0 failed",
@@ -80,7 +80,7 @@ func TestBytesOfTheUnreadable(t *testing.T) {
 	w.Queue("A1", "a@example.net")
 	w.Queue("A2", "a@example.net")
 	w.Store.Damage("A2")
-	w.Check(Run(context.Background(), w.q, servers(), Options{JSON: true}))
+	w.Check(Run(context.Background(), w.q, withServers(Options{JSON: true})))
 	var got map[string]any
 	w.Check(json.Unmarshal([]byte(w.Out.String()), &got))
 	w.saysUsage(got)
@@ -90,7 +90,7 @@ func TestBytesOfTheUnreadable(t *testing.T) {
 func TestPauseThatIsOver(t *testing.T) {
 	w := newWorld(t)
 	w.SetState(spool.HealthName+"1", spool.Health{DownUntil: w.Now.Add(-time.Second), Troubles: 1})
-	w.Check(Run(context.Background(), w.q, servers(), Options{JSON: true}))
+	w.Check(Run(context.Background(), w.q, withServers(Options{JSON: true})))
 	if strings.Count(w.Out.String(), `"down_until":null`) != 2 {
 		t.Error(w.Out.String())
 	}

@@ -8,45 +8,35 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
-	"notices/spool"
-	"notices/spool/drop"
 	"notices/spool/printable"
-	"notices/spool/route"
 )
 
 // statusText prints a status for a person, as wide as the terminal, else in 80
-// columns: first whether all is well, then what there is.
+// columns: first whether all is well, then the details.
 type statusText struct {
-	now   time.Time
+	s     *snapshot
 	p     term.Painter
 	out   strings.Builder
 	width int
 }
 
-func printStatus(p *app.Program, s *statusJSON, o Options, now time.Time) error {
-	var limits []string
-	if o.Config != nil {
-		limits = limitLines(s.limitsUsed, now)
-		// Who may not list drop/ is not told of it: that is no trouble of the queue's.
-		s.handedIn, _ = drop.Waiting(o.Config.Spool.Dir)
-	}
-	t := &statusText{now: now, p: term.NewPainter(p.Stdout, p.Getenv), width: cmp.Or(term.Width(p.Stdout), 80)}
-	t.all(s, s.check(now, o), limits)
+func printStatus(p *app.Program, s *snapshot, c *verdict) error {
+	t := &statusText{s: s, p: term.NewPainter(p.Stdout, p.Getenv), width: cmp.Or(term.Width(p.Stdout), 80)}
+	t.all(c)
 	_, err := p.Stdout.Write([]byte(t.out.String()))
 	return err
 }
 
-func (t *statusText) all(s *statusJSON, c *checked, limits []string) {
-	t.verdict(c, s)
-	t.queue(s)
-	for i := range s.Servers {
-		t.server(&s.Servers[i], &s.health[i])
-		t.rates(&s.Servers[i], &s.rates[i])
+func (t *statusText) all(c *verdict) {
+	t.verdict(c)
+	t.queue()
+	for i := range t.s.Servers {
+		t.server(&t.s.Servers[i])
 	}
-	t.account("Google", s.Google)
-	t.account("Microsoft", s.Microsoft)
-	t.limits(limits)
-	t.lastFlush(s)
+	t.signIn("Google", t.s.Google)
+	t.signIn("Microsoft", t.s.Microsoft)
+	t.limits()
+	t.lastFlush()
 }
 
 func (t *statusText) title(c term.Colour, text string) {
@@ -63,7 +53,8 @@ func (t *statusText) row(name string, c term.Colour, format string, args ...any)
 }
 
 // verdict says what a person should know first.
-func (t *statusText) verdict(c *checked, s *statusJSON) {
+func (t *statusText) verdict(c *verdict) {
+	s := t.s
 	shade := term.Yellow
 	switch {
 	case c.level == Critical:
@@ -87,7 +78,7 @@ func (t *statusText) verdict(c *checked, s *statusJSON) {
 		t.point("", s.forRecipients())
 	}
 	if s.limited > 0 {
-		t.point("", s.forLimit(t.now))
+		t.point("", s.forLimit())
 	}
 	t.out.WriteString("\n")
 }
@@ -101,7 +92,8 @@ func (t *statusText) point(shade term.Colour, text string) {
 	}
 }
 
-func (t *statusText) queue(s *statusJSON) {
+func (t *statusText) queue() {
+	s := t.s
 	t.title(term.Bold, "Queue")
 	t.row("Messages", "", "%d queued, %d deferred, %d held, %d failed", s.Queued, s.Deferred, s.Held, s.Failed)
 	if s.handedIn > 0 {
@@ -124,7 +116,7 @@ func (t *statusText) queue(s *statusJSON) {
 		return
 	}
 	if s.sends.due > 0 {
-		t.row("Next send", "", "now: %s due, the oldest for %s", term.CountIs(s.sends.due, "message"), term.Span(s.dueFor(t.now)))
+		t.row("Next send", "", "now: %s due, the oldest for %s", term.CountIs(s.sends.due, "message"), term.Span(s.dueFor()))
 	} else {
 		t.row("Next send", "", "%s", t.when(*s.NextSendAt))
 	}
@@ -136,44 +128,43 @@ func (t *statusText) queue(s *statusJSON) {
 
 // when is a time, and how far from now that is.
 func (t *statusText) when(at time.Time) string {
-	return term.Clock(at) + " (" + term.Ago(at, t.now) + ")"
+	return term.Clock(at) + " (" + t.s.ago(at) + ")"
 }
 
-func (t *statusText) server(s *serverJSON, h *spool.Health) {
-	t.title(term.Bold, fmt.Sprintf("Server %s: %s:%d", s.Name, s.Host, s.Port))
-	t.senders(s)
-	if s.LastTestedOn == nil {
-		t.row("Last Tested On", "", "never; test it by: notices test-server %s", s.Name)
+func (t *statusText) server(v *server) {
+	h := &v.health
+	t.title(term.Bold, fmt.Sprintf("Server %s: %s:%d", v.Name, v.Host, v.Port))
+	if len(v.Senders) > 0 {
+		t.row("Senders", "", "%s", strings.Join(v.Senders, ", "))
+	}
+	if v.LastTestedOn == nil {
+		t.row("Last Tested On", "", "never; test it by: notices test-server %s", v.Name)
 	} else {
 		c := term.Green
-		if *s.LastTestResult != "ok" {
+		if *v.LastTestResult != "ok" {
 			c = term.Red
 		}
-		t.row("Last Tested On", "", "%s", t.when(*s.LastTestedOn))
-		t.row("Last Test Results", c, "%s: %s", *s.LastTestResult, *s.LastTestDetail)
+		t.row("Last Tested On", "", "%s", t.when(*v.LastTestedOn))
+		t.row("Last Test Results", c, "%s: %s", *v.LastTestResult, *v.LastTestDetail)
 	}
 	switch {
-	case s.DownUntil != nil:
-		t.row("Health", term.Red, "down, left alone until %s: %s", t.when(*s.DownUntil), h.Last.Reply)
-	case s.DownSince != nil:
-		t.row("Health", term.Red, "down since %s, tried again with the next message: %s", t.when(*s.DownSince), h.Last.Reply)
+	case v.DownUntil != nil:
+		t.row("Health", term.Red, "down, left alone until %s: %s", t.when(*v.DownUntil), h.Last.Reply)
+	case v.DownSince != nil:
+		t.row("Health", term.Red, "down since %s, tried again with the next message: %s", t.when(*v.DownSince), h.Last.Reply)
 	case h.Troubles > 0:
 		t.row("Health", term.Yellow, "last trouble%s: %s", t.since(h.Last.Reply.At), h.Last.Reply)
 	default:
 		t.row("Health", "", "no trouble known")
 	}
 	if h.Notice != "" {
-		t.row("Notice", term.Yellow, "%s (%s)", h.Notice, term.Ago(h.NoticeAt, t.now))
+		t.row("Notice", term.Yellow, "%s (%s)", h.Notice, t.s.ago(h.NoticeAt))
 	}
-}
-
-// rates tells of a rate that is used up.
-func (t *statusText) rates(s *serverJSON, u *route.RateUsage) {
-	switch {
+	switch u := &v.used; {
 	case !u.DayFree.IsZero():
-		t.row("Rate", term.Yellow, "rate_per_day of %d is used up; the next goes out %s", s.perDay, term.Ago(u.DayFree, t.now))
+		t.row("Rate", term.Yellow, "rate_per_day of %d is used up; the next goes out %s", v.rates.RatePerDay, t.s.ago(u.DayFree))
 	case !u.MinuteFree.IsZero():
-		t.row("Rate", term.Yellow, "rate_per_minute of %d is used up; the next goes out %s", s.perMinute, term.Ago(u.MinuteFree, t.now))
+		t.row("Rate", term.Yellow, "rate_per_minute of %d is used up; the next goes out %s", v.rates.RatePerMinute, t.s.ago(u.MinuteFree))
 	}
 }
 
@@ -181,10 +172,10 @@ func (t *statusText) since(at time.Time) string {
 	if at.IsZero() {
 		return ""
 	}
-	return " " + term.Ago(at, t.now)
+	return " " + t.s.ago(at)
 }
 
-func (t *statusText) account(title string, s *SignIn) {
+func (t *statusText) signIn(title string, s *SignIn) {
 	if s == nil {
 		return
 	}
@@ -202,23 +193,31 @@ func (t *statusText) account(title string, s *SignIn) {
 	}
 }
 
-func (t *statusText) limits(lines []string) {
-	if len(lines) == 0 {
-		return
+// limits tells how far each limit is used up, and what waits for it.
+func (t *statusText) limits() {
+	if len(t.s.limitsUsed) > 0 {
+		t.title(term.Bold, "Limits")
 	}
-	t.title(term.Bold, "Limits")
-	for _, line := range lines {
-		for _, l := range term.Hang("  ", printable.Text(line), t.width) {
-			fmt.Fprintln(&t.out, l)
+	for i := range t.s.limitsUsed {
+		u := &t.s.limitsUsed[i]
+		text := fmt.Sprintf("%s: %d of %d sent in %s", u.Name(), u.Used, u.Messages, u.Window())
+		if u.Waiting > 0 {
+			text += fmt.Sprintf("; %s waited at the last flush, %s", term.Count(u.Waiting, "message"), t.s.ago(u.At))
+		}
+		if !u.Free.IsZero() {
+			text += "; the next goes out " + t.s.ago(u.Free)
+		}
+		for _, line := range term.Hang("  ", printable.Text(text), t.width) {
+			fmt.Fprintln(&t.out, line)
 		}
 	}
 }
 
-func (t *statusText) lastFlush(s *statusJSON) {
-	f := s.LastFlush
+func (t *statusText) lastFlush() {
+	f := t.s.LastFlush
 	t.title(term.Bold, "Last flush")
 	switch {
-	case f == nil && s.unwritable:
+	case f == nil && t.s.unwritable:
 		t.row("Run", "", "none is noted; the spool cannot be written")
 		return
 	case f == nil:

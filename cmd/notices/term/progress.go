@@ -15,12 +15,13 @@ import (
 // is, so that a wait does not look like a standstill. Until it is cleared, what is said
 // on standard error goes through it, to take the line's place and not stand behind it.
 type Progress struct {
-	p      *app.Program
-	stderr io.Writer                       // the terminal
-	On     bool                            // it is one
-	Why    func(idle time.Duration) string // what it waits for, if that is known; may be nil
-	begin  sync.Once
-	quit   chan struct{}
+	On  bool                            // standard error is a terminal
+	Why func(idle time.Duration) string // what it waits for, if that is known; may be nil
+
+	program *app.Program
+	stderr  io.Writer // the terminal
+	begin   sync.Once
+	quit    chan struct{}
 
 	mu    sync.Mutex // guards what follows, and the terminal
 	line  line
@@ -30,11 +31,12 @@ type Progress struct {
 	moved time.Time // when a message was done
 }
 
-// line is what a progress line tells.
+// line is what a progress line says.
 type line struct {
-	done, total int // total 0: not known yet
-	began, now  time.Time
-	note        string
+	done, total  int // messages; total 0: not known yet
+	octets, size int // of an import, which does not know how many messages there are
+	began, now   time.Time
+	note         string
 }
 
 // NewProgress takes the place of standard error until the line is cleared.
@@ -42,7 +44,7 @@ func NewProgress(program *app.Program) *Progress {
 	_, terminal := app.Terminal(program.Stderr)
 	now := time.Now()
 	// With -v each message has a line of its own: they would mix.
-	p := &Progress{p: program, stderr: program.Stderr, On: terminal && !program.Verbose, quit: make(chan struct{})}
+	p := &Progress{program: program, stderr: program.Stderr, On: terminal && !program.Verbose, quit: make(chan struct{})}
 	p.line.began, p.moved = now, now
 	if p.On {
 		program.Stderr = p
@@ -57,20 +59,32 @@ func (p *Progress) Start() {
 	}
 }
 
-// everySoOften keeps the terminal from being most of the work.
-const everySoOften = 100 * time.Millisecond
+// interval keeps the terminal from being most of the work.
+const interval = 100 * time.Millisecond
 
 // Show draws the line anew, if it is time.
 func (p *Progress) Show(done, total int) {
-	if !p.On {
-		return
+	if p.On {
+		p.Start()
+		p.update(line{done: done, total: total})
 	}
-	p.Start()
+}
+
+// ShowOctets is Show for messages of which only the octets are known beforehand; size 0:
+// not even these.
+func (p *Progress) ShowOctets(done int, octets, size int64) {
+	if p.On {
+		p.update(line{done: done, octets: int(octets), size: int(size)})
+	}
+}
+
+func (p *Progress) update(l line) {
 	now := time.Now()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.line.done, p.line.total, p.moved = done, total, now
-	if now.Sub(p.last) >= everySoOften {
+	l.began, l.note = p.line.began, p.line.note
+	p.line, p.moved = l, now
+	if now.Sub(p.last) >= interval {
 		p.draw(now)
 	}
 }
@@ -92,7 +106,7 @@ func (p *Progress) tick() {
 	}
 }
 
-// reason asks why outside of the lock: it may read files.
+// reason asks why without the lock: the answer may be read from files.
 func (p *Progress) reason(now time.Time) string {
 	if p.Why == nil {
 		return ""
@@ -122,13 +136,21 @@ func (p *Progress) erase() {
 	}
 }
 
+// Hide takes the line away until it is shown again: standard output may be the same
+// terminal.
+func (p *Progress) Hide() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.erase()
+}
+
 // Clear takes the line away for good.
 func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.erase()
 	if p.On && !p.over {
-		p.over, p.p.Stderr = true, p.stderr
+		p.over, p.program.Stderr = true, p.stderr
 		close(p.quit)
 	}
 }
@@ -146,15 +168,21 @@ func (p *Progress) Write(b []byte) (int, error) {
 	return n, err
 }
 
-// String is `[#####     ] 50 of 100, 25 a second, 2s left; server 1 is down`.
+// String is `[#####     ] 50 of 100, 25 a second, 2s left; server 1 is down`, or of an
+// import `[#####     ] 50%, 6,012 messages, 4,310 a second`.
 func (l *line) String() string {
-	if l.total == 0 {
-		return strings.TrimSuffix("sending; "+l.note, "; ")
+	s := "sending"
+	spent := l.now.Sub(l.began)
+	switch {
+	case l.total > 0:
+		s = fmt.Sprintf("%s %d of %d", bar(l.done, l.total), l.done, l.total)
+	case l.size > 0:
+		octets := min(l.octets, l.size) // files grow
+		s = fmt.Sprintf("%s %d%%, %s", bar(octets, l.size), 100*octets/l.size, Messages(l.done))
+	case l.done > 0:
+		s = Messages(l.done)
 	}
-	const marks = 20
-	filled := min(marks*l.done/l.total, marks)
-	s := fmt.Sprintf("[%s%s] %d of %d", strings.Repeat("#", filled), strings.Repeat(" ", marks-filled), l.done, l.total)
-	if spent := l.now.Sub(l.began); spent > time.Second && l.done > 0 {
+	if spent > time.Second && l.done > 0 {
 		s += ", " + pace(l.done, spent)
 		if left := l.total - l.done; left > 0 {
 			s += ", " + Span(spent/time.Duration(l.done)*time.Duration(left)) + " left"
@@ -166,10 +194,16 @@ func (l *line) String() string {
 	return s
 }
 
+func bar(done, total int) string {
+	const marks = 20
+	filled := min(marks*done/total, marks)
+	return "[" + strings.Repeat("#", filled) + strings.Repeat(" ", marks-filled) + "]"
+}
+
 // pace is how fast it goes, in a unit that gives a number to read.
 func pace(done int, spent time.Duration) string {
 	if each := float64(done) / spent.Seconds(); each >= 1 {
-		return fmt.Sprintf("%.0f a second", each)
+		return Grouped(int(each+0.5)) + " a second"
 	}
 	return fmt.Sprintf("%.0f a minute", max(float64(done)/spent.Minutes(), 1))
 }

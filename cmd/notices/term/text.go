@@ -185,3 +185,11 @@ func SayLines(w io.Writer, text string) {
 		fmt.Fprintln(w, printable.Text(line))
 	}
 }
+
+// Messages is a number of messages, with its thousands set apart.
+func Messages(n int) string {
+	if n == 1 {
+		return "1 message"
+	}
+	return Grouped(n) + " messages"
+}

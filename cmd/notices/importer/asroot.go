@@ -13,26 +13,26 @@ import (
 
 // asRoot opens all files with root's rights, then becomes the owner of the spool, who may
 // not read what lies in root's home, say. What the owner could exchange for a link is left
-// for the owner to open; and in a folder no link leads out of it.
-func (m *importing) asRoot(cfg *config.Config) error {
-	owner, err := m.p.Successor(cfg)
+// for the owner to open; and in a folder no link leads out of it. done: it was root.
+func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (files []file, done bool, err error) {
+	owner, err := p.Successor(cfg)
 	if err != nil || owner == nil {
-		return err
+		return nil, false, err
 	}
-	m.found = m.files()
-	if err := moreFiles(len(m.found)); err != nil {
-		return app.Fail(app.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(m.found), err)
+	files = s.files(paths)
+	if err := moreFiles(len(files)); err != nil {
+		return nil, false, app.Fail(app.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(files), err)
 	}
-	for i := range m.found {
-		if f := &m.found[i]; f.path != "-" && !f.own && !owner.Decides(f.path) {
-			// What cannot be opened is opened once more by the owner, and then told.
+	for i := range files {
+		if f := &files[i]; f.path != "-" && !f.own && !owner.Decides(f.path) {
+			// What cannot be opened is opened once more by the owner, and then refused.
 			f.opened, _ = f.openAsRoot()
 		}
 	}
-	return m.p.BecomeOwner(cfg)
+	return files, true, p.BecomeOwner(cfg)
 }
 
-func (f *importFile) openAsRoot() (*os.File, error) {
+func (f *file) openAsRoot() (*os.File, error) {
 	switch {
 	case f.pipe:
 		fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)

@@ -1,0 +1,351 @@
+package status
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/announce"
+	"notices/cmd/notices/queue"
+	"notices/cmd/notices/term"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/alert"
+	"notices/spool/drop"
+	"notices/spool/route"
+)
+
+// collector fills a snapshot.
+type collector struct {
+	s      *snapshot
+	q      *queue.Queue
+	o      Options
+	state  spool.State
+	route  []route.Server // those that mail goes through, for their Senders
+	waits  []spool.Waiting
+	limits route.Waits
+}
+
+func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) {
+	now := q.Program.Now()
+	c := &collector{
+		s: &snapshot{now: now, Servers: []server{}, sends: newHistogram(now), asideDir: "aside/"},
+		q: q, o: o,
+		// Mail depends on none of these small values: one that cannot be read is no reason to
+		// show nothing of the rest.
+		state: spool.Lenient(q.Store.State(), func(name string, err error) {
+			q.Program.Say("%s; it counts as not there. What writes state/%s next makes it anew; it may be removed", err, name)
+		}),
+	}
+	for i := range o.Servers {
+		if c.uses(o.Servers[i].Name) {
+			c.route = append(c.route, rates(&o.Servers[i]))
+		}
+	}
+	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush} {
+		if err := step(ctx); err != nil {
+			return nil, err
+		}
+	}
+	c.countWaits()
+	c.files(ctx)
+	return c.s, nil
+}
+
+// uses reports whether mail goes out through the server of that name.
+func (c *collector) uses(name string) bool {
+	cfg := c.o.Config
+	if cfg == nil {
+		return true
+	}
+	if via := cfg.Delivery.Via; via != "" && via != config.ViaServers {
+		return name == via
+	}
+	return slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Name == name })
+}
+
+// loadLimits finds how far the [[limit]]s are used up.
+func (c *collector) loadLimits(ctx context.Context) (err error) {
+	if len(c.o.Limits) > 0 {
+		c.s.limitsUsed, err = route.Usages(ctx, c.state, c.o.Limits, c.s.now)
+		c.limits = route.WaitsFor(c.s.limitsUsed)
+	}
+	return err
+}
+
+// messages counts what is in the spool. Whether a message was tried yet only its record
+// knows, so each is read, but for failed ones. A check runs every minute: it goes by the
+// listing, and by so many records as tell what messages wait for.
+func (c *collector) messages(ctx context.Context) (err error) {
+	if c.s.stuck, err = spool.LoadState[spool.Stuck](ctx, c.state, spool.StuckName); err != nil {
+		return err
+	}
+	var due []spool.Entry
+	entries, err := c.q.Entries(ctx, func(e spool.Entry) bool {
+		if _, ok := c.s.stuck.Messages[e.ID]; ok {
+			c.s.inTrouble = append(c.s.inTrouble, e.ID)
+		}
+		switch {
+		case e.State == spool.StateFailed:
+			c.s.Failed++
+			return false
+		case !c.o.Check:
+			return true
+		case e.State == spool.StateHeld:
+			c.s.Held++
+			return false
+		}
+		c.s.Queued++
+		if c.q.Policy.Due(e.Next, c.s.now) {
+			due = append(due, e)
+		}
+		return true
+	})
+	if err != nil {
+		return err
+	}
+	if c.o.Check {
+		err := c.q.Read(ctx, sample(entries, mostRecords), func(m queue.Message) {
+			if m.Err == nil {
+				c.addWait(m.Record)
+			}
+		})
+		if err == nil {
+			err = c.findOldestDue(ctx, due)
+		}
+		return err
+	}
+	err = c.q.Read(ctx, entries, func(m queue.Message) {
+		if m.Err != nil {
+			c.s.unreadable = append(c.s.unreadable, m.Err)
+			return
+		}
+		c.s.Bytes += m.Stored
+		c.count(m.Record)
+	})
+	if err == nil {
+		err = c.unreadBytes(ctx)
+	}
+	return err
+}
+
+// unreadBytes adds what the messages take whose records were not read: failed ones, and
+// those that cannot be read.
+func (c *collector) unreadBytes(ctx context.Context) (err error) {
+	switch {
+	case len(c.s.unreadable) > 0:
+		c.s.Bytes, err = c.q.Store.Usage(ctx)
+	case c.s.Failed > 0:
+		var failed int64
+		failed, err = c.q.Store.UsageFailed(ctx)
+		c.s.Bytes += failed
+	}
+	return err
+}
+
+// mostRecords are read for a check.
+const mostRecords = 10_000
+
+// sample keeps n of the messages, in their order: the older half of what is kept are the
+// oldest, the other half is spread over the rest. What waits longest is among the oldest;
+// but these may all wait for their recipients.
+func sample(list []spool.Entry, n int) []spool.Entry {
+	if len(list) <= n {
+		return list
+	}
+	slices.SortFunc(list, func(a, b spool.Entry) int { return strings.Compare(string(a.ID), string(b.ID)) })
+	kept := list[: n/2 : n/2]
+	rest := list[n/2:]
+	for i := range n - n/2 {
+		kept = append(kept, rest[i*len(rest)/(n-n/2)])
+	}
+	return kept
+}
+
+// count counts a message by its record.
+func (c *collector) count(r *spool.Record) {
+	switch r.State() {
+	case spool.StateQueued:
+		c.s.Queued++
+	case spool.StateDeferred:
+		c.s.Deferred++
+	case spool.StateHeld:
+		c.s.Held++
+	}
+	earliest(&c.s.OldestQueuedAt, r.QueuedAt)
+	c.addWait(r)
+	next, _ := c.dueAt(r)
+	if next.IsZero() {
+		return
+	}
+	if c.q.Policy.Due(next, c.s.now) {
+		c.s.sends.due++
+	} else {
+		c.s.sends.add(next)
+	}
+	earliest(&c.s.NextSendAt, next)
+}
+
+func earliest(least **time.Time, at time.Time) {
+	if *least == nil || at.Before(**least) {
+		*least = term.Stamp(at)
+	}
+}
+
+// dueAt is when a message goes out next; a [[limit]] that is used up puts that off, and
+// limited says so: it is not stuck. Zero: it does not go out.
+func (c *collector) dueAt(r *spool.Record) (next time.Time, limited bool) {
+	next = queue.NextSend(r)
+	if next.IsZero() {
+		return next, false
+	}
+	var to []string
+	for _, i := range r.Pending() {
+		to = append(to, r.Recipients[i].Address)
+	}
+	at, limit := c.limits.Until(to)
+	if limit == nil || !at.After(next) {
+		return next, false
+	}
+	if at.After(c.s.now) {
+		c.s.limited++
+		if c.s.limitedBy == nil || at.Before(c.s.limitedBy.Free) {
+			c.s.limitedBy = limit
+		}
+	}
+	return at, true
+}
+
+// findOldestDue finds the due message that has been so for longest. Some of the listing
+// are not due: they are being attempted, left, or wait for a limit.
+func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error {
+	c.s.sends.due = len(due)
+	slices.SortFunc(due, queue.ByNextSend)
+	for i := range min(len(due), mostRecords) {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		m := c.q.Peek(ctx, due[i])
+		if m.Err != nil {
+			c.s.sends.due--
+			if !errors.Is(m.Err, spool.ErrGone) { // it left meanwhile
+				c.s.unreadable = append(c.s.unreadable, m.Err)
+			}
+			continue
+		}
+		next, limited := c.dueAt(m.Record)
+		if next.IsZero() || !c.q.Policy.Due(next, c.s.now) {
+			c.s.sends.due--
+			continue
+		}
+		earliest(&c.s.NextSendAt, next)
+		if !limited {
+			return nil // the others are due later
+		}
+	}
+	return nil
+}
+
+// addWait notes what a message waits for.
+func (c *collector) addWait(r *spool.Record) {
+	unnamed := c.countUnnamed(&r.Envelope)
+	if w, ok := r.Waiting(); ok {
+		w.Own = w.Own || unnamed // what other mail meets says nothing of it
+		c.waits = append(c.waits, w)
+	} else if r.State() == spool.StateDeferred {
+		c.s.WaitingForRecipient++
+	}
+}
+
+// countUnnamed counts a message that no server takes, for its sender.
+func (c *collector) countUnnamed(env *spool.Envelope) bool {
+	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
+	if bounce || env.Sender == "" || len(c.route) == 0 || route.Takes(c.route, env.Sender) {
+		return false
+	}
+	if c.s.unnamed == nil {
+		c.s.unnamed = map[string]int{}
+	}
+	c.s.unnamed[env.Sender]++
+	return true
+}
+
+// countWaits sums up what waits for a server. Where all servers work, and one took a message
+// since, or was found up again, only its next send is to come; but not if a server put off
+// this very message. An attempt under way counts when it has taken longer than any does.
+func (c *collector) countWaits() {
+	var took time.Time
+	for i := range c.s.Servers {
+		v := &c.s.Servers[i]
+		if v.unused {
+			continue
+		}
+		if v.failing {
+			took = time.Time{}
+			break
+		}
+		for _, at := range []time.Time{v.health.TookAt, v.health.UpAt} {
+			if at.After(took) {
+				took = at
+			}
+		}
+	}
+	for _, w := range c.waits {
+		if !w.Own && took.After(w.Last) || w.Trying && c.s.now.Sub(w.Since) <= WarnAge {
+			continue
+		}
+		c.s.WaitingForServer++
+		earliest(&c.s.WaitingForServerSince, w.Since)
+	}
+}
+
+// signIns finds how the sign-ins are.
+func (c *collector) signIns(context.Context) (err error) {
+	if c.o.SignIn == nil {
+		return nil
+	}
+	if c.s.Google, err = c.o.SignIn(config.AuthGoogle, c.state); err == nil {
+		c.s.Microsoft, err = c.o.SignIn(config.AuthMicrosoft, c.state)
+	}
+	return err
+}
+
+// flush says how the last flush went, and why flush cannot work: the config is refused; the
+// spool cannot be written, which flush can note nowhere in it, so that the same is tried
+// here; or what its last run met.
+func (c *collector) flush(ctx context.Context) error {
+	if c.o.Refused != nil {
+		text := c.o.Refused.Error()
+		c.s.ConfigError = &text
+	}
+	places := append([]spool.State{c.q.Store.State()}, c.o.Spares...)
+	if err := c.q.Store.Writable(ctx); err != nil && ctx.Err() == nil {
+		text := app.Explain(err)
+		c.s.FlushError, c.s.unwritable = &text, true
+	} else if e := alert.Load(ctx, places...)[announce.KeyFlush]; e != nil && e.Open() {
+		c.s.FlushError = &e.Cause
+	}
+	last, err := spool.LoadState[spool.LastFlush](ctx, c.state, spool.LastFlushName)
+	if err == nil && !last.At.IsZero() {
+		c.s.LastFlush = &lastFlush{term.Stamp(last.At), last.Tally}
+	}
+	return err
+}
+
+// files counts what flushes set aside, and what other users handed in.
+func (c *collector) files(ctx context.Context) {
+	if cfg := c.o.Config; cfg != nil {
+		c.s.asideDir = filepath.Join(cfg.Spool.Dir, "aside") + "/"
+		if !c.o.Check {
+			c.s.handedIn, _ = drop.Waiting(cfg.Spool.Dir) // who may not list drop/ is not told of it
+		}
+	}
+	var err error
+	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil { // it is nothing that mail depends on
+		c.q.Program.Say("what lies in %s cannot be counted: %s", c.s.asideDir, err)
+	}
+}
