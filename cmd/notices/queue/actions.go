@@ -13,40 +13,32 @@ func (q *Queue) Hold(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
 		done: "held",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateQueued },
-		act: func(_ context.Context, c spool.Claim) error {
-			switch r := c.Record(); {
+		log:  func(id spool.ID) { q.Log.Held(id, maillog.ByHand) },
+		apply: func(_ context.Context, c spool.Claim) error {
+			r, now := c.Record(), q.Program.Second()
+			switch {
 			case r.GivenUp:
-				return nothing(r.Envelope.ID, "has failed and is not sent any more; notices retry queues it afresh")
+				return refuse(r.Envelope.ID, "has failed and is not sent any more; notices retry queues it afresh")
 			case r.Held:
-				return nothing(r.Envelope.ID, "is held already")
+				return refuse(r.Envelope.ID, "is held already")
 			}
-			env, now := &c.Record().Envelope, q.Program.Second()
-			err := c.Append(spool.Event{Kind: spool.Hold, At: now, Next: flush.HoldUntil(q.Policy, c.Record(), now)}, spool.Soon)
-			if err == nil {
-				q.Log.Held(env.ID, maillog.ByHand)
-			}
-			return err
+			return c.Append(spool.Event{Kind: spool.Hold, At: now, Next: flush.HoldUntil(q.Policy, r, now)}, spool.Soon)
 		},
 	})
 }
 
-// actionCommand is a command that takes ids or --all.
 // Release ends a hold; the message is due.
 func (q *Queue) Release(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
 		done: "released",
 		all:  func(e spool.Entry) bool { return e.State == spool.StateHeld },
-		act: func(_ context.Context, c spool.Claim) error {
-			r := c.Record()
+		log:  q.Log.Released,
+		apply: func(_ context.Context, c spool.Claim) error {
+			r, now := c.Record(), q.Program.Second()
 			if !r.Held {
-				return nothing(r.Envelope.ID, "is not held")
+				return refuse(r.Envelope.ID, "is not held")
 			}
-			now := q.Program.Second()
-			err := c.Append(spool.Event{Kind: spool.Release, At: now, Next: now}, spool.Soon)
-			if err == nil {
-				q.Log.Released(r.Envelope.ID)
-			}
-			return err
+			return c.Append(spool.Event{Kind: spool.Release, At: now, Next: now}, spool.Soon)
 		},
 	})
 }
@@ -56,21 +48,16 @@ func (q *Queue) Retry(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
 		done: "due now",
 		all:  func(e spool.Entry) bool { return e.State != spool.StateHeld },
-		act: func(_ context.Context, c spool.Claim) error {
+		log:  q.Log.Retried,
+		apply: func(_ context.Context, c spool.Claim) error {
 			r, now := c.Record(), q.Program.Second()
-			var err error
 			switch {
 			case r.GivenUp:
-				err = c.Revive(spool.Event{Kind: spool.Retry, At: now, Next: now, Fresh: true})
+				return c.Revive(spool.Event{Kind: spool.Retry, At: now, Next: now, Fresh: true})
 			case r.Held:
-				return nothing(r.Envelope.ID, "is held; let it go by: notices release %s", r.Envelope.ID)
-			default:
-				err = c.Append(spool.Event{Kind: spool.Retry, At: now, Next: now}, spool.Soon)
+				return refuse(r.Envelope.ID, "is held; let it go by: notices release %s", r.Envelope.ID)
 			}
-			if err == nil {
-				q.Log.Retried(r.Envelope.ID)
-			}
-			return err
+			return c.Append(spool.Event{Kind: spool.Retry, At: now, Next: now}, spool.Soon)
 		},
 	})
 }
@@ -79,15 +66,9 @@ func (q *Queue) Retry(ctx context.Context, s Selection) error {
 // --all: what it takes is gone.
 func (q *Queue) Remove(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
-		done: "removed",
-		act: func(_ context.Context, c spool.Claim) error {
-			id := c.Record().Envelope.ID
-			err := c.Remove(spool.Soon) // each syncs at its end, for all
-			if err == nil {
-				q.Log.Removed(id, maillog.ByHand)
-			}
-			return err
-		},
+		done:  "removed",
+		log:   func(id spool.ID) { q.Log.Removed(id, maillog.ByHand) },
+		apply: func(_ context.Context, c spool.Claim) error { return c.Remove(spool.Soon) }, // each syncs at its end, for all
 	})
 }
 
@@ -97,9 +78,9 @@ func (q *Queue) Return(ctx context.Context, s Selection) error {
 	o := flush.Options{Store: q.Store, Policy: q.Policy, Site: q.Site, Log: q.Log, Now: q.Program.Now, Random: q.Random}
 	return q.each(ctx, s, action{
 		done: "returned",
-		act: func(ctx context.Context, c spool.Claim) error {
+		apply: func(ctx context.Context, c spool.Claim) error {
 			if r := c.Record(); r.GivenUp {
-				return nothing(r.Envelope.ID, "has failed already: there was nobody to return it to; notices remove deletes it")
+				return refuse(r.Envelope.ID, "has failed already: there was nobody to return it to; notices remove deletes it")
 			}
 			_, err := flush.Return(ctx, o, c)
 			return err

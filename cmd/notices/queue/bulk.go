@@ -3,6 +3,7 @@ package queue
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -12,15 +13,122 @@ import (
 	"notices/spool"
 )
 
-// tries bounds how often a message is looked up anew because it was renamed between
-// the listing and the claim.
-const tries = 5
+// Selection is which messages a command is for.
+type Selection struct {
+	All bool
+	IDs []string
+}
 
-// there: a listing showed it. Else the entry is nothing but the id that was asked for.
-func there(e spool.Entry) bool { return e.State != "" }
+// Check refuses what cannot be meant.
+func (s Selection) Check() error {
+	switch {
+	case s.All && len(s.IDs) > 0:
+		return errors.New("--all and ids exclude each other")
+	case !s.All && len(s.IDs) == 0:
+		// All commands on messages ask this, also those that have no --all.
+		return errors.New("which message? Give its id (notices list shows them); hold, release and retry take --all, too")
+	}
+	return nil
+}
+
+// action is one of hold, release, retry, remove, return: what it does to a claimed message,
+// and which messages --all means. A refusal (notNeeded) is said and is no failure.
+type action struct {
+	done  string // "held": how -v says it
+	all   func(spool.Entry) bool
+	apply func(ctx context.Context, c spool.Claim) error
+	log   func(spool.ID) // nil: apply logs
+}
+
+// notNeeded says why there is nothing to do.
+type notNeeded struct{ why string }
+
+func (e notNeeded) Error() string { return e.why }
+
+func refuse(id spool.ID, format string, args ...any) error {
+	return notNeeded{fmt.Sprintf("%s "+format, append([]any{id}, args...)...)}
+}
+
+// maxRounds bounds how often a message is looked up anew because it was renamed between
+// the listing and the claim.
+const maxRounds = 5
+
+// each applies an action to every message that is meant. A message that is unknown or in
+// flight is named, and the action is applied to the others. The exit code is 66 when one
+// was unknown, else 75 when one was in flight.
+func (q *Queue) each(ctx context.Context, s Selection, a action) error {
+	list, err := q.takeAndFind(ctx, s, a.all)
+	if err != nil {
+		return err
+	}
+	b := &bulk{q: q, action: a, all: s.All, bar: term.NewProgress(q.Program), total: len(list)}
+	defer b.bar.Clear()
+	// Those that moved meanwhile are looked up together: by itself each would cost a listing.
+	for n := 1; err == nil && len(list) > 0; n++ {
+		if list, err = b.round(ctx, list, n == maxRounds); err == nil {
+			err = q.lookUp(ctx, list)
+		}
+	}
+	if err == nil {
+		err = q.Store.Sync(ctx)
+	}
+	if err != nil {
+		return err
+	}
+	b.bar.Clear()
+	if s.All && (q.Program.Verbose || b.bar.On) {
+		q.Program.Say("%s %s", term.Count(b.done, "message"), a.done)
+	}
+	if b.code != app.ExitOK {
+		return &app.Failure{Code: b.code}
+	}
+	return nil
+}
+
+// takeAndFind finds the messages of a selection, also those that were handed in and not
+// taken over yet: a user has the id of such a message at once. And what is removed by hand
+// must not lie in the drop any more, or it would come back.
+func (q *Queue) takeAndFind(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
+	if q.HandIn == nil {
+		return q.find(ctx, s, all)
+	}
+	end, err := q.HandIn(ctx)
+	if err != nil {
+		return nil, err
+	}
+	list, err := q.find(ctx, s, all)
+	if e := end(len(list) > 0); err == nil {
+		err = e
+	}
+	return list, err
+}
+
+// find lists what a selection means, each message once.
+func (q *Queue) find(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
+	if s.All {
+		list, err := q.Entries(ctx, all)
+		slices.SortFunc(list, ByNextSend)
+		return list, err
+	}
+	var list []spool.Entry
+	seen := make(map[string]bool, len(s.IDs))
+	for _, id := range s.IDs {
+		if !seen[id] {
+			list = append(list, spool.Entry{ID: spool.ID(id)})
+		}
+		seen[id] = true
+	}
+	return list, q.lookUp(ctx, list)
+}
+
+// isListed: a listing showed it. Else the entry is nothing but the id that was asked for.
+func isListed(e spool.Entry) bool { return e.State != "" }
 
 // lookUp fills in where messages are, if they are there.
 func (q *Queue) lookUp(ctx context.Context, list []spool.Entry) error {
+	if len(list) == 0 {
+		return nil
+	}
 	ids := make([]spool.ID, len(list))
 	for i, e := range list {
 		ids[i] = e.ID
@@ -34,53 +142,9 @@ func (q *Queue) lookUp(ctx context.Context, list []spool.Entry) error {
 	return err
 }
 
-// targets lists what a selection means, each message once.
-func (q *Queue) targets(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
-	if s.All {
-		list, err := q.Entries(ctx, all)
-		slices.SortFunc(list, ByNextSend)
-		return list, err
-	}
-	seen := make(map[string]bool, len(s.IDs))
-	var list []spool.Entry
-	for _, id := range s.IDs {
-		if !seen[id] {
-			list = append(list, spool.Entry{ID: spool.ID(id)})
-		}
-		seen[id] = true
-	}
-	return list, q.lookUp(ctx, list)
-}
-
-// each applies an action to every message that is meant. One that is unknown or in
-// flight is told of, and the others are still served. The exit code is 66 when one
-// was unknown, else 75 when one was in flight.
-func (q *Queue) each(ctx context.Context, s Selection, d action) error {
-	list, err := q.takeAndTarget(ctx, s, d.all)
-	if err != nil {
-		return err
-	}
-	b := &bulk{queue: q, action: d, all: s.All, bar: term.NewProgress(q.Program), total: len(list)}
-	defer b.bar.Clear()
-	if err := b.rounds(ctx, list); err != nil {
-		return err
-	}
-	if err := q.Store.Sync(ctx); err != nil {
-		return err
-	}
-	b.bar.Clear()
-	if s.All && (q.Program.Verbose || b.bar.On) {
-		q.Program.Say("%s %s", term.Count(b.done, "message"), d.done)
-	}
-	if b.code != app.ExitOK {
-		return &app.Failure{Code: b.code}
-	}
-	return nil
-}
-
 // bulk is an action being applied to many messages.
 type bulk struct {
-	queue  *Queue
+	q      *Queue
 	action action
 	all    bool
 	bar    *term.Progress
@@ -89,43 +153,28 @@ type bulk struct {
 	done, code   int
 }
 
-// rounds serves what is there, looks once for all that moved meanwhile, serves those,
-// and so on: to look for each by itself would be a listing for each.
-func (b *bulk) rounds(ctx context.Context, list []spool.Entry) error {
-	for n := 1; len(list) > 0; n++ {
-		moved, err := b.round(ctx, list)
-		if err != nil {
-			return err
-		}
-		if n == tries {
-			for _, e := range moved {
-				b.count(e.ID, spool.ErrBusy)
-			}
-			return nil
-		}
-		if err = b.queue.lookUp(ctx, moved); err != nil {
-			return err
-		}
-		list = moved
-	}
-	return nil
-}
-
 // workers is how many messages are worked on at once: waits for the disk that overlap
 // are shared.
 const workers = 16
 
 // round applies the action to all, and returns those that are not any more where they
-// were. The first one goes alone: it shows whether the spool is in trouble.
-func (b *bulk) round(ctx context.Context, list []spool.Entry) (moved []spool.Entry, err error) {
+// were; in the last round these count as in flight. The first message goes alone: it shows
+// whether the spool is in trouble.
+func (b *bulk) round(ctx context.Context, list []spool.Entry, last bool) (moved []spool.Entry, err error) {
 	const atOnce = 16 * workers
 	for size := 1; len(list) > 0; size = atOnce {
 		some := list[:min(size, len(list))]
 		list = list[len(some):]
-		for i, err := range b.together(ctx, some) {
-			if there(some[i]) && errors.Is(err, spool.ErrGone) {
-				moved = append(moved, spool.Entry{ID: some[i].ID})
-			} else if fatal := b.count(some[i].ID, err); fatal {
+		for i, err := range b.applyAll(ctx, some) {
+			id := some[i].ID
+			if isListed(some[i]) && errors.Is(err, spool.ErrGone) {
+				if !last {
+					moved = append(moved, spool.Entry{ID: id})
+					continue
+				}
+				err = spool.ErrBusy
+			}
+			if fatal := b.count(id, err); fatal {
 				return nil, err
 			}
 		}
@@ -136,71 +185,72 @@ func (b *bulk) round(ctx context.Context, list []spool.Entry) (moved []spool.Ent
 	return moved, nil
 }
 
-func (b *bulk) together(ctx context.Context, list []spool.Entry) []error {
+func (b *bulk) applyAll(ctx context.Context, list []spool.Entry) []error {
 	errs := make([]error, len(list))
 	var g errgroup.Group
 	g.SetLimit(workers)
 	for i, e := range list {
-		g.Go(func() error { errs[i] = b.one(ctx, e); return nil })
+		g.Go(func() error { errs[i] = b.apply(ctx, e); return nil })
 	}
 	_ = g.Wait()
 	return errs
 }
 
-// one applies the action to one message.
-func (b *bulk) one(ctx context.Context, e spool.Entry) error {
+// apply applies the action to one message.
+func (b *bulk) apply(ctx context.Context, e spool.Entry) error {
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
-	case !there(e):
+	case !isListed(e):
 		return spool.ErrGone
 	}
-	c, err := b.queue.Store.Claim(ctx, e)
+	c, err := b.q.Store.Claim(ctx, e)
 	if err != nil {
 		return err
 	}
-	err = b.action.act(ctx, c)
+	if err = b.action.apply(ctx, c); err == nil && b.action.log != nil {
+		b.action.log(e.ID)
+	}
 	if e := c.Release(); err == nil {
 		err = e
 	}
 	return err
 }
 
-// count says what became of one message. fatal: see tell.
+// count says what became of one message. fatal: the spool itself is in trouble, and the
+// rest would meet the same.
 func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 	b.shown++
 	b.bar.Show(b.shown, b.total)
-	if b.all && errors.Is(err, spool.ErrGone) {
-		return false // it left meanwhile
-	}
-	code, fatal := b.queue.tell(string(id), err)
+	p, code := b.q.Program, app.ExitOK
 	switch {
-	case fatal || errors.As(err, new(errNothing)):
-	case code == app.ExitOK:
+	case err == nil:
 		b.done++
-		if b.queue.Program.Verbose {
-			b.queue.Program.Say("%s %s", id, b.action.done)
+		if p.Verbose {
+			p.Say("%s %s", id, b.action.done)
 		}
-	case b.code != app.ExitUnknown:
+	case errors.As(err, new(notNeeded)):
+		p.Say("%s", err)
+	case errors.Is(err, spool.ErrGone):
+		if b.all {
+			return false // it left meanwhile
+		}
+		p.Say("%s: no such message; notices list shows those there are", id)
+		code = app.ExitUnknown
+	case errors.Is(err, spool.ErrBusy):
+		p.Say("%s is in flight: try again when its attempt is over", id)
+		code = app.ExitTryLater
+	case errors.Is(err, spool.ErrUnusable):
+		p.Say("%s: %s", id, err)
+		code = app.ExitCode(err)
+	case errors.Is(err, spool.ErrDamaged):
+		p.Say("%s: %s", id, err)
+		code = app.ExitUnknown
+	default:
+		return true
+	}
+	if code != app.ExitOK && b.code != app.ExitUnknown {
 		b.code = code
 	}
-	return fatal
-}
-
-// takeAndTarget is targets, of what was handed in too: a user has the id of his
-// message at once. And what is removed by hand must not lie in the drop any more, or it
-// would come back.
-func (q *Queue) takeAndTarget(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
-	if q.HandIn == nil {
-		return q.targets(ctx, s, all)
-	}
-	end, err := q.HandIn(ctx)
-	if err != nil {
-		return nil, err
-	}
-	list, err := q.targets(ctx, s, all)
-	if e := end(len(list) > 0); err == nil {
-		err = e
-	}
-	return list, err
+	return false
 }

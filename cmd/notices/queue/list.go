@@ -75,14 +75,14 @@ func (q *Queue) List(ctx context.Context, o ListOptions) error {
 // what all of them take in the spool, but those that cannot be read.
 func (q *Queue) Print(ctx context.Context, entries []spool.Entry, o ListOptions) (octets int64, err error) {
 	now := q.Program.Now()
-	out := newListing(q.Program, o, entries, now)
-	err = q.Read(ctx, entries, func(r Message) {
-		octets += r.Stored
+	out := newListing(q.Program, o, entries)
+	err = q.Read(ctx, entries, func(m Message) {
+		octets += m.Stored
 		switch {
-		case r.Err != nil:
-			q.Program.Say("%s", app.Explain(r.Err)) // a store's error names the message
-		case o.chooses(r.Record, q.Policy, now):
-			out.add(describe(r.Record, q.Policy))
+		case m.Err != nil:
+			q.Program.Say("%s", app.Explain(m.Err)) // a store's error names the message
+		case o.chooses(m.Record, q.Policy, now):
+			out.add(describe(m.Record, q.Policy))
 		}
 	})
 	if err != nil {
@@ -104,7 +104,7 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 	switch {
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
 	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return matches(to.Address, o.To) }):
-	case o.Server != "" && !o.troubled(r):
+	case o.Server != "" && !o.serverError(r):
 	case o.Due && (NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):
 	default:
@@ -125,9 +125,9 @@ func matches(address, want string) bool {
 	return strings.Contains(address, want)
 }
 
-// troubled reports whether the last that was heard is a server's own trouble and
+// serverError reports whether the last that was heard is a server's own trouble and
 // no word about the message (SPEC section 5), or has the text in it.
-func (o *ListOptions) troubled(r *spool.Record) bool {
+func (o *ListOptions) serverError(r *spool.Record) bool {
 	if o.Server != AnyServerError {
 		return strings.Contains(strings.ToLower(r.LastError), strings.ToLower(o.Server))
 	}

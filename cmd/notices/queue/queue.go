@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"runtime"
 	"slices"
 
@@ -57,10 +56,10 @@ func ByNextSend(a, b spool.Entry) int {
 	if a.State == spool.StateQueued && b.State == spool.StateQueued {
 		when = a.Next.Compare(b.Next)
 	}
-	return cmp.Or(cmp.Compare(turn(a.State), turn(b.State)), when, cmp.Compare(a.ID, b.ID))
+	return cmp.Or(cmp.Compare(rank(a.State), rank(b.State)), when, cmp.Compare(a.ID, b.ID))
 }
 
-func turn(s spool.MessageState) int {
+func rank(s spool.MessageState) int {
 	switch s {
 	case spool.StateHeld:
 		return 1
@@ -110,65 +109,4 @@ func (q *Queue) Peek(ctx context.Context, e spool.Entry) Message {
 		return Message{Err: err}
 	}
 	return Message{r, body.Stored(), body.Close()}
-}
-
-// Selection is which messages a command is for.
-type Selection struct {
-	All bool
-	IDs []string
-}
-
-// Check refuses what cannot be meant.
-func (s Selection) Check() error {
-	switch {
-	case s.All && len(s.IDs) > 0:
-		return errors.New("--all and ids exclude each other")
-	case !s.All && len(s.IDs) == 0:
-		// All commands on messages ask this, also those that have no --all.
-		return errors.New("which message? Give its id (notices list shows them); hold, release and retry take --all, too")
-	}
-	return nil
-}
-
-// action is one of hold, release, retry, remove: what it does to a claimed message,
-// and which messages --all means. A refusal (errNothing) is said and is no failure.
-type action struct {
-	done string // "held": how -v says it
-	all  func(spool.Entry) bool
-	act  func(ctx context.Context, c spool.Claim) error
-}
-
-// errNothing: there is nothing to do, and why.
-type errNothing struct{ why string }
-
-func (e errNothing) Error() string { return e.why }
-
-// tell says what became of one id. fatal: the spool itself is in trouble, and the
-// rest would meet the same.
-func (q *Queue) tell(id string, err error) (code int, fatal bool) {
-	switch {
-	case err == nil:
-		return app.ExitOK, false
-	case errors.As(err, new(errNothing)):
-		q.Program.Say("%s", err)
-		return app.ExitOK, false
-	case errors.Is(err, spool.ErrGone):
-		q.Program.Say("%s: no such message; notices list shows those there are", id)
-		return app.ExitUnknown, false
-	case errors.Is(err, spool.ErrBusy):
-		q.Program.Say("%s is in flight: try again when its attempt is over", id)
-		return app.ExitTryLater, false
-	case errors.Is(err, spool.ErrUnusable):
-		q.Program.Say("%s: %s", id, err)
-		return app.ExitCode(err), false
-	case errors.Is(err, spool.ErrDamaged):
-		q.Program.Say("%s: %s", id, err)
-		return app.ExitUnknown, false
-	}
-	return app.ExitCode(err), true
-}
-
-// nothing makes a refusal.
-func nothing(id spool.ID, format string, args ...any) error {
-	return errNothing{fmt.Sprintf("%s "+format, append([]any{id}, args...)...)}
 }

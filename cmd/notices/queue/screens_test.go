@@ -63,8 +63,8 @@ func (w *world) listScreen(columns int, colour bool) string {
 	w.Check(err)
 	slices.SortFunc(entries, ByNextSend)
 	w.Out.Reset()
-	l := newListing(w.Program, ListOptions{}, entries, w.Now)
-	l.table.width, l.paint = columns, term.Painter{On: colour}
+	l := newListing(w.Program, ListOptions{}, entries)
+	l.width, l.paint = columns, term.Painter{On: colour}
 	w.Check(w.q.Read(context.Background(), entries, func(r Message) {
 		w.Check(r.Err)
 		l.add(describe(r.Record, w.q.Policy))
@@ -77,7 +77,7 @@ func (w *world) showScreen(columns int, colour bool, id string) string {
 	w.T.Helper()
 	r, headers, err := w.q.open(context.Background(), id)
 	w.Check(err)
-	t := &messageText{now: w.Now, p: term.Painter{On: colour}, width: columns}
+	t := &messageText{&term.Page{Painter: term.Painter{On: colour}, Width: columns}, w.Now}
 	t.all(&shownJSON{describe(r, w.q.Policy), headers, history(r)})
-	return t.out.String()
+	return t.Text()
 }

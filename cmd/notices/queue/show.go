@@ -48,13 +48,15 @@ func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 	if o.JSON {
 		return term.PrintJSON(q.Program.Stdout, m)
 	}
-	return printMessage(q.Program, m)
+	t := &messageText{term.NewPage(q.Program), q.Program.Now()}
+	t.all(&m)
+	return t.Print(q.Program.Stdout)
 }
 
 // open reads record and headers. A message that is renamed between the two steps
 // is looked up again.
 func (q *Queue) open(ctx context.Context, id string) (r *spool.Record, headers []headerJSON, err error) {
-	for range tries {
+	for range maxRounds {
 		var e spool.Entry
 		if e, err = spool.FindOne(ctx, q.Store, spool.ID(id)); err != nil {
 			return nil, nil, err

@@ -1,31 +1,20 @@
 package queue
 
 import (
+	"cmp"
 	"fmt"
 	"mime"
-	"strings"
 	"time"
 
-	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
 )
 
-// messageText prints a message for a person. On a terminal what is long goes on below
-// where it began; elsewhere a line is a line.
+// messageText is a message for a person.
 type messageText struct {
-	now   time.Time
-	p     term.Painter
-	out   strings.Builder
-	width int
-}
-
-func printMessage(program *app.Program, m shownJSON) error {
-	t := &messageText{now: program.Now(), p: term.NewPainter(program.Stdout, program.Getenv), width: term.Width(program.Stdout)}
-	t.all(&m)
-	_, err := program.Stdout.Write([]byte(t.out.String()))
-	return err
+	*term.Page
+	now time.Time
 }
 
 func (t *messageText) all(m *shownJSON) {
@@ -35,49 +24,38 @@ func (t *messageText) all(m *shownJSON) {
 	t.history(m)
 }
 
-// hang prints text behind a beginning, in a colour.
-func (t *messageText) hang(beginning string, c term.Colour, text string) {
-	beginning = printable.Text(beginning)
-	for i, line := range term.Hang(beginning, printable.Text(text), t.width) {
-		plain := ""
-		if i == 0 {
-			plain = beginning[:min(len(beginning), len(line))]
-		}
-		fmt.Fprintln(&t.out, plain+t.p.Paint(c, line[len(plain):]))
-	}
-}
-
-func (t *messageText) row(name string, c term.Colour, format string, args ...any) {
-	t.hang(term.Pad(name, 12), c, fmt.Sprintf(format, args...))
-}
-
 func (t *messageText) title(text string) {
-	fmt.Fprintln(&t.out, "\n"+t.p.Paint(term.Bold, text))
+	t.Line("")
+	t.Title(term.Bold, text)
 }
 
 func (t *messageText) summary(m *shownJSON) {
-	t.row("Id", "", "%s", m.ID)
-	t.row("State", stateColour(m.State), "%s, %s%s", m.State, term.Count(m.Attempts, "attempt"), advice(m))
-	t.row("Sender", "", "%s", orElse(m.Sender, "<> (the null sender)"))
-	t.row("Size", "", "%s", term.Octets(m.Size))
+	row := func(name string, c term.Colour, format string, args ...any) {
+		t.Row(term.Pad(name, 12), c, format, args...)
+	}
+	when := func(at *time.Time) string { return fmt.Sprintf("%s (%s)", term.Clock(*at), term.Ago(*at, t.now)) }
+	row("Id", "", "%s", m.ID)
+	row("State", stateColour(m.State), "%s, %s%s", m.State, term.Count(m.Attempts, "attempt"), advice(m))
+	row("Sender", "", "%s", cmp.Or(m.Sender, "<> (the null sender)"))
+	row("Size", "", "%s", term.Octets(m.Size))
 	if m.Ref != "" {
-		t.row("Reference", "", "%s", m.Ref)
+		row("Reference", "", "%s", m.Ref)
 	}
 	if m.QueuedAt != nil {
-		t.row("Queued", "", "%s (%s)", term.Clock(*m.QueuedAt), term.Ago(*m.QueuedAt, t.now))
+		row("Queued", "", "%s", when(m.QueuedAt))
 	}
 	switch next := m.NextSendAt; {
 	case next == nil:
 	case next.After(t.now):
-		t.row("Next send", "", "%s (%s)", term.Clock(*next), term.Ago(*next, t.now))
+		row("Next send", "", "%s", when(next))
 	default:
-		t.row("Next send", "", "with the next flush; due since %s (%s)", term.Clock(*next), term.Ago(*next, t.now))
+		row("Next send", "", "with the next flush; due since %s", when(next))
 	}
 	if m.ExpiresAt != nil && m.NextSendAt != nil {
-		t.row("Gives up", "", "%s (%s)", term.Clock(*m.ExpiresAt), term.Ago(*m.ExpiresAt, t.now))
+		row("Gives up", "", "%s", when(m.ExpiresAt))
 	}
 	if m.LastError != "" {
-		t.row("Last error", "", "%s", m.LastError)
+		row("Last error", "", "%s", m.LastError)
 	}
 }
 
@@ -98,9 +76,8 @@ func (t *messageText) recipients(to []recipientJSON) {
 	for i := range to {
 		names = max(names, term.Columns(printable.Text(to[i].Address)))
 	}
-	for i := range to {
-		r := &to[i]
-		t.hang("  "+term.Pad(printable.Text(r.Address), names)+"  "+term.Pad(string(r.State), 9)+"  ", "", r.Reply)
+	for _, r := range to {
+		t.Row("  "+term.Pad(printable.Text(r.Address), names)+"  "+term.Pad(string(r.State), 9)+"  ", "", "%s", r.Reply)
 	}
 }
 
@@ -112,7 +89,7 @@ func (t *messageText) headers(headers []headerJSON) {
 		if err != nil {
 			value = h.Value
 		}
-		t.hang("  "+h.Name+": ", "", value)
+		t.Row("  "+h.Name+": ", "", "%s", value)
 	}
 }
 
@@ -125,7 +102,7 @@ func (t *messageText) history(m *shownJSON) {
 	}
 	servers, words := 0, 0
 	for i := range events {
-		servers, words = max(servers, len(events[i].Server)), max(words, len(told(events[i].Outcome)))
+		servers, words = max(servers, len(events[i].Server)), max(words, len(wordsFor(events[i].Outcome)))
 	}
 	for i := range events {
 		e := &events[i]
@@ -136,12 +113,12 @@ func (t *messageText) history(m *shownJSON) {
 		if servers > 0 {
 			server = term.Pad(server, len("server ")+servers) + "  "
 		}
-		t.hang("  "+term.Clock(*e.At)+"  "+server+term.Pad(told(e.Outcome), words)+"  ", outcomeColour(e.Outcome), e.Reply)
+		t.Row("  "+term.Clock(*e.At)+"  "+server+term.Pad(wordsFor(e.Outcome), words)+"  ", outcomeColour(e.Outcome), "%s", e.Reply)
 	}
 }
 
-// told is an outcome or event as a person would say it.
-func told(outcome string) string {
+// wordsFor is an outcome or event as a person would say it.
+func wordsFor(outcome string) string {
 	switch spool.Kind(outcome) {
 	case spool.Postpone:
 		return "put off"
@@ -167,11 +144,4 @@ func outcomeColour(outcome string) term.Colour {
 		return term.Yellow
 	}
 	return ""
-}
-
-func orElse(s, other string) string {
-	if s == "" {
-		return other
-	}
-	return s
 }

@@ -21,19 +21,23 @@ import (
 type listing struct {
 	program *app.Program
 	json    bool
-	table   *table
+	senders bool
+	now     time.Time
+	width   int // 0: no terminal
+	ids     int // width of the column of ids
 	paint   term.Painter
 	n       int
 	out     *bufio.Writer
 	err     error
 }
 
-func newListing(program *app.Program, o ListOptions, entries []spool.Entry, now time.Time) *listing {
-	t := &table{now: now, width: term.Width(program.Stdout), ids: len("ID"), senders: o.Senders}
+func newListing(p *app.Program, o ListOptions, entries []spool.Entry) *listing {
+	l := &listing{program: p, json: o.JSON, senders: o.Senders, now: p.Now(), width: term.Width(p.Stdout), ids: len("ID"),
+		paint: term.NewPainter(p.Stdout, p.Getenv), out: bufio.NewWriter(p.Stdout)}
 	for _, e := range entries {
-		t.ids = max(t.ids, len(e.ID))
+		l.ids = max(l.ids, len(e.ID))
 	}
-	return &listing{program: program, json: o.JSON, table: t, paint: term.NewPainter(program.Stdout, program.Getenv), out: bufio.NewWriter(program.Stdout)}
+	return l
 }
 
 func (l *listing) add(m messageJSON) {
@@ -41,10 +45,10 @@ func (l *listing) add(m messageJSON) {
 		l.addJSON(m)
 	} else {
 		if l.n == 0 {
-			l.print(l.paint.Paint(term.Bold, l.table.title()) + "\n")
+			l.print(l.paint.Paint(term.Bold, l.line(l.title())) + "\n")
 		}
-		l.print(l.shade(l.table.message(m), m.State) + "\n")
-		if more := l.table.second(m); more != "" {
+		l.print(l.shade(l.line(l.row(m)), m.State) + "\n")
+		if more := l.second(m); more != "" {
 			l.print(more + "\n")
 		}
 	}
@@ -80,20 +84,20 @@ func (l *listing) end() error {
 	if err := l.out.Flush(); l.err == nil {
 		l.err = err
 	}
-	if !l.json && l.table.width > 0 && l.err == nil {
+	if !l.json && l.width > 0 && l.err == nil {
 		l.program.Say("%s", term.Count(l.n, "message"))
 	}
 	return l.err
 }
 
-// shade colours the state in a row.
-func (l *listing) shade(row string, s spool.MessageState) string {
-	from := l.table.ids + 2
+// shade colours the state in a line.
+func (l *listing) shade(line string, s spool.MessageState) string {
+	from := l.ids + 2
 	to := from + len(s)
-	if to > len(row) {
-		return row
+	if to > len(line) {
+		return line
 	}
-	return row[:from] + l.paint.Paint(stateColour(s), row[from:to]) + row[to:]
+	return line[:from] + l.paint.Paint(stateColour(s), line[from:to]) + line[to:]
 }
 
 func stateColour(s spool.MessageState) term.Colour {
@@ -106,53 +110,86 @@ func stateColour(s spool.MessageState) term.Colour {
 	return ""
 }
 
-// table lays messages out in columns.
-type table struct {
-	now     time.Time
-	width   int // 0: no terminal
-	ids     int // width of the column of ids
-	senders bool
+// row is a message, or the title, in columns.
+type row struct {
+	id, state, queued, next, tries, from, to, more, ref, last string
+}
+
+func (l *listing) title() row {
+	r := row{id: "ID", state: "STATE", queued: "QUEUED", next: "NEXT SEND", tries: "TRIES", from: "SENDER", to: "RECIPIENT", ref: "REF", last: "LAST ERROR"}
+	if l.width > 0 {
+		r.queued, r.next = "AGE", "NEXT"
+	}
+	return r
+}
+
+func (l *listing) row(m messageJSON) row {
+	r := row{id: string(m.ID), state: string(m.State), queued: "-", next: "-", tries: fmt.Sprint(m.Attempts), from: sender(m),
+		ref: cmp.Or(printable.Text(m.Ref), "-"), last: printable.Text(m.LastError)}
+	r.to, r.more = others(m.Recipients)
+	if at := m.QueuedAt; at != nil {
+		if r.queued = term.Clock(*at); l.width > 0 {
+			r.queued = brief(l.now.Sub(*at))
+		}
+	}
+	switch at := m.NextSendAt; {
+	case at == nil:
+	case l.width == 0:
+		r.next = term.Clock(*at)
+	case !at.After(l.now):
+		r.next = "now"
+	default:
+		r.next = brief(at.Sub(l.now))
+	}
+	return r
 }
 
 // roomy is the width of a terminal that has room for the number of attempts.
 const roomy = 100
 
-func (t *table) title() string {
-	if t.width == 0 {
-		return t.plain("ID", "STATE", "QUEUED", "NEXT SEND", "TRIES", "SENDER", "RECIPIENT", "REF", "LAST ERROR")
+// line lays a row out. On a terminal the recipient has what the other columns leave.
+func (l *listing) line(r row) string {
+	times := 6
+	if l.width == 0 {
+		times = 16
 	}
-	return t.narrow("ID", "STATE", "AGE", "NEXT", "TRIES", func(width int) string { return term.Cut("RECIPIENT", width) })
+	line := cells(r.id, l.ids, r.state, 8, r.queued, times, r.next, times)
+	if l.width == 0 || l.width >= roomy {
+		line += cells(r.tries, 5)
+	}
+	if l.width > 0 {
+		room := max(l.width-term.Columns(line), 12)
+		return term.Cut(line+term.CutMiddle(r.to, room-len(r.more))+r.more, l.width)
+	}
+	if l.senders {
+		line += cells(r.from, 24)
+	}
+	switch to := r.to + r.more; {
+	case r.last != "":
+		return line + cells(to, 24, r.ref, 12) + r.last
+	case r.ref != "-":
+		return line + cells(to, 24) + r.ref
+	default:
+		return line + to
+	}
 }
 
-func (t *table) message(m messageJSON) string {
-	tries := fmt.Sprint(m.Attempts)
-	to, more := others(m.Recipients)
-	if t.width == 0 {
-		queued, next := "-", "-"
-		if m.QueuedAt != nil {
-			queued = term.Clock(*m.QueuedAt)
-		}
-		if m.NextSendAt != nil {
-			next = term.Clock(*m.NextSendAt)
-		}
-		ref := cmp.Or(printable.Text(m.Ref), "-")
-		return t.plain(string(m.ID), string(m.State), queued, next, tries, sender(m), to+more, ref, printable.Text(m.LastError))
+// cells puts texts into columns; each text is followed by its column's width.
+func cells(list ...any) string {
+	var b strings.Builder
+	for i := 0; i < len(list); i += 2 {
+		b.WriteString(term.Pad(list[i].(string), list[i+1].(int)) + "  ")
 	}
-	age := "-"
-	if m.QueuedAt != nil {
-		age = brief(t.now.Sub(*m.QueuedAt))
-	}
-	name := func(width int) string { return term.CutMiddle(to, width-len(more)) + more }
-	return t.narrow(string(m.ID), string(m.State), age, t.next(m.NextSendAt), tries, name)
+	return b.String()
 }
 
-// second is a message's second line on a terminal; empty: there is nothing to tell.
-func (t *table) second(m messageJSON) string {
-	if t.width == 0 {
+// second is a message's second line on a terminal; empty if there is nothing to add.
+func (l *listing) second(m messageJSON) string {
+	if l.width == 0 {
 		return ""
 	}
 	var parts []string
-	if t.senders {
+	if l.senders {
 		parts = append(parts, "from "+sender(m))
 	}
 	if m.Ref != "" {
@@ -164,25 +201,12 @@ func (t *table) second(m messageJSON) string {
 	if len(parts) == 0 {
 		return ""
 	}
-	return term.Cut("    "+strings.Join(parts, "; "), t.width)
+	return term.Cut("    "+strings.Join(parts, "; "), l.width)
 }
 
-func sender(m messageJSON) string {
-	return cmp.Or(printable.Text(m.Sender), "<>")
-}
+func sender(m messageJSON) string { return cmp.Or(printable.Text(m.Sender), "<>") }
 
-// next is when a message is sent, as a length of time.
-func (t *table) next(at *time.Time) string {
-	switch {
-	case at == nil:
-		return "-"
-	case !at.After(t.now):
-		return "now"
-	}
-	return brief(at.Sub(t.now))
-}
-
-// brief is span in at most six columns.
+// brief is term.Span in at most six columns.
 func brief(d time.Duration) string {
 	d = d.Abs()
 	switch {
@@ -192,29 +216,6 @@ func brief(d time.Duration) string {
 		return fmt.Sprintf("%dh", d/time.Hour)
 	}
 	return term.Span(d)
-}
-
-func (t *table) plain(id, state, queued, next, tries, from, recipient, ref, last string) string {
-	row := term.Pad(id, t.ids) + "  " + term.Pad(state, 8) + "  " + term.Pad(queued, 16) + "  " + term.Pad(next, 16) + "  " + term.Pad(tries, 5) + "  "
-	if t.senders {
-		row += term.Pad(from, 24) + "  "
-	}
-	switch {
-	case last != "":
-		return row + term.Pad(recipient, 24) + "  " + term.Pad(ref, 12) + "  " + last
-	case ref != "-":
-		return row + term.Pad(recipient, 24) + "  " + ref
-	}
-	return row + recipient
-}
-
-// narrow fills a line of the terminal: the recipient has what the other columns leave.
-func (t *table) narrow(id, state, age, next, tries string, recipient func(width int) string) string {
-	row := term.Pad(id, t.ids) + "  " + term.Pad(state, 8) + "  " + term.Pad(age, 6) + "  " + term.Pad(next, 6) + "  "
-	if t.width >= roomy {
-		row += term.Pad(tries, 5) + "  "
-	}
-	return term.Cut(row+recipient(max(t.width-term.Columns(row), 12)), t.width)
 }
 
 // others names the first recipient that still counts, and how many more there are.

@@ -20,7 +20,9 @@ import (
 	"notices/spool/route"
 )
 
-// dialogue is what that sets a site up. Nothing is on disk until all is said.
+// dialogue sets a site up. Nothing is on disk until all is said. A second run starts from
+// the configuration that is there: Enter takes its values, and what the dialogue does not
+// ask for stays, comments too.
 type dialogue struct {
 	*term.Prompter
 	ctx     context.Context
@@ -28,21 +30,21 @@ type dialogue struct {
 	server  func(c *config.Server, hello func() string) (route.Server, error)
 	path    string
 	replace bool
-	old     *config.Config // what is there and is changed; nil: a new one
+	old     *config.Config // that is changed; nil: a new one is made
 	oldText []byte
 	name    string
 	address string
-	servers []*serverAnswers
+	servers []*answers
 	results heldResults
 	user    *user.User // who is to run it; nil: whoever runs this
 }
 
-// setUp asks, tests, and writes a config.
-func setUp(ctx context.Context, p *app.Program, o Options) error {
+// converse asks, tests, and writes a config.
+func converse(ctx context.Context, p *app.Program, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	s := &dialogue{Prompter: term.NewPrompter(ctx, p), ctx: ctx, p: p, server: o.Server, path: o.Path}
-	err := s.talk()
+	err := s.askAll()
 	var d *draft
 	if err == nil && ctx.Err() == nil {
 		d, err = s.write()
@@ -60,7 +62,7 @@ func setUp(ctx context.Context, p *app.Program, o Options) error {
 	return nil
 }
 
-func (s *dialogue) talk() error {
+func (s *dialogue) askAll() error {
 	s.Say("This sets up notices and writes %s.\n"+
 		"Enter takes what stands in [brackets]. Ctrl-C stops it: nothing is written\nbefore the end.", s.path)
 	if exists(s.path) {
@@ -68,36 +70,63 @@ func (s *dialogue) talk() error {
 			return err
 		}
 	}
-	if err := s.askSite(); err != nil {
-		return err
-	}
+	s.askSite()
 	s.Heading("The mail server")
-	n, err := s.askOldServers()
-	if err == nil && n == 0 {
-		n, err = 1, s.askServer(1, &serverAnswers{})
+	if s.askOldServers(); len(s.servers) == 0 {
+		s.askServer(&answers{})
 	}
+	for s.Yes("A further server, for when the others fail?", false) && s.Err == nil {
+		s.askServer(&answers{})
+	}
+	s.askUser()
+	return s.Err
+}
+
+// askExisting changes the configuration that is there, or makes a new one and keeps the old
+// one beside it, or leaves it.
+func (s *dialogue) askExisting() error {
+	why, err := s.readExisting()
 	if err != nil {
 		return err
 	}
-	for n++; ; n++ {
-		more, err := s.Yes("A further server, for when the others fail?", false)
-		if err != nil {
-			return err
-		}
-		if !more {
-			return s.askUser()
-		}
-		if err := s.askServer(n, &serverAnswers{}); err != nil {
-			return err
-		}
+	if why == "" {
+		s.replace = s.Yes("That file is there already. Change it? Enter then takes what stands there, and a copy\nof it as it is now is kept beside it.", true)
+	} else {
+		s.replace = s.Yes("That file is there already"+why+"\nMake a new one? The old one is kept beside it.", false)
 	}
+	if s.Err == nil && !s.replace {
+		return alreadyThere(s.path)
+	}
+	return s.Err
 }
 
-func (s *dialogue) askSite() error {
+// readExisting reads the configuration that is there. why says how it cannot be the start of
+// the dialogue, if it cannot.
+func (s *dialogue) readExisting() (why string, err error) {
+	text, err := os.ReadFile(s.path)
+	if err != nil {
+		return "", cannotMake(s.path, err)
+	}
+	cfg, err := config.Parse(s.path, text)
+	if cfg == nil {
+		return fmt.Sprintf(" and cannot be read: %s.", err), nil
+	}
+	trial := []config.Setting{{Section: "site", Key: "name", Value: "x"}, {Section: "server", N: len(cfg.Servers) + 1, Key: "host", Value: "x"}}
+	if _, err := config.Edit(text, trial, nil); err != nil {
+		return " and " + config.ErrForm.Error() + ".", nil
+	}
+	if cfg.Delivery.Via != config.ViaServers && len(cfg.Servers) > 0 {
+		return "; it has servers beside via = \"" + cfg.Delivery.Via + "\".", nil
+	}
+	s.old, s.oldText = cfg, text
+	return "", nil
+}
+
+func (s *dialogue) askSite() {
 	site := func(key string) func(string) error {
 		return func(text string) error {
-			if err := something(text); err != nil {
-				return err
+			if text == "" {
+				return errors.New("is needed")
 			}
 			return config.Setting{Section: "site", Key: key, Value: text}.Check()
 		}
@@ -106,33 +135,25 @@ func (s *dialogue) askSite() error {
 	if s.old != nil {
 		s.name, s.address = s.old.Site.Name, s.old.Site.Address
 	}
-	var err error
-	if s.name, err = s.Ask("Name of your library or school", s.name, site("name")); err != nil {
-		return err
-	}
-	s.address, err = s.Ask("Its e-mail address, the sender of its mail", s.address, site("address"))
-	return err
+	s.name = s.Ask("Name of your library or school", s.name, site("name"))
+	s.address = s.Ask("Its e-mail address, the sender of its mail", s.address, site("address"))
 }
 
 // askUser asks root who is to run notices: the files must be that user's.
-func (s *dialogue) askUser() error {
+func (s *dialogue) askUser() {
 	if s.path != config.SystemFile || os.Geteuid() != 0 {
-		return nil
+		return
 	}
 	normal := "root"
 	if owner, err := user.LookupId(strconv.Itoa((&draft{path: s.path}).spoolOwner())); err == nil {
 		normal = owner.Username
 	}
-	name, err := s.Ask("Which user is to run notices", normal, func(text string) error {
-		if _, err := user.Lookup(text); err != nil {
+	s.Ask("Which user is to run notices", normal, func(text string) (err error) {
+		if s.user, err = user.Lookup(text); err != nil {
 			return errors.New("must be a user of this machine; useradd --system makes one")
 		}
 		return nil
 	})
-	if err == nil {
-		s.user, err = user.Lookup(name)
-	}
-	return err
 }
 
 func (s *dialogue) putSite(d *draft) {
@@ -180,7 +201,7 @@ func (s *dialogue) whatNext(d *draft) {
 			s.Say("  - fill in client_id in [%s], see notices-google(7); then run:\n      %s %s-login", v.auth, call, v.auth)
 		case v.auth != "":
 			s.Say("  - sign in:\n      %s %s-login", call, v.auth)
-		case v.login != "" && v.password == "" && !v.keptSecret():
+		case v.user != "" && v.password == "" && !v.keptSecret():
 			s.Say("  - give server %d its password: password_file in %s", i+1, d.path)
 		}
 	}
@@ -223,16 +244,13 @@ func (s *dialogue) option() string {
 
 // sayCron gives the line that makes mail go out by itself.
 func (s *dialogue) sayCron() {
-	line := cronLine(printable.ShellQuote(programPath()) + s.option() + " flush")
+	line := strings.ReplaceAll(printable.ShellQuote(programPath())+s.option()+" flush", "%", `\%`) // a % ends the command
 	if s.user != nil {
 		s.Say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s", s.user.Username, line)
 		return
 	}
 	s.Say("  - let it run every minute, by this line in crontab -e:\n      * * * * * %s", line)
 }
-
-// cronLine is a command in a crontab, where a % ends it.
-func cronLine(command string) string { return strings.ReplaceAll(command, "%", `\%`) }
 
 // programPath is how this program was called, with its whole path: the PATH of cron is
 // short. What runs may be the full program behind the small one that was called.
@@ -252,14 +270,4 @@ func programPath() string {
 		return small
 	}
 	return self
-}
-
-// anything is a check that is always content; something wants more than nothing.
-func anything(string) error { return nil }
-
-func something(s string) error {
-	if s == "" {
-		return errors.New("is needed")
-	}
-	return nil
 }

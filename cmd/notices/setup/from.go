@@ -38,7 +38,10 @@ func takeOver(p *app.Program, o Options) error {
 	if err := d.write(); err != nil {
 		return err
 	}
-	sayWritten(p, d)
+	p.Say("wrote %s", d.path)
+	for _, f := range d.secrets {
+		p.Say("wrote %s, the password of server %d, for %s alone to read", f.path, f.server, d.ownerName())
+	}
 	if _, err := config.Load(d.path); err != nil {
 		p.Say("%s does not hold all that it needs. Mend what follows there; then run: notices check", d.path)
 		return err
@@ -146,16 +149,5 @@ func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Settin
 	}
 	if s.Password != "" {
 		d.putPassword(n, s.Password)
-	}
-}
-
-// sayWritten names the files.
-func sayWritten(p *app.Program, d *draft) {
-	if d.moved != "" {
-		p.Say("the old %s is now %s", d.path, d.moved)
-	}
-	p.Say("wrote %s", d.path)
-	for _, s := range d.secrets {
-		p.Say("wrote %s, the password of server %d, for %s alone to read", s.path, s.server, d.ownerName())
 	}
 }

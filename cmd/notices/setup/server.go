@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -18,30 +19,35 @@ type way struct {
 	title  string
 	preset string
 	auth   string // of a sign-in instead of a password
+	login  string // proposed; "@": the site's address
+	hint   string // about the password
 }
 
 func ways() []way {
 	return []way{
-		{title: "a mail server of your own, or your provider's"},
+		{title: "a mail server of your own, or your provider's", login: "-"},
 		{title: "Gmail or Google Workspace, signing in with Google", auth: config.AuthGoogle},
-		{title: "Gmail or Google Workspace, with an app password", preset: "gmail"},
+		{title: "Gmail or Google Workspace, with an app password", preset: "gmail", login: "@",
+			hint: "Google takes an app password, not your own: myaccount.google.com/apppasswords"},
 		{title: "Microsoft 365, signing in with Microsoft", auth: config.AuthMicrosoft},
-		{title: "Google Workspace's relay for servers (smtp-relay.gmail.com)", preset: "google-relay"},
+		{title: "Google Workspace's relay for servers (smtp-relay.gmail.com)", preset: "google-relay", login: "-"},
 		{title: "Amazon SES", preset: "ses"},
-		{title: "SendGrid", preset: "sendgrid"},
+		{title: "SendGrid", preset: "sendgrid", login: "apikey", // with SendGrid it is this word
+			hint: "The password is the API key."},
 		{title: "Mailgun", preset: "mailgun"},
-		{title: "Fastmail", preset: "fastmail"},
+		{title: "Fastmail", preset: "fastmail", login: "@",
+			hint: "Fastmail takes an app password, not your own: Settings, Privacy & Security"},
 	}
 }
 
-// serverAnswers are what a person said of a server.
-type serverAnswers struct {
+// answers are what a person said of a server, or would have said.
+type answers struct {
 	way
 	which    int // of ways
 	host     string
 	port     int
 	tls      string // empty: as is usual at the port
-	login    string
+	user     string
 	password string
 	old      config.Secret // that the configuration has, if it is one that is changed
 	via      bool          // it is an account that all mail goes by
@@ -52,179 +58,197 @@ type serverAnswers struct {
 	secret   string // file
 }
 
-// askServer asks for the nth server, with what was said before as a proposal, and tests
-// it, until it works or is to stay as it is.
-func (s *dialogue) askServer(n int, v *serverAnswers) error {
-	s.servers = append(s.servers, v)
-	for again := true; again; {
-		if err := s.askAnswers(n, v); err != nil {
-			return err
-		}
-		var err error
-		if again, err = s.tryServer(n, v); err != nil {
-			return err
-		}
+// oldAnswers are those for the servers that the configuration has.
+func oldAnswers(cfg *config.Config) []*answers {
+	var list []*answers
+	account := func(name string, via bool) {
+		v := &answers{client: cfg.Account(name).ClientID, via: via}
+		v.choose(slices.IndexFunc(ways(), func(w way) bool { return w.auth == name }))
+		list = append(list, v)
 	}
-	return nil
+	if cfg.Delivery.Via != config.ViaServers {
+		account(cfg.Delivery.Via, true)
+	}
+	for i := range cfg.Servers {
+		c := &cfg.Servers[i]
+		if c.Auth != config.AuthPassword {
+			account(c.Auth, false)
+			continue
+		}
+		v := &answers{user: c.Login, lax: c.AllowNonSecure}
+		if c.Password.HasKey() {
+			v.old = c.Password
+		}
+		v.choose(max(0, slices.IndexFunc(ways(), func(w way) bool { return w.auth == "" && w.preset == c.Preset })))
+		ofPreset := func(key string) bool {
+			return v.preset != "" && slices.ContainsFunc(c.FromPreset, func(line string) bool { return strings.HasPrefix(line, key+" ") })
+		}
+		if !ofPreset("host") {
+			v.host = c.Host
+		}
+		if !ofPreset("port") {
+			v.port = c.Port
+		}
+		if usual := c.Port == 465; usual != (c.TLS == config.Implicit) {
+			v.tls = c.TLS
+		}
+		list = append(list, v)
+	}
+	return list
 }
 
-func (s *dialogue) askAnswers(n int, v *serverAnswers) error {
+func (v *answers) choose(which int) { v.which, v.way = which, ways()[which] }
+
+// describe tells a server from others.
+func (v *answers) describe() string {
+	what := v.title
+	if v.host != "" {
+		what = v.host
+	}
+	if v.port > 0 && v.host != "" {
+		what += fmt.Sprintf(", port %d", v.port)
+	}
+	if v.user != "" {
+		what += ", login " + v.user
+	}
+	return what
+}
+
+// keptSecret reports whether the password stays that the configuration has.
+func (v *answers) keptSecret() bool { return v.user != "" && v.password == "" && v.old.IsSet() }
+
+// askOldServers goes through the servers that there are.
+func (s *dialogue) askOldServers() {
+	if s.old == nil {
+		return
+	}
+	for i, v := range oldAnswers(s.old) {
+		if s.Choose(fmt.Sprintf("Server %d is %s.", i+1, v.describe()), []string{"keep it as it is", "change it"}, 0) == 1 {
+			s.askServer(v)
+		} else {
+			v.keep = true
+			s.servers = append(s.servers, v)
+		}
+	}
+}
+
+// askServer asks for the next server, with what was said before as a proposal, and tests
+// it, until it works or is to stay as it is.
+func (s *dialogue) askServer(v *answers) {
+	s.servers = append(s.servers, v)
+	n := len(s.servers)
 	var titles []string
 	for _, w := range ways() {
 		titles = append(titles, w.title)
 	}
-	i, err := s.Choose(fmt.Sprintf("Server %d: how does mail go out?", n), titles, v.which)
-	if err != nil {
-		return err
+	for again := true; again && s.Err == nil; again = s.tryServer(n, v) {
+		if i := s.Choose(fmt.Sprintf("Server %d: how does mail go out?", n), titles, v.which); i != v.which {
+			*v = answers{which: i}
+		}
+		v.choose(v.which)
+		if v.auth != "" {
+			s.askAccount(v)
+			continue
+		}
+		s.askHost(n, v)
+		s.askLogin(n, v)
 	}
-	if i != v.which {
-		*v = serverAnswers{which: i}
-	}
-	v.way = ways()[i]
-	if v.auth != "" {
-		return s.askAccount(v)
-	}
-	if err := s.askHost(n, v); err != nil {
-		return err
-	}
-	return s.askLogin(n, v)
+}
+
+// valid checks a value of a server's key.
+func valid(n int, key string) func(text string) error {
+	return func(text string) error { return config.Setting{Section: "server", N: n, Key: key, Value: text}.Check() }
 }
 
 // askHost asks for the address, unless the preset knows it.
-func (s *dialogue) askHost(n int, v *serverAnswers) error {
-	host := func(text string) error {
-		return config.Setting{Section: "server", N: n, Key: "host", Value: text}.Check()
-	}
-	var err error
+func (s *dialogue) askHost(n int, v *answers) {
 	switch v.preset {
 	case "":
-		if v.host, err = s.Ask("Its name or IP address", v.host, host); err != nil {
-			return err
-		}
-		return s.askPort(v)
+		v.host = s.Ask("Its name or IP address", v.host, valid(n, "host"))
+		s.askPort(v)
 	case "ses":
 		s.Say("Amazon SES has a host in each region, such as email-smtp.eu-west-1.amazonaws.com.")
-		v.host, err = s.Ask("The one of your account", v.host, host)
-	case "mailgun":
-		return s.askRegion(v)
+		v.host = s.Ask("The one of your account", v.host, valid(n, "host"))
+	case "mailgun": // its domains are in one of two regions, each with its host
+		eu := s.Yes("Is your Mailgun domain in the EU region?", v.host != "")
+		if v.host = ""; eu {
+			v.host = "smtp.eu.mailgun.org"
+		}
 	}
-	return err
 }
 
-// askRegion: Mailgun's domains are in one of two regions, each with its host.
-func (s *dialogue) askRegion(v *serverAnswers) error {
-	eu, err := s.Yes("Is your Mailgun domain in the EU region?", v.host != "")
-	if v.host = ""; eu {
-		v.host = "smtp.eu.mailgun.org"
-	}
-	return err
-}
-
-func (s *dialogue) askPort(v *serverAnswers) error {
+// askPort asks for the port, and how TLS begins where that does not follow from it.
+func (s *dialogue) askPort(v *answers) {
 	normal := "587"
 	if v.port > 0 {
 		normal = strconv.Itoa(v.port)
 	}
-	text, err := s.Ask("Its port (587 or 465 with a login, 25 in your own network)", normal, func(text string) error {
+	before := v.port
+	s.Ask("Its port (587 or 465 with a login, 25 in your own network)", normal, func(text string) error {
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return errors.New("must be a whole number")
 		}
+		v.port = n
 		return config.Setting{Section: "server", N: 1, Key: "port", Value: n}.Check()
 	})
-	if err != nil {
-		return err
-	}
-	was := v.port
-	v.port, _ = strconv.Atoi(text)
-	return s.askTLS(v, was)
-}
-
-// askTLS asks how TLS begins at a port of which that is not known.
-func (s *dialogue) askTLS(v *serverAnswers, was int) error {
 	switch v.port {
 	case 25, 465, 587:
-		if v.port != was {
+		if v.port != before {
 			v.tls = ""
 		}
-		return nil
+		return
 	}
-	implicit, err := s.Yes("Does TLS begin with the connection there, as at port 465? (no: by STARTTLS)", v.tls == config.Implicit)
+	implicit := s.Yes("Does TLS begin with the connection there, as at port 465? (no: by STARTTLS)", v.tls == config.Implicit)
 	if v.tls = ""; implicit {
 		v.tls = config.Implicit
 	}
-	return err
 }
 
 // askLogin asks for user name and password; both may be missing.
-func (s *dialogue) askLogin(n int, v *serverAnswers) error {
-	question, normal := "User name there (- if it wants none)", v.login
-	switch {
-	case normal != "":
-	case v.preset == "sendgrid":
-		normal = "apikey" // with SendGrid it is this word
-	case v.preset == "gmail" || v.preset == "fastmail":
-		normal = s.address
-	case v.preset == "" || v.preset == "google-relay":
-		normal = "-"
+func (s *dialogue) askLogin(n int, v *answers) {
+	normal := v.user
+	if normal == "" {
+		if normal = v.login; normal == "@" {
+			normal = s.address
+		}
 	}
-	login, err := s.Ask(question, normal, func(text string) error {
+	v.user = s.Ask("User name there (- if it wants none)", normal, func(text string) error {
 		if text == "" {
 			return errors.New("must be a user name, or - for none")
 		}
-		return config.Setting{Section: "server", N: n, Key: "login", Value: text}.Check()
+		return valid(n, "login")(text)
 	})
-	if err != nil {
-		return err
+	if v.user == "-" {
+		v.user, v.password, v.old = "", "", config.Secret{}
+		return
 	}
-	if login == "-" {
-		v.login, v.password, v.old = "", "", config.Secret{}
-		return nil
-	}
-	v.login = login
-	return s.askPassword(v)
-}
-
-func (s *dialogue) askPassword(v *serverAnswers) error {
-	switch v.preset {
-	case "gmail":
-		s.Say("Google takes an app password, not your own: myaccount.google.com/apppasswords")
-	case "fastmail":
-		s.Say("Fastmail takes an app password, not your own: Settings, Privacy & Security")
-	case "sendgrid":
-		s.Say("The password is the API key.")
+	if v.hint != "" {
+		s.Say("%s", v.hint)
 	}
 	question := "Password (it is not shown; Enter: later)"
 	if v.password != "" || v.old.IsSet() {
 		question = "Password (it is not shown; Enter: the same)"
 	}
-	password, err := s.Secret(question)
-	if password != "" || err != nil {
+	if password := s.Secret(question); password != "" {
 		v.password = password
 	}
-	return err
 }
 
 // askAccount asks for the client that signs in.
-func (s *dialogue) askAccount(v *serverAnswers) error {
+func (s *dialogue) askAccount(v *answers) {
 	s.Say("Signing in needs an OAuth client of your organization: notices-google(7) tells\nhow to get one. It can be filled in later.")
-	client, err := s.Ask("Client ID, or the JSON file that Google gives (Enter: later)", v.client, anything)
-	if err != nil {
-		return err
+	v.client = s.Ask("Client ID, or the JSON file that Google gives (Enter: later)", v.client, nil)
+	v.secret = ""
+	if strings.HasSuffix(v.client, ".json") {
+		v.client, v.secret = "", v.client
+	} else if v.client != "" {
+		v.secret = s.Ask("File with the client's secret (Enter: none)", "", nil)
 	}
-	v.client, v.secret = client, ""
-	if strings.HasSuffix(client, ".json") {
-		v.client, v.secret = "", client
-		return nil
-	}
-	if client != "" {
-		v.secret, err = s.Ask("File with the client's secret (Enter: none)", v.secret, anything)
-	}
-	return err
 }
 
 // put writes the answers into a draft. password: into a file of its own, too.
-func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
+func (v *answers) put(d *draft, n int, sole, password bool) {
 	if v.keep && (sole || !v.via) {
 		return
 	}
@@ -238,8 +262,8 @@ func (v *serverAnswers) put(d *draft, n int, sole, password bool) {
 	d.putServer(n, "port", v.port)
 	d.putServer(n, "tls", v.tls)
 	d.putServer(n, "allow_non_secure", v.lax)
-	d.putServer(n, "allow_non_secure_login", v.lax && v.login != "")
-	d.putServer(n, "login", v.login)
+	d.putServer(n, "allow_non_secure_login", v.lax && v.user != "")
+	d.putServer(n, "login", v.user)
 	if !password || v.keptSecret() {
 		return
 	}
@@ -257,7 +281,7 @@ func secretKeys() []string {
 }
 
 // putAccount: mail goes by the account alone, or it is one server among others.
-func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
+func (v *answers) putAccount(d *draft, n int, sole bool) {
 	if sole {
 		d.put("delivery", "via", v.auth)
 	} else {
@@ -274,37 +298,6 @@ func (v *serverAnswers) putAccount(d *draft, n int, sole bool) {
 	}
 }
 
-// tryServer sends a test message through the server, as test-server does. again: the
-// answers are to be asked for once more.
-func (s *dialogue) tryServer(n int, v *serverAnswers) (again bool, err error) {
-	if v.auth != "" || v.login != "" && v.password == "" && !v.old.IsSet() {
-		return false, nil // it cannot be tested yet
-	}
-	test, err := s.Yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true)
-	for err == nil && test {
-		err = s.probe(n, v)
-		var failed *probe.Error
-		v.failed = ""
-		if !errors.As(err, &failed) {
-			return false, err
-		}
-		v.failed = failed.Outcome.Reply.String()
-		var what string
-		if what, err = s.askWhatNow(v, failed.Outcome.Reason == spool.ReasonTLS); err != nil {
-			return false, err
-		}
-		switch what {
-		case change:
-			return true, nil
-		case keep:
-			return false, nil
-		case relax:
-			v.lax = true
-		}
-	}
-	return false, err
-}
-
 // What can be done about a server that does not work.
 const (
 	change = "change the answers"
@@ -313,28 +306,50 @@ const (
 	relax  = "use it without verified TLS: others on the way could read the mail"
 )
 
-func (s *dialogue) askWhatNow(v *serverAnswers, tls bool) (string, error) {
-	if s.ctx.Err() != nil {
-		return "", term.ErrStopped
+// tryServer sends a test message through the server, as test-server does. again: the
+// answers are to be asked for once more.
+func (s *dialogue) tryServer(n int, v *answers) (again bool) {
+	if s.Err != nil || v.auth != "" || v.user != "" && v.password == "" && !v.old.IsSet() {
+		return false // it cannot be tested yet
 	}
-	options := []string{change, repeat, keep}
-	if tls && !v.lax {
-		options = append(options, relax)
+	if !s.Yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true) {
+		return false
 	}
-	i, err := s.Choose("It did not work. What now?", options, 0)
-	if err != nil {
-		return "", err
+	for s.Err == nil {
+		err := s.probe(n, v)
+		var failed *probe.Error
+		v.failed = ""
+		if !errors.As(err, &failed) {
+			s.Err = err
+			return false
+		}
+		v.failed = failed.Outcome.Reply.String()
+		if s.ctx.Err() != nil {
+			s.Err = term.ErrStopped
+		}
+		options := []string{change, repeat, keep}
+		if failed.Outcome.Reason == spool.ReasonTLS && !v.lax {
+			options = append(options, relax)
+		}
+		switch options[s.Choose("It did not work. What now?", options, 0)] {
+		case change:
+			return true
+		case keep:
+			return false
+		case relax:
+			v.lax = true
+		}
 	}
-	return options[i], nil
+	return false
 }
 
 // probe runs the steps of test-server on a server that is in no file yet.
-func (s *dialogue) probe(n int, v *serverAnswers) error {
+func (s *dialogue) probe(n int, v *answers) error {
 	d := &draft{path: s.path, old: s.oldText}
 	s.putSite(d)
 	for i, v := range s.servers[:n-1] {
 		if v.auth != "" { // it is not of interest here
-			v = &serverAnswers{host: "unused.invalid"}
+			v = &answers{host: "unused.invalid"}
 		}
 		v.put(d, i+1, false, false)
 	}
@@ -350,7 +365,7 @@ func (s *dialogue) probe(n int, v *serverAnswers) error {
 	switch {
 	case v.keptSecret():
 		server.Password = v.old.Read
-	case v.login != "":
+	case v.user != "":
 		server.Password = func(context.Context) (string, error) { return v.password, nil }
 	}
 	s.Newline()
@@ -360,47 +375,4 @@ func (s *dialogue) probe(n int, v *serverAnswers) error {
 	})
 	s.Newline()
 	return err
-}
-
-// heldResults are the results of tests until the configuration is written: the spool, where
-// status finds them, may belong to another user than the one who sets it up.
-type heldResults map[string][]byte
-
-func (r *heldResults) Load(_ context.Context, key string) ([]byte, error) { return (*r)[key], nil }
-
-func (r *heldResults) Update(_ context.Context, key string, _ bool, change func([]byte) ([]byte, error)) error {
-	value, err := change((*r)[key])
-	if err != nil {
-		return err
-	}
-	if *r == nil {
-		*r = heldResults{}
-	}
-	(*r)[key] = value
-	return nil
-}
-
-// keepResults writes them into the spool. Root becomes its owner for that, so this comes
-// last.
-func (s *dialogue) keepResults() error {
-	if len(s.results) == 0 {
-		return nil
-	}
-	cfg, err := config.Load(s.path)
-	if err != nil {
-		return err
-	}
-	if err := s.p.BecomeOwner(cfg); err != nil {
-		return err
-	}
-	store, err := s.p.OpenStore(cfg)
-	if err != nil {
-		return err
-	}
-	for key, value := range s.results {
-		if err == nil {
-			err = store.State().Update(s.ctx, key, true, func([]byte) ([]byte, error) { return value, nil })
-		}
-	}
-	return errors.Join(err, store.Close())
 }

@@ -31,7 +31,7 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	case o.From != "":
 		return takeOver(p, o)
 	case in && out && !o.Template:
-		return setUp(ctx, p, o)
+		return converse(ctx, p, o)
 	}
 	return writeConfig(p, o)
 }

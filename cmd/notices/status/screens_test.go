@@ -108,7 +108,7 @@ func (w *world) statusScreen(columns int, colour, bad bool) string {
 		s.limitsUsed = []route.Usage{{Limit: route.Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour},
 			Used: 100, Waiting: 12, At: w.Now.Add(-50 * time.Second), Free: w.Now.Add(4 * time.Minute)}}
 	}
-	t := &statusText{s: s, p: term.Painter{On: colour}, width: cmp.Or(columns, 80)}
+	t := &statusText{&term.Page{Painter: term.Painter{On: colour}, Width: cmp.Or(columns, 80)}, s}
 	t.all(s.check(o))
-	return t.out.String()
+	return t.Text()
 }

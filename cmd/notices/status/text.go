@@ -8,23 +8,20 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
-	"notices/spool/printable"
 )
 
 // statusText prints a status for a person, as wide as the terminal, else in 80
 // columns: first whether all is well, then the details.
 type statusText struct {
-	s     *snapshot
-	p     term.Painter
-	out   strings.Builder
-	width int
+	*term.Page
+	s *snapshot
 }
 
 func printStatus(p *app.Program, s *snapshot, c *verdict) error {
-	t := &statusText{s: s, p: term.NewPainter(p.Stdout, p.Getenv), width: cmp.Or(term.Width(p.Stdout), 80)}
+	t := &statusText{term.NewPage(p), s}
+	t.Width = cmp.Or(t.Width, 80)
 	t.all(c)
-	_, err := p.Stdout.Write([]byte(t.out.String()))
-	return err
+	return t.Print(p.Stdout)
 }
 
 func (t *statusText) all(c *verdict) {
@@ -39,17 +36,9 @@ func (t *statusText) all(c *verdict) {
 	t.lastFlush()
 }
 
-func (t *statusText) title(c term.Colour, text string) {
-	fmt.Fprintln(&t.out, t.p.Paint(c, printable.Text(text)))
-}
-
-// row prints a name and what is to be said of it, on as many lines as it takes.
+// row prints a name and what is to be said of it.
 func (t *statusText) row(name string, c term.Colour, format string, args ...any) {
-	const names = 20
-	for _, line := range term.Wrap(printable.Text(fmt.Sprintf(format, args...)), t.width-names-2) {
-		fmt.Fprintf(&t.out, "  %s%s\n", term.Pad(name, names), t.p.Paint(c, line))
-		name = ""
-	}
+	t.Row("  "+term.Pad(name, 20), c, format, args...)
 }
 
 // verdict says what a person should know first.
@@ -59,42 +48,33 @@ func (t *statusText) verdict(c *verdict) {
 	switch {
 	case c.level == Critical:
 		shade = term.Red
-		t.title(term.Red, "Needs a person")
+		t.Title(term.Red, "Needs a person")
 	case c.level == Warning:
-		t.title(term.Yellow, "Needs attention")
+		t.Title(term.Yellow, "Needs attention")
 	case !s.sendingOK():
-		t.title(term.Yellow, "No mail goes out now")
+		t.Title(term.Yellow, "No mail goes out now")
 	case len(c.remarks) > 0:
-		t.title(term.Yellow, "Not all is well")
+		t.Title(term.Yellow, "Not all is well")
 	case s.WaitingForRecipient > 0 || s.limited > 0:
-		t.title(term.Green, "Mail goes out")
+		t.Title(term.Green, "Mail goes out")
 	default:
-		t.title(term.Green, "All is well")
+		t.Title(term.Green, "All is well")
 	}
 	for _, reason := range append(c.reasons, c.remarks...) {
-		t.point(shade, reason)
+		t.Row("  - ", shade, "%s", reason)
 	}
 	if s.WaitingForRecipient > 0 {
-		t.point("", s.forRecipients())
+		t.Row("  - ", "", "%s", s.forRecipients())
 	}
 	if s.limited > 0 {
-		t.point("", s.forLimit())
+		t.Row("  - ", "", "%s", s.forLimit())
 	}
-	t.out.WriteString("\n")
-}
-
-// point prints one of several things to know.
-func (t *statusText) point(shade term.Colour, text string) {
-	mark := "  - "
-	for _, line := range term.Wrap(printable.Text(text), t.width-len(mark)) {
-		fmt.Fprintln(&t.out, mark+t.p.Paint(shade, line))
-		mark = "    "
-	}
+	t.Line("")
 }
 
 func (t *statusText) queue() {
 	s := t.s
-	t.title(term.Bold, "Queue")
+	t.Title(term.Bold, "Queue")
 	t.row("Messages", "", "%d queued, %d deferred, %d held, %d failed", s.Queued, s.Deferred, s.Held, s.Failed)
 	if s.handedIn > 0 {
 		t.row("Handed in", "", "%s by other users, taken over at the next flush", term.Count(s.handedIn, "message"))
@@ -120,9 +100,9 @@ func (t *statusText) queue() {
 	} else {
 		t.row("Next send", "", "%s", t.when(*s.NextSendAt))
 	}
-	t.title(term.Bold, "Next sends")
-	for _, line := range s.sends.lines(t.width) {
-		fmt.Fprintln(&t.out, line)
+	t.Title(term.Bold, "Next sends")
+	for _, line := range s.sends.lines(t.Width) {
+		t.Line(line)
 	}
 }
 
@@ -133,7 +113,7 @@ func (t *statusText) when(at time.Time) string {
 
 func (t *statusText) server(v *server) {
 	h := &v.health
-	t.title(term.Bold, fmt.Sprintf("Server %s: %s:%d", v.Name, v.Host, v.Port))
+	t.Title(term.Bold, fmt.Sprintf("Server %s: %s:%d", v.Name, v.Host, v.Port))
 	if len(v.Senders) > 0 {
 		t.row("Senders", "", "%s", strings.Join(v.Senders, ", "))
 	}
@@ -179,7 +159,7 @@ func (t *statusText) signIn(title string, s *SignIn) {
 	if s == nil {
 		return
 	}
-	t.title(term.Bold, title+" account")
+	t.Title(term.Bold, title+" account")
 	if s.Account != "" {
 		t.row("Account", "", "%s", s.Account)
 	}
@@ -196,7 +176,7 @@ func (t *statusText) signIn(title string, s *SignIn) {
 // limits tells how far each limit is used up, and what waits for it.
 func (t *statusText) limits() {
 	if len(t.s.limitsUsed) > 0 {
-		t.title(term.Bold, "Limits")
+		t.Title(term.Bold, "Limits")
 	}
 	for i := range t.s.limitsUsed {
 		u := &t.s.limitsUsed[i]
@@ -207,15 +187,13 @@ func (t *statusText) limits() {
 		if !u.Free.IsZero() {
 			text += "; the next goes out " + t.s.ago(u.Free)
 		}
-		for _, line := range term.Hang("  ", printable.Text(text), t.width) {
-			fmt.Fprintln(&t.out, line)
-		}
+		t.Row("  ", "", "%s", text)
 	}
 }
 
 func (t *statusText) lastFlush() {
 	f := t.s.LastFlush
-	t.title(term.Bold, "Last flush")
+	t.Title(term.Bold, "Last flush")
 	switch {
 	case f == nil && t.s.unwritable:
 		t.row("Run", "", "none is noted; the spool cannot be written")

@@ -23,6 +23,8 @@ var ErrStopped = errors.New("stopped")
 // Prompter asks a person at a terminal. What it says goes to standard error like all
 // that is said to a person, without "notices: " before each line.
 type Prompter struct {
+	Err error // why nothing is asked any more
+
 	p   *app.Program
 	ctx context.Context
 	fd  int // the terminal that is typed at
@@ -76,7 +78,7 @@ func (p *Prompter) Heading(text string) {
 
 // typed is what read gives, unless the person stops first: a read from a terminal
 // cannot be interrupted, so it is left to itself.
-func (p *Prompter) typed(read func() (string, error)) (string, error) {
+func (p *Prompter) typed(read func() (string, error)) string {
 	type answer struct {
 		text string
 		err  error
@@ -88,63 +90,70 @@ func (p *Prompter) typed(read func() (string, error)) (string, error) {
 	}()
 	select {
 	case <-p.ctx.Done():
-		p.Newline()
-		return "", ErrStopped
 	case a := <-got:
-		if errors.Is(a.err, io.EOF) && a.text == "" {
-			p.Newline()
-			return "", ErrStopped
+		if a.err == nil || errors.Is(a.err, io.EOF) && a.text != "" {
+			return a.text
 		}
-		if errors.Is(a.err, io.EOF) {
-			a.err = nil
+		if !errors.Is(a.err, io.EOF) {
+			p.Err = a.err
+			return ""
 		}
-		return a.text, a.err
 	}
+	p.Newline()
+	p.Err = ErrStopped
+	return ""
 }
 
-// Ask repeats a question until check is content. Enter alone means normal.
-func (p *Prompter) Ask(question, normal string, check func(string) error) (string, error) {
-	for {
-		if normal != "" {
-			p.prompt(question + " [" + normal + "]: ")
-		} else {
-			p.prompt(question + ": ")
+// Ask repeats a question until check is content; nil takes any answer. Enter alone means
+// normal. What went wrong is in Err; from then on nothing is asked any more.
+func (p *Prompter) Ask(question, normal string, check func(string) error) string {
+	if normal != "" {
+		question += " [" + normal + "]"
+	}
+	for p.Err == nil {
+		p.prompt(question + ": ")
+		text := strings.TrimSpace(p.typed(func() (string, error) { return p.in.ReadString('\n') }))
+		if p.Err != nil {
+			break
 		}
-		text, err := p.typed(func() (string, error) { return p.in.ReadString('\n') })
-		if err != nil {
-			return "", err
-		}
-		if text = strings.TrimSpace(text); text == "" {
+		if text == "" {
 			text = normal
 		}
-		if err = check(text); err == nil {
-			return text, nil
+		if check == nil {
+			return text
+		}
+		err := check(text)
+		if err == nil {
+			return text
 		}
 		p.Say("  It %s.", err)
 	}
+	return normal
 }
 
 // Secret asks for what is not shown. The terminal is dark before the question stands
 // there: who types at once must not be shown either.
-func (p *Prompter) Secret(question string) (string, error) {
+func (p *Prompter) Secret(question string) string {
+	if p.Err != nil {
+		return ""
+	}
 	state, err := term.GetState(p.fd)
 	if err == nil {
 		err = darken(p.fd)
 	}
-	if err != nil {
-		return "", err
+	if p.Err = err; err != nil {
+		return ""
 	}
 	p.prompt(question + ": ")
-	text, err := p.typed(func() (string, error) {
+	text := p.typed(func() (string, error) {
 		b, err := term.ReadPassword(p.fd)
 		return string(b), err
 	})
-	err = errors.Join(err, term.Restore(p.fd, state))
-	if err != nil {
-		return "", err
+	if p.Err = errors.Join(p.Err, term.Restore(p.fd, state)); p.Err != nil {
+		return ""
 	}
 	p.Newline()
-	return text, nil
+	return text
 }
 
 // darken has a terminal show nothing of what is typed; all else stays as it is.
@@ -158,33 +167,36 @@ func darken(fd int) error {
 }
 
 // Yes asks a question that has two answers.
-func (p *Prompter) Yes(question string, normal bool) (bool, error) {
+func (p *Prompter) Yes(question string, normal bool) bool {
 	word := "no"
 	if normal {
 		word = "yes"
 	}
-	answer, err := p.Ask(question, word, func(s string) error {
+	answer := p.Ask(question, word, func(s string) error {
 		switch strings.ToLower(s) {
 		case "yes", "y", "no", "n":
 			return nil
 		}
 		return errors.New("must be yes or no")
 	})
-	return strings.HasPrefix(strings.ToLower(answer), "y"), err
+	return strings.HasPrefix(strings.ToLower(answer), "y")
 }
 
 // Choose has one of the options chosen by its number, and returns its index.
-func (p *Prompter) Choose(question string, options []string, normal int) (int, error) {
+func (p *Prompter) Choose(question string, options []string, normal int) int {
+	if p.Err != nil {
+		return normal
+	}
 	p.Say("%s", question)
 	for i, o := range options {
 		p.Say("  %d  %s", i+1, o)
 	}
-	answer, err := p.Ask("Number", strconv.Itoa(normal+1), func(s string) error {
+	answer := p.Ask("Number", strconv.Itoa(normal+1), func(s string) error {
 		if n, err := strconv.Atoi(s); err != nil || n < 1 || n > len(options) {
 			return fmt.Errorf("must be a number from 1 to %d", len(options))
 		}
 		return nil
 	})
 	n, _ := strconv.Atoi(answer)
-	return n - 1, err
+	return n - 1
 }

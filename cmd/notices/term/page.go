@@ -1,0 +1,52 @@
+package term
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"notices/cmd/internal/app"
+	"notices/spool/printable"
+)
+
+// Page is text for a person, in titles and rows. In a terminal what is long goes on below
+// where it began; elsewhere a line is a line.
+type Page struct {
+	Painter
+	Width int // in columns; 0: a line is a line
+	out   strings.Builder
+}
+
+// NewPage is a page for standard output.
+func NewPage(p *app.Program) *Page {
+	return &Page{Painter: NewPainter(p.Stdout, p.Getenv), Width: Width(p.Stdout)}
+}
+
+// Title writes a line that stands out.
+func (p *Page) Title(c Colour, text string) {
+	p.out.WriteString(p.Paint(c, printable.Text(text)) + "\n")
+}
+
+// Line writes a line as it is.
+func (p *Page) Line(text string) { p.out.WriteString(text + "\n") }
+
+// Row writes text in a colour behind a beginning.
+func (p *Page) Row(beginning string, c Colour, format string, args ...any) {
+	beginning = printable.Text(beginning)
+	for i, line := range Hang(beginning, printable.Text(fmt.Sprintf(format, args...)), p.Width) {
+		plain := ""
+		if i == 0 {
+			plain = beginning[:min(len(beginning), len(line))]
+		}
+		p.Line(plain + p.Paint(c, line[len(plain):]))
+	}
+}
+
+// Text is the page as it is written.
+func (p *Page) Text() string { return p.out.String() }
+
+// Print writes the page.
+func (p *Page) Print(w io.Writer) error {
+	_, err := io.WriteString(w, p.out.String())
+	return err
+}
