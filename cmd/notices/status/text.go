@@ -8,6 +8,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
+	"notices/spool/printable"
 )
 
 // statusText prints a status for a person, as wide as the terminal, else in 80
@@ -36,9 +37,14 @@ func (t *statusText) all(c *verdict) {
 	t.lastFlush()
 }
 
-// row prints a name and what is to be said of it.
+// row prints a name and what is to be said of it, which stays in its column even where a
+// path is longer than a line.
 func (t *statusText) row(name string, c term.Colour, format string, args ...any) {
-	t.Row("  "+term.Pad(name, 20), c, format, args...)
+	const names = 20
+	for _, line := range term.Wrap(printable.Text(fmt.Sprintf(format, args...)), t.Width-names-2) {
+		t.Line("  " + term.Pad(name, names) + t.Paint(c, line))
+		name = ""
+	}
 }
 
 // verdict says what a person should know first.
