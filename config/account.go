@@ -7,18 +7,6 @@ import (
 	"strings"
 )
 
-// Ways that mail goes, beside ViaServers.
-const (
-	ViaGoogle    = "google"    // through Gmail, as the account that is signed in
-	ViaMicrosoft = "microsoft" // through Microsoft 365, in the same way
-)
-
-// Values of Server.Auth beside AuthPassword: the tokens of [google] or [microsoft].
-const (
-	AuthGoogle    = "google"
-	AuthMicrosoft = "microsoft"
-)
-
 // Account is [google] or [microsoft]: an account that a person signs in to. An
 // endpoint that is empty is the provider's own.
 type Account struct {
@@ -50,36 +38,33 @@ var accountKeys = [...]key[Account]{
 	{name: "smtp_host", read: func(v value, a *Account) { v.host(&a.SMTPHost) }},
 	{name: "smtp_port", read: func(v value, a *Account) { v.number(&a.SMTPPort, 1, 65535) }},
 	{name: "ca_file", read: func(v value, a *Account) { v.caFile(&a.CAFile) }},
+	{name: "tenant", read: func(v value, a *Account) { v.tenant(&a.Tenant) }},
 }
 
-// microsoftKeys are those of [google] and one more.
-func microsoftKeys() []key[Account] {
-	return append(accountKeys[:len(accountKeys):len(accountKeys)],
-		key[Account]{name: "tenant", read: func(v value, a *Account) { v.tenant(&a.Tenant) }})
+// keysOf are the keys of [google] or [microsoft], which has one more.
+func keysOf(account string) []key[Account] {
+	if account == AuthMicrosoft {
+		return accountKeys[:]
+	}
+	return accountKeys[:len(accountKeys)-1]
 }
 
-// Gmail is spoken to by TLS from the first octet; Microsoft 365 knows STARTTLS alone.
-func defaultGoogle() Account    { return Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465} }
-func defaultMicrosoft() Account { return Account{SMTPHost: "smtp.office365.com", SMTPPort: 587} }
-
-func (l *loader) google(t table, at place) {
-	a := &l.cfg.Google
-	fill(l, t, at, accountKeys[:], a)
-	if a.ServiceAccountFile.IsSet() && a.Account == "" {
+// account reads [google] or [microsoft].
+func (l *loader) account(t table, at place) {
+	a := l.cfg.Account(at.section)
+	switch fill(l, t, at, keysOf(at.section), a); {
+	case !a.ServiceAccountFile.IsSet():
+	case at.section == AuthMicrosoft:
+		at.key = "service_account_file"
+		l.bad(at, "is for Google only: remove it here")
+	case a.Account == "":
 		at.key = "account"
 		l.bad(at, "is not set; a service account sends as that user")
 	}
 }
 
-func (l *loader) microsoft(t table, at place) {
-	fill(l, t, at, microsoftKeys(), &l.cfg.Microsoft)
-	if l.cfg.Microsoft.ServiceAccountFile.IsSet() {
-		at.key = "service_account_file"
-		l.bad(at, "is for Google only: remove it here")
-	}
-}
-
-// accounts finishes what depends on [google] and [microsoft], once all is read.
+// accounts finishes what depends on [google] and [microsoft], once all is read: servers of
+// an account get from it what they leave out.
 func (l *loader) accounts() {
 	if via := l.cfg.Delivery.Via; via != ViaServers {
 		l.wantClient(via, place{section: "delivery", key: "via"})
@@ -89,11 +74,13 @@ func (l *loader) accounts() {
 		if s.Auth == AuthPassword {
 			continue
 		}
-		at := place{section: "server", n: i + 1}
+		a := l.cfg.Account(s.Auth)
+		s.Host, s.Port = cmp.Or(s.Host, a.SMTPHost), cmp.Or(s.Port, a.SMTPPort)
+		s.decideTLS()
 		if s.Password.IsSet() {
 			l.bad(s.Password.src.at, "cannot be combined with auth = \""+s.Auth+"\": remove one of them")
 		}
-		l.wantClient(s.Auth, place{section: at.section, n: at.n, key: "auth"})
+		l.wantClient(s.Auth, place{section: "server", n: i + 1, key: "auth"})
 	}
 }
 
@@ -110,38 +97,20 @@ func (a *Account) Usable() bool {
 	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile.IsSet()
 }
 
+// wantClient notes that a key needs a client that is not set up.
 func (l *loader) wantClient(name string, at place) {
 	if !l.cfg.Account(name).Usable() && !l.hasProblem(name) {
 		l.bad(at, `is "`+name+`", but client_id is not set in [`+name+`]: notices-google(7) tells how to get one`)
 	}
 }
 
-// fillServers gives servers of an account what they leave out.
-func (l *loader) fillServers() {
-	for i := range l.cfg.Servers {
-		s := &l.cfg.Servers[i]
-		if s.Auth == AuthPassword {
-			continue
-		}
-		a := l.cfg.Account(s.Auth)
-		s.Host = cmp.Or(s.Host, a.SMTPHost)
-		s.Port = cmp.Or(s.Port, a.SMTPPort)
-		s.decideTLS()
-	}
-}
-
 // endpoint takes an address that secrets may go to.
 func (v value) endpoint(to *string) {
-	s, ok := v.raw.(string)
-	if strings.Contains(s, "@") { // a password may stand in it
+	if s, _ := v.raw.(string); strings.Contains(s, "@") { // a password may stand in it
 		v.l.bad(v.at, "must be an address without a user name in it")
 		return
 	}
-	if !ok || s != "" && !validEndpoint(s) {
-		v.bad(`an https address, like "https://broker.example.net/token"`)
-		return
-	}
-	*to = s
+	take(v, to, `an https address, like "https://broker.example.net/token"`, optional(validEndpoint))
 }
 
 // validEndpoint: https, or http that does not leave this machine.
@@ -157,10 +126,5 @@ func validEndpoint(s string) bool {
 
 // tenant takes a domain, an id, or one of Microsoft's words.
 func (v value) tenant(to *string) {
-	s, ok := v.raw.(string)
-	if !ok || s != "" && !validHost(s) {
-		v.bad(`a domain like "school.example", a directory (tenant) ID, or "common"`)
-		return
-	}
-	*to = s
+	take(v, to, `a domain like "school.example", a directory (tenant) ID, or "common"`, optional(validHost))
 }

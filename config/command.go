@@ -37,16 +37,7 @@ func run(ctx context.Context, command string, limit time.Duration) (string, erro
 	case ctx.Err() != nil:
 		return "", fmt.Errorf("took longer than %s%s", limit, tail(said.String()))
 	}
-	return "", fmt.Errorf("failed (%s)%s", exitWord(err), tail(said.String()))
-}
-
-// exitWord is "exit status 2" and the like, or why nothing ran.
-func exitWord(err error) string {
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		return exit.Error()
-	}
-	return reason(err)
+	return "", fmt.Errorf("failed (%w)%s", err, tail(said.String()))
 }
 
 // tail is what a command said, on one line.

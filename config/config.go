@@ -8,17 +8,16 @@ import (
 // Config is a whole notices.toml. Relative paths in it were made absolute from
 // the folder that the file is in, and "~/" from $HOME.
 type Config struct {
-	Path     string // the file, as it was given
-	Site     Site
-	Delivery Delivery
-	Servers  []Server // in the order in which they are tried
-	Limits   []Limit  // no domain is in two of them
-	Retry    Retry
-	Spool    Spool
-	Log      Log
-	Google   Account
-	// Microsoft has a Tenant as well.
-	Microsoft Account
+	Path      string // the file, as it was given
+	Site      Site
+	Delivery  Delivery
+	Servers   []Server // in the order in which they are tried
+	Limits    []Limit  // no domain is in two of them
+	Retry     Retry
+	Spool     Spool
+	Log       Log
+	Google    Account
+	Microsoft Account // it has a Tenant as well
 	// Problems is all that is wrong, in the order of the file, whatever the caller of
 	// LoadFor needed. Where a value was bad its default stands.
 	Problems Problems
@@ -40,8 +39,12 @@ type Delivery struct {
 	Via string // ViaServers, ViaGoogle, ViaMicrosoft
 }
 
-// ViaServers sends through the site's own servers.
-const ViaServers = "servers"
+// Values of Delivery.Via.
+const (
+	ViaServers   = "servers"   // through the site's own servers
+	ViaGoogle    = "google"    // through Gmail, as the account that is signed in
+	ViaMicrosoft = "microsoft" // through Microsoft 365, in the same way
+)
 
 // Values of Server.TLS.
 const (
@@ -49,8 +52,12 @@ const (
 	StartTLS = "starttls"
 )
 
-// AuthPassword is the value of Server.Auth for a login with a password.
-const AuthPassword = "password"
+// Values of Server.Auth: a password, or the tokens of [google] or [microsoft].
+const (
+	AuthPassword  = "password"
+	AuthGoogle    = "google"
+	AuthMicrosoft = "microsoft"
+)
 
 // Server is one mail server.
 type Server struct {
@@ -124,9 +131,11 @@ func withDefaults(path string) *Config {
 			LongDelay:  [2]time.Duration{60 * time.Minute, 90 * time.Minute},
 			GiveUp:     100 * time.Hour,
 		},
-		Spool:  Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
-		Log:    Log{To: "stderr"},
-		Google: defaultGoogle(), Microsoft: defaultMicrosoft(),
+		Spool: Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
+		Log:   Log{To: "stderr"},
+		// Gmail uses TLS from the first octet; Microsoft 365 only STARTTLS.
+		Google:    Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465},
+		Microsoft: Account{SMTPHost: "smtp.office365.com", SMTPPort: 587},
 	}
 }
 

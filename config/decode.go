@@ -8,8 +8,13 @@ import (
 	"strings"
 )
 
-// notYet is said of sections and keys in the tables of keys.go that are not built yet.
+// notYet is said of what is planned, and not built.
 const notYet = "is not in this version of notices yet"
+
+// isPlanned reports whether it is a section or key that is planned.
+func isPlanned(at place) bool {
+	return slices.Contains([]string{"[service]", "[serve]", "[spool] database"}, at.String())
+}
 
 // table is one TOML table.
 type table = map[string]any
@@ -38,19 +43,13 @@ func (l *loader) read(doc table) {
 	all := sections()
 	for i := range all {
 		v, ok := doc[all[i].name]
-		switch {
-		case all[i].read != nil:
-			l.section(&all[i], v, ok)
-		case ok:
-			l.add(&Error{Key: all[i].header(), Msg: notYet, place: place{section: all[i].name}})
-		}
+		l.section(&all[i], v, ok)
 	}
 	for name, v := range doc {
 		if !slices.ContainsFunc(all, func(s section) bool { return s.name == name }) {
 			l.unknownTop(name, v, all)
 		}
 	}
-	l.fillServers()
 	l.accounts()
 	if len(l.cfg.Servers) == 0 && l.cfg.Delivery.Via == ViaServers && !l.hasProblem("server") && !l.hasProblem("delivery") {
 		l.bad(place{section: "delivery"}, "has no server to send through: add a [[server]] with its host")
@@ -106,19 +105,18 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 		}
 		known++
 		at.key = k.name
-		switch {
-		case k.read != nil:
-			k.read(value{l: l, at: at, raw: raw}, to)
-		case raw != "":
-			l.bad(at, notYet)
-		}
+		k.read(value{l: l, at: at, raw: raw}, to)
 	}
 	if known == len(t) {
 		return
 	}
 	for name := range t {
-		if !slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }) {
-			at.key = name
+		at.key = name
+		switch {
+		case slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }):
+		case isPlanned(at):
+			l.bad(at, notYet)
+		default:
 			l.bad(at, "is unknown"+hint(name, namesOf(keys)()))
 		}
 	}
@@ -142,12 +140,13 @@ func (l *loader) unknownTop(name string, v any, all []section) {
 	}
 	var names, headers []string
 	for _, s := range all {
-		names = append(names, s.name)
-		if s.read != nil {
-			headers = append(headers, s.header())
-		}
+		names, headers = append(names, s.name), append(headers, s.header())
 	}
 	e.Key = "[" + e.Key + "]"
+	if isPlanned(e.place) {
+		e.Msg = notYet
+		return
+	}
 	e.Msg = "is not a section; the sections are " + strings.Join(headers, ", ")
 	if e.meant = nearest(name, names); e.meant != "" {
 		e.Msg = "is not a section: did you mean " + all[slices.Index(names, e.meant)].header() + "?"
@@ -201,13 +200,20 @@ func (l *loader) server(t table, at place) {
 	t, s.FromPreset = withPreset(t)
 	fill(l, t, at, serverKeys[:], &s)
 	if _, ok := t["host"]; !ok && s.Auth == AuthPassword {
-		l.bad(at, s.noHost())
+		msg := `has no host: add host = "mail.example.org"`
+		if s.Preset == "ses" {
+			msg = `has no host; Amazon SES has one in each region: add host = "email-smtp.eu-west-1.amazonaws.com", with your region in it`
+		}
+		l.bad(at, msg)
 	}
 	if s.Port > 0 || s.Auth == AuthPassword { // else that of its account, which is not read yet
 		s.Port = cmp.Or(s.Port, defaultServer(at.n).Port)
 		s.decideTLS()
 	}
-	l.credentialFor(&s, at)
+	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
+		at.key = "password"
+		s.Password.src = l.newSource(credential, at, "server"+s.Name+".password")
+	}
 	if s.Password.IsToken() && s.Login == "" && s.Auth == AuthPassword {
 		l.bad(s.Password.src.at, "needs login: the token is for an account at the server")
 	}

@@ -11,8 +11,7 @@
 // with no reflection and no regular expression, and lines are counted only when
 // there is something to report.
 //
-// A key is added in one place, its row in keys.go. What is planned but not built
-// stands there too, marked later, so that using it says so.
+// A key is added in one place, its row in keys.go.
 //
 // Secrets are not read here but by Secret.Read, when one is needed; they never
 // appear in an error or when a Config is printed.

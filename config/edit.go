@@ -44,10 +44,9 @@ func Edit(text []byte, set, remove []Setting) ([]byte, error) {
 type editor struct {
 	lines   []string
 	outline outline
-	added   []place // new sections, each in an element of its own at the end of lines
 }
 
-// last is the last statement for which is holds; nil: there is none.
+// last is the last statement for which is holds, or nil.
 func (e *editor) last(is func(*statement) bool) *statement {
 	for i := range slices.Backward(e.outline) {
 		if s := &e.outline[i]; s.plain && is(s) {
@@ -67,7 +66,6 @@ func (e *editor) remove(at place) {
 // put sets a key.
 func (e *editor) put(s Setting) {
 	at := s.place()
-	section := place{section: at.section, n: at.n}
 	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
 		comment := ""
 		if old.from == old.to {
@@ -77,22 +75,23 @@ func (e *editor) put(s Setting) {
 		e.lines[old.from-1] = strings.TrimSuffix(s.String(), "\n") + comment + "\n"
 		return
 	}
-	line := len(e.lines) - 1
-	if end := e.last(func(s *statement) bool { return s.at.section == at.section && s.at.n == at.n }); end != nil {
-		line = end.to - 1
-	} else if i := slices.Index(e.added, section); i >= 0 {
-		line += i + 1 - len(e.added)
-	} else {
-		if before := strings.Join(e.lines, ""); before != "" && !strings.HasSuffix(before, "\n") {
-			e.lines[line] += "\n"
-		}
-		e.lines, e.added = append(e.lines, "\n"+s.header()+s.String()), append(e.added, section)
-		return
+	section := place{section: at.section, n: at.n}
+	end := e.last(func(s *statement) bool { return s.at.section == section.section && s.at.n == section.n })
+	if end == nil {
+		e.endLine(len(e.lines))
+		e.lines = append(e.lines, "\n"+s.header())
+		end = &statement{at: section, to: len(e.lines), plain: true}
+		e.outline = append(e.outline, *end)
 	}
-	if e.lines[line] != "" && !strings.HasSuffix(e.lines[line], "\n") {
-		e.lines[line] += "\n"
+	e.endLine(end.to)
+	e.lines[end.to-1] += s.String()
+}
+
+// endLine gives the last line of a file its line end, if it has none.
+func (e *editor) endLine(n int) {
+	if line := e.lines[n-1]; line != "" && !strings.HasSuffix(line, "\n") {
+		e.lines[n-1] += "\n"
 	}
-	e.lines[line] += s.String()
 }
 
 // trailingComment is the comment behind a value on its line, with the blanks before it:

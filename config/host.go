@@ -1,40 +1,55 @@
 package config
 
 import (
+	"encoding/hex"
 	"net/netip"
 	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"notices/spool"
 )
 
 func (v value) host(to *string) {
-	s, _ := v.raw.(string)
-	if _, err := netip.ParseAddr(s); err != nil && !validHost(s) {
-		v.bad(`a name or an IP address, like "mail.example.org", without a port`)
-		return
-	}
-	*to = s
+	take(v, to, `a name or an IP address, like "mail.example.org", without a port`, matching(func(s string) bool {
+		_, err := netip.ParseAddr(s)
+		return err == nil || validHost(s)
+	}))
 }
 
 // helloName reads what EHLO says: a name or an address literal (RFC 5321 4.1.1.1). A dot
 // at the end, as DNS has it, goes: neither a command nor an address takes it.
 func (v value) helloName(to *string) {
-	s, ok := v.raw.(string)
-	if ok && (s == "" || validHost(s) || validLiteral(s)) {
-		*to = strings.TrimSuffix(s, ".")
-		return
-	}
-	v.bad(`a name, like "mail.example.org", or an address in brackets, like "[192.0.2.1]"`)
+	take(v, to, `a name, like "mail.example.org", or an address in brackets, like "[192.0.2.1]"`,
+		optional(func(s string) bool { return validHost(s) || validLiteral(s) }))
+	*to = strings.TrimSuffix(*to, ".")
 }
 
 // address reads an e-mail address, or nothing.
 func (v value) address(to *string) {
-	s, ok := v.raw.(string)
-	if ok && (s == "" || validAddress(s)) {
-		*to = s
-		return
-	}
-	v.bad(`one e-mail address, like "library@example.org"`)
+	take(v, to, `one e-mail address, like "library@example.org"`, optional(validAddress))
+}
+
+// sha256Size is that of crypto/sha256, which the small program does not link.
+const sha256Size = 32
+
+// fingerprint reads the SHA-256 of a certificate, with or without the colons that
+// openssl puts between the octets, or nothing.
+func (v value) fingerprint(to *string) {
+	take(v, to, `"sha256:" and the 64 hex digits of the server's certificate, as notices test-server shows them`, func(raw any) (string, bool) {
+		s, ok := raw.(string)
+		if s == "" {
+			return "", ok
+		}
+		text, ok := strings.CutPrefix(strings.ToLower(s), "sha256:")
+		octets := strings.Split(text, ":")
+		if len(octets) > 1 && slices.ContainsFunc(octets, func(o string) bool { return len(o) != 2 }) {
+			return "", false
+		}
+		text = strings.Join(octets, "")
+		b, err := hex.DecodeString(text)
+		return text, ok && err == nil && len(b) == sha256Size
+	})
 }
 
 // senders reads envelope senders: addresses, or all of a domain as "@branch.example.org".
@@ -49,9 +64,10 @@ func (v value) senders(to *[]string) {
 // may stand as it is or in its xn-- form.
 func (v value) domains(to *[]string) {
 	const form = `a list of domains as they stand behind the @, like ["gmail.com", "googlemail.com"]`
-	if v.list(to, form, validDomain); v.raw != nil && show(v.raw) == "an empty list" {
-		v.bad(form)
+	if list, ok := v.raw.([]any); ok && len(list) == 0 {
+		v.l.bad(v.at, "must be "+form+", not an empty one")
 	}
+	v.list(to, form, validDomain)
 }
 
 // list reads a list of texts, each once and in lower case.
@@ -75,85 +91,24 @@ func (v value) list(to *[]string, form string, valid func(string) bool) {
 	*to = found
 }
 
-// validDomain is validHost, but for a dot at the end, with UTF-8 (RFC 6531 3.3).
-func validDomain(name string) bool {
-	if !utf8.ValidString(name) || hasControl(name) || len(name) > 253 {
-		return false
-	}
-	ascii := strings.Map(func(r rune) rune {
-		if r >= utf8.RuneSelf {
-			return 'x'
-		}
-		return r
-	}, name)
-	return validHost(ascii) && !strings.HasSuffix(name, ".")
-}
-
-// validHost takes a name of the letters, digits and hyphens of RFC 1123 2.1, and
-// the underscore that real names have. A name in another script is to be written
-// in its xn-- form. What ends in a number is a mistyped address.
-func validHost(name string) bool {
-	name = strings.TrimSuffix(name, ".")
-	if name == "" || len(name) > 253 {
-		return false
-	}
-	last := ""
-	for label := range strings.SplitSeq(name, ".") {
-		if !validLabel(label, notHostRune) {
-			return false
-		}
-		last = label
-	}
-	return strings.Trim(last, "0123456789") != ""
-}
-
-func validLabel(label string, not func(rune) bool) bool {
-	return label != "" && len(label) <= 63 && label[0] != '-' && label[len(label)-1] != '-' &&
-		!strings.ContainsFunc(label, not)
-}
-
-func notHostRune(r rune) bool { return !alphanumeric(r) && r != '-' && r != '_' }
-
-func alphanumeric(r rune) bool {
-	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
-}
+// validAddress takes what the spool takes, but for quoted local parts.
+func validAddress(s string) bool { return spool.CheckAddress(s) == nil && !strings.HasPrefix(s, `"`) }
 
 // validLiteral takes [192.0.2.1] and [IPv6:2001:db8::1] (RFC 5321 4.1.3).
 func validLiteral(s string) bool {
-	inner, ok1 := strings.CutPrefix(s, "[")
-	inner, ok2 := strings.CutSuffix(inner, "]")
-	if !ok1 || !ok2 {
-		return false
-	}
-	inner, v6 := strings.CutPrefix(inner, "IPv6:")
-	a, err := netip.ParseAddr(inner)
-	return err == nil && a.Zone() == "" && a.Is6() == v6
+	return strings.HasPrefix(s, "[") && spool.CheckAddress("x@"+s) == nil
 }
 
-// validAddress is a mailbox as RFC 5321 4.1.2 has it, with UTF-8 (RFC 6531), but
-// without quoted local parts. It is no wider than what the spool takes.
-func validAddress(s string) bool {
-	at := strings.LastIndexByte(s, '@')
-	if at < 1 || at > 64 || len(s) > 254 || !utf8.ValidString(s) || hasControl(s) {
-		return false
-	}
-	for atom := range strings.SplitSeq(s[:at], ".") {
-		if atom == "" || strings.ContainsFunc(atom, notAtomRune) {
-			return false
-		}
-	}
-	domain := s[at+1:]
-	if strings.HasPrefix(domain, "[") {
-		return validLiteral(domain)
-	}
-	for label := range strings.SplitSeq(domain, ".") {
-		if !validLabel(label, func(r rune) bool { return r < utf8.RuneSelf && notHostRune(r) }) {
-			return false
-		}
-	}
-	return true
+// validDomain takes what may stand behind the @ of an address. What ends in a number is a
+// mistyped address.
+func validDomain(name string) bool {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	return !strings.HasPrefix(name, "[") && spool.CheckAddress("x@"+name) == nil && strings.Trim(last, "0123456789") != ""
 }
 
-func notAtomRune(r rune) bool {
-	return r < utf8.RuneSelf && !alphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+// validHost is validDomain, but for a dot at the end, without UTF-8: a name in another
+// script is to be written in its xn-- form.
+func validHost(name string) bool {
+	beyondASCII := strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf })
+	return !beyondASCII && validDomain(strings.TrimSuffix(name, "."))
 }

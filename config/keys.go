@@ -1,15 +1,12 @@
 package config
 
-import (
-	"slices"
-	"strings"
-)
+import "strings"
 
 // key is one key of a section and how its value is read into the section's
 // struct. These tables are the only place that knows which keys there are.
 type key[T any] struct {
 	name string
-	read func(v value, to *T) // nil: planned, not built: not among Keys, and only its empty value is taken
+	read func(v value, to *T)
 }
 
 var siteKeys = [...]key[Site]{
@@ -77,7 +74,6 @@ var spoolKeys = [...]key[Spool]{
 	{name: "dir", read: func(v value, s *Spool) { v.path(&s.Dir) }},
 	{name: "max_message_size", read: func(v value, s *Spool) { v.size(&s.MaxMessageSize) }},
 	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
-	{name: "database"},
 }
 
 var logKeys = [...]key[Log]{
@@ -107,9 +103,8 @@ func sections() []section {
 		{name: "retry", intake: true, names: namesOf(retryKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, retryKeys[:], &l.cfg.Retry) }},
 		{name: "spool", intake: true, names: namesOf(spoolKeys[:]), read: (*loader).spool},
 		{name: "log", names: namesOf(logKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, logKeys[:], &l.cfg.Log) }},
-		{name: "google", names: namesOf(accountKeys[:]), read: (*loader).google},
-		{name: "microsoft", names: namesOf(microsoftKeys()), read: (*loader).microsoft},
-		{name: "service"}, {name: "serve"},
+		{name: "google", names: namesOf(keysOf(AuthGoogle)), read: (*loader).account},
+		{name: "microsoft", names: namesOf(keysOf(AuthMicrosoft)), read: (*loader).account},
 	}
 }
 
@@ -119,11 +114,6 @@ func (s *section) header() string {
 		return "[[" + s.name + "]]"
 	}
 	return "[" + s.name + "]"
-}
-
-// intakeNeeds reports whether Need Intake covers a section.
-func intakeNeeds(name string) bool {
-	return slices.ContainsFunc(sections(), func(s section) bool { return s.name == name && s.intake })
 }
 
 // Keys lists every key that a config may have, as section.key, in the order in
@@ -136,23 +126,18 @@ func Keys() []string {
 
 func eachKey(yield func(s *section, name string)) {
 	for _, s := range sections() {
-		if s.read == nil {
-			continue
-		}
 		for _, name := range s.names() {
 			yield(&s, name)
 		}
 	}
 }
 
-// namesOf lists the keys that are built.
+// namesOf lists the keys.
 func namesOf[T any](keys []key[T]) func() []string {
 	return func() []string {
 		var names []string
 		for _, k := range keys {
-			if k.read != nil {
-				names = append(names, k.name)
-			}
+			names = append(names, k.name)
 		}
 		return names
 	}

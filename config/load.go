@@ -7,6 +7,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"slices"
 	"syscall"
 )
 
@@ -20,7 +21,7 @@ const (
 	// Anything wrong elsewhere must not keep a message from being queued.
 	Intake
 	// Queue is for what looks at the queue or works on messages in it: [spool] dir alone,
-	// and that as far as it can be read, even in a file that is no TOML elsewhere.
+	// and that as far as it can be read, even in a file that is not TOML elsewhere.
 	Queue
 )
 
@@ -28,11 +29,11 @@ const (
 const MaxFile = 128 << 10
 
 // Load reads a config of which everything must be right. The error is Problems,
-// or a single *Error when the file cannot be read or is no TOML.
+// or a single *Error when the file cannot be read or is not TOML.
 func Load(path string) (*Config, error) { return LoadFor(path, Everything) }
 
 // LoadFor reads a config and refuses only what need covers. All that is wrong is
-// in Config.Problems all the same. A file that is no TOML stops everybody: nobody
+// in Config.Problems all the same. A file that is not TOML stops everybody: nobody
 // can say what it means.
 func LoadFor(path string, need Need) (*Config, error) {
 	data, mode, err := readFile(path)
@@ -43,23 +44,27 @@ func LoadFor(path string, need Need) (*Config, error) {
 	if e := (*Error)(nil); need == Queue && errors.As(err, &e) {
 		c, err = spoolAlone(path, data, mode, e)
 	}
+	if err == nil {
+		err = c.Problems.that(need.covers)
+	}
 	if err != nil {
-		return nil, err
-	}
-	refused := c.Problems
-	switch need {
-	case Intake:
-		refused = refused.in(intakeNeeds)
-	case Queue:
-		refused = refused.ofSpoolDir()
-	}
-	if err := refused.err(); err != nil {
 		return nil, err
 	}
 	return c, nil
 }
 
-// spoolAlone reads the section [spool] of a file that is no TOML, for why. Where that
+// covers reports whether a command with that need refuses a config for a problem.
+func (n Need) covers(e *Error) bool {
+	switch n {
+	case Intake:
+		return slices.ContainsFunc(sections(), func(s section) bool { return s.name == e.section() && s.intake })
+	case Queue: // what leaves open where the spool is
+		return e.section() == "spool" && (e.place.key == "dir" || !slices.Contains(namesOf(spoolKeys[:])(), e.place.key))
+	}
+	return true
+}
+
+// spoolAlone reads the section [spool] of a file that is not TOML, for why. Where that
 // section cannot be read either, it is why.
 func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config, error) {
 	var part []byte
@@ -76,7 +81,7 @@ func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config
 		return nil, why // it is there in some other form
 	}
 	c, err := parse(path, part, mode, Queue)
-	if err != nil || len(c.Problems.ofSpoolDir()) > 0 {
+	if err != nil || c.Problems.that(Queue.covers) != nil {
 		return nil, why
 	}
 	c.Problems = Problems{why}
@@ -86,11 +91,11 @@ func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config
 // readFile reads the whole file and tells who else may.
 func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := open(path)
-	if err != nil {
-		return nil, 0, unreadable(path, err)
+	var info fs.FileInfo
+	if err == nil {
+		defer f.Close()
+		info, err = f.Stat()
 	}
-	defer f.Close()
-	info, err := f.Stat()
 	if err != nil {
 		return nil, 0, unreadable(path, err)
 	}

@@ -28,26 +28,23 @@ func nearest(name string, known []string) string {
 	return found
 }
 
-// distance counts the letters to add, drop, replace or swap with their neighbour
-// (optimal string alignment). Octets will do: known names are ASCII.
+// distance counts the letters to add, drop or replace. Octets will do: known names are
+// ASCII.
 func distance(a, b string) int {
-	before, last, row := make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)
+	last, row := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
 	}
-	for i := 1; i <= len(a); i++ {
-		row[0] = i
-		for j := 1; j <= len(b); j++ {
-			cost := 1
-			if a[i-1] == b[j-1] {
-				cost = 0
+	for i := range len(a) {
+		row[0] = i + 1
+		for j := range len(b) {
+			other := 1
+			if a[i] == b[j] {
+				other = 0
 			}
-			row[j] = min(last[j]+1, row[j-1]+1, last[j-1]+cost)
-			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
-				row[j] = min(row[j], before[j-2]+1)
-			}
+			row[j+1] = min(last[j+1]+1, row[j]+1, last[j]+other)
 		}
-		before, last, row = last, row, before
+		last, row = row, last
 	}
 	return last[len(b)]
 }

@@ -18,7 +18,7 @@ func presetOf(name, login string) []Setting {
 		// https://support.google.com/mail/answer/22839 as others quote it: 500. Over it the
 		// account is shut for up to a day.
 		perDay := 2000
-		if isFree(login) {
+		if login = strings.ToLower(login); strings.HasSuffix(login, "@gmail.com") || strings.HasSuffix(login, "@googlemail.com") {
 			perDay = 500
 		}
 		return settings("host", "smtp.gmail.com", "port", 465, "rate_per_day", perDay, "recipients_per_message", 100)
@@ -78,12 +78,6 @@ func settings(pairs ...any) []Setting {
 	return list
 }
 
-// isFree reports whether it is an account of Google's that nobody pays for.
-func isFree(login string) bool {
-	login = strings.ToLower(login)
-	return strings.HasSuffix(login, "@gmail.com") || strings.HasSuffix(login, "@googlemail.com")
-}
-
 // withPreset adds to a [[server]] what its preset sets and its own keys do not, and lists
 // that as it would be written.
 func withPreset(t table) (full table, added []string) {
@@ -105,15 +99,4 @@ func withPreset(t table) (full table, added []string) {
 		added = append(added, strings.TrimSuffix(s.String(), "\n"))
 	}
 	return full, added
-}
-
-// sesHost is how Amazon's hosts are named, with a region for an example.
-const sesHost = "email-smtp.eu-west-1.amazonaws.com"
-
-// noHost says what to write.
-func (s *Server) noHost() string {
-	if s.Preset == "ses" {
-		return `has no host; Amazon SES has one in each region: add host = "` + sesHost + `", with your region in it`
-	}
-	return `has no host: add host = "mail.example.org"`
 }

@@ -24,21 +24,17 @@ func (e *Error) section() string { return cmp.Or(e.meant, e.place.section) }
 
 // Error is one line: FILE:LINE: KEY: what is wrong.
 func (e *Error) Error() string {
-	var b strings.Builder
-	b.WriteString(e.File)
+	text := e.File
 	if e.Line > 0 {
-		b.WriteByte(':')
-		b.WriteString(strconv.Itoa(e.Line))
+		text += ":" + strconv.Itoa(e.Line)
 	}
-	if b.Len() > 0 {
-		b.WriteString(": ")
+	if text != "" {
+		text += ": "
 	}
 	if e.Key != "" {
-		b.WriteString(e.Key)
-		b.WriteByte(' ')
+		text += e.Key + " "
 	}
-	b.WriteString(e.Msg)
-	return b.String()
+	return text + e.Msg
 }
 
 func (e *Error) Unwrap() error { return e.Err }
@@ -64,35 +60,12 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// err is p as an error: nil when there is nothing wrong.
-func (p Problems) err() error {
-	if len(p) == 0 {
-		return nil
+// that keeps the problems for which keep holds. They are an error, or nil.
+func (p Problems) that(keep func(*Error) bool) error {
+	if kept := slices.DeleteFunc(slices.Clone(p), func(e *Error) bool { return !keep(e) }); len(kept) > 0 {
+		return kept
 	}
-	return p
-}
-
-// in keeps the problems of the sections for which keep holds.
-func (p Problems) in(keep func(section string) bool) Problems {
-	var kept Problems
-	for _, e := range p {
-		if keep(e.section()) {
-			kept = append(kept, e)
-		}
-	}
-	return kept
-}
-
-// ofSpoolDir keeps the problems with which nobody knows where the spool is.
-func (p Problems) ofSpoolDir() Problems {
-	var kept Problems
-	names := namesOf(spoolKeys[:])()
-	for _, e := range p {
-		if e.section() == "spool" && (e.place.key == "dir" || !slices.Contains(names, e.place.key)) {
-			kept = append(kept, e)
-		}
-	}
-	return kept
+	return nil
 }
 
 // locate fills in the lines and sorts by them.
@@ -115,14 +88,12 @@ type place struct {
 
 // String points at the place as a person would.
 func (p place) String() string {
-	var s string
+	s := "[" + p.section + "]"
 	switch {
 	case p.section == "":
 		return shownName(p.key)
 	case p.n > 0:
-		s = "[[" + p.section + "]] " + strconv.Itoa(p.n)
-	default:
-		s = "[" + p.section + "]"
+		s = "[" + s + "] " + strconv.Itoa(p.n)
 	}
 	if p.key != "" {
 		s += " " + shownName(p.key)

@@ -60,19 +60,8 @@ func (s Secret) IsSet() bool { return s.src != nil }
 // HasKey reports whether a key of the config gives the secret, and not systemd.
 func (s Secret) HasKey() bool { return s.src != nil && s.src.by != credential }
 
-// String says that there is a secret, and nothing of it.
-func (s Secret) String() string {
-	if s.src == nil {
-		return "none"
-	}
-	return "(hidden)"
-}
-
-// GoString is String: for %#v.
-func (s Secret) GoString() string { return s.String() }
-
-// MarshalText is String: for JSON and its like.
-func (s Secret) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
+// String hides the secret from all verbs of fmt.
+func (s Secret) String() string { return "(hidden)" }
 
 // Read returns the secret. It is read once in the life of the process, so that
 // connections that open at the same time share one run of a command. The error is ctx's,
@@ -174,11 +163,11 @@ func readSecretFile(path string, private bool) (string, error) {
 		return "", err
 	}
 	f, err := os.Open(path)
-	if err != nil {
-		return "", fileError(path, err)
+	var b []byte
+	if err == nil {
+		defer f.Close()
+		b, err = io.ReadAll(io.LimitReader(f, maxSecret+2)) // and a line end
 	}
-	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(f, maxSecret+2)) // and a line end
 	if err != nil {
 		return "", fileError(path, err)
 	}
@@ -240,15 +229,6 @@ func notReadable(path string) string {
 // newSource is what a key, or the lack of one, says about a secret.
 func (l *loader) newSource(by way, at place, text string) *source {
 	return &source{by: by, text: text, at: at, config: l.cfg.Path, reading: make(chan struct{}, 1)}
-}
-
-// credentialFor gives the password of a server that no key gives the name of a
-// systemd credential: server1.password for the password of server 1.
-func (l *loader) credentialFor(s *Server, at place) {
-	at.key = "password"
-	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
-		s.Password.src = l.newSource(credential, at, "server"+s.Name+".password")
-	}
 }
 
 // checkWritable refuses a config that everybody can change: they would decide where

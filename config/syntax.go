@@ -80,11 +80,9 @@ func checkShape(path string, text []byte) error {
 // is passed on but the name of a key: many of them quote what may be a password.
 func syntaxError(path string, data []byte, err error) *Error {
 	var pe toml.ParseError
-	if !errors.As(err, &pe) {
-		return &Error{File: path, Msg: "is not valid TOML"}
-	}
+	errors.As(err, &pe) // it is always one
 	// At the end of the file the parser counts one line too many or too few.
-	e := &Error{File: path, Line: min(max(pe.Position.Line, 1), 1+bytes.Count(data, []byte{'\n'}))}
+	e := &Error{File: path, Msg: "is not valid TOML", Line: min(max(pe.Position.Line, 1), 1+bytes.Count(data, []byte{'\n'}))}
 	// "Key 'a.b' has already been defined."
 	if rest, ok := strings.CutPrefix(pe.Message, "Key '"); ok {
 		e.Key, _, _ = strings.Cut(rest, "'")
@@ -102,7 +100,6 @@ func syntaxError(path string, data []byte, err error) *Error {
 			}
 		}
 	}
-	e.Msg = "is not valid TOML"
 	return e
 }
 

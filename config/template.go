@@ -1,11 +1,11 @@
 package config
 
 import (
+	"cmp"
 	_ "embed"
 	"errors"
 	"fmt"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -25,101 +25,68 @@ type Setting struct {
 // stays an example behind a #; without any, name and host are examples that hold.
 // Only sections that are there once, and [[server]], can be set.
 func Template(set ...Setting) []byte {
-	w := &templating{set: set}
+	if len(set) == 0 {
+		return []byte(template)
+	}
+	var out strings.Builder
+	var here place // the section that the line is in
 	for line := range strings.Lines(template) {
-		w.line(line)
-	}
-	return []byte(w.out.String())
-}
-
-// templating fills in one template, line by line.
-type templating struct {
-	set     []Setting
-	out     strings.Builder
-	here    place // the section that the line is in
-	example bool  // the lines of a further [[server]], which real ones replace
-}
-
-func (w *templating) line(line string) {
-	plain, commented := strings.CutPrefix(line, "# ")
-	if strings.HasPrefix(plain, "[") {
-		w.header(plain, commented)
-		return
-	}
-	key, _, ok := strings.Cut(plain, " = ")
-	switch {
-	case !ok || strings.Contains(key, " "):
-		if strings.TrimSpace(line) == "" { // it ends a section
-			w.example = false
-		}
-		w.out.WriteString(line)
-	case w.example && w.has(2):
-	default:
-		w.key(key, plain, line)
-	}
-}
-
-// header writes a section's, commented out unless something in it is set.
-func (w *templating) header(plain string, commented bool) {
-	many := strings.HasPrefix(plain, "[[")
-	at := place{section: strings.Trim(plain, "[]\n")}
-	if at.section == "server" && w.here.section == "server" {
-		w.example = true
-		w.servers()
-		if w.has(2) {
-			return
-		}
-	} else if many {
-		at.n = 1
-	}
-	w.here = at
-	keep := !commented && (len(w.set) == 0 || !many) || w.sets(at)
-	if !keep {
-		w.out.WriteString("# ")
-	}
-	w.out.WriteString(plain)
-}
-
-// key writes a setting, or the template's own line: one that holds only when
-// nothing at all is set.
-func (w *templating) key(key, plain, line string) {
-	at := place{section: w.here.section, n: w.here.n, key: key}
-	for _, s := range w.set {
-		if s.place() == at && !w.example {
-			w.out.WriteString(s.String())
-			return
-		}
-	}
-	if len(w.set) > 0 && plain == line {
-		w.out.WriteString("# ")
-	}
-	w.out.WriteString(line)
-}
-
-// servers writes Server 2 and those after it.
-func (w *templating) servers() {
-	for n := 2; w.has(n); n++ {
-		w.out.WriteString("[[server]]\n")
-		for _, s := range w.set {
-			if s.Section == "server" && s.N == n {
-				w.out.WriteString(s.String())
+		plain, commented := strings.CutPrefix(line, "# ")
+		key, _, assigns := strings.Cut(plain, " = ")
+		switch {
+		case strings.HasPrefix(plain, "["):
+			here = nextSection(here, plain)
+			if line = plain; !sets(set, here) && (commented || here.n > 0) {
+				line = "# " + plain
+			}
+			if here.n == 2 { // an example, in whose place the real ones come
+				line = cmp.Or(furtherServers(set), line)
+			}
+		case !assigns || strings.Contains(key, " "): // words
+		case here.n == 2 && sets(set, here):
+			continue
+		default:
+			at := place{section: here.section, n: here.n, key: key}
+			line = "# " + plain
+			if i := slices.IndexFunc(set, func(s Setting) bool { return s.place() == at }); i >= 0 {
+				line = set[i].String()
 			}
 		}
-		if w.has(n + 1) {
-			w.out.WriteString("\n")
-		}
+		out.WriteString(line)
 	}
+	return []byte(out.String())
 }
 
-func (w *templating) has(n int) bool { return w.sets(place{section: "server", n: n}) }
-
-func (w *templating) sets(at place) bool {
-	for _, s := range w.set {
-		if s.Section == at.section && s.N == at.n {
-			return true
+// nextSection is the place of a header that comes behind the section here.
+func nextSection(here place, header string) place {
+	next := place{section: strings.Trim(header, "[]\n")}
+	if strings.HasPrefix(header, "[[") {
+		next.n = 1
+		if next.section == here.section {
+			next.n = here.n + 1
 		}
 	}
-	return false
+	return next
+}
+
+// furtherServers are the lines of Server 2 and those after it.
+func furtherServers(set []Setting) string {
+	var servers []string
+	for at := (place{section: "server", n: 2}); sets(set, at); at.n++ {
+		text := "[[server]]\n"
+		for _, s := range set {
+			if s.Section == at.section && s.N == at.n {
+				text += s.String()
+			}
+		}
+		servers = append(servers, text)
+	}
+	return strings.Join(servers, "\n")
+}
+
+// sets reports whether one of the settings is in that section.
+func sets(set []Setting, at place) bool {
+	return slices.ContainsFunc(set, func(s Setting) bool { return s.Section == at.section && s.N == at.n })
 }
 
 func (s Setting) place() place { return place{section: s.Section, n: s.N, key: s.Key} }
@@ -134,14 +101,11 @@ func (s Setting) value() any {
 
 // String is the line.
 func (s Setting) String() string {
-	switch v := s.Value.(type) {
-	case int:
-		return s.Key + " = " + strconv.Itoa(v) + "\n"
-	case bool:
-		return s.Key + " = " + strconv.FormatBool(v) + "\n"
-	default:
-		return s.Key + " = " + quote(fmt.Sprint(v)) + "\n"
+	text := fmt.Sprint(s.Value)
+	if _, ok := s.Value.(string); ok {
+		text = quote(text)
 	}
+	return s.Key + " = " + text + "\n"
 }
 
 // Check says what is wrong with the value for its key, if anything is. Beside are
@@ -168,10 +132,7 @@ func (s Setting) Check(beside ...Setting) error {
 
 // header is that of the section.
 func (s Setting) header() string {
-	if s.N > 0 {
-		return "[[" + s.Section + "]]\n"
-	}
-	return "[" + s.Section + "]\n"
+	return (&section{name: s.Section, many: s.N > 0}).header() + "\n"
 }
 
 // Parse reads a config that is not in its file yet, without looking at the files
@@ -181,24 +142,21 @@ func Parse(path string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.Problems.err()
+	return c, c.Problems.that(Everything.covers)
 }
 
 // quote writes a TOML basic string.
 func quote(s string) string {
 	var b strings.Builder
-	b.WriteByte('"')
 	for _, r := range s {
 		switch {
 		case r == '"' || r == '\\':
-			b.WriteByte('\\')
-			b.WriteRune(r)
+			b.WriteString(`\` + string(r))
 		case r < ' ' || r == 0x7f:
 			fmt.Fprintf(&b, `\u%04X`, r)
 		default:
 			b.WriteRune(r)
 		}
 	}
-	b.WriteByte('"')
-	return b.String()
+	return `"` + b.String() + `"`
 }

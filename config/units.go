@@ -7,11 +7,6 @@ import (
 	"time"
 )
 
-const (
-	durationForm = `a number with s, m, h or d, like "90s" or "4h", or "0"`
-	sizeForm     = `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`
-)
-
 // TooLong reports whether a text is a duration, but a longer one than any that is taken.
 func TooLong(s string) bool {
 	n, ok := ParseDuration(s)
@@ -22,22 +17,15 @@ func TooLong(s string) bool {
 const century = 100 * 365 * 24 * time.Hour
 
 func (v value) duration(to *time.Duration) {
-	d, ok := durationOf(v.raw)
-	if !ok {
-		v.bad(durationForm)
-		return
-	}
-	*to = d
+	take(v, to, `a number with s, m, h or d, like "90s" or "4h", or "0"`, durationOf)
 }
 
 // timeout is a duration that ends.
 func (v value) timeout(to *time.Duration) {
-	d, ok := durationOf(v.raw)
-	if !ok || d == 0 {
-		v.bad(`more than 0: a number with s, m, h or d, like "90s"`)
-		return
-	}
-	*to = d
+	take(v, to, `more than 0: a number with s, m, h or d, like "90s"`, func(raw any) (time.Duration, bool) {
+		d, ok := durationOf(raw)
+		return d, ok && d > 0
+	})
 }
 
 // span is the range [low, high) from which a delay is drawn.
@@ -78,73 +66,49 @@ func durationOf(raw any) (time.Duration, bool) {
 // ParseDuration reads what SPEC section 2 calls a duration: a number with s, m, h
 // or d, or "0".
 func ParseDuration(s string) (time.Duration, bool) {
-	if s == "0" {
-		return 0, true
-	}
-	if s == "" {
-		return 0, false
-	}
-	n, ok := parseNumber(s[:len(s)-1])
-	if !ok {
-		return 0, false
-	}
-	switch s[len(s)-1] {
-	case 's':
-		n *= float64(time.Second)
-	case 'm':
-		n *= float64(time.Minute)
-	case 'h':
-		n *= float64(time.Hour)
-	case 'd':
-		n *= float64(24 * time.Hour)
-	default:
-		return 0, false
-	}
+	n, ok := parseUnits(s, unit{"s", float64(time.Second)}, unit{"m", float64(time.Minute)}, unit{"h", float64(time.Hour)}, unit{"d", 24 * float64(time.Hour)})
 	if n > float64(century) {
 		return century + 1, false
 	}
-	return time.Duration(math.Round(n)), true
-}
-
-// parseNumber takes 12 and 1.5, and none of the other things that ParseFloat takes.
-func parseNumber(s string) (float64, bool) {
-	if strings.Trim(s, "0123456789.") != "" {
-		return 0, false
-	}
-	n, err := strconv.ParseFloat(s, 64)
-	return n, err == nil
+	return time.Duration(math.Round(n)), ok || s == "0"
 }
 
 func (v value) size(to *int64) {
-	n, ok := v.raw.(int64)
-	if s, isText := v.raw.(string); isText {
-		n, ok = parseSize(s)
-	}
-	if !ok || n < 1 {
-		v.bad(sizeForm)
-		return
-	}
-	*to = n
+	take(v, to, `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`, func(raw any) (int64, bool) {
+		n, ok := raw.(int64)
+		if s, isText := raw.(string); isText {
+			n, ok = parseSize(s)
+		}
+		return n, ok && n > 0
+	})
 }
 
 // parseSize reads a number of octets with or without a unit; the decimal units are
 // taken too.
 func parseSize(s string) (int64, bool) {
-	units := [...]struct {
-		name   string
-		octets float64
-	}{
-		{"KiB", 1 << 10}, {"MiB", 1 << 20}, {"GiB", 1 << 30},
-		{"kB", 1e3}, {"KB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"B", 1},
-	}
-	times := 1.0
-	for _, u := range units {
-		if number, ok := strings.CutSuffix(s, u.name); ok {
-			s, times = strings.TrimSuffix(number, " "), u.octets
-			break
-		}
-	}
-	n, ok := parseNumber(s)
-	n *= times
+	n, ok := parseUnits(s, unit{"KiB", 1 << 10}, unit{"MiB", 1 << 20}, unit{"GiB", 1 << 30},
+		unit{"kB", 1e3}, unit{"KB", 1e3}, unit{"MB", 1e6}, unit{"GB", 1e9}, unit{" B", 1}, unit{"B", 1}, unit{"", 1})
 	return int64(math.Round(n)), ok && n <= 1<<50
+}
+
+type unit struct {
+	name string
+	size float64
+}
+
+// parseUnits reads a number and the first of the units that it ends in. Numbers are 12 and
+// 1.5, and none of the other things that ParseFloat takes.
+func parseUnits(s string, units ...unit) (float64, bool) {
+	for _, u := range units {
+		number, ok := strings.CutSuffix(s, u.name)
+		if !ok {
+			continue
+		}
+		if len(u.name) > 1 {
+			number = strings.TrimSuffix(number, " ")
+		}
+		n, err := strconv.ParseFloat(number, 64)
+		return n * u.size, err == nil && strings.Trim(number, "0123456789.") == ""
+	}
+	return 0, false
 }

@@ -56,13 +56,13 @@ func TestHostSyntax(t *testing.T) {
 
 func TestAddressSyntax(t *testing.T) {
 	for _, s := range []string{"library@example.org", "a.b+c@example.org", "o'neill@x.example", "büch@bücherei.example",
-		"a@[192.0.2.1]", "a@[IPv6:2001:db8::1]", "a@localhost", "{x}@example.org"} {
+		"a@[192.0.2.1]", "a@[IPv6:2001:db8::1]", "a@localhost", "{x}@example.org", "a..b.@docomo.example"} {
 		if !validAddress(s) {
 			t.Errorf("%q is refused", s)
 		}
 	}
 	for _, s := range []string{"library", "@example.org", "a@", "a@b@", "a b@example.org", "a@example.org\n", "a\r\nRCPT TO:<b>@example.org",
-		"<a@example.org>", "Library <a@example.org>", ".a@example.org", "a.@example.org", "a..b@example.org", "a@-x.example", "a@x..example",
+		"<a@example.org>", "Library <a@example.org>", "a@-x.example", "a@x..example",
 		"a@[::1]", "a@[IPv6:192.0.2.1]", "a@[fe80::1%eth0]", "a,b@example.org", `"a b"@example.org`, "a@example.org>", "a\u0085@example.org",
 		strings.Repeat("a", 65) + "@example.org", "a@" + strings.Repeat("abcdefg.", 40) + "example"} {
 		if validAddress(s) {

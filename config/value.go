@@ -30,12 +30,7 @@ func show(raw any) string {
 		return printable.Quote(x, maxShown)
 	case int64, float64, bool:
 		return fmt.Sprint(x)
-	case []any:
-		if len(x) == 0 {
-			return "an empty list"
-		}
-		return "a list"
-	case []table:
+	case []any, []table:
 		return "a list"
 	case table:
 		return "a section"
@@ -57,6 +52,29 @@ func shownName(s string) string {
 	return q
 }
 
+// take reads a value in one of its forms, or notes what form is allowed.
+func take[T any](v value, to *T, form string, parse func(raw any) (T, bool)) {
+	x, ok := parse(v.raw)
+	if !ok {
+		v.bad(form)
+		return
+	}
+	*to = x
+}
+
+// matching makes a parse for take: of texts for which valid holds.
+func matching(valid func(string) bool) func(any) (string, bool) {
+	return func(raw any) (string, bool) {
+		s, ok := raw.(string)
+		return s, ok && valid(s)
+	}
+}
+
+// optional is matching for texts that may be empty.
+func optional(valid func(string) bool) func(any) (string, bool) {
+	return matching(func(s string) bool { return s == "" || valid(s) })
+}
+
 // str gives a text on one line. Control characters are refused in every text: a
 // line break in a name or an address would be a header or a command of its own.
 func (v value) str() (string, bool) {
@@ -66,11 +84,13 @@ func (v value) str() (string, bool) {
 		return "", false
 	}
 	if hasControl(s) {
-		v.l.bad(v.at, "must not contain line breaks or other control characters")
+		v.l.bad(v.at, noControl)
 		return "", false
 	}
 	return s, true
 }
+
+const noControl = "must not contain line breaks or other control characters"
 
 func hasControl(s string) bool { return strings.IndexFunc(s, unicode.IsControl) >= 0 }
 
@@ -81,36 +101,25 @@ func (v value) text(to *string) {
 }
 
 func (v value) boolean(to *bool) {
-	b, ok := v.raw.(bool)
-	if !ok {
-		v.bad("true or false, without quotes")
-		return
-	}
-	*to = b
+	take(v, to, "true or false, without quotes", func(raw any) (b, ok bool) { b, ok = raw.(bool); return b, ok })
 }
 
 func (v value) number(to *int, low, high int) {
-	n, ok := v.raw.(int64)
-	if !ok || n < int64(low) || n > int64(high) {
-		allowed := fmt.Sprintf("a whole number from %d to %d, without quotes", low, high)
-		if high == maxCount {
-			allowed = fmt.Sprintf("a whole number, %d or more, without quotes", low)
-		}
-		v.bad(allowed)
-		return
+	form := fmt.Sprintf("a whole number from %d to %d, without quotes", low, high)
+	if high == maxCount {
+		form = fmt.Sprintf("a whole number, %d or more, without quotes", low)
 	}
-	*to = int(n)
+	take(v, to, form, func(raw any) (int, bool) {
+		n, ok := raw.(int64)
+		return int(n), ok && n >= int64(low) && n <= int64(high)
+	})
 }
 
 // choice takes one of the words.
 func (v value) choice(to *string, words ...string) {
-	s, _ := v.raw.(string)
-	if slices.Contains(words, s) {
-		*to = s
-		return
-	}
 	last := len(words) - 1
-	v.bad(`"` + strings.Join(words[:last], `", "`) + `" or "` + words[last] + `"`)
+	take(v, to, `"`+strings.Join(words[:last], `", "`)+`" or "`+words[last]+`"`,
+		matching(func(s string) bool { return slices.Contains(words, s) }))
 }
 
 // logTarget wants a file to be written with its folder: a misspelt "syslog" must
@@ -150,7 +159,7 @@ func (v value) secret(to *Secret, by way) {
 	case !ok:
 		v.l.bad(v.at, "must be a text in quotes")
 	case hasControl(s):
-		v.l.bad(v.at, "must not contain line breaks or other control characters")
+		v.l.bad(v.at, noControl)
 	case s == "":
 	case to.IsSet():
 		v.l.bad(v.at, "gives the secret a second time, besides "+to.Key()+": keep one of them")
