@@ -97,7 +97,7 @@ func TestWhereRecipientsComeFrom(t *testing.T) {
 	}{
 		{"header", all, Request{}, "c@example.net a@example.net d@example.net b@example.net"},
 		{"arguments", all, Request{Recipients: []string{"x@example.net", "a@example.net"}}, "x@example.net a@example.net"},
-		{"both", all, Request{Recipients: []string{"x@example.net", "a@EXAMPLE.net"}, FromHeader: true}, "c@example.net a@example.net d@example.net b@example.net x@example.net"},
+		{"both", all, Request{Recipients: []string{"x@example.net", "a@EXAMPLE.net"}, FromHeader: true}, "x@example.net a@EXAMPLE.net c@example.net d@example.net b@example.net"},
 		{"resent", resent, Request{}, "r@example.net s@example.net"},
 		{"a malformed header does not matter to arguments", complete + "To: no one\n", Request{Recipients: []string{"x@example.net"}}, "x@example.net"},
 		{"sendmail: names", complete + "To: root, Ann <ann>\n", Request{Qualify: true}, "root@example.org ann@example.org"},

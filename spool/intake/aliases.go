@@ -73,8 +73,7 @@ func (j *job) localName(address string) (string, bool) {
 	if name == "" {
 		return "", false
 	}
-	e := expansion{j: j}
-	if _, ok := e.value(name); ok {
+	if j.hasAlias(name) {
 		return name, true
 	}
 	// Users may well have mailboxes at the site's domain, whatever this host is called.
@@ -94,6 +93,15 @@ func (j *job) isHere(domain string) bool {
 func (j *job) isUser(name string) bool {
 	return j.in.Site.Admin != "" && j.inUsers(name)
 }
+
+// hasAlias reports whether the file names a name, in upper or lower case.
+func (j *job) hasAlias(name string) bool {
+	_, ok := j.aliases[strings.ToLower(name)]
+	return ok
+}
+
+// isKnown reports whether a name has an alias or is a user of this machine.
+func (j *job) isKnown(name string) bool { return j.hasAlias(name) || j.inUsers(name) }
 
 func (j *job) inUsers(name string) bool {
 	if j.in.Users == "" {
@@ -118,16 +126,10 @@ type expansion struct {
 	discarded bool // /dev/null was among them
 }
 
-// value is what the file says about a name; the case of letters does not count.
-func (e *expansion) value(name string) (pieces []string, ok bool) {
-	pieces, ok = e.j.aliases[strings.ToLower(name)]
-	return pieces, ok
-}
-
 // name adds what a name stands for. A name that stands for itself, too, is final.
 func (e *expansion) name(name string) error {
-	value, ok := e.value(name)
 	key := strings.ToLower(name)
+	value, ok := e.j.aliases[key]
 	if !ok || e.seen[key] {
 		return e.final(name)
 	}

@@ -17,9 +17,6 @@ const maxRef = 255
 
 // arguments checks all that was given beside the message, before that is read.
 func (j *job) arguments() error {
-	if err := j.in.Site.check(); err != nil {
-		return err
-	}
 	if err := j.sender(); err != nil {
 		return err
 	}
@@ -28,12 +25,12 @@ func (j *job) arguments() error {
 	}
 	j.to.each = len(j.r.DSN.NotifyEach)+len(j.r.DSN.Originals) > 0
 	for i, arg := range j.r.Recipients {
-		j.to.wish = wish{j.r.DSN.NotifyOf(i), j.r.DSN.OriginalOf(i)}
+		j.to.dsn = recipientDSN{j.r.DSN.NotifyOf(i), j.r.DSN.OriginalOf(i)}
 		if err := j.recipient(arg); err != nil {
 			return err
 		}
 	}
-	j.to.wish = wish{}
+	j.to.dsn = recipientDSN{}
 	if hasControl(j.r.FullName) || !utf8.ValidString(j.r.FullName) {
 		return badUsage("the full name %s has a character that a header must not have", quote(j.r.FullName))
 	}
@@ -215,23 +212,6 @@ func (j *job) qualify(address string) (string, error) {
 		return "", noAddress("the address " + quote(address) + " needs its domain")
 	}
 	return address + "@" + mailaddr.DomainOf(j.in.Site.Address), nil
-}
-
-// check refuses a config that could write a header of its own.
-func (s *Site) check() error {
-	bad := func(key, value, why string) error {
-		return &Error{Kind: BadConfig, Msg: "[site] " + key + " in the config is " + quote(value) + ", which " + why}
-	}
-	if hasControl(s.Name) || !utf8.ValidString(s.Name) {
-		return bad("name", s.Name, "is not one line of text in UTF-8")
-	}
-	if s.Address != "" && spool.CheckAddress(s.Address) != nil {
-		return bad("address", s.Address, "is no mail address")
-	}
-	if s.Hostname != "" && spool.CheckAddress("x@"+s.Hostname) != nil {
-		return bad("hostname", s.Hostname, "is no host name")
-	}
-	return nil
 }
 
 // domain is what a name without a domain gets; empty if none is known.

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"bytes"
+	"errors"
 	"strings"
 
 	"notices/spool/intake/mbox"
@@ -14,10 +15,14 @@ type header struct {
 	size   int // octets it took of the input, with what was before and the empty line
 	lines  int // lines of the input it took
 
-	mbox bool // a "From " line of an mbox stood before it or within
+	mbox   bool  // a "From " line of an mbox stood before it or within
+	signed *bool // whether it has a DKIM signature, once that was looked for
 
-	goesOnTo int   // of the input: up to there a broken line does not end the header
-	sign     *bool // whether it is signed, once that was looked for
+	// While it is parsed: the input, whether that is all there is, and whether what is
+	// broken is taken.
+	in             []byte
+	whole, lenient bool
+	continuesTo    int // up to there a broken line does not end the header
 }
 
 // field is a place in header.text.
@@ -49,41 +54,42 @@ func (h *header) first(name string) (field, bool) {
 	return field{}, false
 }
 
-// signed reports whether the message has a DKIM signature, which a changed field would break.
-func (h *header) signed() bool {
-	if h.sign == nil {
+// isSigned reports whether the message has a DKIM signature, which a changed field would
+// break.
+func (h *header) isSigned() bool {
+	if h.signed == nil {
 		_, found := h.first("DKIM-Signature")
-		h.sign = &found
+		h.signed = &found
 	}
-	return *h.sign
+	return *h.signed
 }
 
-// parseHeader reads the header that b begins with; whole: b is all there is. It
-// returns nil when more is needed to know where the header ends.
-func parseHeader(b []byte, whole, lenient bool) (*header, error) {
-	h := &header{text: make([]byte, 0, min(len(b)+len(b)/16, pieceSize)), fields: make([]field, 0, 16)}
-	if bytes.HasPrefix(b, []byte("\xef\xbb\xbf")) {
+// errMore: where the header ends, or what a line of it is, more of the input tells.
+var errMore = errors.New("the header goes on")
+
+// parseHeader reads the header that in begins with; whole: in is all there is.
+func parseHeader(in []byte, whole, lenient bool) (*header, error) {
+	h := &header{text: make([]byte, 0, min(len(in)+len(in)/16, pieceSize)), fields: make([]field, 0, 16), in: in, whole: whole, lenient: lenient}
+	if bytes.HasPrefix(in, []byte("\xef\xbb\xbf")) {
 		h.size = 3 // a byte order mark
 	}
 	for {
-		line, next, ok := cutLine(b[h.size:], whole)
-		if !ok {
-			return nil, nil
+		line, next, err := h.lineAt(h.size)
+		if err != nil {
+			return nil, err
 		}
-		result, err := h.emptyLine(b, line, next, whole, lenient), error(nil)
-		if result == lineOpen {
-			result, err = h.line(b, line, next, whole, lenient)
-		}
+		result, err := h.parseLine(line, next)
 		switch {
 		case err != nil:
 			return nil, err
-		case result == lineNeedsMore:
-			return nil, nil
+		case result == textBegins:
+			return h, nil
 		case result == headerEnds: // or the message does
 			h.size += next
 			h.lines += min(next, 1)
-			return h, h.check(lenient)
-		case result == textBegins:
+			if len(h.fields) == 0 && !lenient {
+				return nil, h.notAField(line)
+			}
 			return h, nil
 		}
 		h.size += next
@@ -95,91 +101,69 @@ func parseHeader(b []byte, whole, lenient bool) (*header, error) {
 type lineResult int
 
 const (
-	lineOpen      lineResult = iota // not decided yet
-	lineTaken                       // it is of the header, which goes on
-	lineNeedsMore                   // more of the input tells
-	headerEnds                      // it is the empty line behind the header
-	textBegins                      // it is of the text already
+	lineTaken  lineResult = iota // it is of the header, which goes on
+	headerEnds                   // it is the empty line behind the header
+	textBegins                   // it is of the text already
 )
 
-// emptyLine decides on a line if it is an empty one.
-func (h *header) emptyLine(b, line []byte, next int, whole, lenient bool) lineResult {
-	if lenient && next > 0 && len(h.fields) == 0 && len(bytes.Trim(line, " \t\r")) == 0 {
-		begins, ok := h.beginsBehind(b, next, whole)
-		if !ok {
-			return lineNeedsMore
-		}
-		if begins {
-			return lineTaken
+// parseLine decides on a line, which takes next octets of the input with its line end.
+func (h *header) parseLine(line []byte, next int) (lineResult, error) {
+	if h.lenient && next > 0 && len(h.fields) == 0 && len(bytes.Trim(line, " \t\r")) == 0 {
+		if begins, err := h.beginsBehind(next); begins || err != nil {
+			return lineTaken, err
 		}
 	}
-	if next == 0 || len(line) == 0 && !(h.mbox && len(h.fields) == 0 && h.fieldFollows(b, next, whole)) {
-		return headerEnds
+	if next == 0 || len(line) == 0 && !(h.mbox && len(h.fields) == 0 && h.fieldFollows(next)) {
+		return headerEnds, nil
 	}
-	return lineOpen
-}
-
-// line takes a line that is not empty.
-func (h *header) line(b, line []byte, next int, whole, lenient bool) (lineResult, error) {
 	if bytes.IndexByte(line, 0) >= 0 {
-		return lineOpen, errNUL(h.lines + 1)
+		return lineTaken, errNUL(h.lines + 1)
 	}
 	line, hidden := cutBcc(line)
 	switch {
-	case hidden && !lenient:
-		return lineOpen, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
+	case hidden && !h.lenient:
+		return lineTaken, badMessage("line %d of the message has a carriage return in it, and a Bcc field behind that: %s. End the lines with LF or CR LF", h.lines+1, quote(string(line)))
 	case len(line) == 0:
-	case h.mbox && len(h.fields) > 0 && line[0] == 'F' && mbox.IsDated(line) && h.fieldFollows(b, next, whole):
-		return lineOpen, errSecond(h.lines + 1)
-	case mbox.IsFromLine(line) && (len(h.fields) == 0 || h.separates(line, b, next, whole)):
+	case h.mbox && len(h.fields) > 0 && line[0] == 'F' && mbox.IsDated(line) && h.fieldFollows(next):
+		return lineTaken, errSecond(h.lines + 1)
+	// Programs that hand in what they found in a mailbox leave its "From " line in front of
+	// the header, some with more of them. Behind the first field it may be text.
+	case mbox.IsFromLine(line) && (len(h.fields) == 0 || line[0] == '>' || mbox.IsDated(line) || h.fieldFollows(next)):
 		h.mbox = true
-	case !h.take(line):
-		return h.brokenLine(b, line, whole, lenient)
+	case h.take(line):
+	case !h.lenient:
+		return lineTaken, h.notAField(line)
+	default:
+		if continues, err := h.continues(h.size); !continues || err != nil {
+			return textBegins, err
+		}
+		h.takeBroken(line)
 	}
 	return lineTaken, nil
-}
-
-// brokenLine decides on a line that is no field.
-func (h *header) brokenLine(b, line []byte, whole, lenient bool) (lineResult, error) {
-	if !lenient {
-		return lineOpen, h.notAField(line)
-	}
-	goes, ok := h.goesOn(b, h.size, whole)
-	switch {
-	case !ok:
-		return lineNeedsMore, nil
-	case !goes:
-		return textBegins, nil
-	}
-	h.mend(line)
-	return lineTaken, nil
-}
-
-// separates reports whether a "From " line behind the first field is one of an mbox
-// nevertheless, and no text: it is quoted, has a date, or a field follows.
-func (h *header) separates(line, b []byte, next int, whole bool) bool {
-	return line[0] == '>' || mbox.IsDated(line) || h.fieldFollows(b, next, whole)
 }
 
 // fieldFollows reports whether a field comes next behind the line that is next octets
 // long; empty lines between do not count.
-func (h *header) fieldFollows(b []byte, next int, whole bool) bool {
-	rest := bytes.TrimLeft(b[h.size+next:], "\r\n")
-	line, _, _ := cutLine(rest, whole)
+func (h *header) fieldFollows(next int) bool {
+	line, _, _ := bytes.Cut(bytes.TrimLeft(h.in[h.size+next:], "\r\n"), []byte("\n"))
 	return mbox.Colon(line) > 0 || mbox.IsFromLine(line)
 }
 
-// cutLine returns the first line of b, without the line end, and where the next one
-// begins. The last line may have no line end if b is whole.
-func cutLine(b []byte, whole bool) (line []byte, next int, ok bool) {
+// lineAt returns the line of the input that begins there, without its line end, and how
+// many octets it takes with it. The last line may have no line end.
+func (h *header) lineAt(from int) (line []byte, next int, err error) {
+	b := h.in[from:]
 	i := bytes.IndexByte(b, '\n')
-	if i < 0 {
-		return bytes.TrimRight(b, "\r"), len(b), whole
+	switch {
+	case i >= 0:
+		return bytes.TrimRight(b[:i], "\r"), i + 1, nil
+	case !h.whole:
+		return nil, 0, errMore
 	}
-	return bytes.TrimRight(b[:i], "\r"), i + 1, true
+	return bytes.TrimRight(b, "\r"), len(b), nil
 }
 
-// take adds a line; false: it is no part of a header.
+// take adds a line, unless it cannot be part of a header.
 func (h *header) take(line []byte) bool {
 	if line[0] == ' ' || line[0] == '\t' {
 		if len(h.fields) == 0 {
@@ -217,17 +201,13 @@ func (h *header) append(line []byte) (cr bool) {
 	return cr
 }
 
-// check is for a header that ended well.
-func (h *header) check(lenient bool) error {
-	if len(h.fields) > 0 || lenient {
-		return nil
-	}
-	return badMessage("the message has no header: it begins with an empty line. It must begin with fields such as To: and Subject:, then an empty line, then the text")
-}
-
 func (h *header) notAField(line []byte) error {
 	if len(h.fields) == 0 {
-		return badMessage("the message has no header: its first line is %s. It must begin with fields such as To: and Subject:, then an empty line, then the text", quote(string(line)))
+		begins := "its first line is " + quote(string(line))
+		if len(line) == 0 {
+			begins = "it begins with an empty line"
+		}
+		return badMessage("the message has no header: %s. It must begin with fields such as To: and Subject:, then an empty line, then the text", begins)
 	}
 	return badMessage("line %d of the message is no header field: %s. Is the empty line missing that ends the header?", h.lines+1, quote(string(line)))
 }

@@ -81,11 +81,11 @@ func (n *input) header(lenient bool) (*header, error) {
 	}
 	for {
 		h, err := parseHeader(n.buf, n.done, lenient)
-		if err != nil {
+		if err != nil && err != errMore {
 			return nil, err
 		}
-		if h != nil && h.size <= maxHeader {
-			n.buf = n.buf[h.size:]
+		if err == nil && h.size <= maxHeader {
+			n.buf, h.in = n.buf[h.size:], nil
 			return h, nil
 		}
 		if len(n.buf) > maxHeader {

@@ -10,7 +10,7 @@ import (
 	"notices/spool/recode"
 )
 
-// recipients is a list in which none is twice.
+// recipients is a list without duplicates.
 type recipients struct {
 	list []string
 	room int // as spool.RecipientRoom counts
@@ -22,13 +22,13 @@ type recipients struct {
 
 	discarded bool // an alias led to /dev/null
 
-	each   bool   // what is to be told is not the same for all
-	wish   wish   // of the one that is being added
-	wishes []wish // with each: of those in the list
+	each bool           // the DSN parameters are not the same for all
+	dsn  recipientDSN   // of the recipient that is being added
+	dsns []recipientDSN // with each: of those in the list
 }
 
-// wish is what a sender asked to be told of one recipient, as in spool.Asked.
-type wish struct{ notify, original string }
+// recipientDSN is what a sender wants to be told of one recipient, as in spool.DSNParams.
+type recipientDSN struct{ notify, original string }
 
 // add adds an address; a message with more than there may be is refused.
 func (r *recipients) add(address string) error {
@@ -36,7 +36,7 @@ func (r *recipients) add(address string) error {
 	if _, twice := r.seen[key]; twice {
 		return nil
 	}
-	r.room += spool.RecipientRoom(address, r.wish.notify, r.wish.original)
+	r.room += spool.RecipientRoom(address, r.dsn.notify, r.dsn.original)
 	switch {
 	case len(r.list) == spool.MaxRecipients:
 		return tooMany("the message has more than %d recipients; send it in parts", spool.MaxRecipients)
@@ -49,14 +49,13 @@ func (r *recipients) add(address string) error {
 	r.seen[key] = struct{}{}
 	r.list = append(r.list, address)
 	if r.each {
-		r.wishes = append(r.wishes, r.wish)
+		r.dsns = append(r.dsns, r.dsn)
 	}
 	r.utf8 = r.utf8 || recode.NeedsUTF8(address) && spool.CheckAddress(address) == nil
 	return nil
 }
 
-// addBad adds a malformed recipient. What the sender asked does not matter to it: it is
-// told of.
+// addBad adds a malformed recipient. It is returned whatever the sender wants to be told.
 func (r *recipients) addBad(address string, why error) {
 	if r.badWhy == nil {
 		r.badWhy = why
@@ -64,33 +63,11 @@ func (r *recipients) addBad(address string, why error) {
 	r.bad = append(r.bad, address)
 }
 
-// ask notes what is to be told of each recipient.
-func (r *recipients) ask(a *spool.DSNParams) {
-	if !r.each {
-		return
-	}
-	var notify, originals []string
-	for _, w := range r.wishes {
-		notify, originals = append(notify, w.notify), append(originals, w.original)
-	}
-	a.SetForEach(notify, originals)
-}
-
 // recipientsOf takes the recipients from the header, if they are to come from there.
 func (j *job) recipientsOf(h *header) error {
 	if len(j.r.Recipients) == 0 || j.r.FromHeader {
-		given := j.to
-		j.to = recipients{each: given.each, bad: given.bad, badWhy: given.badWhy, discarded: given.discarded}
 		if err := j.headerRecipients(h); err != nil {
 			return err
-		}
-		for i, address := range given.list {
-			if given.each {
-				j.to.wish = given.wishes[i]
-			}
-			if err := j.to.add(address); err != nil {
-				return err
-			}
 		}
 	}
 	switch {
@@ -103,27 +80,32 @@ func (j *job) recipientsOf(h *header) error {
 		return badMessage("the message has no recipient: name one as an argument, or in a To, Cc or Bcc field")
 	}
 	for _, address := range j.to.bad {
-		j.to.wish = wish{}
 		if err := j.to.add(address); err != nil {
 			return err
 		}
 	}
 	j.env.Recipients = j.to.list
-	j.to.ask(&j.env.DSNParams)
+	if j.to.each {
+		var notify, originals []string
+		for _, d := range j.to.dsns {
+			notify, originals = append(notify, d.notify), append(originals, d.original)
+		}
+		j.env.SetForEach(notify, originals)
+	}
 	return nil
 }
 
 func (j *job) headerRecipients(h *header) error {
-	names := []string{"To", "Cc", "Bcc"}
-	for _, resent := range []string{"Resent-To", "Resent-Cc", "Resent-Bcc"} {
-		if _, found := h.first(resent); found {
-			names = []string{"Resent-To", "Resent-Cc", "Resent-Bcc"}
+	names, prefix := []string{"To", "Cc", "Bcc"}, ""
+	for _, name := range names {
+		if _, found := h.first("Resent-" + name); found {
+			prefix = "Resent-"
 		}
 	}
 	for _, f := range h.fields {
 		for _, name := range names {
-			if h.is(f, name) {
-				if err := j.fieldRecipients(name, h.value(f)); err != nil {
+			if h.is(f, prefix+name) {
+				if err := j.fieldRecipients(prefix+name, h.value(f)); err != nil {
 					return err
 				}
 			}
@@ -161,9 +143,9 @@ func (j *job) fieldRecipients(name, value string) error {
 	return nil
 }
 
-// bareName sets j.names for an entry of a header: root in To: root is this machine's,
-// whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, only
-// who is known here is.
+// bareName sets j.names for an entry of a header: in "To: root", root is this machine's,
+// whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, a name
+// is this machine's only if it is known here.
 func (j *job) bareName(box mailaddr.Mailbox, half bool) error {
 	j.names = j.r.Qualify
 	name := box.Address
@@ -173,13 +155,11 @@ func (j *job) bareName(box mailaddr.Mailbox, half bool) error {
 	if err := j.readAliases(); err != nil {
 		return err
 	}
-	e := expansion{j: j}
-	_, alias := e.value(mailaddr.Unquote(name))
-	j.names = !half || strings.HasSuffix(box.Raw, ">") || alias || j.inUsers(mailaddr.Unquote(name))
+	j.names = !half || strings.HasSuffix(box.Raw, ">") || j.isKnown(mailaddr.Unquote(name))
 	return nil
 }
 
-// fieldAddresses are those of one entry. What callers of sendmail write is mended as From is.
+// fieldAddresses are those of one entry. What callers of sendmail write is repaired as From is.
 func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	found := j.several(box)
 	if !j.r.Qualify {
@@ -214,7 +194,5 @@ func (j *job) isHalfName(word string) bool {
 	if !j.r.Qualify || j.in.Users == "" || word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) {
 		return false
 	}
-	e := expansion{j: j}
-	_, alias := e.value(word)
-	return !alias && !j.inUsers(word)
+	return !j.isKnown(word)
 }

@@ -18,7 +18,7 @@ func (j *job) header(h *header, rest int) error {
 	if err := j.recipientsOf(h); err != nil {
 		return err
 	}
-	h.tidy()
+	h.removeDuplicates()
 	from, err := j.from(h)
 	if err != nil {
 		return err
@@ -85,7 +85,7 @@ func (j *job) fromField(h *header, f field, from fromField, seen *present) error
 	switch {
 	case seen.from, !from.replaces && !h.has(f), from.value == "":
 		return nil
-	case from.replaces && (from.rewritten || !h.has(f) || !h.signed()):
+	case from.replaces && (from.rewritten || !h.has(f) || !h.isSigned()):
 		seen.from = true
 		return j.add("From", from.value)
 	}
@@ -123,7 +123,7 @@ func (j *job) add(name, value string) error {
 func (j *job) stored(h *header, f field) []byte {
 	raw := h.raw(f)
 	switch {
-	case h.signed():
+	case h.isSigned():
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
 		if list, changed := j.domain().Repair(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')

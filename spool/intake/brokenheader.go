@@ -8,43 +8,43 @@ import (
 	"notices/spool/intake/mbox"
 )
 
-// Programs that call sendmail put lines into a header that are none of it, and an empty
-// line before it. To end the header there, as the letter of RFC 5322 has it, would show
-// everybody a Bcc field that follows. So while fields follow, the header goes on.
+// Programs that call sendmail put lines into a header that do not belong there, and an empty
+// line before it. If the header ended there, as RFC 5322 has it, everybody would see a Bcc
+// field that follows. So while fields follow, the header goes on.
 
 // brokenField is the name of a field that keeps a broken line.
 const brokenField = "X-Broken-Header"
 
-// maxBlock is how far is looked for fields behind a broken line, in octets.
+// maxBlock is how far behind a broken line fields are looked for, in octets.
 const maxBlock = maxHeader / 2
 
-// goesOn reports whether the header goes on behind a broken line, or an empty one before
-// it, that begins at from. ok is false when more is needed to know.
+// continues reports whether the header goes on behind a broken line, or an empty one before
+// it, that begins at from.
 //
 // A Bcc field before the next empty line is reason enough. So are, up to an empty line, no
 // fewer fields than broken lines, one of them such as mail has; two where none came before.
-func (h *header) goesOn(b []byte, from int, whole bool) (goes, ok bool) {
-	if from < h.goesOnTo {
-		return true, true
+func (h *header) continues(from int) (bool, error) {
+	if from < h.continuesTo {
+		return true, nil
 	}
 	wanted, known, fields, broken, last := 1, 0, 0, 0, 0
 	if len(h.fields) == 0 {
 		wanted = 2
 	}
 	for at := from; ; {
-		line, next, ok := cutLine(b[at:], whole)
+		line, next, err := h.lineAt(at)
 		switch {
-		case !ok && len(b)-from < maxBlock:
-			return false, false
-		case !ok, next == 0:
-			return from < h.goesOnTo, true
+		case err != nil && len(h.in)-from < maxBlock:
+			return false, err
+		case err != nil, next == 0:
+			return from < h.continuesTo, nil
 		case len(line) == 0:
-			h.goesOnTo = max(h.goesOnTo, last)
-			return from < h.goesOnTo, true
+			h.continuesTo = max(h.continuesTo, last)
+			return from < h.continuesTo, nil
 		}
-		switch name := mendedName(line); {
+		switch name := fieldName(line); {
 		case isBcc(name), name == "" && saysBcc(string(line)) && bytes.IndexByte(line, '@') >= 0:
-			h.goesOnTo = at + 1
+			h.continuesTo = at + 1
 			fallthrough
 		case mbox.IsMailField(name):
 			known++
@@ -61,29 +61,29 @@ func (h *header) goesOn(b []byte, from int, whole bool) (goes, ok bool) {
 }
 
 // beginsBehind reports whether the header begins behind an empty line that is next octets
-// long. ok is false when more is needed to know.
-func (h *header) beginsBehind(b []byte, next int, whole bool) (begins, ok bool) {
+// long.
+func (h *header) beginsBehind(next int) (bool, error) {
 	from := h.size + next
-	line, next, ok := cutLine(b[from:], whole)
-	for ok && next > 0 && len(bytes.Trim(line, " \t\r")) == 0 {
+	line, next, err := h.lineAt(from)
+	for err == nil && next > 0 && len(bytes.Trim(line, " \t\r")) == 0 {
 		from += next
-		line, next, ok = cutLine(b[from:], whole)
+		line, next, err = h.lineAt(from)
 	}
-	if !ok {
-		return false, false
+	if err != nil {
+		return false, err
 	}
-	switch name := mendedName(line); strings.ToLower(name) {
+	switch name := fieldName(line); strings.ToLower(name) {
 	case "":
-		return false, true
+		return false, nil
 	case "to", "cc":
-		return true, true
+		return true, nil
 	}
-	return h.goesOn(b, from, whole)
+	return h.continues(from)
 }
 
-// mendedName is the name of a field; blanks of any kind at its ends do not count. Empty:
-// it is none.
-func mendedName(line []byte) string {
+// fieldName is the name of a field, without blanks of any kind at its ends; empty if the
+// line is not a field.
+func fieldName(line []byte) string {
 	name, _, ok := strings.Cut(string(line), ":")
 	if name = mailaddr.TrimBlanks(name); !ok || mbox.Colon([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
 		return ""
@@ -95,10 +95,10 @@ func isBcc(name string) bool {
 	return strings.EqualFold(name, "Bcc") || strings.EqualFold(name, "Resent-Bcc")
 }
 
-// mend takes a broken line: with its name mended, if that is all, else as what a field of
-// our own says.
-func (h *header) mend(line []byte) {
-	if name := mendedName(line); name != "" {
+// takeBroken takes a broken line: with its name repaired, if that is enough, else as the
+// value of brokenField.
+func (h *header) takeBroken(line []byte) {
+	if name := fieldName(line); name != "" {
 		h.take(append([]byte(name), line[bytes.IndexByte(line, ':'):]...))
 		return
 	}
@@ -113,8 +113,8 @@ func saysBcc(text string) bool {
 	return strings.HasPrefix(text, "bcc") || strings.HasPrefix(text, "resent-bcc")
 }
 
-// cutBcc takes what looks like a Bcc field behind a CR out of a header line: recipients it
-// does not make, since that may be an injection, but nobody is to see it.
+// cutBcc removes what looks like a Bcc field behind a CR from a header line. It adds no
+// recipients, since that may be an injection, but nobody is to see it.
 func cutBcc(line []byte) (rest []byte, found bool) {
 	if bytes.IndexByte(line, '\r') < 0 {
 		return line, false
@@ -122,7 +122,7 @@ func cutBcc(line []byte) (rest []byte, found bool) {
 	pieces := bytes.Split(line, []byte("\r"))
 	kept := pieces[:1]
 	for _, piece := range pieces[1:] {
-		if isBcc(mendedName(piece)) {
+		if isBcc(fieldName(piece)) {
 			found = true
 			continue
 		}
