@@ -57,7 +57,7 @@ func command(p *app.Program, args []string) func() error {
 		return sendmail(p, args[1:])
 	case "version":
 		if len(args) == 1 {
-			return p.PrintVersion
+			return func() error { return p.PrintBare(app.VersionText() + "\n") }
 		}
 	}
 	return nil

@@ -12,6 +12,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"notices/config"
 	"notices/spool/printable"
 )
 
@@ -60,3 +61,6 @@ func thisCommand() string {
 	}
 	return strings.Join(words, " ")
 }
+
+// systemFolders are those of a machine's configuration and spool.
+func systemFolders() []string { return []string{filepath.Dir(config.SystemFile), config.SystemSpool} }

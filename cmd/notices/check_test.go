@@ -28,7 +28,7 @@ func TestCheckRemarks(t *testing.T) {
 		a := newCLI()
 		a.Config, a.Stdout, a.Stderr = path, &stdout, &stderr
 		a.Host = app.Host{Kernel: func() (string, error) { return c.kernel, nil }}
-		if err := a.check(context.Background()); err != nil {
+		if err := (&checker{a: a}).run(context.Background()); err != nil {
 			t.Errorf("%s: %v, %s", name, err, stderr.String())
 		}
 		if strings.Contains(stdout.String(), "is in order") != (c.verdict != "") || !strings.Contains(stderr.String(), c.says) || c.says == "" && stderr.Len() > 0 {

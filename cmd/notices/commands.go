@@ -11,44 +11,24 @@ import (
 	"notices/config"
 )
 
-// group is a part of `notices help`.
-type group struct {
-	id, title string
-	commands  []*cobra.Command
-}
-
-// groups are all commands, in the order in which a site meets them.
-func (a *cli) groups() []group {
-	return []group{
-		{"set-up", "Set up:", []*cobra.Command{
-			initCommand(a), checkCommand(a), testServerCommand(a),
-			loginCommand(a, config.AuthGoogle, "Google"), logoutCommand(a, config.AuthGoogle, "Google"),
-			loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"),
-		}},
-		{"mail", "Queue and send:", []*cobra.Command{
-			enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a),
-		}},
-		{"look", "See what became of it:", []*cobra.Command{
-			statusCommand(a), listCommand(a), showCommand(a),
-		}},
-		{"hand", "Work on the queue by hand:", byHand(a)},
-		{"more", "More:", []*cobra.Command{
-			versionCommand(a), completionCommand(a), helpCommand(),
-		}},
-	}
-}
-
+// addCommands adds all commands, in the order in which a site meets them.
 func (a *cli) addCommands(root *cobra.Command) {
-	for _, g := range a.groups() {
-		root.AddGroup(&cobra.Group{ID: g.id, Title: g.title})
-		for _, cmd := range g.commands {
-			cmd.GroupID, cmd.Example, cmd.DisableFlagsInUseLine = g.id, example(cmd.Name()), true
+	add := func(title string, commands ...*cobra.Command) {
+		root.AddGroup(&cobra.Group{ID: title, Title: title})
+		for _, cmd := range commands {
+			cmd.GroupID, cmd.Example, cmd.DisableFlagsInUseLine = title, example(cmd.Name()), true
 			root.AddCommand(cmd)
-			if cmd.Name() == "help" {
-				root.SetHelpCommand(cmd)
-			}
 		}
 	}
+	add("Set up:", initCommand(a), checkCommand(a), testServerCommand(a),
+		loginCommand(a, config.AuthGoogle, "Google"), logoutCommand(a, config.AuthGoogle, "Google"),
+		loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"))
+	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
+	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a))
+	add("Work on the queue by hand:", byHand(a)...)
+	help := helpCommand()
+	root.SetHelpCommand(help)
+	add("More:", versionCommand(a), completionCommand(a), help)
 }
 
 // example is a command as it is really typed, with a word on what it does.

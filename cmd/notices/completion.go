@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -13,36 +12,26 @@ import (
 	"notices/spool"
 )
 
-func shells() []string { return []string{"bash", "zsh", "fish", "powershell"} }
-
 func completionCommand(a *cli) *cobra.Command {
+	shells := []string{"bash", "zsh", "fish", "powershell"}
 	return &cobra.Command{
-		Use:   "completion SHELL",
-		Short: "Print the completion script for bash, zsh, fish or powershell",
-		Args: func(_ *cobra.Command, args []string) error {
-			if len(args) != 1 || !slices.Contains(shells(), args[0]) {
-				return fmt.Errorf("for which shell? There is a completion for %s", strings.Join(shells(), ", "))
+		Use:       "completion SHELL",
+		Short:     "Print the completion script for bash, zsh, fish or powershell",
+		ValidArgs: shells,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch root := cmd.Root(); strings.Join(args, " ") {
+			case "bash":
+				return root.GenBashCompletionV2(a.Stdout, true)
+			case "zsh":
+				return root.GenZshCompletion(a.Stdout)
+			case "fish":
+				return root.GenFishCompletion(a.Stdout, true)
+			case "powershell":
+				return root.GenPowerShellCompletionWithDesc(a.Stdout)
 			}
-			return nil
+			return fmt.Errorf("for which shell? There is a completion for %s", strings.Join(shells, ", "))
 		},
-		ValidArgs: shells(),
-		RunE:      a.does(func(_ context.Context, args []string) error { return a.completion(args[0]) }),
 	}
-}
-
-func (a *cli) completion(shell string) error {
-	root := a.root()
-	switch shell {
-	case "bash":
-		return root.GenBashCompletionV2(a.Stdout, true)
-	case "zsh":
-		return root.GenZshCompletion(a.Stdout)
-	case "fish":
-		return root.GenFishCompletion(a.Stdout, true)
-	case "powershell":
-		return root.GenPowerShellCompletionWithDesc(a.Stdout)
-	}
-	return nil // refused before
 }
 
 // mostIDs is how many queue ids are offered: more than a person looks through.
@@ -52,7 +41,7 @@ const mostIDs = 200
 // cannot be read, it offers nothing.
 func (a *cli) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
-	a.quietly(func(_ *config.Config, store spool.Store) {
+	quietly(a, func(_ *config.Config, store spool.Store) {
 		offer := func(e spool.Entry) bool {
 			if strings.HasPrefix(string(e.ID), begun) && suits(cmd.Name(), e.State) {
 				found = append(found, cobra.CompletionWithDesc(string(e.ID), string(e.State)))
@@ -78,20 +67,8 @@ func suits(command string, state spool.MessageState) bool {
 	return true
 }
 
-// completeServers offers what test-server takes.
-func (a *cli) completeServers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	found := []cobra.Completion{cobra.CompletionWithDesc("all", "all that is configured")}
-	a.quietly(func(cfg *config.Config, _ spool.Store) {
-		servers, _ := a.testable(cfg)
-		for _, s := range servers {
-			found = append(found, cobra.CompletionWithDesc(s.Name, s.Host))
-		}
-	})
-	return found, cobra.ShellCompDirectiveNoFileComp
-}
-
 // quietly opens config and spool for a completion, which must print nothing else.
-func (a *cli) quietly(work func(*config.Config, spool.Store)) {
+func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	stderr := a.Stderr
 	a.Stderr = io.Discard
 	defer func() { a.Stderr = stderr }()

@@ -16,7 +16,7 @@ import (
 func enqueueCommand(a *cli) *cobra.Command {
 	var (
 		r       intake.Request
-		sender  app.Optional
+		sender  string
 		expires app.Duration
 	)
 	var cmd *cobra.Command
@@ -24,7 +24,10 @@ func enqueueCommand(a *cli) *cobra.Command {
 		Use:   "enqueue [-f SENDER] [--ref TEXT] [--expires DURATION] [RECIPIENT...] < message",
 		Short: "Queue one message from standard input and print its queue id",
 		RunE: a.does(func(ctx context.Context, args []string) error {
-			r.Sender, r.Recipients, r.Expires = sender.Value, args, time.Duration(expires)
+			r.Recipients, r.Expires = args, time.Duration(expires)
+			if cmd.Flags().Changed("sender") {
+				r.Sender = &sender
+			}
 			if err := checkExpires(cmd, expires); err != nil {
 				return err
 			}
@@ -32,7 +35,7 @@ func enqueueCommand(a *cli) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.VarP(&sender, "sender", "f", "the envelope `SENDER`; default: [site] address; <> is the null sender")
+	f.StringVarP(&sender, "sender", "f", "", "the envelope `SENDER`; default: [site] address; <> is the null sender")
 	f.StringVar(&r.Ref, "ref", "", "a `TEXT` of your own, e.g. a patron's number; it comes back in returns and lists")
 	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
 	return cmd

@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
-	"path/filepath"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -25,96 +23,77 @@ import (
 	"notices/spool/route"
 )
 
-type flushOptions struct {
-	All    bool
-	Max    int
-	Splay  time.Duration
-	DryRun bool
-	JSON   bool
-	IDs    []string
-	Only   func(*spool.Record) bool // as in flush.Options
+// flushing is one run: its options, of which the command line gives a part, and what it works
+// with.
+type flushing struct {
+	flush.Options
+	splay  time.Duration
+	dryRun bool
+	json   bool
+
+	a       *cli
+	cfg     *config.Config
+	servers []route.Server
+	bar     *term.Progress
 }
-
-func flushCommand(a *cli) *cobra.Command {
-	var o flushOptions
-	cmd := &cobra.Command{
-		ValidArgsFunction: a.completeIDs,
-		Use:               "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
-		Short:             "Attempt what is due",
-		RunE: a.does(func(ctx context.Context, args []string) error {
-			o.IDs = args
-			if err := o.check(); err != nil {
-				return app.UsageError("notices flush", err)
-			}
-			return a.flush(ctx, o)
-		}),
-	}
-	f := cmd.Flags()
-	f.BoolVar(&o.All, "all", false, "attempt everything that is not held, due or not")
-	f.Var((*some)(&o.Max), "max", "attempt at most `N` messages")
-	f.Var((*app.Duration)(&o.Splay), "splay", "first wait a random part of `DURATION`")
-	f.BoolVar(&o.DryRun, "dry-run", false, "say what would be attempted and send nothing")
-	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
-	return cmd
-}
-
-// some is an option that is a number of things. 0 is refused: who means all leaves it
-// out, and who means none hardly calls the command.
-type some int
-
-func (n *some) Set(text string) error {
-	v, err := strconv.Atoi(text)
-	if err != nil || v < 1 {
-		return errors.New("it is a number from 1 on; without it there is no limit")
-	}
-	*n = some(v)
-	return nil
-}
-
-func (n *some) String() string {
-	if *n == 0 {
-		return ""
-	}
-	return strconv.Itoa(int(*n))
-}
-
-func (n *some) Type() string { return "number" }
 
 // longestSplay: whoever asks for more has mistyped the unit.
 const longestSplay = 24 * time.Hour
 
-func (o *flushOptions) check() error {
-	if o.All && len(o.IDs) > 0 {
-		return errors.New("--all and ids exclude each other")
+func flushCommand(a *cli) *cobra.Command {
+	r := &flushing{a: a}
+	cmd := &cobra.Command{
+		ValidArgsFunction: a.completeIDs,
+		Use:               "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
+		Short:             "Attempt what is due",
 	}
-	if o.Splay > longestSplay {
-		return errors.New("--splay is too long: it is a day at most, and some seconds do for machines whose cron starts at the same time")
-	}
-	return nil
+	f := cmd.Flags()
+	f.BoolVar(&r.All, "all", false, "attempt everything that is not held, due or not")
+	f.IntVar(&r.Max, "max", 0, "attempt at most `N` messages")
+	f.Var((*app.Duration)(&r.splay), "splay", "first wait a random part of `DURATION`")
+	f.BoolVar(&r.dryRun, "dry-run", false, "say what would be attempted and send nothing")
+	f.BoolVar(&r.json, "json", false, "print what was done as JSON")
+	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
+		for _, id := range args {
+			r.IDs = append(r.IDs, spool.ID(id))
+		}
+		var err error
+		switch {
+		case r.All && len(r.IDs) > 0:
+			err = errors.New("--all and ids exclude each other")
+		case f.Changed("max") && r.Max < 1: // who means none hardly calls the command
+			err = errors.New("--max is a number from 1 on; without it there is no limit")
+		case r.splay > longestSplay:
+			err = errors.New("--splay is too long: it is a day at most, and some seconds do for machines whose cron starts at the same time")
+		default:
+			return r.run(ctx)
+		}
+		return app.UsageError("notices flush", err)
+	})
+	return cmd
 }
 
-// flush makes one run. A first SIGINT or SIGTERM ends it cleanly: what is on the
+// run makes the run. A first SIGINT or SIGTERM ends it cleanly: what is on the
 // wire is finished or noted, the rest stays due. A second one kills.
-func (a *cli) flush(ctx context.Context, o flushOptions) error {
+func (r *flushing) run(ctx context.Context) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 
-	t := announce.New(a.Program, o.DryRun || len(o.IDs) > 0)
-	cfg, servers, err := a.route()
-	if err != nil {
-		return t.Finish(ctx, coded(asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)))
+	c := announce.New(r.a.Program, r.dryRun || len(r.IDs) > 0)
+	var err error
+	if r.cfg, r.servers, err = r.a.route(); err != nil {
+		return c.Finish(ctx, coded(asOwner(err, systemFolders()...)))
 	}
-	if !o.DryRun && !a.splay(ctx, o.Splay) {
+	if !r.dryRun && !r.wait(ctx) {
 		return nil
 	}
-	store, err := a.OpenStore(cfg)
-	if err != nil {
-		return t.Finish(ctx, coded(asOwner(err, cfg.Spool.Dir)))
+	if r.Store, err = r.a.OpenStore(r.cfg); err != nil {
+		return c.Finish(ctx, coded(asOwner(err, r.cfg.Spool.Dir)))
 	}
-	t.Store, t.Servers = store, servers
-	err = t.Finish(ctx, coded(a.flushStore(ctx, cfg, store, servers, o)))
-	if e := store.Close(); err == nil {
+	c.Store, c.Servers = r.Store, r.servers
+	err = c.Finish(ctx, coded(r.withStore(ctx)))
+	if e := r.Store.Close(); err == nil {
 		err = e
 	}
 	return err
@@ -131,150 +110,123 @@ func (a *cli) route() (*config.Config, []route.Server, error) {
 	return cfg, servers, errors.Join(err, checkLimits(cfg))
 }
 
-func (a *cli) flushStore(ctx context.Context, cfg *config.Config, store spool.Store, servers []route.Server, o flushOptions) error {
-	bar := term.NewProgress(a.Program) // before the log, whose lines go where the bar is drawn
-	defer bar.Clear()
-	log := a.OpenLog(cfg)
-	defer a.CloseLog(log)
-	options := a.flushOptions(cfg, store, log, o)
-	if o.DryRun {
-		return a.plan(ctx, &queue.Queue{Program: a.Program, Store: store, Policy: options.Policy, Log: log}, options, o.JSON)
-	}
-	signin.UseState(ctx, cfg, servers, store.State(), o.All || len(o.IDs) > 0)
-	err := a.send(ctx, options, servers, limits(cfg), bar, o.JSON)
-	signin.KeepAlive(ctx, servers, log)
-	return err
-}
-
-func (a *cli) flushOptions(cfg *config.Config, store spool.Store, log *maillog.Log, o flushOptions) flush.Options {
-	options := flush.Options{
-		Store:      store,
-		Policy:     policy(cfg),
-		Site:       a.returns(cfg),
-		Log:        log,
-		Now:        a.Now,
-		Random:     a.random,
-		All:        o.All,
-		Max:        o.Max,
-		Only:       o.Only,
-		WarnAfter:  cfg.Retry.WarnAfter,
-		KeepFailed: cfg.Spool.KeepFailed,
-		HandIn:     a.handIn(cfg, store, log),
-	}
-	for _, id := range o.IDs {
-		options.IDs = append(options.IDs, spool.ID(id))
-	}
-	return options
-}
-
-// splay waits, so that a thousand machines whose cron fires in the same second do
-// not connect in the same second. false: told to stop meanwhile.
-func (a *cli) splay(ctx context.Context, upTo time.Duration) bool {
-	if upTo <= 0 {
+// wait waits for a random part of --splay, so that a thousand machines whose cron fires in
+// the same second do not connect in the same second. false: told to stop meanwhile.
+func (r *flushing) wait(ctx context.Context) bool {
+	if r.splay <= 0 {
 		return true
 	}
 	select {
-	case <-time.After(time.Duration(a.random(int64(upTo)))):
+	case <-time.After(time.Duration(r.a.random(int64(r.splay)))):
 		return true
 	case <-ctx.Done():
 		return false
 	}
 }
 
-// send runs the engine over the route.
-func (a *cli) send(ctx context.Context, o flush.Options, servers []route.Server, limits []route.Limit, bar *term.Progress, asJSON bool) error {
-	insist := o.All || len(o.IDs) > 0
-	route := route.New(route.Options{
-		Servers:       servers,
-		Limits:        limits,
-		State:         o.Store.State(),
-		Log:           o.Log,
-		Now:           a.Now,
-		IgnoreBreaker: insist,
-	})
-	var since time.Time // when it insists, troubles of earlier runs do not count
-	if insist {
-		since = a.Second()
+func (r *flushing) withStore(ctx context.Context) error {
+	a, cfg := r.a, r.cfg
+	r.bar = term.NewProgress(a.Program) // before the log, whose lines go where the bar is drawn
+	defer r.bar.Clear()
+	log := a.OpenLog(cfg)
+	defer a.CloseLog(log)
+	r.Policy, r.Site, r.Log, r.Now, r.Random = policy(cfg), a.returns(cfg), log, a.Now, a.random
+	r.WarnAfter, r.KeepFailed, r.HandIn = cfg.Retry.WarnAfter, cfg.Spool.KeepFailed, a.handIn(cfg, r.Store, log)
+	if r.dryRun {
+		return r.ended(ctx, r.plan(ctx))
 	}
-	bar.Why = waiting(ctx, o.Store.State(), servers, since, a.Now)
-	bar.Start()
-	o.Deliverer, o.Progress = route, bar.Show
-	tally, err := flush.Run(ctx, o)
-	bar.Clear()
-	if !insist && ctx.Err() == nil {
-		route.Probe(ctx)
-	}
-	if e := route.Close(context.WithoutCancel(ctx)); e != nil {
-		o.Log.Trouble("what is remembered of the servers", e) // no mail depends on it
-	}
-	if asJSON {
-		if e := term.PrintJSON(a.Stdout, tally); err == nil {
-			err = e
-		}
-	} else if bar.On {
-		a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
-		if len(announce.Paused(ctx, o.Store.State(), servers, since, a.Now())) == len(servers) {
-			a.Say("no server takes mail now; it waits, and goes out later by itself")
-		}
-	}
-	return a.ended(ctx, err)
+	signin.UseState(ctx, cfg, r.servers, r.Store.State(), r.insists())
+	err := r.ended(ctx, r.send(ctx, log))
+	signin.KeepAlive(ctx, r.servers, log)
+	return err
 }
 
-// ended turns the end of a run into the error of the command. That it was told to
-// stop is none: what is left is due, and goes out with the next run.
-func (a *cli) ended(ctx context.Context, err error) error {
+// insists: a person wants it sent, and troubles of earlier runs do not count.
+func (r *flushing) insists() bool { return r.All || len(r.IDs) > 0 }
+
+// send runs the engine over the route.
+func (r *flushing) send(ctx context.Context, log *maillog.Log) error {
+	state, now := r.Store.State(), r.a.Now
+	way := route.New(route.Options{
+		Servers: r.servers, Limits: limits(r.cfg), State: state, Log: log, Now: now, IgnoreBreaker: r.insists(),
+	})
+	var since time.Time
+	if r.insists() {
+		since = r.a.Second()
+	}
+	r.bar.Why = waiting(ctx, state, r.servers, since, now)
+	r.bar.Start()
+	r.Deliverer, r.Progress = way, r.bar.Show
+	tally, err := flush.Run(ctx, r.Options)
+	r.bar.Clear()
+	if !r.insists() && ctx.Err() == nil {
+		way.Probe(ctx)
+	}
+	if e := way.Close(context.WithoutCancel(ctx)); e != nil {
+		log.Trouble("what is remembered of the servers", e) // no mail depends on it
+	}
+	if r.json {
+		if e := term.PrintJSON(r.a.Stdout, tally); err == nil {
+			err = e
+		}
+	} else if r.bar.On {
+		r.a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
+		if len(announce.Paused(ctx, state, r.servers, since, now())) == len(r.servers) {
+			r.a.Say("no server takes mail now; it waits, and goes out later by itself")
+		}
+	}
+	return err
+}
+
+// ended turns the end of a run into the error of the command. That it was told to stop is
+// not an error: what is left is due, and goes out with the next run.
+func (r *flushing) ended(ctx context.Context, err error) error {
 	var unknown *flush.UnknownError
 	switch {
-	case err == nil:
-		return nil
 	case errors.Is(err, flush.ErrSpool):
-		return err
 	case errors.As(err, &unknown):
 		for _, id := range unknown.IDs {
-			a.Say("%s: no such message; notices list shows those there are", id)
+			r.a.Say("%s: no such message; notices list shows those there are", id)
 		}
 		return &app.Failure{Code: app.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		if a.Watched() {
-			a.Say("stopped; what is left goes out with the next flush")
+		if r.bar.On || r.a.Verbose {
+			r.a.Say("stopped; what is left goes out with the next flush")
 		}
 		return nil
 	}
 	return err
 }
 
-// planJSON is what flush --dry-run --json prints: the counts of a flush, all 0, and
-// what would have been attempted.
-type planJSON struct {
-	spool.Tally
-	Would []spool.ID `json:"would_attempt"`
-}
-
 // plan says what a run would attempt.
-func (a *cli) plan(ctx context.Context, q *queue.Queue, o flush.Options, asJSON bool) error {
-	entries, err := flush.Plan(ctx, o)
-	if e := (*flush.UnknownError)(nil); err != nil && !errors.As(err, &e) {
+func (r *flushing) plan(ctx context.Context) error {
+	entries, err := flush.Plan(ctx, r.Options)
+	if err != nil && !errors.As(err, new(*flush.UnknownError)) {
 		return err
 	}
-	if asJSON {
-		would := planJSON{Would: []spool.ID{}}
-		for _, e := range entries {
-			would.Would = append(would.Would, e.ID)
-		}
-		if e := term.PrintJSON(a.Stdout, would); e != nil {
+	if !r.json {
+		q := &queue.Queue{Program: r.a.Program, Store: r.Store, Policy: r.Policy, Log: r.Log}
+		if _, e := q.Print(ctx, entries, queue.ListOptions{}); e != nil {
 			return e
 		}
-		return a.ended(ctx, err)
+		return err
 	}
-	if _, e := q.Print(ctx, entries, queue.ListOptions{}); e != nil {
+	would := struct {
+		spool.Tally            // all 0
+		Would       []spool.ID `json:"would_attempt"`
+	}{Would: []spool.ID{}}
+	for _, e := range entries {
+		would.Would = append(would.Would, e.ID)
+	}
+	if e := term.PrintJSON(r.a.Stdout, would); e != nil {
 		return e
 	}
-	return a.ended(ctx, err)
+	return err
 }
 
-// waiting tells what a flush waits for: that it was told to stop, servers that are left
-// alone, and when nothing has moved for a while what that may be. Troubles from before
-// since do not count.
+// waiting tells what a flush waits for: that it was told to stop, servers that are paused,
+// and when nothing has moved for a while what that may be. Troubles from before since do
+// not count.
 func waiting(ctx context.Context, state spool.State, servers []route.Server, since time.Time, now func() time.Time) func(time.Duration) string {
 	return func(idle time.Duration) string {
 		if ctx.Err() != nil {

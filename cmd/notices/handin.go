@@ -36,17 +36,3 @@ func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) fl
 	}
 	return t.Collect
 }
-
-// checkDrop looks where other users hand mail in, if there is such a place. What one of
-// them left there that is no mail is told, and is no fault of the set-up.
-func (a *cli) checkDrop(cfg *config.Config) error {
-	if a.Store != nil {
-		return nil
-	}
-	err := drop.Check(cfg.Spool.Dir)
-	if junk := (*drop.Problem)(nil); errors.As(err, &junk) && junk.Junk {
-		a.Say("%s", junk)
-		return nil
-	}
-	return err
-}

@@ -19,7 +19,7 @@ func setHelp(root *cobra.Command) {
 
 // cobraSettings are cobra's own variables, which tests that run at once share.
 var cobraSettings = sync.OnceFunc(func() {
-	cobra.EnableCommandSorting = false // groups() has the order
+	cobra.EnableCommandSorting = false // addCommands has the order
 	cobra.AddTemplateFunc("optionTable", optionTable)
 	cobra.AddTemplateFunc("indented", func(text string) string { return "  " + strings.ReplaceAll(text, "\n", "\n  ") })
 })

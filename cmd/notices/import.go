@@ -14,7 +14,7 @@ import (
 func importCommand(a *cli) *cobra.Command {
 	var (
 		o       importer.Options
-		sender  app.Optional
+		sender  string
 		expires app.Duration
 		mbox    string
 	)
@@ -23,7 +23,10 @@ func importCommand(a *cli) *cobra.Command {
 		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--mbox separator=blank|any] [--dry-run] [--json] PATH...",
 		Short: "Queue the messages in files, mboxes and folders, none of them twice",
 		RunE: a.does(func(ctx context.Context, args []string) error {
-			o.Paths, o.Sender, o.Expires = args, sender.Value, time.Duration(expires)
+			o.Paths, o.Expires = args, time.Duration(expires)
+			if cmd.Flags().Changed("sender") {
+				o.Sender = &sender
+			}
 			switch {
 			case len(args) == 0:
 				return app.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
@@ -39,7 +42,7 @@ func importCommand(a *cli) *cobra.Command {
 		}),
 	}
 	f := cmd.Flags()
-	f.VarP(&sender, "sender", "f", "the envelope `SENDER` of all of them; default: [site] address; <> is the null sender")
+	f.StringVarP(&sender, "sender", "f", "", "the envelope `SENDER` of all of them; default: [site] address; <> is the null sender")
 	f.StringVar(&o.Ref, "ref", "", "a `TEXT` of your own for all of them, e.g. the name of the run; it comes back in returns and lists")
 	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
 	f.BoolVar(&o.Again, "again", false, "queue what an earlier import queued once more")

@@ -48,7 +48,7 @@ func (a *cli) sendmail(ctx context.Context, args []string) error {
 	case app.SendmailList:
 		return a.mailq(ctx)
 	case app.SendmailFlush:
-		return a.flush(ctx, flushOf(s.Which))
+		return flushOf(a, s.Which).run(ctx)
 	case app.SendmailSMTP:
 		return a.converse(ctx)
 	}
@@ -59,30 +59,33 @@ func (a *cli) sendmail(ctx context.Context, args []string) error {
 // the line is up again: everything is tried. -q30m came with -bd, and a cron job that
 // has it runs on: what is due. -qI and an id is that message, due or not; -qR and -qS
 // are those to or from whom the text is found in.
-func flushOf(which string) flushOptions {
+func flushOf(a *cli, which string) *flushing {
+	r := &flushing{a: a}
 	switch {
 	case len(which) > 1 && which[0] == 'I':
-		return flushOptions{IDs: []string{which[1:]}}
+		r.IDs = []spool.ID{spool.ID(which[1:])}
+		return r
 	case len(which) > 1 && which[0] == 'R':
-		return flushOptions{All: true, Only: toWhom(which[1:])}
+		r.Only = isRecipient(which[1:])
 	case len(which) > 1 && which[0] == 'S':
-		return flushOptions{All: true, Only: fromWhom(which[1:])}
+		r.Only = isSender(which[1:])
 	case which != "" && which[0] >= '0' && which[0] <= '9':
-		return flushOptions{}
+		return r
 	}
-	return flushOptions{All: true}
+	r.All = true
+	return r
 }
 
-// toWhom: one who is still to be served has the text in his address.
-func toWhom(text string) func(*spool.Record) bool {
+// isRecipient: a recipient whose mail is still to go out has the text in its address.
+func isRecipient(text string) func(*spool.Record) bool {
 	return func(r *spool.Record) bool {
 		return slices.ContainsFunc(r.Pending(), func(i int) bool { return hasText(r.Recipients[i].Address, text) })
 	}
 }
 
-// fromWhom: the sender, be it the one that goes out or the one that returns go to, has
+// isSender: the sender, be it the one that goes out or the one that returns go to, has
 // the text in it; <> is the null sender.
-func fromWhom(text string) func(*spool.Record) bool {
+func isSender(text string) func(*spool.Record) bool {
 	return func(r *spool.Record) bool {
 		return hasText("<"+r.Envelope.Sender+">", text) || r.Envelope.ReturnTo != "" && hasText(r.Envelope.ReturnTo, text)
 	}

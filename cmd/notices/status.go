@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -37,21 +36,21 @@ func statusCommand(a *cli) *cobra.Command {
 		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
 			return app.UsageError("notices status", errors.New("--warn and --critical go with --check"))
 		}
-		err := a.configuredStatus(ctx, o)
+		err := siteStatus(ctx, a, o)
 		if o.Check {
-			return a.unknown(err)
+			return checkFailed(a, err)
 		}
 		return err
 	})
 	return cmd
 }
 
-// configuredStatus is status of the site. A wrong setting does not hide the queue: it is
+// siteStatus is the status of the site. A wrong setting does not hide the queue: it is
 // said beside it.
-func (a *cli) configuredStatus(ctx context.Context, o status.Options) error {
+func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	cfg, err := a.Load(config.Queue)
 	if err != nil {
-		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
+		return asOwner(err, systemFolders()...)
 	}
 	for _, problem := range cfg.Problems {
 		a.Say("%s", problem)
@@ -66,30 +65,25 @@ func (a *cli) configuredStatus(ctx context.Context, o status.Options) error {
 	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
 }
 
-// unknown gives monitoring programs, which read standard output alone, the word of an
+// checkFailed gives monitoring programs, which read standard output alone, the word of an
 // error too. The exit code stays: they take any above 2 for unknown. But what keeps flush
 // from running, too, is critical: a config that it refuses or does not find, a spool that
 // nobody could open. Only what this user may not look at is unknown.
-func (a *cli) unknown(err error) error {
-	var said *app.Failure
-	if err == nil || errors.As(err, &said) && said.Err == nil {
-		return err
+func checkFailed(a *cli, err error) error {
+	if failure := (*app.Failure)(nil); err == nil || errors.As(err, &failure) && failure.Err == nil {
+		return err // it is said already
 	}
-	word := "UNKNOWN - "
-	code := exitCode(err)
-	switch code {
+	word, failure := "UNKNOWN - ", &app.Failure{Code: status.Critical, Err: err}
+	switch exitCode(err) {
 	case app.ExitConfig:
 		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
 	case app.ExitCannotMake, app.ExitIO, app.ExitTryLater:
 		word = "CRITICAL - no mail goes out: notices flush cannot use the spool: "
 	default:
-		code = 0
+		failure.Code = exitCode(err)
 	}
 	if e := a.PrintBare(word + status.PlainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e
 	}
-	if code != 0 {
-		return &app.Failure{Code: status.Critical, Err: err}
-	}
-	return err
+	return failure
 }

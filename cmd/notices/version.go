@@ -4,6 +4,8 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
+
+	"notices/cmd/internal/app"
 )
 
 func versionCommand(a *cli) *cobra.Command {
@@ -11,6 +13,6 @@ func versionCommand(a *cli) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of notices and of Go",
 		Args:  noArgs,
-		RunE:  a.does(func(context.Context, []string) error { return a.PrintVersion() }),
+		RunE:  a.does(func(context.Context, []string) error { return a.PrintBare(app.VersionText() + "\n") }),
 	}
 }

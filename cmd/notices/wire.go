@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
 
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
@@ -29,7 +28,7 @@ import (
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
-		return asOwner(err, filepath.Dir(config.SystemFile), config.SystemSpool)
+		return asOwner(err, systemFolders()...)
 	}
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.returns(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})

@@ -14,7 +14,7 @@ import (
 func (p *Program) Queue(ctx context.Context, r intake.Request) error {
 	in := &input{Reader: p.Stdin}
 	r.Body = in
-	id, err := p.queue(ctx, in, r)
+	id, err := queue(ctx, p, in, r)
 	if err != nil {
 		return err
 	}
@@ -27,7 +27,7 @@ func (p *Program) Queue(ctx context.Context, r intake.Request) error {
 
 // queue queues r, whose Body reads in. It reads only a part of the config, so that a broken
 // server does not lose mail. The end of the process closes the store.
-func (p *Program) queue(ctx context.Context, in *input, r intake.Request) (spool.ID, error) {
+func queue(ctx context.Context, p *Program, in *input, r intake.Request) (spool.ID, error) {
 	cfg, err := p.Load(config.Intake)
 	if err != nil {
 		return "", err

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -58,10 +59,9 @@ func UsageError(command string, err error) error {
 // ExitCode finds the code for an error of any of the packages below.
 func ExitCode(err error) int {
 	var (
-		coded    *Failure
-		message  *intake.Error
-		problems config.Problems
-		problem  *config.Error
+		coded   *Failure
+		message *intake.Error
+		problem *config.Error
 	)
 	switch {
 	case err == nil:
@@ -69,23 +69,19 @@ func ExitCode(err error) int {
 	case errors.As(err, &coded):
 		return coded.Code
 	case errors.As(err, &message):
-		return intakeCode(message.Kind)
+		switch message.Kind {
+		case intake.BadUsage:
+			return ExitUsage
+		case intake.BadConfig:
+			return ExitConfig
+		}
+		return ExitBadMessage
 	case errors.As(err, &problem) && errors.Is(problem.Err, fs.ErrPermission):
 		return ExitPermission
-	case errors.As(err, &problems), errors.As(err, &problem):
+	case problem != nil, errors.As(err, new(config.Problems)):
 		return ExitConfig
 	}
 	return StoreCode(err)
-}
-
-func intakeCode(k intake.Kind) int {
-	switch k {
-	case intake.BadUsage:
-		return ExitUsage
-	case intake.BadConfig:
-		return ExitConfig
-	}
-	return ExitBadMessage
 }
 
 // StoreCode is for what a store says, and for the system's own errors.
@@ -93,67 +89,53 @@ func StoreCode(err error) int {
 	switch {
 	case errors.Is(err, spool.ErrUnsure):
 		return ExitIO // before the cause inside it: try later would be wrong, it may be queued
-	case errors.Is(err, spool.ErrNoSpool), errors.Is(err, unix.ENOTDIR):
+	case isAny(err, spool.ErrNoSpool, unix.ENOTDIR):
 		return ExitCannotMake
 	case errors.Is(err, drop.ErrRefused):
 		return ExitBadMessage
 	case errors.Is(err, spool.ErrGone):
 		return ExitUnknown
-	case errors.Is(err, spool.ErrBusy), errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
-		return ExitTryLater
-	case isNoRoom(err), isAway(err):
+	case isAny(err, spool.ErrBusy, context.Canceled, context.DeadlineExceeded),
+		// The disk takes nothing more.
+		isAny(err, unix.ENOSPC, unix.EDQUOT, unix.EROFS),
+		// The file system is not there, or the machine is short of something.
+		isAny(err, fs.ErrNotExist, unix.ESTALE, unix.ENOTCONN, unix.EHOSTDOWN, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, unix.ENOLCK):
 		return ExitTryLater
 	case errors.Is(err, fs.ErrPermission):
 		return ExitPermission
-	case isSystem(err), errors.Is(err, spool.ErrDamaged):
+	case errors.As(err, new(unix.Errno)), errors.As(err, new(*fs.PathError)), errors.Is(err, spool.ErrDamaged):
 		return ExitIO
 	}
 	return ExitInternal
 }
 
-// isNoRoom: the disk is there and takes nothing more.
-func isNoRoom(err error) bool {
-	return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) || errors.Is(err, unix.EROFS)
+func isAny(err error, targets ...error) bool {
+	return slices.ContainsFunc(targets, func(target error) bool { return errors.Is(err, target) })
 }
 
-// isAway: the file system is not there, or the machine is short of something.
-func isAway(err error) bool {
-	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ESTALE) || errors.Is(err, unix.ENOTCONN) ||
-		errors.Is(err, unix.EHOSTDOWN) || errors.Is(err, unix.EMFILE) || errors.Is(err, unix.ENFILE) ||
-		errors.Is(err, unix.ENOMEM) || errors.Is(err, unix.EAGAIN) || errors.Is(err, unix.ENOLCK)
-}
-
-func isSystem(err error) bool {
-	var errno unix.Errno
-	return errors.As(err, &errno) || errors.As(err, new(*fs.PathError))
-}
-
-// Explain adds to an error what a person can do about it, where the error does
-// not say so itself.
+// Explain adds to an error what a person can do about it, where the error does not say so
+// itself. Several errors joined have a line each: the advice goes behind the line it is for.
 func Explain(err error) string {
-	switch text := err.Error(); {
+	text := err.Error()
+	var cause unix.Errno
+	var advice string
+	switch {
 	case errors.Is(err, spool.ErrUnsure):
 		return text + ": look with notices list before it is queued again"
 	case errors.Is(err, unix.EROFS):
-		return behind(text, "mount it writable, then try again", unix.EROFS)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT):
-		return behind(text, "make room, then try again", unix.ENOSPC, unix.EDQUOT)
+		cause, advice = unix.EROFS, ": mount it writable, then try again"
+	case errors.Is(err, unix.ENOSPC):
+		cause, advice = unix.ENOSPC, ": make room, then try again"
+	case errors.Is(err, unix.EDQUOT):
+		cause, advice = unix.EDQUOT, ": make room, then try again"
 	default:
 		return text
 	}
-}
-
-// behind puts advice behind the line that it is for: of several errors joined, each has
-// a line of its own.
-func behind(text, advice string, causes ...error) string {
 	lines := strings.Split(text, "\n")
-	for i, line := range lines {
-		for _, cause := range causes {
-			if strings.Contains(line, cause.Error()) {
-				lines[i] += ": " + advice
-				return strings.Join(lines, "\n")
-			}
-		}
+	i := slices.IndexFunc(lines, func(line string) bool { return strings.Contains(line, cause.Error()) })
+	if i < 0 {
+		i = len(lines) - 1
 	}
-	return text + ": " + advice
+	lines[i] += advice
+	return strings.Join(lines, "\n")
 }

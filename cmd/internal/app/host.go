@@ -98,17 +98,14 @@ func isFull(name string) bool {
 
 // readSmall reads a file of the system's; what cannot be read is empty.
 func readSmall(path string) string {
-	if path == "" {
-		return ""
-	}
 	text, _ := os.ReadFile(path)
 	return string(text)
 }
 
-// LocalNames are the domains that stand for this machine in an address.
-func (p *Program) LocalNames(cfg *config.Config) []string {
-	names := []string{"localhost", "localhost.localdomain", p.Host.kernel(), p.Host.FullName(false), cfg.Site.Hostname}
-	if short, _, ok := strings.Cut(p.Host.kernel(), "."); ok {
+// localNames are the domains that stand for this machine in an address.
+func localNames(h *Host, configured string) []string {
+	names := []string{"localhost", "localhost.localdomain", h.kernel(), h.FullName(false), configured}
+	if short, _, ok := strings.Cut(h.kernel(), "."); ok {
 		names = append(names, short)
 	}
 	return names

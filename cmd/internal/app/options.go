@@ -54,17 +54,3 @@ func (d *Duration) String() string {
 
 // Type is pflag's.
 func (d *Duration) Type() string { return "DURATION" }
-
-// Optional is a text option that tells "not given" from "given, and empty".
-type Optional struct{ Value *string }
-
-// Set is pflag's.
-func (o *Optional) Set(s string) error {
-	o.Value = &s
-	return nil
-}
-
-func (o *Optional) String() string { return "" }
-
-// Type is pflag's.
-func (o *Optional) Type() string { return "string" }

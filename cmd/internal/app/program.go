@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"os"
@@ -96,22 +97,22 @@ func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
 
 // LogTrouble tells of trouble with the log itself.
 func (p *Program) LogTrouble(what string, err error) {
-	p.tell(maillog.Notice{Event: "log", What: what, Why: err.Error()})
-}
-
-func (p *Program) tell(n maillog.Notice) {
-	if p.Tell != nil {
+	n := maillog.Notice{Event: "log", What: what, Why: err.Error()}
+	if p.Tell == nil {
+		p.Say("%s", n)
+	} else {
 		p.Tell(n)
-		return
 	}
-	p.Say("%s", n)
 }
 
 // LogOptions is where the log goes.
 func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
 	o := maillog.Options{To: cfg.Log.To, Verbose: p.Verbose, Stderr: p.Stderr, Now: p.Now}
-	if p.Tell != nil || !p.Verbose { // with -v its line says it already
-		o.Tell = p.tell
+	switch {
+	case p.Tell != nil:
+		o.Tell = p.Tell
+	case !p.Verbose: // with -v its line says it already
+		o.Tell = func(n maillog.Notice) { p.Say("%s", n) }
 	}
 	return o
 }
@@ -165,29 +166,23 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 		MaxSize: cfg.Spool.MaxMessageSize,
 		Now:     p.Now,
 		Log:     log,
-		Aliases: p.aliases(),
+		// The path is no key of the config: every program that asks looks there. A test, or a
+		// user of somebody else's machine, can name another.
+		Aliases: cmp.Or(p.Getenv("NOTICES_ALIASES"), "/etc/aliases"),
 		Users:   "/etc/passwd",
 
-		LocalNames: sync.OnceValue(func() []string { return p.LocalNames(cfg) }),
+		LocalNames: sync.OnceValue(func() []string { return localNames(&p.Host, cfg.Site.Hostname) }),
 	}
-}
-
-// aliases is where it stands who the names of this machine are. The path is no key of
-// the config: every program that asks looks there. A test, or a user with a machine
-// of somebody else's, can name another.
-func (p *Program) aliases() string {
-	if path := p.Getenv("NOTICES_ALIASES"); path != "" {
-		return path
-	}
-	return "/etc/aliases"
 }
 
 // PrintBare writes to standard output past package os, which ends the program when
 // a pipe's reader is gone.
-func (p *Program) PrintBare(s string) error {
-	f, ok := p.Stdout.(*os.File)
+func (p *Program) PrintBare(s string) error { return printBare(p.Stdout, s) }
+
+func printBare(w io.Writer, s string) error {
+	f, ok := w.(*os.File)
 	if !ok {
-		_, err := io.WriteString(p.Stdout, s)
+		_, err := io.WriteString(w, s)
 		return err
 	}
 	_, err := unix.Write(int(f.Fd()), []byte(s))
@@ -196,12 +191,6 @@ func (p *Program) PrintBare(s string) error {
 
 // Second is the time of an event: the spool keeps whole seconds in UTC.
 func (p *Program) Second() time.Time { return p.Now().UTC().Truncate(time.Second) }
-
-// Watched reports whether somebody looks on, at a terminal, or wants to hear more.
-func (p *Program) Watched() bool {
-	_, terminal := Terminal(p.Stderr)
-	return terminal || p.Verbose
-}
 
 // CloseLog says when not all could be written to the log.
 func (p *Program) CloseLog(log *maillog.Log) {

@@ -1,12 +1,11 @@
 package app
 
 import (
+	"bufio"
 	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"notices/spool"
 	"notices/spool/intake"
@@ -84,21 +83,11 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 		DSN:        s.Asked,
 	}
 	if !s.IgnoreDot {
-		r.Body = &dotted{r: in, bol: true}
+		r.Body = &dotReader{in: bufio.NewReader(in)}
 	}
-	id, err := p.queue(ctx, in, r)
+	id, err := queue(ctx, p, in, r)
 	if err == nil && s.Verbose {
-		p.tellQueued(id)
+		_ = printBare(p.Stderr, "notices: queued as "+string(id)+"\n")
 	}
 	return err
-}
-
-// tellQueued goes past package os, which ends the program when a pipe's reader is gone.
-func (p *Program) tellQueued(id spool.ID) {
-	text := "notices: queued as " + string(id) + "\n"
-	if f, ok := p.Stderr.(interface{ Fd() uintptr }); ok {
-		_, _ = unix.Write(int(f.Fd()), []byte(text))
-		return
-	}
-	_, _ = p.Stderr.Write([]byte(text))
 }

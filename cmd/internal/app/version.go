@@ -10,12 +10,6 @@ import (
 // in a version is told in man/notices-changes.7.
 var Version = "0.3.0"
 
-// PrintVersion is `notices version`.
-func (p *Program) PrintVersion() error {
-	_, err := fmt.Fprintln(p.Stdout, VersionText())
-	return err
-}
-
 // VersionText is the name of the program and its version, with the Go that built it.
 func VersionText() string {
 	return fmt.Sprintf("notices %s (%s %s/%s)", Version, runtime.Version(), runtime.GOOS, runtime.GOARCH)

@@ -73,7 +73,8 @@ const (
 
 // New makes the program's notices go to a Collector. each: in any case.
 func New(p *app.Program, each bool) *Collector {
-	t := &Collector{p: p, each: each || p.Watched()}
+	_, terminal := app.Terminal(p.Stderr)
+	t := &Collector{p: p, each: each || terminal || p.Verbose}
 	p.Tell = t.hear
 	return t
 }

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"bufio"
 	"io"
 	"math/rand/v2"
 	"strings"
@@ -8,7 +9,7 @@ import (
 	"testing/iotest"
 )
 
-func TestDotted(t *testing.T) {
+func TestDotReader(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                         "",
 		".":                        "",
@@ -38,7 +39,7 @@ func TestDotted(t *testing.T) {
 			"halfs": iotest.HalfReader,
 			"eager": iotest.DataErrReader,
 		} {
-			got, err := io.ReadAll(&dotted{r: cut(strings.NewReader(text)), bol: true})
+			got, err := io.ReadAll(&dotReader{in: bufio.NewReader(cut(strings.NewReader(text)))})
 			if err != nil || string(got) != want {
 				t.Errorf("%q by %s: %q (%v), want %q", text, name, got, err, want)
 			}
@@ -54,9 +55,9 @@ type ragged struct {
 
 func (r ragged) Read(p []byte) (int, error) { return r.r.Read(p[:r.n.IntN(min(len(p), 5)+1)]) }
 
-// FuzzDotted: the message ends where a reader that has it all at once finds its end,
+// FuzzDotReader: the message ends where a reader that has it all at once finds its end,
 // however it comes in.
-func FuzzDotted(f *testing.F) {
+func FuzzDotReader(f *testing.F) {
 	f.Add("a\r\n.\r\nb\n.\n", uint64(1))
 	f.Add("..\n.\r.\n\r\n.\r", uint64(2))
 	f.Fuzz(func(t *testing.T, text string, seed uint64) {
@@ -69,7 +70,7 @@ func FuzzDotted(f *testing.F) {
 			}
 			at += len(line) + 1
 		}
-		d := &dotted{r: ragged{strings.NewReader(text), rand.New(rand.NewPCG(seed, 0))}, bol: true}
+		d := &dotReader{in: bufio.NewReaderSize(ragged{strings.NewReader(text), rand.New(rand.NewPCG(seed, 0))}, 16)}
 		if got, err := io.ReadAll(d); err != nil || string(got) != want {
 			t.Errorf("%q: %q (%v), want %q", text, got, err, want)
 		}
