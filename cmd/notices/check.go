@@ -131,8 +131,8 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 	}
 	servers, err := c.a.testable(cfg)
 	c.add(err)
-	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !route.Takes(servers, from) {
-		c.add(&config.Error{File: cfg.Path, Key: "[site] address", Msg: route.UnnamedText(from)})
+	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !route.AnyTakes(servers, from) {
+		c.add(&config.Error{File: cfg.Path, Key: "[site] address", Msg: route.NoServerText(from)})
 	}
 	c.add(checkLimits(cfg))
 	for _, name := range signin.Names() {

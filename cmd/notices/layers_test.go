@@ -40,6 +40,7 @@ func floors() map[string]int {
 		"notices/spool/intake":          1,
 		"notices/spool/intake/mailaddr": 1,
 		"notices/spool/intake/mbox":     1,
+		"notices/spool/rate":            1,
 		"notices/spool/smtpclient":      1,
 
 		"notices/spool/route":      2,

@@ -13,6 +13,7 @@ import (
 	"notices/spool"
 	"notices/spool/bounce"
 	"notices/spool/maillog"
+	"notices/spool/rate"
 	"notices/spool/route"
 	"notices/spool/schedule"
 	"notices/spool/smtpclient"
@@ -142,10 +143,10 @@ func (a *cli) testable(cfg *config.Config) ([]route.Server, error) {
 }
 
 // limits makes the [[limit]] sections of the config those of a route.
-func limits(cfg *config.Config) []route.Limit {
-	list := make([]route.Limit, len(cfg.Limits))
+func limits(cfg *config.Config) []rate.Limit {
+	list := make([]rate.Limit, len(cfg.Limits))
 	for i, l := range cfg.Limits {
-		list[i] = route.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
+		list[i] = rate.Limit{Domains: l.Domains, Messages: l.Messages, Per: l.Per}
 	}
 	return list
 }
@@ -153,7 +154,7 @@ func limits(cfg *config.Config) []route.Limit {
 // checkLimits refuses a domain that is in two of them. The config refuses it where it is
 // written alike; here it is known that bücher.example is xn--bcher-kva.example.
 func checkLimits(cfg *config.Config) error {
-	domain, first, second, ok := route.Twice(limits(cfg))
+	domain, first, second, ok := rate.Duplicate(limits(cfg))
 	if !ok {
 		return nil
 	}

@@ -226,7 +226,7 @@ func (t *test) cannotHints() (hints []string) {
 
 // tlsHints: the connection could not be made secure.
 func (t *test) tlsHints(e *Error) []string {
-	f, bad := smtpclient.FaultsOf(e.Err, t.server.Host, t.Now())
+	f, bad := smtpclient.CertificateFaults(e.Err, t.server.Host, t.Now())
 	text := e.Outcome.Reply.Text
 	switch {
 	case bad:

@@ -18,7 +18,7 @@ var smtpPorts = []int{465, 587, 25}
 // filtered one never.
 const knockTime = 5 * time.Second
 
-// knock is smtpclient.Answers; tests have their servers at other ports.
+// knock is smtpclient.ProbePort; tests have their servers at other ports.
 type knock func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpclient.Dialer) (string, bool)
 
 // ports knocks at all of them at once and tells which answer and what to set.

@@ -48,7 +48,7 @@ type test struct {
 
 // Run tests s. It prints as it goes along and keeps the result, good or bad.
 func Run(ctx context.Context, s smtpclient.Server, o Options) error {
-	return run(ctx, s, o, smtpclient.Answers)
+	return run(ctx, s, o, smtpclient.ProbePort)
 }
 
 func run(ctx context.Context, s smtpclient.Server, o Options, answers knock) error {

@@ -383,7 +383,7 @@ func TestNoName(t *testing.T) {
 	b.fails(t, "no-name")
 }
 
-// Ports are knocked at for real by smtpclient.Answers.
+// Ports are knocked at for real by smtpclient.ProbePort.
 func TestPorts(t *testing.T) {
 	plain := smtptest.New(t, smtptest.Options{})
 	wrapped := smtptest.New(t, smtptest.Options{TLS: smtptest.NewCA(t).TLS(t), Implicit: true})
@@ -397,7 +397,7 @@ func TestPorts(t *testing.T) {
 		}
 		return nil, errors.New("connection refused")
 	}
-	tt := &test{server: s, answers: smtpclient.Answers}
+	tt := &test{server: s, answers: smtpclient.ProbePort}
 	want := "Answering at mail.example.org: 465, 587; not answering: 25. Set port = 465 in [[server]] number 1."
 	if got := tt.ports(context.Background()); got != want {
 		t.Errorf("got %q\nwant %q", got, want)

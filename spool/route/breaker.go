@@ -26,8 +26,8 @@ const (
 	refusalsInARow  = 3
 )
 
-// provenFor is how long a message that a server took shows that it serves the account.
-const provenFor = time.Hour
+// provenTime is how long a message that a server took shows that it serves the account.
+const provenTime = time.Hour
 
 // breakerState is how a server stands as a message comes by.
 type breakerState int
@@ -48,14 +48,14 @@ type breaker struct {
 	// a limit or a dead server costs one message its attempt.
 	halfOpen atomic.Bool
 
-	mu       sync.Mutex
-	ignore   bool // the pause of an earlier run
-	open     bool // for the rest of this run
-	suspect  bool // its last word to an earlier run was trouble
-	health   spool.Health
-	recalled []spool.ID // health.Refused as it was read
-	worked   bool       // in this run
-	tookAt   time.Time  // in this run, a message that has a sender
+	mu              sync.Mutex
+	ignore          bool // the pause of an earlier run
+	open            bool // for the rest of this run
+	inTrouble       bool // its last word to an earlier run was trouble
+	health          spool.Health
+	restoredRefused []spool.ID // health.Refused as it was read
+	worked          bool       // in this run
+	deliveredAt     time.Time  // in this run, a message that has a sender
 
 	lost, uncertain streak
 }
@@ -73,13 +73,13 @@ func (k *streak) add(id spool.ID) int {
 	return k.n
 }
 
-// recall is told what earlier runs remembered.
-func (b *breaker) recall(h spool.Health) {
+// restore sets what earlier runs remembered.
+func (b *breaker) restore(h spool.Health) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.health, b.recalled = h, h.Refused
-	b.suspect = h.Troubles > 0
-	b.halfOpen.Store(b.suspect || !b.provenBefore())
+	b.health, b.restoredRefused = h, h.Refused
+	b.inTrouble = h.Troubles > 0
+	b.halfOpen.Store(b.inTrouble || !b.deliveredBefore())
 }
 
 func (b *breaker) state() breakerState {
@@ -96,12 +96,12 @@ func (b *breaker) state() breakerState {
 	return breakerPaused
 }
 
-// untried is what is remembered of troubles that this run has not met again, nor seen to be
+// unverified is what is remembered of troubles that this run has not met again, nor seen to be
 // over, and whose pause is over; ok: there are such.
-func (b *breaker) untried() (h spool.Health, ok bool) {
+func (b *breaker) unconfirmed() (h spool.Health, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.health, b.suspect && !b.worked && !b.open && !b.now().Before(b.health.DownUntil)
+	return b.health, b.inTrouble && !b.worked && !b.open && !b.now().Before(b.health.DownUntil)
 }
 
 // retry ends the pause of an earlier run for this one, if there is one.
@@ -111,8 +111,8 @@ func (b *breaker) retry() {
 	b.ignore = true
 }
 
-// remembered is what is kept of the server's troubles, with the last and the end of the pause.
-func (b *breaker) remembered() spool.Health {
+// current is what is kept of the server's troubles, with the last and the end of the pause.
+func (b *breaker) current() spool.Health {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.health
@@ -159,27 +159,27 @@ func (b *breaker) reset(delivered bool) (recovered bool) {
 		return false
 	}
 	b.halfOpen.Store(false)
-	if b.open || !b.suspect {
+	if b.open || !b.inTrouble {
 		return false
 	}
-	b.suspect = false
+	b.inTrouble = false
 	h.Troubles, h.DownUntil, h.Last, h.Secret = 0, time.Time{}, spool.Outcome{}, ""
 	return true
 }
 
-// took notes that the server took a message that has a sender. One without proves nothing: a
+// noteDelivered notes that the server took a message that has a sender. One without proves nothing: a
 // provider that shut the account may still take returns.
-func (b *breaker) took() {
+func (b *breaker) noteDelivered() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.tookAt = b.now()
+	b.deliveredAt = b.now()
 	b.health.Refused = nil
 }
 
-// refused notes that the server refused the message as a whole. It reports whether that
+// noteRefused notes that the server refused the message as a whole. It reports whether that
 // makes it several different ones in a row. A report counts for nothing: it goes out once
 // more with a sender.
-func (b *breaker) refused(m *spool.Message) (tooOften bool) {
+func (b *breaker) noteRefusal(m *spool.Message) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.lost.n, b.uncertain.n = 0, 0
@@ -193,47 +193,47 @@ func (b *breaker) refused(m *spool.Message) (tooOften bool) {
 	return len(b.health.Refused) >= refusalsInARow
 }
 
-// lostOn notes that the connection was lost before the message's final dot. It reports
+// noteLost notes that the connection was lost before the message's final dot. It reports
 // whether that makes it several different messages in a row.
-func (b *breaker) lostOn(id spool.ID) (tooOften bool) {
+func (b *breaker) noteLost(id spool.ID) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lost.add(id) >= lossesInARow
 }
 
-// silentOn is lostOn for a final dot without an answer. The server took all but that: no
+// noteUncertain is noteLost for a final dot without an answer. The server took all but that: no
 // reason to go one by one.
-func (b *breaker) silentOn(id spool.ID) (tooOften bool) {
+func (b *breaker) noteUncertain(id spool.ID) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.halfOpen.Store(b.suspect)
+	b.halfOpen.Store(b.inTrouble)
 	return b.uncertain.add(id) >= uncertainsInRow
 }
 
-// proven reports whether the server took a message in this run or in the last hour: then
+// servesAccount reports whether the server took a message in this run or in the last hour: then
 // it serves the account, and what it refuses as a whole it refuses for the message. Several
 // refused in a row since then make that doubtful again: the account may have been shut.
-func (b *breaker) proven() bool {
+func (b *breaker) servesAccount() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return len(b.health.Refused) < refusalsInARow && (!b.tookAt.IsZero() || b.provenBefore())
+	return len(b.health.Refused) < refusalsInARow && (!b.deliveredAt.IsZero() || b.deliveredBefore())
 }
 
-func (b *breaker) provenBefore() bool {
+func (b *breaker) deliveredBefore() bool {
 	age := b.now().Sub(b.health.TookAt)
-	return age <= provenFor && age > -time.Minute // the clock may have been set back
+	return age <= provenTime && age > -time.Minute // the clock may have been set back
 }
 
 // end is what is to be remembered at the end of the run, when the pause of a server in trouble
 // begins. Mostly that has not changed.
-func (b *breaker) end() (h spool.Health, worked, changed bool) {
+func (b *breaker) atEnd() (h spool.Health, worked, changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if until := b.now().Add(pauseFor(b.health.Troubles)); b.open && until.After(b.health.DownUntil.Add(time.Second)) {
 		b.health.DownUntil, changed = until, true
 	}
-	if took := b.tookAt.UTC().Truncate(time.Second); took.Sub(b.health.TookAt) >= time.Minute {
+	if took := b.deliveredAt.UTC().Truncate(time.Second); took.Sub(b.health.TookAt) >= time.Minute {
 		b.health.TookAt, changed = took, true
 	}
-	return b.health, b.worked, changed || !slices.Equal(b.health.Refused, b.recalled)
+	return b.health, b.worked, changed || !slices.Equal(b.health.Refused, b.restoredRefused)
 }

@@ -13,7 +13,7 @@ func newBreaker(c *clock) *breaker { return &breaker{now: c.now, host: "mail.exa
 // again is the breaker of the next run, which is told what was kept.
 func (b *breaker) again(c *clock) *breaker {
 	next := newBreaker(c)
-	next.recall(b.remembered())
+	next.restore(b.current())
 	return next
 }
 
@@ -28,7 +28,7 @@ func TestBreakerStates(t *testing.T) {
 			t.Errorf("%s: state %d, half-open %v", what, b.state(), b.halfOpen.Load())
 		}
 	}
-	b.recall(spool.Health{TookAt: c.now().Add(-time.Minute)})
+	b.restore(spool.Health{TookAt: c.now().Add(-time.Minute)})
 	want("it took a message a minute ago", breakerClosed, false)
 	if !b.trip(noConn) || b.trip(dayLimit) {
 		t.Error("a trip is news once")
@@ -50,15 +50,15 @@ func TestBreakerStates(t *testing.T) {
 		t.Error("a recovery is news once")
 	}
 	want("it works", breakerClosed, false)
-	if h := b.remembered(); h.Troubles != 0 || !h.DownUntil.IsZero() {
+	if h := b.current(); h.Troubles != 0 || !h.DownUntil.IsZero() {
 		t.Errorf("%+v", h)
 	}
 
 	b.trip(badAuth)
-	h := b.remembered()
+	h := b.current()
 	h.Secret = "digest"
 	b = newBreaker(c)
-	b.recall(h)
+	b.restore(h)
 	c.pass(59 * time.Minute)
 	want("a refused secret", breakerLocked, true)
 }
@@ -69,10 +69,10 @@ func TestBreakerCounts(t *testing.T) {
 		meet func(b *breaker, id spool.ID) bool
 		need int
 	}{
-		"lost":      {(*breaker).lostOn, lossesInARow},
-		"no answer": {(*breaker).silentOn, uncertainsInRow},
+		"lost":      {(*breaker).noteLost, lossesInARow},
+		"no answer": {(*breaker).noteUncertain, uncertainsInRow},
 		"refused": {func(b *breaker, id spool.ID) bool {
-			return b.refused(&spool.Message{ID: id, Sender: "library@example.org"})
+			return b.noteRefusal(&spool.Message{ID: id, Sender: "library@example.org"})
 		}, refusalsInARow},
 	} {
 		b := newBreaker(newClock())
@@ -82,7 +82,7 @@ func TestBreakerCounts(t *testing.T) {
 			}
 		}
 		b.reset(true)
-		b.took()
+		b.noteDelivered()
 		for i := 1; i <= c.need; i++ {
 			if got := c.meet(b, spool.ID(fmt.Sprint(i))); got != (i == c.need) {
 				t.Errorf("%s: %v after %d messages", name, got, i)
@@ -91,7 +91,7 @@ func TestBreakerCounts(t *testing.T) {
 	}
 	b := newBreaker(newClock())
 	for i := range 10 {
-		if b.refused(&spool.Message{ID: spool.ID(fmt.Sprint(i))}) {
+		if b.noteRefusal(&spool.Message{ID: spool.ID(fmt.Sprint(i))}) {
 			t.Error("a report counts")
 		}
 	}
@@ -102,27 +102,27 @@ func TestBreakerCounts(t *testing.T) {
 func TestBreakerProven(t *testing.T) {
 	c := newClock()
 	b := newBreaker(c)
-	b.recall(spool.Health{})
-	if b.proven() {
+	b.restore(spool.Health{})
+	if b.servesAccount() {
 		t.Error("proven by nothing")
 	}
-	b.took()
-	if h, _, changed := b.end(); !b.proven() || !changed || !h.TookAt.Equal(c.now()) {
+	b.noteDelivered()
+	if h, _, changed := b.atEnd(); !b.servesAccount() || !changed || !h.TookAt.Equal(c.now()) {
 		t.Errorf("%+v, changed %v", h, changed)
 	}
-	last, _, _ := b.end()
+	last, _, _ := b.atEnd()
 	for age, want := range map[time.Duration]bool{0: true, time.Hour: true, time.Hour + time.Second: false, -time.Hour: false} {
 		later := newBreaker(newClock())
 		last.TookAt = later.now().Add(-age)
-		later.recall(last)
-		if later.proven() != want {
+		later.restore(last)
+		if later.servesAccount() != want {
 			t.Errorf("%v later: %v", age, !want)
 		}
 	}
 	for i := range refusalsInARow {
-		b.refused(&spool.Message{ID: spool.ID(fmt.Sprint(i)), Sender: "library@example.org"})
+		b.noteRefusal(&spool.Message{ID: spool.ID(fmt.Sprint(i)), Sender: "library@example.org"})
 	}
-	if b.proven() {
+	if b.servesAccount() {
 		t.Error("proven, though it refused three since")
 	}
 }

@@ -38,7 +38,7 @@ func (c *chaos) dial(ctx context.Context, _ int) error {
 }
 
 func (c *chaos) answer(ctx context.Context, l *fakeClient, t *smtpclient.Transaction) smtpclient.Result {
-	if wait := time.Duration(c.n(50)) * time.Millisecond; pause(ctx, wait) != nil {
+	if wait := time.Duration(c.n(50)) * time.Millisecond; sleep(ctx, wait) != nil {
 		l.breaks()
 		return all(t, lost) // interrupted before the dot
 	}
@@ -78,7 +78,7 @@ func (c *chaos) note(t *smtpclient.Transaction, r smtpclient.Result) {
 		if was, ok := c.taken[key]; ok {
 			c.errors = append(c.errors, fmt.Sprintf("%s: asked again after %s", key, was))
 		}
-		if fateOf(r.Outcomes[i]) == settled {
+		if dispositionOf(r.Outcomes[i]) == final {
 			c.taken[key] = string(r.Outcomes[i].Class)
 		}
 	}
@@ -171,5 +171,15 @@ func TestChaos(t *testing.T) {
 				t.Logf("seed %d", seed)
 			}
 		})
+	}
+}
+
+// sleep ends with ctx, too; then it returns its error.
+func sleep(ctx context.Context, d time.Duration) error {
+	select {
+	case <-time.After(d):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }

@@ -1,25 +1,22 @@
 // Package route is the route of a message over the servers: their order,
-// what happens when one fails, the circuit breaker, the connections kept open and
-// the rates. What a reply means is smtpclient's to say; what follows from it is said
-// here, as in the table of SPEC section 5.
+// what happens when one fails, the circuit breaker and the connections kept open. What a reply
+// means is decided in package smtpreply; what follows from it is decided here, as in the table of
+// SPEC section 5. Package rate counts the transactions.
 //
 // The files, in the order in which a message meets them:
 //
 //	route.go    Deliver: server after server
-//	job.go      one message under way: who is still open, what was heard, what to tell
+//	senders.go  the servers for a sender
+//	attempt.go  one message under way: who is still open, what was heard, what to tell
 //	gate.go     failover gate: who met a server's trouble goes first to the next one
-//	server.go   one server at work: what follows from a transaction
-//	ask.go      one message and one server: transactions, the second try on a fresh connection
+//	server.go   one message and one server: transactions, a second try on a fresh connection
 //	verdict.go  what the answers of one transaction mean for the message and the server
 //	pool.go     connections: leases on an idle or a new one, who waits for one, in order
 //	breaker.go  circuit breaker: closed, half-open, or open for the rest of the run and a while after
 //	health.go   what of that is kept from run to run, and the notices for status
-//	quota.go    rate_per_minute and rate_per_day, counted over all flushes
-//	limit.go    [[limit]]: the same for recipients' domains, over all servers
-//	ledger.go   how that is kept
 //	secret.go   has a refused secret changed?
 //
-// Pool, breaker, gate and quota know nothing of each other; server ties them together. When a
+// Pool, breaker, gate and rate know nothing of each other; server ties them together. When a
 // server is found down, the message enters the gate first, then the breaker trips, then the pool
 // closes, and only then the message gives its lease back: nobody slips in between.
 package route

@@ -10,6 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/maildirtest"
+	"notices/spool/rate"
 	"notices/spool/smtpclient"
 )
 
@@ -200,7 +201,7 @@ type world struct {
 	state   *countingState
 	fakes   []*fake
 	servers []Server
-	limits  []Limit
+	limits  []rate.Limit
 	ignore  bool
 }
 

@@ -13,11 +13,12 @@ import (
 	"pgregory.net/rapid"
 
 	"notices/spool"
+	"notices/spool/rate"
 	"notices/spool/smtpclient"
 )
 
-func gmail(n int, per time.Duration) Limit {
-	return Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: n, Per: per}
+func gmail(n int, per time.Duration) rate.Limit {
+	return rate.Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: n, Per: per}
 }
 
 // A message over the limit waits, those for other domains go on, and no other server
@@ -25,7 +26,7 @@ func gmail(n int, per time.Duration) Limit {
 func TestLimit(t *testing.T) {
 	one, two := &fake{}, &fake{}
 	w := newWorld(t, one, two)
-	w.limits = []Limit{gmail(2, time.Hour)}
+	w.limits = []rate.Limit{gmail(2, time.Hour)}
 	r := w.run()
 	for _, c := range []struct {
 		to   string
@@ -50,7 +51,7 @@ func TestLimit(t *testing.T) {
 	if d := w.once("g@gmail.com"); d.Wait != spool.Limited {
 		t.Errorf("%+v", d)
 	}
-	w.clock.pass(time.Hour + 2*graceTime)
+	w.clock.pass(time.Hour + 4*time.Second)
 	if d := w.once("g@gmail.com"); d.Wait != spool.Attempted {
 		t.Errorf("%+v", d)
 	}
@@ -60,7 +61,7 @@ func TestLimit(t *testing.T) {
 func TestLimitOfSomeRecipients(t *testing.T) {
 	var k recorder
 	w := newWorld(t, &fake{answer: k.answer})
-	w.limits = []Limit{gmail(1, time.Hour), {Domains: []string{"example.org"}, Messages: 5, Per: time.Minute}}
+	w.limits = []rate.Limit{gmail(1, time.Hour), {Domains: []string{"example.org"}, Messages: 5, Per: time.Minute}}
 	w.once("x@gmail.com")
 	d := w.once("a@example.net", "b@gmail.com", "c@example.org", "d@gmail.com")
 	if classes(d) != "delivered deferred delivered deferred" || d.Wait != spool.Attempted ||
@@ -77,7 +78,7 @@ func TestLimitCountsTransactions(t *testing.T) {
 	var k recorder
 	w := newWorld(t, &fake{answer: k.answer})
 	w.servers[0].RecipientsPerMessage = 2
-	w.limits = []Limit{gmail(3, time.Hour)}
+	w.limits = []rate.Limit{gmail(3, time.Hour)}
 	if d := w.once("a@gmail.com", "b@gmail.com"); classes(d) != "delivered delivered" {
 		t.Errorf("%+v", d)
 	}
@@ -91,7 +92,7 @@ func TestLimitCountsTransactions(t *testing.T) {
 func TestLimitIDN(t *testing.T) {
 	for _, named := range []string{"bücher.example", "BÜCHER.Example", "xn--bcher-kva.example"} {
 		w := newWorld(t, &fake{})
-		w.limits = []Limit{{Domains: []string{named}, Messages: 2, Per: time.Hour}}
+		w.limits = []rate.Limit{{Domains: []string{named}, Messages: 2, Per: time.Hour}}
 		r := w.run()
 		for i, to := range []string{"a@bücher.example", "b@XN--BCHER-KVA.example", "c@Bücher.EXAMPLE", "d@xn--bcher-kva.example"} {
 			if d := w.deliver(r, to); (d.Wait == spool.Limited) != (i >= 2) {
@@ -102,30 +103,12 @@ func TestLimitIDN(t *testing.T) {
 	}
 }
 
-// A domain in two limits is found in whatever form it is written.
-func TestLimitTwice(t *testing.T) {
-	one := Limit{Domains: []string{"example.net", "bücher.example"}}
-	for other, found := range map[string]bool{
-		"xn--bcher-kva.example": true, "XN--BCHER-KVA.Example": true, "BÜCHER.example": true, "bücher.example": true,
-		"bu\u0308cher.example": true, "bucher.example": false, "example.com": false,
-	} {
-		list := []Limit{one, {Domains: []string{"example.org"}}, {Domains: []string{"example.edu", other}}}
-		domain, first, second, ok := Twice(list)
-		if ok != found || ok && (domain != other || first != 0 || second != 2) {
-			t.Errorf("%s: %s in %d and %d, %v", other, domain, first, second, ok)
-		}
-	}
-	if _, _, _, ok := Twice([]Limit{{Domains: []string{"bücher.example", "xn--bcher-kva.example"}}}); ok {
-		t.Error("both forms in one limit are one domain")
-	}
-}
-
 // What never came to a server's decision is not counted, and what one server passed
 // on is counted once.
 func TestLimitGivesBack(t *testing.T) {
 	down := &fake{dial: fails(noConn)}
 	w := newWorld(t, down)
-	w.limits = []Limit{gmail(1, time.Hour)}
+	w.limits = []rate.Limit{gmail(1, time.Hour)}
 	for range 3 {
 		if d := w.once("a@gmail.com"); d.Wait == spool.Limited {
 			t.Errorf("%+v", d)
@@ -134,7 +117,7 @@ func TestLimitGivesBack(t *testing.T) {
 	}
 	for name, o := range map[string]spool.Outcome{"sender": badSender, "later": tryLater, "lost": lost, "limit": dayLimit} {
 		w := newWorld(t, &fake{answer: says(o)}, &fake{})
-		w.limits = []Limit{gmail(1, time.Hour)}
+		w.limits = []rate.Limit{gmail(1, time.Hour)}
 		if d := w.once("a@gmail.com"); classes(d) != "delivered" {
 			t.Errorf("%s: %+v", name, d)
 		}
@@ -147,7 +130,7 @@ func TestLimitGivesBack(t *testing.T) {
 // Whom nobody limits costs nothing; a limit that is used up, one look at the state.
 func TestLimitIsCheap(t *testing.T) {
 	w := newWorld(t, &fake{})
-	w.limits = []Limit{gmail(3, time.Hour)}
+	w.limits = []rate.Limit{gmail(3, time.Hour)}
 	r := w.run()
 	for i := range 50 {
 		w.deliver(r, fmt.Sprintf("p%d@example.net", i))
@@ -162,7 +145,7 @@ func TestLimitIsCheap(t *testing.T) {
 	if w.state.updates > 8 {
 		t.Errorf("%d updates", w.state.updates)
 	}
-	use, err := Usages(context.Background(), w.state, w.limits, w.clock.now())
+	use, err := rate.Usages(context.Background(), w.state, w.limits, w.clock.now())
 	if err != nil || len(use) != 1 || use[0].Used != 3 || use[0].Waiting != 47 || use[0].Free.IsZero() || !use[0].At.Equal(w.clock.now()) {
 		t.Errorf("%+v, %v", use, err)
 	}
@@ -207,7 +190,7 @@ func TestLimitHolds(t *testing.T) {
 			b := byDomain{at: map[string]*stamps{}}
 			w := timed(t, &fake{answer: b.answer, dial: func(context.Context, int) error { time.Sleep(slow); return nil }})
 			w.servers[0].RecipientsPerMessage = chunk
-			w.limits = []Limit{{Domains: []string{"x.example"}, Messages: messages, Per: per}}
+			w.limits = []rate.Limit{{Domains: []string{"x.example"}, Messages: messages, Per: per}}
 			sent := 0
 			for i, n := range runs {
 				var wg sync.WaitGroup

@@ -49,7 +49,7 @@ type pool struct {
 	inUse    int // leases
 	idle     []*conn
 	queue    []*waiter
-	drained  chan struct{} // closed when the last one has said QUIT
+	drains   sync.WaitGroup
 
 	successes  int  // grows whenever a connection shows that the server works
 	ended      int  // connections that we ended so far
@@ -57,7 +57,7 @@ type pool struct {
 	refusals   int  // replacements in a row that the server refused
 	backingOff bool // the next dial must wait
 	lowered    int  // how often max was, for too many were open
-	settling   bool // it just was: nobody gets a lease until the server has noticed who left
+	drainFirst bool // it just was: nobody gets a lease until the server has noticed who left
 }
 
 // conn is an open connection.
@@ -83,19 +83,10 @@ type waiter struct {
 
 // acquire gives a lease, waiting for one if need be. The error is errDown or ctx's.
 func (p *pool) acquire(ctx context.Context) (*lease, error) {
-	p.mu.Lock()
-	if p.closing {
-		p.mu.Unlock()
-		return nil, errDown
-	}
-	if len(p.queue) == 0 {
-		if l := p.find(false); l != nil {
-			p.mu.Unlock()
-			return l, nil
-		}
-	}
 	w := &waiter{got: make(chan *lease, 1)}
+	p.mu.Lock()
 	p.queue = append(p.queue, w)
+	p.dispatch()
 	p.mu.Unlock()
 	return p.wait(ctx, w)
 }
@@ -120,37 +111,40 @@ func (p *pool) exchange(ctx context.Context, l *lease) (*lease, error) {
 }
 
 func (p *pool) wait(ctx context.Context, w *waiter) (*lease, error) {
+	var l *lease
 	select {
-	case l := <-w.got:
-		if l == nil {
-			return nil, errDown
-		}
-		return l, nil
+	case l = <-w.got:
 	case <-ctx.Done():
+		if !p.leaveQueue(w) {
+			return nil, ctx.Err()
+		}
+		l = <-w.got // served meanwhile; who has no time left sees that later
 	}
+	if l == nil {
+		return nil, errDown
+	}
+	return l, nil
+}
+
+// leaveQueue reports whether the waiter was served already.
+func (p *pool) leaveQueue(w *waiter) (served bool) {
 	p.mu.Lock()
+	defer p.mu.Unlock()
 	i := slices.Index(p.queue, w)
 	if i >= 0 {
 		p.queue = slices.Delete(p.queue, i, i+1)
 		p.dispatch()
 	}
-	p.mu.Unlock()
-	if i < 0 { // served meanwhile
-		if l := <-w.got; l != nil {
-			p.giveBack(l)
-		}
-	}
-	return nil, ctx.Err()
+	return i < 0
 }
 
 // find looks for a lease: on an idle connection, on a new one; nil: none now. While the only
 // connection is still being dialled nobody else dials: if the server is dead, one time-out
 // tells, not one for each message.
 func (p *pool) find(fresh bool) *lease {
-	if p.settling || p.inUse > 0 && p.halfOpen() {
+	if p.drainFirst || p.inUse > 0 && p.halfOpen() {
 		return nil
 	}
-	open := p.slots - p.dialling - p.draining
 	switch last := len(p.idle) - 1; {
 	case last >= 0 && (!fresh || p.slots >= p.max):
 		c := p.idle[last]
@@ -158,7 +152,7 @@ func (p *pool) find(fresh bool) *lease {
 		p.inUse++
 		c.uses++
 		return &lease{conn: c, lowered: p.lowered}
-	case p.slots < p.max && !p.backingOff && (p.dialling == 0 || open > 0):
+	case p.slots < p.max && !p.backingOff && (p.dialling == 0 || p.open() > 0):
 		p.slots++
 		p.dialling++
 		p.inUse++
@@ -168,6 +162,9 @@ func (p *pool) find(fresh bool) *lease {
 	}
 	return nil
 }
+
+// open is how many connections are open for messages.
+func (p *pool) open() int { return p.slots - p.dialling - p.draining }
 
 // dispatch serves those who wait, as far as there are leases. It is called whenever
 // something changed that they may wait for.
@@ -208,17 +205,12 @@ func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	if !working && !(shutdown && p.replacing(l)) {
 		return false
 	}
-	p.undial(l)
+	p.endDial(l)
 	switch {
 	case p.backingOff: // dialled before it was known
 	case p.replacing(l):
 		p.backingOff = true
-		time.AfterFunc(retryDelay<<p.refusals, func() {
-			p.mu.Lock()
-			defer p.mu.Unlock()
-			p.backingOff = false
-			p.dispatch()
-		})
+		p.after(retryDelay<<p.refusals, func() { p.backingOff = false })
 		p.refusals++
 	default:
 		p.max = max(1, min(p.max, p.slots))
@@ -228,10 +220,26 @@ func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	return true
 }
 
-// crowded ends a lease on which the server says that too many connections are open, and its
+// replacing reports whether the server may have refused l only because it has not
+// noticed that another connection ended.
+func (p *pool) replacing(l *lease) bool {
+	return p.backingOff || p.refusals < replaceRetries && (l.replaces || p.ended > l.ended)
+}
+
+// after changes the pool a moment later.
+func (p *pool) after(delay time.Duration, change func()) {
+	time.AfterFunc(delay, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		change()
+		p.dispatch()
+	})
+}
+
+// tooManyOpen ends a lease on which the server says that too many connections are open, and its
 // connection. All of them may hear it: the others stay until it is known whether one less helps.
 // It reports whether there was another one; else the lease goes on.
-func (p *pool) crowded(l *lease) bool {
+func (p *pool) tooManyOpen(l *lease) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	known := l.lowered < p.lowered
@@ -239,42 +247,30 @@ func (p *pool) crowded(l *lease) bool {
 		return false
 	}
 	p.inUse--
-	if known || p.slots-p.dialling-p.draining < 2 {
-		p.park(l.conn)
+	if known || p.open() < 2 {
+		p.keep(l.conn)
 	} else {
 		p.drain(l.conn)
 	}
 	if !known {
 		p.max = max(1, min(p.max, p.slots-1))
 		p.lowered++
-		p.settling = true
-		p.settle()
+		p.drainFirst = true
+		p.drained()
 	}
 	p.dispatch()
 	return true
 }
 
-// settle hands out leases again a moment after the last connection that drains is gone.
-func (p *pool) settle() {
-	if !p.settling || p.draining > 0 {
-		return
+// drained lets messages go on a moment after the last connection that drains is gone.
+func (p *pool) drained() {
+	if p.drainFirst && p.draining == 0 {
+		p.after(retryDelay, func() { p.drainFirst = false })
 	}
-	time.AfterFunc(retryDelay, func() {
-		p.mu.Lock()
-		defer p.mu.Unlock()
-		p.settling = false
-		p.dispatch()
-	})
 }
 
-// replacing reports whether the server may have refused l only because it has not
-// noticed that another connection ended.
-func (p *pool) replacing(l *lease) bool {
-	return p.backingOff || p.refusals < replaceRetries && (l.replaces || p.ended > l.ended)
-}
-
-// undial ends a lease whose connection was not opened.
-func (p *pool) undial(l *lease) {
+// endDial ends a lease whose connection was not opened.
+func (p *pool) endDial(l *lease) {
 	p.inUse--
 	p.dialling--
 	p.slots--
@@ -288,11 +284,11 @@ func (p *pool) giveBack(l *lease) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if l.conn == nil {
-		p.undial(l)
+		p.endDial(l)
 	} else {
 		l.conn.uses--
 		p.inUse--
-		p.park(l.conn)
+		p.keep(l.conn)
 	}
 	p.dispatch()
 }
@@ -305,12 +301,12 @@ func (p *pool) release(l *lease, works bool) {
 		p.successes++
 	}
 	p.inUse--
-	p.park(l.conn)
+	p.keep(l.conn)
 	p.dispatch()
 }
 
-// park keeps a connection for the next message, or ends it.
-func (p *pool) park(c *conn) {
+// keep keeps a connection for the next message, unless it carried enough or has ended.
+func (p *pool) keep(c *conn) {
 	if p.closing || p.perConn > 0 && c.uses >= p.perConn || !c.client.Usable() {
 		p.drain(c)
 		return
@@ -318,11 +314,11 @@ func (p *pool) park(c *conn) {
 	p.idle = append(p.idle, c)
 }
 
-// drain says QUIT behind the messages' back. The slot is free once the connection is
+// drain says QUIT beside the messages. The slot is free once the connection is
 // closed: the server counts it until then.
 func (p *pool) drain(c *conn) {
 	p.draining++
-	go func() {
+	p.drains.Go(func() {
 		quit(c.client)
 		p.mu.Lock()
 		defer p.mu.Unlock()
@@ -330,13 +326,9 @@ func (p *pool) drain(c *conn) {
 		p.draining--
 		p.ended++
 		p.unreplaced++
-		p.settle()
+		p.drained()
 		p.dispatch()
-		if p.drained != nil && p.draining == 0 {
-			close(p.drained)
-			p.drained = nil
-		}
-	}()
+	})
 }
 
 // quit says QUIT, unless the connection has ended already, and closes it.
@@ -362,18 +354,15 @@ func (p *pool) close() {
 	p.dispatch()
 }
 
-// awaitDrained waits for the QUITs under way; when ctx ends, no longer.
+// awaitDrained waits for the QUITs under way; when ctx ends, no longer. No message may be under way.
 func (p *pool) awaitDrained(ctx context.Context) {
-	p.mu.Lock()
-	if p.draining == 0 {
-		p.mu.Unlock()
-		return
-	}
-	drained := make(chan struct{})
-	p.drained = drained
-	p.mu.Unlock()
+	done := make(chan struct{})
+	go func() {
+		p.drains.Wait()
+		close(done)
+	}()
 	select {
-	case <-drained:
+	case <-done:
 	case <-ctx.Done():
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/rate"
 	"notices/spool/smtpclient"
 )
 
@@ -148,7 +149,7 @@ func TestSpent(t *testing.T) {
 		}, []string{"b@example.net"}, true, "rate_per_day of server 2 is used up"},
 	} {
 		w := newWorld(t, &fake{})
-		w.limits = []Limit{gmail(1, time.Hour)}
+		w.limits = []rate.Limit{gmail(1, time.Hour)}
 		w.servers[0].RatePerDay = 1
 		w.once("a@gmail.com")
 		c.change(w)
@@ -170,7 +171,7 @@ func (w *world) addServer(perDay int) {
 // What waits for a [[limit]] is not counted anew by a run that did not ask for all.
 func TestSpentLeavesTheCountOfALimit(t *testing.T) {
 	w := newWorld(t, &fake{})
-	w.limits = []Limit{gmail(1, time.Hour)}
+	w.limits = []rate.Limit{gmail(1, time.Hour)}
 	w.servers[0].RatePerDay = 2
 	r := w.run()
 	for range 5 {
@@ -182,7 +183,7 @@ func TestSpentLeavesTheCountOfALimit(t *testing.T) {
 	w.deliver(r, "a@gmail.com")
 	w.deliver(r, "b@example.net") // the engine stops here
 	w.end(r)
-	use, err := Usages(context.Background(), w.state, w.limits, w.clock.now())
+	use, err := rate.Usages(context.Background(), w.state, w.limits, w.clock.now())
 	if err != nil || use[0].Waiting != 4 {
 		t.Errorf("%+v, %v", use, err)
 	}
@@ -215,16 +216,5 @@ func TestLimitedInMidMessage(t *testing.T) {
 	d := w.once("a@example.com", "b@example.com", "c@example.com")
 	if classes(d) != "delivered delivered deferred" || d.Wait != spool.Attempted || d.Outcomes[2].Reason != spool.ReasonRate {
 		t.Errorf("%+v", d)
-	}
-}
-
-func TestLedgerSurvivesClock(t *testing.T) {
-	var l ledger
-	now, b := newClock().now(), budget{perMinute: 5, long: day, grace: graceTime}
-	if n, _, _ := l.reserve(now, 5, b); n != 5 {
-		t.Fatal(n)
-	}
-	if n, _, _ := l.reserve(now.Add(-24*time.Hour), 5, b); n != 5 {
-		t.Error("a clock set back by a day stops the mail for a day")
 	}
 }

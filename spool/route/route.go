@@ -8,6 +8,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/maillog"
+	"notices/spool/rate"
 	"notices/spool/smtpclient"
 )
 
@@ -27,7 +28,7 @@ type Server struct {
 // Options of a Route.
 type Options struct {
 	Servers []Server     // in the order in which they are asked
-	Limits  []Limit      // [[limit]]: of recipients' domains, whatever the server
+	Limits  []rate.Limit // [[limit]]: of recipients' domains, whatever the server
 	State   spool.State  // health, rates and limits, shared with all flushes
 	Log     *maillog.Log // may be nil
 	Now     func() time.Time
@@ -40,7 +41,7 @@ type Options struct {
 type Route struct {
 	servers  []*server
 	branches bool // some server takes mail from its Senders alone
-	limits   *limits
+	limits   *rate.Limits
 	log      *maillog.Log
 	now      func() time.Time
 	gate     gate
@@ -63,7 +64,7 @@ func newRoute(o Options, open opener) *Route {
 	if o.Now == nil {
 		o.Now = time.Now
 	}
-	r := &Route{log: o.Log, now: o.Now, limits: newLimits(o.Limits, o.State, o.Now)}
+	r := &Route{log: o.Log, now: o.Now, limits: rate.NewLimits(o.Limits, o.State, o.Now)}
 	for _, s := range o.Servers {
 		r.servers = append(r.servers, newServer(s, o, open, &r.gate))
 		r.branches = r.branches || len(s.Senders) > 0
@@ -94,46 +95,46 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	if len(servers) == 0 {
 		return r.unnamed(m.Sender), nil
 	}
-	j := newJob(m)
-	defer j.leaveGate()
-	r.limits.concern(j)
-	defer j.giveTicketsBack()
-	if err := j.admit(ctx); err != nil {
+	a := newAttempt(m)
+	defer a.leaveGate()
+	a.limits = r.limits.For(m.Recipients)
+	defer a.limits.PutBack()
+	if err := a.reserve(ctx, false); err != nil {
 		return spool.Delivery{}, err
 	}
 	for {
-		if err := r.offer(ctx, servers, j); err != nil {
-			return r.halt(ctx, servers, j, err)
+		if err := r.offer(ctx, servers, a); err != nil {
+			return r.halt(ctx, servers, a, err)
 		}
-		if j.apart(len(servers)) {
+		if a.separate(len(servers)) {
 			continue
 		}
-		if len(j.later) == 0 || len(j.open) > 0 && (j.asked == nil || j.unasked()) {
+		if len(a.needUTF8) == 0 || len(a.open) > 0 && (a.lastServer == nil || a.untried()) {
 			break
 		}
-		conclude(servers, j)
-		j.open, j.later, j.skipped, j.doubter = j.later, nil, nil, nil
+		conclude(servers, a)
+		a.open, a.needUTF8, a.skipped, a.ambiguousFrom = a.needUTF8, nil, nil, nil
 	}
 	switch {
-	case j.asked != nil && !j.unasked():
-	case len(j.open) == 0:
+	case a.lastServer != nil && !a.untried():
+	case len(a.open) == 0:
 		// Nobody was asked, because of limits.
-		return spool.Delivery{Wait: spool.Limited, Until: j.until, Outcomes: j.out[:1]}, nil
+		return spool.Delivery{Wait: spool.Limited, Until: a.until, Outcomes: a.outcomes[:1]}, nil
 	default:
 		return noServer(servers), nil
 	}
-	return conclude(servers, j), nil
+	return conclude(servers, a), nil
 }
 
 // offer asks server after server for the recipients who are open.
-func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
+func (r *Route) offer(ctx context.Context, servers []*server, a *attempt) error {
 	tried := make([]bool, len(servers))
-	for len(j.open) > 0 {
+	for len(a.open) > 0 {
 		i, detour := next(ctx, servers, tried)
 		if i < 0 {
 			break
 		}
-		if detour && j.asked == nil && j.gate == nil {
+		if detour && a.lastServer == nil && a.gate == nil {
 			if waited, err := r.gate.wait(ctx); err != nil {
 				return err
 			} else if waited {
@@ -144,7 +145,7 @@ func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
 		if detour {
 			servers[i].breaker.retry()
 		}
-		if err := servers[i].ask(ctx, j); err != nil && !errors.Is(err, errDown) {
+		if err := servers[i].deliver(ctx, a); err != nil && !errors.Is(err, errDown) {
 			return err
 		}
 	}
@@ -153,13 +154,13 @@ func (r *Route) offer(ctx context.Context, servers []*server, j *job) error {
 
 // conclude sums up what the servers said of the recipients who are open, or that there
 // was no server left for them.
-func conclude(servers []*server, j *job) spool.Delivery {
-	if len(j.open) > 0 && len(j.skipped) == 0 {
+func conclude(servers []*server, a *attempt) spool.Delivery {
+	if len(a.open) > 0 && len(a.skipped) == 0 {
 		o := noServer(servers).Outcomes[0]
 		o.Class = spool.Deferred
-		j.skipped = append(j.skipped, o)
+		a.skipped = append(a.skipped, o)
 	}
-	return j.delivery(len(servers))
+	return a.delivery(len(servers))
 }
 
 // next picks the first server that is up and was not tried for this message; -1 if
@@ -190,31 +191,31 @@ func next(ctx context.Context, servers []*server, tried []bool) (i int, detour b
 // halt ends a message early. Before anybody was asked it is no attempt, nor when the
 // run is ended before anybody answered; else those still open are deferred and told
 // why, or put off by a rate.
-func (r *Route) halt(ctx context.Context, servers []*server, j *job, err error) (spool.Delivery, error) {
-	var used *quotaExhausted
-	j.open, j.later = append(j.open, j.later...), nil
+func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err error) (spool.Delivery, error) {
+	var used *rate.Exhausted
+	a.open, a.needUTF8 = append(a.open, a.needUTF8...), nil
 	switch {
 	case errors.As(err, &used):
-		if j.asked == nil {
+		if a.lastServer == nil {
 			r.quotaExhausted.Store(true)
 			return dayExhausted(used, !r.branches), nil
 		}
-		j.putOff(used, j.open)
-	case j.asked == nil:
+		a.putOff(used, a.open)
+	case a.lastServer == nil:
 		return spool.Delivery{}, err
-	case !j.answered && ctx.Err() != nil:
+	case !a.decided && ctx.Err() != nil:
 		return spool.Delivery{Wait: spool.Stopped}, nil
 	default:
-		j.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
+		a.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
 	}
-	return j.delivery(len(servers)), nil
+	return a.delivery(len(servers)), nil
 }
 
 // dayExhausted tells that a server's day is used up. Before it was asked every server that
 // comes before it was found down, so that the next message would meet the same, if all
 // mail takes the same way.
-func dayExhausted(used *quotaExhausted, all bool) spool.Delivery {
-	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.until, Outcomes: []spool.Outcome{used.outcome()}}
+func dayExhausted(used *rate.Exhausted, all bool) spool.Delivery {
+	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}
 }
 
 // noServer tells that every server is paused: until when, and the trouble. One
@@ -223,7 +224,7 @@ func dayExhausted(used *quotaExhausted, all bool) spool.Delivery {
 func noServer(servers []*server) spool.Delivery {
 	d := spool.Delivery{Wait: spool.NoServer}
 	for _, s := range servers {
-		h := s.breaker.remembered()
+		h := s.breaker.current()
 		if d.Until.IsZero() || h.DownUntil.Before(d.Until) {
 			d.Until = h.DownUntil
 		}
@@ -243,8 +244,19 @@ func (r *Route) Close(ctx context.Context) error {
 	}
 	for _, s := range r.servers {
 		s.pool.awaitDrained(ctx)
-		errs = append(errs, s.saveEnd(ctx), s.rate.close(ctx))
+		errs = append(errs, s.saveEnd(ctx), s.rate.Close(ctx))
 	}
-	errs = append(errs, r.limits.close(ctx, r.quotaExhausted.Load()))
+	errs = append(errs, r.limits.Close(ctx, r.quotaExhausted.Load()))
 	return errors.Join(errs...)
+}
+
+// Probe opens a connection to each server that earlier runs could open none to, once its
+// pause is over and when no message of this run came to it. So it is known whether a
+// server works though nothing is due. Call it after the last Deliver, before Close.
+func (r *Route) Probe(ctx context.Context) {
+	for _, s := range r.servers {
+		if ctx.Err() == nil {
+			s.probe(ctx)
+		}
+	}
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/recode"
 )
 
 // Branches of a site may have accounts of their own: a server with Senders takes mail
@@ -25,9 +26,9 @@ func (r *Route) serversFor(sender string, recipients []string) []*server {
 		// A report goes the way of the mail that it is about, whose sender it goes to.
 		from = recipients[0]
 	}
-	named := r.serversThat(func(s *server) bool { return s.config.Names(from) })
+	named := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return !s.config.ListsSender(from) })
 	if len(named) == 0 {
-		named = r.serversThat(func(s *server) bool { return len(s.config.Senders) == 0 })
+		named = slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return len(s.config.Senders) > 0 })
 	}
 	if len(named) == 0 && sender == "" {
 		return r.servers
@@ -35,19 +36,9 @@ func (r *Route) serversFor(sender string, recipients []string) []*server {
 	return named
 }
 
-func (r *Route) serversThat(takes func(*server) bool) []*server {
-	var list []*server
-	for _, s := range r.servers {
-		if takes(s) {
-			list = append(list, s)
-		}
-	}
-	return list
-}
-
-// Names reports whether the server's Senders have an address, or a whole domain as
+// ListsSender reports whether the server's Senders contain an address, or its domain as
 // "@branch.example.org".
-func (s *Server) Names(sender string) bool {
+func (s *Server) ListsSender(sender string) bool {
 	key := senderKey(sender)
 	return slices.ContainsFunc(s.Senders, func(entry string) bool {
 		entry = senderKey(entry)
@@ -58,11 +49,8 @@ func (s *Server) Names(sender string) bool {
 // senderKey is an address, or a domain with its @, in the one form that is compared:
 // providers tell no accounts apart by case.
 func senderKey(address string) string {
-	i := strings.LastIndexByte(address, '@')
-	if i < 0 {
-		return strings.ToLower(address)
-	}
-	return strings.ToLower(address[:i+1]) + asciiDomain(address[i+1:])
+	at := strings.LastIndexByte(address, '@') + 1
+	return strings.ToLower(address[:at]) + recode.HeaderAddress(strings.ToLower(address[at:]))
 }
 
 // Group names the servers that mail of a sender goes to: messages of one group find the
@@ -86,24 +74,24 @@ func (r *Route) Group(sender string, recipients []string) string {
 func (r *Route) unnamed(sender string) spool.Delivery {
 	return spool.Delivery{Wait: spool.NoServer, Outcomes: []spool.Outcome{{
 		Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonNoServer,
-		Reply: spool.Reply{At: r.now(), Text: UnnamedText(sender)},
+		Reply: spool.Reply{At: r.now(), Text: NoServerText(sender)},
 	}}}
 }
 
-// UnnamedText says what to do about a sender that no server takes mail from.
-func UnnamedText(sender string) string {
+// NoServerText says what to do about a sender that no server takes mail from.
+func NoServerText(sender string) string {
 	return fmt.Sprintf("no server takes mail from %s: each [[server]] has senders, and none has this address; add it to one of them, or add a server without senders", sender)
 }
 
-// Takes reports whether one of the servers takes mail from a sender.
-func Takes(servers []Server, sender string) bool {
-	return slices.ContainsFunc(servers, func(s Server) bool { return len(s.Senders) == 0 || s.Names(sender) })
+// AnyTakes reports whether one of the servers takes mail from a sender.
+func AnyTakes(servers []Server, sender string) bool {
+	return slices.ContainsFunc(servers, func(s Server) bool { return len(s.Senders) == 0 || s.ListsSender(sender) })
 }
 
-// Instead looks for servers in place of servers[i], which is down. name is the first one
-// that takes mail of the same senders; left are those Senders of it that no server is left
-// for. A server without Senders has no name for them: name is empty when none is left.
-func Instead(servers []Server, i int, down func(i int) bool) (name string, left []string) {
+// Replacement looks for servers that can stand in for servers[i], which is down. name is the first
+// that takes mail of the same senders, empty if none does. left are the Senders of servers[i] whose
+// mail no server takes now.
+func Replacement(servers []Server, i int, down func(i int) bool) (name string, left []string) {
 	find := func(takes func(s *Server) bool) bool {
 		for k := range servers {
 			if k != i && !down(k) && takes(&servers[k]) {
@@ -117,7 +105,7 @@ func Instead(servers []Server, i int, down func(i int) bool) (name string, left 
 		find(func(s *Server) bool { return len(s.Senders) == 0 })
 	}
 	for _, entry := range servers[i].Senders {
-		if !find(func(s *Server) bool { return s.Names(entry) }) {
+		if !find(func(s *Server) bool { return s.ListsSender(entry) }) {
 			left = append(left, entry)
 		}
 	}
@@ -127,7 +115,7 @@ func Instead(servers []Server, i int, down func(i int) bool) (name string, left 
 // TestSender is the sender of test mail through a server: the site's address if the server
 // takes mail from it, else the first that it names.
 func (s *Server) TestSender(site string) string {
-	if len(s.Senders) == 0 || s.Names(site) {
+	if len(s.Senders) == 0 || s.ListsSender(site) {
 		return site
 	}
 	if first := s.Senders[0]; !strings.HasPrefix(first, "@") {

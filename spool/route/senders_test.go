@@ -79,7 +79,7 @@ func TestSenderOfTestMail(t *testing.T) {
 	}
 }
 
-func TestInstead(t *testing.T) {
+func TestReplacement(t *testing.T) {
 	servers := []Server{
 		{Senders: []string{"@a.example", "u@b.example"}}, {Senders: []string{"@b.example"}}, {Senders: []string{"@A.example"}}, {}, {},
 	}
@@ -97,7 +97,7 @@ func TestInstead(t *testing.T) {
 		{[]int{4}, "5", nil},
 		{[]int{5, 4}, "", nil},
 	} {
-		name, left := Instead(servers, c.down[0]-1, func(i int) bool { return slices.Contains(c.down, i+1) })
+		name, left := Replacement(servers, c.down[0]-1, func(i int) bool { return slices.Contains(c.down, i+1) })
 		if name != c.name || !slices.Equal(left, c.left) {
 			t.Errorf("with %v down: %q, %q; want %q, %q", c.down, name, left, c.name, c.left)
 		}

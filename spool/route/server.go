@@ -2,13 +2,29 @@ package route
 
 import (
 	"context"
+	"errors"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"notices/spool"
 	"notices/spool/maillog"
+	"notices/spool/rate"
 	"notices/spool/smtpclient"
 )
+
+var (
+	// errBusy: the server refused one more connection beside working ones.
+	errBusy = errors.New("wait for a working connection")
+	// errStale: the connection had ended before the server was asked.
+	errStale = errors.New("the connection had ended")
+	// errPutOff: while a connection was waited for, limits put off all who are left.
+	errPutOff = errors.New("put off by a limit")
+)
+
+// staleLimit bounds how many ended connections a message meets one after another
+// before that counts as the server's trouble.
+const staleLimit = 4
 
 type opener func(context.Context, *smtpclient.Server) (client, error)
 
@@ -17,100 +33,248 @@ type server struct {
 	config  Server
 	open    opener
 	secret  *secret
-	rate    *quota
+	rate    *rate.Quota
 	log     *maillog.Log
 	now     func() time.Time
 	gate    *gate // the route's
 	pool    pool
 	breaker breaker
-	chunk   chunkSize
+	// chunk is how many recipients go in one transaction; 0: all.
+	chunk atomic.Int64
 
-	load    sync.Once // health, before the first use
-	health  healthStore
-	notices notices
+	load   sync.Once // health, before the first use
+	health health
 }
 
 func newServer(s Server, o Options, open opener, g *gate) *server {
 	w := &server{config: s, open: open, log: o.Log, now: o.Now, gate: g}
-	w.health.state, w.health.server, w.health.log = o.State, s.Name, o.Log
+	w.health.state, w.health.server, w.health.log, w.health.now = o.State, s.Name, o.Log, o.Now
 	w.config.Addresses = new(smtpclient.Addresses)
 	w.secret = watch(&w.config.Server)
-	w.rate = newServerQuota(s, o.State, o.Now)
-	w.chunk.most = max(0, s.RecipientsPerMessage)
+	w.rate = rate.NewQuota(rate.Server{Name: s.Name, PerMinute: s.RatePerMinute, PerDay: s.RatePerDay}, o.State, o.Now)
+	w.chunk.Store(int64(max(0, s.RecipientsPerMessage)))
 	b := &w.breaker
 	b.now, b.host, b.ignore = o.Now, s.Host, o.IgnoreBreaker
 	w.pool.max, w.pool.perConn, w.pool.halfOpen = max(1, s.Connections), s.MessagesPerConnection, b.halfOpen.Load
 	return w
 }
 
-// chunkSize is how many recipients go in one transaction.
-type chunkSize struct {
-	mu   sync.Mutex
-	most int // 0: no limit
-}
-
-func (c *chunkSize) get() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.most
-}
-
-// learn remembers for this run how many recipients the server took before it said
-// too many: to ask again for hundreds each time costs a reply for each of them.
-func (c *chunkSize) learn(took int) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if took = max(1, took); c.most == 0 || took < c.most {
-		c.most = took
-	}
-}
-
-// localOutcome is an outcome that is not the server's word.
-func (s *Server) localOutcome(now time.Time, reason spool.Reason, text string) spool.Outcome {
-	return spool.Outcome{
-		Class: spool.Deferred, Scope: spool.ServerScope, Reason: reason,
-		Reply: spool.Reply{Server: s.Name, Host: s.Host, Text: text, At: now},
-	}
-}
-
 // breakerState loads the server's health when it is first asked for.
 func (s *server) breakerState(ctx context.Context) breakerState {
-	s.load.Do(func() { s.recall(ctx) })
+	s.load.Do(func() { s.loadHealth(ctx) })
 	return s.breaker.state()
 }
 
-// trip takes the server out for the rest of the run, for what the message met. unopened: it
-// was met before a message was handed over.
-func (s *server) trip(ctx context.Context, j *job, o spool.Outcome, unopened bool) {
-	j.enter(s.gate) // before anybody else can find out
-	if !s.breaker.trip(o) {
-		j.leaveGate()
-		return
+// deliver offers the open recipients of a message to this server, in as many
+// transactions as that takes, until it decided on all or the rest goes to the next one.
+func (s *server) deliver(ctx context.Context, a *attempt) error {
+	for len(a.open) > 0 {
+		if err := a.reserve(ctx, false); err != nil || len(a.open) == 0 {
+			return err
+		}
+		at, err := s.rate.Take(ctx)
+		if err != nil {
+			return err
+		}
+		a.countedAt = at
+		skip, sent, err := s.transact(ctx, a)
+		if !sent {
+			s.rate.PutBack(a.countedAt)
+		}
+		switch {
+		case err == errPutOff:
+			return nil
+		case err != nil:
+			return err
+		case skip != nil:
+			a.skipped = append(a.skipped, *skip)
+			return nil
+		}
 	}
-	j.tripped = true
-	s.pool.close()
-	s.saveTrouble(ctx, o, unopened)
+	return nil
 }
 
-// refused takes note that no connection could be opened. It reports whether only
-// one more was refused beside working ones: then there are fewer from now on, and
-// the message waits for one of those. A refused secret is never that.
-func (s *server) refused(ctx context.Context, j *job, l *lease, o spool.Outcome) (oneMore bool) {
-	secret := o.Reason == spool.ReasonAuth || o.Reason == spool.ReasonSecret
-	if !secret && s.pool.refused(l, o.Reply.Code == 421) {
-		return true
+// transact runs one transaction. skip is why the rest goes to the next server;
+// sent, that the server heard of it.
+func (s *server) transact(ctx context.Context, a *attempt) (skip *spool.Outcome, sent bool, err error) {
+	l, err := s.pool.acquire(ctx)
+	for stale := 0; ; {
+		if err == nil {
+			a.leaveGate()
+			err = s.prepare(ctx, a, l)
+		}
+		if err == nil {
+			sent = true
+			if skip, err = s.send(ctx, a, l, stale < staleLimit); err == nil {
+				return skip, sent, nil
+			}
+		}
+		switch err {
+		case errBusy:
+			l, err = s.pool.acquire(ctx)
+		case errStale:
+			stale++
+			l, err = s.pool.exchange(ctx, l)
+		default:
+			skip, err = s.noConnection(a, err)
+			return skip, sent, err
+		}
 	}
-	s.trip(ctx, j, o, true)
+}
+
+// noConnection sorts out why there is no connection: what this message met itself
+// sends it to the next server; what others met, only if this one had heard of it before.
+func (s *server) noConnection(a *attempt, err error) (*spool.Outcome, error) {
+	var met *smtpclient.Error
+	switch {
+	case errors.As(err, &met):
+		return &met.Outcome, nil
+	case errors.Is(err, errDown) && a.lastServer == s:
+		o := s.breaker.current().Last
+		return &o, nil
+	}
+	return nil, err
+}
+
+// prepare makes a lease ready for the transaction: the attempt is recorded, then the connection
+// opened if it has none. Without a secret no attempt is made: nobody could be asked.
+func (s *server) prepare(ctx context.Context, a *attempt, l *lease) (err error) {
+	if l.conn == nil && a.lastServer == nil {
+		if err := s.secret.fetch(ctx); err != nil {
+			err = s.openFailed(ctx, a, l, err)
+			if errors.As(err, new(*smtpclient.Error)) {
+				return errDown
+			}
+			return err
+		}
+	}
+	if err = ctx.Err(); err == nil {
+		err = a.begin(s)
+	}
+	if err == nil && l.conn == nil {
+		c, err := s.open(ctx, &s.config.Server)
+		if err != nil {
+			return s.openFailed(ctx, a, l, err)
+		}
+		s.pool.opened(l, c)
+		if what := c.Notice(); what != "" {
+			s.health.noteStepDown(ctx, what)
+		}
+		if s.breaker.state() == breakerOpen { // others found out meanwhile
+			s.pool.giveBack(l)
+			return errDown
+		}
+	}
+	if err == nil {
+		err = s.renewReservations(ctx, a)
+	}
+	if err != nil {
+		s.pool.giveBack(l)
+	}
+	return err
+}
+
+// renewReservations renews what was counted before the connection was waited for.
+func (s *server) renewReservations(ctx context.Context, a *attempt) (err error) {
+	if a.countedAt, err = s.rate.Renew(ctx, a.countedAt); err == nil {
+		err = a.reserve(ctx, true)
+	}
+	if err == nil && len(a.open) == 0 {
+		return errPutOff
+	}
+	return err
+}
+
+// openFailed takes note that no connection could be opened, and ends the lease. If the server
+// refused only one more beside working ones, there are fewer from now on, and the message waits
+// for one of those: errBusy. A secret that is refused or missing is never that.
+func (s *server) openFailed(ctx context.Context, a *attempt, l *lease, err error) error {
+	if ctx.Err() != nil {
+		s.pool.giveBack(l)
+		return ctx.Err()
+	}
+	e := &smtpclient.Error{Outcome: s.openOutcome(err), Err: err}
+	secret := e.Outcome.Reason == spool.ReasonAuth || e.Outcome.Reason == spool.ReasonSecret
+	if !secret && s.pool.refused(l, e.Outcome.Reply.Code == 421) {
+		return errBusy
+	}
+	s.trip(ctx, a, e.Outcome, true)
 	s.pool.giveBack(l)
-	return false
+	return e
+}
+
+func (s *server) openOutcome(err error) spool.Outcome {
+	var e *smtpclient.Error
+	if errors.As(err, &e) {
+		return e.Outcome
+	}
+	return s.localOutcome(spool.ReasonConnect, err.Error())
+}
+
+// localOutcome is an outcome that is not the server's word.
+func (s *server) localOutcome(reason spool.Reason, text string) spool.Outcome {
+	return spool.Outcome{
+		Class: spool.Deferred, Scope: spool.ServerScope, Reason: reason,
+		Reply: spool.Reply{Server: s.config.Name, Host: s.config.Host, Text: text, At: s.now()},
+	}
+}
+
+// send has the transaction done and acts on the answers. After errStale or errBusy it is to be
+// done over another connection.
+func (s *server) send(ctx context.Context, a *attempt, l *lease, retry bool) (skip *spool.Outcome, err error) {
+	chunk := a.chunk(int(s.chunk.Load()))
+	res := l.conn.client.Send(ctx, a.transaction(chunk))
+	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
+		res.Outcomes = append(res.Outcomes, s.localOutcome(spool.ReasonProtocol, "no answer for this recipient"))
+	}
+	v := s.judge(&res, retry)
+	if ctx.Err() != nil && (v.result > resultRefused && v.skip != nil || v.result == resultStale) {
+		a.note(chunk, &res, v)
+		s.pool.giveBack(l) // our doing, not the server's
+		return nil, ctx.Err()
+	}
+	if v.result == resultStale {
+		return nil, errStale
+	}
+	a.note(chunk, &res, v)
+	if s.finish(ctx, a, l, v) {
+		return nil, errBusy
+	}
+	if res.TooMany > 0 && v.taken > 0 {
+		s.learnChunk(v.taken)
+	}
+	if v.skip == nil {
+		return nil, nil
+	}
+	if ambiguousRefusal(*v.skip) {
+		a.ambiguousFrom = s
+	}
+	if kind, text := advice(*v.skip, s.config.Hello, a.m.Sender); text != "" {
+		news := s.health.notice(ctx, kind, text)
+		if news && v.skip.Reason == spool.ReasonSendAs { // the server is not paused, which would be told
+			s.log.Trouble("server "+s.config.Name, errors.New(text))
+		}
+	}
+	return v.skip, nil
+}
+
+// learnChunk remembers for this run how many recipients the server took before it said
+// too many: to ask again for hundreds each time costs a reply for each of them.
+func (s *server) learnChunk(took int) {
+	for {
+		most := s.chunk.Load()
+		if most > 0 && int64(took) >= most || s.chunk.CompareAndSwap(most, int64(took)) {
+			return
+		}
+	}
 }
 
 // finish takes note of how a transaction went and releases its connection. It reports whether the
 // message was refused only because too many connections are open: it goes over another.
-func (s *server) finish(ctx context.Context, j *job, l *lease, v verdict) (crowded bool) {
+func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (crowded bool) {
 	b := &s.breaker
-	if v.delivered && j.m.Sender != "" {
-		b.took()
+	if v.delivered && a.m.Sender != "" {
+		b.noteDelivered()
 	}
 	var trouble *spool.Outcome
 	recovered := false
@@ -118,36 +282,78 @@ func (s *server) finish(ctx context.Context, j *job, l *lease, v verdict) (crowd
 	case resultGood:
 		recovered = b.reset(v.delivered)
 	case resultRefused:
-		if b.refused(j.m) {
-			o := refusedTrouble(*v.skip)
-			trouble = &o
+		if b.noteRefusal(a.m) {
+			trouble = &spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonRefused, Reply: v.skip.Reply}
 		}
 	case resultTrouble:
-		if v.skip.Reason == spool.ReasonBusy && s.pool.crowded(l) {
+		if v.skip.Reason == spool.ReasonBusy && s.pool.tooManyOpen(l) {
 			return true
 		}
 		trouble = v.skip
 	case resultLost:
-		if b.lostOn(j.m.ID) {
+		if b.noteLost(a.m.ID) {
 			trouble = v.skip
 		}
 	case resultUncertain:
-		if b.silentOn(j.m.ID) {
-			o := s.config.localOutcome(s.now(), spool.ReasonLost, "no answer to several messages in a row")
+		if b.noteUncertain(a.m.ID) {
+			o := s.localOutcome(spool.ReasonLost, "no answer to several messages in a row")
 			trouble = &o
 		}
 	}
 	if trouble != nil {
-		s.trip(ctx, j, *trouble, false)
+		s.trip(ctx, a, *trouble, false)
 	}
 	s.pool.release(l, v.result <= resultRefused)
 	if recovered {
-		s.saveRecovery(ctx)
+		s.health.saveRecovery(ctx)
 	}
 	return false
 }
 
-// refusedTrouble makes the server's trouble of the refusal of one more message.
-func refusedTrouble(o spool.Outcome) spool.Outcome {
-	return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonRefused, Reply: o.Reply}
+// trip takes the server out for the rest of the run, for what the message met. unopened: it
+// was met before a message was handed over.
+func (s *server) trip(ctx context.Context, a *attempt, o spool.Outcome, unopened bool) {
+	a.enterGate(s.gate) // before anybody else can find out
+	if !s.breaker.trip(o) {
+		a.leaveGate()
+		return
+	}
+	a.tripped = true
+	s.pool.close()
+	s.saveTrouble(ctx, o, unopened)
+}
+
+// probeTime is how long a probe may take: a run must not wait long for what may be dead.
+const probeTime = 30 * time.Second
+
+// probe opens a connection to see whether the server works again. Only a connection that could
+// not be opened is made good by one that can. A login that was refused is not tried again until
+// the secret is another one, for some servers lock the account after several.
+func (s *server) probe(ctx context.Context) {
+	if s.breakerState(ctx) != breakerClosed {
+		return
+	}
+	h, ok := s.breaker.unconfirmed()
+	if !ok || !h.Unopened || !h.Of(s.config.Host) || h.Secret != "" && !s.secret.changed(ctx, h.Secret) {
+		return
+	}
+	short, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
+	var c client
+	err := s.secret.fetch(short)
+	if err == nil {
+		c, err = s.open(short, &s.config.Server)
+	}
+	if err == nil {
+		quit(c)
+	}
+	switch {
+	case ctx.Err() != nil: // the run was stopped: nothing is known
+	case err != nil:
+		a := newAttempt(&spool.Message{})
+		defer a.leaveGate()
+		s.trip(ctx, a, s.openOutcome(err), true)
+	case s.breaker.reset(false):
+		s.health.saveRecovery(ctx)
+	}
 }

@@ -5,41 +5,58 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// fate is what an answer means for its recipient in this attempt.
-type fate int
+// disposition is what an answer means for its recipient in this attempt.
+type disposition int
 
 const (
-	settled fate = iota // the last word for now
-	again               // the next transaction on the same server
-	skipped             // the next server
+	final           disposition = iota // the last word for now
+	nextTransaction                    // on the same server
+	nextServer
 )
 
-// fateOf reads SPEC section 5's table from the side of one recipient.
-func fateOf(o spool.Outcome) fate {
+// dispositionOf reads SPEC section 5's table from the side of one recipient.
+func dispositionOf(o spool.Outcome) disposition {
 	switch {
 	case o.Class == spool.Delivered, o.Class == spool.Uncertain:
-		return settled
+		return final
 	case o.Reason == spool.ReasonTooMany:
-		return again
-	case o.Scope == spool.ServerScope, o.Reason == spool.ReasonLost, o.Reason == spool.ReasonSendAs, refusal(o):
-		return skipped
-	case o.Scope == spool.MessageScope && o.Class == spool.Deferred:
-		return skipped
+		return nextTransaction
+	case o.Scope == spool.ServerScope, o.Reason == spool.ReasonLost, o.Reason == spool.ReasonSendAs, refusal(o),
+		o.Scope == spool.MessageScope && o.Class == spool.Deferred:
+		return nextServer
 	}
-	return settled
+	return final
 }
 
 // refusal: the server said no to this message for good, but another may take it.
-func refusal(o spool.Outcome) bool { return o.Reason == spool.ReasonCannot || doubtful(o) }
+func refusal(o spool.Outcome) bool { return o.Reason == spool.ReasonCannot || ambiguousRefusal(o) }
 
-// doubtful: a refusal of the message as a whole, or of its sender, in words that may as
+// ambiguousRefusal: a refusal of the message as a whole, or of its sender, in words that may as
 // well mean the account.
-func doubtful(o spool.Outcome) bool {
+func ambiguousRefusal(o spool.Outcome) bool {
 	return o.Class == spool.Failed && o.Scope == spool.MessageScope && o.Reply.Code != 0 &&
 		(o.Reason == "" || o.Reason == spool.ReasonSender || o.Reason == spool.ReasonOneOf)
 }
 
-// result is what a transaction says of the server.
+// severity ranks the reasons of servers that were skipped: what a person must mend, then
+// a server's word on this message, then its own trouble.
+func severity(o spool.Outcome) int {
+	switch {
+	case o.NeedsPerson():
+		return 5
+	case o.Reason == spool.ReasonSender:
+		return 4
+	case refusal(o):
+		return 3
+	case o.Reason == spool.ReasonLost:
+		return 1
+	case o.Scope == spool.MessageScope:
+		return 2
+	}
+	return 0
+}
+
+// result is what a transaction says of the server, the least severe first.
 type result int
 
 const (
@@ -50,6 +67,22 @@ const (
 	resultLost             // lost before the final dot
 	resultTrouble          // the server's own
 )
+
+func resultOf(o spool.Outcome) result {
+	switch {
+	case o.Class == spool.Uncertain:
+		return resultUncertain
+	case dispositionOf(o) != nextServer:
+		return resultGood
+	case o.Reason == spool.ReasonLost:
+		return resultLost
+	case o.Scope == spool.ServerScope:
+		return resultTrouble
+	case ambiguousRefusal(o):
+		return resultRefused
+	}
+	return resultGood
+}
 
 // verdict is the sum of one transaction's answers.
 type verdict struct {
@@ -64,60 +97,36 @@ type verdict struct {
 	more bool
 }
 
-// judge reads the answers without acting on them.
-func judge(res *smtpclient.Result) verdict {
-	if res.Stale {
+// judge reads the answers without acting on them. With retry, the transaction is to be done over
+// another connection if this one had ended, or if this address of the server does not work.
+func (s *server) judge(res *smtpclient.Result, retry bool) verdict {
+	// A connection that carried enough is not met twice: each time there is one less.
+	retry = retry || len(res.Outcomes) > 0 && res.Outcomes[0].Reason == spool.ReasonSession
+	if retry && (res.Stale || res.OtherAddress) {
 		return verdict{result: resultStale}
 	}
 	var v verdict
 	for i := range res.Outcomes {
 		o := &res.Outcomes[i]
-		switch fateOf(*o) {
-		case settled:
+		v.result = max(v.result, resultOf(*o))
+		switch dispositionOf(*o) {
+		case final:
 			v.taken++
 			v.delivered = v.delivered || o.Class == spool.Delivered
-			if o.Class == spool.Uncertain {
-				v.result = max(v.result, resultUncertain)
-			}
-		case again:
+		case nextTransaction:
 			v.more = true
-		case skipped:
+		case nextServer:
 			if v.skip == nil || severity(*o) > severity(*v.skip) {
 				v.skip = o
 			}
-			v.result = max(v.result, resultOf(*o))
+		}
+	}
+	if res.Stale {
+		v.result = resultTrouble
+		if v.skip == nil {
+			o := s.localOutcome(spool.ReasonShutdown, "connection ended before the message was asked for")
+			v.skip = &o
 		}
 	}
 	return v
-}
-
-func resultOf(o spool.Outcome) result {
-	switch {
-	case o.Reason == spool.ReasonLost:
-		return resultLost
-	case o.Scope == spool.ServerScope:
-		return resultTrouble
-	case doubtful(o):
-		return resultRefused
-	}
-	return resultGood
-}
-
-// note writes what was decided into the job. Recipients whom the server refused
-// as too many stay open, but not when it decided on nobody: then they would be
-// refused for ever, so they are deferred.
-func (j *job) note(chunk []int, res *smtpclient.Result, v verdict) {
-	stuck := v.more && v.taken == 0 && v.skip == nil
-	left := make([]int, 0, len(j.open)-v.taken)
-	for k, i := range chunk {
-		f := fateOf(res.Outcomes[k])
-		if f == settled || stuck {
-			j.out[i] = res.Outcomes[k]
-			j.answered = true
-			j.useTicket(i)
-			continue
-		}
-		left = append(left, i)
-	}
-	j.open = append(left, j.open[len(chunk):]...)
 }

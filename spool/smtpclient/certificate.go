@@ -35,8 +35,8 @@ type Faults struct {
 	Unknown    bool // by an authority that is not known here
 }
 
-// FaultsOf looks at the certificate that err is about; ok is false when it is about none.
-func FaultsOf(err error, host string, now time.Time) (f Faults, ok bool) {
+// CertificateFaults looks at the certificate that err is about; ok is false when it is about none.
+func CertificateFaults(err error, host string, now time.Time) (f Faults, ok bool) {
 	var failed *tls.CertificateVerificationError
 	if !errors.As(err, &failed) || len(failed.UnverifiedCertificates) == 0 {
 		return f, false
@@ -89,7 +89,7 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // certificateText says why TLS could not be made or verified.
 func (c *Conn) certificateText(err error) string {
-	if f, ok := FaultsOf(err, c.server.Host, c.judge.Now()); ok {
+	if f, ok := CertificateFaults(err, c.server.Host, c.judge.Now()); ok {
 		if words := f.words(c.server.Host, c.judge.Now()); len(words) > 0 {
 			return "the certificate " + strings.Join(words, "; it ")
 		}

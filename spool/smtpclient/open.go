@@ -272,10 +272,10 @@ func (c *Conn) upgrade() error {
 	return c.hello()
 }
 
-// Answers reports whether an SMTP server speaks at the port (at 465 over TLS, whose
+// ProbePort reports whether an SMTP server speaks at the port (at 465 over TLS, whose
 // certificate is not checked: nothing is sent), and how it greets or why it does not
 // answer. timeout is for each step; dial may be nil. For the advice that test-server gives.
-func Answers(ctx context.Context, host string, port int, timeout time.Duration, dial Dialer) (what string, ok bool) {
+func ProbePort(ctx context.Context, host string, port int, timeout time.Duration, dial Dialer) (what string, ok bool) {
 	c := newConn(&Server{Host: host, Port: port, Timeout: timeout, Dial: dial}, "")
 	c.level = unverified
 	c.judge.tell = func(s Step) {

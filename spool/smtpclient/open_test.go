@@ -171,20 +171,20 @@ type named struct {
 func TestAnswers(t *testing.T) {
 	ca := smtptest.NewCA(t)
 	srv := smtptest.New(t, smtptest.Options{})
-	if what, ok := Answers(t.Context(), srv.Host(), srv.Port(), long, nil); !ok || !strings.Contains(what, "mail.example.org") {
+	if what, ok := ProbePort(t.Context(), srv.Host(), srv.Port(), long, nil); !ok || !strings.Contains(what, "mail.example.org") {
 		t.Errorf("%q, %v", what, ok)
 	}
 	implicit := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Implicit: true})
-	if what, ok := Answers(t.Context(), "mail.example.org", 465, long, implicit.Dial); !ok || !strings.Contains(what, "220") {
+	if what, ok := ProbePort(t.Context(), "mail.example.org", 465, long, implicit.Dial); !ok || !strings.Contains(what, "220") {
 		t.Errorf("%q, %v", what, ok)
 	}
 	noTLS := smtptest.New(t, smtptest.Options{})
-	if what, ok := Answers(t.Context(), "mail.example.org", 465, long, noTLS.Dial); ok || what == "" {
+	if what, ok := ProbePort(t.Context(), "mail.example.org", 465, long, noTLS.Dial); ok || what == "" {
 		t.Errorf("%q, %v", what, ok)
 	}
 	for _, script := range []string{"silent", "drop", "> 554 go away\neof", "> HTTP/1.1 400 Bad Request\neof"} {
 		p := smtptest.Script(t, script)
-		if what, ok := Answers(t.Context(), p.Host(), p.Port(), short, nil); ok || what == "" {
+		if what, ok := ProbePort(t.Context(), p.Host(), p.Port(), short, nil); ok || what == "" {
 			t.Errorf("%s: %q, %v", script, what, ok)
 		}
 	}

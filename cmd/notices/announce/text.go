@@ -48,7 +48,7 @@ func (t *Collector) instead(ctx context.Context, name string) string {
 		return "No server is left" + waits
 	}
 	down := Paused(ctx, t.Store.State(), t.Servers, t.p.Now().AddDate(-1, 0, 0), t.p.Now())
-	other, left := route.Instead(t.Servers, i, func(i int) bool { return slices.Contains(down, t.Servers[i].Name) })
+	other, left := route.Replacement(t.Servers, i, func(i int) bool { return slices.Contains(down, t.Servers[i].Name) })
 	switch {
 	case other != "" && len(left) == 0:
 		return "Server " + other + " is used in its place."

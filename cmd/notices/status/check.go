@@ -153,7 +153,7 @@ func (c *verdict) unnamedSenders() {
 		if c.s.unnamed[sender] == 1 {
 			verb = "has"
 		}
-		c.remark("%s %s no way out: %s", term.Count(c.s.unnamed[sender], "message"), verb, route.UnnamedText(sender))
+		c.remark("%s %s no way out: %s", term.Count(c.s.unnamed[sender], "message"), verb, route.NoServerText(sender))
 	}
 }
 
@@ -272,7 +272,7 @@ func (s *snapshot) sendersDown() []sendersGroup {
 	}
 	for i := range s.Servers {
 		for _, sender := range s.Servers[i].Senders {
-			add(sender, func(t *route.Server) bool { return t.Names(sender) })
+			add(sender, func(t *route.Server) bool { return t.ListsSender(sender) })
 		}
 	}
 	add(announce.OtherSenders, func(t *route.Server) bool { return len(t.Senders) == 0 })

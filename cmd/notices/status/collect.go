@@ -16,6 +16,7 @@ import (
 	"notices/spool"
 	"notices/spool/alert"
 	"notices/spool/drop"
+	"notices/spool/rate"
 	"notices/spool/route"
 )
 
@@ -27,7 +28,7 @@ type collector struct {
 	state  spool.State
 	route  []route.Server // those that mail goes through, for their Senders
 	waits  []spool.Waiting
-	limits route.Waits
+	limits rate.Waits
 }
 
 func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) {
@@ -71,8 +72,8 @@ func (c *collector) uses(name string) bool {
 // loadLimits finds how far the [[limit]]s are used up.
 func (c *collector) loadLimits(ctx context.Context) (err error) {
 	if len(c.o.Limits) > 0 {
-		c.s.limitsUsed, err = route.Usages(ctx, c.state, c.o.Limits, c.s.now)
-		c.limits = route.WaitsFor(c.s.limitsUsed)
+		c.s.limitsUsed, err = rate.Usages(ctx, c.state, c.o.Limits, c.s.now)
+		c.limits = rate.WaitsFor(c.s.limitsUsed)
 	}
 	return err
 }
@@ -264,7 +265,7 @@ func (c *collector) addWait(r *spool.Record) {
 // countUnnamed counts a message that no server takes, for its sender.
 func (c *collector) countUnnamed(env *spool.Envelope) bool {
 	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
-	if bounce || env.Sender == "" || len(c.route) == 0 || route.Takes(c.route, env.Sender) {
+	if bounce || env.Sender == "" || len(c.route) == 0 || route.AnyTakes(c.route, env.Sender) {
 		return false
 	}
 	if c.s.unnamed == nil {

@@ -8,7 +8,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/spool"
-	"notices/spool/route"
+	"notices/spool/rate"
 )
 
 // metrics writes the text exposition format,
@@ -147,7 +147,7 @@ func (m *metrics) servers(s *snapshot) {
 	})
 }
 
-func (m *metrics) limits(used []route.Usage) {
+func (m *metrics) limits(used []rate.Usage) {
 	var sent, most, waiting []point
 	for i := range used {
 		u := &used[i]

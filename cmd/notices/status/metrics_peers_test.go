@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"notices/cmd/notices/fakesite"
-	"notices/spool/route"
+	"notices/spool/rate"
 )
 
 // TestPromtool: Prometheus reads the metrics of a bad day, of none, and a label with
@@ -19,7 +19,7 @@ func TestPromtool(t *testing.T) {
 	bad := on(fakesite.BadDay(t))
 	o := statusDefaults()
 	o.Prometheus, o.SignIn = true, deadSignIn
-	o.Limits = []route.Limit{{Domains: []string{"gmail.com"}, Messages: 100, Per: time.Hour}}
+	o.Limits = []rate.Limit{{Domains: []string{"gmail.com"}, Messages: 100, Per: time.Hour}}
 	bad.Out.Reset()
 	bad.Check(Run(context.Background(), bad.q, withServers(o)))
 

@@ -15,7 +15,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/fakesite"
 	"notices/spool"
-	"notices/spool/route"
+	"notices/spool/rate"
 )
 
 // series are metrics: `name{label=value}` to its number.
@@ -104,7 +104,7 @@ func TestMetrics(t *testing.T) {
 	w := on(fakesite.BadDay(t))
 	o := statusDefaults()
 	o.SignIn = deadSignIn
-	o.Limits = []route.Limit{{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour}}
+	o.Limits = []rate.Limit{{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour}}
 	got := w.metrics(o)
 	if got["notices_spool_bytes"] <= 0 {
 		t.Error("no bytes")
@@ -211,7 +211,7 @@ func TestUnreadableIsCounted(t *testing.T) {
 func TestMetricsInManPage(t *testing.T) {
 	w := on(fakesite.BadDay(t))
 	o := statusDefaults()
-	o.SignIn, o.Limits = deadSignIn, []route.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}
+	o.SignIn, o.Limits = deadSignIn, []rate.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}
 	have := map[string]bool{}
 	for key := range w.metrics(o) {
 		name, _, _ := strings.Cut(key, "{")

@@ -14,7 +14,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
-	"notices/spool/route"
+	"notices/spool/rate"
 )
 
 // world is a site and its queue.
@@ -105,7 +105,7 @@ func (w *world) statusScreen(columns int, colour, bad bool) string {
 	w.Check(err)
 	s.Bytes = 12345
 	if bad {
-		s.limitsUsed = []route.Usage{{Limit: route.Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour},
+		s.limitsUsed = []rate.Usage{{Limit: rate.Limit{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour},
 			Used: 100, Waiting: 12, At: w.Now.Add(-50 * time.Second), Free: w.Now.Add(4 * time.Minute)}}
 	}
 	t := &statusText{&term.Page{Painter: term.Painter{On: colour}, Width: cmp.Or(columns, 80)}, s}

@@ -9,6 +9,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/rate"
 	"notices/spool/route"
 	"notices/spool/smtpclient"
 )
@@ -34,7 +35,7 @@ func (c *collector) servers(ctx context.Context) error {
 	for i := 0; i < len(list) && err == nil; i++ {
 		s := &c.o.Servers[i]
 		v := server{Name: s.Name, Host: s.Host, Port: s.Port, Senders: s.Senders, unused: !c.uses(s.Name), rates: rates(s)}
-		if v.used, err = route.UsedRates(ctx, c.state, v.rates, c.s.now); err == nil {
+		if v.used, err = rate.UsageOf(ctx, c.state, rate.Server{Name: s.Name, PerMinute: s.RatePerMinute, PerDay: s.RatePerDay}, c.s.now); err == nil {
 			v.health, err = spool.LoadState[spool.Health](ctx, c.state, spool.HealthName+s.Name)
 		}
 		if !v.health.Of(s.Host) {

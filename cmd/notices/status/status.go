@@ -12,6 +12,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/oauth"
+	"notices/spool/rate"
 	"notices/spool/route"
 )
 
@@ -24,7 +25,7 @@ type Options struct {
 
 	Config  *config.Config  // nil in a test that needs none
 	Servers []config.Server // those that test-server knows
-	Limits  []route.Limit   // the [[limit]]s of the config
+	Limits  []rate.Limit    // the [[limit]]s of the config
 	Refused error           // what flush refuses of the config; nil: nothing
 	Spares  []spool.State   // where flush keeps what it told when it cannot keep it in the spool
 	// SignIn is how the sign-in of an account is; nil: there are no accounts.
@@ -70,10 +71,10 @@ type snapshot struct {
 	stuck      spool.Stuck    // what flushes met
 	inTrouble  []spool.ID     // messages of it that are still there
 	unnamed    map[string]int // messages by a sender that no server takes mail from
-	limitsUsed []route.Usage
-	limited    int          // messages that wait for a [[limit]]
-	limitedBy  *route.Usage // the limit that lets the next one go first
-	unwritable bool         // flush cannot write to the spool: FlushError says why
+	limitsUsed []rate.Usage
+	limited    int         // messages that wait for a [[limit]]
+	limitedBy  *rate.Usage // the limit that lets the next one go first
+	unwritable bool        // flush cannot write to the spool: FlushError says why
 }
 
 // server is what is known of one server.
@@ -93,7 +94,7 @@ type server struct {
 	failing  bool // the last that was met of it is trouble
 	outdated bool // and that is long ago: nobody knows how it is now
 	rates    route.Server
-	used     route.RateUsage
+	used     rate.ServerUsage
 }
 
 // verdictJSON is the verdict of --check.
