@@ -2,7 +2,9 @@ package spool
 
 import (
 	"bytes"
+	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"time"
 )
 
@@ -58,6 +60,25 @@ type Envelope struct {
 	Form      Form      `json:"form,omitempty"`
 
 	DSNParams // what the sender wants to be told
+
+	// ImportKeys are what an import that is run again knows the message by.
+	ImportKeys []ImportKey `json:"import,omitempty"`
+}
+
+// ImportKey says what an imported message was made of: a hash of its content, and of how
+// many like it came before. A store does not look into it.
+type ImportKey [16]byte
+
+// MarshalText writes the key in hexadecimal.
+func (k ImportKey) MarshalText() ([]byte, error) { return hex.AppendEncode(nil, k[:]), nil }
+
+// UnmarshalText reads what MarshalText wrote.
+func (k *ImportKey) UnmarshalText(text []byte) error {
+	if len(text) != hex.EncodedLen(len(k)) {
+		return errors.New("an import key has 32 hexadecimal digits")
+	}
+	_, err := hex.Decode(k[:], text)
+	return err
 }
 
 // ReturnAddress is where reports go; empty: nowhere. Whether they are wanted is for

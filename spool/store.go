@@ -48,7 +48,8 @@ type Store interface {
 	New(ctx context.Context, id ID) (Draft, error)
 	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
 	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
-	// others may be). ErrExists: one of that id is there; that draft is dropped.
+	// others may be). ErrExists: one of that id is there; that draft is dropped. Where a
+	// sync failed nobody knows what is on disk, and imported drafts can be committed no more.
 	Commit(ctx context.Context, drafts ...Draft) (n int, err error)
 
 	// Scan calls yield for every message that is queued, deferred or held, in no
@@ -63,6 +64,10 @@ type Store interface {
 	Claim(ctx context.Context, e Entry) (Claim, error)
 	// Look reads a message without claiming it; the reader is closed by the caller.
 	Peek(ctx context.Context, e Entry) (*Record, PeekedBody, error)
+
+	// Imported returns the import keys of all messages in the store, and of those that left it
+	// since. Until release is called no other import gets them: ErrBusy.
+	Imported(ctx context.Context, since time.Time) (keys map[ImportKey]struct{}, release func() error, err error)
 
 	// Writable tries each step that an outcome may need, where it needs it: full, quota,
 	// read-only, a folder that is not ours. The error says what repairs it.

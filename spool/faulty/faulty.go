@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"notices/spool"
 )
@@ -189,6 +190,15 @@ func (f *Store) Find(ctx context.Context, ids ...spool.ID) (found map[spool.ID]s
 		return err
 	})
 	return found, err
+}
+
+// Imported implements spool.Store.
+func (f *Store) Imported(ctx context.Context, since time.Time) (keys map[spool.ImportKey]struct{}, release func() error, err error) {
+	err = f.do(Call{Method: "Imported"}, func() error {
+		keys, release, err = f.inner.Imported(ctx, since)
+		return err
+	})
+	return keys, release, err
 }
 
 // Claim implements spool.Store. A Late failure leaves the message claimed.

@@ -22,8 +22,6 @@ func envelope(id spool.ID) spool.Envelope {
 // With a plan that hits nothing the wrapper is a store like any other.
 func TestFaultyIsAStore(t *testing.T) { storetest.Run(t, wrapped) }
 
-func TestFaultyKeepsNotes(t *testing.T) { storetest.RunNotes(t, wrapped) }
-
 func wrapped(*testing.T) storetest.Harness {
 	s := maildirtest.New()
 	wrap := func(s *maildirtest.Spool) spool.Store { return faulty.New(s, faulty.Plan{}) }

@@ -22,20 +22,19 @@ const (
 )
 
 // Bulk queues many messages for an import, sharing syncs among them, and none twice:
-// of messages that are alike, octet for octet, the notes of the spool know how many
+// of messages that are alike, octet for octet, the import keys of the spool tell how many
 // were queued by earlier runs, and this run passes over as many. So two equal
 // messages in one mbox are two, and a second run over it adds none.
 //
 // It is used by one goroutine.
 type Bulk struct {
 	in    *Intake
-	book  spool.Notebook
+	known map[spool.ImportKey]struct{}
 	again *Again
 	seen  map[[sha256.Size]byte]uint64
 	piece []byte
 
 	drafts []spool.Draft
-	notes  [][]spool.Note
 	sealed []*spool.Envelope
 	octets int64
 }
@@ -44,21 +43,10 @@ type Bulk struct {
 // is gone on with under the same name: what it queued itself it passes over.
 type Again [16]byte
 
-// Bulk begins to queue many messages; again nil: none that an earlier run queued.
-func (in *Intake) Bulk(book spool.Notebook, again *Again) *Bulk {
-	mine := *in
-	mine.Store = notedStore{in.Store, book}
-	return &Bulk{in: &mine, book: book, again: again, seen: map[[sha256.Size]byte]uint64{}, piece: make([]byte, pieceSize)}
-}
-
-// notedStore makes drafts that get a note.
-type notedStore struct {
-	Store
-	book spool.Notebook
-}
-
-func (s notedStore) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
-	return s.book.New(ctx, id)
+// Bulk begins to queue many messages, but none that is known; again nil: none that an
+// earlier run queued.
+func (in *Intake) Bulk(known map[spool.ImportKey]struct{}, again *Again) *Bulk {
+	return &Bulk{in: in, known: known, again: again, seen: map[[sha256.Size]byte]uint64{}, piece: make([]byte, pieceSize)}
 }
 
 // Add prepares a message for the next Commit; before: it was queued by an earlier run.
@@ -69,23 +57,34 @@ func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {
 	sum.Write(b.piece[:n])
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
-		notes, known := b.note(sum)
+		keys, known := b.keys(sum)
 		if known {
 			return true, nil
 		}
 		r.Body = bytes.NewReader(b.piece[:n])
-		return false, b.prepare(ctx, r, func() ([]spool.Note, bool) { return notes, false })
+		r.importKeys = func() ([]spool.ImportKey, error) { return keys, nil }
 	case err != nil:
 		return false, fmt.Errorf("reading the message: %w", err)
+	default:
+		// It is larger than what is kept of it: whether it is known shows at its end.
+		r.Body = io.MultiReader(bytes.NewReader(b.piece), io.TeeReader(r.Body, sum))
+		r.importKeys = func() ([]spool.ImportKey, error) {
+			keys, known := b.keys(sum)
+			if known {
+				return nil, errKnown
+			}
+			return keys, nil
+		}
 	}
-	// It is larger than what is kept of it: whether it is known shows at its end.
-	r.Body = io.MultiReader(bytes.NewReader(b.piece), io.TeeReader(r.Body, sum))
-	err = b.prepare(ctx, r, func() (notes []spool.Note, known bool) {
-		notes, before = b.note(sum)
-		return notes, before
-	})
-	return before, err
+	err = b.prepare(ctx, r)
+	if errors.Is(err, errKnown) {
+		return true, nil
+	}
+	return false, err
 }
+
+// errKnown: an earlier run queued the message.
+var errKnown = errors.New("it was queued before")
 
 // Preview is Add for a message that is not to be queued: it returns what its envelope would be.
 func (b *Bulk) Preview(ctx context.Context, r Request) (env *spool.Envelope, before bool, err error) {
@@ -97,31 +96,28 @@ func (b *Bulk) Preview(ctx context.Context, r Request) (env *spool.Envelope, bef
 	return env, false, b.drop(1)
 }
 
-// note gives the notes of the next message with that content: one that it was queued,
-// and in an import again one that this import did it.
-func (b *Bulk) note(sum hash.Hash) (notes []spool.Note, known bool) {
+// keys gives the keys of the next message with that content: one for its place among those
+// alike, and in an import again one for that and for this import, which decides then.
+func (b *Bulk) keys(sum hash.Hash) (keys []spool.ImportKey, known bool) {
 	content := [sha256.Size]byte(sum.Sum(nil))
 	which := binary.BigEndian.AppendUint64(content[:], b.seen[content])
 	b.seen[content]++
-	queued := noteOf(which)
-	if b.again == nil {
-		return []spool.Note{queued}, b.book.Has(queued)
+	keys = append(keys, keyOf(which))
+	if b.again != nil {
+		keys = append(keys, keyOf(append(which, b.again[:]...)))
 	}
-	mine := noteOf(append(which, b.again[:]...))
-	if b.book.Has(queued) {
-		return []spool.Note{mine}, b.book.Has(mine)
-	}
-	return []spool.Note{mine, queued}, b.book.Has(mine)
+	_, known = b.known[keys[len(keys)-1]]
+	return keys, known
 }
 
-func noteOf(what []byte) (n spool.Note) {
+func keyOf(what []byte) (k spool.ImportKey) {
 	whole := sha256.Sum256(what)
-	copy(n[:], whole[:])
-	return n
+	copy(k[:], whole[:])
+	return k
 }
 
-// prepare makes the draft and asks for its notes.
-func (b *Bulk) prepare(ctx context.Context, r Request, notesOf func() (notes []spool.Note, known bool)) error {
+// prepare makes the draft.
+func (b *Bulk) prepare(ctx context.Context, r Request) error {
 	d, env, err := b.in.Draft(ctx, r)
 	if gone := (*discardedError)(nil); errors.As(err, &gone) {
 		b.in.Log.Discarded(gone.id, "its recipients lead to /dev/null")
@@ -130,11 +126,7 @@ func (b *Bulk) prepare(ctx context.Context, r Request, notesOf func() (notes []s
 	if err != nil {
 		return err
 	}
-	notes, known := notesOf()
-	if known {
-		return d.Abort()
-	}
-	b.drafts, b.notes, b.sealed = append(b.drafts, d), append(b.notes, notes), append(b.sealed, env)
+	b.drafts, b.sealed = append(b.drafts, d), append(b.sealed, env)
 	b.octets += env.Size
 	for _, address := range env.Recipients {
 		b.octets += int64(len(address))
@@ -151,7 +143,7 @@ func (b *Bulk) Full() bool { return len(b.drafts) >= bulkMessages || b.octets >=
 // as many each time, until the rest has the room that they took.
 func (b *Bulk) Commit(ctx context.Context) (ids []spool.ID, failed error) {
 	for drop := 1; len(b.drafts) > 0; drop *= 2 {
-		n, err := b.book.Commit(ctx, b.notes, b.drafts...)
+		n, err := b.in.Store.Commit(ctx, b.drafts...)
 		ids = b.queued(ids, n)
 		if err == nil && len(b.drafts) > 0 {
 			err = errors.New("not all messages were queued")
@@ -181,7 +173,7 @@ func (b *Bulk) queued(ids []spool.ID, n int) []spool.ID {
 		ids = append(ids, env.ID)
 		b.in.Log.Queued(env)
 	}
-	b.drafts, b.notes, b.sealed = b.drafts[n:], b.notes[n:], b.sealed[n:]
+	b.drafts, b.sealed = b.drafts[n:], b.sealed[n:]
 	return ids
 }
 
@@ -193,7 +185,7 @@ func (b *Bulk) drop(n int) (failed error) {
 			failed = err
 		}
 	}
-	b.drafts, b.notes, b.sealed = b.drafts[:left], b.notes[:left], b.sealed[:left]
+	b.drafts, b.sealed = b.drafts[:left], b.sealed[:left]
 	return failed
 }
 

@@ -39,12 +39,12 @@ func newCounter(t *testing.T) *counter {
 func (c *counter) imports(again *Again, messages ...string) (queued, before, refused int) {
 	c.t.Helper()
 	ctx := c.t.Context()
-	book, err := c.store.Notebook(ctx, now.Add(-time.Hour))
+	known, release, err := c.store.Imported(ctx, now.Add(-time.Hour))
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	defer book.Close()
-	b := (&Intake{Store: c.store, Site: site, Now: func() time.Time { return now }}).Bulk(book, again)
+	defer release()
+	b := (&Intake{Store: c.store, Site: site, Now: func() time.Time { return now }}).Bulk(known, again)
 	commit := func() {
 		ids, err := b.Commit(ctx)
 		if err != nil {
@@ -150,22 +150,12 @@ func TestBulkRefuses(t *testing.T) {
 // no fault of the message.
 func TestBulkPassesOn(t *testing.T) {
 	c := newCounter(t)
-	book, err := c.store.Notebook(t.Context(), time.Time{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	b := (&Intake{Store: c.store, Site: site}).Bulk(book, nil)
+	b := (&Intake{Store: c.store, Site: site}).Bulk(nil, nil)
 	for _, size := range []int{10, pieceSize} {
 		r := io.MultiReader(strings.NewReader(sample(1, size)), iotest.ErrReader(unix.EIO))
 		if _, err := b.Add(t.Context(), Request{Body: r}); !errors.Is(err, unix.EIO) || errors.As(err, new(*Error)) {
 			t.Errorf("reading fails after %d octets: %v", size, err)
 		}
-	}
-	if _, err := c.store.Notebook(t.Context(), time.Time{}); !errors.Is(err, spool.ErrBusy) {
-		t.Errorf("a second notebook beside the first: %v", err)
-	}
-	if err := book.Close(); err != nil {
-		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()

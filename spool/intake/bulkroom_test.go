@@ -18,11 +18,16 @@ import (
 )
 
 // batch adds n messages to a Bulk and commits them at once.
-func batch(t *testing.T, book spool.Notebook, store spool.Store, again *Again, from, n int) (ids []spool.ID, before int, err error) {
+func batch(t *testing.T, store spool.Store, n int) (ids []spool.ID, before int, err error) {
 	t.Helper()
-	b := (&Intake{Store: store, Site: site, Now: func() time.Time { return now }}).Bulk(book, again)
+	known, release, err := store.Imported(t.Context(), time.Time{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer release()
+	b := (&Intake{Store: store, Site: site, Now: func() time.Time { return now }}).Bulk(known, nil)
 	for i := range n {
-		known, err := b.Add(t.Context(), Request{Body: strings.NewReader(sample(from+i, 100))})
+		known, err := b.Add(t.Context(), Request{Body: strings.NewReader(sample(i, 100))})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -31,7 +36,7 @@ func batch(t *testing.T, book spool.Notebook, store spool.Store, again *Again, f
 		}
 	}
 	ids, err = b.Commit(t.Context())
-	if len(b.drafts)+len(b.notes)+len(b.sealed) > 0 || b.octets != 0 {
+	if len(b.drafts)+len(b.sealed) > 0 || b.octets != 0 {
 		t.Errorf("something waits behind a Commit: %+v", b)
 	}
 	return ids, before, err
@@ -45,21 +50,13 @@ func TestBulkQueuesWhatFits(t *testing.T) {
 		s := maildirtest.New()
 		faulty := faulty.New(s, faulty.Plan{
 			At: fits + 1, Always: true, Err: unix.ENOSPC,
-			Match: func(c faulty.Call) bool { return c.Method == "Notebook.Commit" },
+			Match: func(c faulty.Call) bool { return c.Method == "Commit" },
 		})
-		book, err := faulty.Notebook(t.Context(), time.Time{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		ids, _, err := batch(t, book, faulty, nil, 0, n)
+		ids, _, err := batch(t, faulty, n)
 		if len(ids) != fits || errors.Is(err, unix.ENOSPC) != (fits < n) {
 			t.Fatalf("room for %d: %d are queued, %v", fits, len(ids), err)
 		}
-		book.Close()
-		if book, err = s.Notebook(t.Context(), time.Time{}); err != nil {
-			t.Fatal(err)
-		}
-		rest, before, err := batch(t, book, s, nil, 0, n)
+		rest, before, err := batch(t, s, n)
 		if len(rest) != n-fits || before != fits || err != nil {
 			t.Fatalf("room for %d, then for all: %d and %d, %v", fits, len(rest), before, err)
 		}
@@ -94,10 +91,10 @@ func queuedSubjects(t *testing.T, s spool.Store) (subjects []string) {
 	return subjects
 }
 
-// fullDisk is a notebook on a disk with room for so many messages: the drafts take theirs
-// when they are written, and nothing is left for the notes when there are too many.
+// fullDisk is a store on a disk with room for so many messages: the drafts take theirs
+// when they are written, and nothing is left for a commit when there are too many.
 type fullDisk struct {
-	spool.Notebook
+	spool.Store
 	room, there int
 	failing     error
 	commits     int
@@ -110,7 +107,7 @@ type fullDraft struct {
 }
 
 func (f *fullDisk) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
-	d, err := f.Notebook.New(ctx, id)
+	d, err := f.Store.New(ctx, id)
 	f.there++
 	return &fullDraft{Draft: d, disk: f}, err
 }
@@ -123,7 +120,7 @@ func (d *fullDraft) Abort() error {
 	return d.Draft.Abort()
 }
 
-func (f *fullDisk) Commit(ctx context.Context, notes [][]spool.Note, drafts ...spool.Draft) (int, error) {
+func (f *fullDisk) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
 	if f.commits++; f.there > f.room {
 		return 0, f.failing
 	}
@@ -131,7 +128,7 @@ func (f *fullDisk) Commit(ctx context.Context, notes [][]spool.Note, drafts ...s
 	for i, d := range drafts {
 		inner[i], d.(*fullDraft).over = d.(*fullDraft).Draft, true
 	}
-	return f.Notebook.Commit(ctx, notes, inner...)
+	return f.Store.Commit(ctx, inner...)
 }
 
 // TestBulkMakesRoom: what is dropped makes room for the others, and little more is
@@ -141,12 +138,8 @@ func TestBulkMakesRoom(t *testing.T) {
 		n := rapid.IntRange(1, 64).Draw(rt, "messages")
 		room := rapid.IntRange(0, n+1).Draw(rt, "room")
 		s := maildirtest.New()
-		book, err := s.Notebook(t.Context(), time.Time{})
-		if err != nil {
-			rt.Fatal(err)
-		}
-		disk := &fullDisk{Notebook: book, room: room, failing: unix.EDQUOT}
-		ids, _, err := batch(t, disk, s, nil, 0, n)
+		disk := &fullDisk{Store: s, room: room, failing: unix.EDQUOT}
+		ids, _, err := batch(t, disk, n)
 		must := max(n-room, 0) // be dropped
 		if errors.Is(err, unix.EDQUOT) != (must > 0) || len(ids) < n-2*must || len(ids) > room || disk.there != len(ids) || disk.commits > 10 {
 			rt.Errorf("%d messages, room for %d: %d are queued in %d commits, %v", n, room, len(ids), disk.commits, err)
@@ -161,12 +154,8 @@ func TestBulkMakesRoom(t *testing.T) {
 func TestBulkGivesUp(t *testing.T) {
 	for _, failing := range []error{unix.EIO, errors.Join(spool.ErrUnsure, unix.ENOSPC)} {
 		s := maildirtest.New()
-		book, err := s.Notebook(t.Context(), time.Time{})
-		if err != nil {
-			t.Fatal(err)
-		}
-		disk := &fullDisk{Notebook: book, failing: failing}
-		ids, _, err := batch(t, disk, s, nil, 0, 9)
+		disk := &fullDisk{Store: s, failing: failing}
+		ids, _, err := batch(t, disk, 9)
 		if len(ids) != 0 || !errors.Is(err, failing) || disk.commits != 1 || disk.there != 0 {
 			t.Errorf("%v: %d queued, %v, %d commits, %d drafts left", failing, len(ids), err, disk.commits, disk.there)
 		}

@@ -79,6 +79,6 @@
 // # Many at once
 //
 // Bulk is for imports: it prepares messages one by one and commits them by the hundred,
-// so that they share their syncs, and by the notes of the spool (spool.Noted) it knows
-// which ones an earlier run queued. Mbox reads where such messages often come from.
+// so that they share their syncs, and by the import keys of the spool it knows which ones
+// an earlier run queued. Mbox reads where such messages often come from.
 package intake

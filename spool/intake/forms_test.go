@@ -66,14 +66,9 @@ func TestNamesInTheHeader(t *testing.T) {
 // TestImportToNobody: an alias may send one of many to /dev/null.
 func TestImportToNobody(t *testing.T) {
 	c := newCounter(t)
-	book, err := c.store.Notebook(t.Context(), now)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer book.Close()
 	d := newDesk(site)
 	d.Store, d.Aliases = c.store, aliasesOf(t, "gone: /dev/null\n")
-	b := d.Bulk(book, nil)
+	b := d.Bulk(nil, nil)
 	to := func(name string) Request { return Request{Body: strings.NewReader("To: " + name + "\n\nText.\n")} }
 	if env, before, err := b.Preview(t.Context(), to("gone")); env != nil || before || err != nil {
 		t.Errorf("%v, %v, %v", env, before, err)

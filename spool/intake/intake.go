@@ -85,6 +85,10 @@ type Request struct {
 	// canonical, so that nothing in it would have to be re-encoded.
 	ID       spool.ID
 	QueuedAt time.Time
+
+	// importKeys, unless it is nil, is asked when all of the body was read: for the keys of a
+	// message that is imported, or why it is not to be queued.
+	importKeys func() ([]spool.ImportKey, error)
 }
 
 // RequestOf is the request for a message that was taken in before with that envelope.
@@ -215,6 +219,12 @@ func (j *job) seal() (spool.Draft, error) {
 	j.env.ID = j.out.id
 	j.env.Size = j.out.draft.Len()
 	j.env.EightBit = j.out.eightBit
+	if j.r.importKeys != nil {
+		var err error
+		if j.env.ImportKeys, err = j.r.importKeys(); err != nil {
+			return nil, err
+		}
+	}
 	if err := j.out.draft.Seal(j.env); err != nil {
 		return nil, fmt.Errorf("writing the message: %w", err)
 	}

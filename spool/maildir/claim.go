@@ -115,12 +115,11 @@ func (c *claim) read() error {
 	if st.Links == 0 {
 		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 	}
-	if st.Mode == doneMode && st.Regular {
-		return c.finishRemoval()
-	}
 	got, err := readSidecar(c.side)
 	c.rec, c.end, c.sum, c.room, c.body.size = got.rec, got.end, got.sum, got.room, st.Size
 	switch {
+	case st.Mode == doneMode && st.Regular:
+		return c.finishRemoval()
 	case notAFile(err):
 		return c.setAside("its sidecar is no file")
 	case errors.As(err, new(*fs.PathError)):

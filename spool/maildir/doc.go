@@ -8,8 +8,7 @@
 //	failed/ID  failed/.ID,TIME,f   the same pair, of a message that nobody could be told of
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
-//	import/.ID  import/notes   a message that an import is queueing, and what imports have queued
-//	                           (notebook.go)
+//	import/                    what imports queued and has left (journal.go)
 //	drop/                      where other users of the machine hand mail in, if the administrator
 //	                           made it. A flush copies from there (never renames: the giver may
 //	                           still hold the file open); package drop has it all.
@@ -33,8 +32,6 @@
 //	tmp/ID  tmp/.ID  cur/ID  cur/.ID,T,S  failed/ID  failed/.ID,T,f
 //	x       ?                                                        being written (locked), else swept
 //	        x        x                                               being committed (locked), else both are swept
-//	import/.ID in place of tmp/.ID                                   the same, by an import; import/.ID itself is
-//	                                                                 swept by the next import
 //	                 x       x                                       queued, deferred or held; mode 1400: done with,
 //	                                                                 whoever claims it finishes its removal
 //	                 x                                               mode 1400: done with; swept after a second
@@ -52,9 +49,10 @@
 // the sidecar, which is the commit point; sync cur. A killed writer leaves one of
 // the first two rows, a power cut those or a whole message.
 //
-// Import: as enqueue, for many at once, with the sidecars in import: sync all files, then
-// import; add the notes and sync them; rename the bodies, sync cur, rename the sidecars,
-// sync cur. A note is good if and only if its sidecar is no longer in import.
+// Import: as enqueue, for many at once, and so that a power cut leaves no part of one: sync
+// all files, then tmp; rename the bodies, sync cur, rename the sidecars, sync cur. The
+// envelope has the keys that an import knows the message by, so that both are queued in one
+// step.
 //
 // Attempt: make room if it is short; append the try without a sync. A kill leaves
 // a queued message whose record says that attempt N began and when to go on.
@@ -62,8 +60,11 @@
 // Delivered to all: mark the body (mode 1400); unlink the sidecar; sync cur, shared with
 // others of the same second; unlink the body. In this order: a marked body without
 // sidecar is swept, a sidecar without body would be a lost message. A power cut may take
-// back the mark: then a delivered body may end in aside/, where a person looks. Deferred: append the result, rename
-// to the next send; no sync, losing them costs an early try. Delivered to some:
+// back the mark: then a delivered body may end in aside/, where a person looks. The sidecar
+// of an imported message is not unlinked but renamed to import/.ID; its keys are added to
+// the journal and synced, before cur is, and then it is unlinked (journal.go).
+//
+// Deferred: append the result, rename to the next send; no sync, losing them costs an early try. Delivered to some:
 // the same, with a sync of the sidecar shared within the second.
 //
 // # Steps that fail

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -17,37 +18,29 @@ import (
 // draft is a message in tmp. It holds the lock on its body, which goes with the
 // file to cur: from the first octet on the message has an owner.
 type draft struct {
-	s    *Store
-	id   spool.ID
-	body fsys.File
-	side fsys.File
-	size int64
-	next time.Time
-	over time.Time // when --expires is
-	done bool
-	// noted: its sidecar is made in import/, not in tmp/ (notebook.go).
-	noted bool
+	s        *Store
+	id       spool.ID
+	body     fsys.File
+	side     fsys.File
+	size     int64
+	next     time.Time
+	over     time.Time // when --expires is
+	done     bool
+	keys     []spool.ImportKey
+	unsynced error // its Commit met a sync that failed
 }
 
 func bodyPath(dir string, id spool.ID) string { return dir + "/" + string(id) }
 
 func (d *draft) tmpBody() string { return bodyPath(tmpDir, d.id) }
 
-func (d *draft) tmpSide() string {
-	if d.noted {
-		return notedSide(d.id)
-	}
-	return tmpDir + "/." + string(d.id)
-}
+func (d *draft) tmpSide() string { return tmpDir + "/." + string(d.id) }
 
 // New creates and locks the body of a new message in tmp.
 func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
-	return s.newDraft(&draft{s: s, id: id})
-}
-
-func (s *Store) newDraft(d *draft) (spool.Draft, error) {
-	if !d.id.Valid() {
-		return nil, fmt.Errorf("%q is no queue id", d.id)
+	d := &draft{s: s, id: id}
+	if !id.Valid() {
+		return nil, fmt.Errorf("%q is no queue id", id)
 	}
 	if err := s.withLayout(d.create); err != nil {
 		return nil, s.hint(err)
@@ -111,7 +104,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if err != nil {
 		return err
 	}
-	d.next, d.over = env.QueuedAt, env.ExpiresAt
+	d.next, d.over, d.keys = env.QueuedAt, env.ExpiresAt, env.ImportKeys
 	_, err = d.side.Write(padded(line))
 	return err
 }
@@ -139,24 +132,31 @@ func (d *draft) close() error {
 
 // Commit syncs all files at once, renames pair after pair, and syncs cur once.
 func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
-	own := make([]*draft, len(drafts))
-	for i, d := range drafts {
-		var ok bool
-		if own[i], ok = d.(*draft); !ok || own[i].side == nil || own[i].done {
-			return 0, fmt.Errorf("message %s is not sealed", d.ID())
-		}
+	own, err := sealed(drafts)
+	if err == nil {
+		err = syncDrafts(own)
 	}
-	if err := syncDrafts(own); err != nil {
+	rename := s.renamePairs
+	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
+	if anyImported { // no power cut may leave a part of one
+		rename, err = s.renameBodiesFirst, unsynced(own, err)
+	}
+	if err != nil {
 		return 0, err
 	}
-	n, failure := s.renameAll(own)
+	n, failure := rename(own)
 	if n > 0 {
 		if err := s.fs.SyncDir(curDir); err != nil {
 			return 0, unsure(own[:n], err)
 		}
 	}
-	for _, d := range own[:n] {
+	queued := make([]imported, n)
+	for i, d := range own[:n] {
+		queued[i] = imported{d.id, d.keys}
 		d.close()
+	}
+	if anyImported {
+		_ = s.soon.journal.append(queued, false) // without it they are opened next time
 	}
 	if errors.Is(failure, spool.ErrExists) {
 		own[n].Abort()
@@ -164,13 +164,65 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	return n, failure
 }
 
-func (s *Store) renameAll(drafts []*draft) (int, error) {
+// sealed are the drafts as those of this store, if they can be committed.
+func sealed(drafts []spool.Draft) ([]*draft, error) {
+	own := make([]*draft, len(drafts))
+	for i, d := range drafts {
+		var ok bool
+		if own[i], ok = d.(*draft); !ok || own[i].side == nil || own[i].done {
+			return nil, fmt.Errorf("message %s is not sealed", d.ID())
+		}
+		if cause := own[i].unsynced; cause != nil {
+			// Not %w: what is tried again when there is more room must not be this.
+			return nil, fmt.Errorf("message %s is not queued, for a sync failed: %v", d.ID(), cause) //nolint:errorlint // see above
+		}
+	}
+	return own, nil
+}
+
+// unsynced notes in drafts that a sync failed. A second one may succeed though the first
+// lost what was to be written (fsync(2)).
+func unsynced(drafts []*draft, err error) error {
+	for _, d := range drafts {
+		d.unsynced = err
+	}
+	return err
+}
+
+func (s *Store) renamePairs(drafts []*draft) (int, error) {
 	for i, d := range drafts {
 		if err := d.rename(); err != nil {
 			return i, err
 		}
 	}
 	return len(drafts), nil
+}
+
+// renameBodiesFirst is renamePairs with two syncs more: a sidecar is in tmp for certain when
+// its body leaves, and follows when the body is in cur for certain.
+func (s *Store) renameBodiesFirst(drafts []*draft) (n int, failed error) {
+	if err := s.fs.SyncDir(tmpDir); err != nil {
+		return 0, unsynced(drafts, err)
+	}
+	bodies := 0
+	for bodies < len(drafts) && failed == nil {
+		if failed = drafts[bodies].renameBody(); failed == nil {
+			bodies++
+		}
+	}
+	err := unsynced(drafts, s.fs.SyncDir(curDir))
+	for n < bodies && err == nil {
+		if err = s.fs.Rename(drafts[n].tmpSide(), drafts[n].curSide()); err == nil {
+			n++
+		}
+	}
+	for _, d := range drafts[n:bodies] {
+		err = errors.Join(err, d.bodyBack())
+	}
+	if err != nil {
+		failed = err // what stopped the bodies was behind n
+	}
+	return n, failed
 }
 
 // unsure undoes what can be undone after the last sync failed. Whether the

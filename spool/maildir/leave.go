@@ -31,20 +31,28 @@ func (c *claim) Remove(d spool.Durability) error {
 // removeMarked removes a message whose body is marked as done with.
 func (c *claim) removeMarked(d spool.Durability) error {
 	dir := home(c.entry.State)
-	if err := c.s.fs.Unlink(c.sidePath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return c.s.withRepair(err, dir, c.sidePath())
+	if err := c.removeSidecar(); err != nil {
+		return c.s.withRepair(err, dir, importDir, c.sidePath())
 	}
-	path := bodyPath(dir, c.entry.ID)
-	if d != spool.Now {
-		c.s.soon.addBody(goneBody{dir, path, c.body.File})
-		c.body.File = overFile{}
-		return c.close()
+	c.s.soon.addBody(goneBody{dir, bodyPath(dir, c.entry.ID), c.body.File, c.imported()})
+	c.body.File = overFile{}
+	err := c.close()
+	if d == spool.Now {
+		err = errors.Join(err, c.s.soon.run())
 	}
-	err := c.s.fs.SyncDir(dir)
-	if err == nil {
-		err = c.s.fs.Unlink(path)
+	return err
+}
+
+func (c *claim) removeSidecar() error {
+	return ignoreMissing(c.s.removeSidecar(c.sidePath(), c.imported()))
+}
+
+// imported has no keys if the message was not imported, or its record cannot be read.
+func (c *claim) imported() imported {
+	if c.rec == nil {
+		return imported{}
 	}
-	return errors.Join(err, c.close())
+	return imported{c.rec.Envelope.ID, c.rec.Envelope.ImportKeys}
 }
 
 // removeUnmarked is for a body whose mode we may not change: somebody else's, or immutable.
@@ -64,7 +72,10 @@ func (c *claim) removeUnmarked(cause error) error {
 	}
 	err = c.s.fs.SyncDir(dir)
 	if err == nil {
-		err = ignoreMissing(c.s.fs.Unlink(c.sidePath()))
+		err = c.removeSidecar()
+	}
+	if err == nil {
+		_ = c.s.soon.journal.handOver([]imported{c.imported()})
 	}
 	return errors.Join(err, c.close())
 }

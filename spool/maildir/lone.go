@@ -153,7 +153,7 @@ func (r *repair) lone(dir string, ids []spool.ID) {
 		case l.closed[id]:
 			r.setAside(dir, string(id), "its sidecar is missing, and it is not ours to read")
 		case !here: // being committed, whatever its name; or committed since; or gone
-		case b.mode == doneMode, r.s.noted(id):
+		case b.mode == doneMode:
 			over = append(over, b)
 		default:
 			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
@@ -165,13 +165,6 @@ func (r *repair) lone(dir string, ids []spool.ID) {
 	for _, b := range over {
 		r.swept(bodyPath(dir, b.id), leftOver)
 	}
-}
-
-// noted: the sidecar is in import, so that an import died over the message. It was
-// never accepted.
-func (s *Store) noted(id spool.ID) bool {
-	_, err := s.fs.Stat(notedSide(id))
-	return err == nil
 }
 
 // sweepBody removes a body that has no sidecar, unless it is locked.

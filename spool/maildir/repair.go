@@ -176,7 +176,7 @@ func (r *repair) sidecar(e spool.Entry) {
 		return
 	}
 	// It says that its message is over (removeUnmarked).
-	if err := r.s.fs.Unlink(dir + "/" + name); err == nil {
+	if err := r.s.removeSidecar(dir+"/"+name, imported{e.ID, rec.Envelope.ImportKeys}); err == nil {
 		r.swept(dir+"/"+name, leftOver)
 	} else {
 		r.failed(ignoreMissing(err))

@@ -27,7 +27,8 @@ const (
 
 // Options are for tests; the zero value is right.
 type Options struct {
-	FS fsys.FS // nil: the folder itself
+	FS  fsys.FS          // nil: the folder itself
+	Now func() time.Time // nil: the system's clock
 }
 
 // Store is a spool folder. It implements spool.Store.
@@ -59,7 +60,10 @@ func Open(dir string, o Options) (*Store, error) {
 		return nil, err
 	}
 	s.state = state{s.fs}
-	s.soon.fs = s.fs
+	s.soon.fs, s.soon.journal = s.fs, journal{s.fs, o.Now}
+	if o.Now == nil {
+		s.soon.journal.now = time.Now
+	}
 	return s, nil
 }
 
@@ -101,7 +105,7 @@ func (s *Store) checkMode() error {
 // missing, so that an enqueue need not look for them. tmp is made last: where it is,
 // the others are, whoever died here.
 func (s *Store) layout() error {
-	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir}, {tmpDir}} {
+	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir, importDir}, {tmpDir}} {
 		for _, dir := range dirs {
 			err := s.fs.Mkdir(dir, 0o700)
 			if err != nil && !errors.Is(err, fs.ErrExist) {

@@ -31,13 +31,6 @@ func TestStoreOnSimulatedDisk(t *testing.T) {
 	storetest.Run(t, simulated)
 }
 
-// TestNotes holds what an import leaves behind against its suite.
-func TestNotes(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) storetest.Harness{"disk": harness, "simulated disk": simulated} {
-		t.Run(name, func(t *testing.T) { storetest.RunNotes(t, open) })
-	}
-}
-
 // TestModel compares random histories with a model, with kills and power cuts.
 func TestModel(t *testing.T) {
 	storetest.RunModel(t, simulated, 100)

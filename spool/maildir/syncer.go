@@ -21,7 +21,8 @@ const syncBatch = 4096
 // syncer gathers what is to be durable soon: bodies whose sidecar is gone, which
 // go after one sync of their folder, and sidecars to sync and close.
 type syncer struct {
-	fs fsys.FS
+	fs      fsys.FS
+	journal journal
 
 	mu      sync.Mutex
 	batch   int // syncBatch, or what the system allows; 0: not known yet
@@ -38,6 +39,7 @@ type syncer struct {
 type goneBody struct {
 	dir, path string
 	file      fsys.File
+	left      imported // its sidecar is in import, if it was imported
 }
 
 // lentFile is a file that the claim and the syncer both use: the last one to close
@@ -137,6 +139,11 @@ func (y *syncer) run() error {
 	for _, f := range files {
 		err = errors.Join(err, f.Close())
 	}
+	left := make([]imported, len(bodies))
+	for i, b := range bodies {
+		left[i] = b.left
+	}
+	_ = y.journal.handOver(left) // else their sidecars stay for the next import
 	return errors.Join(err, y.dropBodies(bodies, curDir), y.dropBodies(bodies, failedDir))
 }
 

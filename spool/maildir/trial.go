@@ -78,7 +78,7 @@ func (s *Store) trialFile() (at string, err error) {
 // trialWalk renames the file into each folder, and removes it from cur.
 func (s *Store) trialWalk(from string) (at string, err error) {
 	at = from
-	for _, dir := range []string{stateDir, asideDir, failedDir, curDir} {
+	for _, dir := range []string{stateDir, asideDir, failedDir, importDir, curDir} {
 		to := dir + "/" + trialName
 		err := s.fs.Rename(at, to)
 		if errors.Is(err, fs.ErrExist) { // of a trial that was killed

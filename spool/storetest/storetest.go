@@ -1,6 +1,5 @@
 // Package storetest is the definition of a spool.Store: what the interface's
-// comments promise, each as a test that every store must pass. Run is the suite,
-// RunNotes is that for a store that keeps notes of imports (spool.Noted), and
+// comments promise, each as a test that every store must pass. Run is the suite, and
 // RunModel compares a store with a model over random histories. Package faulty has a
 // store that fails or dies at a chosen call, for the tests of what works on one.
 //
@@ -35,9 +34,7 @@ type Harness struct {
 }
 
 // Run tests a store. open is called once for each part, with an empty spool.
-func Run(t *testing.T, open func(t *testing.T) Harness) { run(t, open, parts) }
-
-func run(t *testing.T, open func(t *testing.T) Harness, parts []part) {
+func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			h := open(t)
@@ -48,12 +45,10 @@ func run(t *testing.T, open func(t *testing.T) Harness, parts []part) {
 	}
 }
 
-type part struct {
+var parts = []struct {
 	name string
 	test func(kit, Harness)
-}
-
-var parts = []part{
+}{
 	{"Bodies", testBodies},
 	{"BodyManyReaders", testBodyManyReaders},
 	{"Envelope", testEnvelope},
@@ -96,6 +91,14 @@ var parts = []part{
 	{"CrashKeepsWhatWasWritten", testCrashKeepsWhatWasWritten},
 	{"CrashOfAWriter", testCrashOfAWriter},
 	{"PowerCut", testPowerCut},
+	{"ImportOnce", testImportOnce},
+	{"ImportedEverywhere", testImportedEverywhere},
+	{"ImportSeveral", testImportSeveral},
+	{"ImportAlone", testImportAlone},
+	{"ImportExpires", testImportExpires},
+	{"ImportBesideFlush", testImportBesideFlush},
+	{"ImportCrash", testImportCrash},
+	{"ImportPowerCut", testImportPowerCut},
 }
 
 // tb is what *testing.T and *rapid.T have in common and the suite needs.

@@ -82,7 +82,7 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	if p.Store != nil {
 		return p.Store, nil
 	}
-	return maildir.Open(cfg.Spool.Dir, maildir.Options{})
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now})
 }
 
 // OpenLog opens the log. Trouble with it is told of and is no reason to leave mail

@@ -46,8 +46,8 @@ func (o *Options) SetSeparator(text string) bool {
 	return text == "" || ok && (o.Separator == mbox.Blank || o.Separator == mbox.Any)
 }
 
-// notesKept is how long an import remembers what it queued.
-const notesKept = 30 * 24 * time.Hour
+// keysKept is how long an import remembers what has left the spool.
+const keysKept = 30 * 24 * time.Hour
 
 // importing is one run.
 type importing struct {
@@ -80,7 +80,7 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	}
 	return p.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		in := p.Intake(cfg, store, log)
-		book, err := notebook(ctx, p, store)
+		known, release, err := imported(ctx, p, store)
 		switch {
 		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 			return app.Fail(app.ExitTryLater, "stopped; no message was found; run the same command again")
@@ -91,44 +91,37 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 			if !asRoot {
 				files = s.files(o.Paths)
 			}
-			err = m.queue(ctx, in, book, store.State(), files)
+			err = m.queue(ctx, in, known, store.State(), files)
 		}
-		if e := book.Close(); err == nil {
-			err = e
-		}
-		return err
+		return errors.Join(err, release())
 	})
 }
 
-// notebook opens the notes of what was queued. Another import has them until it ends.
-func notebook(ctx context.Context, p *app.Program, store spool.Store) (spool.Notebook, error) {
-	noted, ok := store.(spool.Noted)
-	if !ok {
-		return nil, app.Fail(app.ExitInternal, "this spool keeps no notes of what is imported")
-	}
+// imported asks for what was imported. Another import keeps it until it ends.
+func imported(ctx context.Context, p *app.Program, store spool.Store) (map[spool.ImportKey]struct{}, func() error, error) {
 	for said := false; ; said = true {
-		book, err := noted.Notebook(ctx, p.Now().Add(-notesKept))
+		known, release, err := store.Imported(ctx, p.Now().Add(-keysKept))
 		if !errors.Is(err, spool.ErrBusy) {
-			return book, err
+			return known, release, err
 		}
 		if !said {
 			p.Say("another import is at work; waiting for it to end")
 		}
 		select {
 		case <-ctx.Done():
-			return nil, err
+			return nil, nil, err
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
 }
 
 // queue makes the run, and remembers of one that is --again whether all is queued.
-func (m *importing) queue(ctx context.Context, in *intake.Intake, book spool.Notebook, state spool.State, files []file) error {
+func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spool.ImportKey]struct{}, state spool.State, files []file) error {
 	again, err := m.again(ctx, state)
 	if err != nil {
 		return err
 	}
-	m.bulk = in.Bulk(book, again)
+	m.bulk = in.Bulk(known, again)
 	defer m.bulk.Abort()
 	if err := m.run(ctx, files); err != nil || !m.o.Again || m.o.DryRun {
 		return err
@@ -159,7 +152,7 @@ func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again
 			return nil, err
 		}
 		n, err := hex.Decode(name[:], []byte(last.Name))
-		if err != nil || n != len(name) || m.p.Now().Sub(last.At) > notesKept {
+		if err != nil || n != len(name) || m.p.Now().Sub(last.At) > keysKept {
 			return nil, app.Fail(app.ExitUnknown, "no import --again was interrupted; without --continue all is queued again")
 		}
 		return name, nil

@@ -77,7 +77,7 @@ func (p *Process) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	case flags&unix.O_TRUNC != 0:
 		n.data = nil
 	}
-	return &file{process: p, name: name, node: n}, nil
+	return &file{process: p, name: name, node: n, appends: flags&unix.O_APPEND != 0}, nil
 }
 
 // Rename moves a name, never over another.
@@ -214,6 +214,7 @@ type file struct {
 	name    string
 	node    *inode
 	at      int64
+	appends bool // at the end, wherever that is by then
 	closed  bool
 }
 
@@ -228,7 +229,11 @@ func (f *file) step(op string) error {
 var ErrShort = errors.New("short write")
 
 func (f *file) Write(p []byte) (int, error) {
-	n, err := f.WriteAt(p, f.at)
+	off := f.at
+	if f.appends {
+		off = -1
+	}
+	n, err := f.WriteAt(p, off)
 	f.at += int64(n)
 	return n, err
 }
@@ -247,7 +252,11 @@ func (f *file) WriteAt(p []byte, off int64) (int, error) {
 	return f.put(p, off), nil
 }
 
+// put writes at off; -1: at the end.
 func (f *file) put(p []byte, off int64) int {
+	if off < 0 {
+		off = int64(len(f.node.data))
+	}
 	f.process.disk.touch(f.node)
 	if grow := off + int64(len(p)) - int64(len(f.node.data)); grow > 0 {
 		f.node.data = append(f.node.data, make([]byte, grow)...)

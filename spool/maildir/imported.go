@@ -1,0 +1,214 @@
+package maildir
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+)
+
+// Imported locks import and gathers the keys of what was imported, in the order in which
+// messages leave: from the sidecars in cur and failed, from those in import, and from the
+// journal. So it misses none that leaves meanwhile.
+func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
+	var lock fsys.File
+	err := s.withLayout(func() (err error) {
+		lock, err = s.fs.Open(importLock, unix.O_RDWR|unix.O_CREAT, 0o600)
+		return err
+	})
+	if err != nil {
+		return nil, nil, s.hint(err)
+	}
+	g := &gathering{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[chain]struct{}{}, void: map[spool.ID]bool{}}
+	if err = lock.Lock(false); err == nil {
+		err = g.all()
+	}
+	if errors.Is(err, fsys.ErrLocked) {
+		err = fmt.Errorf("another import is at work: %w", spool.ErrBusy)
+	}
+	if err != nil {
+		lock.Close()
+		return nil, nil, err
+	}
+	return g.keys, lock.Close, nil
+}
+
+// gathering is an Imported under way.
+type gathering struct {
+	s     *Store
+	ctx   context.Context
+	since time.Time
+	keys  map[spool.ImportKey]struct{}
+	lines map[chain]struct{} // hashes of the ids that the journal has lines of
+	void  map[spool.ID]bool  // what an import of an older version died over
+}
+
+func (g *gathering) add(keys []spool.ImportKey) {
+	for _, key := range keys {
+		g.keys[key] = struct{}{}
+	}
+}
+
+// all reads the journal first, too, as a message with a line there need not be opened. It
+// reads failed twice, since messages move both ways between it and cur.
+func (g *gathering) all() error {
+	steps := []func() error{
+		func() error { return g.journal("") },
+		func() error { return g.messages(failedDir) },
+		func() error { return g.messages(curDir) },
+		func() error { return g.messages(failedDir) },
+		g.sidecars,
+		func() error { return g.journal(g.s.soon.journal.day()) },
+	}
+	for _, step := range steps {
+		if err := errors.Join(step(), g.ctx.Err()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// messages reads the sidecars in cur or failed. A listing may miss one that is renamed while
+// it runs, and a name may be gone when it is opened. The bodies, whose names stay, tell that:
+// where not every one had its sidecar read, the folder is listed again for those.
+func (g *gathering) messages(dir string) error {
+	var before *balance
+	for range 3 {
+		var failed error
+		unread := new(balance) // the bodies less the sidecars that were read
+		err := g.s.list(dir, func(name []byte) bool {
+			p := parseName(name)
+			id := chainStart.over(p.id)
+			_, known := g.lines[id]
+			switch {
+			case known || p.kind != body && p.kind != sidecar, before != nil && *before.part(id) == 0:
+			case p.kind == body:
+				*unread.part(id) += id
+			default:
+				keys, err := g.s.keysAt(dir + "/" + string(name))
+				if err == nil {
+					*unread.part(id) -= id
+				}
+				g.add(keys)
+				failed = ignoreMissing(err)
+			}
+			return failed == nil && g.ctx.Err() == nil
+		})
+		if err = errors.Join(err, failed); err != nil || *unread == (balance{}) {
+			return err
+		}
+		before = unread
+	}
+	return nil
+}
+
+// keysAt reads the keys in a sidecar. One that cannot be understood has none: a flush will
+// set it aside.
+func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
+	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
+	if notAFile(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, s.withRepair(err, path)
+	}
+	defer f.Close()
+	p := blocks.Get().(*[]byte)
+	defer blocks.Put(p)
+	n, err := f.ReadOnce(*p, 0)
+	if err != nil {
+		return nil, s.withRepair(err, path)
+	}
+	text, _, _, ok := nextLine((*p)[:n], chainStart)
+	if !ok { // longer than what was read, or torn
+		got, err := readSidecar(f)
+		if got.rec != nil {
+			return got.rec.Envelope.ImportKeys, nil
+		}
+		if !errors.As(err, new(*fs.PathError)) {
+			err = nil
+		}
+		return nil, s.withRepair(err, path)
+	}
+	var env struct {
+		ImportKeys []spool.ImportKey `json:"import"`
+	}
+	if bytes.Contains(text, []byte(`"import":`)) {
+		_ = json.Unmarshal(text, &env)
+	}
+	return env.ImportKeys, nil
+}
+
+// sidecars reads those in import, and hands their keys to the journal.
+func (g *gathering) sidecars() error {
+	var left []imported
+	var failed error
+	err := g.s.list(importDir, func(name []byte) bool {
+		id, ok := bytes.CutPrefix(name, []byte("."))
+		if !ok || !validID(id) {
+			return true
+		}
+		m := imported{id: spool.ID(id)}
+		var err error
+		m.keys, err = g.s.keysAt(importPath(m.id))
+		if failed = ignoreMissing(err); err == nil && len(m.keys) == 0 {
+			g.void[m.id] = true
+		}
+		g.add(m.keys)
+		left = append(left, m)
+		return failed == nil
+	})
+	// What does not become a line now does when the next import begins.
+	_ = g.s.soon.journal.handOver(left)
+	return errors.Join(err, failed)
+}
+
+// journal reads the files of the journal, from a day on. What an older version left is read
+// only when it is known what it died over.
+func (g *gathering) journal(from string) error {
+	var files []string
+	err := g.s.list(importDir, func(name []byte) bool {
+		_, err := time.Parse(time.DateOnly, string(name))
+		if err == nil && string(name) >= from || string(name) == notesName && from != "" {
+			files = append(files, string(name))
+		}
+		return true
+	})
+	for i := 0; i < len(files) && err == nil; i++ {
+		err = g.file(files[i])
+	}
+	return err
+}
+
+// file reads the lines since then. A day before it goes, and so does what an older version
+// left, if nothing in it counts any more.
+func (g *gathering) file(name string) error {
+	good := 0
+	err := g.s.soon.journal.read(name, func(l journalLine) {
+		if l.at < g.since.Unix() || name == notesName && g.void[l.id] {
+			return
+		}
+		good++
+		g.keys[l.key] = struct{}{}
+		g.lines[chainStart.over([]byte(l.id))] = struct{}{}
+	})
+	old := name == notesName && good == 0
+	if err != nil || !old && name >= g.since.UTC().Format(time.DateOnly) {
+		return err
+	}
+	err = ignoreMissing(g.s.fs.Unlink(importDir + "/" + name))
+	for id := range g.void {
+		if old && err == nil {
+			err = ignoreMissing(g.s.fs.Unlink(importPath(id)))
+		}
+	}
+	return err
+}

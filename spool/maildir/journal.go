@@ -1,0 +1,154 @@
+package maildir
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/hex"
+	"errors"
+	"io"
+	"slices"
+	"strconv"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+)
+
+// importDir holds what an import must know of messages that have left the spool: the keys in
+// their envelopes. A removal renames the sidecar of an imported message to import/.ID instead
+// of unlinking it, so that its keys stay, whoever dies when. The journal takes them over
+// together with those of others, and then the sidecar goes. A full disk keeps no message from
+// leaving: its sidecar waits for the next import, which hands it to the journal.
+//
+// An import adds a line for what it queues, too, without a sync: by that the next one knows
+// what it need not open. Only the line of a message that has left is relied upon.
+//
+//	import/.ID    the sidecar of an imported message that has left
+//	import/DAY    the journal: lines of that day (UTC), added at the end. Days are dropped as
+//	              a whole, so that nothing is ever written anew.
+//	import/lock   locked by the import at work
+//	import/notes  lines in the same form of all that an older version imported; there,
+//	              import/.ID was a message that it died over, and voids its line
+const (
+	importDir  = "import"
+	importLock = importDir + "/lock"
+	notesName  = "notes"
+)
+
+func importPath(id spool.ID) string { return importDir + "/." + string(id) }
+
+// removeSidecar takes the sidecar of a message out of cur or failed.
+func (s *Store) removeSidecar(path string, m imported) error {
+	if len(m.keys) == 0 {
+		return s.fs.Unlink(path)
+	}
+	return s.withLayout(func() error { return s.fs.Replace(path, importPath(m.id)) })
+}
+
+// imported is a message with its import keys, if it has any.
+type imported struct {
+	id   spool.ID
+	keys []spool.ImportKey
+}
+
+// journal writes and reads the lines of imported messages.
+type journal struct {
+	fs  fsys.FS
+	now func() time.Time
+}
+
+// day is the name of the file that is written now.
+func (j *journal) day() string { return j.now().UTC().Format(time.DateOnly) }
+
+// handOver writes the lines of messages that have left, durably, and removes the sidecars
+// that they are from. On an error these stay.
+func (j *journal) handOver(left []imported) error {
+	left = slices.DeleteFunc(left, func(m imported) bool { return len(m.keys) == 0 })
+	if len(left) == 0 {
+		return nil
+	}
+	err := j.append(left, true)
+	if err == nil {
+		err = j.fs.SyncDir(importDir)
+	}
+	for i := 0; i < len(left) && err == nil; i++ {
+		err = ignoreMissing(j.fs.Unlink(importPath(left[i].id)))
+	}
+	return err
+}
+
+func (j *journal) append(messages []imported, sync bool) error {
+	text := []byte{'\n'} // ends a line that a full disk cut off
+	for _, m := range messages {
+		for _, key := range m.keys {
+			text = journalLine{key, j.now().Unix(), m.id}.append(text)
+		}
+	}
+	f, err := j.fs.Open(importDir+"/"+j.day(), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)
+	if err != nil {
+		return err
+	}
+	if _, err = f.Write(text); err == nil && sync {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+// journalLine is a line of the journal: a checksum as in a sidecar, the key in hexadecimal,
+// when that was in unix seconds, and its id.
+type journalLine struct {
+	key spool.ImportKey
+	at  int64
+	id  spool.ID
+}
+
+func (l journalLine) append(b []byte) []byte {
+	start := len(b)
+	b = append(b, "0123456789abcdef "...)
+	b = hex.AppendEncode(b, l.key[:])
+	b = append(b, ' ')
+	b = strconv.AppendInt(b, l.at, 10)
+	b = append(b, ' ')
+	b = append(b, l.id...)
+	b = append(b, '\n')
+	writeSum(b[start:], chainStart)
+	return b
+}
+
+// parseJournalLine reads a line; false: it is torn.
+func parseJournalLine(line []byte) (l journalLine, ok bool) {
+	text, _, _, ok := nextLine(line, chainStart)
+	key, rest, _ := bytes.Cut(text, []byte(" "))
+	at, id, _ := bytes.Cut(rest, []byte(" "))
+	if !ok || l.key.UnmarshalText(key) != nil || !validID(id) {
+		return l, false
+	}
+	seconds, err := strconv.ParseInt(string(at), 10, 64)
+	l.at, l.id = seconds, spool.ID(id)
+	return l, err == nil
+}
+
+// read calls do with each line of a file that is whole.
+func (j *journal) read(name string, do func(journalLine)) error {
+	f, err := j.fs.Open(importDir+"/"+name, unix.O_RDONLY, 0)
+	if err != nil {
+		return ignoreMissing(err)
+	}
+	defer f.Close()
+	const most = 1 << 40
+	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, most), 1<<16)
+	for {
+		line, err := r.ReadSlice('\n')
+		if l, ok := parseJournalLine(line); ok {
+			do(l)
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) { // too long to be ours: in pieces
+			return err
+		}
+	}
+}
