@@ -1,5 +1,5 @@
-// Command demosite plays a library's day with the real binary and two mail servers of
-// its own, and says at each step what is going on. `make demo` calls it.
+// Command demosite shows a library's day with the real binary and two mail servers of its
+// own, and explains each step. `make demo` runs it.
 package main
 
 import (
@@ -52,7 +52,7 @@ func run(binary, notices string) error {
 	return nil
 }
 
-// demo is the library: its folder, its two mail servers, the notices it sends.
+// demo is the library: its folder, its two mail servers and the notices that it sends.
 type demo struct {
 	dir, binary string
 	samples     []string
@@ -60,13 +60,13 @@ type demo struct {
 	cleanups    []func()
 }
 
-// A demo is to the mail servers what a test is.
+// The demo stands in for a test, which the mail servers of smtptest expect.
 var _ smtptest.TB = (*demo)(nil)
 
 // Helper does nothing.
 func (d *demo) Helper() {}
 
-// Cleanup keeps what has to be done at the end.
+// Cleanup keeps a function for the end.
 func (d *demo) Cleanup(f func()) { d.cleanups = append(d.cleanups, f) }
 
 func (d *demo) close() {
@@ -75,22 +75,22 @@ func (d *demo) close() {
 	}
 }
 
-// Logf says nothing: what servers talk about is no part of the demo.
+// Logf prints nothing: the servers' log is not part of the demo.
 func (d *demo) Logf(string, ...any) {}
 
-// Errorf tells of a mail server's trouble.
+// Errorf reports an error of a mail server.
 func (d *demo) Errorf(format string, args ...any) {
 	fmt.Fprintf(os.Stderr, "demo: "+format+"\n", args...)
 }
 
-// Fatalf is Errorf for what the demo cannot go on after.
+// Fatalf reports an error that ends the demo.
 func (d *demo) Fatalf(format string, args ...any) {
 	d.Errorf(format, args...)
 	d.close()
 	os.Exit(1)
 }
 
-// narrate says what comes next.
+// narrate prints what comes next.
 func narrate(text string) {
 	fmt.Println("\n#", text)
 }
@@ -109,7 +109,7 @@ func (d *demo) notices(stdin string, args ...string) error {
 		cmd.Stdin = file
 	}
 	fmt.Println("$ " + shown)
-	// Nothing that is installed or set up on this machine is to be found.
+	// It must not find anything that is installed on this machine.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "NOTICES_CONFIG=" + d.path("notices.toml"), "NOTICES_ALIASES=" + d.path("aliases")}
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {

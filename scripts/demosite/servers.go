@@ -19,12 +19,12 @@ const (
 	password = "correct-horse"
 )
 
-// mailServer takes mail after a login over STARTTLS, unless it is told otherwise.
+// mailServer accepts mail after a login over STARTTLS.
 type mailServer struct {
 	*smtptest.Server
 	mu     sync.Mutex
-	closed string            // what it says to everybody who connects
-	gone   map[string]string // what it says of recipients
+	closed string            // its answer to every connection; "": it is open
+	gone   map[string]string // its answer by recipient
 }
 
 // setUp writes the library's configuration and starts its mail servers.
@@ -87,7 +87,7 @@ func (m *mailServer) reply(stage, line string) string {
 	return ""
 }
 
-// refuse makes it answer every connection so; "" opens it again.
+// refuse makes it give that answer to every connection; "" opens it again.
 func (m *mailServer) refuse(answer string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -103,7 +103,7 @@ func (m *mailServer) refuseRecipient(address, answer string) {
 	m.gone[address] = answer
 }
 
-// show prints a line for each message that it took.
+// show prints a line for each message that it accepted.
 func (m *mailServer) show() {
 	for _, message := range m.Messages() {
 		subject := "(unreadable)"
@@ -121,7 +121,7 @@ func (m *mailServer) show() {
 	}
 }
 
-// showReturn prints what a person reads of the last return that it took.
+// showReturn prints the text part of the last return that it accepted.
 func (m *mailServer) showReturn() error {
 	for _, message := range m.Messages() {
 		if message.Sender != "" {

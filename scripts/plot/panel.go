@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// Axis lays values out between Min and Max.
+// Axis maps values between Min and Max to a length.
 type Axis struct {
 	Label    string
 	Min, Max float64
@@ -16,13 +16,13 @@ type Axis struct {
 	Ticks    []Tick
 }
 
-// Tick is a value that is marked, and with what.
+// Tick is a marked value and its label.
 type Tick struct {
 	At    float64
 	Label string
 }
 
-// share is where a value lies: 0 at Min, 1 at Max; never outside.
+// share returns the place of a value: 0 at Min, 1 at Max, never outside.
 func (a *Axis) share(v float64) float64 {
 	s := (v - a.Min) / (a.Max - a.Min)
 	if a.Log {
@@ -47,7 +47,7 @@ func (p *Panel) at(v Point) (x, y float64) {
 
 func (p *Panel) bottom() float64 { return p.Top + p.Height }
 
-// Frame draws grid, ticks and labels. It comes first: the rest lies on top of it.
+// Frame draws grid, ticks and labels. Call it first: the rest is drawn over it.
 func (p *Panel) Frame() {
 	for _, t := range p.Y.Ticks {
 		_, y := p.at(Point{p.X.Min, t.At})
@@ -77,8 +77,8 @@ func (p *Panel) Band(from, to float64) {
 	p.Rect(x0, p.Top, x1-x0, p.Height, Shade)
 }
 
-// Guide draws a dashed line from one point to another and writes words along it, ending
-// at its middle.
+// Guide draws a dashed line from one point to another, with a text along it that ends at
+// its middle.
 func (p *Panel) Guide(c Colour, from, to Point, words string) {
 	x0, y0 := p.at(from)
 	x1, y1 := p.at(to)
@@ -86,11 +86,11 @@ func (p *Panel) Guide(c Colour, from, to Point, words string) {
 	p.Text((x0+x1)/2, (y0+y1)/2-5, Style{Size: 11, Colour: c, Anchor: "middle", Turn: math.Atan2(y1-y0, x1-x0) * 180 / math.Pi}, words)
 }
 
-// seen is the height of a column whose value is too small to be seen.
+// seen is the least height of a column, so that small values can be seen.
 const seen = 1.5
 
-// Columns fills a column from the bottom for each value: the first from X.Min to one
-// more, and so on. Nothing is drawn of what is outside the axes.
+// Columns draws a column for each value: the first from X.Min to X.Min+1, and so on.
+// Nothing outside the axes is drawn.
 func (p *Panel) Columns(values []float64, c Colour) {
 	var b strings.Builder
 	drawn := false // the pen is at a column's upper right corner
@@ -128,8 +128,8 @@ type Series struct {
 	Points       []Point
 }
 
-// Lines draws series, the strong ones on top, and names each at its right end, moved
-// up or down where names would touch.
+// Lines draws series, the strong ones on top, and writes the name of each at its right end,
+// moved up or down where names would touch.
 func (p *Panel) Lines(series []Series) {
 	list := slices.Clone(series)
 	slices.SortStableFunc(list, func(a, b Series) int { return b2i(a.Strong) - b2i(b.Strong) })
@@ -163,7 +163,7 @@ func (p *Panel) line(s Series) {
 	}
 }
 
-// nameHeight is how far apart two names are at least.
+// nameHeight is the least distance of two names.
 const nameHeight = 29
 
 func (p *Panel) names(series []Series) {
@@ -192,8 +192,8 @@ func (p *Panel) names(series []Series) {
 	}
 }
 
-// apart moves ascending places so that they are that far apart, between low and high
-// where that is possible, and each as near as may be to where it was.
+// apart moves ascending positions so that they keep that distance, between low and high if
+// possible, and each as near as possible to where it was.
 func apart(places []float64, gap, low, high float64) []float64 {
 	moved := slices.Clone(places)
 	for i := range moved {

@@ -1,10 +1,9 @@
-// Package plot draws the plots of the manual as SVG: what scripts/simulate and the
-// benchmark of scripts/bench need, and no more. It is here because a plotting library
-// would be a dependency of the whole module, and because the same numbers must give
-// the same bytes on every machine: a test compares them.
+// Package plot draws plots as SVG for scripts/simulate and scripts/bench. A plotting
+// library would be a dependency of the module. And a test compares pictures, so the same
+// numbers must give the same bytes on every machine.
 //
-// A picture brings its own background and follows the reader's light or dark scheme
-// where the viewer knows of it (prefers-color-scheme); elsewhere it is light.
+// A picture has its own background. It follows the reader's light or dark scheme where the
+// viewer supports prefers-color-scheme; elsewhere it is light.
 package plot
 
 import (
@@ -16,8 +15,8 @@ import (
 	"strings"
 )
 
-// Colour is one of the palette, which can be told apart by colour-blind readers too
-// (after Okabe and Ito), each with a shade for light and one for dark backgrounds.
+// Colour is a colour of the palette. Colour-blind readers can tell them apart (after Okabe
+// and Ito). Each has a shade for light and one for dark backgrounds.
 type Colour string
 
 // The palette.
@@ -25,7 +24,7 @@ const (
 	Ink    Colour = "ink"   // text
 	Muted  Colour = "muted" // text of less weight, axes
 	Grid   Colour = "grid"
-	Shade  Colour = "shade" // of a stretch of a panel
+	Shade  Colour = "shade" // of a part of a panel
 	Blue   Colour = "blue"
 	Orange Colour = "orange"
 	Green  Colour = "green"
@@ -35,7 +34,7 @@ const (
 	Grey   Colour = "grey"
 )
 
-// palette is what the colours are, for light and dark.
+// palette has the colours for light and dark.
 var palette = []struct {
 	name        Colour
 	light, dark string
@@ -54,20 +53,19 @@ var palette = []struct {
 	{Grey, "#6b7280", "#a0a8b4"},
 }
 
-// Picture is a drawing under way. Lengths are in pixels, from the upper left corner.
+// Picture is a drawing. Lengths are in pixels, from the upper left corner.
 type Picture struct {
 	width, height float64
 	title, about  string
 	body          bytes.Buffer
 }
 
-// New begins a picture. The title names it, and about says in words what there is to
-// see, for those who cannot.
+// New begins a picture. about describes it for people who cannot see it.
 func New(width, height float64, title, about string) *Picture {
 	return &Picture{width: width, height: height, title: title, about: about}
 }
 
-// SVG is the picture.
+// SVG returns the picture.
 func (p *Picture) SVG() []byte {
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %[1]s %[2]s" width="%[1]s" height="%[2]s" role="img" font-family="system-ui, 'Segoe UI', Roboto, 'DejaVu Sans', Helvetica, Arial, sans-serif">`+"\n",
@@ -87,7 +85,7 @@ func (p *Picture) SVG() []byte {
 	return b.Bytes()
 }
 
-// rules are a colour's: as the inside of a shape, and as a line.
+// rules returns the CSS rules of a colour: for filling, and for lines.
 func rules(name Colour, value string) string {
 	return fmt.Sprintf(".%[1]s { fill: %[2]s } .%[1]s-line { stroke: %[2]s; fill: none }\n", name, value)
 }
@@ -127,7 +125,7 @@ func (p *Picture) Rect(x, y, width, height float64, c Colour) {
 	fmt.Fprintf(&p.body, `<rect class="%s" x="%s" y="%s" width="%s" height="%s"/>`+"\n", c, num(x), num(y), num(width), num(height))
 }
 
-// Path draws SVG path data, as a line of that width or, with 0, filled.
+// Path draws SVG path data as a line of that width; with 0 it is filled.
 func (p *Picture) Path(c Colour, width float64, dashed bool, data string) {
 	if width == 0 {
 		fmt.Fprintf(&p.body, `<path class="%s" d="%s"/>`+"\n", c, data)
@@ -145,7 +143,7 @@ func (p *Picture) Dot(x, y, radius float64, c Colour) {
 	fmt.Fprintf(&p.body, `<circle class="%s" cx="%s" cy="%s" r="%s"/>`+"\n", c, num(x), num(y), num(radius))
 }
 
-// num is a length to a tenth of a pixel.
+// num writes a length, to a tenth of a pixel.
 func num(v float64) string {
 	return strconv.FormatFloat(math.Round(v*10)/10+0, 'f', -1, 64)
 }

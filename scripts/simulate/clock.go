@@ -6,20 +6,20 @@ import (
 	"time"
 )
 
-// epoch is when the simulated world begins. Any second will do: nothing depends on it.
+// epoch is when simulated time begins. Nothing depends on its value.
 var epoch = time.Date(2026, 3, 2, 2, 0, 0, 0, time.UTC)
 
-// clock is simulated time. Those who live in it are goroutines, of which only one at
-// a time runs: the one whose moment it is. All others wait in sleep. So hours pass as
-// fast as the work in them is done, and each run of the program does the same.
+// clock is simulated time for several goroutines. Only one of them runs at a time; the
+// others wait in sleep. So hours pass as fast as their work is done, and each run of the
+// simulation does the same.
 type clock struct {
-	now     time.Duration // since epoch; only who runs may look
+	now     time.Duration // since epoch; only the running goroutine may read it
 	waiting alarms
 	born    int
 	all     sync.WaitGroup
 }
 
-// alarm wakes one sleeper. Two of one moment ring in the order in which they were set.
+// alarm wakes one goroutine. Alarms of the same time go off in the order in which they were set.
 type alarm struct {
 	at   time.Duration
 	n    int
@@ -42,7 +42,7 @@ func (a *alarms) Pop() any {
 	return last
 }
 
-// set sets an alarm; its channel has room, so that whoever rings need not wait.
+// set sets an alarm. Its channel has a buffer, so that the sender need not wait.
 func (c *clock) set(at time.Duration) alarm {
 	c.born++
 	a := alarm{at: max(at, c.now), n: c.born, ring: make(chan struct{}, 1)}
@@ -50,7 +50,7 @@ func (c *clock) set(at time.Duration) alarm {
 	return a
 }
 
-// start lets live run from a moment on, as soon as the caller sleeps or ends.
+// start lets live run from a given time on, once the caller sleeps or ends.
 func (c *clock) start(at time.Duration, live func()) {
 	a := c.set(at)
 	c.all.Go(func() {
@@ -60,7 +60,7 @@ func (c *clock) start(at time.Duration, live func()) {
 	})
 }
 
-// sleep lets the others run until then.
+// sleep lets the others run until the given time.
 func (c *clock) sleep(until time.Duration) {
 	if len(c.waiting) == 0 || until < c.waiting[0].at {
 		c.now = max(c.now, until)
@@ -71,7 +71,7 @@ func (c *clock) sleep(until time.Duration) {
 	<-a.ring
 }
 
-// next hands over to whoever is the next to run.
+// next wakes the goroutine with the earliest alarm.
 func (c *clock) next() {
 	if len(c.waiting) == 0 {
 		return
@@ -81,11 +81,11 @@ func (c *clock) next() {
 	a.ring <- struct{}{}
 }
 
-// run lets time pass until nobody is left who waits for anything.
+// run lets time pass until no alarm is left.
 func (c *clock) run() {
 	c.next()
 	c.all.Wait()
 }
 
-// time is the moment as the program is told it.
+// time is the current time as the program sees it.
 func (c *clock) time() time.Time { return epoch.Add(c.now) }

@@ -12,15 +12,15 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// machine is one of many, all alike.
+// machine is one of many equal machines.
 type machine struct {
 	clock  *clock
 	server *server
 	random *rand.Rand
 }
 
-// fires is when cron next does: in the first second of a minute. All machines' clocks
-// are right to the second, not better.
+// fires is when cron next starts: in the first second of a minute. The machines' clocks
+// differ by less than a second.
 func (m *machine) fires() time.Duration {
 	return m.clock.now.Truncate(time.Minute) + time.Minute + m.some(time.Second)
 }
@@ -33,8 +33,8 @@ func (m *machine) some(d time.Duration) time.Duration {
 	return time.Duration(m.random.Int64N(int64(d)))
 }
 
-// site is a machine that runs the program: flush engine, route, SMTP client and
-// schedule are the real ones.
+// site is a machine that runs the program, with the real flush engine, route, SMTP client
+// and schedule.
 type site struct {
 	machine
 	store *store
@@ -43,8 +43,7 @@ type site struct {
 	err   error
 }
 
-// cron calls flush once a minute as long as there is mail, whether or not the one
-// before has ended.
+// cron starts a flush once a minute while there is mail, even if the one before still runs.
 func (m *site) cron() {
 	for len(m.store.byID) > 0 && m.err == nil {
 		m.clock.start(m.clock.now+m.some(m.splay), m.flush)
@@ -70,11 +69,11 @@ func (m *site) smarthost() route.Server {
 	return route.Server{Connections: 1, Server: smtpclient.Server{
 		Name: "1", Host: "mail.example.org", Port: 25, AllowNonSecure: true, Hello: "m.example.org",
 		Now: m.clock.time, Dial: m.server.dial,
-		Timeout: 24 * time.Hour, // of real time, which is of no interest
+		Timeout: 24 * time.Hour, // of real time; never reached
 	}}
 }
 
-// oneByOne hands messages to a route one after the other, so that each run of the
+// oneByOne gives messages to a route one after the other, so that each run of the
 // simulation does the same.
 type oneByOne struct{ flush.Deliverer }
 

@@ -1,25 +1,24 @@
-// Command simulate shows what many machines do to their mail server that was away: how
-// much reaches it a minute and a second, and when it has everything. It prints a table,
-// and with -save draws man/many-machines.svg and writes the table into notices-flush(1).
+// Command simulate shows how many machines load their mail server after an outage: how
+// many sends reach it in a minute and in a second, and when it has everything. It prints a
+// table. With -save it also draws man/many-machines.svg and writes the table into
+// notices-flush(1).
 //
-// All machines queue the night's notices in the same minute; the server went away eight
-// minutes before, so that it comes back in the middle of an interval of those who try
-// every 15 minutes. What runs on the machines is the real thing, in simulated time:
-// flush engine, schedule, route with its circuit breaker, SMTP client. Not real are the
-// disk (store.go), the network and the server (server.go, session.go), the clock
-// (clock.go), and that each run has one connection instead of four, so that the same
-// seed gives the same figures.
+// All machines queue the night's notices in the same minute. The outage began eight
+// minutes before, so that it ends in the middle of an interval of the policies that try
+// every 15 minutes. The machines run the real code in simulated time: flush engine,
+// schedule, route with its circuit breaker, SMTP client. Simulated are the disk (store.go),
+// the network and the server (server.go, session.go) and the clock (clock.go). Each run has
+// one connection instead of four, so that the same seed gives the same figures.
 //
-// The others are a simple queue runner (runner.go) with the usual schedules: it tries
-// every message by itself. "With pauses" it takes the first failed connection for all
-// that is due, as the program does, which shows what that alone is worth. None of them
-// is a measurement of another program.
+// The other policies are a simple queue runner (runner.go) with the usual schedules. It
+// tries each message separately. "With pauses" means that one failed connection defers
+// everything that is due, as in the program, which shows the effect of this alone. None of
+// them is a measurement of another program.
 //
-// A send is a message that was taken or a connection that was turned away. There are
-// two servers. One takes whatever comes, so that what is counted is what the machines
-// ask of it; the picture is of that one. The other is small: a hundred messages a
-// second, and a hundred connections at once, as Postfix has by default; what comes
-// beyond that is turned away with a 421.
+// A send is an accepted message or a refused connection. There are two servers. One
+// accepts everything, so that the figures show what the machines ask for; the picture shows
+// this one. The other is small: a hundred messages a second and a hundred connections at
+// once, as Postfix has by default. It refuses further connections with a 421.
 package main
 
 import (
@@ -32,7 +31,7 @@ import (
 	"strings"
 )
 
-// Where -save puts things, from the root of the module.
+// Files that -save writes, from the root of the module.
 const (
 	pictureFile = "man/many-machines.svg"
 	pageFile    = "man/notices-flush.1"
@@ -83,7 +82,7 @@ func run(w world, save bool) error {
 	return write(pageFile, page)
 }
 
-// withTable is the manual page with another table: the display that begins as it does.
+// withTable replaces the table of the manual page: the display that begins like it.
 func withTable(page []byte, table string) ([]byte, error) {
 	first, _, _ := strings.Cut(table, "\n")
 	before, rest, found := bytes.Cut(page, []byte("\n"+first+"\n"))

@@ -8,8 +8,8 @@ import (
 	"notices/scripts/plot"
 )
 
-// The picture: the first four policies below one another. On the left the whole time,
-// on the right the busiest minute.
+// The picture shows the first four policies below one another: on the left all of the
+// time, on the right the busiest minute.
 const (
 	shown    = 4
 	width    = 800
@@ -42,7 +42,7 @@ func (r *results) picture() []byte {
 	return p.SVG()
 }
 
-// words say what there is to see.
+// words describe the picture for people who cannot see it.
 func (r *results) words() string {
 	text := "Sends a minute over time."
 	for i := range min(shown, len(r.Policies)) {
@@ -51,7 +51,7 @@ func (r *results) words() string {
 	return text
 }
 
-// says is the sum of a policy.
+// says sums up a policy in a sentence.
 func (r *result) says(back time.Duration) string {
 	_, away, busiest := r.sums()
 	return fmt.Sprintf("%s turned away, up to %s a minute, done in %d min",
@@ -97,7 +97,7 @@ func (r *results) strip(p *plot.Picture, one *result, top float64, place int) {
 	p.Text(rightEnd-6, top+panelTop+15, plot.Style{Size: 11, Colour: plot.Muted, Anchor: "end"}, "at most "+plot.Thousands(slices.Max(one.Busiest)))
 }
 
-// strength sets the program apart from the others.
+// strength is the opacity of a policy: the program stands out.
 func strength(place int) plot.Colour {
 	if place < 2 {
 		return plot.Blue
@@ -105,7 +105,7 @@ func strength(place int) plot.Colour {
 	return plot.Ink
 }
 
-// nightAxis is the whole time, in minutes. Only the last strip has words.
+// nightAxis covers all of the time, in minutes. Only the last strip has labels.
 func (r *results) nightAxis(last bool) plot.Axis {
 	end := 0.0
 	for _, one := range r.Policies[:min(shown, len(r.Policies))] {
@@ -148,7 +148,7 @@ func sendsAxis(most int) plot.Axis {
 	return a
 }
 
-// hours are words for a time.
+// hours writes a time in hours and minutes.
 func hours(d time.Duration) string {
 	if d%time.Hour == 0 && d > time.Hour {
 		return fmt.Sprintf("%d hours", d/time.Hour)
@@ -156,5 +156,5 @@ func hours(d time.Duration) string {
 	return fmt.Sprintf("%d minutes", minutes(d))
 }
 
-// minutes are rounded up: within so many.
+// minutes rounds up to minutes.
 func minutes(d time.Duration) int { return int((d + time.Minute - 1) / time.Minute) }

@@ -15,7 +15,7 @@ type policy struct {
 	pauses bool          // of that one
 }
 
-// ours is what notices.toml says by default.
+// ours is the default schedule of notices.toml.
 var ours = schedule.Policy{
 	ShortRange: 3 * time.Hour,
 	ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},
@@ -23,17 +23,17 @@ var ours = schedule.Policy{
 	GiveUp:     100 * time.Hour,
 }
 
-// fixed waits for the same time, always.
+// fixed always waits for the same time.
 func fixed(time.Duration) time.Duration { return 15 * time.Minute }
 
-// exponential waits as long as the message is old, within bounds: the delay doubles
-// from try to try. So does Postfix, with these bounds (postconf(5):
-// minimal_backoff_time, maximal_backoff_time).
+// exponential waits as long as the message is old, within bounds, so the delay doubles with
+// each try. Postfix does so with these bounds (postconf(5): minimal_backoff_time,
+// maximal_backoff_time).
 func exponential(age time.Duration) time.Duration {
 	return min(max(age, 300*time.Second), 4000*time.Second)
 }
 
-// policies are what is compared. The first four are in the picture.
+// policies are compared. The first four are in the picture.
 func policies() []policy {
 	return []policy{
 		{name: "notices flush --splay 30s", splay: 30 * time.Second}, // as in scripts/notices.cron
@@ -45,7 +45,7 @@ func policies() []policy {
 	}
 }
 
-// cron is the life of a machine whose messages are queued at a time.
+// cron runs a machine whose messages are queued at the given time.
 func (p policy) cron(m machine, ids []spool.ID, queued time.Duration) (live func(), failure func() error) {
 	if p.delay == nil {
 		s := &site{machine: m, store: newStore(ids, epoch.Add(queued)), retry: ours, splay: p.splay}

@@ -6,14 +6,14 @@ import (
 	"notices/spool"
 )
 
-// runner is a machine with a queue runner as simple as they come: once a minute it
-// tries what is due, each message by a connection of its own.
+// runner is a machine with a simple queue runner. Once a minute it tries the messages that
+// are due, each with a connection of its own.
 type runner struct {
 	machine
 	queue  []waiting
 	queued time.Duration
 	delay  backoff
-	pauses bool // with the first connection that fails, all that is due has failed
+	pauses bool // the first connection that fails defers all messages that are due
 }
 
 // waiting is a message in the queue.
@@ -22,7 +22,7 @@ type waiting struct {
 	due time.Duration
 }
 
-// backoff is the delay before the next try of a message of that age.
+// backoff returns the delay before the next try of a message of that age.
 type backoff func(age time.Duration) time.Duration
 
 func (r *runner) cron() {
@@ -32,7 +32,7 @@ func (r *runner) cron() {
 	}
 }
 
-// pass tries what is due. Delays count from its begin: nothing shifts the schedule.
+// pass tries what is due. Delays count from its start, so nothing shifts the schedule.
 func (r *runner) pass(begin time.Duration) {
 	r.random.Shuffle(len(r.queue), func(i, k int) { r.queue[i], r.queue[k] = r.queue[k], r.queue[i] })
 	failed := false

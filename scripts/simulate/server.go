@@ -11,21 +11,20 @@ import (
 	"notices/spool"
 )
 
-// server is the mail server of all machines. It is away at first, and connections are
-// refused. When it is back it takes one message at a time, the same time for each, and
-// turns connections away while it has as many as it stands. Its methods are called by
-// whoever runs in the clock's time.
+// server is the mail server of all machines. At first it is away, and connections are
+// refused. Later it accepts one message after another, in the same time each, and refuses
+// connections over its limit. Only the running goroutine of the clock calls its methods.
 type server struct {
 	clock    *clock
 	back     time.Duration // until then it is away
-	each     time.Duration // what a message takes it
-	sessions int           // so many at once
+	each     time.Duration // per message
+	sessions int           // most connections at once
 	trip     time.Duration // a round trip to it
 
-	free time.Duration // when it is done with what it has
+	free time.Duration // when it has worked off what it has
 	tape tape
 
-	mu   sync.Mutex // for a goodbye is said behind the caller's back
+	mu   sync.Mutex // a connection pool says goodbye in a goroutine of its own
 	open int
 }
 
@@ -37,8 +36,7 @@ type tape struct {
 	taken   map[spool.ID]int
 }
 
-// minute counts what came in one minute. A connection that is turned away counts as
-// one send, and so does each message on one that is not.
+// minute counts the sends of one minute: refused connections, and messages on the others.
 type minute struct{ Taken, TurnedAway int }
 
 func (m minute) sends() int { return m.Taken + m.TurnedAway }
@@ -54,7 +52,7 @@ func (t *tape) count(at time.Duration, taken, turnedAway int) {
 	t.seconds[at/time.Second] += taken + turnedAway
 }
 
-// busiest are the seconds of the busiest minute in which the server was there.
+// busiest returns the seconds of the busiest minute after the outage.
 func (t *tape) busiest(back time.Duration) []int {
 	best := int(back / time.Minute)
 	for i := best; i < len(t.minutes); i++ {
@@ -71,7 +69,7 @@ var (
 	errFull = errors.New("421 4.3.2 too many connections, come back later")
 )
 
-// admit lets a connection in, for which closed has to be called.
+// admit accepts a connection. The caller has to call closed for it.
 func (s *server) admit() error {
 	s.clock.sleep(s.clock.now + s.trip)
 	s.mu.Lock()
@@ -88,7 +86,7 @@ func (s *server) admit() error {
 	return nil
 }
 
-// dial is how the program reaches it.
+// dial connects the program to the server.
 func (s *server) dial(context.Context, string, string) (net.Conn, error) {
 	switch err := s.admit(); err {
 	case nil:
@@ -106,8 +104,7 @@ func (s *server) closed() {
 	s.open--
 }
 
-// take takes a message: when its turn has come, and what it takes has
-// passed.
+// take accepts a message, after those before it and the time that each needs.
 func (s *server) take(id spool.ID) {
 	s.free = max(s.free, s.clock.now) + s.each
 	s.clock.sleep(max(s.free, s.clock.now+s.trip))

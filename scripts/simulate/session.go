@@ -9,8 +9,8 @@ import (
 	"notices/spool"
 )
 
-// session is the server's end of a connection and the line to it, without a network:
-// what is written is answered at once, and the answer lies there to be read.
+// session is a connection to the server without a network: a written line is answered at
+// once, and the answer waits to be read.
 type session struct {
 	server  *server // nil: turned away
 	in, out []byte
@@ -37,7 +37,7 @@ func (c *session) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// answer is the server's to a line; empty within a message.
+// answer returns the server's answer to a line; within a message there is none.
 func (c *session) answer(line []byte) string {
 	if c.inBody {
 		if !bytes.Equal(line, []byte(".")) {
@@ -65,14 +65,14 @@ func (c *session) answer(line []byte) string {
 
 func (c *session) Read(p []byte) (int, error) {
 	if len(c.out) == 0 {
-		return 0, io.EOF // nothing more is ever said unasked
+		return 0, io.EOF // the server never speaks first
 	}
 	n := copy(p, c.out)
 	c.out = c.out[n:]
 	return n, nil
 }
 
-// Close implements net.Conn. A second one, as after QUIT, says nothing new.
+// Close implements net.Conn. A second call, as after QUIT, does nothing.
 func (c *session) Close() error {
 	if !c.closed && c.server != nil {
 		c.server.closed()
@@ -84,7 +84,7 @@ func (c *session) Close() error {
 func (c *session) LocalAddr() net.Addr  { return &net.TCPAddr{} }
 func (c *session) RemoteAddr() net.Addr { return &net.TCPAddr{} }
 
-// Deadlines are of real time, and here nobody waits.
+// Deadlines are real time; in the simulation nothing waits for it.
 
 func (c *session) SetDeadline(time.Time) error      { return nil }
 func (c *session) SetReadDeadline(time.Time) error  { return nil }

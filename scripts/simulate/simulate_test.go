@@ -11,7 +11,7 @@ import (
 	"notices/spool/schedule"
 )
 
-// village is a world that takes a moment.
+// village is a small world, for quick tests.
 var village = world{
 	Machines: 12, Messages: 24, Away: 30 * time.Minute, Queued: 8 * time.Minute,
 	Trip: 10 * time.Millisecond, Seed: 7,

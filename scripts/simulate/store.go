@@ -11,11 +11,11 @@ import (
 	"notices/spool/maildirtest"
 )
 
-// store is a machine's spool. A maildir, on a disk in memory too, writes each event as
-// JSON, which takes minutes for the millions of this simulation; here a record is kept
-// as it is, and of its history what the engine looks at.
+// store is a machine's spool. A maildir writes each event as JSON, which would take minutes
+// for the millions of this simulation. This store keeps the record in memory, and of its
+// history only what the engine reads.
 type store struct {
-	spool.Store // what is not needed is not there
+	spool.Store // methods that the simulation does not call
 	values      spool.State
 	queue       []*stored
 	byID        map[spool.ID]*stored
@@ -102,7 +102,7 @@ func (c *claim) Remove(spool.Durability) error {
 	return nil
 }
 
-// lookedAt is how much of a message's history the engine looks at.
+// lookedAt is how much of a message's history the engine reads.
 const lookedAt = 2
 
 // Append implements spool.Claim.
@@ -115,7 +115,7 @@ func (c *claim) Append(e spool.Event, _ spool.Durability) error {
 	return nil
 }
 
-// notice is what every message says.
+// notice is the text of every message.
 var notice = []byte("From: library@example.org\r\nSubject: Your book is overdue\r\n\r\nPlease bring it back.\r\n")
 
 type body struct{ *bytes.Reader }

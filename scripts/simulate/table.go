@@ -8,7 +8,7 @@ import (
 	"notices/scripts/plot"
 )
 
-// sums are what a table or a picture tells of a result.
+// sums are the figures of a result for a table or a picture.
 func (r *result) sums() (taken, turnedAway, busiest int) {
 	for _, m := range r.Minutes {
 		taken += m.Taken
@@ -39,7 +39,7 @@ func (r *results) table() string {
 	return b.String()
 }
 
-// clockTime is hours and minutes, the latter rounded up: done within.
+// clockTime writes hours and minutes, rounded up.
 func clockTime(d time.Duration) string {
 	return fmt.Sprintf("%d:%02d", minutes(d)/60, minutes(d)%60)
 }

@@ -11,30 +11,30 @@ import (
 	"notices/spool"
 )
 
-// world is what is simulated. Times are from when the server goes away.
+// world describes a simulation. Times count from the start of the outage.
 type world struct {
 	Machines, Messages int           // messages on each machine
-	Away               time.Duration // until then the server is
-	Queued             time.Duration // when the messages are
-	Each               time.Duration // the server's time for a message; 0: none
-	Sessions           int           // connections that it has at once; 0: as many as come
+	Away               time.Duration // until then the server is away
+	Queued             time.Duration // when the messages are queued
+	Each               time.Duration // the server's time per message; 0: none
+	Sessions           int           // the server's limit of connections; 0: none
 	Trip               time.Duration // a round trip to it
 	Seed               uint64
 }
 
-// night is what the manual tells of.
+// night is the world that the manual describes.
 var night = world{
 	Machines: 200, Messages: 500, Away: 2 * time.Hour, Queued: 8 * time.Minute,
 	Trip: 10 * time.Millisecond, Seed: 1,
 }
 
-// small is the same with a small server.
+// small is the same world with a small server.
 func (w world) small() world {
 	w.Each, w.Sessions = 10*time.Millisecond, 100
 	return w
 }
 
-// both are the results of both servers.
+// both returns the results with both servers.
 type both struct{ Any, Small results }
 
 func (w world) both() (both, error) {
@@ -45,19 +45,19 @@ func (w world) both() (both, error) {
 	return b, errors.Join(errs[:]...)
 }
 
-// results are those of all policies.
+// results are the results of all policies.
 type results struct {
 	World    world
 	Policies []result
 }
 
-// result is what one policy brought.
+// result is the result of one policy.
 type result struct {
 	Name    string
 	Minutes []minute
 	Second  int           // the most sends in one second
-	Busiest []int         // the seconds of the busiest minute after the server's return
-	Last    time.Duration // when the last message was taken
+	Busiest []int         // the seconds of the busiest minute after the outage
+	Last    time.Duration // when the last message was accepted
 }
 
 // compare simulates them all, side by side.
@@ -95,7 +95,7 @@ func (w world) simulate(p policy) (result, error) {
 	return r, nil
 }
 
-// ids are those of a machine's messages.
+// ids returns the ids of a machine's messages.
 func (w world) ids(machine int) []spool.ID {
 	ids := make([]spool.ID, w.Messages)
 	for i := range ids {
@@ -104,7 +104,7 @@ func (w world) ids(machine int) []spool.ID {
 	return ids
 }
 
-// complete checks that each of so many messages was taken, and taken once.
+// complete checks that each of n messages was accepted once.
 func (t *tape) complete(messages int) error {
 	if n := len(t.taken); n != messages {
 		return fmt.Errorf("%d messages of %d were taken", n, messages)

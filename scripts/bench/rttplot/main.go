@@ -1,6 +1,6 @@
-// Command rttplot draws what scripts/bench/rtt has measured: messages a second against
-// the round-trip time, a line for each program. It reads the harness's raw.tsv, and
-// writes rtt.tsv, the medians, and rtt.svg.
+// Command rttplot draws the results of scripts/bench/rtt: messages a second against the
+// round-trip time, a line for each program. It reads the harness's raw.tsv and writes the
+// medians to rtt.tsv and the picture to rtt.svg.
 package main
 
 import (
@@ -33,7 +33,7 @@ func run(raw, folder string) error {
 	if err := os.WriteFile(filepath.Join(folder, "rtt.tsv"), []byte(kept), 0o644); err != nil {
 		return err
 	}
-	list, err := readTable(kept) // rounded as it is kept: the picture can be drawn from it again
+	list, err := readTable(kept) // rounded as in rtt.tsv, so that the picture can be drawn from that again
 	if err != nil {
 		return err
 	}

@@ -9,10 +9,10 @@ import (
 	"notices/scripts/plot"
 )
 
-// ours is the program that the picture is about.
+// ours is the name of this program in the results.
 const ours = "notices"
 
-// names of programs as they write themselves, and their colours.
+// names has the programs' own spelling of their names, and colours.
 var names = map[string]struct {
 	name   string
 	colour plot.Colour
@@ -26,11 +26,11 @@ var names = map[string]struct {
 	"msmtpq":     {"msmtpq", plot.Sky},
 }
 
-// loopback is where a round-trip time of 0 is drawn: a logarithmic axis has no 0.
+// loopback is where a round-trip time of 0 is drawn, because a logarithmic axis has no 0.
 const loopback = 1.0
 
-// connections are those of the reference line: the benchmark gives so many to notices,
-// and Postfix has as many by itself.
+// connections is the number of connections of the reference line. The benchmark gives
+// notices as many, and Postfix has as many by default.
 const connections = 20
 
 func picture(list []rate) []byte {
@@ -46,7 +46,7 @@ func picture(list []rate) []byte {
 	return p.SVG()
 }
 
-// words say what there is to see.
+// words describe the picture for people who cannot see it.
 func words(list []rate) string {
 	text := "Messages a second by round-trip time in milliseconds."
 	for _, s := range series(list) {
@@ -66,7 +66,7 @@ func rounded(v float64) string {
 	return plot.Thousands(int(math.Round(v)))
 }
 
-// series are the programs. A rate of nothing is not drawn.
+// series are the lines of the programs. A rate of zero is not drawn.
 func series(list []rate) []plot.Series {
 	var all []plot.Series
 	for i, r := range list {
@@ -86,7 +86,7 @@ func series(list []rate) []plot.Series {
 	return slices.DeleteFunc(all, func(s plot.Series) bool { return len(s.Points) == 0 })
 }
 
-// detail is how many connections the program had.
+// detail says how many connections the program had.
 func detail(list []rate, program string) string {
 	most := 0
 	for _, r := range list {
@@ -103,8 +103,8 @@ func detail(list []rate, program string) string {
 	return plot.Thousands(most) + " connections"
 }
 
-// reference is what so many connections reach with two round trips a message: one for the
-// commands, which PIPELINING sends together, and one for the content.
+// reference is the rate of that many connections with two round trips a message: one for
+// the commands, which PIPELINING sends together, and one for the content.
 func reference(p *plot.Panel) {
 	perSecond := func(ms float64) float64 { return connections * 1000 / (2 * ms) }
 	from := max(perSecond(p.Y.Max), 2)
@@ -131,7 +131,7 @@ func rttLabel(at float64) string {
 	return strings.TrimSuffix(fmt.Sprintf("%.1f", at), ".0")
 }
 
-// rateAxis goes from a power of ten to another one.
+// rateAxis goes from one power of ten to another.
 func rateAxis(list []rate) plot.Axis {
 	low, high := math.Inf(1), 0.0
 	for _, r := range list {

@@ -14,11 +14,11 @@ type rate struct {
 	program     string
 	rtt         float64 // milliseconds
 	perSecond   float64
-	connections int // the most at once, as far as was seen
+	connections int // the most that were seen at once
 	runs        int
 }
 
-// parse takes the deliveries of a raw.tsv, in order, each a rate of one run.
+// parse reads the deliveries of a raw.tsv, in order; each is the rate of one run.
 func parse(text string) ([]rate, error) {
 	head, rows, _ := strings.Cut(text, "\n")
 	column := map[string]int{}
@@ -64,8 +64,8 @@ func measured(program, ms, messages, wall string) (rate, error) {
 	return rate{program: program, rtt: rtt, perSecond: n / seconds, runs: 1}, nil
 }
 
-// medians has one rate for each program and round-trip time; programs are in the order
-// in which they were first seen.
+// medians returns one rate for each program and round-trip time, with the programs in the
+// order of their first row.
 func medians(runs []rate) []rate {
 	type key struct {
 		program string
@@ -104,7 +104,7 @@ func median(same []rate) rate {
 
 const tableHead = "program\trtt_ms\tper_s\tconnections\truns\n"
 
-// table is the rates as a TSV.
+// table writes the rates as TSV.
 func table(list []rate) string {
 	var b strings.Builder
 	b.WriteString(tableHead)
@@ -114,7 +114,7 @@ func table(list []rate) string {
 	return b.String()
 }
 
-// readTable is the opposite of table.
+// readTable reads what table writes.
 func readTable(text string) ([]rate, error) {
 	rows, ok := strings.CutPrefix(text, tableHead)
 	if !ok {

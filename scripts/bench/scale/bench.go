@@ -15,7 +15,7 @@ import (
 	"time"
 )
 
-// bench is where and with what the rows are run.
+// bench has what all rows need.
 type bench struct {
 	binary, self string
 	base         string // a folder of its own
@@ -43,10 +43,10 @@ func (b *bench) head() {
 type site struct {
 	*bench
 	dir, config string
-	stdin       string // a file; "": nothing
+	stdin       string // a file; "": none
 }
 
-// site makes a spool, works on it, and removes it. Server 1 and so on are at these
+// site makes a spool, calls work with it, and removes it. Server 1 and so on are on these
 // ports of this machine.
 func (b *bench) site(f filling, work func(*site) error, ports ...int) error {
 	b.sites++
@@ -70,7 +70,7 @@ func (b *bench) site(f filling, work func(*site) error, ports ...int) error {
 	return work(s)
 }
 
-// fill fills a spool in another process, which can be called alone, too.
+// fill fills a spool, in a process of its own.
 func (b *bench) fill(dir string, f filling) error {
 	if f.messages == 0 {
 		return nil
@@ -82,7 +82,7 @@ func (b *bench) fill(dir string, f filling) error {
 	return cmd.Run()
 }
 
-// flush runs the program and says when the server had the first message.
+// flush runs the program and returns when the server had the first message.
 func (s *site) flush(name string, n int, server *sink) error {
 	began := time.Now()
 	_, err := s.run(name, n, func() string {
@@ -99,7 +99,7 @@ func (s *site) notices(name string, n int, args ...string) (*usage, error) {
 	return s.run(name, n, nil, s.binary, append([]string{"--config", s.config}, args...)...)
 }
 
-// names is what reading the folder costs.
+// names measures reading the names of the folder.
 func (s *site) names(name string, n int) error {
 	_, err := s.run(name, n, nil, s.self, "names", filepath.Join(s.dir, "spool", "cur"))
 	return err
@@ -111,7 +111,7 @@ func (s *site) run(name string, n int, remark func() string, command string, arg
 	defer cancel()
 	var said, report strings.Builder
 	cmd := exec.CommandContext(ctx, s.self, append([]string{"measure", command}, args...)...)
-	// The program too ends when its time is over.
+	// The limit ends the program too.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.Stderr = &said
@@ -142,16 +142,16 @@ func (s *site) run(name string, n int, remark func() string, command string, arg
 	return &u, nil
 }
 
-// usage is what a process took.
+// usage is the time and memory that a process took.
 type usage struct {
 	Seconds, CPU float64
 	MiB          float64 // largest resident set
 	Exit         int
 }
 
-// measure runs a program and prints its usage. It is a process of its own because
-// the memory that the caller has had counts for the program that it starts,
-// getrusage(2): this caller is small.
+// measure runs a program and prints its usage. It is a process of its own because the
+// kernel counts the memory of the calling process for the program that it starts
+// (getrusage(2)), and this one is small.
 func measure(command string, args ...string) error {
 	cmd := exec.Command(command, args...)
 	cmd.Stdin, cmd.Stderr = os.Stdin, os.Stderr

@@ -20,18 +20,18 @@ import (
 	"notices/spool"
 )
 
-// filling is what a spool is filled with.
+// filling describes the content of a spool.
 type filling struct {
 	messages   int
 	recipients int
 	size       int       // octets of a message
 	next       time.Time // next send
 	tried      bool      // deferred once, else never tried
-	hollow     bool      // empty files: enough where nothing is opened
+	hollow     bool      // empty files, for rows that open none
 }
 
-// fill writes messages into a new spool as notices-spool(5) lays it out, without a
-// single sync: a million through the program itself would take an hour of them.
+// fill writes messages into a new spool, in the layout of notices-spool(5), without syncs.
+// A million messages queued by the program would take an hour.
 func fill(dir string, f filling) error {
 	for _, sub := range []string{"tmp", "cur", "failed", "aside", "state"} {
 		if err := os.MkdirAll(filepath.Join(dir, sub), 0o700); err != nil {
@@ -63,7 +63,7 @@ func fill(dir string, f filling) error {
 	return nil
 }
 
-// writeMessage writes a message of about so many octets.
+// writeMessage writes a message of about size octets.
 func writeMessage(w io.Writer, size int) error {
 	n, err := io.WriteString(w, "From: library@example.org\r\nTo: patron@example.net\r\nSubject: overdue\r\nMessage-ID: <1@example.org>\r\n\r\n")
 	for line := strings.Repeat("Please bring it back. ", 3) + "\r\n"; n < size && err == nil; n += len(line) {
@@ -87,7 +87,7 @@ func (f *filling) message(cur string, id spool.ID, body []byte) error {
 	return os.WriteFile(filepath.Join(cur, fmt.Sprintf(".%s,%010d,q", id, f.next.Unix())), side, 0o600)
 }
 
-// sidecar is the envelope, an attempt if there was one, and the room behind.
+// sidecar returns the envelope, an attempt if there was one, and the reserved room.
 func (f *filling) sidecar(id spool.ID) ([]byte, error) {
 	now := time.Now().UTC().Truncate(time.Second)
 	queued := min(now.Unix(), f.next.Unix())

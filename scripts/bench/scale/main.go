@@ -1,15 +1,15 @@
 //go:build linux
 
-// Command scale shows how time and memory of the program grow with the spool: it
-// fills spools, runs the real binary on them, and prints a line for each run.
+// Command scale shows how time and memory of the program grow with the spool. It fills
+// spools, runs the real binary on them and prints a line for each run.
 //
 //	scale -notices FILE [-dir FOLDER] [-max N] [ROW...]    all rows, or these
-//	scale fill [options] FOLDER                            one spool and nothing else
-//	scale names FOLDER                                     reads a folder's names, to compare with
-//	scale measure COMMAND...                               runs it and prints what it took
+//	scale fill [options] FOLDER                            only fills a spool
+//	scale names FOLDER                                     reads a folder's names, for comparison
+//	scale measure COMMAND...                               runs it and prints time and memory
 //
-// scripts/bench/scale/run builds the program and calls it. What is to be compared is
-// within one run; how it grows from row to row tells more than any one figure.
+// scripts/bench/scale/run builds the program and calls it. Compare only figures of one run;
+// the growth from row to row says more than a single figure.
 package main
 
 import (

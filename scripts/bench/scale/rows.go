@@ -19,7 +19,7 @@ type row struct {
 	run  func(*bench) error
 }
 
-// rows runs those that were asked for, all if none was.
+// rows runs the given rows, or all.
 func (b *bench) rows(wanted []string) error {
 	all := []row{
 		{"idle", (*bench).idle}, {"due", (*bench).due}, {"dead", (*bench).dead}, {"hole", (*bench).hole},
@@ -43,7 +43,7 @@ func (b *bench) rows(wanted []string) error {
 	return nil
 }
 
-// idle: nothing is due, and the names alone beside it.
+// idle: nothing is due; beside it, reading only the names.
 func (b *bench) idle() error {
 	server, err := newSink()
 	if err != nil {
@@ -52,7 +52,7 @@ func (b *bench) idle() error {
 	defer server.Close()
 	for _, n := range b.upTo(10_000, 100_000, 1_000_000) {
 		err := b.site(filling{messages: n, recipients: 1, next: time.Now().Add(10 * time.Minute), hollow: true}, func(s *site) error {
-			// The second time all of the folder is in memory.
+			// The second time the folder is in the page cache.
 			for range 2 {
 				if err := s.names("idle: names", n); err != nil {
 					return err
@@ -72,7 +72,7 @@ func (b *bench) idle() error {
 	return nil
 }
 
-// due: all is due; when does the first message go out?
+// due: all messages are due; it shows when the first one is sent.
 func (b *bench) due() error {
 	for _, n := range b.upTo(10_000, 100_000) {
 		server, err := newSink()
@@ -90,7 +90,7 @@ func (b *bench) due() error {
 	return nil
 }
 
-// dead: Server 1 refuses connections, Server 2 is well.
+// dead: Server 1 refuses connections, Server 2 works.
 func (b *bench) dead() error {
 	port, err := closedPort()
 	if err != nil {
@@ -99,7 +99,7 @@ func (b *bench) dead() error {
 	return b.failover("dead Server 1: flush", port)
 }
 
-// hole: Server 1 takes connections and says nothing.
+// hole: Server 1 accepts connections and sends nothing.
 func (b *bench) hole() error {
 	l, err := blackHole()
 	if err != nil {
@@ -109,7 +109,7 @@ func (b *bench) hole() error {
 	return b.failover("silent Server 1: flush", portOf(l))
 }
 
-// outage: no server takes anything, and all gets a new next send.
+// outage: no server accepts mail, and each message gets a new next send.
 func (b *bench) outage() error {
 	port, err := closedPort()
 	if err != nil {

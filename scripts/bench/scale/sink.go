@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// sink is an SMTP server that takes everything at once and keeps nothing but when
-// the first message came and how many there were.
+// sink is an SMTP server that accepts everything at once. It keeps only the time of the
+// first message and the number of messages.
 type sink struct {
 	net.Listener
 	taken atomic.Int64
@@ -74,7 +74,7 @@ func (s *sink) serve(c net.Conn) {
 	}
 }
 
-// skipMessage reads to the line of a single dot.
+// skipMessage reads up to the line with a single dot.
 func skipMessage(r *bufio.Reader) bool {
 	for whole := true; ; {
 		line, err := r.ReadSlice('\n')
@@ -88,7 +88,7 @@ func skipMessage(r *bufio.Reader) bool {
 	}
 }
 
-// closedPort is one that refuses connections.
+// closedPort returns a port that refuses connections.
 func closedPort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -98,7 +98,7 @@ func closedPort() (int, error) {
 	return portOf(l), nil
 }
 
-// blackHole accepts connections and never says a word.
+// blackHole accepts connections and sends nothing.
 func blackHole() (net.Listener, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -1,7 +1,7 @@
 //go:build linux
 
 // Package servers runs other people's servers for tests: Postfix, Dovecot, Mailpit, a
-// provider of sign-ins. None outlives the test binary, however that ends.
+// provider of sign-ins. They end with the test binary, even if it is killed.
 package servers
 
 import (
@@ -20,7 +20,7 @@ import (
 // Patience bounds every wait. No test waits that long unless it fails.
 const Patience = 30 * time.Second
 
-// Within polls for a condition; false: it did not come true in time.
+// Within polls for a condition and reports whether it came true in time.
 func Within(condition func() bool) bool {
 	for deadline := time.Now().Add(Patience); !condition(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -30,8 +30,8 @@ func Within(condition func() bool) bool {
 	return true
 }
 
-// OnStarter runs f on the one thread that starts all processes and lives as long as the
-// tests do: Pdeathsig goes by the thread.
+// OnStarter runs f on the thread that starts all processes. It lives as long as the tests:
+// Pdeathsig ends a process with the thread that started it.
 func OnStarter(f func() error) error {
 	done := make(chan error)
 	starter() <- func() { done <- f() }
@@ -51,8 +51,8 @@ var starter = sync.OnceValue(func() chan<- func() {
 
 // Server is a process group that a test started.
 type Server struct {
-	Output string        // the file that has what it prints
-	Ended  chan struct{} // closed when its first process has ended; how is of no interest
+	Output string        // the file that its output goes to
+	Ended  chan struct{} // closed when its first process has ended, successfully or not
 
 	cmd *exec.Cmd
 }
@@ -77,15 +77,15 @@ func Start(cmd *exec.Cmd, output string) (*Server, error) {
 	return s, nil
 }
 
-// PID is that of the first process, and of the group.
+// PID returns the id of the first process, which is that of the group.
 func (s *Server) PID() int { return s.cmd.Process.Pid }
 
-// Signal goes to the process and all that it started.
+// Signal sends a signal to the process and all that it started.
 func (s *Server) Signal(sig syscall.Signal) {
-	_ = syscall.Kill(-s.PID(), sig) // gone already is well, too
+	_ = syscall.Kill(-s.PID(), sig) // it may have ended already
 }
 
-// Stop ends the whole group.
+// Stop ends the process group.
 func (s *Server) Stop() {
 	s.Signal(syscall.SIGCONT)
 	s.Signal(syscall.SIGTERM)
@@ -103,7 +103,7 @@ var ports struct {
 	last int
 }
 
-// FreePort is a TCP port of the loopback interface on which nobody listens.
+// FreePort returns a TCP port of the loopback interface on which nothing listens.
 func FreePort() (int, error) {
 	ports.Lock()
 	defer ports.Unlock()
@@ -119,5 +119,5 @@ func FreePort() (int, error) {
 	return 0, errors.New("no free port")
 }
 
-// Address is a port of the loopback interface.
+// Address returns the address of a port of the loopback interface.
 func Address(port int) string { return fmt.Sprintf("127.0.0.1:%d", port) }
