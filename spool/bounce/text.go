@@ -103,7 +103,11 @@ func (c *composer) reason(b *strings.Builder, o spool.Outcome) {
 func (c *composer) explain(o spool.Outcome) (why, do string) {
 	switch c.r.Kind {
 	case Delayed:
-		return "No mail server could accept it so far.", c.delayedAdvice()
+		do = "nothing for now."
+		if until := c.r.Until; !until.IsZero() {
+			do += " If it cannot be delivered by " + c.moment(until) + ", it will be returned to you."
+		}
+		return "No mail server could accept it so far.", do
 	case Held:
 		return "Three times in a row, a mail server received the whole message and did not confirm that it " +
 				"accepted it. It may have arrived, even three times, or not at all. " +
@@ -118,13 +122,6 @@ func (c *composer) explain(o spool.Outcome) (why, do string) {
 		why += " It may have arrived all the same: a server received the whole message and did not confirm that it accepted it."
 	}
 	return why, do
-}
-
-func (c *composer) delayedAdvice() string {
-	if c.r.Until.IsZero() {
-		return "nothing for now."
-	}
-	return "nothing for now. If it cannot be delivered by " + c.moment(c.r.Until) + ", it will be returned to you."
 }
 
 // mayHaveArrived reports whether the last attempt ended without an answer to the final dot.

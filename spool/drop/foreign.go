@@ -211,7 +211,7 @@ func (r *run) logError(name string, err error) {
 
 func (r *run) logForeign(a spool.Anomaly) {
 	if r.logged++; r.logged <= maxLogged {
-		r.c.Log.Foreign(a)
+		r.c.Log.Aside(a)
 	}
 }
 

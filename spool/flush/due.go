@@ -112,9 +112,9 @@ func (e *engine) narrow(ctx context.Context, f *found) {
 func (e *engine) addWanted(f *found, entry spool.Entry) {
 	switch entry.State {
 	case spool.StateHeld:
-		e.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID))
+		e.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID), false)
 	case spool.StateFailed:
-		e.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID))
+		e.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID), false)
 	default:
 		f.messages.add(entry)
 	}

@@ -233,7 +233,7 @@ func (e *engine) stop(err error) {
 // noteError logs an error of one message. ErrSpool ends the run: the outcome of the next
 // message could not be recorded either.
 func (e *engine) noteError(id spool.ID, err error) {
-	e.Log.MessageTrouble(id, err)
+	e.Log.MessageTrouble(id, err, false)
 	if errors.Is(err, ErrSpool) {
 		e.stop(err)
 		return

@@ -231,7 +231,7 @@ func (j *job) dequeue() error {
 // recipient, because almost every message has just one.
 func (j *job) logDelivered(outcomes []spool.Outcome) {
 	if len(outcomes) == 1 {
-		j.engine.Log.Outcome(j.id(), j.n, j.rec.Recipients[j.to[0]].Address, outcomes[0], time.Time{})
+		j.engine.Log.Answer(&j.rec.Envelope, j.n, spool.Answer{Outcome: outcomes[0], To: j.to}, time.Time{})
 		return
 	}
 	r := &result{event: spool.Event{N: j.n}}

@@ -124,7 +124,7 @@ func (e *engine) markStuck(id spool.ID, err error) {
 	switch {
 	case known:
 	case id.Valid():
-		e.Log.Stuck(id, err)
+		e.Log.MessageTrouble(id, err, true)
 	default:
 		e.Log.Trouble(string(id), err)
 	}

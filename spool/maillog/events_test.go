@@ -37,6 +37,11 @@ func outcome(c spool.Class, s spool.Scope, r spool.Reason, code int, enhanced, t
 		Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: code, Enhanced: enhanced, Text: text, At: at}}
 }
 
+// logOne logs the outcome of an attempt for one recipient.
+func logOne(l *Log, id spool.ID, attempt int, to string, o spool.Outcome, next time.Time) {
+	l.Answer(&spool.Envelope{ID: id, Recipients: []string{to}}, attempt, spool.Answer{Outcome: o, To: []int{0}}, next)
+}
+
 // events is every event, and variants of some: the lines that notices-log(5) shows.
 var events = []struct {
 	method string
@@ -49,11 +54,11 @@ var events = []struct {
 	{"Discarded", func(l *Log) { l.Discarded(id, "its recipients lead to /dev/null") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 1002, "circulation") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 100_002, "") }},
-	{"Outcome", func(l *Log) { l.Outcome(id, 1, "ada@example.net", taken, time.Time{}) }},
-	{"Outcome", func(l *Log) { l.Outcome(id, 1, "ben@example.net", unknown, time.Time{}) }},
-	{"Outcome", func(l *Log) { l.Outcome(id, 1, "cy@example.com", greyed, next) }},
-	{"Outcome", func(l *Log) { l.Outcome(id, 2, "cy@example.com", silent, next.Add(time.Hour)) }},
-	{"Outcome", func(l *Log) { l.Outcome(id, 3, "cy@example.com", down, next) }},
+	{"Answer", func(l *Log) { logOne(l, id, 1, "ada@example.net", taken, time.Time{}) }},
+	{"Answer", func(l *Log) { logOne(l, id, 1, "ben@example.net", unknown, time.Time{}) }},
+	{"Answer", func(l *Log) { logOne(l, id, 1, "cy@example.com", greyed, next) }},
+	{"Answer", func(l *Log) { logOne(l, id, 2, "cy@example.com", silent, next.Add(time.Hour)) }},
+	{"Answer", func(l *Log) { logOne(l, id, 3, "cy@example.com", down, next) }},
 	{"Answer", func(l *Log) { l.Answer(env, 1, spool.Answer{Outcome: taken, To: []int{0, 1}}, time.Time{}) }},
 	{"Answer", func(l *Log) { l.Answer(env, 1, spool.Answer{Outcome: down}, time.Time{}) }},
 	{"Interrupted", func(l *Log) { l.Interrupted(id, 2, at) }},
@@ -81,12 +86,12 @@ var events = []struct {
 		l.TroubleOnce("the aliases cannot be read", nil)
 		l.TroubleOnce("the aliases cannot be read", nil)
 	}},
-	{"Foreign", func(l *Log) {
-		l.Foreign(spool.Anomaly{Name: "drop/junk", Moved: "aside/junk", Why: "not a message"})
+	{"Aside", func(l *Log) {
+		l.Aside(spool.Anomaly{Name: "drop/junk", Moved: "aside/drop-1002-junk", Why: "not a message"})
 	}},
-	{"Foreign", func(l *Log) { l.Foreign(spool.Anomaly{Name: "drop/folder", Why: "a folder"}) }},
-	{"Stuck", func(l *Log) { l.Stuck(id, errors.New("permission denied")) }},
-	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error")) }},
+	{"Aside", func(l *Log) { l.Aside(spool.Anomaly{Name: "drop/folder", Why: "a folder"}) }},
+	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("permission denied"), true) }},
+	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error"), false) }},
 }
 
 // The golden file is what a log file holds; a line that is printed without -v is
@@ -163,8 +168,8 @@ func TestOddOutcomes(t *testing.T) {
 	var b bytes.Buffer
 	l := New(&b, All)
 	l.Answer(env, 1, spool.Answer{Outcome: spool.Outcome{Class: "novel"}, To: []int{-1, 2, 3}}, time.Time{})
-	l.Outcome(id, 1, "", outcome(spool.Failed, "", "", 550, "", ""), time.Time{})
-	l.Outcome(id, 1, "a", outcome(spool.Failed, "", "", 0, "5.1.1", ""), time.Time{})
+	logOne(l, id, 1, "", outcome(spool.Failed, "", "", 550, "", ""), time.Time{})
+	logOne(l, id, 1, "a", outcome(spool.Failed, "", "", 0, "5.1.1", ""), time.Time{})
 	want := "deferred id=" + string(id) + ` attempt=1 to=?,cy@example.com,?
 failed id=` + string(id) + ` attempt=1 to="" server=1 host=mail.example.org reply="550"
 failed id=` + string(id) + ` attempt=1 to=a server=1 host=mail.example.org reply="5.1.1"

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"notices/spool"
 	"notices/spool/printable"
 )
 
@@ -13,74 +14,61 @@ import (
 // lines, is cut.
 const maxValue = 1000
 
-// write writes an event of pairs of key and value. A key that ends in ? is left out if its
-// value is empty.
-func (l *Log) write(level Level, event string, pairs ...string) {
-	if !l.begin(level, event) {
-		return
-	}
-	for i := 0; i < len(pairs); i += 2 {
-		if key, optional := strings.CutSuffix(pairs[i], "?"); optional {
-			l.textIf(key, pairs[i+1])
-		} else {
-			l.text(key, pairs[i+1])
-		}
-	}
-	l.end()
-}
+// line is a line that is being made.
+type line []byte
 
 // text adds key=value.
-func (l *Log) text(key, value string) {
-	l.key(key)
+func (b *line) text(key, value string) {
+	b.key(key)
 	if len(value) <= maxValue && isBare(value) {
-		l.buf = append(l.buf, value...)
+		*b = append(*b, value...)
 		return
 	}
-	l.buf = append(l.buf, '"')
-	l.escape(value)
-	l.buf = append(l.buf, '"')
+	*b = append(*b, '"')
+	b.escape(value)
+	*b = append(*b, '"')
 }
 
 // textIf adds key=value unless the value is empty.
-func (l *Log) textIf(key, value string) {
+func (b *line) textIf(key, value string) {
 	if value != "" {
-		l.text(key, value)
+		b.text(key, value)
 	}
 }
 
-func (l *Log) number(key string, n int64) {
-	l.key(key)
-	l.buf = strconv.AppendInt(l.buf, n, 10)
+func (b *line) number(key string, n int64) {
+	b.key(key)
+	*b = strconv.AppendInt(*b, n, 10)
 }
 
 // time adds a time unless it is zero.
-func (l *Log) time(key string, t time.Time) {
+func (b *line) time(key string, t time.Time) {
 	if !t.IsZero() {
-		l.key(key)
-		l.buf = t.UTC().AppendFormat(l.buf, time.RFC3339)
+		b.key(key)
+		*b = t.UTC().AppendFormat(*b, time.RFC3339)
 	}
 }
 
 // list adds values with commas between them.
-func (l *Log) list(key string, values []string) {
-	l.key(key)
+func (b *line) list(key string, values []string) {
+	b.key(key)
 	quoted := slices.ContainsFunc(values, func(v string) bool { return !isBare(v) })
 	if quoted {
-		l.buf = append(l.buf, '"')
+		*b = append(*b, '"')
 	}
 	for i, value := range values {
 		if i > 0 {
-			l.buf = append(l.buf, ',')
+			*b = append(*b, ',')
 		}
-		l.buf = printable.AppendEscaped(l.buf, value)
+		*b = printable.AppendEscaped(*b, value)
 	}
 	if quoted {
-		l.buf = append(l.buf, '"')
+		*b = append(*b, '"')
 	}
 }
 
-func (l *Log) key(key string) {
-	l.buf = append(append(append(l.buf, ' '), key...), '=')
+func (b *line) key(key string) {
+	*b = append(append(append(*b, ' '), key...), '=')
 }
 
 // isBare reports whether a value needs no quotes.
@@ -90,6 +78,38 @@ func isBare(s string) bool {
 }
 
 // escape adds value as it may stand between double quotes. A long one is cut.
-func (l *Log) escape(value string) {
-	l.buf = printable.AppendEscaped(l.buf, printable.Short(value, maxValue))
+func (b *line) escape(value string) {
+	*b = printable.AppendEscaped(*b, printable.Short(value, maxValue))
+}
+
+// outcome adds which server said what.
+func (b *line) outcome(o *spool.Outcome) {
+	b.textIf("server", o.Reply.Server)
+	b.textIf("host", o.Reply.Host)
+	if o.Class != spool.Delivered {
+		b.textIf("scope", string(o.Scope))
+		b.textIf("reason", string(o.Reason))
+	}
+	r := &o.Reply
+	if r.Code == 0 && r.Enhanced == "" {
+		b.textIf("reply", r.Text)
+		return
+	}
+	// This is Reply.String, without making that string.
+	b.key("reply")
+	*b = append(*b, '"')
+	from := len(*b)
+	if r.Code != 0 {
+		*b = strconv.AppendInt(*b, int64(r.Code), 10)
+	}
+	for _, part := range [...]string{r.Enhanced, r.Text} {
+		if part == "" {
+			continue
+		}
+		if len(*b) > from {
+			*b = append(*b, ' ')
+		}
+		b.escape(part)
+	}
+	*b = append(*b, '"')
 }

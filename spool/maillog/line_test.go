@@ -68,7 +68,7 @@ func checkValue(t *testing.T, v string) {
 		write func(*Log)
 	}{
 		{"ref", func(l *Log) { l.Queued(&spool.Envelope{ID: id, Sender: v, Ref: v, MessageID: v}) }},
-		{"to", func(l *Log) { l.Outcome(id, 1, v, reply, time.Time{}) }},
+		{"to", func(l *Log) { logOne(l, id, 1, v, reply, time.Time{}) }},
 		{"to", func(l *Log) {
 			l.Answer(&spool.Envelope{ID: id, Recipients: []string{v}}, 1, spool.Answer{Outcome: reply, To: []int{0}}, time.Time{})
 		}},

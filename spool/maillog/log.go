@@ -23,6 +23,7 @@ import (
 	"log/syslog"
 	"os"
 	"slices"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -45,8 +46,8 @@ type Log struct {
 	mu     sync.Mutex
 	outs   []output
 	now    func() time.Time
-	buf    []byte          // the line that is being made
-	event  int             // where in buf it begins, after the time
+	line   line
+	event  int             // where the event begins in line, after the time
 	level  Level           // of the event that is being written
 	err    error           // the first error of a write
 	logged map[string]bool // by TroubleOnce
@@ -218,41 +219,59 @@ func (l *Log) Close() error {
 	return l.err
 }
 
-// begin starts a line and takes the lock, unless no output wants events of this level.
-func (l *Log) begin(level Level, event string) bool {
+// begin starts a line and takes the lock. It returns nil if no output wants events of this
+// level.
+func begin(l *Log, level Level, event string) *line {
 	if l == nil {
-		return false
+		return nil
 	}
 	l.mu.Lock()
 	if !slices.ContainsFunc(l.outs, func(out output) bool { return level <= out.level }) {
 		l.mu.Unlock()
-		return false
+		return nil
 	}
-	l.level, l.buf = level, l.buf[:0]
+	l.level, l.line = level, l.line[:0]
 	if l.now != nil {
-		l.buf = l.now().UTC().AppendFormat(l.buf, time.RFC3339)
-		l.buf = append(l.buf, ' ')
+		l.line = l.now().UTC().AppendFormat(l.line, time.RFC3339)
+		l.line = append(l.line, ' ')
 	}
-	l.event = len(l.buf)
-	l.buf = append(l.buf, event...)
-	return true
+	l.event = len(l.line)
+	l.line = append(l.line, event...)
+	return &l.line
 }
 
 // end writes the line and releases the lock.
-func (l *Log) end() {
-	l.buf = append(l.buf, '\n')
+func end(l *Log) {
+	l.line = append(l.line, '\n')
 	for i := range l.outs {
 		out := &l.outs[i]
-		line := l.buf
+		text := l.line
 		if !out.timed {
-			line = l.buf[l.event:]
+			text = text[l.event:]
 		}
 		if l.level <= out.level {
-			l.err = cmp.Or(l.err, out.write(l.level, line))
+			l.err = cmp.Or(l.err, out.write(l.level, text))
 		}
 	}
-	if cap(l.buf) > 64<<10 { // after a message to very many recipients
-		l.buf = nil
+	if cap(l.line) > 64<<10 { // after a message to very many recipients
+		l.line = nil
 	}
 	l.mu.Unlock()
+}
+
+// write writes an event of pairs of key and value. A key that ends in ? is left out if its
+// value is empty.
+func write(l *Log, level Level, event string, pairs ...string) {
+	b := begin(l, level, event)
+	if b == nil {
+		return
+	}
+	for i := 0; i < len(pairs); i += 2 {
+		if key, optional := strings.CutSuffix(pairs[i], "?"); optional {
+			b.textIf(key, pairs[i+1])
+		} else {
+			b.text(key, pairs[i+1])
+		}
+	}
+	end(l)
 }

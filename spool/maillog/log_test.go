@@ -182,7 +182,7 @@ func TestNoAllocations(t *testing.T) {
 	all := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, All)}}
 	answer := spool.Answer{Outcome: taken, To: []int{0, 1}}
 	for name, write := range map[string]func(*Log){
-		"outcome": func(l *Log) { l.Outcome(id, 1, "ada@example.net", taken, next) },
+		"outcome": func(l *Log) { logOne(l, id, 1, "ada@example.net", taken, next) },
 		"answer":  func(l *Log) { l.Answer(env, 1, answer, next) },
 		"queued":  func(l *Log) { l.Queued(env) },
 	} {
@@ -205,7 +205,7 @@ func BenchmarkOutcome(b *testing.B) {
 			l := New(w, All)
 			b.ReportAllocs()
 			for b.Loop() {
-				l.Outcome(id, 1, "ada@example.net", taken, next)
+				logOne(l, id, 1, "ada@example.net", taken, next)
 			}
 		})
 	}

@@ -18,8 +18,8 @@ type Notice struct {
 	At      time.Time     // interrupted: when the attempt began
 }
 
-// notice passes n to Tell.
-func (l *Log) notice(n Notice) {
+// notify passes n to Tell.
+func notify(l *Log, n Notice) {
 	if l != nil && l.tell != nil {
 		l.tell(n)
 	}
