@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"notices/spool"
-	"notices/spool/schedule"
 )
 
 // job is one claimed message.
@@ -18,16 +16,20 @@ type job struct {
 	body   watchedBody
 	own    bool // a report that this run made
 
-	scheduled time.Time // when it was to be sent
-	began     time.Time
-	n         int   // the attempt's number
-	to        []int // the recipients served, as indices
-	begun     bool
-	beginErr  error
+	timing   timing
+	n        int   // the attempt's number
+	to       []int // the recipients served, as indices
+	begun    bool
+	beginErr error
 
 	// How the message is counted: by the first of these that is true.
 	failed, returned, deferred, sent bool
 	err                              error
+}
+
+func newJob(e *engine, c spool.Claim) *job {
+	rec := c.Record()
+	return &job{engine: e, claim: c, rec: rec, body: watchedBody{Body: c.Body()}, timing: timing{policy: e.Policy, random: e.Random, rec: rec}}
 }
 
 // claim claims a message. It returns nil if that is not possible, for instance because
@@ -40,12 +42,12 @@ func (e *engine) claim(entry spool.Entry) *job {
 	switch {
 	case err == nil:
 		e.stuck.clear(entry.ID)
-		return &job{engine: e, claim: c, rec: c.Record(), body: watchedBody{Body: c.Body()}}
+		return newJob(e, c)
 	case errors.Is(err, spool.ErrBusy), errors.Is(err, spool.ErrGone):
 	case errors.Is(err, spool.ErrDamaged):
 		e.Log.Aside(spool.Anomaly{Name: string(entry.ID), Moved: "aside/", Why: err.Error()})
 	case errors.Is(err, spool.ErrUnusable):
-		e.markStuck(entry.ID, err)
+		e.stuck.mark(entry.ID, err)
 	default:
 		e.noteError(entry.ID, err)
 	}
@@ -68,19 +70,19 @@ func (j *job) end() {
 	if j.err != nil {
 		j.engine.noteError(j.id(), j.err)
 	}
-	j.engine.mu.Lock()
-	defer j.engine.mu.Unlock()
-	switch {
-	case j.failed:
-		j.engine.tally.Failed++
-	case j.own:
-	case j.returned:
-		j.engine.tally.Returned++
-	case j.deferred:
-		j.engine.tally.Deferred++
-	case j.sent:
-		j.engine.tally.Sent++
-	}
+	j.engine.results.change(func(r *results) {
+		switch {
+		case j.failed:
+			r.tally.Failed++
+		case j.own:
+		case j.returned:
+			r.tally.Returned++
+		case j.deferred:
+			r.tally.Deferred++
+		case j.sent:
+			r.tally.Sent++
+		}
+	})
 }
 
 func (j *job) id() spool.ID { return j.rec.Envelope.ID }
@@ -90,7 +92,7 @@ func (j *job) id() spool.ID { return j.rec.Envelope.ID }
 func (j *job) append(e spool.Event, d spool.Durability) error {
 	err := j.claim.Append(e, d)
 	if err != nil && delivers(e) {
-		err = errors.Join(err, j.saveUnwritten(e))
+		err = errors.Join(err, j.engine.stuck.saveUnwritten(j.id(), e))
 	}
 	return spoolError(err)
 }
@@ -107,39 +109,37 @@ func (e *engine) serve(ctx context.Context, entry spool.Entry, own bool) {
 }
 
 func (j *job) run(ctx context.Context) error {
-	if j.died(1) {
+	if died(j.rec, 1) {
 		j.engine.Log.Interrupted(j.id(), j.rec.Attempts, j.rec.Events[len(j.rec.Events)-1].At)
 	}
 	if over, err := j.followUp(); over || err != nil {
 		return err
 	}
-	j.began, j.scheduled = j.engine.now(), j.rec.NextSendAt
+	j.timing.began, j.timing.scheduled = j.engine.now(), j.rec.NextSendAt
 	// The listing was a hint; a person or another flush may have changed the message. After a
 	// killed run it is free again at once (SPEC section 4 rule 4). After a second one in a row,
 	// its next send counts, so that a message that kills the program does not do so in every run.
-	wanted := j.engine.All || len(j.engine.IDs) > 0 || j.due() || j.died(1) && !j.died(2)
+	wanted := j.engine.All || len(j.engine.IDs) > 0 || j.timing.due() || died(j.rec, 1) && !died(j.rec, 2)
 	if j.rec.Held || !wanted {
 		return nil
 	}
-	if o := j.engine.outage(j.group()); o != nil {
+	if o := j.engine.results.outage(j.group()); o != nil {
 		return j.postpone(o)
 	}
 	return j.attempt(ctx)
 }
 
-func (j *job) due() bool { return j.engine.Policy.Due(j.scheduled, j.began) }
-
 // died reports whether the k-th last event is a Try: a run was killed in that attempt.
-func (j *job) died(k int) bool {
-	i := len(j.rec.Events) - k
-	return i >= 0 && j.rec.Events[i].Kind == spool.Try
+func died(r *spool.Record, k int) bool {
+	i := len(r.Events) - k
+	return i >= 0 && r.Events[i].Kind == spool.Try
 }
 
 func (j *job) attempt(ctx context.Context) error {
 	j.n = nextAttempt(j.rec)
 	d, err := j.engine.Deliverer.Deliver(ctx, j.message())
 	if j.body.failed != nil {
-		j.engine.markStuck(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
+		j.engine.stuck.mark(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
 	}
 	if j.beginErr != nil {
 		return spoolError(j.beginErr)
@@ -148,7 +148,7 @@ func (j *job) attempt(ctx context.Context) error {
 		// The attempt stands as interrupted unless the route knows its outcome.
 		j.engine.cut.Store(true)
 		if ctx.Err() == nil {
-			j.engine.stop(fmt.Errorf("delivery: %w", err))
+			j.engine.results.stop(fmt.Errorf("delivery: %w", err))
 		}
 		if len(d.Outcomes) != len(j.to) {
 			return nil
@@ -157,7 +157,7 @@ func (j *job) attempt(ctx context.Context) error {
 	}
 	switch {
 	case d.Wait == spool.NoServer:
-		return j.postpone(j.engine.addOutage(j.group(), d))
+		return j.postpone(j.engine.results.addOutage(j.group(), newOutage(d)))
 	case d.Wait == spool.Limited && !j.begun:
 		return j.limit(d)
 	case d.Wait == spool.Stopped:
@@ -165,7 +165,7 @@ func (j *job) attempt(ctx context.Context) error {
 		if !j.begun {
 			return nil
 		}
-		return j.appendPostpone(j.scheduled, "the flush was stopped before it was sent", false)
+		return j.appendPostpone(j.timing.scheduled, "the flush was stopped before it was sent", false)
 	case len(d.Outcomes) != len(j.to):
 		return fmt.Errorf("the route returned %d outcomes for %d recipients", len(d.Outcomes), len(j.to))
 	}
@@ -174,17 +174,12 @@ func (j *job) attempt(ctx context.Context) error {
 
 // group names the servers that the message may go to.
 func (j *job) group() string {
-	sender := j.rec.Envelope.Sender
-	if j.isReport() {
+	env := &j.rec.Envelope
+	sender := env.Sender
+	if env.Form != spool.Ordinary {
 		sender = ""
 	}
-	return j.engine.Deliverer.Group(sender, j.rec.Envelope.Recipients)
-}
-
-// isReport reports whether this is a message about another message.
-func (j *job) isReport() bool {
-	form := j.rec.Envelope.Form
-	return form == spool.Report || form == spool.PlainReport
+	return j.engine.Deliverer.Group(sender, env.Recipients)
 }
 
 // nextAttempt numbers attempts, and also results without an attempt (a return by hand), so
@@ -196,8 +191,9 @@ func (j *job) message() *spool.Message {
 	env := &j.rec.Envelope
 	m := &spool.Message{
 		ID: env.ID, Sender: env.Sender, Recipients: env.Recipients, Body: &j.body, Size: env.Size,
-		EightBit: env.EightBit, UTF8: env.UTF8, Report: j.isReport(), RefusalFinal: j.refusalFinal(), Begin: j.begin,
+		EightBit: env.EightBit, UTF8: env.UTF8, Report: env.Form != spool.Ordinary, Begin: j.begin,
 	}
+	m.RefusalFinal = reporter{j}.canResend() || refusedBefore(j.rec)
 	if !env.DSNParams.Empty() {
 		m.DSN = &env.DSNParams
 	}
@@ -218,55 +214,11 @@ func (j *job) begin() error {
 		return nil
 	}
 	now := j.engine.now()
-	e := spool.Event{Kind: spool.Try, At: now, N: j.n, Next: j.next(now)}
+	e := spool.Event{Kind: spool.Try, At: now, N: j.n, Next: j.timing.next(now)}
 	if err := j.claim.Begin(e); err != nil {
 		j.beginErr = err
 		return err
 	}
 	j.begun = true
 	return nil
-}
-
-func (j *job) age() schedule.Age { return AgeOf(j.engine.Policy, j.rec, j.engine.now()) }
-
-// AgeOf is what the schedule of a message depends on at now. If the clock was wrong when the
-// message was queued, so that it seems younger than it can be, or older than this program
-// (spool.ClockUnset), --expires moves by the same amount.
-func AgeOf(p schedule.Policy, r *spool.Record, now time.Time) schedule.Age {
-	a := schedule.Age{QueuedAt: p.EffectiveQueueTime(r.QueuedAt, r.SeenAt, now), ExpiresAt: r.Envelope.ExpiresAt}
-	unset := spool.ClockUnset(r.QueuedAt) && !spool.ClockUnset(now)
-	if unset {
-		if a.QueuedAt = r.SeenAt; a.QueuedAt.IsZero() || now.Before(a.QueuedAt) {
-			a.QueuedAt = now
-		}
-	}
-	if ahead := r.QueuedAt.Sub(a.QueuedAt); (unset || ahead > 0) && !a.ExpiresAt.IsZero() && r.QueuedAt.Equal(r.Envelope.QueuedAt) {
-		a.ExpiresAt = a.ExpiresAt.Add(-ahead)
-	}
-	return a
-}
-
-// next is the next send time. It is not past the deadline, unless now is.
-func (j *job) next(now time.Time) time.Time {
-	if now.Before(j.engine.Policy.Deadline(j.age())) {
-		return j.engine.Policy.Next(j.age(), now, j.engine.Random)
-	}
-	return j.engine.Policy.NextPastDeadline(j.age(), now, j.engine.Random)
-}
-
-// timeOver decides whether a message that is not delivered by now is given up, or gets
-// another try because the machine was off (SPEC section 6). needsPerson: waiting does not
-// help its account.
-func (j *job) timeOver(now time.Time, needsPerson bool) (over, grace bool) {
-	switch {
-	case now.Before(j.engine.Policy.Deadline(j.age())):
-		return false, false
-	case !j.rec.Envelope.ExpiresAt.IsZero():
-		return true, false // --expires always counts
-	case needsPerson:
-		return false, false
-	case !j.rec.Grace && j.began.Sub(j.scheduled) > j.engine.Policy.Longest():
-		return false, true
-	}
-	return true, false
 }

@@ -1,12 +1,12 @@
 package flush
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 
 	"notices/spool"
 )
@@ -18,6 +18,7 @@ type HandIn func(ctx context.Context) (end func(due bool) error, err error)
 
 // found is what one listing gave a run to do.
 type found struct {
+	engine   *engine
 	messages entryList
 	reports  entryList // their messages may have to be finished first
 	held     entryList // their --expires may be over
@@ -48,7 +49,7 @@ func (e *engine) takeAndFind(ctx context.Context) (*found, error) {
 // find lists the spool once and returns what is to be done, in random order, so that not
 // all machines and all runs begin with the same message.
 func (e *engine) find(ctx context.Context) (*found, error) {
-	f := &found{}
+	f := &found{engine: e}
 	due := 0
 	wanted := map[spool.ID]bool{}
 	for _, id := range e.IDs {
@@ -60,7 +61,7 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 		case len(e.IDs) > 0:
 			if wanted[entry.ID] {
 				delete(wanted, entry.ID)
-				e.addWanted(f, entry)
+				f.addWanted(entry)
 			}
 		case entry.State == spool.StateHeld:
 			if !entry.Next.After(now) {
@@ -68,24 +69,25 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 			}
 		case e.All || e.Policy.Due(entry.Next, now):
 			due++
-			e.addDue(f, entry, due)
+			f.addDue(entry, due)
 		}
 		return true
 	})
 	if err == nil {
-		err = e.findMissing(ctx, f, wanted)
+		err = f.findMissing(ctx, wanted)
 	}
 	if err != nil {
 		return nil, err
 	}
-	e.narrow(ctx, f)
-	e.arrange(f)
+	f.narrow(ctx)
+	f.arrange()
 	return f, nil
 }
 
 // addDue adds the n-th message that is due. Of more than Max messages, it keeps Max, each
 // with the same probability (reservoir sampling: Knuth, TAOCP 3.4.2, algorithm R).
-func (e *engine) addDue(f *found, entry spool.Entry, n int) {
+func (f *found) addDue(entry spool.Entry, n int) {
+	e := f.engine
 	if e.Max <= 0 || n <= e.Max || e.Only != nil {
 		f.messages.add(entry)
 	} else if k := e.Random(int64(n)); k < int64(e.Max) {
@@ -94,27 +96,28 @@ func (e *engine) addDue(f *found, entry spool.Entry, n int) {
 }
 
 // narrow removes what Only excludes. What cannot be read stays, so that claiming it says why.
-func (e *engine) narrow(ctx context.Context, f *found) {
-	if e.Only == nil {
+func (f *found) narrow(ctx context.Context) {
+	only := f.engine.Only
+	if only == nil {
 		return
 	}
 	f.messages.remove(func(entry *spool.Entry) bool {
-		rec, body, err := e.Store.Peek(ctx, *entry)
+		rec, body, err := f.engine.Store.Peek(ctx, *entry)
 		if err != nil {
 			return errors.Is(err, spool.ErrGone)
 		}
 		body.Close()
-		return !e.Only(rec)
+		return !only(rec)
 	})
 }
 
 // addWanted adds a message that was asked for, unless it is held or has failed.
-func (e *engine) addWanted(f *found, entry spool.Entry) {
+func (f *found) addWanted(entry spool.Entry) {
 	switch entry.State {
 	case spool.StateHeld:
-		e.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID), false)
+		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID), false)
 	case spool.StateFailed:
-		e.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID), false)
+		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID), false)
 	default:
 		f.messages.add(entry)
 	}
@@ -122,21 +125,21 @@ func (e *engine) addWanted(f *found, entry spool.Entry) {
 
 // findMissing looks again for what was asked for and not listed: it may have failed, or been
 // renamed during the listing.
-func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]bool) error {
+func (f *found) findMissing(ctx context.Context, wanted map[spool.ID]bool) error {
 	if len(wanted) == 0 {
 		return nil
 	}
-	there, err := e.Store.Find(ctx, slices.Collect(maps.Keys(wanted))...)
+	there, err := f.engine.Store.Find(ctx, slices.Collect(maps.Keys(wanted))...)
 	if err != nil {
 		return err
 	}
-	for _, id := range e.IDs {
+	for _, id := range f.engine.IDs {
 		if !wanted[id] {
 			continue
 		}
 		delete(wanted, id)
 		if entry, ok := there[id]; ok {
-			e.addWanted(f, entry)
+			f.addWanted(entry)
 		} else {
 			f.unknown = append(f.unknown, id)
 		}
@@ -145,10 +148,10 @@ func (e *engine) findMissing(ctx context.Context, f *found, wanted map[spool.ID]
 }
 
 // arrange shuffles the messages, keeps Max of them, and separates the reports, which go last.
-func (e *engine) arrange(f *found) {
-	f.messages.shuffle(e.Random)
-	if e.Max > 0 && f.messages.n > e.Max {
-		f.messages.n = e.Max
+func (f *found) arrange() {
+	f.messages.shuffle(f.engine.Random)
+	if most := f.engine.Max; most > 0 && f.messages.n > most {
+		f.messages.n = most
 	}
 	f.reports = f.messages.remove(func(entry *spool.Entry) bool {
 		_, isReport := parseReportID(entry.ID)
@@ -170,10 +173,7 @@ func Plan(ctx context.Context, o Options) ([]spool.Entry, error) {
 		}
 	}
 	slices.SortFunc(list, func(a, b spool.Entry) int {
-		if c := a.Next.Compare(b.Next); c != 0 {
-			return c
-		}
-		return strings.Compare(string(a.ID), string(b.ID))
+		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.ID, b.ID))
 	})
 	if len(f.unknown) > 0 {
 		return list, &UnknownError{f.unknown}

@@ -26,13 +26,12 @@
 package flush
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io/fs"
-	"maps"
 	"math/rand/v2"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -105,17 +104,7 @@ type engine struct {
 	exhausted atomic.Pointer[exhausted] // set: the rest waits for the quota
 	cut       atomic.Bool               // the run ended before its work did
 	stuck     stuck
-
-	mu       sync.Mutex
-	tally    spool.Tally
-	outages  map[string]*outage // by group
-	refusals []refusal          // to be decided at the end of the run
-	reports  entryList          // stored in this run, to be sent at its end
-	fatal    error              // ends the run
-	firstErr error              // the first error of a single message; the run goes on
-	limited  map[string]int     // messages that a limit put off, by its text
-	done     int
-	total    int
+	results   results
 }
 
 func newEngine(ctx context.Context, o Options) *engine {
@@ -125,7 +114,11 @@ func newEngine(ctx context.Context, o Options) *engine {
 	if o.Random == nil {
 		o.Random = rand.Int64N
 	}
-	return &engine{Options: o, work: context.WithoutCancel(ctx)}
+	work := context.WithoutCancel(ctx)
+	return &engine{
+		Options: o, work: work, stuck: stuck{work: work, store: o.Store, log: o.Log},
+		results: results{outages: map[string]*outage{}, limited: map[string]int{}},
+	}
 }
 
 // now is the time as records keep it.
@@ -149,12 +142,12 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	if found.any() { // an idle run writes no trial file
 		err := e.Store.Writable(ctx)
 		if err == nil {
-			err = e.checkStuckState()
+			err = e.stuck.check()
 		}
 		if err != nil {
 			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 		}
-		e.appendUnwritten()
+		e.stuck.appendUnwritten()
 	}
 	e.repair(ctx)
 	serve := func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, false) }
@@ -162,8 +155,8 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e.round(ctx, &found.held, e.serveHeld)
 	e.sendReports(ctx, &found.reports)
 	e.resolveRefusals(ctx)
-	for made := e.takeReports(); made.n > 0 && !e.stopped(ctx); made = e.takeReports() {
-		e.round(ctx, made, func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, true) })
+	for made := e.results.takeReports(); made.n > 0 && !e.stopped(ctx); made = e.results.takeReports() {
+		e.round(ctx, &made, func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, true) })
 	}
 	return e.end(ctx, found)
 }
@@ -175,15 +168,13 @@ func (e *engine) repair(ctx context.Context) {
 		e.Log.Aside(a)
 	}
 	if err != nil && ctx.Err() == nil {
-		e.markStuck("repair of the spool", err)
+		e.stuck.mark("repair of the spool", err)
 	}
 }
 
 // round calls visit for each entry, in as many goroutines as the route takes messages at once.
 func (e *engine) round(ctx context.Context, entries *entryList, visit func(context.Context, spool.Entry)) {
-	e.mu.Lock()
-	e.total += entries.n
-	e.mu.Unlock()
+	e.results.change(func(r *results) { r.total += entries.n })
 	var next atomic.Int64
 	var wg sync.WaitGroup
 	for range min(max(e.Deliverer.Workers(), 1), entries.n) {
@@ -194,79 +185,38 @@ func (e *engine) round(ctx context.Context, entries *entryList, visit func(conte
 					return
 				}
 				visit(ctx, *entries.at(int(i)))
-				e.progress()
+				if e.Progress != nil {
+					e.results.change(func(r *results) { r.done++; e.Progress(r.done, r.total) })
+				}
 			}
 		})
 	}
 	wg.Wait()
 }
 
-func (e *engine) progress() {
-	if e.Progress == nil {
-		return
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.done++
-	e.Progress(e.done, e.total)
-}
-
 // stopped reports whether no further message is begun.
-func (e *engine) stopped(ctx context.Context) bool {
-	if ctx.Err() != nil {
-		return true
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.fatal != nil
-}
-
-// stop ends the run as soon as the attempts under way are over.
-func (e *engine) stop(err error) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.fatal == nil {
-		e.fatal = err
-	}
-}
+func (e *engine) stopped(ctx context.Context) bool { return ctx.Err() != nil || e.results.stopped() }
 
 // noteError logs an error of one message. ErrSpool ends the run: the outcome of the next
 // message could not be recorded either.
 func (e *engine) noteError(id spool.ID, err error) {
 	e.Log.MessageTrouble(id, err, false)
 	if errors.Is(err, ErrSpool) {
-		e.stop(err)
-		return
+		e.results.stop(err)
+	} else {
+		e.results.change(func(r *results) { r.firstErr = cmp.Or(r.firstErr, fmt.Errorf("%s: %w", id, err)) })
 	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.firstErr == nil {
-		e.firstErr = fmt.Errorf("%s: %w", id, err)
-	}
-}
-
-func (e *engine) addReports(entries []spool.Entry) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reports.add(entries...)
-}
-
-func (e *engine) takeReports() *entryList {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	made := e.reports
-	e.reports = entryList{}
-	return &made
 }
 
 // end records that the run ended, and how.
 func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
-	e.logPostponed()
-	err := e.fatal
+	r := &e.results
+	r.logPostponed(e.Log)
+	err := r.fatal
 	if err == nil {
 		e.purge(ctx)
 		err = spool.UpdateState(e.work, e.Store.State(), spool.LastFlushName, false, func(l *spool.LastFlush) error {
-			*l = spool.LastFlush{At: e.now(), Tally: e.tally}
+			*l = spool.LastFlush{At: e.now(), Tally: r.tally}
 			return nil
 		})
 	}
@@ -275,14 +225,14 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 		err = nil
 	}
 	if e.stuck.now != nil { // else nothing has read it
-		if stuckErr := e.saveStuck(); err == nil {
+		if stuckErr := e.stuck.save(); err == nil {
 			err = stuckErr
 		}
 	}
 	if syncErr := e.Store.Sync(e.work); err == nil {
 		err = syncErr
 	}
-	if err != nil && !errors.Is(err, ErrSpool) && e.fatal == nil {
+	if err != nil && !errors.Is(err, ErrSpool) && r.fatal == nil {
 		err = spoolError(err)
 	}
 	if e.cut.Load() {
@@ -291,22 +241,6 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 	if len(found.unknown) > 0 {
 		err = errors.Join(err, &UnknownError{found.unknown})
 	}
-	e.Log.Run(e.tally)
-	return e.tally, errors.Join(err, e.firstErr)
-}
-
-// logPostponed says how many messages were put off, and why.
-func (e *engine) logPostponed() {
-	for _, group := range slices.Sorted(maps.Keys(e.outages)) {
-		o := e.outages[group]
-		if o.last.Reason == spool.ReasonNoServer {
-			e.Log.Trouble("senders", errors.New(o.text()))
-		}
-		if o.postponed > 0 {
-			e.Log.Postponed(o.postponed, o.text())
-		}
-	}
-	for _, why := range slices.Sorted(maps.Keys(e.limited)) {
-		e.Log.Postponed(e.limited[why], why+"; they stay due")
-	}
+	e.Log.Run(r.tally)
+	return r.tally, errors.Join(err, r.firstErr)
 }

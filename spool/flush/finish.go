@@ -30,15 +30,15 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 	}
 	r := j.merge(ctx, now, d)
 	if r.limited != nil {
-		j.engine.countLimited(r.limited.Reply.Text)
+		j.engine.results.countLimited(r.limited.Reply.Text)
 	}
 	if r.limited != nil && len(r.event.Results) == 0 {
-		return j.appendPostpone(j.scheduled, r.limited.Reply.Text, false)
+		return j.appendPostpone(j.timing.scheduled, r.limited.Reply.Text, false)
 	}
 	if err := j.append(r.event, r.durability(j.rec.Uncertain)); err != nil {
 		return err
 	}
-	j.logResult(r.event)
+	r.log(j)
 	over, err := j.followUp()
 	if over || err != nil {
 		return err
@@ -46,9 +46,9 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 	if r.pending {
 		j.deferred = true
 		if d.Doubted != nil && !j.own {
-			j.engine.addRefusal(refusal{j.id(), j.n, d.Doubted})
+			j.engine.results.change(func(r *results) { r.refusals = append(r.refusals, refusal{j.id(), j.n, d.Doubted}) })
 		}
-		return j.warn(now)
+		return reporter{j}.warn(now)
 	}
 	return nil
 }
@@ -57,7 +57,7 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 type result struct {
 	event       spool.Event
 	answers     map[spool.Outcome]int // index in event.Results
-	over, grace bool                  // from timeOver
+	over, grace bool                  // from timing.over
 
 	delivered, failed, uncertain bool
 	relayed                      bool           // delivered to somebody, and a report may be due
@@ -74,7 +74,7 @@ func (j *job) merge(ctx context.Context, now time.Time, d spool.Delivery) *resul
 	}
 	// An attempt that was cut short is not a last attempt.
 	if ctx.Err() == nil {
-		r.over, r.grace = j.timeOver(now, needsPerson(d))
+		r.over, r.grace = j.timing.over(now, needsPerson(d))
 	}
 	for k := range d.Outcomes {
 		if o := &d.Outcomes[k]; o.Reason == spool.ReasonRate {
@@ -84,15 +84,12 @@ func (j *job) merge(ctx context.Context, now time.Time, d spool.Delivery) *resul
 		r.add(normalize(d.Outcomes[k], now), j.to[k])
 	}
 	switch {
-	case r.pending && r.uncertain: // after a long delay, whatever the age, but not past the deadline
-		r.event.Next = j.engine.Policy.NextLong(now, j.engine.Random)
-		if deadline := j.engine.Policy.Deadline(j.age()); now.Before(deadline) && deadline.Before(r.event.Next) {
-			r.event.Next = deadline
-		}
+	case r.pending && r.uncertain:
+		r.event.Next = j.timing.nextLong(now)
 	case r.pending:
-		r.event.Next = j.next(now)
+		r.event.Next = j.timing.next(now)
 	case r.limited != nil:
-		r.event.Next = j.scheduled // those who were put off stay due
+		r.event.Next = j.timing.scheduled // those who were put off stay due
 	}
 	// Grace stays until an attempt decides: the next one is the last.
 	r.event.Grace = r.pending && (r.grace || j.rec.Grace) || r.limited != nil && j.rec.Grace
@@ -180,17 +177,18 @@ func needsPerson(d spool.Delivery) bool {
 // before it could: it sends reports, and removes or holds the message. over: there is
 // nothing to attempt.
 func (j *job) followUp() (over bool, err error) {
-	for n := j.rec.UnreturnedIn(); n != 0 && j.canReturn(n); n = j.rec.UnreturnedIn() {
-		if err := j.sendReturn(n); err != nil {
+	reports := reporter{j}
+	for n := j.rec.UnreturnedIn(); n != 0 && reports.canReturn(n); n = j.rec.UnreturnedIn() {
+		if err := reports.sendReturn(n); err != nil {
 			return false, err
 		}
 	}
 	for n := j.rec.UntoldIn(); n != 0; n = j.rec.UntoldIn() {
-		if err := j.sendRelayReport(n); err != nil {
+		if err := reports.sendRelayReport(n); err != nil {
 			return false, err
 		}
 	}
-	if !j.pending() {
+	if !pending(j.rec) {
 		return true, j.dequeue()
 	}
 	if j.rec.Uncertain >= maxUncertain && !j.rec.Held {
@@ -199,15 +197,15 @@ func (j *job) followUp() (over bool, err error) {
 	return false, nil
 }
 
-func (j *job) pending() bool {
-	return slices.ContainsFunc(j.rec.Recipients, func(r spool.Recipient) bool { return r.State == spool.RecipientPending })
+func pending(r *spool.Record) bool {
+	return slices.ContainsFunc(r.Recipients, func(r spool.Recipient) bool { return r.State == spool.RecipientPending })
 }
 
 // dequeue takes a message out of the queue. No recipient is pending, and all reports are
 // stored. If nobody could get a return, the message goes to failed/, where a person finds it.
 func (j *job) dequeue() error {
 	if !j.rec.Unreturned() {
-		return j.removalError(j.claim.Remove(spool.Soon))
+		return j.engine.stuck.removalError(j.id(), j.claim.Remove(spool.Soon))
 	}
 	why := "undeliverable, and there is no sender to return it to"
 	switch {
@@ -216,11 +214,12 @@ func (j *job) dequeue() error {
 	case j.rec.Envelope.ReturnAddress() != "":
 		why = "undeliverable, and its sender does not want it returned"
 	}
-	if err := j.notifyAdmin(); err != nil {
+	err := reporter{j}.notifyAdmin()
+	if err != nil {
 		return err
 	}
 	if err := j.claim.Fail(spool.Event{Kind: spool.GiveUp, At: j.engine.now(), Note: why}); err != nil {
-		return j.removalError(err)
+		return j.engine.stuck.removalError(j.id(), err)
 	}
 	j.failed = true
 	j.engine.Log.GaveUp(j.id(), why)
@@ -238,18 +237,18 @@ func (j *job) logDelivered(outcomes []spool.Outcome) {
 	for k, o := range outcomes {
 		r.answer(o, j.to[k])
 	}
-	j.logResult(r.event)
+	r.log(j)
 }
 
-// logResult logs the answers of a result.
-func (j *job) logResult(e spool.Event) {
-	for _, a := range e.Results {
-		next := e.Next
+// log logs the answers.
+func (r *result) log(j *job) {
+	for _, a := range r.event.Results {
+		next := r.event.Next
 		if a.Class == spool.Delivered || a.Class == spool.Failed {
 			next = time.Time{}
 		}
 		if len(a.To) > 0 {
-			j.engine.Log.Answer(&j.rec.Envelope, e.N, a, next)
+			j.engine.Log.Answer(&j.rec.Envelope, r.event.N, a, next)
 		}
 	}
 }

@@ -12,7 +12,7 @@ import (
 // message that is queued, deferred or held, is over, except on an error. It returns the ids
 // of the reports stored, which the next run sends.
 func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
-	j := &job{engine: newEngine(ctx, o), claim: c, rec: c.Record(), body: watchedBody{Body: c.Body()}}
+	j := newJob(newEngine(ctx, o), c)
 	now := j.engine.now()
 	err := j.giveUp(now, func(r spool.Recipient) spool.Outcome {
 		text := "returned by hand"
@@ -22,8 +22,9 @@ func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
 		return spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonReturned, Reply: spool.Reply{Text: text, At: now}}
 	})
 	var ids []spool.ID
-	for i := range j.engine.reports.n {
-		ids = append(ids, j.engine.reports.at(i).ID)
+	reports := j.engine.results.takeReports()
+	for i := range reports.n {
+		ids = append(ids, reports.at(i).ID)
 	}
 	return ids, err
 }
@@ -38,7 +39,7 @@ func (j *job) giveUp(now time.Time, outcome func(spool.Recipient) spool.Outcome)
 		if err := j.append(r.event, spool.Now); err != nil {
 			return err
 		}
-		j.logResult(r.event)
+		r.log(j)
 	}
 	_, err := j.followUp()
 	return err

@@ -25,12 +25,12 @@ func HoldUntil(p schedule.Policy, r *spool.Record, now time.Time) time.Time {
 func (j *job) hold() error {
 	now, n := j.engine.now(), j.rec.Attempts
 	uncertain := slices.DeleteFunc(j.rec.Pending(), func(i int) bool { return j.rec.Recipients[i].Outcome.Class != spool.Uncertain })
-	r := bounce.Report{ID: heldNoticeID(j.id(), n), Kind: bounce.Held, Recipients: j.notifiable(spool.OnFailure, uncertain)}
+	r := bounce.Report{ID: heldNoticeID(j.id(), n), Kind: bounce.Held, Recipients: reporter{j}.notifiable(spool.OnFailure, uncertain)}
 	why := "three times in a row no answer came after it was sent: it may have arrived; notices release " + string(j.id()) + " sends it again"
 	e := spool.Event{Kind: spool.Hold, At: now, N: n, Next: HoldUntil(j.engine.Policy, j.rec, now), Note: why}
 	var err error
 	if j.rec.Envelope.ReturnAddress() != "" && len(r.Recipients) > 0 {
-		err = j.sendReport(r, e, spool.Now)
+		err = reporter{j}.sendReport(r, e, spool.Now)
 	} else {
 		err = j.append(e, spool.Now)
 	}
@@ -46,7 +46,8 @@ func (j *job) hold() error {
 // gets one, so that no further listing finds it.
 func (e *engine) serveHeld(_ context.Context, entry spool.Entry) {
 	e.withClaim(entry, func(j *job) error {
-		now, expires := e.now(), j.age().ExpiresAt
+		now := e.now()
+		expires := j.timing.age(now).ExpiresAt
 		switch {
 		case !j.rec.Held:
 			return nil

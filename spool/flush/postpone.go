@@ -14,28 +14,11 @@ type outage struct {
 	needsPerson bool
 }
 
-// outage returns the outage of a group, or nil.
-func (e *engine) outage(group string) *outage {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.outages[group]
-}
-
-// addOutage notes an outage of a group. If there is one already, it returns that.
-func (e *engine) addOutage(group string, d spool.Delivery) *outage {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if first := e.outages[group]; first != nil {
-		return first
-	}
-	if e.outages == nil {
-		e.outages = map[string]*outage{}
-	}
+func newOutage(d spool.Delivery) *outage {
 	o := &outage{needsPerson: needsPerson(d)}
 	if len(d.Outcomes) > 0 {
 		o.last = d.Outcomes[0]
 	}
-	e.outages[group] = o
 	return o
 }
 
@@ -46,14 +29,14 @@ func (o *outage) text() string { return cmp.Or(o.last.Reply.String(), "every ser
 // is out of time is returned together with the one that was really tried.
 func (j *job) postpone(o *outage) error {
 	switch {
-	case j.due():
+	case j.timing.due():
 	case j.begun: // it began, and meanwhile another message found that the servers are down
-		return j.appendPostpone(j.scheduled, o.text(), false)
+		return j.appendPostpone(j.timing.scheduled, o.text(), false)
 	default:
 		return nil // asked for before its time
 	}
 	now := j.engine.now()
-	over, grace := j.timeOver(now, o.needsPerson)
+	over, grace := j.timing.over(now, o.needsPerson)
 	if over {
 		last := normalize(o.last, now)
 		if last.Reply.String() == "" {
@@ -61,10 +44,8 @@ func (j *job) postpone(o *outage) error {
 		}
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(last) })
 	}
-	j.engine.mu.Lock()
-	o.postponed++
-	j.engine.mu.Unlock()
-	return j.appendPostpone(j.next(now), o.text(), grace)
+	j.engine.results.change(func(*results) { o.postponed++ })
+	return j.appendPostpone(j.timing.next(now), o.text(), grace)
 }
 
 // appendPostpone records a new next send, and that an attempt that began reached no server.
@@ -86,11 +67,11 @@ func (j *job) limit(d spool.Delivery) error {
 	if d.Spent {
 		j.engine.exhausted.Store(&exhausted{o.Reply.Text, d.Until})
 	}
-	if over, _ := j.timeOver(now, true); over {
+	if over, _ := j.timing.over(now, true); over {
 		return j.giveUp(now, func(spool.Recipient) spool.Outcome { return expired(normalize(o, now)) })
 	}
-	if j.due() { // else it was asked for before its time
-		j.engine.countLimited(o.Reply.Text)
+	if j.timing.due() { // else it was asked for before its time
+		j.engine.results.countLimited(o.Reply.Text)
 	}
 	return nil
 }

@@ -9,12 +9,12 @@ import (
 	"notices/spool"
 )
 
-// purgeName is the state value that says when failed/ was last purged.
-const purgeName = "purge"
-
-// purgeInterval keeps an idle run to one listing of the message folder. If keep_failed is
-// shorter, it takes its place.
-const purgeInterval = 24 * time.Hour
+const (
+	purgeName = "purge" // the state value that says when failed/ was last purged
+	// purgeInterval keeps an idle run to one listing of the message folder. If keep_failed is
+	// shorter, it takes its place.
+	purgeInterval = 24 * time.Hour
+)
 
 type purged struct {
 	At time.Time `json:"at"`
@@ -40,7 +40,7 @@ func (e *engine) purge(ctx context.Context) {
 	})
 	for i := 0; err == nil && i < len(old) && ctx.Err() == nil; i++ {
 		if err := e.removeFailed(old[i]); err != nil {
-			e.markStuck(old[i].ID, fmt.Errorf("it is older than keep_failed and cannot be removed: %w", err))
+			e.stuck.mark(old[i].ID, fmt.Errorf("it is older than keep_failed and cannot be removed: %w", err))
 		}
 	}
 	if err == nil {

@@ -35,17 +35,7 @@ func (e *engine) skip(entry spool.Entry) bool {
 	case e.Random(openOneIn) == 0:
 		return false
 	case e.Policy.Due(entry.Next, now):
-		e.countLimited(q.why)
+		e.results.countLimited(q.why)
 	}
 	return true
-}
-
-// countLimited counts a message that stays due because of a limit.
-func (e *engine) countLimited(why string) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	if e.limited == nil {
-		e.limited = map[string]int{}
-	}
-	e.limited[why]++
 }

@@ -2,6 +2,7 @@ package flush
 
 import (
 	"context"
+	"slices"
 
 	"notices/spool"
 )
@@ -24,41 +25,26 @@ func isAmbiguous(o *spool.Outcome) bool {
 		(o.Reason == spool.ReasonRefused || o.Reason == spool.ReasonSender)
 }
 
-// timesRefused counts the attempts in which every server refused the message as a whole.
-func timesRefused(r *spool.Record) int {
+// refusedBefore reports whether every server refused the message as a whole so often that one
+// more refusal is final.
+func refusedBefore(r *spool.Record) bool {
 	n := 0
 	for i := range r.Events {
 		e := &r.Events[i]
 		if e.Kind == spool.Retry && e.Fresh {
 			n = 0
 		}
-		for k := range e.Results {
-			if a := &e.Results[k]; len(a.To) > 0 && isAmbiguous(&a.Outcome) {
-				n++
-				break
-			}
+		if slices.ContainsFunc(e.Results, func(a spool.Answer) bool { return len(a.To) > 0 && isAmbiguous(&a.Outcome) }) {
+			n++
 		}
 	}
-	return n
-}
-
-// refusalFinal reports whether one more refusal of the whole message is final. For a report
-// it is, because the report can be resent with a sender.
-func (j *job) refusalFinal() bool {
-	return j.canResend() || j.rec.Attempts >= maxRefused-1 && timesRefused(j.rec) >= maxRefused-1
-}
-
-// addRefusal notes a refusal that is decided at the end of the run.
-func (e *engine) addRefusal(r refusal) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.refusals = append(e.refusals, r)
+	return n >= maxRefused-1
 }
 
 // resolveRefusals returns each refused message whose server took another message in this
 // run: it serves the account, so it refused the message.
 func (e *engine) resolveRefusals(ctx context.Context) {
-	for _, r := range e.refusals {
+	for _, r := range e.results.refusals {
 		if e.stopped(ctx) {
 			return
 		}
@@ -93,10 +79,8 @@ func (j *job) refuse(n int) error {
 	if err := j.append(r.event, spool.Now); err != nil {
 		return err
 	}
-	j.engine.mu.Lock()
-	j.engine.tally.Deferred-- // it is counted anew
-	j.engine.mu.Unlock()
-	j.logResult(r.event)
+	j.engine.results.change(func(r *results) { r.tally.Deferred-- }) // it is counted anew
+	r.log(j)
 	over, err := j.followUp()
 	j.deferred = !over
 	return err

@@ -11,25 +11,18 @@ import (
 )
 
 // The id of a report is derived from the id of its message, so that a report that is stored
-// again after a crash is stored once (spool.ErrExists):
-//
-//	ID-N    the return for attempt N (spool.ID.Return)
-//	ID.w    the warning that ID is delayed; there is only one
-//	ID.hN   the notice that ID is held since attempt N
-//	ID.rN   the report on the recipients that attempt N relayed, for -N success
-//	ID.p    the report ID once more, from the site's address
-//	ID.f    the notice to the admin that ID went to failed/
+// again after a crash is stored once (spool.ErrExists).
 //
 // But the report may have been stored, sent and removed before the crash. Therefore no
 // report is sent while its message is still there and does not say that the report was
 // stored: the message is finished first. If somebody else has it claimed, the report waits.
 const (
-	kindReturn = '-'
-	kindWarn   = 'w'
-	kindHold   = 'h'
-	kindRelay  = 'r'
-	kindPlain  = 'p'
-	kindFailed = 'f'
+	kindReturn = '-' // ID-N: the return for attempt N (spool.ID.Return)
+	kindWarn   = 'w' // ID.w: the warning that ID is delayed; there is only one
+	kindHold   = 'h' // ID.hN: the notice that ID is held since attempt N
+	kindRelay  = 'r' // ID.rN: the report on the recipients that attempt N relayed, for -N success
+	kindPlain  = 'p' // ID.p: the report ID once more, from the site's address
+	kindFailed = 'f' // ID.f: the notice to the admin that ID went to failed/
 )
 
 // reportID is the id of a report, taken apart.
@@ -105,7 +98,7 @@ func (e *engine) sendReports(ctx context.Context, reports *entryList) {
 		return true
 	})
 	if err != nil {
-		e.stop(err)
+		e.results.stop(err)
 		return
 	}
 	e.round(ctx, reports, func(ctx context.Context, report spool.Entry) {

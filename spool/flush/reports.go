@@ -12,35 +12,38 @@ import (
 	"notices/spool/bounce"
 )
 
+// reporter makes the reports on a message.
+type reporter struct{ job *job }
+
 // canReturn reports whether there is somebody to send a return for attempt n to. A failed
 // report has no return. But a report that was refused as a whole, or for its null sender, is
 // resent once. Record.UnreturnedIn knows whether the sender wants a return.
-func (j *job) canReturn(n int) bool {
-	env := &j.rec.Envelope
+func (r reporter) canReturn(n int) bool {
+	env := &r.job.rec.Envelope
 	if env.Form != spool.Report {
 		return env.ReturnAddress() != ""
 	}
-	return j.canResend() && j.refusedWhole(n)
+	return r.canResend() && r.refusedWhole(n)
 }
 
 // canResend reports whether this is a report that can be resent with a sender.
-func (j *job) canResend() bool {
-	env := &j.rec.Envelope
-	return env.Form == spool.Report && env.Sender == "" && j.engine.Site.Address != ""
+func (r reporter) canResend() bool {
+	env := &r.job.rec.Envelope
+	return env.Form == spool.Report && env.Sender == "" && r.job.engine.Site.Address != ""
 }
 
 // refusedWhole reports whether every server in attempt n refused the message as a whole, or
 // its sender.
-func (j *job) refusedWhole(n int) bool {
-	return !slices.ContainsFunc(j.rec.FailedIn(n), func(i int) bool {
-		o := &j.rec.Recipients[i].Outcome
+func (r reporter) refusedWhole(n int) bool {
+	return !slices.ContainsFunc(r.job.rec.FailedIn(n), func(i int) bool {
+		o := &r.job.rec.Recipients[i].Outcome
 		return o.Scope != spool.MessageScope || o.Reason != spool.ReasonSender && o.Reason != ""
 	})
 }
 
 // notifiable keeps the recipients for which the sender wants to be notified of that event.
-func (j *job) notifiable(event string, to []int) []int {
-	env := &j.rec.Envelope
+func (r reporter) notifiable(event string, to []int) []int {
+	env := &r.job.rec.Envelope
 	if env.DSNParams.Empty() {
 		return to
 	}
@@ -48,83 +51,90 @@ func (j *job) notifiable(event string, to []int) []int {
 }
 
 // sendReturn sends the return for what failed in attempt n.
-func (j *job) sendReturn(n int) error {
+func (r reporter) sendReturn(n int) error {
+	j := r.job
 	if j.rec.Envelope.Form == spool.Report {
-		return j.resend(n)
+		return r.resend(n)
 	}
-	r := bounce.Report{ID: j.id().Return(n), Kind: bounce.Failed, Recipients: j.notifiable(spool.OnFailure, j.rec.FailedIn(n))}
-	err := j.sendReport(r, spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n}, spool.Now)
+	report := bounce.Report{ID: j.id().Return(n), Kind: bounce.Failed, Recipients: r.notifiable(spool.OnFailure, j.rec.FailedIn(n))}
+	err := r.sendReport(report, spool.Event{Kind: spool.Returned, At: j.engine.now(), N: n}, spool.Now)
 	j.returned = j.returned || err == nil
 	return err
 }
 
 // sendRelayReport sends the report on the recipients that attempt n handed to a server that
 // does not report success.
-func (j *job) sendRelayReport(n int) error {
-	r := bounce.Report{ID: relayedID(j.id(), n), Kind: bounce.Relayed, Recipients: j.rec.RelayedIn(n)}
-	err := j.sendReport(r, spool.Event{Kind: spool.Relayed, At: j.engine.now(), N: n}, spool.Now)
+func (r reporter) sendRelayReport(n int) error {
+	j := r.job
+	report := bounce.Report{ID: relayedID(j.id(), n), Kind: bounce.Relayed, Recipients: j.rec.RelayedIn(n)}
+	err := r.sendReport(report, spool.Event{Kind: spool.Relayed, At: j.engine.now(), N: n}, spool.Now)
 	if err == nil {
-		j.sent = !j.pending()
+		j.sent = !pending(j.rec)
 	}
 	return err
 }
 
 // warn tells the sender, once, that the message is late.
-func (j *job) warn(failedAt time.Time) error {
-	if j.engine.WarnAfter <= 0 || j.rec.Warned || failedAt.Sub(j.age().QueuedAt) < j.engine.WarnAfter ||
-		j.rec.Envelope.ReturnAddress() == "" {
+func (r reporter) warn(failedAt time.Time) error {
+	j := r.job
+	now, after := j.engine.now(), j.engine.WarnAfter
+	late := failedAt.Sub(j.timing.age(now).QueuedAt) >= after
+	if after <= 0 || !late || j.rec.Warned || j.rec.Envelope.ReturnAddress() == "" {
 		return nil
 	}
-	r := bounce.Report{ID: warningID(j.id()), Kind: bounce.Delayed, Recipients: j.notifiable(spool.OnDelay, j.rec.Pending())}
-	if len(r.Recipients) == 0 {
+	report := bounce.Report{ID: warningID(j.id()), Kind: bounce.Delayed, Recipients: r.notifiable(spool.OnDelay, j.rec.Pending())}
+	if len(report.Recipients) == 0 {
 		return nil
 	}
-	if deadline := j.engine.Policy.Deadline(j.age()); j.engine.now().Before(deadline) {
-		r.Until = deadline
+	if deadline := j.timing.deadline(now); now.Before(deadline) {
+		report.Until = deadline
 	}
-	return j.sendReport(r, spool.Event{Kind: spool.Warned, At: j.engine.now()}, spool.Soon)
+	return r.sendReport(report, spool.Event{Kind: spool.Warned, At: now}, spool.Soon)
 }
 
 // notifyAdmin stores a copy of what goes to failed/ for [site] admin. A message to the admin
 // alone gets none, because it would fail in the same way.
-func (j *job) notifyAdmin() error {
+func (r reporter) notifyAdmin() error {
+	j := r.job
 	admin := j.engine.Site.Admin
 	env := &j.rec.Envelope
 	if admin == "" || j.rec.GivenUp || len(env.Recipients) == 1 && strings.EqualFold(env.Recipients[0], admin) {
 		return nil
 	}
-	r := bounce.Report{ID: failedNoticeID(j.id()), Kind: bounce.Kept, To: admin}
+	report := bounce.Report{ID: failedNoticeID(j.id()), Kind: bounce.Kept, To: admin}
 	for i := range j.rec.Recipients {
 		if j.rec.Recipients[i].State == spool.RecipientFailed {
-			r.Recipients = append(r.Recipients, i)
+			report.Recipients = append(report.Recipients, i)
 		}
 	}
-	stored, err := j.storeReport(r)
-	j.engine.addReports(stored)
+	stored, err := r.storeReport(report)
+	j.engine.results.addReports(stored)
 	return err
 }
 
 // sendReport stores a report durably, then records e, which says so. The report is sent at
 // the end of the run.
-func (j *job) sendReport(r bounce.Report, e spool.Event, d spool.Durability) error {
-	stored, err := j.storeReport(r)
+func (r reporter) sendReport(report bounce.Report, e spool.Event, d spool.Durability) error {
+	j := r.job
+	stored, err := r.storeReport(report)
 	if err == nil {
 		err = j.append(e, d)
 	}
 	if err != nil {
 		return err
 	}
-	j.engine.addReports(stored)
-	j.engine.Log.Returned(j.id(), r.ID, j.rec.Envelope.ReturnAddress(), len(r.Recipients))
+	j.engine.results.addReports(stored)
+	j.engine.Log.Returned(j.id(), report.ID, j.rec.Envelope.ReturnAddress(), len(report.Recipients))
 	return nil
 }
 
 // resend stores a report once more, from the site's address.
-func (j *job) resend(n int) error {
+func (r reporter) resend(n int) error {
+	j := r.job
 	env := j.rec.Envelope
 	env.ID, env.Sender, env.Form, env.QueuedAt = plainID(env.ID), j.engine.Site.Address, spool.PlainReport, j.engine.now()
 	env.UTF8 = env.UTF8 || strings.ContainsFunc(env.Sender, func(r rune) bool { return r >= 0x80 })
-	stored, err := j.store(env, func(w io.Writer) error {
+	stored, err := r.store(env, func(w io.Writer) error {
 		return bounce.Readdress(w, io.NewSectionReader(&j.body, 0, j.body.Size()), j.engine.Site)
 	})
 	if err == nil {
@@ -134,22 +144,23 @@ func (j *job) resend(n int) error {
 		return err
 	}
 	j.deferred = true
-	j.engine.addReports(stored)
+	j.engine.results.addReports(stored)
 	j.engine.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
 	return nil
 }
 
 // storeReport composes a report on the message and stores it durably. If the message cannot
 // be read, the report goes without it.
-func (j *job) storeReport(r bounce.Report) (stored []spool.Entry, err error) {
-	r.Record, r.Now = j.rec, j.engine.Now()
-	for _, r.Original = range []spool.Body{&j.body, noBody{}} {
-		eightBit, utf8 := r.Encoding()
+func (r reporter) storeReport(report bounce.Report) (stored []spool.Entry, err error) {
+	j := r.job
+	report.Record, report.Now = j.rec, j.engine.Now()
+	for _, report.Original = range []spool.Body{&j.body, noBody{}} {
+		eightBit, utf8 := report.Encoding()
 		env := spool.Envelope{
-			ID: r.ID, Recipients: []string{r.Addressee()}, QueuedAt: j.engine.now(), Ref: j.rec.Envelope.Ref,
-			MessageID: j.engine.Site.MessageID(r.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
+			ID: report.ID, Recipients: []string{report.Addressee()}, QueuedAt: j.engine.now(), Ref: j.rec.Envelope.Ref,
+			MessageID: j.engine.Site.MessageID(report.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
 		}
-		stored, err = j.store(env, func(w io.Writer) error { return bounce.Compose(w, j.engine.Site, r) })
+		stored, err = r.store(env, func(w io.Writer) error { return bounce.Compose(w, j.engine.Site, report) })
 		if err == nil || j.body.failed == nil {
 			break
 		}
@@ -158,7 +169,8 @@ func (j *job) storeReport(r bounce.Report) (stored []spool.Entry, err error) {
 }
 
 // store stores a message durably. If it is stored already, it returns no entry.
-func (j *job) store(env spool.Envelope, write func(io.Writer) error) ([]spool.Entry, error) {
+func (r reporter) store(env spool.Envelope, write func(io.Writer) error) ([]spool.Entry, error) {
+	j := r.job
 	d, err := j.engine.Store.New(j.engine.work, env.ID)
 	if err != nil {
 		return nil, fmt.Errorf("the report %s cannot be stored: %w", env.ID, err)

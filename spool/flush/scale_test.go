@@ -42,11 +42,11 @@ func TestMaxTakesAny(t *testing.T) {
 	e := &engine{Options: Options{Max: keep, Random: dice.Int64N}}
 	times := map[spool.ID]int{}
 	for range runs {
-		f := &found{}
+		f := &found{engine: e}
 		for i := range n {
-			e.addDue(f, spool.Entry{ID: spool.ID(fmt.Sprintf("m%d", i))}, i+1)
+			f.addDue(spool.Entry{ID: spool.ID(fmt.Sprintf("m%d", i))}, i+1)
 		}
-		e.arrange(f)
+		f.arrange()
 		if f.messages.n != keep {
 			t.Fatalf("%d were kept", f.messages.n)
 		}

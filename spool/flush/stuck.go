@@ -1,6 +1,7 @@
 package flush
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -11,6 +12,7 @@ import (
 	"syscall"
 
 	"notices/spool"
+	"notices/spool/maillog"
 )
 
 // maxStuck is how many messages are remembered by their ids. Beyond it, only their number is.
@@ -19,6 +21,10 @@ const maxStuck = 500
 // stuck is what a run knows of messages that cannot be worked on as they should (spool.Stuck).
 // Each is logged once, not at every run, and none of them stops other mail.
 type stuck struct {
+	work  context.Context // of the engine
+	store spool.Store
+	log   *maillog.Log
+
 	once    sync.Once
 	before  spool.Stuck       // as the last run left it
 	loadErr error             // why that is not known
@@ -29,15 +35,10 @@ type stuck struct {
 	free map[spool.ID]bool   // of before, those that could be claimed
 }
 
-// loadStuck reads what earlier runs left.
-func (e *engine) loadStuck() *stuck {
-	s := &e.stuck
+// load reads what earlier runs left.
+func (s *stuck) load() *stuck {
 	s.once.Do(func() {
-		var err error
-		s.before, err = spool.LoadState[spool.Stuck](e.work, e.Store.State(), spool.StuckName)
-		if s.loadErr = err; err != nil {
-			s.before = spool.Stuck{}
-		}
+		s.before, s.loadErr = spool.LoadState[spool.Stuck](s.work, s.store.State(), spool.StuckName)
 		s.now, s.free, s.waiting = map[spool.ID]string{}, map[spool.ID]bool{}, map[spool.ID]bool{}
 	})
 	return s
@@ -45,37 +46,36 @@ func (e *engine) loadStuck() *stuck {
 
 // appendUnwritten appends results that an earlier run could not record. If that fails again,
 // the message is not attempted.
-func (e *engine) appendUnwritten() {
-	s := e.loadStuck()
+func (s *stuck) appendUnwritten() {
+	s.load()
 	for id, event := range s.before.Unwritten {
-		err := e.appendTo(id, event)
+		err := s.appendTo(id, event)
 		if err == nil || errors.Is(err, spool.ErrGone) || errors.Is(err, spool.ErrDamaged) {
 			continue
 		}
 		s.waiting[id] = true
-		e.markStuck(id, fmt.Errorf("a server took it, and that cannot be written down: it is not sent again: %w", err))
+		s.mark(id, fmt.Errorf("a server took it, and that cannot be written down: it is not sent again: %w", err))
 	}
 }
 
-func (e *engine) appendTo(id spool.ID, event spool.Event) error {
-	entry, err := spool.FindOne(e.work, e.Store, id)
+func (s *stuck) appendTo(id spool.ID, event spool.Event) error {
+	entry, err := spool.FindOne(s.work, s.store, id)
 	if err != nil {
 		return err
 	}
-	c, err := e.Store.Claim(e.work, entry)
+	c, err := s.store.Claim(s.work, entry)
 	if err != nil {
 		return err
 	}
 	return errors.Join(c.Append(event, spool.Now), c.Release())
 }
 
-// checkStuckState tries what saveUnwritten may need. Without it, a result that a message's
+// check tries what saveUnwritten may need. Without it, a result that a message's
 // record cannot take would be lost.
-func (e *engine) checkStuckState() error {
-	s := e.loadStuck()
-	err := s.loadErr
+func (s *stuck) check() error {
+	err := s.load().loadErr
 	if err == nil {
-		err = e.Store.State().Update(e.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
+		err = s.store.State().Update(s.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
 	}
 	if err != nil {
 		err = fmt.Errorf("what servers took is written down in state/%s if nowhere else: %w", spool.StuckName, err)
@@ -91,7 +91,7 @@ func isForeign(err error) bool {
 // saveUnwritten keeps a result outside the message's record, which did not take it: what a
 // server took must not be sent to it again. It drops the texts, because those of 50,000
 // recipients do not fit into a small value.
-func (j *job) saveUnwritten(event spool.Event) error {
+func (s *stuck) saveUnwritten(id spool.ID, event spool.Event) error {
 	results := event.Results
 	event.Results = nil
 	r := result{event: event}
@@ -99,11 +99,11 @@ func (j *job) saveUnwritten(event spool.Event) error {
 		a.Reply = spool.Reply{Server: a.Reply.Server, Code: a.Reply.Code, At: a.Reply.At}
 		r.answer(a.Outcome, a.To...)
 	}
-	return spool.UpdateState(j.engine.work, j.engine.Store.State(), spool.StuckName, true, func(s *spool.Stuck) error {
-		if s.Unwritten == nil {
-			s.Unwritten = map[spool.ID]spool.Event{}
+	return spool.UpdateState(s.work, s.store.State(), spool.StuckName, true, func(kept *spool.Stuck) error {
+		if kept.Unwritten == nil {
+			kept.Unwritten = map[spool.ID]spool.Event{}
 		}
-		s.Unwritten[j.id()] = r.event
+		kept.Unwritten[id] = r.event
 		return nil
 	})
 }
@@ -113,10 +113,10 @@ func delivers(event spool.Event) bool {
 	return slices.ContainsFunc(event.Results, func(a spool.Answer) bool { return a.Class == spool.Delivered && len(a.To) > 0 })
 }
 
-// markStuck notes a message that is stuck, or another error that recurs in each run (then id
+// mark notes a message that is stuck, or another error that recurs in each run (then id
 // says what failed). It is logged if it is new.
-func (e *engine) markStuck(id spool.ID, err error) {
-	s := e.loadStuck()
+func (s *stuck) mark(id spool.ID, err error) {
+	s.load()
 	s.mu.Lock()
 	known := s.before.Messages[id] != "" || s.now[id] != "" || len(s.now) >= maxStuck
 	s.now[id] = err.Error()
@@ -124,9 +124,9 @@ func (e *engine) markStuck(id spool.ID, err error) {
 	switch {
 	case known:
 	case id.Valid():
-		e.Log.MessageTrouble(id, err, true)
+		s.log.MessageTrouble(id, err, true)
 	default:
-		e.Log.Trouble(string(id), err)
+		s.log.Trouble(string(id), err)
 	}
 }
 
@@ -141,20 +141,20 @@ func (s *stuck) clear(id spool.ID) {
 
 // removalError handles an error of removing a message that is done with, or of moving it to
 // failed/. If nothing else can be written either, the run ends.
-func (j *job) removalError(err error) error {
+func (s *stuck) removalError(id spool.ID, err error) error {
 	if err == nil {
 		return nil
 	}
-	if w := j.engine.Store.Writable(j.engine.work); w != nil {
+	if w := s.store.Writable(s.work); w != nil {
 		return spoolError(w)
 	}
-	j.engine.markStuck(j.id(), fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
+	s.mark(id, fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
 	return nil
 }
 
-// saveStuck records which messages are stuck, if that has changed.
-func (e *engine) saveStuck() error {
-	s := e.loadStuck()
+// save records which messages are stuck, if that has changed.
+func (s *stuck) save() error {
+	s.load()
 	after, more := map[spool.ID]string{}, 0
 	for id, why := range s.now {
 		if len(after) < maxStuck {
@@ -163,16 +163,16 @@ func (e *engine) saveStuck() error {
 			more++
 		}
 	}
-	if err := e.keepUnseen(after); err != nil {
+	if err := s.keepUnseen(after); err != nil {
 		return err
 	}
 	if more > 0 && s.before.More == 0 {
-		e.Log.Trouble("the spool", fmt.Errorf("%d more messages are in trouble; notices status says what to do about the first", more))
+		s.log.Trouble("the spool", fmt.Errorf("%d more messages are in trouble; notices status says what to do about the first", more))
 	}
 	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && s.loadErr == nil {
 		return nil
 	}
-	return spool.UpdateState(e.work, e.Store.State(), spool.StuckName, false, func(kept *spool.Stuck) error {
+	return spool.UpdateState(s.work, s.store.State(), spool.StuckName, false, func(kept *spool.Stuck) error {
 		kept.Messages, kept.More = after, more
 		for id := range s.before.Unwritten {
 			if !s.waiting[id] {
@@ -185,8 +185,7 @@ func (e *engine) saveStuck() error {
 
 // keepUnseen adds the stuck messages of earlier runs that this run did not look at and that
 // are still there.
-func (e *engine) keepUnseen(after map[spool.ID]string) error {
-	s := &e.stuck
+func (s *stuck) keepUnseen(after map[spool.ID]string) error {
 	unseen := maps.Clone(s.before.Messages)
 	maps.DeleteFunc(unseen, func(id spool.ID, _ string) bool { return s.now[id] != "" || s.free[id] || !id.Valid() })
 	if len(unseen) == 0 {
@@ -198,7 +197,7 @@ func (e *engine) keepUnseen(after map[spool.ID]string) error {
 		}
 		return true
 	}
-	return errors.Join(e.Store.Scan(e.work, keep), e.Store.ScanFailed(e.work, keep))
+	return errors.Join(s.store.Scan(s.work, keep), s.store.ScanFailed(s.work, keep))
 }
 
 // watchedBody is a message that remembers why it could not be read.
