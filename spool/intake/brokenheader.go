@@ -6,6 +6,7 @@ import (
 
 	"notices/spool/intake/mailaddr"
 	"notices/spool/intake/mbox"
+	"notices/spool/recode"
 )
 
 // Programs that call sendmail put lines into a header that do not belong there, and an empty
@@ -84,11 +85,12 @@ func (h *header) beginsBehind(next int) (bool, error) {
 // fieldName is the name of a field, without blanks of any kind at its ends; empty if the
 // line is not a field.
 func fieldName(line []byte) string {
-	name, _, ok := strings.Cut(string(line), ":")
-	if name = mailaddr.TrimBlanks(name); !ok || mbox.Colon([]byte(name+":")) != len(name) || strings.ContainsAny(name, " \t") {
+	before, _, _ := strings.Cut(string(line), ":")
+	name, _, ok := recode.CutField([]byte(mailaddr.TrimBlanks(before) + ":"))
+	if !ok || len(before) == len(line) {
 		return ""
 	}
-	return name
+	return string(name)
 }
 
 func isBcc(name string) bool {

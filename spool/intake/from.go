@@ -58,7 +58,7 @@ func (j *job) from(h *header) (fromField, error) {
 func (j *job) unreadableFrom(h *header, f field) (from fromField, err error) {
 	value := printable.WithoutControls(recode.ToUTF8(h.value(f)), "\t\r\n") // it may be folded
 	if from.value = strings.TrimLeft(value, " \t\r\n"); recode.EightBit([]byte(from.value)) {
-		from.value = recode.EncodeText(unfold(from.value))
+		from.value = recode.EncodeText(recode.Unfold(from.value))
 	}
 	_, err = recode.FitField([]byte("From: " + from.value + "\r\n"))
 	if from.rewritten = j.in.Site.RewriteFrom; from.rewritten || err != nil {

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"notices/spool/intake/mbox"
+	"notices/spool/recode"
 )
 
 // header is a header in canonical form.
@@ -146,7 +147,8 @@ func (h *header) parseLine(line []byte, next int) (lineResult, error) {
 // long; empty lines between do not count.
 func (h *header) fieldFollows(next int) bool {
 	line, _, _ := bytes.Cut(bytes.TrimLeft(h.in[h.size+next:], "\r\n"), []byte("\n"))
-	return mbox.Colon(line) > 0 || mbox.IsFromLine(line)
+	_, _, isField := recode.CutField(line)
+	return isField || mbox.IsFromLine(line)
 }
 
 // lineAt returns the line of the input that begins there, without its line end, and how
@@ -178,11 +180,11 @@ func (h *header) take(line []byte) bool {
 		last.end = len(h.text)
 		return true
 	}
-	colon := mbox.Colon(line)
-	if colon < 0 {
+	_, value, ok := recode.CutField(line)
+	if !ok {
 		return false
 	}
-	start := len(h.text)
+	start, colon := len(h.text), len(line)-len(value)-1
 	cr := h.append(line)
 	h.fields = append(h.fields, field{start: start, colon: start + colon, end: len(h.text), line: h.lines + 1, cr: cr})
 	return true

@@ -174,7 +174,7 @@ func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	if !strings.Contains(box.Raw, "@") || mailaddr.Check(found[0]) == nil {
 		return found
 	}
-	raw := unfold(box.Raw)
+	raw := recode.Unfold(box.Raw)
 	if strings.IndexByte(raw, '\\') >= 0 && strings.IndexByte(raw, '"') < 0 {
 		raw = strings.ReplaceAll(raw, `\`, "")
 	}

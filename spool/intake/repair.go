@@ -170,7 +170,7 @@ func lineIs(number int, length int64) string {
 
 // messageID is the id as it stands in a Message-ID field, if it is printable ASCII.
 func messageID(value string) string {
-	id := strings.TrimSpace(unfold(value))
+	id := strings.TrimSpace(recode.Unfold(value))
 	if i := strings.IndexByte(id, '>'); i >= 0 && strings.HasPrefix(id, "<") {
 		id = id[:i+1]
 	}
@@ -178,12 +178,4 @@ func messageID(value string) string {
 		return ""
 	}
 	return id
-}
-
-// unfold takes the line ends out of a field's value (RFC 5322 section 2.2.3).
-func unfold(value string) string {
-	if !strings.Contains(value, "\r\n") {
-		return value
-	}
-	return strings.ReplaceAll(value, "\r\n", "")
 }

@@ -14,15 +14,14 @@ import (
 // 3.1.8), which readers show and cannot answer to. In a From field it becomes the name
 // of from, if that address can be written, since servers refuse a From without address.
 func DowngradeField(raw []byte, from string) []byte {
-	name, value, ok := cutField(raw)
-	if !ok || !EightBit(value) {
+	name, text, ok := cutEightBit(raw)
+	if !ok {
 		return raw
 	}
-	text := ToUTF8(strings.TrimSpace(unfolded(value)))
 	if field := downgraded(raw, name, text, from); fits(field) {
 		return field
 	}
-	return fold(name+": "+encodeAll(text), "") // its octets by their numbers fill more than a line
+	return fold(name+": "+EncodeAll(text), "") // its octets by their numbers fill more than a line
 }
 
 func downgraded(raw []byte, name, text, from string) []byte {
@@ -63,36 +62,9 @@ func downgradeList(text, from string) string {
 
 func withoutAddress(name, from string) string {
 	if from != "" {
-		return EncodePhrase(name) + " <" + from + ">"
+		return EncodeAll(name) + " <" + from + ">"
 	}
-	return EncodePhrase(name) + " :;"
-}
-
-// EncodePhrase encodes a text as it may stand in a list of addresses: in encoded words of
-// letters, digits and what else RFC 2047 section 5 (3) allows there.
-func EncodePhrase(text string) string {
-	const hex, most = "0123456789ABCDEF", 52 // with one more letter a word has 75 octets
-	var words []string
-	var word strings.Builder
-	for _, r := range text {
-		if word.Len() >= most {
-			words = append(words, word.String())
-			word.Reset()
-		}
-		if r < utf8.RuneSelf && (alphanumeric(byte(r)) || strings.ContainsRune("!*+-/", r)) {
-			word.WriteRune(r)
-			continue
-		}
-		if r == ' ' {
-			word.WriteByte('_')
-			continue
-		}
-		for _, c := range []byte(string(r)) {
-			word.Write([]byte{'=', hex[c>>4], hex[c&15]})
-		}
-	}
-	words = append(words, word.String())
-	return "=?utf-8?q?" + strings.Join(words, "?= =?utf-8?q?") + "?="
+	return EncodeAll(name) + " :;"
 }
 
 // asciiForm writes a value of ids, hosts or links in ASCII: domains in the xn-- form, and
@@ -131,14 +103,21 @@ func asciiWord(word string, local bool, mark byte) string {
 			return domain
 		}
 	}
-	const hex = "0123456789ABCDEF"
 	var b strings.Builder
 	for _, c := range []byte(word) {
 		if c < utf8.RuneSelf {
 			b.WriteByte(c)
 		} else {
-			b.Write([]byte{mark, hex[c>>4], hex[c&15]})
+			b.WriteString(escaped(mark, c))
 		}
 	}
 	return b.String()
+}
+
+// escaped is an octet by its number: %C3 in links (RFC 3986), =C3 in encoded words.
+func escaped(mark, c byte) string { return string(appendEscaped(nil, mark, c)) }
+
+func appendEscaped(b []byte, mark, c byte) []byte {
+	const hex = "0123456789ABCDEF"
+	return append(b, mark, hex[c>>4], hex[c&15])
 }

@@ -8,13 +8,13 @@ import (
 
 func TestDowngradeField(t *testing.T) {
 	for _, c := range []struct{ in, out string }{
-		{"To: jörg@dest.example, a@dest.example", "To: =?utf-8?q?j=C3=B6rg=40dest=2Eexample?= :;, <a@dest.example>"},
-		{"Cc: =?utf-8?q?J=C3=B6rg?= <jörg@bücher.example>", "Cc: =?utf-8?q?J=C3=B6rg_j=C3=B6rg=40b=C3=BCcher=2Eexample?= :;"},
+		{"To: jörg@dest.example, a@dest.example", "To: =?utf-8?b?asO2cmdAZGVzdC5leGFtcGxl?= :;, <a@dest.example>"},
+		{"Cc: =?utf-8?q?J=C3=B6rg?= <jörg@bücher.example>", "Cc: =?utf-8?b?SsO2cmcgasO2cmdAYsO8Y2hlci5leGFtcGxl?= :;"},
 		{"Cc: \"Desk, Main\" <d@x.example>, b@bücher.example", "Cc: \"Desk, Main\" <d@x.example>, <b@xn--bcher-kva.example>"},
-		{"From: Jörg <jörg@x.example>", "From: =?utf-8?q?J=C3=B6rg_j=C3=B6rg=40x=2Eexample?= <library@xn--bcher-kva.example>"},
-		{"Sender: jörg@x.example", "Sender: =?utf-8?q?j=C3=B6rg=40x=2Eexample?= :;"},
-		{"To: Team: ü@x.example, b@x.example;", "To: =?utf-8?q?=C3=BC=40x=2Eexample?= :;, <b@x.example>"},
-		{"To: no <list> of ü", "To: =?utf-8?q?no_=3Clist=3E_of_=C3=BC?= :;"},
+		{"From: Jörg <jörg@x.example>", "From: =?utf-8?b?SsO2cmcgasO2cmdAeC5leGFtcGxl?= <library@xn--bcher-kva.example>"},
+		{"Sender: jörg@x.example", "Sender: =?utf-8?b?asO2cmdAeC5leGFtcGxl?= :;"},
+		{"To: Team: ü@x.example, b@x.example;", "To: =?utf-8?b?w7xAeC5leGFtcGxl?= :;, <b@x.example>"},
+		{"To: no <list> of ü", "To: =?utf-8?b?bm8gPGxpc3Q+IG9mIMO8?= :;"},
 		{"Message-ID: <ä.1@bücher.example>", "Message-ID: <=C3=A4.1@xn--bcher-kva.example>"},
 		{"References: <1@a.example> <2@bücher.example>", "References: <1@a.example> <2@xn--bcher-kva.example>"},
 		{"Received: from bücher.example (ü) by x", "Received: from xn--bcher-kva.example (=C3=BC) by x"},
@@ -40,7 +40,7 @@ func FuzzDowngradeField(f *testing.F) {
 			return
 		}
 		got := DowngradeField([]byte(field+"\r\n"), from)
-		if name, _, ok := cutField([]byte(field)); ok && name != "" && EightBit(got) {
+		if name, _, ok := CutField([]byte(field)); ok && len(name) > 0 && EightBit(got) {
 			t.Errorf("%q became %q", field, got)
 		}
 		for line := range bytes.Lines(got) {

@@ -11,6 +11,7 @@ type extent struct {
 	next     int64 // the delimiter, or the size of the message
 	eightBit bool
 	longest  int64 // longest line
+	delimiter
 }
 
 // extent looks at the content that begins at off.
@@ -21,7 +22,7 @@ func (k *walker) extent(off int64) (extent, error) {
 		if err != nil {
 			return e, err
 		}
-		if k.delimits(l).found {
+		if e.delimiter = k.delimits(l); e.found {
 			return e, nil
 		}
 		e.end, e.next = l.start+l.length, l.next
@@ -103,26 +104,19 @@ func (k *walker) filler(off int64) (int64, error) {
 	column := 0
 	return e.next, k.each(off, e.next, func(b []byte) error {
 		for _, c := range b {
-			column = k.fill(c, column)
+			if c >= 0x80 && k.SevenBit {
+				c = '?'
+			}
+			// The blank keeps the rest of the line from looking like a delimiter.
+			if column >= k.MaxLine && c != '\r' && c != '\n' {
+				k.out.text("\r\n ")
+				column = 1
+			}
+			k.out.octet(c)
+			if column++; c == '\n' {
+				column = 0
+			}
 		}
 		return k.out.failed()
 	})
-}
-
-// fill writes one octet of filler and returns the column behind it.
-func (k *walker) fill(c byte, column int) int {
-	if c == '\n' {
-		k.out.octet(c)
-		return 0
-	}
-	if c >= 0x80 && k.SevenBit {
-		c = '?'
-	}
-	// The blank keeps the rest of the line from looking like a delimiter.
-	if column >= k.MaxLine && c != '\r' {
-		k.out.text("\r\n ")
-		column = 1
-	}
-	k.out.octet(c)
-	return column + 1
 }

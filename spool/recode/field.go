@@ -7,6 +7,8 @@ import (
 	"mime"
 	"strings"
 	"unicode/utf8"
+
+	"notices/spool/printable"
 )
 
 // foldAt is where a folded field's lines end, if they have a blank there (RFC 5322
@@ -62,11 +64,10 @@ func IsAddressField(name string) bool {
 // ids and links in their xn-- form. Octets that are no UTF-8 are taken for Windows-1252,
 // which has Latin-1 in it. Fields of addresses and signatures stay as they are.
 func EncodeField(raw []byte) []byte {
-	name, value, ok := cutField(raw)
-	if !ok || !EightBit(value) {
+	name, text, ok := cutEightBit(raw)
+	if !ok {
 		return raw
 	}
-	text := ToUTF8(strings.TrimSpace(unfolded(value)))
 	switch formOf(name) {
 	case freeText:
 		text = EncodeText(text)
@@ -83,16 +84,16 @@ func EncodeField(raw []byte) []byte {
 	return fold(name+": "+text, "")
 }
 
+// cutEightBit splits a field whose value has octets over 127.
+func cutEightBit(raw []byte) (name, text string, ok bool) {
+	head, value, ok := CutField(raw)
+	return string(head), ToUTF8(strings.TrimSpace(Unfold(string(value)))), ok && EightBit(value)
+}
+
 // isSignature: the field is itself a part of what it signs.
 func isSignature(name string) bool {
 	name = strings.ToLower(name)
 	return name == "dkim-signature" || name == "domainkey-signature" || strings.HasPrefix(name, "arc-")
-}
-
-// isContentID: a text of the same message names what the field says, octet by octet.
-func isContentID(raw []byte) bool {
-	name, _, _ := cutField(raw)
-	return strings.EqualFold(name, "Content-ID")
 }
 
 // FitField returns a header field without lines over MaxLine: folded at its blanks, an
@@ -103,11 +104,11 @@ func FitField(raw []byte) ([]byte, error) {
 	if fits(raw) {
 		return raw, nil
 	}
-	name, value, ok := cutField(raw)
+	head, value, ok := CutField(raw)
 	if !ok {
 		return nil, ErrHeader
 	}
-	text := strings.TrimSpace(unfolded(value))
+	name, text := string(head), strings.TrimSpace(Unfold(string(value)))
 	form := formOf(name)
 	folded := fold(name+": "+text, foldsBehind(name, form))
 	if !fits(folded) { // a quote may have no end
@@ -116,7 +117,7 @@ func FitField(raw []byte) ([]byte, error) {
 	switch {
 	case fits(folded):
 	case form == freeText:
-		folded = fold(name+": "+encodeAll(text), "")
+		folded = fold(name+": "+EncodeAll(text), "")
 	case form == mimeValue:
 		folded = fold(name+": "+encodeParameters(text, foldAt), ";")
 	}
@@ -151,8 +152,12 @@ func fits(raw []byte) bool {
 	return true
 }
 
-func unfolded(value []byte) string {
-	return strings.NewReplacer("\r\n", "", "\n", "").Replace(string(value))
+// Unfold removes the line ends from a field's value (RFC 5322 section 2.2.3).
+func Unfold(value string) string {
+	if strings.IndexByte(value, '\n') < 0 {
+		return value
+	}
+	return strings.NewReplacer("\r\n", "", "\n", "").Replace(value)
 }
 
 // ToUTF8 reads octets that are no UTF-8 as Windows-1252.
@@ -218,17 +223,15 @@ func isEncodedWord(s string) bool {
 	return len(s) > 6 && strings.HasPrefix(s, "=?") && strings.HasSuffix(s, "?=") && strings.Count(s, "?") == 4
 }
 
-// encodeAll encodes a text whatever is in it, for words that are too long.
-func encodeAll(text string) string {
+// EncodeAll encodes a text whatever is in it, in encoded words that may also stand in a list
+// of addresses (RFC 2047 section 5 (3)).
+func EncodeAll(text string) string {
 	const most = 42 // octets that make 56 of base64
 	var words []string
 	for text != "" {
-		n := min(len(text), most)
-		for n < len(text) && n > most-utf8.UTFMax && !utf8.RuneStart(text[n]) {
-			n--
-		}
-		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(text[:n]))+"?=")
-		text = text[n:]
+		word := printable.Cut(text, most)
+		words = append(words, "=?utf-8?b?"+base64.StdEncoding.EncodeToString([]byte(word))+"?=")
+		text = text[len(word):]
 	}
 	return strings.Join(words, " ")
 }
@@ -253,19 +256,19 @@ func encodeParameters(value string, longest int) string {
 			continue
 		}
 		b.WriteByte(' ')
-		b.WriteString(parameter(strings.TrimSpace(name), unquoteValue(strings.TrimSpace(v))))
+		b.WriteString(parameter(strings.TrimSpace(name), unquoteValue(v)))
 	}
 	return b.String()
 }
 
 func parameter(name, value string) string {
-	const hex, most = "0123456789ABCDEF", 50
+	const most = 50
 	pieces, piece := []string{}, "utf-8''"
 	for i := range len(value) {
 		if c := value[i]; c < utf8.RuneSelf && (c == '.' || c == '-' || c == '_' || alphanumeric(c)) {
 			piece += string(rune(c))
 		} else {
-			piece += string([]byte{'%', hex[c>>4], hex[c&15]})
+			piece += escaped('%', c)
 		}
 		if len(piece) >= most {
 			pieces, piece = append(pieces, piece), ""
@@ -287,15 +290,21 @@ func alphanumeric(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
+// unquoteValue is a parameter's value without its quotes, and without what stands behind
+// them. Quotes may have no end.
 func unquoteValue(s string) string {
+	s = strings.TrimSpace(s)
 	if !strings.HasPrefix(s, `"`) {
 		return s
 	}
-	v, _ := looseValue(s)
-	if v == "" { // the quote never ends
-		v = strings.Trim(s, `"`)
+	var b strings.Builder
+	for i := 1; i < len(s) && s[i] != '"'; i++ {
+		if s[i] == '\\' && i+1 < len(s) {
+			i++
+		}
+		b.WriteByte(s[i])
 	}
-	return v
+	return b.String()
 }
 
 // splitQuoted cuts at a separator outside of quotes.

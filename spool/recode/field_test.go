@@ -40,7 +40,7 @@ func checkReadable(t *testing.T, in, got string) {
 	_, value, _ := strings.Cut(got, ":")
 	value = strings.ReplaceAll(value, "\r\n", "")
 	_, given, _ := strings.Cut(in, ":")
-	given = ToUTF8(strings.TrimSpace(unfolded([]byte(given))))
+	given = ToUTF8(strings.TrimSpace(Unfold(given)))
 	if strings.HasPrefix(in, "Content-") {
 		_, params, err := mime.ParseMediaType(strings.TrimSpace(value))
 		name := params["filename"] + params["name"]

@@ -20,7 +20,6 @@ type header struct {
 	body       int64
 	place      place
 
-	typed    bool // has a Content-Type
 	mime     bool // has a MIME-Version
 	kind     kind
 	encoding encoding
@@ -82,18 +81,18 @@ func (f *fields) take(h *header, l line) bool {
 		f.add(l.head)
 		return true
 	}
-	name, value, ok := cutField(l.head)
+	head, value, ok := CutField(l.head)
 	if !ok {
 		return false
 	}
 	f.any, f.current, f.label = true, nil, nil
-	switch {
+	switch name := string(head); {
 	case strings.EqualFold(name, "Content-Type"):
-		if !h.typed {
+		f.label = &h.types
+		h.types = append(h.types, span{l.start, l.next})
+		if len(h.types) == 1 {
 			f.current = &f.kind
 		}
-		h.typed, f.label = true, &h.types
-		h.types = append(h.types, span{l.start, l.next})
 	case strings.EqualFold(name, "Content-Transfer-Encoding"):
 		f.label = &h.labels
 		h.labels = append(h.labels, span{l.start, l.next})
@@ -113,23 +112,15 @@ func (f *fields) add(text []byte) {
 	}
 }
 
-// cutField splits a field's first line at the colon. Blanks before it are obsolete
-// (RFC 5322 section 4.5.3) and still met.
-func cutField(b []byte) (name string, value []byte, ok bool) {
-	i := bytes.IndexByte(b, ':')
-	if i <= 0 {
-		return "", nil, false
+// CutField splits the first line of a field at the colon. A name is printable ASCII (RFC 5322
+// section 2.2); blanks behind it are obsolete (section 4.5.3) and still met.
+func CutField(line []byte) (name, value []byte, ok bool) {
+	name, value, ok = bytes.Cut(line, []byte(":"))
+	name = bytes.TrimRight(name, " \t")
+	if !ok || len(name) == 0 || bytes.ContainsFunc(name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) {
+		return nil, nil, false
 	}
-	head := bytes.TrimRight(b[:i], " \t")
-	for _, c := range head {
-		if c <= ' ' || c >= 0x7f {
-			return "", nil, false
-		}
-	}
-	if len(head) == 0 {
-		return "", nil, false
-	}
-	return string(head), b[i+1:], true
+	return name, value, true
 }
 
 // edit is what is to change in a header.
@@ -204,14 +195,21 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 	if err := k.each(off, end, func(b []byte) error { text = append(text, b...); return nil }); err != nil {
 		return err
 	}
+	from := k.From
+	if h.start > 0 {
+		from = "" // it is for the message's own header
+	}
 	for len(text) > 0 {
 		raw := firstField(text)
 		text = text[len(raw):]
 		switch {
 		case k.SevenBit, k.Header && h.start == 0:
-			raw = DowngradeField(raw, k.fromOf(h))
-		case k.Fields && !isContentID(raw):
-			raw = EncodeField(raw)
+			raw = DowngradeField(raw, from)
+		case k.Fields:
+			// A text of the same message quotes a Content-ID, octet by octet.
+			if name, _, _ := CutField(raw); !strings.EqualFold(string(name), "Content-ID") {
+				raw = EncodeField(raw)
+			}
 		}
 		fit, err := FitField(raw)
 		if err != nil {
@@ -220,14 +218,6 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 		k.out.octets(fit)
 	}
 	return k.out.failed()
-}
-
-// fromOf is Options.From in the message's own header.
-func (k *walker) fromOf(h *header) string {
-	if h.start > 0 {
-		return ""
-	}
-	return k.From
 }
 
 // firstField is the field that a header begins with, with its continuation lines.

@@ -72,39 +72,14 @@ func Boundary(contentType string) string {
 // looseKind reads what package mime refuses and mail programs send: a boundary with
 // "=" in it and no quotes, a parameter given twice, comments.
 func looseKind(value string) (full, boundary string) {
-	full, rest, _ := strings.Cut(value, ";")
-	full, _, _ = strings.Cut(full, "(")
-	for rest != "" {
-		var name, v string
-		name, rest, _ = strings.Cut(rest, "=")
-		v, rest = looseValue(strings.TrimLeft(rest, " \t"))
-		// What had no value is in front of the name.
-		name = name[strings.LastIndexByte(name, ';')+1:]
-		if boundary == "" && strings.EqualFold(strings.TrimSpace(name), "boundary") {
-			boundary = v
+	parts := splitQuoted(value, ';')
+	for _, part := range parts[1:] {
+		if name, v, _ := strings.Cut(part, "="); boundary == "" && strings.EqualFold(strings.TrimSpace(name), "boundary") {
+			boundary = unquoteValue(v)
 		}
 	}
+	full, _, _ = strings.Cut(parts[0], "(")
 	return strings.ToLower(strings.TrimSpace(full)), boundary
-}
-
-// looseValue takes a parameter's value off the front of s.
-func looseValue(s string) (value, rest string) {
-	if !strings.HasPrefix(s, `"`) {
-		value, rest, _ = strings.Cut(s, ";")
-		return strings.TrimSpace(value), rest
-	}
-	var b strings.Builder
-	for i := 1; i < len(s); i++ {
-		switch {
-		case s[i] == '"':
-			_, rest, _ = strings.Cut(s[i:], ";")
-			return b.String(), rest
-		case s[i] == '\\' && i+1 < len(s):
-			i++
-		}
-		b.WriteByte(s[i])
-	}
-	return b.String(), ""
 }
 
 // encoding is what a Content-Transfer-Encoding says.

@@ -34,6 +34,7 @@ func (k *walker) leaf(h *header) (int64, error) {
 
 // plan chooses how a leaf is made to fit, and what its header says then.
 func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int64) error, change edit, err error) {
+	retype := h.place.root && len(h.types) == 0
 	switch {
 	case h.encoding == quotedPrintable:
 		return k.mendQuotedPrintable, edit{}, nil
@@ -41,10 +42,7 @@ func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int
 		return k.wrapBase64, edit{}, nil
 	case h.kind.major == "multipart" && !h.kind.sealed() && k.depth <= maxDepth:
 		// Without parts it is nothing but text, and a multipart may not be encoded.
-		encode, change.label = k.quotedPrintable, "quoted-printable"
-		charset, err := k.charset(h.body, e)
-		change.textType = "text/plain; charset=" + charset
-		return encode, change, err
+		encode, change.label, retype = k.quotedPrintable, "quoted-printable", true
 	case h.kind.unencodable():
 		return nil, edit{}, fmt.Errorf("%w: a part of type %s has %s", ErrSigned, h.kind, why)
 	case h.kind.major == "text" || h.kind.major == "message":
@@ -52,13 +50,13 @@ func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int
 	default:
 		encode, change.label = k.base64, "base64"
 	}
-	change.mime = h.place.root && !h.mime
-	if h.place.root && !h.typed {
-		charset, err := k.charset(h.body, e)
+	change.mime = h.kind.major != "multipart" && h.place.root && !h.mime
+	if retype {
+		var charset string
+		charset, err = k.charset(h.body, e)
 		change.textType = "text/plain; charset=" + charset
-		return encode, change, err
 	}
-	return encode, change, nil
+	return encode, change, err
 }
 
 // charset names that of text which says nothing about it. What is valid UTF-8 is
@@ -67,40 +65,23 @@ func (k *walker) charset(off int64, e extent) (string, error) {
 	if !e.eightBit {
 		return "us-ascii", nil
 	}
-	var check utf8Check
-	valid := true
+	var piece []byte
+	valid, rest := true, 0 // rest: octets at the end of piece that begin a character
 	err := k.each(off, e.end, func(b []byte) error {
-		valid = valid && check.add(b)
+		piece = append(piece[:copy(piece, piece[len(piece)-rest:])], b...)
+		n := len(piece)
+		for i := max(0, n-utf8.UTFMax+1); i < n; i++ {
+			if utf8.RuneStart(piece[i]) && !utf8.FullRune(piece[i:]) {
+				n = i
+			}
+		}
+		valid, rest = valid && utf8.Valid(piece[:n]), len(piece)-n
 		return nil
 	})
-	if !valid || len(check.rest) > 0 {
+	if !valid || rest > 0 {
 		return "unknown-8bit", err
 	}
 	return "utf-8", err
-}
-
-// utf8Check is utf8.Valid for text that comes in pieces.
-type utf8Check struct{ rest []byte } // rest: the beginning of a character
-
-func (u *utf8Check) add(b []byte) bool {
-	for len(u.rest) > 0 && len(b) > 0 && !utf8.FullRune(u.rest) {
-		u.rest = append(u.rest, b[0])
-		b = b[1:]
-	}
-	if len(u.rest) > 0 && (!utf8.FullRune(u.rest) || !utf8.Valid(u.rest)) {
-		return !utf8.FullRune(u.rest)
-	}
-	n := len(b)
-	for i := n - 1; i >= max(0, n-utf8.UTFMax); i-- {
-		if utf8.RuneStart(b[i]) {
-			if !utf8.FullRune(b[i:]) {
-				n = i
-			}
-			break
-		}
-	}
-	u.rest = append(u.rest[:0], b[n:]...)
-	return utf8.Valid(b[:n])
 }
 
 // base64 writes the octets from off to end in base64.
@@ -124,31 +105,21 @@ func (k *walker) base64(off, end int64) error {
 // is left out, as RFC 2045 section 6.8 tells readers to.
 func (k *walker) wrapBase64(off, end int64) error {
 	w := &wrapper{out: k.out}
-	kept := make([]byte, 0, 4096)
+	kept := make([]byte, 0, min(end-off, windowSize))
 	err := k.each(off, end, func(b []byte) error {
-		for len(b) > 0 {
-			kept = kept[:0]
-			n := min(len(b), cap(kept))
-			for _, c := range b[:n] {
-				if isBase64(c) {
-					kept = append(kept, c)
-				}
-			}
-			b = b[n:]
-			if _, err := w.Write(kept); err != nil {
-				return err
+		kept = kept[:0]
+		for _, c := range b {
+			if alphanumeric(c) || c == '+' || c == '/' || c == '=' {
+				kept = append(kept, c)
 			}
 		}
-		return nil
+		_, err := w.Write(kept)
+		return err
 	})
 	if err != nil {
 		return err
 	}
 	return k.endText(end)
-}
-
-func isBase64(c byte) bool {
-	return c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '+' || c == '/' || c == '='
 }
 
 // endText ends the last line of base64 that ends the message; elsewhere the line end

@@ -17,7 +17,7 @@ func checkFit(t rapid.TB, got string, o Options, mayHead bool) {
 		if len(line) > max(o.MaxLine, MaxLine) {
 			t.Fatalf("a line of %d octets is left: %.100q", len(line), line)
 		}
-		_, _, field := cutField([]byte(line))
+		_, _, field := CutField([]byte(line))
 		if o.SevenBit && EightBit([]byte(line)) && !(mayHead && (field || line[0] == ' ' || line[0] == '\t')) {
 			t.Fatalf("eight bits are left: %.100q", line)
 		}

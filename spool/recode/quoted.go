@@ -1,8 +1,8 @@
 package recode
 
 import (
-	"bufio"
 	"io"
+	"strings"
 )
 
 // lineLimit leaves room for the "=" of a soft line break within 76.
@@ -61,15 +61,9 @@ func (q *quoted) literal(c byte) {
 }
 
 func (q *quoted) escape(c byte) {
-	const hex = "0123456789ABCDEF"
 	q.room(3)
-	q.out.octets(append(q.out.AvailableBuffer(), '=', hex[c>>4], hex[c&15]))
+	q.out.octets(appendEscaped(q.out.AvailableBuffer(), '=', c))
 	q.column += 3
-}
-
-func (q *quoted) hardBreak() {
-	q.out.text("\r\n")
-	q.column, q.soft = 0, false
 }
 
 // octet adds one octet of text whose line ends are CRLF.
@@ -110,7 +104,8 @@ func (q *quoted) flushBlank() {
 // endLine ends a line. A blank at its end would be lost on the way: it is escaped.
 func (q *quoted) endLine() {
 	q.close()
-	q.hardBreak()
+	q.out.text("\r\n")
+	q.column, q.soft = 0, false
 }
 
 // close writes what was held back.
@@ -122,20 +117,6 @@ func (q *quoted) close() {
 	if q.cr {
 		q.escape('\r')
 		q.cr = false
-	}
-}
-
-// text adds text, runs of ordinary octets at once.
-func (q *quoted) text(b []byte) {
-	for len(b) > 0 {
-		if n := q.run(b); n > 0 {
-			q.out.octets(b[:n])
-			q.column += n
-			b = b[n:]
-			continue
-		}
-		q.octet(b[0])
-		b = b[1:]
 	}
 }
 
@@ -156,7 +137,17 @@ func (q *quoted) run(b []byte) int {
 func (k *walker) quotedPrintable(off, end int64) error {
 	q := quoted{out: k.out}
 	err := k.each(off, end, func(b []byte) error {
-		q.text(b)
+		for len(b) > 0 {
+			n := q.run(b)
+			if n > 0 {
+				q.out.octets(b[:n])
+				q.column += n
+			} else {
+				n = 1
+				q.octet(b[0])
+			}
+			b = b[n:]
+		}
 		return nil
 	})
 	if err != nil {
@@ -195,22 +186,14 @@ func (k *walker) mendLine(off, stop, next int64) error {
 	if err != nil {
 		return err
 	}
-	section := io.NewSectionReader(k.src.r, off, stop-off)
-	if k.octets == nil {
-		k.octets = bufio.NewReader(section)
-	} else {
-		k.octets.Reset(section)
-	}
+	k.octets.Reset(io.NewSectionReader(k.src.r, off, stop-off))
 	q := quoted{out: k.out}
-	for {
-		b, err := k.octets.Peek(3)
-		if len(b) == 0 {
-			if err != io.EOF {
-				return err
-			}
-			break
-		}
+	b, err := k.octets.Peek(3)
+	for ; len(b) > 0; b, err = k.octets.Peek(3) {
 		_, _ = k.octets.Discard(q.token(b)) // it was seen
+	}
+	if err != io.EOF {
+		return err
 	}
 	if ended {
 		k.out.text("\r\n")
@@ -239,6 +222,4 @@ func (q *quoted) token(b []byte) int {
 	return 1
 }
 
-func isHex(c byte) bool {
-	return c >= '0' && c <= '9' || c >= 'A' && c <= 'F' || c >= 'a' && c <= 'f'
-}
+func isHex(c byte) bool { return strings.IndexByte("0123456789ABCDEFabcdef", c) >= 0 }

@@ -51,6 +51,7 @@ func Recode(w io.Writer, r io.ReaderAt, size int64, o Options) error {
 		Options: o,
 		src:     newSource(r, size),
 		out:     output{bufio.NewWriterSize(w, int(min(size+512, 32<<10)))},
+		octets:  bufio.NewReaderSize(nil, 512),
 	}
 	if _, err := k.entity(0, place{root: true}); err != nil {
 		return err
@@ -65,7 +66,7 @@ type walker struct {
 	out    output
 	bounds []string // boundaries of the multiparts around, outermost first
 	depth  int
-	octets *bufio.Reader // for mendLine, made when it is first needed
+	octets *bufio.Reader // for mendLine
 }
 
 // output keeps the first error of its writer: the small writes do not ask for it, the
@@ -144,12 +145,8 @@ func (k *walker) message(h *header) (int64, error) {
 func (k *walker) hasParts(h *header) (bool, error) {
 	k.bounds = append(k.bounds, h.kind.boundary)
 	e, err := k.extent(h.body)
-	var d delimiter
-	if err == nil {
-		d, err = k.delimiterAt(e.next)
-	}
 	k.bounds = k.bounds[:len(k.bounds)-1]
-	return d.found && d.level == len(k.bounds), err
+	return e.found && e.level == len(k.bounds), err
 }
 
 // multipart writes an entity of parts. Nothing in it is kept in memory.

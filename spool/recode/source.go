@@ -60,67 +60,42 @@ type line struct {
 // line reads the line at off, which is less than size. head is good until the next call.
 func (s *source) line(off int64) (line, error) {
 	b, err := s.window(off)
-	if err != nil {
-		return line{}, err
-	}
-	i := bytes.IndexByte(b, '\n')
-	if i < 0 && len(b) < len(s.buf) && off+int64(len(b)) < s.size {
-		if err := s.load(off); err != nil {
-			return line{}, err
-		}
+	if err == nil && off > s.at && off+int64(len(b)) < s.size && bytes.IndexByte(b, '\n') < 0 {
+		err = s.load(off) // it may end within a whole window
 		b = s.buf[:s.n]
-		i = bytes.IndexByte(b, '\n')
 	}
-	if i < 0 {
-		return s.longLine(off, b)
-	}
-	l := line{start: off, next: off + int64(i) + 1, head: withoutCR(b[:i])}
-	l.length = int64(len(l.head))
-	l.eightBit = EightBit(l.head)
-	return l, nil
-}
-
-// longLine reads a line whose end is not in the window b, or is that of the message.
-func (s *source) longLine(off int64, b []byte) (line, error) {
-	l := line{start: off, next: off, eightBit: EightBit(b)}
-	if off+int64(len(b)) == s.size {
-		l.head, l.next, l.length = b, s.size, int64(len(b))
-		return l, nil
-	}
-	// Longer than anything that is compared with it; this is for an error's text.
-	l.head = bytes.Clone(b[:min(len(b), 128)])
-	cr := false
-	for l.next < s.size {
-		b, err := s.window(l.next)
-		if err != nil {
-			return l, err
-		}
+	l, cr := line{start: off, next: off}, false
+	for err == nil {
 		i := bytes.IndexByte(b, '\n')
 		if i >= 0 {
 			b = b[:i]
 		}
-		l.eightBit = l.eightBit || EightBit(b)
-		l.length += int64(len(b))
-		l.next += int64(len(b))
 		if len(b) > 0 {
 			cr = b[len(b)-1] == '\r'
 		}
-		if i >= 0 {
+		if l.next == off {
+			l.head = b
+		}
+		l.eightBit = l.eightBit || EightBit(b)
+		l.length += int64(len(b))
+		l.next += int64(len(b))
+		switch {
+		case i >= 0:
 			l.next++
 			if cr {
 				l.length--
+				l.head = bytes.TrimSuffix(l.head, []byte("\r"))
 			}
-			break
+			return l, nil
+		case l.next == s.size:
+			return l, nil
+		case len(l.head) == len(b):
+			// Longer than anything that is compared with it; this is for an error's text.
+			l.head = bytes.Clone(b[:min(len(b), 128)])
 		}
+		b, err = s.window(l.next)
 	}
-	return l, nil
-}
-
-func withoutCR(b []byte) []byte {
-	if n := len(b); n > 0 && b[n-1] == '\r' {
-		return b[:n-1]
-	}
-	return b
+	return l, err
 }
 
 // EightBit reports whether b has octets over 127.
@@ -144,19 +119,13 @@ func EightBit(b []byte) bool {
 func (s *source) withoutBlanks(start, end int64) (int64, error) {
 	for end > start {
 		from := max(start, end-int64(len(s.buf)))
-		b, err := s.window(from)
-		if err != nil {
-			return 0, err
-		}
-		if int64(len(b)) < end-from {
+		if from < s.at || end > s.at+int64(s.n) {
 			if err := s.load(from); err != nil {
 				return 0, err
 			}
-			b = s.buf[:s.n]
 		}
-		b = bytes.TrimRight(b[:end-from], " \t")
-		end = from + int64(len(b))
-		if len(b) > 0 {
+		text := bytes.TrimRight(s.buf[from-s.at:end-s.at], " \t")
+		if end = from + int64(len(text)); len(text) > 0 {
 			break
 		}
 	}

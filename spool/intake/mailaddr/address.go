@@ -110,6 +110,3 @@ func SplitCommas(list string) iter.Seq[string] {
 		}
 	}
 }
-
-// unfold removes the line ends from a field's value (RFC 5322 section 2.2.3).
-func unfold(value string) string { return strings.ReplaceAll(value, "\r\n", "") }

@@ -18,7 +18,7 @@ const maxFrom = 100
 // its place. understood is false if they cannot be read. Words alone are a mailbox with a
 // name and no address.
 func (d Domain) From(value string) (boxes []Mailbox, repaired, understood bool) {
-	value = strings.Trim(printable.WithoutControls(recode.ToUTF8(unfold(value)), "\t\r\n"), " \t")
+	value = strings.Trim(printable.WithoutControls(recode.ToUTF8(recode.Unfold(value)), "\t\r\n"), " \t")
 	given := value
 	value = angleQuotes.Replace(value)
 	for box := range List(value) {

@@ -60,7 +60,7 @@ func Join(boxes []Mailbox) string {
 // out.
 func List(value string) iter.Seq[Mailbox] {
 	return func(yield func(Mailbox) bool) {
-		value := unfold(value)
+		value := recode.Unfold(value)
 		for from, to := range entries(value) {
 			if box, ok := Parse(value[from:to]); ok && !yield(box) {
 				return

@@ -64,7 +64,7 @@ func groupName(s string) string {
 	if !recode.EightBit([]byte(name)) {
 		return s
 	}
-	return strings.Replace(s, name, Mailbox{Name: recode.ToUTF8(strings.Trim(unfold(name), `"`))}.shownName(), 1)
+	return strings.Replace(s, name, Mailbox{Name: recode.ToUTF8(strings.Trim(recode.Unfold(name), `"`))}.shownName(), 1)
 }
 
 // entry repairs one entry of a list, the blanks around it included.
@@ -74,7 +74,7 @@ func (d Domain) entry(piece string) string {
 		return piece // half of a name that is encoded already
 	}
 	wide := recode.EightBit([]byte(bare))
-	mended := unfold(bare)
+	mended := recode.Unfold(bare)
 	if wide {
 		mended = angleQuotes.Replace(mended)
 	}
@@ -89,7 +89,7 @@ func (d Domain) entry(piece string) string {
 	valid := CanWrite(address)
 	switch {
 	case wide && !strings.ContainsAny(bare, "@<("): // half of a name, as in Müller, Jürgen <j@...>
-		return strings.Replace(piece, bare, recode.EncodeText(recode.ToUTF8(unfold(bare))), 1)
+		return strings.Replace(piece, bare, recode.EncodeText(recode.ToUTF8(recode.Unfold(bare))), 1)
 	case wide && !valid:
 		return strings.Replace(piece, bare, d.encodeInvalid(recode.ToUTF8(mended)), 1)
 	case !valid, !wide && address == box.Address, bare == box.Address && address == box.Address:
@@ -107,7 +107,7 @@ func (d Domain) encodeInvalid(entry string) string {
 	if box, ok := d.onlyAddress(entry); ok && CanWrite(box.Address) {
 		return box.String()
 	}
-	return recode.EncodePhrase(entry)
+	return recode.EncodeAll(entry)
 }
 
 // longName is the longest name that EncodeNames leaves as it is, in octets.
@@ -115,17 +115,17 @@ const longName = 200
 
 // EncodeNames encodes the long names of a list, so that it can be folded within them.
 func EncodeNames(value string) string {
-	value = unfold(strings.Trim(value, " \t\r\n"))
+	value = recode.Unfold(strings.Trim(value, " \t\r\n"))
 	var b strings.Builder
 	at := 0
 	for from, to := range entries(value) {
 		before, piece := value[at:from], value[from:to]
 		if group := strings.Trim(before, ",;: \t"); len(group) > longName {
-			before = strings.Replace(before, group, recode.EncodePhrase(strings.Trim(group, `"`)), 1)
+			before = strings.Replace(before, group, recode.EncodeAll(strings.Trim(group, `"`)), 1)
 		}
 		b.WriteString(before)
 		if box, ok := Parse(piece); ok && len(box.Name) > longName && CanWrite(box.Address) {
-			piece = " " + recode.EncodePhrase(box.Name) + " <" + recode.HeaderAddress(box.Address) + ">"
+			piece = " " + recode.EncodeAll(box.Name) + " <" + recode.HeaderAddress(box.Address) + ">"
 		}
 		b.WriteString(piece)
 		at = to

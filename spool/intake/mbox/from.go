@@ -3,6 +3,8 @@ package mbox
 import (
 	"bytes"
 	"strings"
+
+	"notices/spool/recode"
 )
 
 // maxAhead is how far a "From " line and the header behind it are looked at, in octets.
@@ -10,13 +12,13 @@ const maxAhead = 8 << 10
 
 // IsFromLine recognizes the "From " line of an mbox, quoted or not.
 func IsFromLine(line []byte) bool {
-	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) && Colon(line) < 0
+	return bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")) && !isField(line)
 }
 
 // maybeFrom recognizes a "From " line as any program may write it: in upper or lower case,
 // with a tab, with nothing behind it.
 func maybeFrom(line []byte) bool {
-	return len(line) >= 5 && bytes.EqualFold(line[:4], []byte("From")) && (line[4] == ' ' || line[4] == '\t') && Colon(line) < 0
+	return len(line) >= 5 && bytes.EqualFold(line[:4], []byte("From")) && (line[4] == ' ' || line[4] == '\t') && !isField(line)
 }
 
 // IsDated reports whether a "From " line has a date: a month, a time of day and a year as
@@ -50,14 +52,14 @@ func matches(word, pattern string) bool {
 func beginsHeader(ahead []byte) bool {
 	for fields, more := 0, 8; ; {
 		line, rest, ended := bytes.Cut(ahead, lf)
-		colon := Colon(line)
+		name, _, isField := recode.CutField(line)
 		switch {
 		case fields == 0 && ended && more > 0 && maybeFrom(bytes.TrimLeft(line, ">")):
 			more--
 		case fields > 0 && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
-		case colon < 0:
+		case !isField:
 			return false
-		case IsMailField(string(line[:colon])), fields == 1:
+		case IsMailField(string(name)), fields == 1:
 			return true
 		default:
 			fields++
@@ -79,15 +81,15 @@ func isHeader(ahead []byte) bool {
 			return known // cut off, or the last one
 		}
 		ahead, line = rest, bytes.TrimRight(line, "\r")
-		switch colon := Colon(line); {
+		switch name, _, isField := recode.CutField(line); {
 		case len(line) == 0, fields > 0 && bytes.HasPrefix(line, []byte("From ")):
 			return known // the next message begins, without a text before it
 		case fields == 0 && more > 0 && bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")):
 			more--
 		case fields > 0 && (line[0] == ' ' || line[0] == '\t'):
-		case colon > 0:
+		case isField:
 			fields++
-			known = known || IsMailField(string(line[:colon]))
+			known = known || IsMailField(string(name))
 		default:
 			return false
 		}
@@ -95,24 +97,10 @@ func isHeader(ahead []byte) bool {
 	return known
 }
 
-// Colon is the place of the colon behind a field's name, or -1. A name is printable ASCII
-// (RFC 5322 section 2.2); blanks behind it are obsolete (section 4.5.3).
-func Colon(line []byte) int {
-	blank := false
-	for i, c := range line {
-		switch {
-		case c == ':':
-			if i == 0 {
-				return -1
-			}
-			return i
-		case c == ' ' || c == '\t':
-			blank = true
-		case blank || c < ' ' || c >= 0x7f:
-			return -1
-		}
-	}
-	return -1
+// isField reports whether a header field begins in the line.
+func isField(line []byte) bool {
+	_, _, ok := recode.CutField(line)
+	return ok
 }
 
 // mailFields are fields such as mail has, mailPrefixes what the names of others begin with.
@@ -127,7 +115,6 @@ var (
 
 // IsMailField reports whether a header field of that name is one that mail has.
 func IsMailField(name string) bool {
-	name = strings.TrimRight(name, " \t")
 	for _, field := range mailFields {
 		if strings.EqualFold(name, field) {
 			return true
@@ -155,8 +142,7 @@ type SecondMessage struct {
 func (s *SecondMessage) Found(piece []byte) bool {
 	for line := range bytes.Lines(piece) {
 		s.start = append(s.start, line[:min(len(line), max(0, 512-len(s.start)))]...)
-		colon := Colon(s.start)
-		if s.from && colon > 0 && IsMailField(string(s.start[:colon])) {
+		if name, _, ok := recode.CutField(s.start); s.from && ok && IsMailField(string(name)) {
 			return true
 		}
 		if line[len(line)-1] != '\n' {

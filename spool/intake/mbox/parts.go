@@ -61,13 +61,13 @@ func (p *parts) headerLine(line []byte) {
 		return
 	}
 	if _, value, ok := bytes.Cut(p.field, []byte(":")); ok {
-		p.boundary = recode.Boundary(strings.NewReplacer("\r", "", "\n", "").Replace(string(value)))
+		p.boundary = recode.Boundary(recode.Unfold(string(value)))
 		if p.boundary == p.suspect.boundary {
 			p.suspect.boundary = "" // this message has such parts itself
 		}
 	}
 	p.field, p.inHeader = p.field[:0], len(line) > 0
-	if colon := Colon(line); colon > 0 && strings.EqualFold(strings.TrimRight(string(line[:colon]), " \t"), "Content-Type") {
+	if name, _, _ := recode.CutField(line); strings.EqualFold(string(name), "Content-Type") {
 		p.field = append(p.field, line...)
 	}
 }
