@@ -3,7 +3,6 @@ package intake
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -28,32 +27,36 @@ const (
 //
 // It is used by one goroutine.
 type Bulk struct {
-	in    *Intake
-	known map[spool.ImportKey]struct{}
-	again *Again
-	seen  map[[sha256.Size]byte]uint64
-	piece []byte
+	in     *Intake
+	sha256 func() hash.Hash
+	known  map[spool.ImportKey]struct{}
+	again  *Again
+	seen   map[[sha256Size]byte]uint64
+	piece  []byte
 
 	drafts []spool.Draft
 	sealed []*spool.Envelope
 	octets int64
 }
 
+const sha256Size = 32
+
 // Again names an import that queues once more what earlier ones queued. Interrupted, it
 // is gone on with under the same name: what it queued itself it passes over.
 type Again [16]byte
 
 // Bulk begins to queue many messages, but none that is known; again nil: none that an
-// earlier run queued.
-func (in *Intake) Bulk(known map[spool.ImportKey]struct{}, again *Again) *Bulk {
-	return &Bulk{in: in, known: known, again: again, seen: map[[sha256.Size]byte]uint64{}, piece: make([]byte, pieceSize)}
+// earlier run queued. sha256 is sha256.New: the small program links this package, and must
+// not link crypto for it.
+func (in *Intake) Bulk(sha256 func() hash.Hash, known map[spool.ImportKey]struct{}, again *Again) *Bulk {
+	return &Bulk{in: in, sha256: sha256, known: known, again: again, seen: map[[sha256Size]byte]uint64{}, piece: make([]byte, pieceSize)}
 }
 
 // Add prepares a message for the next Commit; before: it was queued by an earlier run.
 // Errors are those of Intake.Accept, and concern this message alone.
 func (b *Bulk) Add(ctx context.Context, r Request) (before bool, err error) {
 	n, err := io.ReadFull(r.Body, b.piece)
-	sum := sha256.New()
+	sum := b.sha256()
 	sum.Write(b.piece[:n])
 	switch {
 	case err == io.EOF || err == io.ErrUnexpectedEOF:
@@ -99,20 +102,21 @@ func (b *Bulk) Preview(ctx context.Context, r Request) (env *spool.Envelope, bef
 // keys gives the keys of the next message with that content: one for its place among those
 // alike, and in an import again one for that and for this import, which decides then.
 func (b *Bulk) keys(sum hash.Hash) (keys []spool.ImportKey, known bool) {
-	content := [sha256.Size]byte(sum.Sum(nil))
+	content := [sha256Size]byte(sum.Sum(nil))
 	which := binary.BigEndian.AppendUint64(content[:], b.seen[content])
 	b.seen[content]++
-	keys = append(keys, keyOf(which))
+	keys = append(keys, b.keyOf(which))
 	if b.again != nil {
-		keys = append(keys, keyOf(append(which, b.again[:]...)))
+		keys = append(keys, b.keyOf(append(which, b.again[:]...)))
 	}
 	_, known = b.known[keys[len(keys)-1]]
 	return keys, known
 }
 
-func keyOf(what []byte) (k spool.ImportKey) {
-	whole := sha256.Sum256(what)
-	copy(k[:], whole[:])
+func (b *Bulk) keyOf(what []byte) (k spool.ImportKey) {
+	sum := b.sha256()
+	sum.Write(what)
+	copy(k[:], sum.Sum(nil))
 	return k
 }
 

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io"
@@ -44,7 +45,7 @@ func (c *counter) imports(again *Again, messages ...string) (queued, before, ref
 		c.t.Fatal(err)
 	}
 	defer release()
-	b := (&Intake{Store: c.store, Site: site, Now: func() time.Time { return now }}).Bulk(known, again)
+	b := (&Intake{Store: c.store, Site: site, Now: func() time.Time { return now }}).Bulk(sha256.New, known, again)
 	commit := func() {
 		ids, err := b.Commit(ctx)
 		if err != nil {
@@ -150,7 +151,7 @@ func TestBulkRefuses(t *testing.T) {
 // no fault of the message.
 func TestBulkPassesOn(t *testing.T) {
 	c := newCounter(t)
-	b := (&Intake{Store: c.store, Site: site}).Bulk(nil, nil)
+	b := (&Intake{Store: c.store, Site: site}).Bulk(sha256.New, nil, nil)
 	for _, size := range []int{10, pieceSize} {
 		r := io.MultiReader(strings.NewReader(sample(1, size)), iotest.ErrReader(unix.EIO))
 		if _, err := b.Add(t.Context(), Request{Body: r}); !errors.Is(err, unix.EIO) || errors.As(err, new(*Error)) {

@@ -2,6 +2,7 @@ package intake
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"path/filepath"
 	"slices"
@@ -25,7 +26,7 @@ func batch(t *testing.T, store spool.Store, n int) (ids []spool.ID, before int, 
 		t.Fatal(err)
 	}
 	defer release()
-	b := (&Intake{Store: store, Site: site, Now: func() time.Time { return now }}).Bulk(known, nil)
+	b := (&Intake{Store: store, Site: site, Now: func() time.Time { return now }}).Bulk(sha256.New, known, nil)
 	for i := range n {
 		known, err := b.Add(t.Context(), Request{Body: strings.NewReader(sample(i, 100))})
 		if err != nil {

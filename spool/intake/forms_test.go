@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"crypto/sha256"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -68,7 +69,7 @@ func TestImportToNobody(t *testing.T) {
 	c := newCounter(t)
 	d := newDesk(site)
 	d.Store, d.Aliases = c.store, aliasesOf(t, "gone: /dev/null\n")
-	b := d.Bulk(nil, nil)
+	b := d.Bulk(sha256.New, nil, nil)
 	to := func(name string) Request { return Request{Body: strings.NewReader("To: " + name + "\n\nText.\n")} }
 	if env, before, err := b.Preview(t.Context(), to("gone")); env != nil || before || err != nil {
 		t.Errorf("%v, %v, %v", env, before, err)

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/rand"
+	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"io"
@@ -121,7 +122,7 @@ func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spoo
 	if err != nil {
 		return err
 	}
-	m.bulk = in.Bulk(known, again)
+	m.bulk = in.Bulk(sha256.New, known, again)
 	defer m.bulk.Abort()
 	if err := m.run(ctx, files); err != nil || !m.o.Again || m.o.DryRun {
 		return err
