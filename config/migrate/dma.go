@@ -1,109 +1,104 @@
 package migrate
 
-import (
-	"strings"
-)
+import "strings"
 
 // dma reads dma.conf and the file of passwords that it names, dma(8). A word that
 // stands alone is a yes.
 func (r *reader) dma(text []byte) {
-	s := Server{Port: 25}
-	hub, secure, startTLS, whereOffered, port := 0, false, false, false, false
-	auth, insecure := setting{}, setting{}
-	lines(text, func(n int, line string) {
-		key, value := msmtpLine(line)
-		what := strings.TrimSpace(key + " " + value)
-		switch key {
-		case "SMARTHOST":
-			hub, s.Host = n, value
-			r.took(n, what, "[[server]] 1 host = %q", value)
-		case "PORT":
-			port = true
-			r.port(n, &s, what, value)
-		case "AUTHPATH":
-			auth = setting{n, what, value}
-		case "SECURETRANSFER", "SECURETRANS":
-			secure = true
-			r.took(n, what, "TLS")
-		case "STARTTLS":
-			startTLS = true
-			r.took(n, what, "STARTTLS")
-		case "OPPORTUNISTIC_TLS":
-			whereOffered = true // lax tells
-		case "MAILNAME":
-			r.mailname(n, what, value)
-		case "MASQUERADE":
-			if r.sender(n, what, value); r.out.Address == value {
-				r.rewrite("dma replaced the envelope sender by it; notices the From too, with its own in Reply-To")
-			}
-		case "FINGERPRINT":
-			r.fingerprint(n, &s, what, value)
-		case "INSECURE":
-			s.ClearLogin, insecure = true, setting{line: n, key: what} // without it dma shows no password
-		default:
-			r.unknown(n, key, key, "notices has no such setting")
-		}
-	})
-	if s.Host == "" {
-		r.nothing = ": SMARTHOST is not set; notices sends through a server, never to the recipients' own"
-		return
+	p := &account{}
+	for n, line := range lines(text) {
+		key, value := cutWord(line)
+		p.put(setting{n, key, value, strings.TrimSpace(key + " " + value)})
 	}
+	has := func(key string) bool { return p.get(key).line > 0 }
+	hub := p.get("SMARTHOST")
+	s := Server{Host: hub.value, NonSecureLogin: has("INSECURE")} // without it dma shows no password
 	switch {
-	case startTLS:
-		s.TLS, s.Lax = "starttls", whereOffered
-	case secure:
+	case has("STARTTLS"):
+		s.TLS, s.NonSecure = "starttls", has("OPPORTUNISTIC_TLS")
+	case has("SECURETRANSFER"), has("SECURETRANS"):
 		s.TLS = "implicit"
 	}
-	if !port {
-		r.took(hub, "no PORT", "port = 25")
-		r.because("dma's default")
+	for _, v := range p.set {
+		r.dmaSetting(v, &s)
 	}
-	if auth.line > 0 {
-		r.dmaLogin(auth, &s)
+	if s.Host == "" {
+		r.noServer = ": SMARTHOST is not set; notices sends through a server, never to the recipients' own"
+		return
 	}
-	r.lax(hub, &s)
-	if insecure.line > 0 && !s.ClearLogin {
-		r.left(insecure.line, insecure.key, "no password went in clear")
+	if s.Port == 0 {
+		r.noPort(hub.line, &s)
 	}
-	r.out.Servers = append(r.out.Servers, s)
+	if auth := p.get("AUTHPATH"); auth.line > 0 {
+		r.dmaLogin(auth.bare(), &s)
+	}
+	r.add(hub.line, s)
+	if has("INSECURE") && !r.out.Servers[0].NonSecureLogin {
+		r.skip(p.get("INSECURE").bare(), "no password went in clear")
+	}
+}
+
+func (r *reader) dmaSetting(v setting, s *Server) {
+	switch v.key {
+	case "SMARTHOST":
+		r.became(v, "[[server]] 1 host = %q", v.value)
+	case "PORT":
+		r.port(v, v.value, s)
+	case "SECURETRANSFER", "SECURETRANS":
+		r.became(v, "TLS")
+	case "STARTTLS":
+		r.became(v, "STARTTLS")
+	case "AUTHPATH", "INSECURE", "OPPORTUNISTIC_TLS": // told with the login, and by security
+	case "MAILNAME":
+		r.mailname(v)
+	case "MASQUERADE":
+		if r.sender(v, v.value) {
+			r.rewrite("dma replaced the envelope sender by it; notices the From too, with its own in Reply-To")
+		}
+	case "FINGERPRINT":
+		r.fingerprint(v, s)
+	default:
+		r.unknown(v.bare(), noSuchSetting)
+	}
 }
 
 // mailname is a name, or the file that holds it.
-func (r *reader) mailname(n int, what, value string) {
-	if !strings.HasPrefix(value, "/") {
-		r.ehlo(n, what, value)
-		return
-	}
-	if _, text, ok := r.beside(n, what, value); ok {
+func (r *reader) mailname(v setting) {
+	if !strings.HasPrefix(v.value, "/") {
+		r.hello(v, v.value)
+	} else if _, text, ok := r.other(v, v.value); ok {
 		first, _, _ := strings.Cut(string(text), "\n")
-		r.ehlo(n, what, strings.TrimSpace(first))
+		r.hello(v, strings.TrimSpace(first))
 	}
 }
 
 // dmaLogin looks the smarthost up: user|host:password.
 func (r *reader) dmaLogin(auth setting, s *Server) {
-	file, text, ok := r.beside(auth.line, auth.key, auth.value)
+	file, text, ok := r.other(auth, auth.value)
 	if !ok {
 		return
 	}
 	r.within(file, func() {
-		lines(text, func(n int, line string) {
+		for n, line := range lines(text) {
 			user, rest, ok := strings.Cut(line, "|")
 			host, password, ok2 := strings.Cut(rest, ":")
+			v := setting{line: n, what: user + "|" + host}
 			switch {
 			case !ok || !ok2:
-				r.left(n, "the line", "it is not of the form user|host:password")
+				v.what = "the line"
+				r.skip(v, "it is not of the form user|host:password")
 			case host != s.Host:
-				r.left(n, user+"|"+host, "it is for another server")
+				r.skip(v, "it is for another server")
 			case s.Login != "":
-				r.left(n, user+"|"+host, "there is a login for that server already")
+				r.skip(v, "there is a login for that server already")
 			default:
 				s.Login, s.Password = user, password
-				r.took(n, user+"|"+host+":"+hidden, "login = %q, password_file", user)
+				v.what += ":" + hidden
+				r.became(v, "login = %q, password_file", user)
 			}
-		})
+		}
 	})
 	if s.Login == "" {
-		r.left(auth.line, auth.key, "it has no password for "+s.Host)
+		r.skip(auth, "it has no password for "+s.Host)
 	}
 }

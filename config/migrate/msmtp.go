@@ -1,9 +1,7 @@
 package migrate
 
 import (
-	"encoding/hex"
 	"slices"
-	"strconv"
 	"strings"
 	"time"
 )
@@ -16,73 +14,20 @@ type account struct {
 	from []int // the lines of this account and of those that it inherits from
 }
 
-type setting struct {
-	line       int
-	key, value string
-}
-
-// get is the setting of that key; its line is 0 when there is none.
+// get is the setting of that key; its line is 0 when it is not set.
 func (a *account) get(key string) setting {
-	for i := len(a.set) - 1; i >= 0; i-- {
-		if a.set[i].key == key {
-			return a.set[i]
+	for _, v := range slices.Backward(a.set) {
+		if v.key == key {
+			return v
 		}
 	}
 	return setting{key: key}
 }
 
-// on reports whether a setting is on; normal, when it is not there.
+// on reports whether a setting is on; normal, when it is not set.
 func (a *account) on(key string, normal bool) bool {
 	s := a.get(key)
-	if s.line == 0 {
-		return normal
-	}
-	return s.value == "" || s.value == "on"
-}
-
-// msmtp reads an msmtprc, msmtp(1). Its accounts are alternatives, not backups: the
-// default one becomes Server 1, and of the others it is said that they are there.
-func (r *reader) msmtp(text []byte) {
-	accounts := r.accounts(text)
-	chosen := defaultAccount(accounts)
-	if chosen == nil {
-		r.nothing = ": no account is defined"
-		return
-	}
-	for _, a := range accounts {
-		if line := a.get("account").line; !slices.Contains(chosen.from, line) {
-			r.left(line, "account "+a.name,
-				`it is not the default one; notices tries servers one after the other: add a [[server]] if it is to be the backup`)
-		}
-	}
-	r.account(chosen)
-}
-
-// accounts splits the file.
-func (r *reader) accounts(text []byte) []*account {
-	var all []*account
-	defaults := &account{}
-	into := defaults
-	lines(text, func(n int, line string) {
-		key, value := msmtpLine(line)
-		switch key {
-		case "defaults":
-			into = defaults
-		case "account":
-			name, parents, _ := strings.Cut(value, ":")
-			into = &account{name: strings.TrimSpace(name), set: slices.Clone(defaults.set), from: []int{n}}
-			for parent := range strings.SplitSeq(parents, ",") {
-				into.inherit(all, strings.TrimSpace(parent))
-			}
-			into.put(setting{n, key, value})
-			all = append(all, into)
-		case "eval":
-			r.left(n, "eval", "notices runs no command to read a configuration: put its result here")
-		default:
-			into.put(setting{n, key, value})
-		}
-	})
-	return all
+	return s.line == 0 && normal || s.line > 0 && (s.value == "" || s.value == "on")
 }
 
 // put sets a key, in the place of what it was set to before.
@@ -90,6 +35,7 @@ func (a *account) put(s setting) {
 	a.set = append(slices.DeleteFunc(a.set, func(old setting) bool { return old.key == s.key }), s)
 }
 
+// inherit takes over what accounts of that name set.
 func (a *account) inherit(all []*account, name string) {
 	for _, parent := range all {
 		if parent.name != name || slices.Contains(a.from, parent.from[0]) {
@@ -102,8 +48,57 @@ func (a *account) inherit(all []*account, name string) {
 	}
 }
 
-// msmtpLine splits a line into command and argument, which may stand in double quotes.
-func msmtpLine(line string) (key, value string) {
+// msmtp reads an msmtprc, msmtp(1). Its accounts are alternatives, not backups: the
+// default one becomes Server 1, and of the others it is said that they are there.
+func (r *reader) msmtp(text []byte) {
+	accounts := r.accounts(text)
+	if len(accounts) == 0 {
+		r.noServer = ": no account is defined"
+		return
+	}
+	chosen := accounts[0]
+	if i := slices.IndexFunc(accounts, func(a *account) bool { return a.name == "default" }); i >= 0 {
+		chosen = accounts[i]
+	}
+	for _, a := range accounts {
+		if line := a.get("account").line; !slices.Contains(chosen.from, line) {
+			r.skip(setting{line: line, what: "account " + a.name},
+				`it is not the default one; notices tries servers one after the other: add a [[server]] if it is to be the backup`)
+		}
+	}
+	r.account(chosen)
+}
+
+// accounts splits the file.
+func (r *reader) accounts(text []byte) []*account {
+	var all []*account
+	defaults := &account{}
+	into := defaults
+	for n, line := range lines(text) {
+		key, value := cutWord(line)
+		v := setting{n, key, value, strings.TrimSpace(key + " " + value)}
+		switch key {
+		case "defaults":
+			into = defaults
+		case "account":
+			name, parents, _ := strings.Cut(value, ":")
+			into = &account{name: strings.TrimSpace(name), set: slices.Clone(defaults.set), from: []int{n}}
+			for parent := range strings.SplitSeq(parents, ",") {
+				into.inherit(all, strings.TrimSpace(parent))
+			}
+			into.put(v)
+			all = append(all, into)
+		case "eval":
+			r.skip(v.bare(), "notices runs no command to read a configuration: put its result here")
+		default:
+			into.put(v)
+		}
+	}
+	return all
+}
+
+// cutWord splits a line into its first word and the rest, which may stand in double quotes.
+func cutWord(line string) (key, value string) {
 	i := strings.IndexAny(line, " \t")
 	if i < 0 {
 		return line, ""
@@ -115,25 +110,11 @@ func msmtpLine(line string) (key, value string) {
 	return line[:i], value
 }
 
-// defaultAccount is the one that msmtp uses unless it is told otherwise; else the
-// first.
-func defaultAccount(accounts []*account) *account {
-	for _, a := range accounts {
-		if a.name == "default" {
-			return a
-		}
-	}
-	if len(accounts) > 0 {
-		return accounts[0]
-	}
-	return nil
-}
-
 // account makes a server of one.
 func (r *reader) account(a *account) {
 	host := a.get("host")
 	if host.value == "" {
-		r.nothing = ": account " + a.name + " has no host"
+		r.noServer = ": account " + a.name + " has no host"
 		return
 	}
 	s := Server{Host: host.value}
@@ -146,93 +127,62 @@ func (r *reader) account(a *account) {
 	}
 	// Without TLS it finds a way to log in by itself only if that does not show the password.
 	method := a.get("auth").value
-	s.ClearLogin = method == "plain" || method == "login"
+	s.NonSecureLogin = method == "plain" || method == "login"
 	for _, v := range a.set {
 		r.msmtpSetting(a, &s, v)
 	}
-	switch {
-	case s.Port == 0 && s.TLS == "implicit":
-		s.Port = 465
-	case s.Port == 0:
-		s.Port = 25
-		r.took(host.line, "no port", "port = 25")
-		r.because("msmtp's default")
-	}
-	r.lax(host.line, &s)
+	r.add(host.line, s)
 	if s.Login != "" && s.Password == "" && s.PasswordCommand == "" && s.TokenCommand == "" {
-		r.left(a.get("user").line, "no password", "msmtp has it in a key ring or in .netrc: write it into the password_file")
+		r.skip(setting{line: a.get("user").line, what: "no password"}, "msmtp has it in a key ring or in .netrc: write it into the password_file")
 	}
-	r.out.Servers = append(r.out.Servers, s)
 }
 
 func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
-	what := v.key
-	if v.value != "" {
-		what += " " + v.value
-	}
 	switch v.key {
 	case "account":
-		r.took(v.line, what, "[[server]] 1")
+		r.became(v, "[[server]] 1")
 	case "host":
-		r.took(v.line, what, "host = %q", v.value)
+		r.became(v, "host = %q", v.value)
 	case "port":
-		r.port(v.line, s, what, v.value)
+		r.port(v, v.value, s)
 	case "tls", "tls_starttls":
-		r.took(v.line, what, "%s", tlsWord(s.TLS))
+		r.became(v, "%s", tlsText(s.TLS))
 	case "tls_certcheck":
 		if !s.Unverified {
-			r.left(v.line, what, "notices verifies certificates by itself")
+			r.skip(v, "notices verifies certificates by itself")
 		}
 	case "tls_trust_file":
-		r.authority(v.line, s, what, v.value)
+		r.authority(v, s)
 	case "auth", "user", "password", "passwordeval":
 		r.msmtpAuth(a, s, v)
 	case "from":
-		r.sender(v.line, what, v.value)
+		r.sender(v, v.value)
 	case "domain":
-		r.ehlo(v.line, what, v.value)
+		r.hello(v, v.value)
 	case "timeout":
-		r.timeout(v.line, s, what, v.value)
+		r.seconds(v, 24*time.Hour, &s.Timeout, "timeout", "notices waits for a minute")
 	case "syslog":
 		if v.value != "off" {
 			r.out.Syslog = true
-			r.took(v.line, what, `[log] to = "syslog"`)
+			r.became(v, `[log] to = "syslog"`)
 		}
 	case "logfile":
-		r.left(v.line, what, "its lines are of another form; notices has a log of its own: [log] to")
+		r.skip(v, "its lines are of another form; notices has a log of its own: [log] to")
 	case "tls_fingerprint":
-		r.fingerprint(v.line, s, what, v.value)
+		r.fingerprint(v, s)
 	case "from_full_name":
 		r.out.Name = v.value
-		r.took(v.line, what, "[site] name = %q", v.value)
+		r.became(v, "[site] name = %q", v.value)
 	case "set_from_header":
 		if v.value != "on" || !oneAddress(a.get("from").value) {
-			r.left(v.line, what, reasons[v.key])
+			r.skip(v, reasonFor(v.key))
 			return
 		}
-		r.took(v.line, what, "[site]")
+		r.became(v, "[site]")
 		r.rewrite("the address that the From had goes to Reply-To")
 	default:
-		r.unknown(v.line, what, v.key, "notices has no such setting")
+		r.unknown(v, noSuchSetting)
 	}
-}
-
-// rewrite has every mail go out from the site's address: the last note says so.
-func (r *reader) rewrite(why string) {
-	r.out.Rewrite = true
-	r.out.Notes[len(r.out.Notes)-1].Became += " rewrite_from = true"
-	r.because(why)
-}
-
-// fingerprint takes the hash of a certificate over, if it is a good one.
-func (r *reader) fingerprint(n int, s *Server, what, value string) {
-	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(value))
-	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
-		r.left(n, what, "it is no SHA-256 hash in hexadecimal digits, and notices takes no other: set tls_fingerprint, or ca_file, if its CA is not among the system's")
-		return
-	}
-	s.Fingerprint = "sha256:" + digits
-	r.took(n, what, "tls_fingerprint = %q", s.Fingerprint)
 }
 
 // msmtpAuth is about the login, which there is only when auth says so.
@@ -245,27 +195,27 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 		r.msmtpToken(a, s, v)
 		return
 	case "external", "gssapi", "ntlm":
-		r.left(v.line, v.key, "notices cannot log in by "+method)
+		r.skip(v.bare(), "notices cannot log in by "+method)
 		return
 	}
 	switch {
 	case v.key == "auth":
-		r.left(v.line, "auth "+v.value, "notices finds out by itself how to log in")
+		r.skip(v, findsOut)
 	case off:
-		r.left(v.line, v.key, "auth is off: no login")
+		r.skip(v.bare(), "auth is off: no login")
 	case v.value == "":
 	case v.key == "user":
-		s.Login = v.value
-		r.took(v.line, "user "+v.value, "login = %q", v.value)
+		r.login(v, s)
 	case v.key == "password":
-		s.Password, s.PasswordCommand = v.value, ""
-		r.took(v.line, "password "+hidden, "password_file")
+		v.what = "password " + hidden
+		s.PasswordCommand = ""
+		r.password(v, s)
 	case a.get("password").value == "":
 		s.PasswordCommand = v.value
-		r.took(v.line, "passwordeval", "password_command")
-		r.because("it is run without a terminal, as the user that runs notices")
+		r.became(v.bare(), "password_command")
+		r.explain("it is run without a terminal, as the user that runs notices")
 	default:
-		r.left(v.line, "passwordeval", "password is set")
+		r.skip(v.bare(), "password is set")
 	}
 }
 
@@ -273,67 +223,16 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 func (r *reader) msmtpToken(a *account, s *Server, v setting) {
 	switch evaluated := a.get("passwordeval").value; {
 	case evaluated == "" || a.get("user").value == "":
-		r.left(v.line, v.key, "tokens come from token_command, notices google-login or notices microsoft-login; see notices-google(7)")
+		r.skip(v.bare(), "tokens come from token_command, notices google-login or notices microsoft-login; see notices-google(7)")
 	case v.key == "user":
-		s.Login = v.value
-		r.took(v.line, "user "+v.value, "login = %q", v.value)
+		r.login(v, s)
 	case v.key == "passwordeval":
 		s.TokenCommand = v.value
-		r.took(v.line, v.key, "token_command")
-		r.because("it is run without a terminal, as the user that runs notices")
+		r.became(v.bare(), "token_command")
+		r.explain("it is run without a terminal, as the user that runs notices")
 	case v.key == "auth":
-		r.left(v.line, "auth "+v.value, "a token goes by XOAUTH2")
+		r.skip(v, "a token goes by XOAUTH2")
 	default:
-		r.left(v.line, v.key, "passwordeval gives a token")
+		r.skip(v.bare(), "passwordeval gives a token")
 	}
-}
-
-func tlsWord(tls string) string {
-	switch tls {
-	case "implicit":
-		return "TLS from the first octet"
-	case "starttls":
-		return "STARTTLS"
-	}
-	return "no TLS"
-}
-
-// sender takes an address over as the site's.
-func (r *reader) sender(n int, what, value string) {
-	if !oneAddress(value) {
-		r.left(n, what, "it is no single address: set [site] address")
-		return
-	}
-	r.out.Address = value
-	r.took(n, what, "[site] address = %q", value)
-}
-
-// ehlo takes the name over that the machine calls itself by.
-func (r *reader) ehlo(n int, what, value string) {
-	if strings.ContainsAny(value, "%$") || value == "" || value == "localhost" {
-		r.left(n, what, "notices takes the machine's name unless [site] hostname is set")
-		return
-	}
-	if value = strings.TrimSuffix(value, "."); !isFull(value) {
-		r.left(n, what, noFullName)
-		return
-	}
-	r.out.Hostname = value
-	r.took(n, what, "[site] hostname = %q", value)
-}
-
-// isFull reports whether a name is more than a short one, or is an address in brackets.
-func isFull(name string) bool { return strings.Contains(name, ".") || strings.HasPrefix(name, "[") }
-
-const noFullName = "it is no full name, and some servers refuse a machine that calls itself so: " +
-	"notices takes the machine's own unless [site] hostname is set"
-
-func (r *reader) timeout(n int, s *Server, what, value string) {
-	seconds, err := strconv.Atoi(value)
-	if err != nil || seconds < 1 || seconds > 24*3600 {
-		r.left(n, what, "notices waits for a minute")
-		return
-	}
-	s.Timeout = time.Duration(seconds) * time.Second
-	r.took(n, what, "timeout = %q", Duration(s.Timeout))
 }

@@ -14,64 +14,41 @@ import (
 func (r *reader) postfix(text []byte) {
 	p := mainCF(text)
 	relays, backups := p.get("relayhost"), p.get("smtp_fallback_relay")
-	all := Server{Port: 25}
+	var all Server
 	for _, v := range p.set {
 		r.postfixSetting(p, &all, v)
 	}
-	for _, v := range []setting{relays, backups} {
-		for _, nexthop := range destinations(v.value) {
-			s := all
-			r.relay(v.line, &s, v.key+" = "+nexthop, nexthop)
-			r.out.Servers = append(r.out.Servers, s)
-		}
-	}
 	if relays.value == "" {
-		r.out.Servers = nil
-		r.nothing = ": relayhost is not set; notices sends through a server, never to the recipients' own"
+		r.noServer = ": relayhost is not set; notices sends through a server, never to the recipients' own"
 		return
 	}
-	hops := append(destinations(relays.value), destinations(backups.value)...)
+	var hops []string // the servers' names here
+	var named []int   // their lines
+	for _, v := range []setting{relays, backups} {
+		for _, hop := range destinations(v.value) {
+			s := all
+			v.what = v.key + " = " + hop
+			r.relay(v, &s, hop)
+			r.out.Servers = append(r.out.Servers, s)
+			hops, named = append(hops, hop), append(named, v.line)
+		}
+	}
 	r.sasl(p, hops)
 	// Unless it is told otherwise it shows no password, not even over TLS.
 	options := p.get("smtp_sasl_security_options")
 	for i := range r.out.Servers {
 		s := &r.out.Servers[i]
-		s.ClearLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
+		s.NonSecureLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
 		if s.TLS == "implicit" {
-			s.Lax = false // no connection begins in clear
+			s.NonSecure = false // no connection begins in clear
 		}
-		line := relays.line
-		if i >= len(destinations(relays.value)) {
-			line = backups.line
-		}
-		r.lax(line, s)
+		r.security(named[i], s)
 	}
 }
 
 // destinations splits a list of servers, which Postfix tries one after the other.
 func destinations(list string) []string {
 	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
-}
-
-// sasl gives each server the login that Postfix has for it; hops are their names there.
-func (r *reader) sasl(p *account, hops []string) {
-	enabled, maps := p.get("smtp_sasl_auth_enable"), p.get("smtp_sasl_password_maps")
-	what := enabled.key + " = " + enabled.value
-	if enabled.value != "yes" {
-		if enabled.line > 0 {
-			r.left(enabled.line, what, "no login")
-		}
-		if maps.line > 0 {
-			r.left(maps.line, maps.key, "smtp_sasl_auth_enable is not yes: no login")
-		}
-		return
-	}
-	r.saslLogin(maps, hops)
-	if slices.ContainsFunc(r.out.Servers, func(s Server) bool { return s.Login != "" }) {
-		r.took(enabled.line, what, "login")
-		return
-	}
-	r.left(enabled.line, what, "no password was found: set login and password_file in the [[server]]")
 }
 
 // mainCF splits main.cf into its parameters. A line that begins with a blank goes on
@@ -81,18 +58,17 @@ func mainCF(text []byte) *account {
 	n := 0
 	for raw := range bytes.Lines(text) {
 		n++
-		line := strings.TrimRight(string(raw), "\r\n")
-		trimmed := strings.TrimSpace(line)
+		trimmed := strings.TrimSpace(string(raw))
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if (line[0] == ' ' || line[0] == '\t') && len(p.set) > 0 {
+		if (raw[0] == ' ' || raw[0] == '\t') && len(p.set) > 0 {
 			last := &p.set[len(p.set)-1]
 			last.value = strings.TrimSpace(last.value + " " + trimmed)
 			continue
 		}
 		key, value, _ := strings.Cut(trimmed, "=")
-		p.put(setting{n, strings.TrimSpace(key), strings.TrimSpace(value)})
+		p.put(setting{line: n, key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
 	}
 	p.expand()
 	return p
@@ -113,112 +89,108 @@ func (a *account) expand() {
 			}
 			return "$" + name
 		})
+		v.what = v.key + " = " + v.value
 	}
 }
 
 func (r *reader) postfixSetting(p *account, s *Server, v setting) {
-	what := v.key + " = " + v.value
 	switch v.key {
 	case "smtp_tls_security_level":
-		r.securityLevel(v.line, s, what, v.value)
+		r.securityLevel(v, s)
 	case "smtp_use_tls", "smtp_enforce_tls":
 		if v.value == "yes" && s.TLS == "" {
-			s.TLS, s.Lax = "starttls", v.key == "smtp_use_tls"
-			r.took(v.line, what, "STARTTLS")
+			s.TLS, s.NonSecure = "starttls", v.key == "smtp_use_tls"
+			r.became(v, "%s", tlsText(s.TLS))
 		}
 	case "smtp_tls_wrappermode":
 		if v.value == "yes" {
 			s.TLS = "implicit"
-			r.took(v.line, what, "TLS from the first octet")
+			r.became(v, "%s", tlsText(s.TLS))
 		}
 	case "smtp_tls_CAfile":
-		r.authority(v.line, s, what, v.value)
+		r.authority(v, s)
 	case "myhostname":
-		if helo := p.get("smtp_helo_name"); helo.line > 0 && helo.value != v.value {
-			r.left(v.line, what, "smtp_helo_name is what it called itself to servers")
+		if hello := p.get("smtp_helo_name"); hello.line > 0 && hello.value != v.value {
+			r.skip(v, "smtp_helo_name is what it called itself to servers")
 			return
 		}
-		r.ehlo(v.line, what, v.value)
+		r.hello(v, v.value)
 	case "smtp_helo_name":
-		r.ehlo(v.line, what, v.value)
+		r.hello(v, v.value)
 	case "message_size_limit":
-		r.messageSize(v.line, what, v.value)
+		size, err := strconv.Atoi(v.value)
+		if err != nil || size < 1 {
+			r.skip(v, "notices takes 50 MiB unless [spool] max_message_size is set")
+			return
+		}
+		r.out.MaxSize = size
+		r.became(v, "[spool] max_message_size = %d", size)
 	case "relayhost", "smtp_fallback_relay", "smtp_sasl_auth_enable", "smtp_sasl_password_maps":
 		// told with the servers, and with their logins
 	case "smtp_sasl_security_options":
-		r.left(v.line, what, "notices finds out by itself how to log in")
+		r.skip(v, findsOut)
 	case "myorigin":
-		r.left(v.line, what, "set [site] address, the sender of mail that names none")
+		r.skip(v, "set [site] address, the sender of mail that names none")
 	case "maximal_queue_lifetime":
-		r.lifetime(v.line, what, v.value, "d", "[retry] give_up", &r.out.GiveUp)
+		r.lifetime(v, "d", "[retry] give_up", &r.out.GiveUp)
 	case "delay_warning_time":
-		r.lifetime(v.line, what, v.value, "h", "[retry] warn_after", &r.out.WarnAfter)
+		r.lifetime(v, "h", "[retry] warn_after", &r.out.WarnAfter)
 	case "smtp_tls_fingerprint_cert_match":
-		r.fingerprint(v.line, s, what, v.value)
-	case "luser_relay":
-		r.luserRelay(v.line, what, v.value)
+		r.fingerprint(v, s)
+	case "luser_relay": // who gets the mail for users that do not exist
+		r.admin(v)
 	case "sender_canonical_maps", "smtp_generic_maps", "canonical_maps":
-		r.senderMap(v, what)
+		r.senderMap(v)
 	default:
-		r.unknown(v.line, v.key, v.key, "it is not about a relay host")
+		r.unknown(v.bare(), "it is not about a relay host")
 	}
-}
-
-// luserRelay: who gets the mail for users that there are not.
-func (r *reader) luserRelay(n int, what, value string) {
-	if became := r.admin(value); became != "" {
-		r.took(n, what, "%s", became)
-		return
-	}
-	r.left(n, what, "it is no single address: set [site] admin")
 }
 
 // lifetime takes a time over: a number and s, m, h, d or w.
-func (r *reader) lifetime(n int, what, value, unit, became string, to *time.Duration) {
-	digits := strings.TrimRight(value, "smhdw")
-	if len(digits) < len(value) {
-		unit = value[len(digits):]
+func (r *reader) lifetime(v setting, unit, became string, to *time.Duration) {
+	digits := strings.TrimRight(v.value, "smhdw")
+	if len(digits) < len(v.value) {
+		unit = v.value[len(digits):]
 	}
 	one := map[string]time.Duration{"s": time.Second, "m": time.Minute, "h": time.Hour, "d": 24 * time.Hour, "w": 7 * 24 * time.Hour}[unit]
 	count, err := strconv.Atoi(digits)
-	if err != nil || one == 0 || count < 0 || count > 10_000_000 {
-		r.left(n, what, "it is no time")
-		return
+	switch {
+	case err != nil || one == 0 || count < 0 || count > 10_000_000:
+		r.skip(v, "it is not a time")
+	case count == 0:
+		r.skip(v, became+" has a default of its own")
+	default:
+		*to = time.Duration(count) * one
+		r.became(v, "%s = %q", became, Duration(*to))
 	}
-	*to = time.Duration(count) * one
-	if *to == 0 {
-		r.left(n, what, became+" has a default of its own")
-		return
-	}
-	r.took(n, what, "%s = %q", became, Duration(*to))
 }
 
 // senderMap: a map that gives every sender the same address is what rewrite_from does;
 // any other has no counterpart.
-func (r *reader) senderMap(v setting, what string) {
+func (r *reader) senderMap(v setting) {
 	kind, file, _ := strings.Cut(v.value, ":")
 	address := ""
 	switch kind {
 	case "static":
 		address = file
 	case "regexp", "pcre":
-		if _, text, ok := r.beside(v.line, what, file); ok {
+		if _, text, ok := r.other(v, file); ok {
 			address = catchAll(text)
 		}
 	}
 	if v.key == "canonical_maps" || !oneAddress(address) {
-		r.left(v.line, what, "notices gives every mail one sender ([site] address, with rewrite_from = true), or leaves each its own: "+
+		r.skip(v, "notices gives every mail one sender ([site] address, with rewrite_from = true), or leaves each its own: "+
 			"set that if the server takes no other, or senders in each [[server]]")
 		return
 	}
-	r.sender(v.line, what, address)
+	r.sender(v, address)
 	r.rewrite("the address that the From had goes to Reply-To")
 }
 
 // catchAll is what a table of patterns says of every address, if that is one address.
 func catchAll(text []byte) (address string) {
-	lines(text, func(_ int, line string) {
-		pattern, value := msmtpLine(line)
+	for _, line := range lines(text) {
+		pattern, value := cutWord(line)
 		switch strings.Trim(pattern, "/^$()i") {
 		case ".*", ".+", ".", "":
 			if address == "" {
@@ -227,107 +199,120 @@ func catchAll(text []byte) (address string) {
 		default:
 			address = "-" // another sender has another address
 		}
-	})
+	}
 	return address
 }
 
 // relay is [HOST]:PORT, or HOST for a domain whose mail exchanger is looked up.
-func (r *reader) relay(n int, s *Server, what, value string) {
-	rest := value
-	if inner, ok := strings.CutPrefix(value, "["); ok {
+func (r *reader) relay(v setting, s *Server, hop string) {
+	var rest string
+	inner, bracket := strings.CutPrefix(hop, "[")
+	if bracket {
 		s.Host, rest, _ = strings.Cut(inner, "]")
-		s.Host = strings.TrimPrefix(s.Host, "ipv6:")
-		rest = strings.TrimPrefix(rest, ":")
+		s.Host, rest = strings.TrimPrefix(s.Host, "ipv6:"), strings.TrimPrefix(rest, ":")
 	} else {
-		s.Host, rest, _ = strings.Cut(rest, ":")
+		s.Host, rest, _ = strings.Cut(hop, ":")
 	}
-	r.took(n, what, "[[server]] %d host = %q", len(r.out.Servers)+1, s.Host)
-	if !strings.HasPrefix(value, "[") {
-		r.because("Postfix looks its mail exchanger up (MX); notices connects to the name itself: check it")
+	r.became(v, "[[server]] %d host = %q", len(r.out.Servers)+1, s.Host)
+	if !bracket {
+		r.explain("Postfix looks its mail exchanger up (MX); notices connects to the name itself: check it")
 	}
 	if rest != "" {
-		r.port(n, s, what, rest)
-	} else {
-		r.took(n, "no port", "port = 25")
-		r.because("Postfix's default")
+		r.port(v, rest, s)
+	}
+	if s.Port == 0 {
+		r.noPort(v.line, s)
 	}
 }
 
 // securityLevel: smtp_tls_security_level. Only verify and more look at the certificate.
-func (r *reader) securityLevel(n int, s *Server, what, level string) {
-	switch level {
+func (r *reader) securityLevel(v setting, s *Server) {
+	switch v.value {
 	case "none", "":
 		return
 	case "may", "dane":
-		s.Lax = true // lax tells
+		s.NonSecure = true // security tells
 	case "encrypt", "verify", "secure", "fingerprint", "dane-only":
-		s.Lax = false
+		s.NonSecure = false
 	default:
-		r.left(n, what, "it is no level")
+		r.skip(v, "it is not a level")
 		return
 	}
 	if s.TLS == "" {
 		s.TLS = "starttls"
 	}
-	r.took(n, what, "STARTTLS")
-	s.Unverified = level == "encrypt" // lax tells
+	r.became(v, "STARTTLS")
+	s.Unverified = v.value == "encrypt" // security tells
 }
 
-func (r *reader) messageSize(n int, what, value string) {
-	size, err := strconv.Atoi(value)
-	if err != nil || size < 1 {
-		r.left(n, what, "notices takes 50 MiB unless [spool] max_message_size is set")
+// sasl gives each server the login that Postfix has for it; hops are their names there.
+func (r *reader) sasl(p *account, hops []string) {
+	enabled, maps := p.get("smtp_sasl_auth_enable"), p.get("smtp_sasl_password_maps")
+	if enabled.value != "yes" {
+		if enabled.line > 0 {
+			r.skip(enabled, "no login")
+		}
+		if maps.line > 0 {
+			r.skip(maps.bare(), "smtp_sasl_auth_enable is not yes: no login")
+		}
 		return
 	}
-	r.out.MaxSize = size
-	r.took(n, what, "[spool] max_message_size = %d", size)
+	r.saslLogin(maps, hops)
+	if slices.ContainsFunc(r.out.Servers, func(s Server) bool { return s.Login != "" }) {
+		r.became(enabled, "login")
+		return
+	}
+	r.skip(enabled, "no password was found: set login and password_file in the [[server]]")
 }
 
 // saslLogin looks the servers up in the password map's source: a key, a blank,
 // user:password.
 func (r *reader) saslLogin(maps setting, hops []string) {
-	what := maps.key + " = " + maps.value
+	maps.what = maps.key + " = " + maps.value
 	kind, file, ok := strings.Cut(maps.value, ":")
 	if !ok || !strings.HasPrefix(file, "/") || strings.ContainsAny(file, " ,") || kind == "static" {
-		r.left(maps.line, maps.key, "it is no single file: write the password into the password_file")
+		r.skip(maps.bare(), "it is not a single file: write the password into the password_file")
 		return
 	}
-	file, text, ok := r.beside(maps.line, what, file)
+	file, text, ok := r.other(maps, file)
 	if !ok {
 		return
 	}
 	found := false
 	r.within(file, func() {
-		lines(text, func(n int, line string) {
-			key, value := msmtpLine(line)
+		for n, line := range lines(text) {
+			key, value := cutWord(line)
+			v := setting{line: n, what: key}
 			user, password, ok := strings.Cut(value, ":")
-			if !ok || !r.useLogin(n, key, hops, user, password) {
-				r.left(n, key, "it is for another server")
-				return
+			if ok && r.useLogin(v, hops, user, password) {
+				found = true
+			} else {
+				r.skip(v, "it is for another server")
 			}
-			found = true
-		})
+		}
 	})
 	for i, s := range r.out.Servers {
 		if s.Login == "" {
-			r.left(maps.line, what, "it has no password for "+hops[i])
+			r.skip(maps, "it has no password for "+hops[i])
 		}
 	}
 	if found {
-		r.took(maps.line, what, "login, password_file")
+		r.became(maps, "login, password_file")
 	}
 }
 
-// useLogin gives a login to the servers that a key stands for, and reports whether there
+// useLogin gives a login to the servers that v.what stands for, and reports whether there
 // is one.
-func (r *reader) useLogin(n int, key string, hops []string, user, password string) (used bool) {
+func (r *reader) useLogin(v setting, hops []string, user, password string) (used bool) {
+	key := v.what
+	v.what += " " + user + ":" + hidden
 	for i := range r.out.Servers {
 		s := &r.out.Servers[i]
 		if key != hops[i] && key != s.Host || s.Login != "" {
 			continue
 		}
 		s.Login, s.Password = user, password
-		r.took(n, key+" "+user+":"+hidden, "[[server]] %d login = %q, password_file", i+1, user)
+		r.became(v, "[[server]] %d login = %q, password_file", i+1, user)
 		used = true
 	}
 	return used

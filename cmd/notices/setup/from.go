@@ -133,10 +133,10 @@ func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Settin
 	if s.TLS == config.Implicit && s.Port != 465 || s.TLS == config.StartTLS && s.Port == 465 {
 		key("tls", s.TLS)
 	}
-	if s.Lax {
+	if s.NonSecure {
 		key("allow_non_secure", true)
 	}
-	if s.ClearLogin {
+	if s.NonSecureLogin {
 		key("allow_non_secure_login", true)
 	}
 	key("login", s.Login)

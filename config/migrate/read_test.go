@@ -32,7 +32,7 @@ func dump(c *Config) string {
 		c.Program, c.Name, c.Address, c.Admin, c.Hostname, c.Rewrite, c.GiveUp, c.WarnAfter, c.MaxSize, c.Syslog)
 	for i, s := range c.Servers {
 		fmt.Fprintf(&b, "%d: %s port %d tls %q lax %v unverified %v login %q in clear %v password ‹%s› command ‹%s› token ‹%s› ca %q %s timeout %v\n",
-			i+1, s.Host, s.Port, s.TLS, s.Lax, s.Unverified, s.Login, s.ClearLogin, s.Password, s.PasswordCommand, s.TokenCommand, s.CAFile, s.Fingerprint, s.Timeout)
+			i+1, s.Host, s.Port, s.TLS, s.NonSecure, s.Unverified, s.Login, s.NonSecureLogin, s.Password, s.PasswordCommand, s.TokenCommand, s.CAFile, s.Fingerprint, s.Timeout)
 	}
 	for _, n := range c.Notes {
 		b.WriteString(n.String() + "\n")
@@ -164,12 +164,12 @@ func TestNothingMoreInClear(t *testing.T) {
 		}
 		s, is := got.Servers[0], secure
 		switch {
-		case s.ClearLogin:
+		case s.NonSecureLogin:
 			is = clear
-		case s.Lax:
+		case s.NonSecure:
 			is = mail
 		}
-		if is != c.want || s.ClearLogin && !s.Lax {
+		if is != c.want || s.NonSecureLogin && !s.NonSecure {
 			t.Errorf("%s: %s, want %s:\n%s", c.file, is, c.want, c.text)
 		}
 		if told := strings.Contains(dump(got), "allow_non_secure_login = true"); told != (is == clear) {
@@ -194,7 +194,7 @@ func TestWhatChangesMailIsNotLost(t *testing.T) {
 		{"msmtprc", msmtp + "aliases /etc/aliases\n", ": aliases /etc/aliases: not taken over: .*/etc/aliases"},
 		{"msmtprc", msmtp + "dsn_notify failure\n", ": dsn_notify failure: not taken over: .*-N"},
 		{"msmtprc", msmtp + "tls_fingerprint " + strings.Repeat("AB:", 31) + "AB\n", `tls_fingerprint = "sha256:` + strings.Repeat("ab", 32)},
-		{"msmtprc", msmtp + "tls_fingerprint " + strings.Repeat("AB:", 19) + "AB\n", "not taken over: it is no SHA-256"},
+		{"msmtprc", msmtp + "tls_fingerprint " + strings.Repeat("AB:", 19) + "AB\n", "not taken over: it is not a SHA-256"},
 		{"msmtprc", msmtp + "pasword geheim-1\n", ": pasword: not taken over"},
 		{"ssmtp.conf", ssmtp + "FromLineOverride=YES\n", ": FromLineOverride=YES: mail keeps its own From"},
 		{"ssmtp.conf", ssmtp + "FromLineOverride=NO\n", ": FromLineOverride=NO: not taken over: .*rewrite_from"},
@@ -263,12 +263,12 @@ func TestServersAndNames(t *testing.T) {
 		{"main.cf", relay + "myhostname = h.x.example\nsmtp_helo_name = mail.x.example\n", "a.example 587 EHLO mail.x.example", "myhostname = h.x.example: not taken over: smtp_helo_name"},
 		{"main.cf", relay + "smtp_helo_name = mail.x.example\nmyhostname = h.x.example\n", "a.example 587 EHLO mail.x.example", ""},
 		{"main.cf", relay + "smtp_helo_name = $myhostname\nmyhostname = h.x.example\n", "a.example 587 EHLO h.x.example", ""},
-		{"main.cf", relay + "myhostname = vm\n", "a.example 587", "myhostname = vm: not taken over: it is no full name"},
-		{"ssmtp.conf", "mailhub=a.example:587\nhostname=vm\n", "a.example 587", "hostname=vm: not taken over: it is no full name"},
+		{"main.cf", relay + "myhostname = vm\n", "a.example 587", "myhostname = vm: not taken over: it is not a full name"},
+		{"ssmtp.conf", "mailhub=a.example:587\nhostname=vm\n", "a.example 587", "hostname=vm: not taken over: it is not a full name"},
 		{"ssmtp.conf", "mailhub=a.example:587\nhostname=vm.example.\n", "a.example 587 EHLO vm.example", ""},
-		{"remotes", "a.example smtp --port=587\n", "a.example 587", "vm: not taken over: it is no full name"},
-		{"dma.conf", "SMARTHOST a.example\nMAILNAME vm\n", "a.example 25", "MAILNAME vm: not taken over: it is no full name"},
-		{"msmtprc", "account x\nhost a.example\ndomain vm\n", "a.example 25", "domain vm: not taken over: it is no full name"},
+		{"remotes", "a.example smtp --port=587\n", "a.example 587", "vm: not taken over: it is not a full name"},
+		{"dma.conf", "SMARTHOST a.example\nMAILNAME vm\n", "a.example 25", "MAILNAME vm: not taken over: it is not a full name"},
+		{"msmtprc", "account x\nhost a.example\ndomain vm\n", "a.example 25", "domain vm: not taken over: it is not a full name"},
 		{"msmtprc", "account x\nhost a.example\nauth xoauth2\nuser u\npasswordeval token u\n", "a.example 25 u token u", "passwordeval: token_command"},
 		{"msmtprc", "account x\nhost a.example\nauth oauthbearer\nuser u\npasswordeval token u\n", "a.example 25 u token u", `user u: login = "u"`},
 		{"msmtprc", "account x\nhost a.example\nauth xoauth2\nuser u\n", "a.example 25", "user: not taken over: tokens come from"},

@@ -3,10 +3,10 @@
 // host. It serves `notices init --from`, and nothing else: so it stands apart from
 // package config, which every enqueue links.
 //
-// It tells of every line what became of it, or why nothing did. Nothing is guessed
-// without saying so, no command in a file is run, and no secret is in a Note. Each
-// reader follows the manual of its program: what is quoted how, which keys there are,
-// what holds when one is missing.
+// It tells of every line what became of it, or why nothing did. It says so where it
+// guesses, runs no command of a file, and shows no secret in a Note. Each
+// reader follows the manual of its program: how a value is quoted, which keys there are,
+// and their defaults.
 package migrate
 
 import (
@@ -15,6 +15,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"iter"
 	"path"
 	"slices"
 	"strings"
@@ -42,10 +43,10 @@ type Server struct {
 	Host string
 	Port int    // always set
 	TLS  string // "implicit", "starttls" or "": none was used
-	// Lax: mail went to it without TLS, always or where TLS could not be had.
-	Lax bool
-	// ClearLogin: then the password did, too.
-	ClearLogin bool
+	// NonSecure: mail went to it without TLS, always or where TLS could not be had.
+	NonSecure bool
+	// NonSecureLogin: then the password did, too.
+	NonSecureLogin bool
 	// Unverified: it was used with TLS, and without looking at its certificate.
 	Unverified bool
 	Login      string // empty: no AUTH
@@ -88,15 +89,15 @@ type ReadFile func(path string) ([]byte, error)
 
 // Read reads the configuration at p: a file, or the folder that a program has it in.
 func Read(p string, read ReadFile) (*Config, error) {
-	for _, k := range kinds() {
-		if k.knows(path.Base(p)) {
-			return k.from(path.Dir(p), path.Base(p), read)
+	for _, k := range programs() {
+		if slices.Contains(k.files, path.Base(p)) {
+			return k.read(path.Dir(p), path.Base(p), read)
 		}
 	}
-	for _, k := range kinds() { // a folder
-		for _, name := range k.names {
+	for _, k := range programs() { // a folder
+		for _, name := range k.files {
 			if _, err := read(path.Join(p, name)); err == nil {
-				return k.from(p, name, read)
+				return k.read(p, name, read)
 			}
 		}
 	}
@@ -104,25 +105,25 @@ func Read(p string, read ReadFile) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range kinds() { // a file of another name
-		if k.looks(text) {
-			return k.from(path.Dir(p), path.Base(p), read)
+	for _, k := range programs() { // a file of another name
+		if k.wrote(text) {
+			return k.read(path.Dir(p), path.Base(p), read)
 		}
 	}
 	return nil, errors.New("is not a file that is known here: notices init --from reads the files of nullmailer (remotes), msmtp (msmtprc), " +
 		"ssmtp (ssmtp.conf), dma (dma.conf) and Postfix (main.cf)")
 }
 
-// kind is a program whose files are read.
-type kind struct {
-	program string
-	names   []string // of its main file
-	word    string   // a line of it begins so, and none of the others' does
-	parse   func(r *reader, text []byte)
+// program is one whose files are read.
+type program struct {
+	name  string
+	files []string // its main file's names
+	word  string   // a line of that file begins so, and none of the other programs' does
+	parse func(r *reader, text []byte)
 }
 
-func kinds() []kind {
-	return []kind{
+func programs() []program {
+	return []program{
 		{"nullmailer", []string{"remotes"}, "", (*reader).nullmailer},
 		{"msmtp", []string{"msmtprc", ".msmtprc"}, "account", (*reader).msmtp},
 		{"ssmtp", []string{"ssmtp.conf"}, "mailhub", (*reader).ssmtp},
@@ -131,48 +132,31 @@ func kinds() []kind {
 	}
 }
 
-func (k *kind) knows(name string) bool {
-	for _, n := range k.names {
-		if n == name {
+// wrote reports whether the text is of that program, by the word that must be in it.
+func (k *program) wrote(text []byte) bool {
+	for _, line := range lines(text) {
+		word := strings.FieldsFunc(line+" ", func(c rune) bool { return c == '=' || c == ' ' || c == '\t' })[0]
+		if k.word != "" && (word == k.word || k.name == "ssmtp" && strings.EqualFold(word, k.word)) {
 			return true
 		}
 	}
 	return false
 }
 
-// looks reports whether the text is of that kind, by a word that must be in it.
-func (k *kind) looks(text []byte) bool {
-	for line := range bytes.Lines(text) {
-		word, _, _ := strings.Cut(strings.TrimSpace(string(line)), "=")
-		word, _, _ = strings.Cut(strings.TrimSpace(word), " ")
-		word, _, _ = strings.Cut(word, "\t")
-		if k.word != "" && (word == k.word || k.program == "ssmtp" && strings.EqualFold(word, k.word)) {
-			return true
-		}
-	}
-	return false
-}
-
-func (k *kind) from(dir, name string, read ReadFile) (*Config, error) {
+func (k *program) read(dir, name string, read ReadFile) (*Config, error) {
 	text, err := read(path.Join(dir, name))
 	if err != nil {
 		return nil, err
 	}
 	if bytes.IndexByte(text, 0) >= 0 {
-		return nil, errors.New("is no text file")
+		return nil, errors.New("is not a text file")
 	}
-	r := &reader{dir: dir, file: path.Join(dir, name), read: read, out: &Config{Program: k.program}}
+	r := &reader{dir: dir, file: path.Join(dir, name), readFile: read, out: &Config{Program: k.name}}
 	k.parse(r, text)
 	if len(r.out.Servers) == 0 {
-		return nil, fmt.Errorf("names no server to send through%s", r.nothing)
+		return nil, fmt.Errorf("names no server to send through%s", r.noServer)
 	}
-	r.sortNotes()
-	return r.out, nil
-}
-
-// sortNotes puts them in the order of the files and their lines.
-func (r *reader) sortNotes() {
-	order := map[string]int{}
+	order := map[string]int{} // of the files
 	for _, n := range r.out.Notes {
 		if _, ok := order[n.File]; !ok {
 			order[n.File] = len(order)
@@ -181,82 +165,85 @@ func (r *reader) sortNotes() {
 	slices.SortStableFunc(r.out.Notes, func(a, b Note) int {
 		return cmp.Or(order[a.File]-order[b.File], a.Line-b.Line)
 	})
+	return r.out, nil
 }
 
 // reader reads one configuration.
 type reader struct {
 	dir, file string
-	read      ReadFile
+	readFile  ReadFile
 	out       *Config
-	nothing   string // why there may be no server
+	noServer  string // why there may be no server
 }
 
-// took notes what a setting became.
-func (r *reader) took(line int, what, format string, args ...any) {
-	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: line, What: what, Became: fmt.Sprintf(format, args...)})
+// setting is one setting of a file, from 1 the line that it is in.
+type setting struct {
+	line       int
+	key, value string
+	what       string // as a note shows it: without a secret
 }
 
-// left notes that a setting has no counterpart.
-func (r *reader) left(line int, what, why string) {
-	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: line, What: what, Why: why})
+// bare is the setting without its value, for notes.
+func (v setting) bare() setting {
+	v.what = v.key
+	return v
 }
 
-// unknown notes that a key has no counterpart, and why if more is known of it; else its
-// value is not shown, which may be a password.
-func (r *reader) unknown(line int, what, key, otherwise string) {
-	if why, ok := reasons[key]; ok {
-		r.left(line, what, why)
-		return
+// became notes what a setting is now.
+func (r *reader) became(v setting, format string, args ...any) {
+	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: v.line, What: v.what, Became: fmt.Sprintf(format, args...)})
+}
+
+// skip notes that a setting has no counterpart.
+func (r *reader) skip(v setting, why string) {
+	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: v.line, What: v.what, Why: why})
+}
+
+// unknown notes that a setting has no counterpart, and why if more is known of its key;
+// else its value is not shown, which may be a password.
+func (r *reader) unknown(v setting, otherwise string) {
+	why := reasonFor(v.key)
+	if why == "" {
+		v, why = v.bare(), otherwise
 	}
-	word, _, _ := strings.Cut(what, " ")
-	word, _, _ = strings.Cut(word, "=")
-	r.left(line, word, otherwise)
+	r.skip(v, why)
 }
 
-// because adds to the last note.
-func (r *reader) because(why string) { r.out.Notes[len(r.out.Notes)-1].Why = why }
+// explain adds to the last note.
+func (r *reader) explain(why string) { r.out.Notes[len(r.out.Notes)-1].Why = why }
 
-// beside reads another file of the program: one in its folder, or one that is named
-// with its path. A note tells when it cannot be read.
-func (r *reader) beside(line int, what, name string) (file string, text []byte, ok bool) {
+// other reads another file of the program: one in its folder, or one that is named with
+// its path. A note tells when v names it and it cannot be read.
+func (r *reader) other(v setting, name string) (file string, text []byte, ok bool) {
 	file = name
 	if !path.IsAbs(file) {
 		file = path.Join(r.dir, name)
 	}
-	text, err := r.read(file)
-	if err != nil {
-		if !errors.Is(err, fs.ErrNotExist) || what != "" {
-			r.left(line, what, fmt.Sprintf("%s cannot be read: %s", file, reason(err)))
-		}
-		return file, nil, false
+	text, err := r.readFile(file)
+	if err != nil && (!errors.Is(err, fs.ErrNotExist) || v.what != "") {
+		r.skip(v, "cannot be read: "+err.Error())
 	}
-	return file, text, true
+	return file, text, err == nil
 }
 
-func reason(err error) string {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		return pe.Err.Error()
-	}
-	return err.Error()
-}
-
-// within has the notes that are made until the next call name another file.
+// within has the notes that work makes name another file.
 func (r *reader) within(file string, work func()) {
-	mine := r.file
+	main := r.file
 	r.file = file
 	work()
-	r.file = mine
+	r.file = main
 }
 
-// lines calls yield with the number and the text of each line that is neither empty
-// nor a comment, without the spaces around it.
-func lines(text []byte, yield func(n int, line string)) {
-	n := 0
-	for line := range bytes.Lines(text) {
-		n++
-		if s := strings.TrimSpace(string(line)); s != "" && s[0] != '#' {
-			yield(n, s)
+// lines yields the number and the text of each line that is neither empty nor a
+// comment, without the spaces around it.
+func lines(text []byte) iter.Seq2[int, string] {
+	return func(yield func(int, string) bool) {
+		n := 0
+		for line := range bytes.Lines(text) {
+			n++
+			if s := strings.TrimSpace(string(line)); s != "" && s[0] != '#' && !yield(n, s) {
+				return
+			}
 		}
 	}
 }
@@ -276,12 +263,3 @@ func Duration(d time.Duration) string {
 
 // hidden stands for a secret in a note.
 const hidden = "(hidden)"
-
-// systemCAs are the files that the system's certificates are in, by its kind.
-func systemCAs(file string) bool {
-	switch file {
-	case "system", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem":
-		return true
-	}
-	return false
-}

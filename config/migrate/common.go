@@ -1,0 +1,176 @@
+package migrate
+
+import (
+	"encoding/hex"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// Here is what several programs have a setting for.
+
+// add adds a server that the line names.
+func (r *reader) add(line int, s Server) {
+	switch {
+	case s.Port == 0 && s.TLS == "implicit":
+		s.Port = 465
+	case s.Port == 0:
+		r.noPort(line, &s)
+	}
+	r.security(line, &s)
+	r.out.Servers = append(r.out.Servers, s)
+}
+
+func (r *reader) noPort(line int, s *Server) {
+	s.Port = 25
+	r.became(setting{line: line, what: "no port"}, "port = 25")
+	r.explain(r.out.Program + "'s default")
+}
+
+// port takes a number over.
+func (r *reader) port(v setting, value string, s *Server) {
+	port, ok := map[string]int{"smtp": 25, "submission": 587, "smtps": 465, "submissions": 465}[value]
+	if p, err := strconv.Atoi(value); err == nil && p > 0 && p < 65536 {
+		port, ok = p, true
+	}
+	if !ok {
+		r.skip(v, "it is not a port")
+		return
+	}
+	s.Port = port
+	r.became(v, "port = %d", port)
+}
+
+// login takes a user name over.
+func (r *reader) login(v setting, s *Server) {
+	s.Login = v.value
+	r.became(v, "login = %q", v.value)
+}
+
+// password takes a password over; v.what hides it.
+func (r *reader) password(v setting, s *Server) {
+	s.Password = v.value
+	r.became(v, "password_file")
+}
+
+// authority takes a file of certificates over.
+func (r *reader) authority(v setting, s *Server) {
+	switch v.value {
+	case "system", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem":
+		r.skip(v, "notices uses the system's certificates by itself")
+		return
+	}
+	s.CAFile = v.value
+	r.became(v, "ca_file = %q", v.value)
+}
+
+// fingerprint takes the hash of a certificate over, if it is a good one.
+func (r *reader) fingerprint(v setting, s *Server) {
+	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(v.value))
+	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
+		r.skip(v, "it is not a SHA-256 hash in hexadecimal digits, and notices takes no other: set tls_fingerprint, or ca_file, if its CA is not among the system's")
+		return
+	}
+	s.Fingerprint = "sha256:" + digits
+	r.became(v, "tls_fingerprint = %q", s.Fingerprint)
+}
+
+// security notes what it means here how mail went to a server: without TLS, or without a
+// look at its certificate. A password that never went in clear does not do so here either.
+func (r *reader) security(line int, s *Server) {
+	s.NonSecure = s.NonSecure || s.TLS == ""
+	s.NonSecureLogin = s.NonSecureLogin && s.NonSecure && s.Login != ""
+	if !s.NonSecure {
+		if s.Unverified {
+			r.skip(setting{line: line, what: "the certificate was not looked at"}, "notices looks at it; if notices test-server complains of it, name its CA in ca_file, "+
+				"or as a last resort, on a network that you trust, set allow_non_secure and, for a login, allow_non_secure_login")
+		}
+		return
+	}
+	what, why := "TLS only where it is offered", "notices verifies it first; take this out if that works"
+	if s.TLS == "" {
+		what, why = "no TLS", "notices tries TLS first; take this out if the server has it"
+	}
+	became := "allow_non_secure = true"
+	if s.NonSecureLogin {
+		became += ", allow_non_secure_login = true"
+	} else if s.Login != "" {
+		why += "; the password goes over verified TLS alone, for it did not go in clear before"
+	}
+	r.became(setting{line: line, what: what}, "%s", became)
+	r.explain(why)
+}
+
+// tlsText is what a TLS setting means.
+func tlsText(tls string) string {
+	return map[string]string{"implicit": "TLS from the first octet", "starttls": "STARTTLS", "": "no TLS"}[tls]
+}
+
+// sender takes an address over as the site's, and reports whether it is one.
+func (r *reader) sender(v setting, address string) bool {
+	if !oneAddress(address) {
+		r.skip(v, "it is not a single address: set [site] address")
+		return false
+	}
+	r.out.Address = address
+	r.became(v, "[site] address = %q", address)
+	return true
+}
+
+// rewrite has every mail go out from the site's address: the last note says so.
+func (r *reader) rewrite(why string) {
+	r.out.Rewrite = true
+	r.out.Notes[len(r.out.Notes)-1].Became += " rewrite_from = true"
+	r.explain(why)
+}
+
+// admin takes the address over that mail for the machine's own users went to. Where no
+// other is known it is the site's, too.
+func (r *reader) admin(v setting) {
+	if !oneAddress(v.value) || r.out.Admin != "" {
+		r.skip(v, "it is not a single address: set [site] admin")
+		return
+	}
+	r.out.Admin = v.value
+	r.became(v, "[site] admin = %q", v.value)
+	if r.out.Address == "" {
+		r.out.Address = v.value
+		r.out.Notes[len(r.out.Notes)-1].Became += ", and address: sender of mail that names none"
+	}
+}
+
+// oneAddress is a rough look; Setting.Check has the last word.
+func oneAddress(v string) bool {
+	return strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "%*, ") && !strings.HasPrefix(v, "@") && !strings.HasSuffix(v, "@")
+}
+
+// hello takes the name over that the machine calls itself by.
+func (r *reader) hello(v setting, name string) {
+	if strings.ContainsAny(name, "%$") || name == "" || name == "localhost" {
+		r.skip(v, "notices takes the machine's name unless [site] hostname is set")
+		return
+	}
+	if name = strings.TrimSuffix(name, "."); !isFullName(name) {
+		r.skip(v, notFullName)
+		return
+	}
+	r.out.Hostname = name
+	r.became(v, "[site] hostname = %q", name)
+}
+
+// isFullName reports whether a name is more than a short one, or an address in brackets.
+func isFullName(name string) bool { return strings.Contains(name, ".") || strings.HasPrefix(name, "[") }
+
+const notFullName = "it is not a full name, and some servers refuse a machine that calls itself so: " +
+	"notices takes the machine's own unless [site] hostname is set"
+
+// seconds takes a number of seconds over.
+func (r *reader) seconds(v setting, most time.Duration, to *time.Duration, became, otherwise string) {
+	n, err := strconv.Atoi(v.value)
+	if err != nil || n < 1 || n > int(most/time.Second) {
+		r.skip(v, otherwise)
+		return
+	}
+	*to = time.Duration(n) * time.Second
+	r.became(v, "%s = %q", became, Duration(*to))
+}
