@@ -3,8 +3,30 @@
 // record, and the interfaces of a Store (where messages are kept) and of State
 // (small named values beside them). It does no I/O.
 //
-// A message passes intake -> Store -> flush -> delivery -> smtpclient, and back to
-// its sender through bounce. What happened to it is a list of events, the
-// envelope first; Record folds them. A store only has to keep the envelope, the
-// body and the events.
+// A message passes intake -> Store -> flush -> route -> smtpclient, and back to its
+// sender through bounce. What happened to it is a list of events, the envelope first;
+// Record applies them. A store only has to keep the envelope, the body and the events.
+//
+// # Words
+//
+// These words mean the same in all packages:
+//
+//   - draft: a message being written. It is sealed with its envelope, and becomes a
+//     message when it is committed, which happens in one step or not at all.
+//   - envelope: what is fixed when a message is queued. Record: the envelope and all
+//     events since. Sidecar: the file in which package maildir keeps the record.
+//   - claim: the sole right to change a message. It ends with the process that has it.
+//   - attempt: an event "try", written before any server is asked, and its "result". A
+//     try without a result was interrupted, or is under way.
+//   - outcome: class, scope and reply. Uncertain: the message was sent to its end, and
+//     no answer came.
+//   - pending: a recipient that is neither delivered to nor failed. Relayed: delivered
+//     to a server that does not report success, so that we do.
+//   - return: the message to the sender about recipients that failed. Report: a return,
+//     a warning of a delay, or a notice of success; it is never itself returned.
+//   - give up: move a message to failed/, since there is nobody to return it to. Revive:
+//     queue it again.
+//   - aside: the folder for what was not understood. It is for a person to look at.
+//   - hand in: how a user who may not write the spool queues mail, by a file in drop/.
+//   - import key: what an import that is run again recognizes a message by.
 package spool

@@ -5,28 +5,36 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 // Form says how a message is treated when it cannot be delivered.
 type Form string
 
-// Forms. A return never begets a return.
+// Forms. A report is never itself returned.
 const (
 	Ordinary Form = ""
-	// Report is a return or a delay warning: null sender; undeliverable it goes to failed/.
+	// Report is a return or another report. It has the null sender, and goes to failed/ if
+	// it cannot be delivered.
 	Report Form = "report"
-	// PlainReport is a Report whose null sender a server refused: it goes out once
-	// more from the site's address and is itself never returned.
+	// PlainReport is a Report whose null sender a server refused: it goes out once more,
+	// from the site's address.
 	PlainReport Form = "plain-report"
 )
 
-// Bounds of one message, whatever way it comes in: what is taken in can always be read
-// again, in bounded memory.
+// Limits of one message, whatever way it comes in, so that it can always be read again in
+// bounded memory.
 const (
 	// MaxRecipients is how many recipients a message may have.
 	MaxRecipients = 50_000
-	// MaxRecipientRoom is how many octets they may take, with what is to be told of each, as
+	// MaxRecipientRoom is how many octets they may take, with NOTIFY and ORCPT of each, as
 	// RecipientRoom counts. 50,000 of the longest addresses fit.
 	MaxRecipientRoom = 32 << 20
 )
@@ -81,8 +89,7 @@ func (k *ImportKey) UnmarshalText(text []byte) error {
 	return err
 }
 
-// ReturnAddress is where reports go; empty: nowhere. Whether they are wanted is for
-// Asked to say.
+// ReturnAddress is where reports go; empty: nowhere. DSNParams says whether they are wanted.
 func (e *Envelope) ReturnAddress() string {
 	if e.Form != Ordinary {
 		return ""
@@ -101,4 +108,180 @@ func AppendJSON(b []byte, v any) ([]byte, error) {
 	enc.SetEscapeHTML(false)
 	err := enc.Encode(v)
 	return buf.Bytes(), err
+}
+
+// ID names a message in the spool. It is a file name, an argument and a log
+// field, so its alphabet is A-Za-z0-9._- and it starts with a letter or digit.
+type ID string
+
+// MaxIDLength keeps ".ID,EXPIRES,TIME,STATE" well within the 255 octets of a file name.
+const MaxIDLength = 100
+
+// Crockford's base 32: no I, L, O or U to misread on paper, and it sorts by value.
+const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+
+// NewID returns an id that sorts by time: eleven digits of microseconds since 1970,
+// then five random ones, so that machines that share a spool do not collide.
+func NewID(now time.Time) ID {
+	var b [16]byte
+	putBase32(b[:11], uint64(now.UnixMicro()))
+	// An id is no secret. The runtime's source is seeded by the system and costs no
+	// start-up; crypto/rand's first use would set up timers and the poller.
+	putBase32(b[11:], rand.Uint64())
+	return ID(b[:])
+}
+
+// putBase32 writes the low 5*len(dst) bits of v.
+func putBase32(dst []byte, v uint64) {
+	for i := len(dst) - 1; i >= 0; i-- {
+		dst[i] = idAlphabet[v&31]
+		v >>= 5
+	}
+}
+
+// Valid reports whether id can name a message. Every id that comes from outside
+// (an argument, a file name) is checked before it becomes part of a path.
+func (id ID) Valid() bool {
+	if id == "" || len(id) > MaxIDLength {
+		return false
+	}
+	for i := range len(id) {
+		c := id[i]
+		switch {
+		case c >= '0' && c <= '9', c >= 'A' && c <= 'Z', c >= 'a' && c <= 'z':
+		case i > 0 && (c == '.' || c == '_' || c == '-'):
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// Generated reports whether id is one of NewID's, or derived from one: a file of
+// that name is ours, and any other is not.
+func (id ID) Generated() bool {
+	s := string(id)
+	if i := strings.IndexAny(s, "-."); i >= 0 {
+		s = s[:i]
+	}
+	return len(s) == 16 && strings.Trim(s, idAlphabet) == ""
+}
+
+// Return is the id under which the return for attempt n of id is stored. It is
+// derived, so that a return that is stored again after a crash replaces nothing and adds nothing.
+func (id ID) Return(n int) ID { return id + ID("-"+strconv.Itoa(n)) }
+
+// Original takes a return's id apart again.
+func (id ID) Original() (original ID, n int, ok bool) {
+	i := strings.LastIndexByte(string(id), '-')
+	if i <= 0 {
+		return "", 0, false
+	}
+	n, err := strconv.Atoi(string(id[i+1:]))
+	return id[:i], n, err == nil && n > 0
+}
+
+// CheckAddress reports what is wrong with an envelope address, local@domain
+// without < >: RFC 5321 4.1.2, internationalised by RFC 6531. The limits are
+// those of RFC 5321 4.5.3.1. Nothing that passes can leave the < > of an SMTP
+// command: no control character, no space or bracket outside a quoted local part.
+func CheckAddress(address string) error {
+	if !utf8.ValidString(address) {
+		return fmt.Errorf("address %q is not UTF-8", address)
+	}
+	for _, r := range address {
+		if r < ' ' || r == 0x7f {
+			return fmt.Errorf("address %q has a control character", address)
+		}
+		if r >= utf8.RuneSelf && (unicode.IsSpace(r) || unicode.Is(unicode.Cf, r) && r != 0x200c && r != 0x200d) {
+			return fmt.Errorf("address %q has a character that does not show", address)
+		}
+	}
+	at := strings.LastIndexByte(address, '@')
+	if at < 0 {
+		return fmt.Errorf("address %q has no @", address)
+	}
+	local, domain := address[:at], address[at+1:]
+	if len(address) > 254 || len(local) > 64 {
+		return fmt.Errorf("address %q is too long", address)
+	}
+	if !validLocal(local) {
+		return fmt.Errorf("address %q: malformed before the @", address)
+	}
+	if !validDomain(domain) {
+		return fmt.Errorf("address %q: malformed after the @", address)
+	}
+	return nil
+}
+
+func validLocal(local string) bool {
+	if strings.HasPrefix(local, `"`) {
+		return validQuoted(local)
+	}
+	// Dots in a row and at the ends break RFC 5321, and yet such mailboxes are alive:
+	// Japanese carriers gave them out. Postfix takes them, too.
+	bare := strings.ReplaceAll(local, ".", "")
+	return bare != "" && !strings.ContainsFunc(bare, notAtext)
+}
+
+func notAtext(r rune) bool {
+	return r < utf8.RuneSelf && !isAlphanumeric(r) && !strings.ContainsRune("!#$%&'*+-/=?^_`{|}~", r)
+}
+
+func isAlphanumeric(r rune) bool {
+	return r >= '0' && r <= '9' || r >= 'A' && r <= 'Z' || r >= 'a' && r <= 'z'
+}
+
+// validQuoted takes a quoted-string. `<` and `>` inside are legal, but too many
+// servers scan for them: they are refused.
+func validQuoted(s string) bool {
+	if len(s) < 3 || !strings.HasSuffix(s, `"`) || strings.ContainsAny(s, "<>") {
+		return false
+	}
+	s = s[1 : len(s)-1]
+	for i := 0; i < len(s); i++ {
+		switch s[i] {
+		case '"':
+			return false
+		case '\\':
+			if i++; i == len(s) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+func validDomain(domain string) bool {
+	if strings.HasPrefix(domain, "[") {
+		return validLiteral(domain)
+	}
+	for label := range strings.SplitSeq(strings.Map(asciiDot, domain), ".") {
+		if label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+			return false
+		}
+		if strings.ContainsFunc(label, func(r rune) bool { return r < utf8.RuneSelf && !isAlphanumeric(r) && r != '-' && r != '_' }) {
+			return false
+		}
+	}
+	return true
+}
+
+// asciiDot maps the other characters that IDNA takes for a dot (UTS 46).
+func asciiDot(r rune) rune {
+	if r == '\u3002' || r == '\uff0e' || r == '\uff61' {
+		return '.'
+	}
+	return r
+}
+
+func validLiteral(domain string) bool {
+	inner, ok := strings.CutSuffix(domain[1:], "]")
+	if !ok {
+		return false
+	}
+	if v6, ok := strings.CutPrefix(inner, "IPv6:"); ok {
+		return net.ParseIP(v6) != nil && strings.Contains(v6, ":")
+	}
+	return net.ParseIP(inner).To4() != nil && !strings.Contains(inner, ":")
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"io"
 	"strconv"
 	"strings"
 	"time"
@@ -19,8 +20,8 @@ const (
 	Uncertain Class = "uncertain"
 )
 
-// Scope says whose trouble it is. It decides failover: only the server's own
-// trouble, and a 4xx for the whole message, lead to the next server.
+// Scope says what failed. It decides failover: only a failure of the server itself, and a
+// 4xx for the whole message, lead to the next server.
 type Scope string
 
 // The three scopes.
@@ -76,7 +77,7 @@ const (
 
 // Reply is what a server said, or what happened instead of an answer.
 type Reply struct {
-	Server   string    `json:"server,omitempty"` // "1", "2", "google", "microsoft"; empty: nobody was asked
+	Server   string    `json:"server,omitempty"` // "1", "2", "google", "microsoft"; empty: no server was asked
 	Host     string    `json:"host,omitempty"`   // name of that server, for Remote-MTA
 	Code     int       `json:"code,omitempty"`   // 200 to 599; 0: Text is our own description of what went wrong
 	Enhanced string    `json:"enhanced,omitempty"`
@@ -84,7 +85,7 @@ type Reply struct {
 	At       time.Time `json:"at,omitzero"`
 }
 
-// String is the reply as a log or a person wants it: `550 5.1.1 no such user`.
+// String is the reply for a log or a person: `550 5.1.1 no such user`.
 func (r Reply) String() string {
 	var parts []string
 	if r.Code != 0 {
@@ -117,4 +118,62 @@ func (o Outcome) NeedsPerson() bool {
 		return true
 	}
 	return false
+}
+
+// Message is one attempt's worth of a message as the flush engine hands it to a
+// route: only the recipients that are still pending.
+type Message struct {
+	ID         ID
+	Sender     string
+	Recipients []string
+	Body       io.ReaderAt // canonical: CRLF only, no line over 998 octets, ends in CRLF
+	Size       int64       // octets of Body
+	EightBit   bool
+	UTF8       bool
+	// DSN is what the sender asked for these recipients, for the server; nil: nothing.
+	DSN *DSNParams
+	// Report: it is about another message, and goes out by the servers of its recipient, the
+	// sender of that one.
+	Report bool
+	// RefusalFinal: if every server refuses it as a whole, it has failed, though the words
+	// may mean the account. It was refused twice before, or goes out again in another form.
+	RefusalFinal bool
+	// Begin records the attempt. The route calls it once, before the first server
+	// hears of the message; its error (the spool cannot be written) ends the run.
+	Begin func() error
+}
+
+// Wait says why a message was not attempted.
+type Wait string
+
+// Waits.
+const (
+	Attempted Wait = ""
+	// NoServer: every server is paused. The message gets a new next send, undialled.
+	NoServer Wait = "no server"
+	// Limited: a day's quota or a [[limit]] is used up. The message stays due.
+	Limited Wait = "limit"
+	// Stopped: the run was ended before any server took or refused the message. It
+	// stays due.
+	Stopped Wait = "stopped"
+)
+
+// Delivery is what became of a Message.
+type Delivery struct {
+	Wait  Wait
+	Until time.Time // with NoServer or Limited: not before then; may be zero
+	// QuotaExhausted, with Limited: the day's quota of the only way out is used up, so that
+	// no message can be sent before Until.
+	QuotaExhausted bool
+	// Outcomes holds one outcome for each recipient, in order; those with ReasonRate stay
+	// due. With NoServer it holds the failure that paused the last server, for the message's
+	// last error; with Limited, which limit it was.
+	Outcomes []Outcome
+	// Skipped are the failures on the way to the server that answered, one for each server
+	// skipped in this attempt, for the history.
+	Skipped []Outcome
+	// Doubted, if set, says that the message was deferred only because it is not known whether
+	// it or the account was refused (ReasonRefused, ReasonSender). Called at the end of the run,
+	// it reports whether the server accepted another message meanwhile: then it was the message.
+	Doubted func() bool
 }

@@ -32,23 +32,23 @@ const (
 // Health is what is remembered of a server from run to run.
 type Health struct {
 	DownUntil time.Time `json:"down_until,omitzero"`
-	// Troubles in a row, for the doubling of the pause; 0: it is well.
+	// Troubles counts failures in a row, for the doubling of the pause; 0: it works.
 	Troubles int `json:"troubles,omitempty"`
-	// Since is when the first of them was met; zero: it is well, or an older version met it.
+	// Since is when the first of them came; zero: it works, or an older version wrote this.
 	Since time.Time `json:"since,omitzero"`
-	// Last trouble.
+	// Last is the last failure.
 	Last Outcome `json:"last,omitzero"`
 	// Secret is a salted digest of the secret that was refused; another one ends the pause.
 	Secret string `json:"secret,omitempty"`
-	// Notice is a standing word for status: a TLS step down, a sender that may not be used.
+	// Notice is something for status to show: a TLS step down, a sender that may not be used.
 	Notice   string    `json:"notice,omitempty"`
 	NoticeAt time.Time `json:"notice_at,omitzero"`
-	// TookAt is when the server last took a message that has a sender, to a minute.
-	TookAt time.Time `json:"took_at,omitzero"`
-	// Unopened: the last trouble was met before a message was handed over, so that a
-	// connection alone can show that it is over.
+	// AcceptedAt is when the server last accepted a message that has a sender, to a minute.
+	AcceptedAt time.Time `json:"took_at,omitzero"`
+	// Unopened: the last failure came before a message was sent, so that a connection alone
+	// can show that it is over.
 	Unopened bool `json:"unopened,omitempty"`
-	// UpAt is when a connection last showed that trouble was over.
+	// UpAt is when a connection last showed that the server works again.
 	UpAt time.Time `json:"up_at,omitzero"`
 	// Refused are the messages that it refused as a whole since then, the latest few.
 	Refused []ID `json:"refused,omitempty"`
@@ -59,8 +59,8 @@ type TestResult struct {
 	At     time.Time `json:"at"`
 	OK     bool      `json:"ok"`
 	Detail string    `json:"detail"` // the accepting reply, or the error in full
-	// Whom it was the test of: the value is kept under the server's place in the config,
-	// where another may stand by now. Empty: an older version wrote it.
+	// The server that was tested: the value is kept under the server's place in the config,
+	// which may name another one by now. Empty: an older version wrote it.
 	Host  string `json:"host,omitempty"`
 	Port  int    `json:"port,omitempty"`
 	Login string `json:"login,omitempty"`
@@ -71,24 +71,24 @@ func (t *TestResult) Of(host string, port int, login string) bool {
 	return t.Host == "" || strings.EqualFold(t.Host, host) && t.Port == port && (t.Login == "" || t.Login == login)
 }
 
-// Of reports whether the trouble is that of the server of that name; true if it cannot be
-// known. The name is the one that the last trouble was met under.
+// Of reports whether the health is that of the server of that name; true if it cannot be
+// known.
 func (h *Health) Of(host string) bool {
 	met := h.Last.Reply.Host
 	return met == "" || strings.EqualFold(met, host)
 }
 
-// Stuck is what runs of flush remember of messages that they cannot work on as they should.
+// Stuck is what runs of flush remember about messages that they cannot handle as usual.
 type Stuck struct {
-	// Messages are passed over, or are done with and cannot be removed: why, and what to do.
+	// Messages are skipped, or finished and cannot be removed: why, and what to do.
 	Messages map[ID]string `json:"messages,omitempty"`
 	More     int           `json:"more,omitempty"` // further ones, whose ids are not kept
-	// Unwritten are results that a message's own record did not take. Until it does, the
-	// message is not attempted.
+	// Unwritten are results that could not be written to a message's own record. Until they
+	// are, the message is not attempted.
 	Unwritten map[ID]Event `json:"unwritten,omitempty"`
 }
 
-// Began is when the troubles in a row began, as far as it is known; zero: it is well.
+// Began is when the failures in a row began, as far as it is known; zero: it works.
 func (h *Health) Began() time.Time {
 	switch {
 	case h.Troubles == 0:
@@ -120,7 +120,7 @@ func LoadState[T any](ctx context.Context, s State, name string) (T, error) {
 	if err == nil {
 		return v, nil
 	}
-	var none T // of a damaged value a part may have been read
+	var none T // a part of a damaged value may have been read
 	if l, ok := s.(*lenient); ok && ctx.Err() == nil {
 		l.say(name, err)
 		return none, nil
@@ -139,9 +139,9 @@ func loadState[T any](ctx context.Context, s State, name string) (v T, err error
 	return v, nil
 }
 
-// Lenient is s for who only shows what is kept: LoadState takes a value that cannot be
-// read for one that is not there, and say tells of it. Load gives it as it is: what is
-// no JSON value of ours (a sign-in) is for its owner to judge.
+// Lenient is s for a program that only shows values: LoadState takes a value that cannot be
+// read for a missing one, and calls say. Load is as ever: a value that is not JSON (a
+// sign-in) is for its owner to judge.
 func Lenient(s State, say func(name string, err error)) State { return &lenient{s, say} }
 
 type lenient struct {

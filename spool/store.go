@@ -18,10 +18,10 @@ var (
 	ErrExists = errors.New("exists already")
 	// ErrUnsure: the last sync of a Commit failed; the message may be queued.
 	ErrUnsure = errors.New("may be queued")
-	// ErrNoSpool: the spool is there but is none (a file, a foreign file system). Exit 73.
+	// ErrNoSpool: the path exists but is not a spool (a file, a foreign file system). Exit 73.
 	ErrNoSpool = errors.New("no usable spool")
-	// ErrUnusable: a file of the message cannot be opened, read or removed, which is the
-	// trouble of this message alone. It stays where it is; the text says what repairs it.
+	// ErrUnusable: a file of the message cannot be opened, read or removed. Only this message
+	// is affected. It stays where it is; the text says what repairs it.
 	ErrUnusable = errors.New("passed over")
 	// ErrDamaged: the message's record cannot be understood; it was moved to aside/.
 	ErrDamaged = errors.New("moved to aside/")
@@ -35,8 +35,8 @@ type Entry struct {
 	// State is StateQueued for queued and deferred messages alike (one name for both
 	// keeps a first attempt free of a rename), else StateHeld or StateFailed.
 	State MessageState
-	// Expires, of StateQueued, is when --expires is over; zero: it was not given. A flush
-	// that can send nothing finds by it what must be returned all the same.
+	// Expires, of StateQueued, is when --expires is over; zero: it was not given. By it a flush
+	// that can send nothing finds what must be returned all the same.
 	Expires time.Time
 }
 
@@ -57,20 +57,20 @@ type Store interface {
 	Scan(ctx context.Context, yield func(Entry) bool) error
 	// ScanFailed is Scan for failed messages.
 	ScanFailed(ctx context.Context, yield func(Entry) bool) error
-	// Find looks messages up, failed ones too. What is not there is missing in the result.
+	// Find looks messages up, failed ones too. The result lacks those that are not there.
 	Find(ctx context.Context, ids ...ID) (map[ID]Entry, error)
 	// Claim takes a message for the caller alone until the claim ends or the process
 	// dies. ErrBusy, ErrGone, ErrDamaged, ErrUnusable.
 	Claim(ctx context.Context, e Entry) (Claim, error)
-	// Look reads a message without claiming it; the reader is closed by the caller.
+	// Peek reads a message without claiming it; the caller closes the body.
 	Peek(ctx context.Context, e Entry) (*Record, PeekedBody, error)
 
 	// Imported returns the import keys of all messages in the store, and of those that left it
 	// since. Until release is called no other import gets them: ErrBusy.
 	Imported(ctx context.Context, since time.Time) (keys map[ImportKey]struct{}, release func() error, err error)
 
-	// Writable tries each step that an outcome may need, where it needs it: full, quota,
-	// read-only, a folder that is not ours. The error says what repairs it.
+	// Writable tries each step that an outcome may need: the disk may be full or read-only, a
+	// folder may belong to somebody else. The error says what repairs it.
 	Writable(ctx context.Context) error
 	// Sync makes everything that was to be durable Soon durable now.
 	Sync(ctx context.Context) error
@@ -84,7 +84,7 @@ type Store interface {
 	UsageFailed(ctx context.Context) (int64, error)
 	// State gives the small values kept beside the messages.
 	State() State
-	// Close syncs and lets go of everything.
+	// Close syncs, and ends all claims.
 	Close() error
 }
 
@@ -105,8 +105,8 @@ type Body interface {
 	Size() int64
 }
 
-// Looked is the body of a message that was looked at. Who looks at all of them need not
-// ask for their Usage too.
+// PeekedBody is the body of a message that Peek returned. A caller that peeks at all
+// messages need not ask for Usage.
 type PeekedBody interface {
 	Body
 	// Stored is the number of octets that the message and its record take, as in Usage.

@@ -56,7 +56,7 @@ func TestWaiting(t *testing.T) {
 			r.Apply(e)
 		}
 		got, ok := r.Waiting()
-		want := Waiting{Since: at(c.since), Last: at(c.last), Own: c.own, Trying: c.trying}
+		want := Waiting{Since: at(c.since), Last: at(c.last), Answered: c.own, Trying: c.trying}
 		if c.since == no {
 			want = Waiting{}
 		}

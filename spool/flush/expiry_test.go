@@ -121,7 +121,7 @@ func TestWaitingForAPersonIsNoAge(t *testing.T) {
 		"postponed": func(w *world) { w.mail.paused(badLogin) },
 		"on the way": func(w *world) {
 			w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
-				return spool.Delivery{Outcomes: []spool.Outcome{noRoute}, Passed: []spool.Outcome{badLogin}}, m.Begin(), true
+				return spool.Delivery{Outcomes: []spool.Outcome{noRoute}, Skipped: []spool.Outcome{badLogin}}, m.Begin(), true
 			}
 		},
 	} {

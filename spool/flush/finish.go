@@ -69,7 +69,7 @@ type result struct {
 // is not delivered and out of time has failed.
 func (j *job) merge(ctx context.Context, now time.Time, d spool.Delivery) *result {
 	r := &result{event: spool.Event{Kind: spool.Result, At: now, N: j.n}}
-	for _, o := range d.Passed {
+	for _, o := range d.Skipped {
 		r.event.Results = append(r.event.Results, spool.Answer{Outcome: normalize(o, now)})
 	}
 	// An attempt that was cut short is not a last attempt.
@@ -170,7 +170,7 @@ func expired(o spool.Outcome) spool.Outcome {
 // for a person to repair it.
 func needsPerson(d spool.Delivery) bool {
 	needs := func(o spool.Outcome) bool { return o.Class != spool.Delivered && o.NeedsPerson() }
-	return slices.ContainsFunc(d.Outcomes, needs) || slices.ContainsFunc(d.Passed, needs)
+	return slices.ContainsFunc(d.Outcomes, needs) || slices.ContainsFunc(d.Skipped, needs)
 }
 
 // followUp does what the record asks for, after an attempt or because a run was killed
@@ -183,7 +183,7 @@ func (j *job) followUp() (over bool, err error) {
 			return false, err
 		}
 	}
-	for n := j.rec.UntoldIn(); n != 0; n = j.rec.UntoldIn() {
+	for n := j.rec.UnreportedIn(); n != 0; n = j.rec.UnreportedIn() {
 		if err := reports.sendRelayReport(n); err != nil {
 			return false, err
 		}

@@ -72,7 +72,7 @@ func TestPartlyDelivered(t *testing.T) {
 func TestPassedOverServersStayInTheHistory(t *testing.T) {
 	w := newWorld(t)
 	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
-		return spool.Delivery{Outcomes: []spool.Outcome{greylisted}, Passed: []spool.Outcome{noRoute}}, m.Begin(), true
+		return spool.Delivery{Outcomes: []spool.Outcome{greylisted}, Skipped: []spool.Outcome{noRoute}}, m.Begin(), true
 	}
 	w.put("A", nil)
 	w.wants(0, 1, 0, 0)

@@ -64,7 +64,7 @@ func (j *job) limit(d spool.Delivery) error {
 	if len(d.Outcomes) > 0 {
 		o = d.Outcomes[0]
 	}
-	if d.Spent {
+	if d.QuotaExhausted {
 		j.engine.exhausted.Store(&exhausted{o.Reply.Text, d.Until})
 	}
 	if over, _ := j.timing.over(now, true); over {

@@ -19,7 +19,7 @@ import (
 // dayUsedUp is what a route says when the only way out is used up.
 func dayUsedUp(until time.Time) spool.Delivery {
 	o := spool.Outcome{Class: spool.Deferred, Reason: spool.ReasonRate, Reply: spool.Reply{Text: "rate_per_day of server 1 is used up"}}
-	return spool.Delivery{Wait: spool.Limited, Spent: true, Until: until, Outcomes: []spool.Outcome{o}}
+	return spool.Delivery{Wait: spool.Limited, QuotaExhausted: true, Until: until, Outcomes: []spool.Outcome{o}}
 }
 
 // daily gives servers a budget for each day of the test's clock, and counts what it put off for

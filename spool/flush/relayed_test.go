@@ -90,7 +90,7 @@ func TestRelayedOneAfterTheOther(t *testing.T) {
 	w.mail.answer = func(_ *spool.Message, r string) spool.Outcome { return answers[r] }
 	w.put("A", asks("success,failure"), "a@example.net", "b@example.net", "c@example.net", "d@example.net")
 	w.wants(0, 0, 1, 0)
-	if r := w.record("A"); r.RelayToldIn != 1 || r.ReturnedIn != 1 || !slices.Equal(r.Pending(), []int{1}) {
+	if r := w.record("A"); r.RelayReportedIn != 1 || r.ReturnedIn != 1 || !slices.Equal(r.Pending(), []int{1}) {
 		t.Errorf("record: %+v", r)
 	}
 	answers["b@example.net"] = handedOn

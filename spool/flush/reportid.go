@@ -71,7 +71,7 @@ func (r reportID) storedIn(rec *spool.Record) bool {
 	case kindFailed:
 		return rec.GivenUp
 	case kindRelay:
-		return rec.RelayToldIn >= r.n
+		return rec.RelayReportedIn >= r.n
 	case kindHold:
 		return slices.ContainsFunc(rec.Events, func(e spool.Event) bool { return e.Kind == spool.Hold && e.N >= r.n })
 	}

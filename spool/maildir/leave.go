@@ -60,7 +60,7 @@ func (c *claim) imported() imported {
 // sidecar for left over.
 func (c *claim) removeUnmarked(cause error) error {
 	body, dir := bodyPath(home(c.entry.State), c.entry.ID), home(c.entry.State)
-	if !c.rec.Settled() {
+	if !c.rec.Finished() {
 		return c.s.withRepair(cause, body)
 	}
 	err := c.side.Sync()

@@ -171,7 +171,7 @@ func (r *repair) sidecar(e spool.Entry) {
 		return
 	}
 	rec, err := r.s.recordAt(dir + "/" + name)
-	if err != nil || rec == nil || !rec.Settled() {
+	if err != nil || rec == nil || !rec.Finished() {
 		r.setAside(dir, name, "its message is missing")
 		return
 	}

@@ -160,7 +160,7 @@ func (a *attempt) delivery(servers int) spool.Delivery {
 	d := &a.summary
 	d.Outcomes = a.outcomes
 	if len(a.open) == 0 {
-		d.Passed = append(d.Passed, a.skipped...)
+		d.Skipped = append(d.Skipped, a.skipped...)
 		return *d
 	}
 	worst := 0
@@ -185,7 +185,7 @@ func (a *attempt) delivery(servers int) spool.Delivery {
 		a.outcomes[i] = o
 	}
 	// What the recipients show need not stand in the history twice.
-	d.Passed = append(append(d.Passed, a.skipped[:worst]...), a.skipped[worst+1:]...)
+	d.Skipped = append(append(d.Skipped, a.skipped[:worst]...), a.skipped[worst+1:]...)
 	return *d
 }
 
@@ -213,7 +213,7 @@ func (a *attempt) separate(servers int) bool {
 	if a.separately || len(a.open) < 2 || !slices.ContainsFunc(a.skipped, oneOf) || !a.refusedBy(servers) || !a.refusalStands() {
 		return false
 	}
-	a.summary.Passed = append(a.summary.Passed, a.skipped...)
+	a.summary.Skipped = append(a.summary.Skipped, a.skipped...)
 	a.separately, a.skipped, a.ambiguousFrom = true, nil, nil
 	return true
 }

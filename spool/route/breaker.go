@@ -220,7 +220,7 @@ func (b *breaker) servesAccount() bool {
 }
 
 func (b *breaker) deliveredBefore() bool {
-	age := b.now().Sub(b.health.TookAt)
+	age := b.now().Sub(b.health.AcceptedAt)
 	return age <= provenTime && age > -time.Minute // the clock may have been set back
 }
 
@@ -232,8 +232,8 @@ func (b *breaker) atEnd() (h spool.Health, worked, changed bool) {
 	if until := b.now().Add(pauseFor(b.health.Troubles)); b.open && until.After(b.health.DownUntil.Add(time.Second)) {
 		b.health.DownUntil, changed = until, true
 	}
-	if took := b.deliveredAt.UTC().Truncate(time.Second); took.Sub(b.health.TookAt) >= time.Minute {
-		b.health.TookAt, changed = took, true
+	if took := b.deliveredAt.UTC().Truncate(time.Second); took.Sub(b.health.AcceptedAt) >= time.Minute {
+		b.health.AcceptedAt, changed = took, true
 	}
 	return b.health, b.worked, changed || !slices.Equal(b.health.Refused, b.restoredRefused)
 }

@@ -28,7 +28,7 @@ func TestBreakerStates(t *testing.T) {
 			t.Errorf("%s: state %d, half-open %v", what, b.state(), b.halfOpen.Load())
 		}
 	}
-	b.restore(spool.Health{TookAt: c.now().Add(-time.Minute)})
+	b.restore(spool.Health{AcceptedAt: c.now().Add(-time.Minute)})
 	want("it took a message a minute ago", breakerClosed, false)
 	if !b.trip(noConn) || b.trip(dayLimit) {
 		t.Error("a trip is news once")
@@ -107,13 +107,13 @@ func TestBreakerProven(t *testing.T) {
 		t.Error("proven by nothing")
 	}
 	b.noteDelivered()
-	if h, _, changed := b.atEnd(); !b.servesAccount() || !changed || !h.TookAt.Equal(c.now()) {
+	if h, _, changed := b.atEnd(); !b.servesAccount() || !changed || !h.AcceptedAt.Equal(c.now()) {
 		t.Errorf("%+v, changed %v", h, changed)
 	}
 	last, _, _ := b.atEnd()
 	for age, want := range map[time.Duration]bool{0: true, time.Hour: true, time.Hour + time.Second: false, -time.Hour: false} {
 		later := newBreaker(newClock())
-		last.TookAt = later.now().Add(-age)
+		last.AcceptedAt = later.now().Add(-age)
 		later.restore(last)
 		if later.servesAccount() != want {
 			t.Errorf("%v later: %v", age, !want)

@@ -109,8 +109,8 @@ func TestFailoverInMidMessage(t *testing.T) {
 	if want := "delivered deferred uncertain uncertain delivered delivered delivered"; classes(d) != want {
 		t.Errorf("got %s, want %s", classes(d), want)
 	}
-	if len(k.sets) != 1 || !slices.Equal(k.sets[0], to[4:]) || len(d.Passed) != 1 || d.Passed[0] != lost {
-		t.Errorf("server 2 got %v, passed %v", k.sets, d.Passed)
+	if len(k.sets) != 1 || !slices.Equal(k.sets[0], to[4:]) || len(d.Skipped) != 1 || d.Skipped[0] != lost {
+		t.Errorf("server 2 got %v, passed %v", k.sets, d.Skipped)
 	}
 }
 

@@ -86,7 +86,7 @@ func TestTooManyConnectionsAtTransaction(t *testing.T) {
 		}
 	}
 	w := newWorld(t, &fake{answer: says(busy)}, &fake{})
-	if d := w.once(); classes(d) != "delivered" || len(d.Passed) != 1 || w.health("1").Troubles != 1 {
+	if d := w.once(); classes(d) != "delivered" || len(d.Skipped) != 1 || w.health("1").Troubles != 1 {
 		t.Errorf("the only connection: %+v", d)
 	}
 }
@@ -185,7 +185,7 @@ func TestStale(t *testing.T) {
 	w := newWorld(t, f, &fake{})
 	r := w.run()
 	for i := range 10 {
-		if d := w.deliver(r); classes(d) != "delivered" || len(d.Passed) != 0 {
+		if d := w.deliver(r); classes(d) != "delivered" || len(d.Skipped) != 0 {
 			t.Errorf("message %d: %+v", i, d)
 		}
 	}
@@ -209,7 +209,7 @@ func TestStaleAndThenDead(t *testing.T) {
 	w.deliver(r)
 	d := w.deliver(r)
 	w.end(r)
-	if classes(d) != "delivered" || len(d.Passed) != 1 || two.sends != 1 || w.health("1").Troubles != 1 {
+	if classes(d) != "delivered" || len(d.Skipped) != 1 || two.sends != 1 || w.health("1").Troubles != 1 {
 		t.Errorf("%+v", d)
 	}
 }

@@ -69,7 +69,7 @@ func (k *health) trySave(ctx context.Context, change func(*spool.Health)) {
 // saveRecovery forgets the troubles of earlier runs.
 func (k *health) saveRecovery(ctx context.Context) {
 	k.trySave(ctx, func(h *spool.Health) {
-		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, TookAt: h.TookAt, UpAt: k.now().UTC().Truncate(time.Second)}
+		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, AcceptedAt: h.AcceptedAt, UpAt: k.now().UTC().Truncate(time.Second)}
 	})
 }
 
@@ -147,7 +147,7 @@ func (s *server) saveEnd(ctx context.Context) error {
 		return nil
 	}
 	return s.health.save(ctx, func(h *spool.Health) {
-		h.DownUntil, h.TookAt, h.Refused = mine.DownUntil, mine.TookAt, mine.Refused
+		h.DownUntil, h.AcceptedAt, h.Refused = mine.DownUntil, mine.AcceptedAt, mine.Refused
 		h.Notice, h.NoticeAt = s.health.shown, s.health.shownAt
 	})
 }

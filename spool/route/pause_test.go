@@ -96,7 +96,7 @@ func TestPauseDoubles(t *testing.T) {
 	}
 	f.dial = nil
 	w.once()
-	if h := w.health("1"); h.Troubles != 0 || !h.DownUntil.IsZero() || h.Last.Reply.Text != "" || h.TookAt.IsZero() {
+	if h := w.health("1"); h.Troubles != 0 || !h.DownUntil.IsZero() || h.Last.Reply.Text != "" || h.AcceptedAt.IsZero() {
 		t.Errorf("after success: %+v", h)
 	}
 	updates := w.state.updates

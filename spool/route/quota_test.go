@@ -154,7 +154,7 @@ func TestSpent(t *testing.T) {
 		w.once("a@gmail.com")
 		c.change(w)
 		d := w.once(c.to...)
-		if d.Wait != spool.Limited || d.Spent != c.spent || len(d.Outcomes) == 0 || d.Outcomes[0].Reply.Text != c.why || !d.Until.After(w.clock.now()) {
+		if d.Wait != spool.Limited || d.QuotaExhausted != c.spent || len(d.Outcomes) == 0 || d.Outcomes[0].Reply.Text != c.why || !d.Until.After(w.clock.now()) {
 			t.Errorf("%s: %+v", name, d)
 		}
 	}

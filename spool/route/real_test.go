@@ -84,7 +84,7 @@ func TestRealFailover(t *testing.T) {
 			one, two := smtptest.New(t, smtptest.Options{Reply: ever(stage, answer)}), smtptest.New(t, smtptest.Options{})
 			w := real(t, one, two)
 			d := w.realOnce("ann@example.com", "bob@example.com")
-			if classes(d) != "delivered delivered" || len(d.Passed) != 1 || d.Passed[0].Reply.Server != "1" || d.Outcomes[0].Reply.Server != "2" {
+			if classes(d) != "delivered delivered" || len(d.Skipped) != 1 || d.Skipped[0].Reply.Server != "1" || d.Outcomes[0].Reply.Server != "2" {
 				t.Errorf("%+v", d)
 			}
 			if len(one.Messages()) != 0 || len(two.Messages()) != 1 {

@@ -215,7 +215,7 @@ func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err err
 // comes before it was found down, so that the next message would meet the same, if all
 // mail takes the same way.
 func dayExhausted(used *rate.Exhausted, all bool) spool.Delivery {
-	return spool.Delivery{Wait: spool.Limited, Spent: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}
+	return spool.Delivery{Wait: spool.Limited, QuotaExhausted: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}
 }
 
 // noServer tells that every server is paused: until when, and the trouble. One

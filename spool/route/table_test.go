@@ -78,8 +78,8 @@ func TestTable(t *testing.T) {
 			if got := classes(d); got != c.classes || d.Outcomes[0].Reply.String() != c.reply {
 				t.Errorf("got %s, %q; want %s, %q", got, d.Outcomes[0].Reply, c.classes, c.reply)
 			}
-			if len(d.Passed) != c.passed || (c.two.dials > 0) != c.asked2 {
-				t.Errorf("passed %v, server 2 dialled %d times", d.Passed, c.two.dials)
+			if len(d.Skipped) != c.passed || (c.two.dials > 0) != c.asked2 {
+				t.Errorf("passed %v, server 2 dialled %d times", d.Skipped, c.two.dials)
 			}
 			h := w.health("1")
 			if paused := h.DownUntil.After(w.clock.now()); paused != c.paused1 || c.one.sends != c.attemptedBy {

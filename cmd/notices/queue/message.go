@@ -52,7 +52,7 @@ func describe(r *spool.Record, policy schedule.Policy) messageJSON {
 
 // NextSend is when a message is sent next; zero if it will not be sent.
 func NextSend(r *spool.Record) time.Time {
-	if r.Held || r.GivenUp || r.Settled() {
+	if r.Held || r.GivenUp || r.Finished() {
 		return time.Time{}
 	}
 	return r.NextSendAt

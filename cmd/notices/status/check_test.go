@@ -191,7 +191,7 @@ func TestCheckWaitsForServer(t *testing.T) {
 		if code != c.want {
 			t.Errorf("%s, %s: %d %s", c.scope, c.age, code, line)
 		}
-		w.SetState(spool.HealthName+"1", spool.Health{TookAt: w.Now.Add(time.Minute)})
+		w.SetState(spool.HealthName+"1", spool.Health{AcceptedAt: w.Now.Add(time.Minute)})
 		w.Now = w.Now.Add(2 * time.Minute)
 		w.flushed(0)
 		if code, line := w.checkLine(statusDefaults()); code != c.back && c.age != 15*time.Minute {

@@ -255,7 +255,7 @@ func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error 
 func (c *collector) addWait(r *spool.Record) {
 	unnamed := c.countUnnamed(&r.Envelope)
 	if w, ok := r.Waiting(); ok {
-		w.Own = w.Own || unnamed // what other mail meets says nothing of it
+		w.Answered = w.Answered || unnamed // what other mail meets says nothing of it
 		c.waits = append(c.waits, w)
 	} else if r.State() == spool.StateDeferred {
 		c.s.WaitingForRecipient++
@@ -289,14 +289,14 @@ func (c *collector) countWaits() {
 			took = time.Time{}
 			break
 		}
-		for _, at := range []time.Time{v.health.TookAt, v.health.UpAt} {
+		for _, at := range []time.Time{v.health.AcceptedAt, v.health.UpAt} {
 			if at.After(took) {
 				took = at
 			}
 		}
 	}
 	for _, w := range c.waits {
-		if !w.Own && took.After(w.Last) || w.Trying && c.s.now.Sub(w.Since) <= WarnAge {
+		if !w.Answered && took.After(w.Last) || w.Trying && c.s.now.Sub(w.Since) <= WarnAge {
 			continue
 		}
 		c.s.WaitingForServer++

@@ -179,15 +179,15 @@ func TestUntoldIn(t *testing.T) {
 	handedOn := Answer{Outcome: Outcome{Class: Delivered, Reason: ReasonRelayed}, To: []int{1}}
 	r := record("a@x", "b@x")
 	r.Apply(Event{Kind: Result, N: 2, Results: []Answer{answer(Delivered, "ok", 0), handedOn}})
-	if r.UntoldIn() != 2 || len(r.RelayedIn(2)) != 1 || len(r.Pending()) != 0 {
+	if r.UnreportedIn() != 2 || len(r.RelayedIn(2)) != 1 || len(r.Pending()) != 0 {
 		t.Errorf("handed on: %+v", r)
 	}
 	r.Apply(Event{Kind: Relayed, N: 2})
-	if r.UntoldIn() != 0 {
+	if r.UnreportedIn() != 0 {
 		t.Errorf("told: %+v", r)
 	}
-	r.RelayToldIn, r.Envelope.Sender = 0, ""
-	if r.UntoldIn() != 0 {
+	r.RelayReportedIn, r.Envelope.Sender = 0, ""
+	if r.UnreportedIn() != 0 {
 		t.Error("the null sender is to be told")
 	}
 }

@@ -12,7 +12,7 @@ const (
 	Result   Kind = "result"   // what attempt N brought
 	Postpone Kind = "postpone" // not attempted, every server is paused
 	Returned Kind = "returned" // the return for attempt N is stored durably
-	Relayed  Kind = "relayed"  // the report on those whom attempt N handed on, ReasonRelayed, is stored durably
+	Relayed  Kind = "relayed"  // the report on the recipients relayed in attempt N is stored durably
 	Warned   Kind = "warned"   // the sender was told of the delay
 	Hold     Kind = "hold"     // by a person, or by the third uncertain attempt in a row
 	Release  Kind = "release"  // due again at Next
@@ -24,7 +24,7 @@ const (
 type Event struct {
 	Kind    Kind      `json:"kind"`
 	At      time.Time `json:"at"`
-	N       int       `json:"n,omitempty"`       // the attempt's number, from 1; with Postpone: it began and came to nobody
+	N       int       `json:"n,omitempty"`       // the attempt's number, from 1; with Postpone: it began, and no server was asked
 	Next    time.Time `json:"next,omitzero"`     // the next send time from now on
 	Results []Answer  `json:"results,omitempty"` // with Result
 	Note    string    `json:"note,omitempty"`    // why, for a person
@@ -37,8 +37,8 @@ type Event struct {
 // Answer is an outcome and the recipients that it is for.
 type Answer struct {
 	Outcome
-	// To holds indices into Envelope.Recipients; nil: nobody's. A server passed over
-	// in an attempt leaves such an answer in the history.
+	// To holds indices into Envelope.Recipients. It is nil for a server that was skipped in
+	// an attempt: its answer is kept for the history.
 	To []int `json:"to,omitempty"`
 }
 
@@ -52,7 +52,7 @@ const (
 	RecipientFailed    RecipientState = "failed"
 )
 
-// Recipient is one recipient and the last that was heard about it.
+// Recipient is one recipient, and its latest outcome.
 type Recipient struct {
 	Address string
 	State   RecipientState
@@ -80,20 +80,20 @@ type Record struct {
 	Recipients []Recipient
 	Events     []Event
 
-	Attempts    int
-	QueuedAt    time.Time // Envelope.QueuedAt, or the last fresh Retry
-	SeenAt      time.Time // the earliest event before QueuedAt, or, where that is ClockUnset, the earliest that is not; zero: none
-	NextSendAt  time.Time
-	Held        bool
-	GivenUp     bool // in failed/
-	Touched     bool // an attempt or a postponement happened
-	InFlight    bool // a Try without a Result: running now, or interrupted
-	Uncertain   int  // uncertain results in a row
-	Grace       bool // the extra try of an overdue message is owed
-	Warned      bool
-	ReturnedIn  int // the last attempt whose return is stored
-	RelayToldIn int // the last attempt whose report of ReasonRelayed is stored
-	LastError   string
+	Attempts        int
+	QueuedAt        time.Time // Envelope.QueuedAt, or the last fresh Retry
+	SeenAt          time.Time // the earliest event before QueuedAt, or, if that is ClockUnset, the earliest that is not; zero: no such event
+	NextSendAt      time.Time
+	Held            bool
+	GivenUp         bool // in failed/
+	Touched         bool // an attempt or a postponement happened
+	InFlight        bool // a Try without a Result: running now, or interrupted
+	Uncertain       int  // uncertain results in a row
+	Grace           bool // the extra try of an overdue message is owed
+	Warned          bool
+	ReturnedIn      int // the last attempt whose return is stored
+	RelayReportedIn int // the last attempt whose report of ReasonRelayed is stored
+	LastError       string
 }
 
 // NewRecord starts the record of a message that was just queued.
@@ -116,8 +116,8 @@ func ClockUnset(t time.Time) bool {
 	return !t.IsZero() && t.Before(time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC))
 }
 
-// Apply folds the next event in. What it does not know it keeps and passes over,
-// so that an older program can read a newer one's record.
+// Apply adds the next event. It keeps and skips an event that it does not know, so that an
+// older program can read a newer one's record.
 func (r *Record) Apply(e Event) {
 	r.Events = append(r.Events, e)
 	before := e.At.Before(r.QueuedAt)
@@ -143,7 +143,7 @@ func (r *Record) Apply(e Event) {
 	case Returned:
 		r.ReturnedIn = max(r.ReturnedIn, e.N)
 	case Relayed:
-		r.RelayToldIn = max(r.RelayToldIn, e.N)
+		r.RelayReportedIn = max(r.RelayReportedIn, e.N)
 	case Warned:
 		r.Warned = true
 	case Hold:
@@ -170,7 +170,7 @@ func (r *Record) applyResult(e Event) {
 		uncertain = uncertain || a.Class == Uncertain
 		for _, i := range a.To {
 			if i >= 0 && i < len(r.Recipients) {
-				r.Recipients[i].settle(a.Outcome, e.N)
+				r.Recipients[i].apply(a.Outcome, e.N)
 			}
 		}
 	}
@@ -181,7 +181,7 @@ func (r *Record) applyResult(e Event) {
 	}
 }
 
-func (r *Recipient) settle(o Outcome, n int) {
+func (r *Recipient) apply(o Outcome, n int) {
 	r.Outcome = o
 	switch o.Class {
 	case Delivered:
@@ -221,7 +221,7 @@ func (r *Record) State() MessageState {
 	return StateQueued
 }
 
-// Pending returns the indices of the recipients that are still to be served.
+// Pending returns the indices of the recipients that still wait for the message.
 func (r *Record) Pending() []int { return r.in(RecipientPending, 0) }
 
 // FailedIn returns the indices of the recipients that failed in attempt n.
@@ -238,8 +238,7 @@ func (r *Record) in(s RecipientState, n int) []int {
 	return found
 }
 
-// RelayedIn returns the indices of the recipients of whom attempt n is to be told that
-// they were handed on.
+// RelayedIn returns the indices of the recipients that attempt n relayed.
 func (r *Record) RelayedIn(n int) []int {
 	var found []int
 	for i := range r.Recipients {
@@ -250,13 +249,13 @@ func (r *Record) RelayedIn(n int) []int {
 	return found
 }
 
-// returned reports whether the sender was told of a recipient's failure.
+// returned reports whether the failure of a recipient was reported to the sender.
 func (r *Record) returned(i int) bool {
 	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Notifies(OnFailure, i)
 }
 
-// Unreturned reports whether somebody failed and the sender was not told so, be it that
-// the return is still to be made or that he does not want to hear of it.
+// Unreturned reports whether a recipient failed and the sender was not told, because the
+// return is still to be made or is not wanted.
 func (r *Record) Unreturned() bool {
 	for i := range r.Recipients {
 		if r.Recipients[i].FailedIn > 0 && !r.returned(i) {
@@ -266,19 +265,19 @@ func (r *Record) Unreturned() bool {
 	return false
 }
 
-// Settled reports whether all is done that the message was for: everybody was served or
-// failed, and who was to be told of it was told.
-func (r *Record) Settled() bool {
+// Finished reports whether nothing is left to do: no recipient is pending, and all that is
+// to be reported was reported.
+func (r *Record) Finished() bool {
 	for i := range r.Recipients {
 		if r.Recipients[i].State == RecipientPending {
 			return false
 		}
 	}
-	return !r.Unreturned() && r.UntoldIn() == 0
+	return !r.Unreturned() && r.UnreportedIn() == 0
 }
 
-// UnreturnedIn is the first attempt whose failed recipients' return is wanted and not
-// recorded yet, or 0: work that a crash left behind.
+// UnreturnedIn is the first attempt with failed recipients whose return is wanted and not
+// recorded yet; 0: no such attempt.
 func (r *Record) UnreturnedIn() int {
 	first := 0
 	for i := range r.Recipients {
@@ -290,15 +289,93 @@ func (r *Record) UnreturnedIn() int {
 	return first
 }
 
-// UntoldIn is the first attempt that handed recipients on of whom the sender is to be
-// told and was not told yet, or 0.
-func (r *Record) UntoldIn() int {
+// UnreportedIn is the first attempt whose relayed recipients still have to be reported to
+// the sender; 0: no such attempt.
+func (r *Record) UnreportedIn() int {
 	first := 0
 	for i := range r.Recipients {
 		n := r.Recipients[i].RelayedIn
-		if n > r.RelayToldIn && (first == 0 || n < first) && r.Envelope.ReturnAddress() != "" {
+		if n > r.RelayReportedIn && (first == 0 || n < first) && r.Envelope.ReturnAddress() != "" {
 			first = n
 		}
 	}
 	return first
+}
+
+// Waiting is how a message in the queue waits for a server, not for its recipients.
+type Waiting struct {
+	// Since is when that began: when it was queued, or when it last had another answer.
+	Since time.Time
+	// Last is when it was last deferred.
+	Last time.Time
+	// Answered: the server answered, and did not take this message. If it takes another one,
+	// that says nothing about this one.
+	Answered bool
+	// Trying: an attempt is under way, or its run was killed, and nothing else is known.
+	Trying bool
+}
+
+// Waiting reports whether the message waits for a server: its last attempts, or those of
+// other messages in its stead, failed because of a server, or a server deferred the message
+// as a whole, or an attempt is still under way. A message that was never tried, is held or
+// has failed does not wait for a server.
+func (r *Record) Waiting() (w Waiting, ok bool) {
+	if r.Held || r.GivenUp || !r.Touched {
+		return Waiting{}, false
+	}
+	putOff := false
+	for i := len(r.Events) - 1; i >= 0; i-- {
+		e := &r.Events[i]
+		switch e.Kind {
+		case Try:
+			if i < len(r.Events)-1 {
+				continue // its result follows
+			}
+			w.Trying = true
+		case Postpone:
+			putOff, w.Trying = true, false
+		case Result:
+			server, own := r.putOffBy(e)
+			if !server {
+				return w, ok
+			}
+			putOff, w.Trying = true, false
+			w.Answered = w.Answered || own && w.Last.IsZero()
+		default:
+			if e.Fresh {
+				return w.from(r.QueuedAt, putOff), ok
+			}
+			continue
+		}
+		if w.Last.IsZero() {
+			w.Last = e.At
+		}
+		w.Since, ok = e.At, true
+	}
+	return w.from(r.QueuedAt, putOff), ok
+}
+
+// from lets it begin when the message was queued, if it was deferred ever since.
+func (w Waiting) from(queued time.Time, putOff bool) Waiting {
+	if putOff && queued.Before(w.Since) {
+		w.Since = queued
+	}
+	return w
+}
+
+// putOffBy reports whether a server, and not its own mailbox, deferred a recipient that is
+// still pending. own: by an answer about this message.
+func (r *Record) putOffBy(e *Event) (server, own bool) {
+	for i := range e.Results {
+		a := &e.Results[i]
+		if a.Class == Delivered || a.Class == Failed || a.Class != Uncertain && a.Scope != ServerScope && a.Scope != MessageScope {
+			continue
+		}
+		for _, to := range a.To {
+			if to >= 0 && to < len(r.Recipients) && r.Recipients[to].State == RecipientPending {
+				server, own = true, own || a.Scope != ServerScope
+			}
+		}
+	}
+	return server, own
 }
