@@ -51,7 +51,7 @@ func readEntity(path string, header textproto.MIMEHeader, body io.Reader, fallba
 	encoding := strings.ToLower(strings.TrimSpace(header.Get("Content-Transfer-Encoding")))
 	if strings.HasPrefix(kind, "multipart/") && params["boundary"] != "" {
 		return readParts(path, kind, params["boundary"], body)
-	} else if strings.HasPrefix(kind, "multipart/") {
+	} else if kind == "multipart" || strings.HasPrefix(kind, "multipart/") {
 		kind = "text/plain" // without a boundary it has no parts, and recoded it says so
 	}
 	switch encoding {
