@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
@@ -111,22 +110,8 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 	if c.CAFile == "" {
 		return s, nil
 	}
-	roots, err := certificates(c.CAFile)
-	s.Roots = roots
-	return s, err
-}
-
-// certificates reads a private CA.
-func certificates(path string) (*x509.CertPool, error) {
-	pem, err := os.ReadFile(path)
-	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
-	}
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("has no certificate in PEM in it: %s", path)
-	}
-	return pool, nil
+	s.Roots = x509.NewCertPool()
+	return s, signin.AddCertificates(s.Roots, c.CAFile)
 }
 
 // testable are all servers that are configured: those of the route, those that stand in

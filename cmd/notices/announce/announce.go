@@ -1,7 +1,7 @@
 // Package announce tells a person what a flush met: problems of its servers, of messages,
-// of the spool and of the run itself, in words that say what to do. Who looks on hears it in
-// each run; the reader of cron's mail hears what is new and what is over, which package alert
-// decides.
+// of the spool and of the run itself, in words that say what to do. A person at a terminal
+// hears it in each run; the reader of cron's mail hears what is new and what is over, which
+// package alert decides.
 package announce
 
 import (
@@ -9,6 +9,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/fnv"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -26,36 +28,27 @@ import (
 	"notices/spool/route"
 )
 
-// Collector gathers what a run of flush has to tell a person. Whoever looks on, at a
-// terminal or with -v, is told of it in each run; cron's reader only of what is new, and
-// of what is over. Package alert decides that.
+// Collector gathers the problems that a run of flush meets.
 type Collector struct {
-	p       *app.Program
-	each    bool
 	Store   spool.Store // nil: the run did not come so far
 	Servers []route.Server
 
-	mu    sync.Mutex // guards what follows
-	met   []*trouble // in the order in which they were met
-	texts []string   // of all notices, told or not
+	p        *app.Program
+	each     bool       // say all of it in each run
+	mu       sync.Mutex // guards what follows
+	problems []*problem // in the order in which they were met
+	causes   []string   // of all notices
 }
 
-// trouble is an alert in the making.
-type trouble struct {
+// problem is an alert in the making.
+type problem struct {
 	alert.Alert
-	n       int            // how many of its kind there are, after the first
+	more    int            // how many of its kind there are, after the first
 	outcome *spool.Outcome // of a server
 }
 
-// shown is how many of a kind are told one by one.
-const shown = 5
-
-// add takes one more of the kind.
-func (m *trouble) add(text string) {
-	if m.n++; m.n < shown && m.outcome == nil {
-		m.Text += "\n" + text
-	}
-}
+// maxShown is how many problems of a kind are named one by one.
+const maxShown = 5
 
 // KeyFlush is the key of the alert that a run as a whole failed.
 const KeyFlush = "flush"
@@ -71,16 +64,16 @@ const (
 	keyServer      = "server " // + its name
 )
 
-// New makes the program's notices go to a Collector. each: in any case.
+// New makes the program's notices go to a Collector. each: all are said in this run.
 func New(p *app.Program, each bool) *Collector {
 	_, terminal := app.Terminal(p.Stderr)
-	t := &Collector{p: p, each: each || terminal || p.Verbose}
-	p.Tell = t.hear
-	return t
+	c := &Collector{p: p, each: each || terminal || p.Verbose}
+	p.Tell = c.add
+	return c
 }
 
-// hear takes a notice.
-func (t *Collector) hear(n maillog.Notice) {
+// add takes a notice.
+func (c *Collector) add(n maillog.Notice) {
 	a := alert.Alert{Key: keyOf(&n), Text: n.String(), Cause: n.Why}
 	a.Kind, a.OverText = a.Key, "this is over: "+a.Text
 	switch a.Key {
@@ -92,31 +85,31 @@ func (t *Collector) hear(n maillog.Notice) {
 		a.OverText = "the log can be written again"
 	case keyMessages:
 		a.OverText = "no message is in trouble any more"
-		if n.Event == "stuck" { // another message is another trouble
+		if n.Event == "stuck" { // another message is another kind
 			a.Kind += " " + hash(a.Text)
 		}
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.texts = append(t.texts, n.Why)
-	if i := slices.IndexFunc(t.met, func(m *trouble) bool { return m.Key == a.Key }); i >= 0 {
-		t.met[i].add(a.Text)
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.causes = append(c.causes, n.Why)
+	if i := slices.IndexFunc(c.problems, func(m *problem) bool { return m.Key == a.Key }); i >= 0 {
+		m := c.problems[i]
+		if m.more++; m.more < maxShown && m.outcome == nil {
+			m.Text += "\n" + a.Text
+		}
 		return
 	}
-	m := &trouble{Alert: a}
+	m := &problem{Alert: a}
 	if n.Event == "paused" {
 		o := n.Outcome
 		m.outcome = &o
-		m.Kind = kindOf(o.Reason)
-		m.OverText = fmt.Sprintf("server %s takes mail again", named(n.What, o.Reply.Host))
+		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s takes mail again", withHost(n.What, o.Reply.Host))
 	}
-	t.met = append(t.met, m)
+	c.problems = append(c.problems, m)
 }
 
-// maxKey keeps names that users make up from filling what is kept.
-const maxKey = 60
-
 func keyOf(n *maillog.Notice) string {
+	const maxKey = 60 // keeps names that users make up from filling what is kept
 	switch n.Event {
 	case "paused":
 		return keyServer + n.What
@@ -125,88 +118,159 @@ func keyOf(n *maillog.Notice) string {
 	case keyAside, keyHeld, keyInterrupted, keyLog:
 		return n.Event
 	}
-	key := n.What
 	switch {
 	case n.ID != "":
 		return keyMessages
-	case key == "drop" || strings.HasPrefix(key, "drop/"):
-		key = "drop"
-	case len(key) > maxKey:
-		key = key[:maxKey]
+	case strings.HasPrefix(n.What+"/", "drop/"):
+		return "trouble: drop"
 	}
-	return "trouble: " + key
+	return "trouble: " + n.What[:min(len(n.What), maxKey)]
 }
 
-// named is `1 (mail.example.org)`.
-func named(server, host string) string {
-	if host == "" || host == server {
-		return server
-	}
-	return server + " (" + host + ")"
-}
-
-// Finish ends the run: it tells what there is to tell, the run's own error among it, and
+// Finish ends the run: it says what there is to say, the run's own error among it, and
 // returns the error that is left to be said.
-func (t *Collector) Finish(ctx context.Context, err error) error {
-	t.p.Tell = nil
+func (c *Collector) Finish(ctx context.Context, err error) error {
+	c.p.Tell = nil
 	ctx = context.WithoutCancel(ctx)
-	complete := t.Store != nil && !errors.As(err, new(*config.Error))
-	said := t.addError(err)
-	complete = complete && !said
-	alerts := t.alerts(ctx)
-	if t.each {
+	added := c.addError(err)
+	alerts := c.alerts(ctx)
+	if c.each {
 		for i := range alerts {
-			t.p.Say("%s", alerts[i].Text)
+			c.p.Say("%s", alerts[i].Text)
 		}
 	} else {
-		t.tellOnce(ctx, alerts, complete)
+		complete := c.Store != nil && !added && !errors.As(err, new(*config.Error))
+		c.sayNew(ctx, alerts, complete)
 	}
-	if err != nil && (said || t.heard(err)) {
+	if err != nil && (added || c.isKnown(err)) {
 		return &app.Failure{Code: app.ExitCode(err)}
 	}
 	return err
 }
 
-// tellOnce tells cron's reader. complete: what was not met in the run is over.
-func (t *Collector) tellOnce(ctx context.Context, met []alert.Alert, complete bool) {
-	now := t.p.Now()
-	places := Spares(t.p)
-	if t.Store != nil {
-		places = slices.Insert(places, 0, t.Store.State())
+// addError adds what ended the run. What a notice had already is not said twice, and that
+// the run was told to stop is not a problem.
+func (c *Collector) addError(err error) bool {
+	failure := (*app.Failure)(nil)
+	if err == nil || errors.As(err, &failure) && failure.Err == nil || c.isKnown(err) {
+		return false
+	}
+	text := app.Explain(err)
+	c.problems = slices.DeleteFunc(c.problems, func(m *problem) bool { return m.Cause != "" && strings.Contains(text, m.Cause) })
+	kind := fmt.Sprint(app.ExitCode(err))
+	var errno unix.Errno
+	if app.ExitCode(err) == app.ExitConfig {
+		kind += " " + hash(text)
+	} else if errors.As(err, &errno) {
+		kind += " " + errno.Error()
+	}
+	stopsIntake := true // sendmail, which queues cron's mail, meets the same: an error of the spool
+	if errors.As(err, new(*config.Error)) {
+		_, e := c.p.ReadConfig(config.Intake)
+		stopsIntake = e != nil
+	}
+	c.problems = append(c.problems, &problem{Alert: alert.Alert{
+		Key: KeyFlush, Kind: kind, Text: text, Cause: err.Error(), OverText: "notices flush works again", Repeat: stopsIntake,
+	}})
+	return true
+}
+
+// isKnown reports whether notices had all of err already.
+func (c *Collector) isKnown(err error) bool {
+	for line := range strings.SplitSeq(err.Error(), "\n") {
+		if !slices.ContainsFunc(c.causes, func(cause string) bool { return cause != "" && strings.HasSuffix(line, cause) }) {
+			return false
+		}
+	}
+	return !errors.Is(err, flush.ErrSpool)
+}
+
+// sayNew says what is new or over. complete: what was not met in the run is over.
+func (c *Collector) sayNew(ctx context.Context, met []alert.Alert, complete bool) {
+	now := c.p.Now()
+	places := Spares(c.p)
+	if c.Store != nil {
+		places = slices.Insert(places, 0, c.Store.State())
 	}
 	begun, ended := alert.Update(ctx, now, met, func(key string, e *alert.Entry) alert.Status {
 		if !complete {
 			return alert.Active
 		}
-		return t.state(ctx, key, e, now)
+		return c.status(ctx, key, e, now)
 	}, places...)
 	for i := range ended {
-		t.p.Say("%s", endText(&ended[i], now))
+		e := &ended[i]
+		text := e.OverText + ", after " + term.Span(now.Sub(e.Since))
+		if e.Cause != "" && !strings.Contains(e.OverText, e.Cause) {
+			text += "; it was: " + e.Cause
+		}
+		c.p.Say("%s", text)
 	}
 	for i := range begun {
-		t.p.Say("%s", begunText(&begun[i]))
+		a := &begun[i]
+		switch {
+		case a.Unsent == 0:
+		case a.Key == keyAside:
+			a.Text += "\n" + term.Count(a.Unsent, "more file") + " set aside since that was told last; to see where, run: notices status"
+		default:
+			a.Text += "\n" + term.Count(a.Unsent, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
+		}
+		c.p.Say("%s", strings.TrimPrefix(a.Text, "\n"))
 	}
 }
 
-// begunText is what is told at the beginning, or of more that happened since.
-func begunText(a *alert.Alert) string {
-	if a.Unsent == 0 {
-		return a.Text
+// status is the status of a problem that this run did not meet. One of which no more is
+// known is over when it was not met for longer than a deferred message takes by default to
+// come round again; an event is not said twice in a day.
+func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now time.Time) alert.Status {
+	const (
+		overAfter = 2 * time.Hour
+		dropAfter = 24 * time.Hour
+	)
+	over := false
+	switch name, isServer := strings.CutPrefix(key, keyServer); {
+	case isServer:
+		i := c.find(name)
+		if i < 0 {
+			return alert.Dropped
+		}
+		h, err := spool.LoadState[spool.Health](ctx, c.Store.State(), spool.HealthName+name)
+		if err == nil && !h.Of(c.Servers[i].Host) {
+			return alert.Dropped
+		}
+		over = err == nil && h.Troubles == 0
+	case key == KeyFlush, key == keyLog:
+		over = true
+	case key == keyFailed:
+		found := false
+		err := c.Store.ScanFailed(ctx, func(spool.Entry) bool { found = true; return false })
+		over = err == nil && !found
+	case key == keyAside:
+		n, _, known, err := CountAside(ctx, c.Store)
+		if !known {
+			return alert.Dropped
+		}
+		over = err == nil && n == 0
+	case key == keyHeld, key == keyInterrupted:
+		if now.Sub(e.Seen) >= dropAfter {
+			return alert.Dropped
+		}
+	default:
+		over = now.Sub(e.Seen) >= overAfter
+		if key == keyMessages {
+			stuck, err := spool.LoadState[spool.Stuck](ctx, c.Store.State(), spool.StuckName)
+			over = over && err == nil && len(stuck.Messages) == 0
+		}
 	}
-	more := term.Count(a.Unsent, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
-	if a.Key == keyAside {
-		more = term.Count(a.Unsent, "more file") + " set aside since that was told last; to see where, run: notices status"
+	if over {
+		return alert.Resolved
 	}
-	return strings.TrimPrefix(a.Text+"\n"+more, "\n")
+	return alert.Active
 }
 
-// endText is the one sentence at the end.
-func endText(e *alert.Resolution, now time.Time) string {
-	text := e.OverText + ", after " + term.Span(now.Sub(e.Since))
-	if e.Cause != "" && !strings.Contains(e.OverText, e.Cause) {
-		text += "; it was: " + e.Cause
-	}
-	return text
+// find is the index of the server of that name; -1: there is no such server.
+func (c *Collector) find(name string) int {
+	return slices.IndexFunc(c.Servers, func(s route.Server) bool { return s.Name == name })
 }
 
 func hash(text string) string {
@@ -215,115 +279,24 @@ func hash(text string) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// How long it must not have been met until trouble of which no more is known is over:
-// longer than a deferred message takes to come round again by default; and how long an
-// event that a person is told of is not told again.
-const (
-	overAfter = 2 * time.Hour
-	goneAfter = 24 * time.Hour
-)
-
-// state is how it is with trouble that this run did not meet.
-func (t *Collector) state(ctx context.Context, key string, e *alert.Entry, now time.Time) alert.Status {
-	switch key {
-	case KeyFlush, keyLog:
-		return alert.Resolved
-	case keyFailed:
-		return overIf(t.nothingFailed(ctx))
-	case keyAside:
-		n, _, known, err := CountAside(ctx, t.Store)
-		if !known {
-			return alert.Dropped
-		}
-		return overIf(err == nil && n == 0)
-	case keyMessages:
-		stuck, err := spool.LoadState[spool.Stuck](ctx, t.Store.State(), spool.StuckName)
-		if err != nil || len(stuck.Messages) > 0 {
-			return alert.Active
-		}
-	case keyHeld, keyInterrupted:
-		if now.Sub(e.Seen) >= goneAfter {
-			return alert.Dropped
-		}
-		return alert.Active
+// Spares are where what was said is kept when the spool cannot be written, or is not
+// known: the first of the folders that takes a file. TMPDIR may name one that is gone (of
+// a session that ended), and a disk that is full may be that of /tmp as well.
+func Spares(p *app.Program) []spool.State {
+	path, _ := config.Find(p.Config, p.Getenv)
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
-	if name, ok := strings.CutPrefix(key, keyServer); ok {
-		return t.serverState(ctx, name)
-	}
-	return overIf(now.Sub(e.Seen) >= overAfter)
-}
-
-func overIf(yes bool) alert.Status {
-	if yes {
-		return alert.Resolved
-	}
-	return alert.Active
-}
-
-func (t *Collector) nothingFailed(ctx context.Context) bool {
-	none := true
-	err := t.Store.ScanFailed(ctx, func(spool.Entry) bool {
-		none = false
-		return false
-	})
-	return err == nil && none
-}
-
-func (t *Collector) serverState(ctx context.Context, name string) alert.Status {
-	i := slices.IndexFunc(t.Servers, func(s route.Server) bool { return s.Name == name })
-	if i < 0 {
-		return alert.Dropped
-	}
-	h, err := spool.LoadState[spool.Health](ctx, t.Store.State(), spool.HealthName+name)
-	switch {
-	case err != nil:
-		return alert.Active
-	case !h.Of(t.Servers[i].Host):
-		return alert.Dropped
-	}
-	return overIf(h.Troubles == 0)
-}
-
-// addError adds what ended the run. What was heard already is not said twice, and that
-// the run was told to stop is no trouble.
-func (t *Collector) addError(err error) bool {
-	silent := (*app.Failure)(nil)
-	if err == nil || errors.As(err, &silent) && silent.Err == nil || t.heard(err) {
-		return false
-	}
-	text := app.Explain(err)
-	t.met = slices.DeleteFunc(t.met, func(m *trouble) bool { return m.Cause != "" && strings.Contains(text, m.Cause) })
-	kind := fmt.Sprint(app.ExitCode(err))
-	var errno unix.Errno
-	if app.ExitCode(err) == app.ExitConfig {
-		kind += " " + hash(text)
-	} else if errors.As(err, &errno) {
-		kind += " " + errno.Error()
-	}
-	t.met = append(t.met, &trouble{Alert: alert.Alert{
-		Key: KeyFlush, Kind: kind, Text: text, Cause: err.Error(), OverText: "notices flush works again",
-		Repeat: t.stopsIntake(err),
-	}})
-	return true
-}
-
-// stopsIntake reports whether sendmail, which queues cron's mail, meets the same as flush.
-func (t *Collector) stopsIntake(err error) bool {
-	if !errors.As(err, new(*config.Error)) {
-		return true // the spool's
-	}
-	_, err = t.p.ReadConfig(config.Intake)
-	return err != nil
-}
-
-// heard reports whether all of err was heard as notices already.
-func (t *Collector) heard(err error) bool {
-	for line := range strings.Lines(err.Error()) {
-		line = strings.TrimSuffix(line, "\n")
-		known := slices.ContainsFunc(t.texts, func(text string) bool { return text != "" && strings.HasSuffix(line, text) })
-		if !known {
-			return false
+	name := fmt.Sprintf("notices-%d-%s.alerts", os.Geteuid(), hash(path))
+	var list []spool.State
+	add := func(dir, name string) {
+		if filepath.IsAbs(dir) {
+			list = append(list, alert.FileState{Path: filepath.Join(dir, name)})
 		}
 	}
-	return !errors.Is(err, flush.ErrSpool)
+	for _, dir := range []string{p.Getenv("TMPDIR"), "/tmp", "/var/tmp", p.Getenv("XDG_STATE_HOME"), p.Getenv("XDG_RUNTIME_DIR"), "/run"} {
+		add(dir, name)
+	}
+	add(p.Getenv("HOME"), "."+name)
+	return list
 }

@@ -18,68 +18,73 @@ import (
 )
 
 // alerts are what the run met, with the words for a person.
-func (t *Collector) alerts(ctx context.Context) []alert.Alert {
-	list := make([]alert.Alert, len(t.met))
-	for i, m := range t.met {
-		list[i] = m.Alert
+func (c *Collector) alerts(ctx context.Context) []alert.Alert {
+	list := make([]alert.Alert, len(c.problems))
+	for i, m := range c.problems {
+		a := &list[i]
+		*a = m.Alert
 		if m.Key == keyFailed || m.Key == keyAside {
-			list[i].Events = m.n + 1
+			a.Events = m.more + 1
 		}
 		switch {
 		case m.outcome != nil:
-			name := strings.TrimPrefix(m.Key, keyServer)
-			list[i].Text = serverText(t.server(name), *m.outcome, t.instead(ctx, name))
+			a.Text = c.serverText(ctx, strings.TrimPrefix(m.Key, keyServer), *m.outcome)
 		case m.Key == KeyFlush:
-			list[i].Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
+			a.Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
 		case m.Key == keyLog:
-			list[i].Text += "; mail goes out all the same; mend that, or set [log] to in notices.toml to another place"
-		case m.n >= shown:
-			list[i].Text += fmt.Sprintf("\n%d more like it; to see how the queue is, run: notices status", m.n-shown+1)
+			a.Text += "; mail goes out all the same; mend that, or set [log] to in notices.toml to another place"
+		case m.more >= maxShown:
+			a.Text += fmt.Sprintf("\n%d more like it; to see how the queue is, run: notices status", m.more-maxShown+1)
 		}
 	}
 	return list
 }
 
+// serverText tells that a server is in trouble: what it is, what becomes of the mail, and
+// what a person can do.
+func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome) string {
+	s := &smtpclient.Server{Name: name}
+	if i := c.find(name); i >= 0 {
+		s = &c.Servers[i].Server
+	}
+	return fmt.Sprintf("server %s takes no mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
+}
+
+// withHost is `1 (mail.example.org)`.
+func withHost(server, host string) string {
+	if host == "" || host == server {
+		return server
+	}
+	return server + " (" + host + ")"
+}
+
 // instead says what becomes of the mail that a server in trouble does not take.
-func (t *Collector) instead(ctx context.Context, name string) string {
-	const waits = ": mail waits here and goes out by itself when one takes it again."
-	i := slices.IndexFunc(t.Servers, func(s route.Server) bool { return s.Name == name })
-	if t.Store == nil || i < 0 {
-		return "No server is left" + waits
+func (c *Collector) instead(ctx context.Context, name string) string {
+	var other string
+	var left []string
+	if i := c.find(name); c.Store != nil && i >= 0 {
+		down := Paused(ctx, c.Store.State(), c.Servers, c.p.Now().AddDate(-1, 0, 0), c.p.Now())
+		other, left = route.Replacement(c.Servers, i, func(i int) bool { return slices.Contains(down, c.Servers[i].Name) })
+		if other == "" && len(left) == 0 && slices.ContainsFunc(c.Servers, func(s route.Server) bool { return len(s.Senders) > 0 }) {
+			left = []string{OtherSenders}
+		}
 	}
-	down := Paused(ctx, t.Store.State(), t.Servers, t.p.Now().AddDate(-1, 0, 0), t.p.Now())
-	other, left := route.Replacement(t.Servers, i, func(i int) bool { return slices.Contains(down, t.Servers[i].Name) })
-	switch {
-	case other != "" && len(left) == 0:
-		return "Server " + other + " is used in its place."
-	case other != "":
-		return "Server " + other + " is used in its place, but no server is left for mail from " + term.Listed(left) + waits
-	case len(left) > 0:
-		return "No server is left for mail from " + term.Listed(left) + waits
-	case slices.ContainsFunc(t.Servers, func(s route.Server) bool { return len(s.Senders) > 0 }):
-		return "No server is left for mail from " + OtherSenders + waits
+	text := "No server is left"
+	if other != "" {
+		text = "Server " + other + " is used in its place"
+		if len(left) == 0 {
+			return text + "."
+		}
+		text += ", but no server is left"
 	}
-	return "No server is left" + waits
+	if len(left) > 0 {
+		text += " for mail from " + term.Listed(left)
+	}
+	return text + ": mail waits here and goes out by itself when one takes it again."
 }
 
 // OtherSenders is who a server without senders takes mail from.
 const OtherSenders = "senders that no server names"
-
-// server is the one of that name.
-func (t *Collector) server(name string) *smtpclient.Server {
-	for i := range t.Servers {
-		if t.Servers[i].Name == name {
-			return &t.Servers[i].Server
-		}
-	}
-	return &smtpclient.Server{Name: name}
-}
-
-// serverText tells that a server is in trouble: what it is, what becomes of the mail, and
-// what a person can do.
-func serverText(s *smtpclient.Server, o spool.Outcome, instead string) string {
-	return fmt.Sprintf("server %s takes no mail: %s %s %s", named(s.Name, o.Reply.Host), sentence(o.Reply.String()), instead, nextStep(s, o))
-}
 
 // sentence ends a text with a full stop, if it has no mark of its own.
 func sentence(text string) string {
@@ -107,11 +112,9 @@ func loginStep(s *smtpclient.Server, o spool.Outcome) string {
 	key, of := cmp.Or(s.SecretKey, "auth"), " of server "+s.Name+" in notices.toml"
 	account := s.Name == config.AuthGoogle || s.Name == config.AuthMicrosoft
 	switch {
-	case s.Name == "service" && o.Reply.Code != 0:
-		return "Set the right site and key_file in [service] in notices.toml"
 	case account && o.Reply.Code != 0:
 		return "Sign in again: notices " + s.Name + "-login"
-	case none && (account || s.Name == "service"):
+	case none && account:
 		return "It offers no login here"
 	case none:
 		return "It offers no login here: set the host and port" + of + " that mail is handed in at (mostly port 587 or 465), or if it needs no login, " + probe.WithoutLogin(s)
@@ -133,8 +136,7 @@ func loginStep(s *smtpclient.Server, o spool.Outcome) string {
 
 // nextStep is the next step.
 func nextStep(s *smtpclient.Server, o spool.Outcome) string {
-	name := s.Name
-	test := "notices test-server " + name
+	name, test := s.Name, "notices test-server "+s.Name
 	switch o.Reason {
 	case spool.ReasonAuth:
 		return loginStep(s, o) + "; then run: " + test

@@ -6,6 +6,8 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"reflect"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/config"
@@ -25,7 +27,12 @@ func takeOver(p *app.Program, o Options) error {
 		if errors.Is(err, fs.ErrPermission) {
 			code = app.ExitPermission
 		}
-		return &app.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, noPath(err))}
+		if e := (*fs.PathError)(nil); errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("is not there, or is a folder without a configuration that is known here")
+		} else if errors.As(err, &e) {
+			err = e.Err // the path is said
+		}
+		return &app.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, err)}
 	}
 	d := &draft{path: o.Path}
 	refused := d.translate(found)
@@ -55,11 +62,9 @@ func takeOver(p *app.Program, o Options) error {
 	return nil
 }
 
-// maxForeign is longer than any such file, in octets.
-const maxForeign = 256 << 10
-
 // readConfig reads a file of another program.
 func readConfig(path string) ([]byte, error) {
+	const maxSize = 256 << 10 // octets; longer than any such file
 	f, err := os.Open(path)
 	if err != nil {
 		return nil, err
@@ -68,86 +73,58 @@ func readConfig(path string) ([]byte, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is no file")}
 	}
-	text, err := io.ReadAll(io.LimitReader(f, maxForeign+1))
-	if err == nil && len(text) > maxForeign {
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(text) > maxSize {
 		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is too long for a configuration")}
 	}
 	return text, err
 }
 
-// noPath leaves out the path, which has been said.
-func noPath(err error) error {
-	var pe *fs.PathError
-	if errors.As(err, &pe) {
-		if errors.Is(err, fs.ErrNotExist) {
-			return errors.New("is not there, or is a folder without a configuration that is known here")
-		}
-		return pe.Err
-	}
-	return err
-}
-
-// translate makes settings of what was found. What notices does not take is told.
-func (d *draft) translate(c *migrate.Config) []migrate.Note {
-	var refused []migrate.Note
-	put := func(s config.Setting) {
-		if s.Value == "" {
+// translate makes settings of what was found. It returns those that notices does not take.
+func (d *draft) translate(c *migrate.Config) (refused []migrate.Note) {
+	put := func(section string, n int, key string, value any) {
+		if reflect.ValueOf(value).IsZero() {
 			return
 		}
+		if length, ok := value.(time.Duration); ok {
+			value = migrate.Duration(length)
+		}
+		s := config.Setting{Section: section, N: n, Key: key, Value: value}
 		if err := s.Check(d.set...); err != nil {
-			refused = append(refused, migrate.Note{File: c.Program, What: fmt.Sprintf("%s = %v", s.Key, s.Value), Why: s.Key + " " + err.Error()})
+			refused = append(refused, migrate.Note{File: c.Program, What: fmt.Sprintf("%s = %v", key, value), Why: key + " " + err.Error()})
 			return
 		}
 		d.set = append(d.set, s)
 	}
-	site := func(key string, value any) { put(config.Setting{Section: "site", Key: key, Value: value}) }
-	site("name", c.Name)
-	site("address", c.Address)
-	site("admin", c.Admin)
-	site("hostname", c.Hostname)
-	if c.Rewrite {
-		site("rewrite_from", true)
-	}
+	put("site", 0, "name", c.Name)
+	put("site", 0, "address", c.Address)
+	put("site", 0, "admin", c.Admin)
+	put("site", 0, "hostname", c.Hostname)
+	put("site", 0, "rewrite_from", c.Rewrite)
 	for i := range c.Servers {
-		d.translateServer(i+1, &c.Servers[i], put)
+		n, s := i+1, &c.Servers[i]
+		put("server", n, "host", s.Host)
+		put("server", n, "port", s.Port)
+		if s.TLS == config.Implicit && s.Port != 465 || s.TLS == config.StartTLS && s.Port == 465 {
+			put("server", n, "tls", s.TLS)
+		}
+		put("server", n, "allow_non_secure", s.NonSecure)
+		put("server", n, "allow_non_secure_login", s.NonSecureLogin)
+		put("server", n, "login", s.Login)
+		put("server", n, "ca_file", s.CAFile)
+		put("server", n, "tls_fingerprint", s.Fingerprint)
+		put("server", n, "password_command", s.PasswordCommand)
+		put("server", n, "token_command", s.TokenCommand)
+		put("server", n, "timeout", s.Timeout)
+		if s.Password != "" {
+			d.putPassword(n, s.Password)
+		}
 	}
-	if c.GiveUp > 0 {
-		put(config.Setting{Section: "retry", Key: "give_up", Value: migrate.Duration(c.GiveUp)})
-	}
-	if c.WarnAfter > 0 {
-		put(config.Setting{Section: "retry", Key: "warn_after", Value: migrate.Duration(c.WarnAfter)})
-	}
-	if c.MaxSize > 0 {
-		put(config.Setting{Section: "spool", Key: "max_message_size", Value: c.MaxSize})
-	}
+	put("retry", 0, "give_up", c.GiveUp)
+	put("retry", 0, "warn_after", c.WarnAfter)
+	put("spool", 0, "max_message_size", c.MaxSize)
 	if c.Syslog {
-		put(config.Setting{Section: "log", Key: "to", Value: "syslog"})
+		put("log", 0, "to", "syslog")
 	}
 	return refused
-}
-
-func (d *draft) translateServer(n int, s *migrate.Server, put func(config.Setting)) {
-	key := func(name string, value any) { put(config.Setting{Section: "server", N: n, Key: name, Value: value}) }
-	key("host", s.Host)
-	key("port", s.Port)
-	if s.TLS == config.Implicit && s.Port != 465 || s.TLS == config.StartTLS && s.Port == 465 {
-		key("tls", s.TLS)
-	}
-	if s.NonSecure {
-		key("allow_non_secure", true)
-	}
-	if s.NonSecureLogin {
-		key("allow_non_secure_login", true)
-	}
-	key("login", s.Login)
-	key("ca_file", s.CAFile)
-	key("tls_fingerprint", s.Fingerprint)
-	key("password_command", s.PasswordCommand)
-	key("token_command", s.TokenCommand)
-	if s.Timeout > 0 {
-		key("timeout", migrate.Duration(s.Timeout))
-	}
-	if s.Password != "" {
-		d.putPassword(n, s.Password)
-	}
 }

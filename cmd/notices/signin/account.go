@@ -7,7 +7,6 @@ import (
 	"cmp"
 	"context"
 	"crypto/x509"
-	"errors"
 	"fmt"
 	"os"
 	"time"
@@ -40,54 +39,45 @@ func provider(name string, c *config.Account) oauth.Provider {
 	return p
 }
 
-// newClient makes what signs in, or a service account that needs not.
+// newClient makes what signs in, or a service account that needs no sign-in.
 func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
 	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: p.Now}
 	if c.ClientSecretFile.IsSet() {
 		client.Secret = c.ClientSecretFile.Read
 	}
-	var err error
-	key := "ca_file"
-	if c.CAFile != "" {
-		client.Roots, err = moreCertificates(c.CAFile)
+	if c.CAFile != "" { // a broker of one's own may stand beside the provider's own servers
+		roots, err := x509.SystemCertPool()
+		if err != nil {
+			roots = x509.NewCertPool()
+		}
+		if err := AddCertificates(roots, c.CAFile); err != nil {
+			return nil, cfg.Fault(name, 0, "ca_file", err)
+		}
+		client.Roots = roots
 	}
-	if err == nil && c.ServiceAccountFile.IsSet() {
-		key = "service_account_file"
-		client.Service, err = serviceAccount(c.ServiceAccountFile)
-	}
-	if e := (*config.Error)(nil); errors.As(err, &e) {
-		return nil, e
-	}
-	if err != nil {
-		return nil, cfg.Fault(name, 0, key, err)
+	if c.ServiceAccountFile.IsSet() {
+		key, err := c.ServiceAccountFile.Read(context.Background()) // a file: there is nothing to wait for
+		if err != nil {
+			return nil, err
+		}
+		if client.Service, err = oauth.ParseServiceAccount([]byte(key)); err != nil {
+			return nil, cfg.Fault(name, 0, "service_account_file", err)
+		}
 	}
 	return client, nil
 }
 
-// moreCertificates are the system's and those of a private CA: a broker of one's own
-// may stand beside the provider's own servers.
-func moreCertificates(path string) (*x509.CertPool, error) {
+// AddCertificates adds those of a private CA.
+func AddCertificates(pool *x509.CertPool, path string) error {
 	pem, err := os.ReadFile(path)
 	if err != nil {
-		return nil, fmt.Errorf("cannot be read: %w", err)
-	}
-	pool, err := x509.SystemCertPool()
-	if err != nil {
-		pool = x509.NewCertPool()
+		return fmt.Errorf("cannot be read: %w", err)
 	}
 	if !pool.AppendCertsFromPEM(pem) {
-		return nil, fmt.Errorf("has no certificate in PEM in it: %s", path)
+		return fmt.Errorf("has no certificate in PEM in it: %s", path)
 	}
-	return pool, nil
-}
-
-func serviceAccount(key config.Secret) (*oauth.ServiceAccount, error) {
-	file, err := key.Read(context.Background()) // a file: there is nothing to wait for
-	if err != nil {
-		return nil, err
-	}
-	return oauth.ParseServiceAccount([]byte(file))
+	return nil
 }
 
 // Server is the provider's own mail server. Limits are the providers':
