@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestLint: mandoc finds nothing to complain about, not even in style.
+// TestLint: mandoc has no complaints about any page, not even about style.
 func TestLint(t *testing.T) {
 	out, err := exec.Command("mandoc", append([]string{"-T", "lint"}, pages(t)...)...).CombinedOutput()
 	if err != nil || len(out) > 0 {

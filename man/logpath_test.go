@@ -8,8 +8,7 @@ import (
 	"testing"
 )
 
-// Everything that names a log in a file names the same one: what logrotate keeps, what
-// the units may write and what a person copies out of a page.
+// TestOneLogPath: the pages, logrotate and the units all name the same log file.
 func TestOneLogPath(t *testing.T) {
 	var files []string
 	for _, pattern := range []string{"../README.md", "*.[1-8]", "../config/template.toml", "../scripts/*", "../scripts/packaging/*", "../scripts/packaging/*/*"} {

@@ -39,7 +39,7 @@ func plain(s string) string {
 	return strings.NewReplacer(`\(lB`, "[", `\(rB`, "]", `\(dq`, `"`, `\&`, "").Replace(s)
 }
 
-// section returns the lines below a .Sh or .Ss of that name, up to the next one.
+// section returns the lines of the .Sh or .Ss with that name.
 func section(lines []string, name string) []string {
 	for i, line := range lines {
 		if line == ".Sh "+name || line == ".Ss "+name {
@@ -63,8 +63,7 @@ func terms(lines []string) []string {
 	return found
 }
 
-// TestKeys: notices.toml(5) has every key that there is, in the order of
-// config.Keys, each with its default, and no other.
+// TestKeys: notices.toml(5) has exactly the keys of config.Keys, in the same order.
 func TestKeys(t *testing.T) {
 	var documented []string
 	in := ""
@@ -93,7 +92,7 @@ func TestKeysHaveDefaults(t *testing.T) {
 		}
 		rest, item := strings.CutPrefix(line, ".It Cm ")
 		if (item || line == ".El") && !told {
-			t.Errorf("notices.toml(5) tells no default of %s", key)
+			t.Errorf("notices.toml(5) has no default of %s", key)
 		}
 		if item {
 			key, told = rest, false
@@ -163,8 +162,8 @@ func constants(t *testing.T, file, of string) []string {
 	return values
 }
 
-// TestPromises: the tests that notices-spool(5) says hold its promises exist where
-// it says, and each promise has one.
+// TestPromises: each promise in notices-spool(5) names a test, and these tests exist in the
+// folders that it names.
 func TestPromises(t *testing.T) {
 	lines := section(page(t, "notices-spool.5"), "PROMISES")
 	promises, tests := 0, 1
@@ -203,8 +202,8 @@ func hasTest(t *testing.T, dir, name string) bool {
 	})
 }
 
-// TestPages: title and name of a page are those of its file, notices(1) leads to
-// every command, and what a page refers to is there.
+// TestPages: title and name of a page agree with its file, notices(1) lists every command,
+// and the pages that a page refers to exist.
 func TestPages(t *testing.T) {
 	all := pages(t)
 	overview := page(t, "notices.1")
@@ -228,8 +227,7 @@ func TestPages(t *testing.T) {
 	}
 }
 
-// TestSections: every command has an exit status and an example, and its page tells
-// where the common options are.
+// TestSections: the page of every command has all sections, such as exit status and examples.
 func TestSections(t *testing.T) {
 	for _, name := range pages(t) {
 		if !strings.HasSuffix(name, ".1") {

@@ -76,8 +76,8 @@ func TestAnotherKind(t *testing.T) {
 	}
 }
 
-// TestFlapping: a problem that comes and goes each minute is told five times on the first day and
-// once a day from then on, its end no more often than its beginning.
+// TestFlapping: a problem that comes and goes each minute is told five times on the first day
+// and then once a day. Its end is told no more often than its beginning.
 func TestFlapping(t *testing.T) {
 	state, now := maildirtest.State(), start
 	perDay := make([]int, 5)
@@ -131,7 +131,7 @@ func TestWhateverHappens(t *testing.T) {
 	}
 }
 
-// TestClockThatJumps: a clock set back does not keep anything from being told.
+// TestClockThatJumps: everything is told even if the clock is set back.
 func TestClockThatJumps(t *testing.T) {
 	state := maildirtest.State()
 	Update(context.Background(), start, []Alert{down("down")}, lasts, state)
@@ -187,7 +187,7 @@ func TestSpareState(t *testing.T) {
 	first.is = true
 	for range 3 { // nowhere to keep it: better in each run than never
 		if begun, _ := Update(ctx, now, []Alert{down("refused")}, lasts, first); len(begun) != 1 {
-			t.Error("not told where nothing can be kept")
+			t.Error("not told if nothing can be kept")
 		}
 	}
 }
@@ -222,7 +222,7 @@ func TestFileStateIsOurs(t *testing.T) {
 	}
 }
 
-// TestDamaged: a value that is none costs a word that is said twice, and no more.
+// TestDamaged: a damaged value only makes something be told twice.
 func TestDamaged(t *testing.T) {
 	for _, value := range []string{"", "null", "[]", "{", `{"server 1":null}`, `{"server 1":7}`} {
 		state := maildirtest.State()
@@ -247,7 +247,7 @@ func (c counter) Update(ctx context.Context, name string, durable bool, change f
 	return c.State.Update(ctx, name, durable, change)
 }
 
-// broken takes nothing while it is.
+// broken is a state that cannot be written while it is set.
 type broken struct {
 	spool.State
 	is bool

@@ -40,8 +40,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestRepeat: a problem that keeps the mail about it from being queued is told again, more and more
-// seldom while it lasts.
+// TestRepeat: a problem that keeps the mail about it from being queued is told again, less and
+// less often while it lasts.
 func TestRepeat(t *testing.T) {
 	state := maildirtest.State()
 	lost := down("full")

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// What programs that mailing lists run make of our reports. They are Debian's
+// These tests pass our reports to bounce parsers that mailing lists use: Debian's
 // python3-flufl.bounce and libmail-deliverystatus-bounceparser-perl:
 // go test -tags peers notices/spool/bounce
 func TestPeers(t *testing.T) {

@@ -44,8 +44,8 @@ func refused(code int, enhanced, text string) spool.Outcome {
 	return spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(code, enhanced, text)}
 }
 
-// about makes the report on a message to those recipients, all of which met those
-// outcomes in its fifth attempt; change, if not nil, changes the envelope first.
+// about makes the report on a message to those recipients, which had those outcomes in its
+// fifth attempt. change, if not nil, changes the envelope first.
 func about(k Kind, recipients []string, outcomes []spool.Outcome, change func(*spool.Envelope)) Report {
 	env := spool.Envelope{
 		ID: "0AAAAAAAAAAAAAAA", Sender: "desk@example.org", Recipients: recipients, QueuedAt: queued,
@@ -164,7 +164,7 @@ func TestReadErrorIsTold(t *testing.T) {
 	r := reports["failed"]()
 	r.Original = broken{r.Original}
 	if err := Compose(&bytes.Buffer{}, site, r); err == nil {
-		t.Error("an original that cannot be read makes a report without a word")
+		t.Error("an original that cannot be read gives no error")
 	}
 }
 
@@ -238,8 +238,8 @@ func TestWhatTheSenderAskedFor(t *testing.T) {
 	}
 }
 
-// TestOriginalRecipient: RFC 3461 section 6.3, what ORCPT said, in the alphabet that the
-// report has.
+// TestOriginalRecipient: RFC 3461 section 6.3. The report has what ORCPT said, in its own
+// character set.
 func TestOriginalRecipient(t *testing.T) {
 	for original, want := range map[string]string{
 		"":                            "rfc822; reader@example.net",
@@ -257,8 +257,8 @@ func TestOriginalRecipient(t *testing.T) {
 	}
 }
 
-// TestSender: returns come from MAILER-DAEMON at the host, or where that has no full name
-// at the site's domain, which is one that servers can check.
+// TestSender: returns come from MAILER-DAEMON at the host. If that has no full name, they come
+// from the site's domain, which servers can check.
 func TestSender(t *testing.T) {
 	for want, s := range map[string]Site{
 		"mail.example.org": site,

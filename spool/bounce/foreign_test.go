@@ -9,7 +9,7 @@ import (
 	"notices/spool"
 )
 
-// foreign makes a report in which everything that comes from outside is given.
+// foreign makes a report with the given values for everything that comes from outside.
 func foreign(text, address, ref, sender, head string) Report {
 	o := refused(550, text, text)
 	o.Reply.Host = text
@@ -22,7 +22,7 @@ func foreign(text, address, ref, sender, head string) Report {
 	return r
 }
 
-// canonical is what the spool promises of an original's header.
+// canonical gives a header the form that the spool promises.
 func canonical(head string) string {
 	var b strings.Builder
 	for line := range strings.SplitSeq(strings.ReplaceAll(head, "\r", ""), "\n") {
@@ -31,7 +31,7 @@ func canonical(head string) string {
 	return b.String()
 }
 
-// checkForeign: whatever it was, the report is a report, and it is ours.
+// checkForeign checks that a report is well formed and has only our own fields.
 func checkForeign(t *testing.T, r Report) {
 	t.Helper()
 	var b bytes.Buffer
@@ -50,7 +50,7 @@ func checkForeign(t *testing.T, r Report) {
 		}
 	}
 	if !utf8.ValidString(own) || !eightBit && !ascii(report) {
-		t.Errorf("not what it says: 8-bit %v, UTF-8 %v in:\n%s", eightBit, needsUTF8, report)
+		t.Errorf("Encoding is wrong: 8-bit %v, UTF-8 %v in:\n%s", eightBit, needsUTF8, report)
 	}
 	p := parse(t, report)
 	if len(p.header) > 11 || len(p.message) > 4 || len(p.recipients) != 2 || len(p.header["To"]) != 1 {

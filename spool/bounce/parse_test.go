@@ -15,7 +15,7 @@ import (
 	"notices/spool"
 )
 
-// parsed is a report as somebody else's reader sees it.
+// parsed is a report as another parser reads it.
 type parsed struct {
 	header     mail.Header
 	reportType string
@@ -180,7 +180,7 @@ func TestDelayedSaysUntilWhen(t *testing.T) {
 		t.Errorf("a warning brings the whole message: %s %q", p.origType, p.orig)
 	}
 	if !strings.Contains(p.text, "need not send it again") {
-		t.Errorf("the text does not calm anybody:\n%s", p.text)
+		t.Errorf("the text does not say that it is only a warning:\n%s", p.text)
 	}
 }
 
@@ -209,8 +209,8 @@ func TestLargeOriginal(t *testing.T) {
 	}
 }
 
-// TestWhatNoServerTakes: an original that no server could take would keep its own
-// return from being sent.
+// TestWhatNoServerTakes: an original that no server accepts is not attached, because the
+// return could not be sent either.
 func TestWhatNoServerTakes(t *testing.T) {
 	signed := "Content-Type: multipart/signed; boundary=b\r\n\r\n--b\r\n\r\nGr\xc3\xbc\xc3\x9fe\r\n--b--\r\n"
 	cannot := spool.Outcome{Class: spool.Failed, Scope: spool.MessageScope, Reason: spool.ReasonCannot, Reply: reply(0, "", "the server does not offer 8BITMIME")}
@@ -309,7 +309,7 @@ func TestStatusWithoutEnhancedCode(t *testing.T) {
 	}
 }
 
-// TestAdviceOnWholeMessage: nobody is sent to check an address that was not refused.
+// TestAdviceOnWholeMessage: the text does not advise to check an address that was not refused.
 func TestAdviceOnWholeMessage(t *testing.T) {
 	for scope, want := range map[spool.Scope]string{
 		spool.MessageScope:   "What to do: show this message to whoever",

@@ -10,8 +10,8 @@ import (
 	"notices/spool/maildirtest"
 )
 
-// fastStore costs nothing, so that what is measured is the engine: as many messages
-// as asked for, all alike.
+// fastStore has any number of identical messages and costs nothing, so that the benchmark
+// measures the engine.
 type fastStore struct {
 	spool.Store
 	ids  []spool.ID

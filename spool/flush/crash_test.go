@@ -12,7 +12,7 @@ import (
 	"notices/spool/faulty"
 )
 
-// crashWorld has a message for each way that a message can go.
+// crashWorld has a message for each possible course of a message.
 func crashWorld(t *testing.T) *world {
 	w := newWorld(t)
 	w.mail.workers = 1
@@ -81,9 +81,9 @@ func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut
 			t.Errorf("%s was never delivered", to)
 		}
 	}
-	for to, n := range handedOnTo(w) {
+	for to, n := range relayReports(w) {
 		if n != 1 {
-			t.Errorf("%d reports that %s was handed on", n, to)
+			t.Errorf("%d reports that %s was relayed", n, to)
 		}
 	}
 	delete(about, "rel.")
@@ -103,10 +103,10 @@ func checkCrashWorld(t *testing.T, w *world, inFlight map[spool.ID]int, powerCut
 	}
 }
 
-// handedOnTo counts the reports that say of a recipient that he was handed on. One that is
-// sent again after a power cut counts once; and what went out again because a process died
-// over it is reported once, because nothing was recorded of the first time.
-func handedOnTo(w *world) map[string]int {
+// relayReports counts, for each recipient, the reports that say that its message was relayed.
+// A report that is sent again after a power cut counts once. A message that was sent again
+// because a process died is reported once, because nothing was recorded the first time.
+func relayReports(w *world) map[string]int {
 	told := map[string]int{"rel reader": 0, "rel2 good": 0, "rel2 late": 0}
 	for id, body := range w.mail.bodies {
 		name, _, report := strings.Cut(string(id), ".")
@@ -122,7 +122,7 @@ func handedOnTo(w *world) map[string]int {
 	return told
 }
 
-// flushUntilDone runs flushes like cron until all is done.
+// flushUntilDone runs flushes like cron until everything is done.
 func (w *world) flushUntilDone() {
 	w.t.Helper()
 	for range 14 {
@@ -134,7 +134,7 @@ func (w *world) flushUntilDone() {
 	}
 }
 
-// matters picks the calls that change the spool, or lead to a change.
+// matters reports whether a call changes the spool, or leads to a change.
 func matters(c faulty.Call) bool {
 	switch c.Method {
 	case "New", "Commit", "Claim", "Claim.Begin", "Claim.Append", "Claim.Remove", "Claim.Fail", "State.Update", "Sync":
@@ -143,7 +143,7 @@ func matters(c faulty.Call) bool {
 	return false
 }
 
-// die runs a flush that ends in its k-th call on the store; false: it made fewer.
+// die runs a flush that ends in its k-th call on the store. false: it made fewer calls.
 func (w *world) die(k int, late, powerCut bool, inFlight map[spool.ID]int) bool {
 	f := faulty.New(w.mem, faulty.Plan{At: k, Die: true, Late: late, Match: matters})
 	w.o.Store = f
@@ -200,8 +200,8 @@ func TestCrashAgainAndAgain(t *testing.T) {
 	}
 }
 
-// storedButNotSaid leaves a message whose return is stored while its record does not
-// say so: the moment between two writes.
+// storedButNotSaid leaves a message whose return is stored, but whose record does not say so
+// yet: the moment between two writes.
 func storedButNotSaid(t *testing.T) *world {
 	return diesBefore(t, spool.Returned, noSuchUser, nil)
 }

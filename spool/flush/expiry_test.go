@@ -72,7 +72,7 @@ func TestExpires(t *testing.T) {
 	w.empty()
 }
 
-// The machine was off: one probe that fails does not return a week's mail.
+// After the machine was off, one attempt that fails does not return the mail of a week.
 func TestGraceAfterThePowerWasOff(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(greylisted)
@@ -92,7 +92,7 @@ func TestGraceAfterThePowerWasOff(t *testing.T) {
 	w.empty()
 }
 
-// The same when the one probe was another message's.
+// The same if another message made that attempt.
 func TestGraceOfThePostponed(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil)
@@ -132,7 +132,7 @@ func TestWaitingForAPersonIsNoAge(t *testing.T) {
 			w.put("B", func(e *spool.Envelope) { e.ExpiresAt = start.Add(120 * time.Hour) })
 			total := w.runs(30*time.Minute, 119*time.Hour)
 			if total.Returned != 0 {
-				t.Fatalf("returned while a person is waited for: %+v", total)
+				t.Fatalf("returned while it waits for a person: %+v", total)
 			}
 			w.mail.instead = nil
 			script(w)
@@ -208,7 +208,7 @@ func TestUncertain(t *testing.T) {
 	}
 	body := w.mail.bodies["A.h3"]
 	if w.mail.accepted["A.h3 desk@example.org"] != 1 || !strings.Contains(body, "Action: delayed") || !strings.Contains(body, "notices release A") {
-		t.Errorf("the sender is told:\n%s", body)
+		t.Errorf("the report:\n%s", body)
 	}
 	w.mail.forget()
 	w.runs(time.Hour, 200*time.Hour)
@@ -267,7 +267,7 @@ func TestPostponed(t *testing.T) {
 	for i := range n {
 		w.change(spool.ID(fmt.Sprintf("m%04d", i)), spool.Event{Kind: spool.Retry, Fresh: true, Next: w.now()})
 	}
-	// One message is tried for real, the others are told that no server is left.
+	// One message is really tried; for the others, the route says that no server is left.
 	asked := 0
 	w.mail.workers = 1
 	w.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
@@ -294,7 +294,7 @@ func TestPostponed(t *testing.T) {
 	}
 }
 
-// A branch whose servers are down does not hold up another one's mail.
+// A branch whose servers are down does not delay the mail of another branch.
 func TestPostponedByGroup(t *testing.T) {
 	w := newWorld(t)
 	w.put("down1", func(e *spool.Envelope) { e.Sender = "a@x.example" })

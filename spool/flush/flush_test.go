@@ -168,8 +168,8 @@ func TestClockJump(t *testing.T) {
 	w.wants(1, 0, 0, 0)
 }
 
-// A killed run leaves a Try without Result: the message is free again at once. After
-// a second death in a row the next send of the record rules, whatever the listing
+// A killed run leaves a Try without a Result, and the message is free again at once. After
+// a second killed run in a row, the next send in the record counts, whatever the listing
 // says.
 func TestInterruptedAttempt(t *testing.T) {
 	for deaths, sentAtOnce := range map[int]int{1: 1, 2: 0} {

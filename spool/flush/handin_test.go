@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// handIn takes "late" over and notes how it was ended.
+// handIn takes over "late" and notes how it was ended.
 func (w *world) handIn(begin, end error, ended *[]bool) HandIn {
 	return func(context.Context) (func(bool) error, error) {
 		if begin != nil {
@@ -17,7 +17,7 @@ func (w *world) handIn(begin, end error, ended *[]bool) HandIn {
 		w.put("late", nil)
 		return func(due bool) error {
 			if len(w.mail.attempts) > 0 {
-				w.t.Error("something is attempted before the taking over is ended")
+				w.t.Error("a message is attempted before end was called")
 			}
 			*ended = append(*ended, due)
 			return end
@@ -25,7 +25,7 @@ func (w *world) handIn(begin, end error, ended *[]bool) HandIn {
 	}
 }
 
-// What was handed in is taken over before the listing, and goes out in the same run.
+// What was handed in is taken over before the listing, and is sent in the same run.
 func TestHandedInGoesOut(t *testing.T) {
 	w := newWorld(t)
 	var ended []bool
@@ -49,7 +49,7 @@ func TestNothingDueAfterHandIn(t *testing.T) {
 	}
 }
 
-// What cannot be taken over, or be known to have left the drop, ends the run at once.
+// If taking over fails, or end does, the run ends at once.
 func TestHandInFails(t *testing.T) {
 	for _, ending := range []bool{false, true} {
 		w := newWorld(t)
@@ -66,8 +66,8 @@ func TestHandInFails(t *testing.T) {
 	}
 }
 
-// One that is told to stop while it waits for another flush has sent nothing and is no
-// failure of the spool.
+// A run that is stopped while it waits for another flush has sent nothing, and the spool is
+// not to blame.
 func TestStoppedWhileWaiting(t *testing.T) {
 	w := newWorld(t)
 	ctx, stop := context.WithCancel(t.Context())

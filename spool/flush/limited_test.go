@@ -8,7 +8,7 @@ import (
 	"notices/spool"
 )
 
-// full is what a recipient meets whose domain's limit is used up.
+// full is the outcome of a recipient whose domain's limit is used up.
 var full = spool.Outcome{Class: spool.Deferred, Reason: spool.ReasonRate, Reply: spool.Reply{Text: "[[limit]] of 1 in 1h for gmail.com is used up"}}
 
 // limits answers recipients at gmail.com with full, and the others with o.
@@ -24,8 +24,8 @@ func (s *servers) limits(o spool.Outcome) {
 	}
 }
 
-// Who is put off by a limit counts nowhere and stays due; what the others of the
-// same message met counts as ever.
+// A recipient that a limit puts off is not counted and stays due. The outcomes of the other
+// recipients of the message count as usual.
 func TestPartlyLimited(t *testing.T) {
 	for _, c := range []struct {
 		name  string
@@ -83,8 +83,8 @@ func (w *world) lastFlush() spool.Tally {
 	return l.Tally
 }
 
-// A message past its age whose last recipients wait for a limit is not returned for
-// that: nobody was asked for them.
+// A message that is past its age is not returned for recipients that wait for a limit,
+// because no server was asked for them.
 func TestLimitedIsNoLastAttempt(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil, "a@gmail.com", "b@example.net")
@@ -99,8 +99,8 @@ func TestLimitedIsNoLastAttempt(t *testing.T) {
 	w.wants(1, 0, 0, 0)
 }
 
-// All of a message may be put off after its attempt was written down, while a
-// connection was waited for: it is due as before.
+// All recipients of a message may be put off after its attempt was recorded, while it waited
+// for a connection. It is due as before.
 func TestLimitedAfterTheAttemptBegan(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", nil, "a@gmail.com")
@@ -117,7 +117,7 @@ func TestLimitedAfterTheAttemptBegan(t *testing.T) {
 	w.wants(1, 0, 0, 0)
 }
 
-// --expires counts for what waits for a limit, too.
+// --expires also counts for a message that waits for a limit.
 func TestLimitedExpires(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", func(e *spool.Envelope) { e.ExpiresAt = w.now().Add(2 * time.Hour) }, "a@gmail.com")

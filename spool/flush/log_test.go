@@ -69,8 +69,7 @@ func TestLog(t *testing.T) {
 	}
 }
 
-// cron mails whatever is printed: a run in which all is well, or deferred, prints
-// nothing.
+// Cron mails whatever is printed, so a run prints nothing if all is well or only deferred.
 func TestSilentWhenNothingIsWrong(t *testing.T) {
 	w := newWorld(t)
 	var b bytes.Buffer

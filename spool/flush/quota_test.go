@@ -16,14 +16,14 @@ import (
 	"notices/spool/faulty"
 )
 
-// dayUsedUp is what a route says when the only way out is used up.
+// dayUsedUp is what a route returns when the daily rate of the only server is used up.
 func dayUsedUp(until time.Time) spool.Delivery {
 	o := spool.Outcome{Class: spool.Deferred, Reason: spool.ReasonRate, Reply: spool.Reply{Text: "rate_per_day of server 1 is used up"}}
 	return spool.Delivery{Wait: spool.Limited, QuotaExhausted: true, Until: until, Outcomes: []spool.Outcome{o}}
 }
 
-// daily gives servers a budget for each day of the test's clock, and counts what it put off for
-// [[limit]] is put off for that.
+// daily gives servers a budget for each day of the test's clock. Some recipients are put off
+// for [[limit]] instead.
 type daily struct {
 	*servers
 	w      *world
@@ -54,7 +54,7 @@ func (d *daily) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	return d.servers.Deliver(ctx, m)
 }
 
-// seldom never draws 0, but where there is nothing else to draw.
+// seldom never draws 0 unless it has to.
 func seldom(n int64) int64 { return n - 1 }
 
 // claims counts what a run opened.
@@ -69,8 +69,8 @@ func (w *world) claims() (opened func() int) {
 	}
 }
 
-// When the day is used up a run ends without opening what is left, says how much that is,
-// and returns what is over by --expires all the same.
+// When the daily rate is used up, a run ends without opening the other messages. It says how
+// many they are, and still returns those that are over by --expires.
 func TestExhaustedQuota(t *testing.T) {
 	w := newWorld(t)
 	const n = 300
@@ -106,8 +106,8 @@ func TestExhaustedQuota(t *testing.T) {
 	w.empty()
 }
 
-// A message of another schedule is not counted among those that stay due, nor is one of
-// those that were asked for passed over.
+// A message that is not due is not counted among those that stay due, and a message that was
+// asked for is not skipped.
 func TestExhaustedQuotaOfAllAndIDs(t *testing.T) {
 	w := newWorld(t)
 	for _, id := range []spool.ID{"A", "B", "C", "later"} {
@@ -127,8 +127,8 @@ func TestExhaustedQuotaOfAllAndIDs(t *testing.T) {
 	}
 }
 
-// The listing is a hint: of what is not opened some is opened all the same, so that what a
-// killed run left undone is done, day or no day.
+// The listing is a hint. Some messages are opened all the same, so that what a killed run left
+// undone is done even if the daily rate is used up.
 func TestExhaustedQuotaOpensSome(t *testing.T) {
 	w := newWorld(t)
 	w.mail.workers = 1
@@ -158,16 +158,16 @@ func TestExhaustedQuotaOpensSome(t *testing.T) {
 		}
 	}
 	if runs == 300 {
-		t.Error("what a dead run left was never finished")
+		t.Error("what a killed run left was never finished")
 	}
 	if most := (runs + 1) * 2 * 1000 / openOneIn; looked > most {
 		t.Errorf("%d messages were opened in %d runs", looked, runs+1)
 	}
 }
 
-// Whatever comes in and however time passes: no day sends more than it may, none sends
-// less than it could, every message ends once, in the run after its --expires at the
-// latest, and the log counts what is left.
+// Whatever is queued and however time passes, no day sends more than it may or less than it
+// could. Every message ends once, at the latest in the run after its --expires, and the log
+// counts the rest.
 func TestExhaustedQuotas(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		w := newWorld(t)
@@ -183,7 +183,7 @@ func TestExhaustedQuotas(t *testing.T) {
 			w.pass(time.Duration(rapid.Int64Range(1, 15*3600).Draw(rt, "pause")) * time.Second)
 			h.run()
 		}
-		// With no limit all that is left goes out.
+		// Without a limit, the rest is sent.
 		d.budget = 1 << 30
 		for range 200 {
 			w.pass(time.Hour)
@@ -220,7 +220,7 @@ func (h *dayHistory) comeIn() {
 	}
 }
 
-// run flushes and looks at what is left.
+// run flushes and checks the rest.
 func (h *dayHistory) run() {
 	sentBefore := h.d.sent
 	if !h.w.now().Truncate(24 * time.Hour).Equal(h.d.day) {
@@ -252,7 +252,7 @@ func (h *dayHistory) run() {
 	}
 }
 
-// postponed adds up what the log says.
+// postponed adds up the numbers in the log.
 func postponed(text string) (n int) {
 	for line := range strings.Lines(text) {
 		var k int
@@ -263,7 +263,7 @@ func postponed(text string) (n int) {
 	return n
 }
 
-// allEnded: every message was sent once or returned, but for those that [[limit]] keeps.
+// allEnded checks that every message was sent once or returned, except those that [[limit]] keeps.
 func (h *dayHistory) allEnded() {
 	queued, failed := h.w.list()
 	for _, id := range queued {

@@ -9,16 +9,16 @@ import (
 	"notices/spool"
 )
 
-// handedOn is what smtpclient makes of a recipient taken by a server that reports nothing.
+// handedOn is the outcome of a recipient that a server without DSN accepted.
 var handedOn = outcome(spool.Delivered, spool.MessageScope, spool.ReasonRelayed, 250, "queued as 7F")
 
 func asks(notify string) func(*spool.Envelope) {
 	return func(e *spool.Envelope) { e.Notify = notify }
 }
 
-// TestRelayedIsTold: RFC 3461 section 5.2.2. The message counts as sent, its report is
+// TestRelayedIsReported: RFC 3461 section 5.2.2. The message counts as sent, and its report is
 // part of that count.
-func TestRelayedIsTold(t *testing.T) {
+func TestRelayedIsReported(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(handedOn)
 	w.put("A", func(e *spool.Envelope) { e.Notify, e.EnvelopeID = "success", "run-7" }, "a@example.net", "b@example.net")
@@ -45,7 +45,7 @@ func TestRelayedIsTold(t *testing.T) {
 	}
 }
 
-// TestRelayedGoesToItsOwnSender: with rewrite_from the envelope sender is not who asked.
+// TestRelayedGoesToItsOwnSender: with rewrite_from, the envelope sender did not ask for it.
 func TestRelayedGoesToItsOwnSender(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(handedOn)
@@ -58,9 +58,9 @@ func TestRelayedGoesToItsOwnSender(t *testing.T) {
 	}
 }
 
-// TestNobodyIsToldOfSuccess: there is no report where the server makes one, and none to
-// the null sender.
-func TestNobodyIsToldOfSuccess(t *testing.T) {
+// TestNoReportOfSuccess: if the server reports success, the program does not; and it does not
+// report to the null sender.
+func TestNoReportOfSuccess(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer spool.Outcome
 		change func(*spool.Envelope)
@@ -80,8 +80,8 @@ func TestNobodyIsToldOfSuccess(t *testing.T) {
 	}
 }
 
-// TestRelayedOneAfterTheOther: each attempt that hands somebody on has its report, and
-// what fails beside it is returned as ever.
+// TestRelayedOneAfterTheOther: each attempt that relays to somebody has its report, and a
+// failure beside it is returned as usual.
 func TestRelayedOneAfterTheOther(t *testing.T) {
 	w := newWorld(t)
 	answers := map[string]spool.Outcome{
@@ -100,8 +100,8 @@ func TestRelayedOneAfterTheOther(t *testing.T) {
 	w.about(map[spool.ID]string{"A.r1": "a@", "A-1": "c@", "A.r2": "b@"})
 }
 
-// TestWhatTheServerIsAsked: the wishes for those who are still to be served, and nothing
-// for a message without any.
+// TestWhatTheServerIsAsked: a server gets the DSN parameters of the pending recipients, and
+// nothing for a message without parameters.
 func TestWhatTheServerIsAsked(t *testing.T) {
 	w := newWorld(t)
 	var asked []*spool.DSNParams
@@ -126,7 +126,7 @@ func TestWhatTheServerIsAsked(t *testing.T) {
 	}
 }
 
-// TestEachRecipientItsOwn: who is not to be heard of is not named in a return, and the
+// TestEachRecipientItsOwn: a recipient with NOTIFY=NEVER is not named in a return, and the
 // message is kept for a person.
 func TestEachRecipientItsOwn(t *testing.T) {
 	w := newWorld(t)
@@ -174,7 +174,7 @@ func TestHeldNoticeIsForWhoAskedForIt(t *testing.T) {
 	}
 }
 
-// relayedNotSaid leaves a message whose report is stored while its record does not say so.
+// relayedNotSaid leaves a message whose report is stored, but whose record does not say so yet.
 func relayedNotSaid(t *testing.T) *world {
 	return diesBefore(t, spool.Relayed, handedOn, asks("success"))
 }
@@ -194,7 +194,7 @@ func TestRelayedReportWaitsForItsMessage(t *testing.T) {
 	}
 }
 
-// TestOnly: of what is queued, due or not, what it holds for and nothing else.
+// TestOnly: a run attempts the messages that Only selects, due or not, and no others.
 func TestOnly(t *testing.T) {
 	w := newWorld(t)
 	w.mail.always(greylisted)

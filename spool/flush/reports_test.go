@@ -57,7 +57,7 @@ func TestReturnGoesToItsOwnSender(t *testing.T) {
 	}
 }
 
-// A message to many can fail for one recipient after the other: each has its return.
+// A message can fail for one recipient after the other, and each gets a return.
 func TestEachFailureHasItsReturn(t *testing.T) {
 	w := newWorld(t)
 	fails := map[string]bool{"a@example.net": true}
@@ -85,7 +85,7 @@ func TestEachFailureHasItsReturn(t *testing.T) {
 	w.about(map[spool.ID]string{"A-1": "a@", "A-2": "c@", "A-3": "b@"})
 }
 
-// about: each of these reports is about one recipient, the one whose address begins so.
+// about checks that a report is about one recipient, whose address begins with to.
 func (w *world) about(reports map[spool.ID]string) {
 	w.t.Helper()
 	for id, to := range reports {
@@ -107,7 +107,7 @@ func TestNoSenderGoesToFailed(t *testing.T) {
 	}
 }
 
-// TestSenderWantsNoReturn: RFC 3461. What nobody wants to hear of is kept all the same.
+// TestSenderWantsNoReturn: RFC 3461. A message that the sender wants no return of is kept.
 func TestSenderWantsNoReturn(t *testing.T) {
 	for notify, told := range map[string]bool{"": true, "failure": true, "success,delay,failure": true, "never": false, "success": false, "delay": false} {
 		w := newWorld(t)
@@ -220,7 +220,7 @@ func TestPlainReportIsNeverReturned(t *testing.T) {
 	w.empty("A-1.p")
 }
 
-// A null sender of its own is not ours to change.
+// The null sender of an ordinary message is not changed.
 func TestNullSenderOfAMessageRefused(t *testing.T) {
 	w := newWorld(t)
 	w.mail.answer = refuseNullSender

@@ -87,7 +87,7 @@ func TestEntryList(t *testing.T) {
 	}
 	slices.Sort(all)
 	if len(slices.Compact(all)) != n || all[0] != "000000" || all[n-1] != fmt.Sprintf("%06d", n-1) {
-		t.Error("some are lost or there twice")
+		t.Error("entries are lost or duplicated")
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 	"notices/spool/maillog"
 )
 
-// twice flushes fifty times, a day and a half, as cron does, while the store goes wrong
-// as planned, and then once more when it is well. Nobody may get anything twice, and all
-// that can be sent is.
+// twice flushes fifty times in a day and a half, like cron, while the store fails as planned,
+// and then once more when it works. Nobody may get anything twice, and everything that can be
+// sent is.
 func (w *world) twice(plan faulty.Plan) {
 	w.t.Helper()
 	w.o.Store = faulty.New(w.mem, plan)
@@ -35,7 +35,7 @@ func (w *world) twice(plan faulty.Plan) {
 	}
 }
 
-// TestNoCallThatFailsSendsTwice fails each kind of call on the store, once and for ever.
+// TestNoCallThatFailsSendsTwice makes each kind of call on the store fail, once or always.
 func TestNoCallThatFailsSendsTwice(t *testing.T) {
 	for _, method := range []string{"Claim.Append", "Claim.Remove", "Claim.Fail", "Claim.Release", "Claim.Begin", "Commit", "State.Update", "Sync", "Writable"} {
 		for _, always := range []bool{false, true} {
@@ -99,7 +99,7 @@ func TestTheUnremovableIsToldOnce(t *testing.T) {
 	}
 	stuck, _ := spool.LoadState[spool.Stuck](t.Context(), w.mem.State(), spool.StuckName)
 	if stuck.Messages["A"] == "" {
-		t.Errorf("status cannot tell: %+v", stuck)
+		t.Errorf("the state lacks it: %+v", stuck)
 	}
 	w.o.Store = w.mem
 	w.pass(time.Hour)
@@ -133,8 +133,8 @@ func TestTheUnusableIsPassedOver(t *testing.T) {
 	w.empty()
 }
 
-// A message that the disk does not give back stops nobody, is told of once, and its sender
-// hears of it in the end.
+// A message that cannot be read from the disk is reported once, stops no other mail, and is
+// returned in the end.
 func TestTheUnreadableIsReturned(t *testing.T) {
 	w := newWorld(t)
 	var log strings.Builder
@@ -168,13 +168,13 @@ func TestTheUnreadableIsReturned(t *testing.T) {
 		}
 	}
 	if told != 1 {
-		t.Errorf("its sender was told %d times", told)
+		t.Errorf("it was returned %d times", told)
 	}
 	w.empty()
 }
 
-// TestHeldInTheFuture: --expires counts for held mail too, from when it was held if it was
-// queued by a clock that was ahead.
+// TestHeldInTheFuture: --expires also counts for held mail. If the clock was ahead when it was
+// queued, it counts from the time of holding.
 func TestHeldInTheFuture(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", func(e *spool.Envelope) {
@@ -189,9 +189,9 @@ func TestHeldInTheFuture(t *testing.T) {
 	w.empty()
 }
 
-// TestClockJumps: whatever the clock did, a message that nobody takes is returned when
-// give_up is over since the first attempt by the clock as it is at last, and one whose
-// queueing time is in the future by that clock not before.
+// TestClockJumps: whatever the clock did, a message that no server accepts is returned when
+// give_up has passed since its first attempt, by the final clock, and not earlier if its
+// queueing time is in the future by that clock.
 func TestClockJumps(t *testing.T) {
 	const giveUp = 12 * time.Hour // the fewer attempts the quicker
 	rapid.Check(t, func(rt *rapid.T) {

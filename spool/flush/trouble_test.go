@@ -24,7 +24,7 @@ func TestUnwritableSpoolSendsNothing(t *testing.T) {
 	}
 }
 
-// No attempt without its record, and none after that.
+// No attempt is made without its record, nor any after that.
 func TestBeginFailsEndsTheRun(t *testing.T) {
 	w := newWorld(t)
 	w.mail.workers = 1
@@ -58,7 +58,7 @@ func TestResultFailsEndsTheRun(t *testing.T) {
 	}
 }
 
-// One message that cannot be read, or returned, does not stop the others.
+// A message that cannot be read, or returned, does not stop the others.
 func TestTroubleOfOneMessage(t *testing.T) {
 	for _, c := range []faulty.Call{{Method: "Claim"}, {Method: "New", ID: "m3-1"}, {Method: "Commit", ID: "m3-1"}} {
 		w := newWorld(t)
@@ -136,7 +136,7 @@ func TestAbandonedAttempt(t *testing.T) {
 	}
 }
 
-// What is kept for less than a day is looked for as often.
+// If keep_failed is less than a day, failed/ is purged as often.
 func TestKeepFailedShort(t *testing.T) {
 	w := newWorld(t)
 	w.o.KeepFailed = time.Minute
@@ -210,7 +210,7 @@ func TestNothingDueCostsOneListing(t *testing.T) {
 	}
 }
 
-// A route that fails otherwise ends the run, and what it knows is recorded.
+// Any other error of the route ends the run, and what the route knows is recorded.
 func TestRouteFails(t *testing.T) {
 	broken := errors.New("broken")
 	for _, outcomes := range [][]spool.Outcome{nil, {greylisted}} {
@@ -256,7 +256,7 @@ func TestUnknownClassIsDeferred(t *testing.T) {
 	}
 }
 
-// Without a word from the route, what is out of time still says why.
+// A message that is out of time has a reason even if the route gave none.
 func TestPausedWithoutReason(t *testing.T) {
 	w := newWorld(t)
 	w.put("A", func(e *spool.Envelope) { e.ExpiresAt = start; e.Sender = "" })

@@ -8,8 +8,8 @@ import (
 	"notices/spool/schedule"
 )
 
-// TestClockUnset: a message queued before the machine's clock was set is as old as its first
-// attempt with a right clock, and --expires runs from there.
+// TestClockUnset: if a message was queued before the clock was set, its age and --expires count
+// from the first attempt with a correct clock.
 func TestClockUnset(t *testing.T) {
 	now := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
 	p := schedule.Policy{GiveUp: 100 * time.Hour}

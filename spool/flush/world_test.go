@@ -25,7 +25,7 @@ var policy = schedule.Policy{
 
 var start = time.Date(2026, 3, 2, 8, 0, 0, 0, time.UTC)
 
-// world is a spool, a clock and the servers, for one test.
+// world is the spool, the clock and the servers of one test.
 type world struct {
 	t     *testing.T
 	mem   *maildirtest.Spool
@@ -68,7 +68,7 @@ func (w *world) flush() spool.Tally {
 	return tally
 }
 
-// wants flushes and compares the count.
+// wants flushes and compares the counts.
 func (w *world) wants(sent, deferred, returned, failed int) {
 	w.t.Helper()
 	want := spool.Tally{Sent: sent, Deferred: deferred, Returned: returned, Failed: failed}
@@ -121,7 +121,7 @@ func (w *world) list() (queued, failed []spool.ID) {
 	return queued, failed
 }
 
-// empty checks that nothing is left, but for these in failed/.
+// empty checks that nothing is left except these in failed/.
 func (w *world) empty(failed ...spool.ID) {
 	w.t.Helper()
 	q, f := w.list()
@@ -173,9 +173,9 @@ func (w *world) change(id spool.ID, e spool.Event) {
 type servers struct {
 	now     func() time.Time
 	workers int
-	// answer is what a recipient meets; nil: delivered.
+	// answer is the outcome of a recipient; nil: delivered.
 	answer func(m *spool.Message, recipient string) spool.Outcome
-	// instead, if it says so, is what happens before any server is asked.
+	// instead, if it returns true, replaces the attempt.
 	instead func(m *spool.Message) (spool.Delivery, error, bool)
 
 	mu       sync.Mutex
@@ -249,7 +249,7 @@ var (
 	badSender  = outcome(spool.Failed, spool.MessageScope, spool.ReasonSender, 550, "sender refused")
 )
 
-// always answers everybody alike, but reports reach their sender.
+// always gives every recipient the same outcome, but reports reach their sender.
 func (s *servers) always(o spool.Outcome) {
 	s.answer = func(m *spool.Message, _ string) spool.Outcome {
 		if m.Sender == "" && strings.ContainsAny(string(m.ID), "-.") {
@@ -266,7 +266,7 @@ func (s *servers) paused(o spool.Outcome) {
 	}
 }
 
-// runs flushes again and again, as cron does, for that long.
+// runs flushes repeatedly, like cron, for that long.
 func (w *world) runs(every, long time.Duration) (total spool.Tally) {
 	w.t.Helper()
 	for end := w.now().Add(long); !w.now().After(end); w.pass(every) {

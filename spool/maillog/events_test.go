@@ -42,7 +42,7 @@ func logOne(l *Log, id spool.ID, attempt int, to string, o spool.Outcome, next t
 	l.Answer(&spool.Envelope{ID: id, Recipients: []string{to}}, attempt, spool.Answer{Outcome: o, To: []int{0}}, next)
 }
 
-// events is every event, and variants of some: the lines that notices-log(5) shows.
+// events has every event, with variants of some: the lines that notices-log(5) shows.
 var events = []struct {
 	method string
 	write  func(*Log)
@@ -94,8 +94,7 @@ var events = []struct {
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error"), false) }},
 }
 
-// The golden file is what a log file holds; a line that is printed without -v is
-// marked by a ! in front.
+// The golden file is the content of a log file. A ! marks a line that is printed without -v.
 func TestEveryLine(t *testing.T) {
 	var got bytes.Buffer
 	for _, e := range events {
@@ -127,7 +126,7 @@ func TestEveryLine(t *testing.T) {
 	}
 }
 
-// An event that is added must be shown, and all of them must bear a nil log.
+// Every event must be in events, and must work with a nil log.
 func TestEveryMethodIsShownAndNilSafe(t *testing.T) {
 	shown := map[string]bool{"Close": true}
 	for _, e := range events {

@@ -12,7 +12,7 @@ import (
 	"notices/spool"
 )
 
-// fields takes a line apart again, by Go's rules for quoted text and not by ours.
+// fields takes a line apart, by Go's rules for quoted text instead of our own.
 func fields(t *testing.T, line string) map[string]string {
 	t.Helper()
 	found := map[string]string{}
@@ -41,7 +41,7 @@ func fields(t *testing.T, line string) map[string]string {
 	return found
 }
 
-// forged are values that try to end their line, their field or the terminal's peace.
+// forged are values that try to end their line or field, or to control the terminal.
 var forged = []string{
 	"a\ndelivered id=1", "a\r\nb", `a" why="b`, "a b=c", "a\\", "\x1b[2J", "\x00", "\xff\xfe", "a\u202eb", "\u2028", "\u0085", "", " ", "=", `"`,
 	"Bücherei", "図書館", "\U000e0001", "\ufeff", "a,b", "\t", "'", "\ufffd", "é", "e\u0301",
@@ -53,7 +53,7 @@ func TestNoValueBreaksItsLine(t *testing.T) {
 	}
 }
 
-// checkValue writes v everywhere that a foreign text can stand.
+// checkValue writes v everywhere that foreign text can appear.
 func checkValue(t *testing.T, v string) {
 	t.Helper()
 	short := v

@@ -16,7 +16,7 @@ import (
 	"notices/spool"
 )
 
-// open opens a log with a still clock and gives what is printed.
+// open opens a log with a fixed clock, and returns what is printed.
 func open(t *testing.T, to string, verbose bool) (*Log, *bytes.Buffer) {
 	t.Helper()
 	var printed bytes.Buffer
@@ -44,7 +44,7 @@ func TestStandardErrorIsSilentWhileAllIsWell(t *testing.T) {
 	}
 }
 
-// A file gets every event, at the end and with the time; trouble is printed all the same.
+// A file gets every event, at its end and with the time. Warnings are printed too.
 func TestFile(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "notices.log")
 	for range 2 {
@@ -100,7 +100,7 @@ func TestLinesDoNotMix(t *testing.T) {
 	}
 }
 
-// A log that cannot be opened is an error, and mail goes on with what is left.
+// If a log cannot be opened, there is an error and a log to standard error.
 func TestNoSuchFolder(t *testing.T) {
 	var printed bytes.Buffer
 	path := filepath.Join(t.TempDir(), "none", "notices.log")
@@ -139,7 +139,7 @@ func TestSyslog(t *testing.T) {
 		return dialSyslog("udp", server.LocalAddr().String())
 	})}}
 	if dialled != 0 {
-		t.Error("connected before there was anything to say")
+		t.Error("connected before the first event")
 	}
 	l.Released(id)
 	l.GaveUp(id, "x")
@@ -175,8 +175,7 @@ func TestNoSyslog(t *testing.T) {
 	}
 }
 
-// Events that nobody wants cost nothing, and the others no memory once the line
-// has its room.
+// Events allocate nothing once the line has its capacity.
 func TestNoAllocations(t *testing.T) {
 	l := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, Warnings)}}
 	all := &Log{now: func() time.Time { return at }, outs: []output{plain(io.Discard, All)}}
@@ -211,7 +210,7 @@ func BenchmarkOutcome(b *testing.B) {
 	}
 }
 
-// /dev/null is no log, as everywhere, and no trouble.
+// /dev/null means no log, without an error.
 func TestDevNull(t *testing.T) {
 	var printed bytes.Buffer
 	l, err := Options{To: os.DevNull, Stderr: &printed}.Open()

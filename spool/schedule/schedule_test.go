@@ -130,7 +130,7 @@ func TestDelaysStayInRange(t *testing.T) {
 	})
 }
 
-// within checks low <= d < high; a range without width is one value, to the second.
+// within checks low <= d < high. A range without width is one value, to the second.
 func within(t *rapid.T, what string, d time.Duration, r [2]time.Duration) {
 	high := max(r[1], r[0]+time.Second)
 	if d < r[0] || d >= high {
@@ -141,7 +141,7 @@ func within(t *rapid.T, what string, d time.Duration, r [2]time.Duration) {
 func TestLadderEndsAtTheDeadline(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		p, a, random := someMessage(t)
-		// Low delays against a far deadline make ladders of no further interest.
+		// Short delays and a far deadline make long ladders that test nothing more.
 		p.ShortDelay[0], p.ShortDelay[1] = p.ShortDelay[0]+60*time.Second, p.ShortDelay[1]+60*time.Second
 		p.LongDelay[0], p.LongDelay[1] = p.LongDelay[0]+600*time.Second, p.LongDelay[1]+600*time.Second
 		now, n := queued, 0
