@@ -21,7 +21,7 @@ func leaf(t *testing.T, c *tls.Config) *x509.Certificate {
 // What is wrong with a certificate is said by name, all of it at once.
 func TestCertificateFaults(t *testing.T) {
 	ca := smtptest.NewCA(t)
-	both := ca.Odd(t, func(c *x509.Certificate) {
+	both := ca.Changed(t, func(c *x509.Certificate) {
 		c.DNSNames, c.IPAddresses, c.SignatureAlgorithm, c.NotAfter = nil, nil, x509.ECDSAWithSHA1, c.NotBefore.AddDate(1, 0, 0)
 	})
 	for name, c := range map[string]struct {

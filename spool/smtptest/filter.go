@@ -13,38 +13,34 @@ import (
 )
 
 // filtering is the listener that go-smtp accepts from.
-type filtering struct{ s *Server }
-
-func (f filtering) Addr() net.Addr { return f.s.listener.Addr() }
-func (f filtering) Close() error   { return f.s.listener.Close() }
+type filtering struct {
+	net.Listener
+	s *Server
+}
 
 func (f filtering) Accept() (net.Conn, error) {
 	for {
-		conn, err := f.s.listener.Accept()
+		conn, err := f.Listener.Accept()
 		if err != nil {
 			return nil, err
 		}
-		number, refused := f.admit()
+		c := &filter{s: f.s, stage: "connect"}
+		refused := false
+		limit := f.s.now().MaxConnections
+		f.s.count(func(n *Counts) {
+			n.Connections++
+			c.number = n.Connections
+			if refused = limit > 0 && n.Open >= limit; !refused {
+				n.Open++
+			}
+		})
 		if !refused {
-			return newFilter(f.s, conn, number), nil
+			c.use(conn)
+			return c, nil
 		}
 		io.WriteString(conn, "421 4.7.0 too many connections\r\n")
 		conn.Close()
 	}
-}
-
-func (f filtering) admit() (number int, refused bool) {
-	limit := f.s.now().MaxConnections
-	f.s.count(func(c *Counts) {
-		c.Connections++
-		number = c.Connections
-		if refused = limit > 0 && c.Open >= limit; refused {
-			c.Refused++
-			return
-		}
-		c.Open++
-	})
-	return number, refused
 }
 
 // filter is one connection. go-smtp reads one command at a time from it and writes
@@ -67,12 +63,6 @@ type filter struct {
 	reply []byte // being written by go-smtp
 	// answer replaces go-smtp's reply to the dot.
 	answer string
-}
-
-func newFilter(s *Server, conn net.Conn, number int) *filter {
-	c := &filter{s: s, number: number, stage: "connect"}
-	c.use(conn)
-	return c
 }
 
 func (c *filter) use(conn net.Conn) {
@@ -121,18 +111,15 @@ func (c *filter) Read(p []byte) (int, error) {
 
 func (c *filter) body(line []byte) error {
 	c.rest = line
-	reply := c.s.now().Reply
-	if c.first && reply != nil {
-		if answer := reply("body", string(line)); answer != "" {
+	o := c.s.now()
+	if c.first {
+		c.first = false
+		if answer := o.reply("body", string(line)); answer != "" {
 			return c.play(answer)
 		}
 	}
-	c.first = false
 	if string(line) == ".\r\n" {
-		c.data, c.stage, c.answer = false, "dot", ""
-		if reply != nil {
-			c.answer = reply("dot", ".")
-		}
+		c.data, c.stage, c.answer = false, "dot", o.reply("dot", ".")
 	}
 	return nil
 }
@@ -145,10 +132,8 @@ func (c *filter) command(line []byte) error {
 	if c.br.Buffered() > 0 {
 		c.s.count(func(n *Counts) { n.Early++ })
 	}
-	if o.Reply != nil {
-		if answer := o.Reply(c.stage, text); answer != "" {
-			return c.play(answer)
-		}
+	if answer := o.reply(c.stage, text); answer != "" {
+		return c.play(answer)
 	}
 	switch {
 	case c.stage == "STARTTLS" && c.offersTLS(&o):
@@ -212,10 +197,8 @@ func (c *filter) release(reply []byte) error {
 				return err
 			}
 		}
-		if o.Reply != nil {
-			if answer := o.Reply("connect", ""); answer != "" {
-				return c.play(answer)
-			}
+		if answer := o.reply("connect", ""); answer != "" {
+			return c.play(answer)
 		}
 	case "EHLO":
 		reply = c.offers(reply, &o)
@@ -287,20 +270,13 @@ func end(conn net.Conn, ending string) {
 		for _, err := io.WriteString(conn, "250-"); err == nil; time.Sleep(100 * time.Millisecond) {
 			_, err = io.WriteString(conn, "x")
 		}
-	case Flood:
-		pour(conn, "250-more of the same\r\n")
-	case Line:
-		io.WriteString(conn, "250 ")
-		pour(conn, "and so on ")
-	}
-}
-
-// pour writes the same again and again until the client hangs up.
-func pour(conn net.Conn, text string) {
-	b := bytes.Repeat([]byte(text), 1000)
-	for {
-		if _, err := conn.Write(b); err != nil {
-			return
+	case Flood, Line:
+		text := "250-more of the same\r\n"
+		if ending == Line {
+			text = "250 and so on " // the first one's code is all that matters
+		}
+		b := bytes.Repeat([]byte(text), 1000)
+		for _, err := conn.Write(b); err == nil; _, err = conn.Write(b) {
 		}
 	}
 }

@@ -56,18 +56,21 @@ const (
 	Line   = "\x00line"   // a line that does not end
 )
 
-var endings = []string{Drop, Reset, Silent, Drip, Flood, Line}
-
 // splitAnswer takes the ending off an answer and gives the reply its CRLFs.
 func splitAnswer(answer string) (reply, ending string) {
-	for _, e := range endings {
-		if before, ok := strings.CutSuffix(answer, e); ok {
-			answer, ending = before, e
-		}
+	answer, after, ended := strings.Cut(answer, "\x00")
+	if ended {
+		ending = "\x00" + after
 	}
-	answer = strings.TrimSuffix(answer, "\n")
-	if answer != "" {
+	if answer = strings.TrimSuffix(answer, "\n"); answer != "" {
 		reply = strings.ReplaceAll(answer, "\n", "\r\n") + "\r\n"
 	}
 	return reply, ending
+}
+
+func (o *Options) reply(stage, line string) string {
+	if o.Reply == nil {
+		return ""
+	}
+	return o.Reply(stage, line)
 }

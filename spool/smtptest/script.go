@@ -34,19 +34,18 @@ import (
 // Lines that are empty or begin with # are passed over. What is expected and does not
 // come fails the test. At its end a script closes the connection.
 type Peer struct {
-	t        TB
-	listener net.Listener
-	scripts  [][]string
-	config   *tls.Config
+	endpoint
+	t       TB
+	scripts [][]string
+	config  *tls.Config
 
-	wg          sync.WaitGroup
-	mu          sync.Mutex
-	connections int
-	received    []bytes.Buffer
+	wg       sync.WaitGroup
+	mu       sync.Mutex
+	received []bytes.Buffer // over each connection
 }
 
-// patience keeps a test whose peer waits in vain from hanging; no result depends on it.
-const patience = 30 * time.Second
+// hangTime keeps a test whose peer waits in vain from hanging; no result depends on it.
+const hangTime = 30 * time.Second
 
 // Script plays the first script to the first connection, the second to the second...; the
 // last one to all that follow.
@@ -59,13 +58,9 @@ func ScriptTLS(t TB, config *tls.Config, scripts ...string) *Peer {
 	if err != nil {
 		t.Fatalf("smtptest: %v", err)
 	}
-	p := &Peer{t: t, listener: l, config: config}
-	for _, s := range scripts {
-		p.scripts = append(p.scripts, steps(s))
-	}
-	p.wg.Add(1)
-	go p.serve()
-	t.Cleanup(p.Close)
+	p := Pipe(t, scripts...)
+	p.listener, p.config = l, config
+	p.wg.Go(p.serve)
 	return p
 }
 
@@ -94,22 +89,6 @@ func steps(script string) []string {
 	return steps
 }
 
-// Host is the address that the peer listens on.
-func (p *Peer) Host() string {
-	if p.listener == nil {
-		return "mail.example.org"
-	}
-	return p.listener.Addr().(*net.TCPAddr).IP.String()
-}
-
-// Port is the port that the peer listens on.
-func (p *Peer) Port() int {
-	if p.listener == nil {
-		return 25
-	}
-	return p.listener.Addr().(*net.TCPAddr).Port
-}
-
 // Dial reaches the peer whatever the address.
 func (p *Peer) Dial(ctx context.Context, network, address string) (net.Conn, error) {
 	if p.listener == nil {
@@ -117,17 +96,17 @@ func (p *Peer) Dial(ctx context.Context, network, address string) (net.Conn, err
 		p.accept(server)
 		return client, nil
 	}
-	return new(net.Dialer).DialContext(ctx, "tcp", p.listener.Addr().String())
+	return p.endpoint.Dial(ctx, network, address)
 }
 
 // Connections counts those so far.
 func (p *Peer) Connections() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.connections
+	return len(p.received)
 }
 
-// Received is what the client sent over the how manieth connection, from 1, TLS undone.
+// Received is what the client sent over the nth connection, from 1, with TLS undone.
 // It is complete once Close has returned.
 func (p *Peer) Received(connection int) string {
 	p.mu.Lock()
@@ -147,13 +126,12 @@ func (p *Peer) Close() {
 }
 
 func (p *Peer) serve() {
-	defer p.wg.Done()
 	for {
 		conn, err := p.listener.Accept()
 		if err != nil {
 			return
 		}
-		conn.SetDeadline(time.Now().Add(patience))
+		conn.SetDeadline(time.Now().Add(hangTime))
 		p.accept(conn)
 	}
 }
@@ -162,57 +140,75 @@ func (p *Peer) serve() {
 func (p *Peer) accept(conn net.Conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.connections++
-	n := p.connections
 	p.received = append(p.received, bytes.Buffer{})
 	if len(p.scripts) == 0 {
 		p.t.Errorf("smtptest: somebody connected")
 		conn.Close()
 		return
 	}
+	n := len(p.received)
 	p.wg.Go(func() { p.run(conn, n) })
 }
 
 func (p *Peer) run(conn net.Conn, n int) {
-	play := &playing{p: p, n: n}
-	play.use(conn)
+	c := &connection{p: p, n: n}
+	c.use(conn)
 	for _, step := range p.scripts[min(n, len(p.scripts))-1] {
-		if err := play.step(step); err != nil {
+		if err := c.step(step); err != nil {
 			p.t.Errorf("smtptest: connection %d: %s: %v", n, step, err)
 			break
 		}
 	}
-	play.conn.Close()
+	c.conn.Close()
 }
 
-// playing is one connection with its script.
-type playing struct {
+// connection is one connection with its script.
+type connection struct {
 	p    *Peer
 	n    int
 	conn net.Conn
 	br   *bufio.Reader
 }
 
-func (c *playing) use(conn net.Conn) {
+func (c *connection) use(conn net.Conn) {
 	c.conn, c.br = conn, bufio.NewReader(io.TeeReader(conn, c))
 }
 
 // Write keeps what the client sent.
-func (c *playing) Write(b []byte) (int, error) {
+func (c *connection) Write(b []byte) (int, error) {
 	c.p.mu.Lock()
 	defer c.p.mu.Unlock()
 	return c.p.received[c.n-1].Write(b)
 }
 
-func (c *playing) step(step string) error {
+func (c *connection) step(step string) error {
 	verb, rest, _ := strings.Cut(step, " ")
 	switch verb {
 	case ">":
-		return c.send(rest)
+		text := rest + "\r\n"
+		if strings.HasPrefix(rest, `"`) {
+			var err error
+			if text, err = strconv.Unquote(rest); err != nil {
+				return err
+			}
+		}
+		_, err := io.WriteString(c.conn, text)
+		return err
 	case "<":
-		return c.expect(rest)
+		line, err := c.br.ReadString('\n')
+		if err != nil {
+			return fmt.Errorf("%w after %q", err, line)
+		}
+		if line = strings.TrimSuffix(line, "\r\n"); !matches(rest, line) {
+			return fmt.Errorf("got %q", line)
+		}
+		return nil
 	case "body":
-		return c.body()
+		for {
+			if line, err := c.br.ReadString('\n'); err != nil || line == ".\r\n" {
+				return err
+			}
+		}
 	case "bytes":
 		n, err := strconv.ParseInt(rest, 10, 64)
 		if err != nil {
@@ -221,7 +217,14 @@ func (c *playing) step(step string) error {
 		_, err = io.CopyN(io.Discard, c.br, n)
 		return err
 	case "tls":
-		return c.startTLS()
+		tc := tls.Server(c.conn, c.p.config)
+		if err := tc.Handshake(); err != nil {
+			c.p.t.Logf("smtptest: handshake: %v", err) // often what is wanted
+			c.conn.Close()
+			return nil
+		}
+		c.use(tc)
+		return nil
 	case "quiet":
 		c.conn.SetReadDeadline(time.Now().Add(time.Second))
 		defer c.conn.SetReadDeadline(time.Time{})
@@ -250,32 +253,6 @@ func (c *playing) step(step string) error {
 	return fmt.Errorf("no such step")
 }
 
-func (c *playing) send(text string) error {
-	if strings.HasPrefix(text, `"`) {
-		raw, err := strconv.Unquote(text)
-		if err != nil {
-			return err
-		}
-		text = raw
-	} else {
-		text += "\r\n"
-	}
-	_, err := io.WriteString(c.conn, text)
-	return err
-}
-
-func (c *playing) expect(pattern string) error {
-	line, err := c.br.ReadString('\n')
-	if err != nil {
-		return fmt.Errorf("%w after %q", err, line)
-	}
-	line = strings.TrimSuffix(line, "\r\n")
-	if !matches(pattern, line) {
-		return fmt.Errorf("got %q", line)
-	}
-	return nil
-}
-
 // matches is path.Match without its brackets and slashes.
 func matches(pattern, line string) bool {
 	head, rest, star := strings.Cut(pattern, "*")
@@ -287,27 +264,4 @@ func matches(pattern, line string) bool {
 		line = line[1:]
 	}
 	return ok && matches(rest, line)
-}
-
-func (c *playing) body() error {
-	for {
-		line, err := c.br.ReadString('\n')
-		if err != nil {
-			return err
-		}
-		if line == ".\r\n" {
-			return nil
-		}
-	}
-}
-
-func (c *playing) startTLS() error {
-	tc := tls.Server(c.conn, c.p.config)
-	if err := tc.Handshake(); err != nil {
-		c.p.t.Logf("smtptest: handshake: %v", err) // often what is wanted
-		c.conn.Close()
-		return nil
-	}
-	c.use(tc)
-	return nil
 }

@@ -20,13 +20,13 @@ type Message struct {
 	TLS            bool
 	EightBit, UTF8 bool  // parameters of MAIL
 	Size           int64 // SIZE= of MAIL
-	Connection     int   // the how manieth connection it came over, from 1
+	Connection     int   // the number of the connection it came over, from 1
 }
 
 // Server records what it is sent. Its methods may be called at any time.
 type Server struct {
-	listener net.Listener
-	smtp     *smtp.Server
+	endpoint
+	smtp *smtp.Server
 
 	mu       sync.Mutex
 	options  Options
@@ -35,10 +35,33 @@ type Server struct {
 	counts   Counts
 }
 
+// endpoint is where a server listens. Without a listener it is the end of a pipe.
+type endpoint struct{ listener net.Listener }
+
+// Host is the address that it listens on.
+func (e endpoint) Host() string {
+	if e.listener == nil {
+		return "mail.example.org"
+	}
+	return e.listener.Addr().(*net.TCPAddr).IP.String()
+}
+
+// Port is the port that it listens on.
+func (e endpoint) Port() int {
+	if e.listener == nil {
+		return 25
+	}
+	return e.listener.Addr().(*net.TCPAddr).Port
+}
+
+// Dial reaches it whatever the address: for certificates with another name.
+func (e endpoint) Dial(ctx context.Context, network, address string) (net.Conn, error) {
+	return new(net.Dialer).DialContext(ctx, "tcp", e.listener.Addr().String())
+}
+
 // Counts are what happened to a Server so far.
 type Counts struct {
 	Connections int // accepted
-	Refused     int // of those, one too many (MaxConnections)
 	Open, Peak  int // open now; the most at once
 	Logins      int // AUTHs that succeeded
 	LoginErrors int // and that did not
@@ -51,7 +74,7 @@ func Start(o Options) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &Server{listener: l, options: o}
+	s := &Server{endpoint: endpoint{l}, options: o}
 	s.smtp = smtp.NewServer(smtp.BackendFunc(s.newSession))
 	s.smtp.Domain = "mail.example.org"
 	s.smtp.AllowInsecureAuth = true // the filter decides
@@ -59,7 +82,7 @@ func Start(o Options) (*Server, error) {
 	s.smtp.EnableDSN = true         // likewise
 	s.smtp.MaxLineLength = 12288    // RFC 4954 section 4, for tokens
 	s.smtp.ErrorLog = log.New(io.Discard, "", 0)
-	go s.smtp.Serve(filtering{s})
+	go s.smtp.Serve(filtering{l, s})
 	return s, nil
 }
 
@@ -72,17 +95,6 @@ func New(t TB, o Options) *Server {
 	}
 	t.Cleanup(s.Close)
 	return s
-}
-
-// Host is the address that the server listens on.
-func (s *Server) Host() string { return s.listener.Addr().(*net.TCPAddr).IP.String() }
-
-// Port is the port that the server listens on.
-func (s *Server) Port() int { return s.listener.Addr().(*net.TCPAddr).Port }
-
-// Dial reaches the server whatever the address: for certificates with another name.
-func (s *Server) Dial(ctx context.Context, network, address string) (net.Conn, error) {
-	return new(net.Dialer).DialContext(ctx, "tcp", s.listener.Addr().String())
 }
 
 // Messages are those that were answered with 2xx, in order.
