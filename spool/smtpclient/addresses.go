@@ -13,11 +13,11 @@ type Addresses struct {
 	lower bool // the last address that took mail did so without verified TLS
 }
 
-// address is how one of them did. Only a MAIL that is taken proves that it works: others may be
-// on their way there while the first one is refused.
+// address is how one of them did. Only a MAIL that is taken proves that it works: other connections
+// may be on their way there while the first one is refused.
 type address struct {
 	worked bool // it has taken a MAIL
-	failed bool // since then it has not come so far
+	failed bool // since then it has failed before a MAIL was taken
 }
 
 // note keeps how an address did.

@@ -23,7 +23,7 @@ import (
 // response that does not fit goes by the continuation line (RFC 4954 section 4).
 const maxCommand = 512
 
-// maxChallenges bounds an exchange that never comes to an end.
+// maxChallenges bounds an exchange that would never end.
 const maxChallenges = 4
 
 // FetchSecret reads the password or token; empty: no AUTH. That is done before anything
@@ -81,8 +81,7 @@ func (c *Conn) login() error {
 }
 
 // mechanisms are those that suit the secret and that the server offers, the best first
-// (SPEC section 5). Without TLS what keeps the password from being read on the way goes
-// before what does not.
+// (SPEC section 5). Without TLS, those that do not show the password come first.
 func mechanisms(offered []string, secure, tokens bool) []string {
 	best := []string{authScram, authPlain, authLogin, authCramMD5}
 	if !secure {
@@ -94,8 +93,8 @@ func mechanisms(offered []string, secure, tokens bool) []string {
 	return slices.DeleteFunc(best, func(name string) bool { return !slices.Contains(offered, name) })
 }
 
-// authenticate does AUTH by one mechanism. After a refusal the exchange is over; a `*`
-// would cost a wait and tell nothing.
+// authenticate does AUTH by one mechanism. A refusal ends the exchange; a `*` would only cost
+// a wait.
 func (c *Conn) authenticate(m *mechanism) error {
 	line, rest := "AUTH "+m.name, m.initial
 	if with := line + " " + base64.StdEncoding.EncodeToString(rest); rest != nil && len(with)+2 <= maxCommand {
@@ -121,7 +120,7 @@ func (c *Conn) authenticate(m *mechanism) error {
 			return c.judge.lost(smtpreply.StageAuth, spool.ReasonAuth, err)
 		}
 	}
-	return c.judge.lost(smtpreply.StageAuth, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "AUTH comes to no end"})
+	return c.judge.lost(smtpreply.StageAuth, spool.ReasonProtocol, smtpreply.ProtocolError{Text: "AUTH does not end"})
 }
 
 // mechanismRefused reports whether it was the mechanism that the server refused and not
@@ -141,8 +140,8 @@ func mechanismRefused(err error) bool {
 // mechanism is one way to log in (RFC 4422).
 type mechanism struct {
 	name    string
-	initial []byte // the response that goes with the command; nil: there is none
-	// next answers a challenge of the server; nil: there must not be one.
+	initial []byte // the response that goes with the command; nil: none
+	// next answers a challenge of the server; nil: the server must not send one.
 	next func(challenge []byte) ([]byte, error)
 	// proved reports whether the server showed that it knows the password; nil: it need not.
 	proved func() bool
@@ -154,7 +153,7 @@ const (
 	authLogin   = "LOGIN"
 	authScram   = "SCRAM-SHA-256" // RFC 7677
 	authCramMD5 = "CRAM-MD5"      // RFC 2195
-	authXOAUTH2 = "XOAUTH2"       // https://developers.google.com/workspace/gmail/imap/authXOAUTH2-protocol
+	authXOAUTH2 = "XOAUTH2"       // https://developers.google.com/workspace/gmail/imap/xoauth2-protocol
 )
 
 func newMechanism(name, login, secret string) *mechanism {
@@ -170,8 +169,8 @@ func newMechanism(name, login, secret string) *mechanism {
 		}
 	case authXOAUTH2:
 		m.initial = []byte(xoauth2Response(login, secret))
-		// The challenge is JSON that explains a refusal. It wants an empty answer; then the
-		// 535 comes, whose code says all that can be relied upon.
+		// The challenge is JSON that explains a refusal. It wants an empty answer, and then the 535
+		// comes. Only its code can be relied upon.
 		m.next = func([]byte) ([]byte, error) { return nil, nil }
 	case authLogin:
 		// Servers ask with various prompts, and some ask for the name again that came with the
@@ -198,7 +197,7 @@ func xoauth2Response(login, token string) string {
 func (m *mechanism) answer(challenge []byte) (string, error) {
 	decoded, err := base64.StdEncoding.DecodeString(string(bytes.TrimSpace(challenge)))
 	if err != nil {
-		return "", smtpreply.ProtocolError{Text: "a challenge that is no base64"}
+		return "", smtpreply.ProtocolError{Text: "an AUTH challenge that is not base64"}
 	}
 	if m.next == nil {
 		return "", smtpreply.ProtocolError{Text: "an AUTH challenge where none belongs"}
@@ -210,25 +209,23 @@ func (m *mechanism) answer(challenge []byte) (string, error) {
 	return base64.StdEncoding.EncodeToString(response), err
 }
 
-// errNotProved: with SCRAM the server shows that it knows the password, too. One that
-// cannot is not the server that the password is for.
-//
-// NotProved tells it by the outcome.
+// errNotProved: with SCRAM the server has to prove that it knows the password, too. One that
+// cannot is not the server that the password is for. NotProved recognises it in an outcome.
 var errNotProved = errors.New("the server did not prove that it knows the password (SCRAM-SHA-256): is this the right server?")
 
 // maxIterations bounds the work that a server may ask for: at this number a second, more
 // or less. Servers ask for 4,096 to 600,000.
 const maxIterations = 1_000_000
 
-// scram has the library hold the conversation. It verifies the server's signature; whether there
-// was one at all, proved tells.
+// scram leaves the conversation to the library, which verifies the server's signature. proved
+// reports whether there was one at all.
 func (m *mechanism) scram(login, password string) {
 	client, err := scram.SHA256.NewClient(login, password, "")
 	if err != nil { // SASLprep does not allow it, but the server may
 		client, _ = scram.SHA256.NewClientUnprepped(login, password, "")
 	}
 	conversation := client.NewConversation()
-	first, _ := conversation.Step("") // fails only later on
+	first, _ := conversation.Step("") // only later steps can fail
 	m.initial, m.proved = []byte(first), conversation.Valid
 	steps := 0
 	m.next = func(challenge []byte) ([]byte, error) {
@@ -268,7 +265,8 @@ func NotProved(o spool.Outcome) bool {
 
 const noAuth, authOnly = "the server offers no AUTH", "the server offers AUTH by "
 
-// NoMechanism reports whether the server offers no AUTH, or none (other) that suits the secret.
+// NoMechanism reports whether the server offers no AUTH at all (none), or only mechanisms that do
+// not suit the secret (other).
 func NoMechanism(o spool.Outcome) (none, other bool) {
 	text := o.Reply.Text
 	return o.Reply.Code == 0 && strings.HasPrefix(text, noAuth), o.Reply.Code == 0 && strings.HasPrefix(text, authOnly)

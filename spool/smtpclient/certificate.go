@@ -23,7 +23,7 @@ func Fingerprint(cert *x509.Certificate) string {
 }
 
 // Faults is what is wrong with a server's certificate, as far as a person can act on it.
-// All of it is told: a verification ends at the first fault.
+// It names all faults, while a verification ends at the first one.
 type Faults struct {
 	Cert       *x509.Certificate
 	NotPinned  bool // not the one that Server.Fingerprint names
@@ -35,7 +35,7 @@ type Faults struct {
 	Unknown    bool // by an authority that is not known here
 }
 
-// CertificateFaults looks at the certificate that err is about; ok is false when it is about none.
+// CertificateFaults looks at the certificate that err is about; ok is false if err is not about one.
 func CertificateFaults(err error, host string, now time.Time) (f Faults, ok bool) {
 	var failed *tls.CertificateVerificationError
 	if !errors.As(err, &failed) || len(failed.UnverifiedCertificates) == 0 {
@@ -64,7 +64,7 @@ func forgeable(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1 || a == x509.DSAWithSHA1 || a == x509.MD5WithRSA
 }
 
-// words are the faults in a few words each; none: x509's error says it better.
+// words are the faults in a few words each. If there are none, x509's error says more.
 func (f *Faults) words(host string, now time.Time) (words []string) {
 	for _, w := range []struct {
 		is   bool
@@ -87,7 +87,7 @@ func (f *Faults) words(host string, now time.Time) (words []string) {
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// certificateText says why TLS could not be made or verified.
+// certificateText says why TLS failed or could not be verified.
 func (c *Conn) certificateText(err error) string {
 	if f, ok := CertificateFaults(err, c.server.Host, c.judge.Now()); ok {
 		if words := f.words(c.server.Host, c.judge.Now()); len(words) > 0 {

@@ -56,7 +56,7 @@ func newConn(s *Server, secret string) *Conn {
 // Usable reports whether another Send can succeed as far as is known.
 func (c *Conn) Usable() bool { return !c.broken.Load() }
 
-// Notice says for status how the connection is less secure than verified TLS; empty: it is not.
+// Notice says for status why the connection is less secure than verified TLS; empty: it is not.
 func (c *Conn) Notice() string { return c.notice }
 
 // quitWait is how long the answer to QUIT is waited for, out of courtesy: a close

@@ -47,8 +47,8 @@ func (c *Conn) resolve(ctx context.Context) ([]string, error) {
 	return inTurn(list), nil
 }
 
-// inTurn takes four of a name's addresses, IPv6 and IPv4 in turn; which comes first the
-// resolver decides (RFC 6724): it knows whether this machine has IPv6 at all.
+// inTurn takes four of a name's addresses, IPv6 and IPv4 in turn. The resolver decides which comes
+// first (RFC 6724): it knows whether this machine has IPv6 at all.
 func inTurn(list []string) []string {
 	var kinds [2][]string // of the first one's kind, of the other
 	for _, a := range list {
@@ -127,8 +127,8 @@ type dialed struct {
 	err     error
 }
 
-// race tries the addresses in order, each beside the earlier ones that have not
-// answered within headStart. It tells who won, if any, and who failed; the error is the
+// race tries the addresses in order, each beside the earlier ones that have not answered within
+// headStart. It returns the first that answered, if any, and those that failed; the error is the
 // context's.
 func race(ctx context.Context, addresses []string, dial func(context.Context, string) (net.Conn, error)) (won *dialed, failed []dialed, err error) {
 	ctx, cancel := context.WithCancel(ctx)

@@ -61,7 +61,7 @@ func typedAddress(address string) string {
 	return "rfc822;" + address
 }
 
-// markRelayed marks what was delivered and is ours to report, because the server offers no DSN.
+// markRelayed marks what was delivered and what we have to report, because the server offers no DSN.
 func markRelayed(outcomes []spool.Outcome, p *spool.DSNParams) {
 	for i := range outcomes {
 		if p != nil && outcomes[i].Class == spool.Delivered && p.Notifies(spool.OnSuccess, i) {

@@ -14,8 +14,8 @@ import (
 	"notices/spool/smtpreply"
 )
 
-// Open connects by the best TLS that it gets and may use, says EHLO and logs in. The error is
-// an *Error. A token that is refused with 535 is refreshed once, on a fresh connection.
+// Open connects, with the best TLS that the server and its settings allow, says EHLO and logs in.
+// The error is an *Error. A token that is refused with 535 is refreshed once, on a fresh connection.
 func Open(ctx context.Context, s *Server) (*Conn, error) {
 	secret, err := FetchSecret(ctx, s)
 	if err != nil {
@@ -40,12 +40,12 @@ func tokenRefused(err error) bool {
 	return errors.As(err, &e) && e.Outcome.Reason == spool.ReasonAuth && e.Outcome.Reply.Code == 535
 }
 
-// tlsLevel is how secure a connection is: a step down of SPEC section 5 leads to the next one.
+// tlsLevel is how secure a connection is. A step down (SPEC section 5) leads to the next level.
 type tlsLevel int
 
 const (
 	verified   tlsLevel = iota
-	unverified          // TLS with whatever certificate
+	unverified          // TLS with any certificate
 	noTLS
 )
 
@@ -61,9 +61,9 @@ type opening struct {
 	worst    *Error   // the most telling so far
 }
 
-// connectWithFallback tries each address at the first level, then each whose TLS failed at the
-// next one, as far as that is allowed. With one address the first two levels are one handshake;
-// the last one needs another connection when it was the handshake that failed.
+// connectWithFallback tries each address at the first level, then those whose TLS failed at the
+// next one, as far as that is allowed. With one address the first two levels are one handshake.
+// The last one needs another connection when the handshake failed.
 func connectWithFallback(ctx context.Context, s *Server, secret string) (*Conn, error) {
 	o := &opening{ctx: ctx, server: s, secret: secret, known: s.Addresses}
 	if o.known == nil {
@@ -97,8 +97,8 @@ func connectWithFallback(ctx context.Context, s *Server, secret string) (*Conn, 
 	return nil, o.worst
 }
 
-// atLevel opens a connection to one of the addresses. Without one and without an error
-// each of them failed, and worst and insecure say how. The error ends the Open.
+// atLevel opens a connection to one of the addresses. If it returns neither a connection nor an
+// error, each of them failed, and worst and insecure say how. An error ends the Open.
 func (o *opening) atLevel(addresses []string, level tlsLevel) (*Conn, error) {
 	o.insecure = nil
 	for len(addresses) > 0 {
@@ -119,7 +119,7 @@ func (o *opening) atLevel(addresses []string, level tlsLevel) (*Conn, error) {
 		if o.worst == nil || weight(e) > weight(o.worst) {
 			o.worst = e
 		}
-		lower := "" // an address that may still be the best there is, without verified TLS
+		lower := "" // an address that may still be the best one, without verified TLS
 		if e.Outcome.Reason == spool.ReasonTLS {
 			o.insecure = append(o.insecure, c.address)
 			if level != noTLS && c.mayStepDown() {
@@ -132,9 +132,9 @@ func (o *opening) atLevel(addresses []string, level tlsLevel) (*Conn, error) {
 	return nil, nil
 }
 
-// refusesLogin: that is the account's trouble and not the address's. Asking each address with a
-// wrong password is how accounts get locked, so it is the one step before MAIL after which no
-// other address is tried.
+// refusesLogin recognises a refused login. That concerns the account and not the address, and
+// accounts get locked by a wrong password tried at each address: it is the only step before MAIL
+// after which no other address is tried.
 func refusesLogin(o spool.Outcome) bool {
 	return o.Reason == spool.ReasonAuth && o.Reply.Code/100 == 5
 }
@@ -148,8 +148,8 @@ func (o *opening) noteFailed(c *Conn, except string) {
 	}
 }
 
-// weight: a server's word tells more than a conversation that failed without one, and
-// that more than an address that does not answer.
+// weight ranks errors by what they tell: a server's reply more than a conversation that failed
+// without one, and that more than an address that does not answer.
 func weight(e *Error) int {
 	switch {
 	case e.Outcome.Reply.Code != 0:
@@ -215,7 +215,7 @@ func (c *Conn) greet() error {
 	return c.judge.expect(220, smtpreply.StageGreeting, spool.ReasonGreeting, code, text, err)
 }
 
-// hello says EHLO, or HELO to a server that knows no better.
+// hello says EHLO, or HELO to a server that does not know EHLO.
 func (c *Conn) hello() error {
 	name := c.server.Hello
 	if name == "" && c.server.FindHello != nil {
@@ -258,8 +258,8 @@ func (c *Conn) upgrade() error {
 		return c.judge.failed(smtpreply.StageStartTLS, c.judge.trouble(spool.ReasonTLS, text, nil))
 	}
 	code, text, err := c.wire.command("STARTTLS")
-	// What came behind the 220 in clear would be read as if it had come over TLS:
-	// somebody in between put it there (CVE-2011-0411). Not a case for a step down.
+	// What came behind the 220 in clear would be read as if it had come over TLS: somebody on the
+	// way put it there (CVE-2011-0411). A step down is not allowed here.
 	if err == nil && code == 220 && c.wire.br.Buffered() > 0 {
 		err = smtpreply.ProtocolError{Text: "bytes in clear behind the answer to STARTTLS"}
 	}
@@ -272,9 +272,9 @@ func (c *Conn) upgrade() error {
 	return c.hello()
 }
 
-// ProbePort reports whether an SMTP server speaks at the port (at 465 over TLS, whose
-// certificate is not checked: nothing is sent), and how it greets or why it does not
-// answer. timeout is for each step; dial may be nil. For the advice that test-server gives.
+// ProbePort reports whether an SMTP server answers at the port, and how it greets or why it does
+// not answer. At 465 it uses TLS and does not check the certificate, for nothing is sent. timeout is
+// for each step; dial may be nil. test-server gives advice by it.
 func ProbePort(ctx context.Context, host string, port int, timeout time.Duration, dial Dialer) (what string, ok bool) {
 	c := newConn(&Server{Host: host, Port: port, Timeout: timeout, Dial: dial}, "")
 	c.level = unverified

@@ -30,8 +30,8 @@ const (
 var (
 	// errEnded: the connection ended before this transaction began.
 	errEnded = errors.New("the connection had ended")
-	// errDecided: after a 421, or a reply in the middle of the message, the connection is over,
-	// and that was the outcome.
+	// errDecided: after a 421, or a reply in the middle of the message, the connection is over, and
+	// the recipients have their outcomes.
 	errDecided = errors.New("the conversation is over")
 )
 
@@ -264,7 +264,7 @@ func (s *sending) content() error {
 	switch {
 	case err == nil:
 		return nil
-	case s.writeErr == nil: // the disk's trouble, not the server's; no dot may follow
+	case s.writeErr == nil: // the message could not be read; no dot may follow
 		s.decideRest(s.c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return errDecided
 	}
@@ -327,7 +327,7 @@ func (s *sending) lossOutcome(err error) spool.Outcome {
 	}
 }
 
-// decide is for a reply that decides on all who have no outcome yet.
+// decide gives the outcome of a reply to every recipient that has no outcome yet.
 func (s *sending) decide(stage smtpreply.Stage, code int, text []byte) {
 	o := s.c.judge.Outcome(stage, code, text)
 	s.decideRest(o)

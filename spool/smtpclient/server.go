@@ -24,21 +24,21 @@ type Server struct {
 	Host string // a name or an IP address; the certificate must be for it
 	Port int
 	TLS  TLSMode
-	// AllowNonSecure lets the ladder of Open step down: verified TLS, TLS that could
-	// not be verified, none. Without it: no verified TLS, no mail, no password.
+	// AllowNonSecure lets Open step down from verified TLS to TLS that could not be verified, and
+	// from that to none. Without it: no verified TLS, no mail, no password.
 	AllowNonSecure bool
 	// AllowNonSecureLogin lets the password travel over the last two as well. A token never does.
 	AllowNonSecureLogin bool
 	Hello               string // EHLO name
-	// FindHello finds one when Hello is empty and a connection is made. nil or "": the
-	// connection's own address is said, in brackets (RFC 5321 section 4.1.4).
+	// FindHello finds the EHLO name when Hello is empty and a connection is made. If it is nil or
+	// returns "", the name is the connection's own address in brackets (RFC 5321 section 4.1.4).
 	FindHello func() string
 	Login     string // user name for AUTH
 	// Password is asked once for each Open, before anything is dialled. nil: no AUTH, unless Tokens is set.
 	Password func(context.Context) (string, error)
 	Tokens   TokenSource // XOAUTH2 instead of a password; nil otherwise
-	// SecretKey is the key of the configuration that gives the password or token, for advice:
-	// "password_file", "token_command"; empty: a sign-in, or there is none.
+	// SecretKey is the configuration's key for the password or token, for advice:
+	// "password_file", "token_command"; empty: a sign-in, or no secret.
 	SecretKey string
 	Roots     *x509.CertPool // nil: the system's
 	// Fingerprint is the SHA-256 of the one certificate to accept (of its DER form), as

@@ -34,20 +34,20 @@ func (j *judge) said(stage smtpreply.Stage, code int, text []byte) {
 	j.observe(Step{Stage: stage, Detail: j.Reply(code, "", text).String()})
 }
 
-// Error is why Open failed. The outcome is of server scope and Deferred: no
-// message fails for a server that could not be spoken to.
+// Error is why Open failed. The outcome is Deferred and of server scope: no message fails because
+// a server cannot be reached.
 type Error struct {
 	Outcome spool.Outcome
-	Err     error // the cause; may be nil: the reply says it all
+	Err     error // the cause; nil if the reply says it all
 
-	duringTLS bool // it was the TLS handshake that failed
+	duringTLS bool // the TLS handshake failed
 }
 
 func (e *Error) Error() string { return e.Outcome.Reply.String() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// trouble is the server's, met by Open.
+// trouble is the error of an Open that failed without a reply.
 func (j *judge) trouble(reason spool.Reason, text string, err error) *Error {
 	return &Error{Outcome: j.Local(spool.Deferred, spool.ServerScope, reason, text), Err: err}
 }
@@ -61,7 +61,7 @@ func (j *judge) failed(stage smtpreply.Stage, e *Error) *Error {
 // refused is a reply that ends Open.
 func (j *judge) refused(stage smtpreply.Stage, code int, text []byte) *Error {
 	e := &Error{Outcome: j.Outcome(stage, code, text)}
-	if e.Outcome.Class == spool.Delivered { // a good word, but not the one for this stage
+	if e.Outcome.Class == spool.Delivered { // a good reply, but not at this stage
 		e.Outcome.Class, e.Outcome.Scope, e.Outcome.Reason = spool.Deferred, spool.ServerScope, spool.ReasonProtocol
 	}
 	return j.failed(stage, e)
@@ -79,11 +79,11 @@ func (j *judge) expect(want int, stage smtpreply.Stage, reason spool.Reason, cod
 	return nil
 }
 
-// lost is a connection that ended during Open, or spoke no SMTP.
+// lost is a connection that ended during Open, or that did not speak SMTP.
 func (j *judge) lost(stage smtpreply.Stage, reason spool.Reason, err error) *Error {
 	text := string(stage) + ": " + j.Loss(err)
 	if errors.As(err, new(smtpreply.ProtocolError)) {
-		reason, err = spool.ReasonProtocol, nil // it quotes the server unmasked
+		reason, err = spool.ReasonProtocol, nil // err quotes the server unmasked
 	}
 	return j.failed(stage, j.trouble(reason, text, err))
 }

@@ -55,7 +55,7 @@ func (s *Server) tlsConfig(lenient, oldCiphers bool, unverified *error) *tls.Con
 	if !lenient && s.Fingerprint == "" {
 		return config
 	}
-	config.InsecureSkipVerify = true // verified here
+	config.InsecureSkipVerify = true // VerifyConnection verifies
 	config.VerifyConnection = func(state tls.ConnectionState) error {
 		err := verify(state, host, s)
 		if lenient {
@@ -102,13 +102,13 @@ func allCiphers() []uint16 {
 	return ids
 }
 
-// weak reports whether Go would not have offered it by default.
+// weak reports whether Go does not offer the cipher by default.
 func weak(id uint16) bool {
 	return slices.ContainsFunc(tls.InsecureCipherSuites(), func(s *tls.CipherSuite) bool { return s.ID == id })
 }
 
-// wantsOldCiphers reports whether the handshake may have failed for want of a common
-// cipher: alerts 40 and 71 (RFC 5246 7.2.2); Windows just hangs up.
+// wantsOldCiphers reports whether the handshake may have failed because the two sides have no
+// cipher in common: alerts 40 and 71 (RFC 5246 7.2.2), or a hang-up, as Windows does.
 func wantsOldCiphers(err error) bool {
 	var e *Error
 	if !errors.As(err, &e) || !e.duringTLS {
@@ -130,9 +130,8 @@ func (c *Conn) tlsTrouble(err error) *Error {
 	return c.judge.failed(smtpreply.StageTLS, e)
 }
 
-// mayStepDown reports whether the conversation may go on without verified TLS: that
-// must be allowed, and for a login it must be allowed for the password too. A token
-// never travels so.
+// mayStepDown reports whether the conversation may go on without verified TLS. That must be
+// allowed, and with a login it must be allowed for the password, too. A token is never sent so.
 func (c *Conn) mayStepDown() bool {
 	return c.server.AllowNonSecure && (c.secret == "" || c.server.Tokens == nil && c.server.AllowNonSecureLogin)
 }

@@ -41,12 +41,12 @@ type Result struct {
 	// their Reason is toomany and they belong in another transaction at once. When none
 	// was accepted it is 0 and they are ordinary deferrals, so that nobody loops.
 	TooMany int
-	// OtherAddress: it failed before MAIL was accepted, and the host has an address that has
-	// not failed yet: a fresh connection goes there.
+	// OtherAddress: the transaction failed before MAIL was accepted, and the host has an address
+	// that has not failed yet: a fresh connection goes there.
 	OtherAddress bool
 }
 
-// prepare does what needs no server. False: nothing is left to be sent.
+// prepare does what needs no server. It reports whether anything is left to be sent.
 func (s *sending) prepare() bool {
 	c, t := s.c, s.t
 	if !s.checkAddresses() {
@@ -76,7 +76,7 @@ func (s *sending) prepare() bool {
 	return true
 }
 
-// cannot: the server cannot take the message.
+// cannot gives every recipient the outcome that the server cannot take the message.
 func (s *sending) cannot(why string) bool {
 	s.decideRest(s.c.judge.Local(spool.Failed, spool.MessageScope, spool.ReasonCannot, why))
 	return false
@@ -138,12 +138,12 @@ func (s *sending) result() Result {
 		o := &s.outcomes[i]
 		if o.Reason == spool.ReasonPolicy {
 			o.Reason = ""
-			if s.accepted > 0 { // others were taken, so the policy is not about us
+			if s.accepted > 0 { // others were accepted, so the policy is not about us
 				o.Scope = spool.RecipientScope
 			}
 		}
 		if s.t.Sender == "" {
-			*o = smtpreply.OfNullSender(*o)
+			*o = smtpreply.ForNullSender(*o)
 		}
 		switch {
 		case o.Reason != spool.ReasonTooMany:
@@ -175,7 +175,7 @@ func endSession(r *Result, reused bool) {
 	for i := range r.Outcomes {
 		switch o := &r.Outcomes[i]; {
 		case o.Reason != spool.ReasonSession:
-		case delivered: // the next transaction hears it anew
+		case delivered: // the rest goes in another transaction
 			o.Scope, o.Reason = spool.RecipientScope, spool.ReasonTooMany
 		case strings.Contains(strings.ToLower(o.Reply.Text), "connection limit"):
 			o.Reason = spool.ReasonBusy

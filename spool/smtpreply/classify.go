@@ -8,10 +8,10 @@ import (
 	"notices/spool"
 )
 
-// Classify says what a reply means. It is the one place where that is decided, for
-// retry, failover, log, return and server test alike. Unknown means Deferred.
+// Classify decides what a reply means. Retry, failover, log, return and server test all use this
+// one decision. What is unknown is Deferred.
 //
-// enhanced is the enhanced status code or empty, text what a person is shown. The Reply
+// enhanced is the enhanced status code or empty, text is what a person is shown. The Reply
 // of the outcome holds these three; the caller adds the server and the time.
 func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
 	o := decide(stage, code, enhanced, text)
@@ -20,8 +20,8 @@ func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
 }
 
 func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
-	r := answerTo{stage: stage, code: code}
-	r.text, r.named = withoutPrefix(ownWords(text))
+	r := answer{stage: stage, code: code}
+	r.text, r.recipientNamed = withoutPrefix(ownWords(text))
 	if len(enhanced) > 2 {
 		r.detail = enhanced[2:]
 	}
@@ -39,8 +39,8 @@ func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
 	return byCode(stage, code)
 }
 
-// byCode is what is left when no rule knows better: the row of SPEC section 5 for
-// the stage, by the code's first digit.
+// byCode decides where no rule matches: the row of SPEC section 5 for the stage, by the code's
+// first digit.
 func byCode(stage Stage, code int) spool.Outcome {
 	class := spool.Deferred
 	if code/100 == 5 {
@@ -69,31 +69,31 @@ func byCode(stage Stage, code int) spool.Outcome {
 	return serverTrouble(spool.ReasonProtocol)
 }
 
-// serverTrouble is the server's own: no message suffers for it.
+// serverTrouble is a problem of the server. It does not count against the message.
 func serverTrouble(reason spool.Reason) spool.Outcome {
 	return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: reason}
 }
 
-// answerTo is a reply as the rules look at it.
-type answerTo struct {
-	stage  Stage
-	code   int
-	detail string // the enhanced code without its class: "7.1"
-	text   string // in lower case, the server's own words, see ownWords
-	named  bool   // "Recipient address rejected:" came before the text
+// answer is a reply as the rules see it.
+type answer struct {
+	stage          Stage
+	code           int
+	detail         string // the enhanced code without its class: "7.1"
+	text           string // in lower case, the server's own words, see ownWords
+	recipientNamed bool   // "Recipient address rejected:" came before the text
 }
 
 // rule recognises a reply that its code alone does not explain. A condition that is
 // nil matches all.
 type rule struct {
-	stages  []Stage
-	codes   []int      // 5 stands for all 5xx, 4 for all 4xx
-	details []string   // "" for a reply without an enhanced code
-	says    [][]string // of each list a phrase is in the text
-	words   []string   // one of these is a word of it
-	not     [][]string // no phrase of these lists is in the text
-	ours    bool       // what is said is not said of the recipient
-	test    func(*answerTo) bool
+	stages       []Stage
+	codes        []int      // 5 stands for all 5xx, 4 for all 4xx
+	details      []string   // "" for a reply without an enhanced code
+	says         [][]string // of each list a phrase is in the text
+	words        []string   // one of these is a word of it
+	not          [][]string // no phrase of these lists is in the text
+	notRecipient bool       // what is said is not said of the recipient
+	test         func(*answer) bool
 
 	class  spool.Class // "": Deferred
 	scope  spool.Scope // "": the server's
@@ -104,14 +104,14 @@ func (u *rule) outcome() spool.Outcome {
 	return spool.Outcome{Class: cmp.Or(u.class, spool.Deferred), Scope: cmp.Or(u.scope, spool.ServerScope), Reason: u.reason}
 }
 
-func (u *rule) matches(r *answerTo) bool {
+func (u *rule) matches(r *answer) bool {
 	return (u.stages == nil || slices.Contains(u.stages, r.stage)) &&
 		(u.codes == nil || slices.Contains(u.codes, r.code) || slices.Contains(u.codes, r.code/100)) &&
 		(u.details == nil || slices.Contains(u.details, r.detail)) &&
 		!slices.ContainsFunc(u.says, func(list []string) bool { return !containsAny(r.text, list) }) &&
 		(u.words == nil || hasWord(r.text, u.words)) &&
 		!slices.ContainsFunc(u.not, func(list []string) bool { return containsAny(r.text, list) }) &&
-		(!u.ours || !recipientIsSubject(r)) &&
+		(!u.notRecipient || !recipientIsSubject(r)) &&
 		(u.test == nil || u.test(r))
 }
 

@@ -1,9 +1,9 @@
-// Package smtpreply says what a reply of an SMTP server means: for a recipient, for the message,
-// for the server (RFC 5321 section 4.2). It reads a reply, bounded, from a connection (Read), judges
-// it (Classify), and makes of it what may be shown to a person (Judge): secrets masked, one
+// Package smtpreply decides what a reply of an SMTP server means (RFC 5321 section 4.2): for a
+// recipient, for the message or for the server. Read reads a reply of bounded length, Classify
+// judges it, and Judge turns it into a text that a person may see: secrets are masked, and it is one
 // printable line of at most 500 octets.
 //
-// Classify is the one place that says what a reply means. Its rules are a table (rules.go) of codes
-// and of phrases (words.go), tried in order. The replies that they are made for, with where each was
-// documented or seen, are in testdata/replies.tsv; variations of them are in testdata/neighbours.txt.
+// Only Classify decides what a reply means. Its rules are a table (rules.go) of codes and phrases
+// (words.go), which are tried in order. testdata/replies.tsv has the replies that they are made for,
+// and where each was documented or seen; testdata/neighbours.txt has variations of them.
 package smtpreply

@@ -36,21 +36,20 @@ const (
 	StageQuit     Stage = "quit"
 )
 
-// Judge makes outcomes of what one server said or did, and of what it said a text that may be
-// shown.
+// Judge makes outcomes of what one server said or did, and texts that may be shown.
 type Judge struct {
 	Server, Host string // for Reply.Server and Reply.Host
 	Now          func() time.Time
 	secrets      secrets // what is masked
 }
 
-// Mask hides the secret, and the responses to AUTH that hold it, in all that is shown from now on.
+// Mask hides the secret, and the AUTH responses that contain it, in all texts from now on.
 func (j *Judge) Mask(secret string, responses ...string) {
 	j.secrets = secretForms(secret, responses...)
 }
 
 // Reply fills a spool.Reply. Everything that is shown of what a server said passes
-// here: secrets are masked, one line is made of it. Words of our own (code 0) are not
+// here: secrets are masked, and it becomes one line. Our own words (code 0) are not
 // masked: what is missing in them would show what the secret is.
 func (j *Judge) Reply(code int, enhanced string, text []byte) spool.Reply {
 	if text = stripEnhanced(text, enhanced); code != 0 {
@@ -66,7 +65,7 @@ func (j *Judge) Reply(code int, enhanced string, text []byte) spool.Reply {
 	}
 }
 
-// Outcome is Classify for a reply that was just read.
+// Outcome classifies a reply that was just read.
 func (j *Judge) Outcome(stage Stage, code int, text []byte) spool.Outcome {
 	enhanced := findEnhanced(code, text)
 	o := Classify(stage, code, enhanced, oneLine(stripEnhanced(text, enhanced)))
@@ -104,10 +103,10 @@ func (j *Judge) Loss(err error) string {
 	return err.Error()
 }
 
-// OfNullSender corrects the outcome of a message without a sender, a report. Servers refuse
+// ForNullSender corrects the outcome of a message without a sender, a report. Servers refuse
 // those in the words that they have for a sender who lacks a right, or for the message as a
 // whole. No person can grant such a right, and the server takes the same report with a sender.
-func OfNullSender(o spool.Outcome) spool.Outcome {
+func ForNullSender(o spool.Outcome) spool.Outcome {
 	refused := o.Class == spool.Failed && o.Reason == "" && o.Reply.Code != 0 && containsAny(strings.ToLower(o.Reply.Text), senderNamed)
 	if refused || o.Reason == spool.ReasonSendAs || o.Reason == spool.ReasonIdentity {
 		o.Class, o.Scope, o.Reason = spool.Failed, spool.MessageScope, spool.ReasonSender
@@ -115,5 +114,5 @@ func OfNullSender(o spool.Outcome) spool.Outcome {
 	return o
 }
 
-// senderNamed are the words for a sender, the null sender among them.
+// senderNamed are words for a sender, also for the null sender.
 var senderNamed = []string{"sender", "<>", "mail from", "mailfrom", "reverse-path", "reverse path", "return path", "return-path"}

@@ -10,7 +10,7 @@ import (
 
 const mask = "***"
 
-// secrets are the strings that no text of a server that is shown to anybody may hold.
+// secrets are the strings that must not appear in any text of a server that is shown.
 type secrets struct {
 	forms []string
 	// hideAll: the secret is short or a mere word, so that it could be guessed from the text
@@ -18,8 +18,8 @@ type secrets struct {
 	hideAll bool
 }
 
-// prefixMasked is how much of a longer secret suffices to recognise it: a server that
-// cuts its echo short has still shown that much.
+// prefixMasked is how many octets of a longer secret are enough to recognise it: a server may cut
+// its echo short.
 const prefixMasked = 8
 
 // secretForms are the forms in which a server may echo a secret: as it is, as AUTH sent
@@ -39,7 +39,7 @@ func secretForms(secret string, responses ...string) secrets {
 
 func noLetter(r rune) bool { return r < 'A' || r > 'Z' && r < 'a' || r > 'z' }
 
-// hide masks the secret in a text of the server, whichever way that wrote it: in other
+// hide masks the secret in a text of the server, in whatever way the server wrote it: in other
 // case, with characters escaped, or cut off after its first eight octets.
 func (s secrets) hide(text []byte) []byte {
 	var out []byte

@@ -2,8 +2,8 @@ package smtpreply
 
 import "strings"
 
-// ownWords is a reply in lower case without what in it is not the server's own: addresses
-// (info@limit.example is over no limit), links, domains, and quoted text such as a subject.
+// ownWords is a reply in lower case without the words that are not the server's own: addresses
+// (info@limit.example names no limit), links, domains, and quoted text such as a subject.
 func ownWords(text string) string {
 	text = withoutQuotes(strings.ToLower(text))
 	if !strings.ContainsAny(text, "@.") {
@@ -16,7 +16,7 @@ func ownWords(text string) string {
 			b.WriteString(word)
 		case strings.HasSuffix(word, ":"):
 			b.WriteByte(':')
-		case containsAny(word, greyPhrases):
+		case containsAny(word, greylistPhrases):
 			b.WriteString("greylist")
 		case containsAny(word, blockLookups) && !containsAny(word, []string{"dbl", "/domain"}):
 			b.WriteString(blockLookup)
@@ -31,8 +31,8 @@ func foreignWord(word string) bool {
 		strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.") || domain(strings.Trim(word, `<>()[]"'.,;:!?`))
 }
 
-// domain recognises a host's name by its last label. "exceeded.please" is none, only a
-// missing blank.
+// domain recognises a host's name by its last label. "exceeded.please" is not one, only a
+// blank is missing.
 func domain(word string) bool {
 	dot := strings.LastIndexByte(word, '.')
 	if dot <= 0 || strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789-._") != "" {
@@ -46,8 +46,8 @@ func domain(word string) bool {
 	return false
 }
 
-// withoutQuotes takes out what stands in quotation marks, but not a reply that is quoted
-// as a whole, and no apostrophe: a quotation begins behind a blank and ends before one.
+// withoutQuotes removes quoted text, but not a reply that is quoted as a whole. An apostrophe is
+// not a quotation mark: a quotation begins behind a blank and ends before one.
 func withoutQuotes(text string) string {
 	if !strings.ContainsAny(text, `"'`) {
 		return text
@@ -63,7 +63,7 @@ func withoutQuotes(text string) string {
 	return b.String()
 }
 
-// quotation is where the one that begins at i ends, or 0.
+// quotation is where the quotation that begins at i ends; 0 if none begins there.
 func quotation(text string, i int) (end int) {
 	quote := text[i]
 	if quote != '"' && quote != '\'' || i == 0 || !strings.ContainsRune(" (<=:", rune(text[i-1])) {
@@ -77,12 +77,12 @@ func quotation(text string, i int) (end int) {
 	return 0
 }
 
-// rejectedPrefix is what Postfix puts before whatever a policy service says at RCPT, of the
-// recipient or of the sender.
+// rejectedPrefix is what Postfix puts before everything that a policy service says at RCPT, about
+// the recipient or about the sender.
 const rejectedPrefix = "recipient address rejected: "
 
-// withoutPrefix is what a policy service said itself. It keeps the prefix of an address
-// verification: what is quoted there is another server's word on the recipient.
+// withoutPrefix is what a policy service said itself. The prefix of an address verification stays:
+// what follows quotes what another server said of the recipient.
 func withoutPrefix(text string) (own string, named bool) {
 	_, own, named = strings.Cut(text, rejectedPrefix)
 	if !named || strings.HasPrefix(own, "unverified address") || strings.HasPrefix(own, "undeliverable address") {

@@ -8,7 +8,7 @@ import (
 
 // Replies to a report: which say that its null sender is refused, so that it goes out
 // once more with a sender.
-func TestNullSenderRefused(t *testing.T) {
+func TestForNullSender(t *testing.T) {
 	for _, c := range []struct {
 		stage Stage
 		reply string
@@ -28,7 +28,7 @@ func TestNullSenderRefused(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if o := OfNullSender(testJudge().Outcome(c.stage, code, text)); o.Reason != c.want {
+		if o := ForNullSender(testJudge().Outcome(c.stage, code, text)); o.Reason != c.want {
 			t.Errorf("%s: %s: %q, want %q", c.stage, c.reply, o.Reason, c.want)
 		} else if c.want != "" && (o.Class != spool.Failed || o.Scope != spool.MessageScope) {
 			t.Errorf("%s: %s: %v", c.stage, c.reply, o)

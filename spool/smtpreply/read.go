@@ -11,17 +11,17 @@ import (
 )
 
 // Bounds of a reply. RFC 5321 4.5.3.1.5 promises lines of 512 octets; real EHLO
-// answers and policy texts are longer. What exceeds these is no SMTP server, and
+// answers and policy texts are longer. What exceeds these bounds is not an SMTP server, and
 // must not take memory.
 const (
-	MaxLine  = 4 << 10 // octets of a line; the buffer that Read reads from must hold so many
+	MaxLine  = 4 << 10 // octets of a line; the buffer that Read reads from must hold that many
 	maxReply = 32 << 10
 )
 
-// ProtocolError says that what came is no SMTP reply.
+// ProtocolError says that something other than an SMTP reply came.
 type ProtocolError struct {
 	Text   string
-	Quoted string // what the server said instead, if it is told; shown only through Judge.Loss, which masks secrets
+	Quoted string // what the server said instead, or empty; only Judge.Loss shows it, with secrets masked
 }
 
 func (e ProtocolError) Error() string {
@@ -80,7 +80,7 @@ func Buffered(br *bufio.Reader) bool {
 	}
 }
 
-// splitCode takes the code off a reply line; 0 when there is none.
+// splitCode returns the code of a reply line, 0 if it has none.
 func splitCode(line []byte) (code int, more bool) {
 	if len(line) < 3 || line[0] < '2' || line[0] > '5' || !isDigit(line[1]) || !isDigit(line[2]) || len(line) > 3 && line[3] != ' ' && line[3] != '-' {
 		return 0, false
@@ -92,8 +92,8 @@ func splitCode(line []byte) (code int, more bool) {
 func isDigit(c byte) bool { return c >= '0' && c <= '9' }
 
 // findEnhanced looks for an enhanced status code (RFC 3463, RFC 2034) at the start
-// of any line of text, for some servers put it only into the last, and else for
-// qmail's (#5.1.1) form. Its class must be that of the reply's code.
+// of any line of text, for some servers put it only into the last one, and then for
+// qmail's form, (#5.1.1). Its class must be that of the reply's code.
 func findEnhanced(code int, text []byte) string {
 	class := byte('0' + code/100)
 	for line := range bytes.Lines(text) {

@@ -1,8 +1,9 @@
 package smtpreply
 
-// Words in which servers speak of us: of the account, the sender, the client. A phrase is
-// here if it cannot be said of a recipient; where it can, a function looks closer.
+// Words in which servers speak of our side: of the account, the sender, the client. A phrase is
+// here if it cannot be said of a recipient. Where it can, a function in subject.go looks closer.
 
+// sessionPhrases, with one of limitWords, say that this connection has carried enough.
 var sessionPhrases = []string{
 	"per session", "per connection", "per smtp session", "per smtp connection", "in one session", "in one connection", "on one session", "on one connection",
 	"this session", "this connection", "this smtp session", "this smtp connection", "a single session", "a single connection", "same session", "same connection",
@@ -12,19 +13,20 @@ var sessionPhrases = []string{
 var limitWords = []string{"limit", "too many", "maxim", "exceed", "max ", "enough", "only", "allowed", "at most", "no more than", "reached"}
 
 // sessionWords, with one of limitWords, say the same on a connection that has carried something,
-// unless it is the number of connections that is too high.
+// unless the number of connections is too high.
 var sessionWords = []string{"session", "connection", "connection:", "reconnect", "transactions"}
 
-// crowdPhrases say that too many connections are open at once.
-var crowdPhrases = []string{
+// connectionsPhrases say that too many connections are open at once.
+var connectionsPhrases = []string{
 	"concurrent", "simultaneous", "parallel connection", "parallel session", "too many connections", "too many sessions", "too many open connections", "connections limit",
 	"sessions limit", "number of connections", "number of sessions", "max connections", "maximum connections", "connections per host", "connections per ip", "connections per user",
 	"connections from", "sessions from", "sessions for", "connections for", "sender thread limit", "clientsubmit; thread limit",
 }
 
-// crowdNot are words of a limit that counts connections by time, or that is the login's.
-var crowdNot = []string{"not accepted from", "not be accepted from", "rate", "per minute", "per hour", "per second", "frequent", "login attempts", "recipient"}
+// notConnections are words of a limit that counts connections by time, or logins.
+var notConnections = []string{"not accepted from", "not be accepted from", "rate", "per minute", "per hour", "per second", "frequent", "login attempts", "recipient"}
 
+// sendAsPhrases say that the account may not send as this sender.
 var sendAsPhrases = []string{
 	"send as this sender", "sendasdenied", "not owned by user", "not owned by auth user",
 	"sender address rejected: not logged in", "not authorized to send from that email address",
@@ -35,6 +37,7 @@ var sendAsPhrases = []string{
 	"must be same as authorization user", "must be the same as the authenticated",
 }
 
+// relayPhrases say that the server does not relay for us.
 var relayPhrases = []string{
 	"relay access denied", "relaying denied", "relay denied", "unable to relay", "no relaying", "rcpthosts",
 	"relay not permitted", "relaying not permitted", "permitted to relay",
@@ -46,6 +49,7 @@ var relayPhrases = []string{
 	"delivery is not allowed to this address", // hMailServer: you are outside and so is the recipient
 }
 
+// clientPhrases say that the server does not serve this machine or its address.
 var clientPhrases = []string{
 	"client host rejected", "client host [", "client host blocked", "client rejected", "client was rejected", "client ip",
 	"banned sending ip", "sending ip", "your ip", "the ip you", "this ip ", "ip address has been", "ip address is ",
@@ -63,12 +67,13 @@ const blockLookup = "blocked-client-lookup"
 
 var blockLookups = []string{"ipcheck.proofpoint", "spamhaus.org/query/ip", "spamhaus.org/query/bl", "check.spamhaus.org", "spamcop.net", "csi.cloudmark", "barracudacentral", "sender.office.com", "delist.", "senderscore"}
 
-// clientNot are words that make it a matter of what the message holds, or of the recipient.
-var clientNot = []string{
+// notClient are words that are about what the message holds, or about the recipient.
+var notClient = []string{
 	" url", "uribl", "surbl", " uri", " link", "content", "message contains", "body", "attachment", "may be blacklisted", "recipient's", "by recipient", "by the recipient", "this recipient", "recipient has", "by user", "mailbox", "user's",
 	"unverified address", "undeliverable address",
 }
 
+// loginPhrases say that the client has to log in.
 var loginPhrases = []string{
 	"authentication required", "authentication is required", "authorization required", "authorisation required",
 	"requires authentication", "require authentication", "without authentication", "without authorization",
@@ -79,9 +84,10 @@ var loginPhrases = []string{
 	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "auth is required", "auth required", "don't authenticate", "did not authenticate",
 }
 
-// loginNot are words that make it a matter of SPF, DKIM and DMARC, which is the message's.
-var loginNot = []string{"dmarc", "dkim", "spf", "sender policy", "resolver."}
+// notLogin are words about SPF, DKIM and DMARC, which are the message's, or about the recipient.
+var notLogin = []string{"dmarc", "dkim", "spf", "sender policy", "resolver."}
 
+// identityPhrases say that the account or the domain is not verified for the sender.
 var identityPhrases = []string{
 	"sender identity", "sender identities", "sender signature", "relaying disallowed as",
 	"not verified", "not been verified", "not yet verified", "unverified", "not a verified", "not validated", "unconfirmed sender", "not confirmed",
@@ -95,8 +101,8 @@ var identityPhrases = []string{
 	"not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
 }
 
-// identityNot are words that make it a matter of something else that can be verified.
-var identityNot = []string{"signature verif", "certificate", "recipient", "verified: no such", "its user", "account expired", "address expired"}
+// notIdentity are words about something else that can be verified.
+var notIdentity = []string{"signature verif", "certificate", "recipient", "verified: no such", "its user", "account expired", "address expired"}
 
 // limitPhrases say that the account, or this machine, sends too much.
 var limitPhrases = []string{
@@ -112,8 +118,8 @@ var limitPhrases = []string{
 	"connection limit", "concurrent connection", "connection rate", "unusual rate", "reached address outgoing",
 }
 
-// messageNot: of these a message has too many, or is over their limit, not an account.
-var messageNot = []string{
+// notAccountLimit are words about what a message may have too many of, or be over a limit of.
+var notAccountLimit = []string{
 	" hop", "received header", "received line", "received:", "mime", "attachment", "body part", "message part", "nested", " link", " url", " lines", "header", " dots", "exclamation", " image", " addresses", " parts", " file", "score",
 	"considered spam", "as spam", "is spam", "be spam", "spam because", "spam message", "identified as", "classified as", "detected as", "hyperlink", "recipient domain",
 	"size", "length", "octets", "bytes", "too large", "too big", "characters", "command pipelining",
@@ -133,20 +139,22 @@ var accountPhrases = []string{
 	"are for test purposes", "activate your", "not yet activated",
 }
 
-// shutWords, with one of accountWords, say the same. At RCPT they may speak of the recipient's.
+// shutWords, with one of accountWords, say the same. At RCPT only with one of ourWords, for there
+// they may speak of the recipient's account.
 var (
 	shutWords    = []string{"suspended", "disabled", "deactivated", "blocked", "locked", "frozen", "terminated", "on hold", "restricted", "expired", "paused", "not activated", "inactive"}
 	accountWords = []string{"account", "sender", "sending", "user ", "domain is", "domain has", "tenant", "organization", "organisation"}
 	ourWords     = []string{"your account", "sender", "sending", "your domain", "tenant", "outgoing", "outbound", "from this account"}
 )
 
-// towards: sending is refused to somebody, not from us.
-var towards = []string{
+// toSomebodyPhrases say that we may not send to somebody, not that we may not send.
+var toSomebodyPhrases = []string{
 	"send to this", "send to the", "send to that", "send to: ", "mail to this", "mail to the", "mails to this", "mails to the", "messages to this", "messages to the",
 	"message to this", "email to this", "email to the", "emails to this", "to this recipient", "to the recipient", "to this group", "to this list", "mailing list",
 	"distribution", "post to", "the group", "to this user", "to this address", "to that address", "to this mailbox",
 }
 
+// senderPhrases are about the sender of the message.
 var senderPhrases = []string{
 	"sender verify", "callback setup failed", "sender address", "sender verification", "sender callout", "verify sender", "sender domain", "sender rejected", "sender denied", "sender refused", "sender was rejected",
 	"sender is not", "sender not", "sender does not", "sender doesn't", "sender unknown", "sender blacklisted", "sender is in", "invalid sender", "bad sender", "unknown sender", "unroutable sender", "unrouteable sender",
@@ -154,8 +162,8 @@ var senderPhrases = []string{
 	"return path", "return-path", "reverse-path", "reverse path", "spoof", "valid sender", "local sender", "sender header",
 }
 
-// recipientSubject: the recipient does, has or is something, whatever is said of limits.
-var recipientSubject = []string{
+// recipientIsPhrases say that the recipient does, has or is something, whatever is said of limits.
+var recipientIsPhrases = []string{
 	"recipient's", "the recipient ", "this recipient", "that recipient", "recipient has", "recipient is", "recipient rejected", "recipient mailbox", "recipient inbox", "recipient quota", "recipient rate",
 	"recipient exceed", "recipient over", "recipient receiv", "is receiving", "receiving mail", "receive limit", "receive rate", "can receive", "receiving rate",
 	"user you are trying", "person you are trying", "you tried to reach", "trying to reach", "mailbox", "inbox", "mail box", "maildir", "user has exceeded quota", "user has exceeded the quota", "user has exceeded its", "user has exceeded their", "user exceeded quota", "user is over", "user over",
@@ -163,16 +171,16 @@ var recipientSubject = []string{
 	"over quota", "user has too many", "for this user", "for that user", "for this address", "resolver.", "full inbox", "their message", "recipient address rejected: unverified", "recipient address rejected: undeliverable", "recipient verif", "destination domain", "destination mailbox",
 }
 
-// ours, beside an enhanced code of the recipient's, says that it is not the recipient.
-var ours = []string{"your account", "your user", "sender", "sending", "submission", "smtp", "daily", "outgoing", "outbound", "relay"}
+// ourSideWords, beside an enhanced code of the recipient's, say that it is not the recipient.
+var ourSideWords = []string{"your account", "your user", "sender", "sending", "submission", "smtp", "daily", "outgoing", "outbound", "relay"}
 
-// surelyOurs says whose limit it is although a mailbox or a user is named.
-var surelyOurs = []string{"sender's", "your mailbox", "sending", "send limit", "send quota", "mails sent", "authenticated user", "outgoing", "submission"}
+// ourLimitPhrases say that a limit is ours although a mailbox or a user is named.
+var ourLimitPhrases = []string{"sender's", "your mailbox", "sending", "send limit", "send quota", "mails sent", "authenticated user", "outgoing", "submission"}
 
-// greyPhrases ask for patience with a sender or client that is new to the recipient.
-var greyPhrases = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "greytrap", "postgrey", "too early", "please see http", "early talker"}
+// greylistPhrases ask to try again later, for the sender or client is new to the recipient.
+var greylistPhrases = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "greytrap", "postgrey", "too early", "please see http", "early talker"}
 
-// recipientPhrases say at DATA or at the dot that it is the recipient. "Not found" alone may
+// recipientPhrases say at DATA or at the dot that the recipient is meant. "Not found" alone may
 // be said of a key or a template.
 var recipientPhrases = []string{
 	"recipient address rejected", "recipient rejected", "recipient refused", "recipient denied", "recipient unknown", "unknown recipient", "invalid recipient", "no such recipient",
@@ -184,24 +192,26 @@ var recipientPhrases = []string{
 // recipientDetails are the enhanced codes of RFC 3463 3.2 and 3.3 that speak of the recipient.
 var recipientDetails = []string{"1.1", "1.2", "1.3", "1.4", "1.6", "1.10", "2.1", "2.2", "2.4", "2.121", "2.122", "7.124", "7.129", "7.133", "7.134"}
 
+// sizePhrases say that the message is too big.
 var sizePhrases = []string{
 	"message too big", "message too large", "message is too big", "message is too large", "message file too big", "mail too big", "mail too large", "email is too large", "too big for", "too large for",
 	"message size", "size limit", "exceeds size", "exceeds the size", "exceeded size", "exceeds maximum size", "maximum size", "message length", "data size exceeds", "content length", "size exceed",
 }
 
+// loopPhrases say that the message goes round in a loop.
 var loopPhrases = []string{"too many hops", "hop count", "mail loop", "mail forwarding loop", "routing loop", "loops back", "looping", "loop detected", "too many received", "received headers", "received lines", "too many \"received"}
 
 // mailboxDetails are the status codes of one mailbox.
 var mailboxDetails = []string{"1.1", "1.2", "1.3", "1.6", "1.10", "2.1", "2.2"}
 
-// senderWords are of the sender, the login or the client, whatever the status code says.
+// senderWords are about the sender, the login or the client, whatever the status code says.
 var senderWords = []string{"sender", "your account", "authentic", "relay", "from address", "mail from", "your ip", "client host", "logged in", "login", "submission", "sending"}
 
-// greyWords are greylisting by its name.
-var greyWords = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "postgrey"}
+// greylistNames are the names of greylisting.
+var greylistNames = []string{"greylist", "graylist", "grey list", "gray list", "grey-list", "postgrey"}
 
-// limitNotMessage: what is counted by the hour or for a client is no limit of one message.
-var limitNotMessage = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}
+// notMessageLimit are words of what is counted by the hour or for a client, not in one message.
+var notMessageLimit = []string{"hour", "minute", "per day", "today", "daily", "second limit", "message limit", "messages limit", "recipients from", "throttl", "24h"}
 
 // Words for a limit, of which each needs a look at the rest.
 var (
@@ -218,14 +228,14 @@ var (
 	heloWords   = []string{"helo", "ehlo", "helo/ehlo", "ehlo/helo", "helo-name"}
 )
 
-// quotes: another server is quoted that was asked about an address.
-var quotes = []string{"unverified address", "undeliverable address"}
+// quotingPhrases quote another server that was asked about an address.
+var quotingPhrases = []string{"unverified address", "undeliverable address"}
 
-// senderNot are words that make it a matter of the recipient.
-var senderNot = []string{"recipient address", "recipient's", "resolver."}
+// notSender are words about the recipient.
+var notSender = []string{"recipient address", "recipient's", "resolver."}
 
-// passesByItself: the account is shut only for now.
+// passesByItself are words of an account that is shut only for now.
 var passesByItself = []string{"temporar", "again later", "try later", "try again", "hour", "minute", " seconds", "today", "tomorrow", "slow down", "will be enabled"}
 
-// atRecipient, beside a policy's code at RCPT, says that it is the recipient all the same.
-var atRecipient = []string{"recipient", "mailbox", "transport.rules", "organization policy", "account is", "account has", "user ", "this address", "closed", "no longer"}
+// recipientPolicyWords, beside a policy's code at RCPT, say that it is the recipient's policy.
+var recipientPolicyWords = []string{"recipient", "mailbox", "transport.rules", "organization policy", "account is", "account has", "user ", "this address", "closed", "no longer"}
