@@ -4,9 +4,8 @@ import "time"
 
 // ledger is the value rate-SERVER or limit-DOMAIN in the spool's State: the
 // transactions of the last minute and those of the last long window, a day or the
-// time that a [[limit]] names. The windows slide: whoever counts from any moment
-// never counts more than the limit. Transactions close together are kept as one
-// span, which leaves the window with its last.
+// time that a [[limit]] names. The windows slide: no window, wherever it begins, has more than the
+// limit. Transactions close together are kept as one span, which leaves the window with its last.
 type ledger struct {
 	Minute []span `json:"minute,omitempty"`
 	Long   []span `json:"day,omitempty"`
@@ -34,7 +33,8 @@ type budget struct {
 const day = 24 * time.Hour
 
 // reserve counts up to want transactions as happening now, as far as both limits
-// allow. When it grants none, the limit in the way says until when: the long one, if it is both.
+// allow. If it grants none, until is when the limit that forbids it allows the next one, and long
+// says that this is the long window's.
 func (l *ledger) reserve(now time.Time, want int, b budget) (granted int, until time.Time, long bool) {
 	windows := [...]window{{&l.Long, b.long, b.perLong}, {&l.Minute, time.Minute, b.perMinute}}
 	granted = want
@@ -77,8 +77,8 @@ type window struct {
 // parts is into how many spans a window is cut.
 const parts = 60
 
-// usage drops what left the window, and what lies in the future because the clock was set
-// back since. It counts the rest; free is when the first span leaves, if no more may be added.
+// usage drops what has left the window, and what lies in the future because the clock was set
+// back. It counts the rest; free is when the first span leaves, if no more may be added.
 func (w window) usage(now time.Time) (used int, free time.Time) {
 	kept := (*w.spans)[:0]
 	ms := now.UnixMilli()

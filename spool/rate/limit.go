@@ -24,12 +24,11 @@ type Limit struct {
 	Per      time.Duration
 }
 
-// limitName is how the name of a limit's value in the State begins; the first of
-// its domains in the alphabet follows. So the count outlives a change of the order
-// or of the numbers.
+// limitName begins the name of a limit's value in the State; the first of its domains in
+// alphabetical order follows. So the count survives a change of the order or of the numbers.
 const limitName = "limit-"
 
-// Limits are all of a run. A domain is under one of them at most.
+// Limits are all limits of a run. A domain is under one of them at most.
 type Limits struct {
 	list  []*limit
 	under map[string]*limit
@@ -42,7 +41,7 @@ type limit struct {
 	waiting atomic.Int64 // messages of this run that it put off, wholly or in part
 }
 
-// NewLimits makes them.
+// NewLimits makes the limits of a run, counted in state.
 func NewLimits(list []Limit, state spool.State, now func() time.Time) *Limits {
 	ls := &Limits{under: map[string]*limit{}}
 	for _, l := range list {
@@ -61,12 +60,12 @@ func NewLimits(list []Limit, state spool.State, now func() time.Time) *Limits {
 }
 
 func newLimitQuota(l Limit, state spool.State, now func() time.Time) *Quota {
-	// Of a short window the grace must not eat much.
+	// The grace must be a small part of a short window.
 	grace := max(time.Millisecond, min(graceTime, l.Per/20))
 	return newQuota(l.stateName(), l.String(), budget{perLong: l.Messages, long: l.Per, grace: grace}, state, now)
 }
 
-// String is the limit as it is told: "[[limit]] of 100 in 1h for gmail.com".
+// String is the limit for a person: "[[limit]] of 100 in 1h for gmail.com".
 func (l Limit) String() string {
 	return fmt.Sprintf("[[limit]] of %d in %s for %s", l.Messages, inUnits(l.Per), l.Name())
 }
@@ -119,8 +118,8 @@ func domainOf(address string) string {
 	return asciiDomain(address[strings.LastIndexByte(address, '@')+1:])
 }
 
-// Duplicate finds a domain that is in two limits, or in one and another form of it in the
-// other: which of them would count? They are told as indices; ok: there is one.
+// Duplicate finds a domain that is in two limits, in the same form or another: it would be unclear
+// which of them counts. first and second are their indices; ok: one was found.
 func Duplicate(list []Limit) (domain string, first, second int, ok bool) {
 	in := map[string]int{}
 	for i, l := range list {
@@ -149,8 +148,8 @@ type reservation struct {
 	putOff bool // the limit put recipients of the message off
 }
 
-// For returns the reservations of a message to these recipients, none of them made yet; nil: its
-// recipients are under no limit.
+// For returns the reservations that a message to these recipients needs; nil: it is under no limit.
+// None of them is made yet.
 func (ls *Limits) For(recipients []string) *Reservations {
 	if len(ls.under) == 0 {
 		return nil
@@ -205,7 +204,7 @@ func (r *Reservations) Reserve(ctx context.Context, open []int, renew bool, putO
 	return nil
 }
 
-// Use uses the reservation of a recipient whom a server decided on.
+// Use uses the reservation of a recipient that a server decided on.
 func (r *Reservations) Use(recipient int) {
 	if r != nil && r.of[recipient] >= 0 {
 		r.list[r.of[recipient]].held = false
@@ -225,13 +224,13 @@ func (r *Reservations) PutBack() {
 	}
 }
 
-// Close gives back what was reserved and not used, and notes for `notices status`
-// how many messages wait; but not if some were not even asked for.
-func (ls *Limits) Close(ctx context.Context, some bool) error {
+// Close gives back what was reserved and not used. It notes for `notices status` how many messages
+// wait, unless the run did not ask for all messages (incomplete).
+func (ls *Limits) Close(ctx context.Context, incomplete bool) error {
 	var errs []error
 	for _, l := range ls.list {
 		errs = append(errs, l.quota.Close(ctx))
-		if !l.asked.Load() || some {
+		if !l.asked.Load() || incomplete {
 			continue
 		}
 		errs = append(errs, spool.UpdateState(context.WithoutCancel(ctx), l.quota.state, l.quota.name, false, func(led *ledger) error {

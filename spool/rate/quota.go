@@ -27,8 +27,8 @@ func (e *Exhausted) Error() string {
 	return fmt.Sprintf("%s is used up until %s", e.What, e.Until.UTC().Format(time.RFC3339))
 }
 
-// Outcome is that of a recipient who is put off. It does not name the time, so that all who wait
-// for the same limit say the same.
+// Outcome is the outcome of a recipient that is put off. It does not name the time, so that all that
+// wait for the same limit have the same text.
 func (e *Exhausted) Outcome() spool.Outcome {
 	return spool.Outcome{
 		Class: spool.Deferred, Scope: spool.RecipientScope, Reason: spool.ReasonRate,
@@ -46,7 +46,7 @@ type Quota struct {
 	state  spool.State
 	now    func() time.Time
 
-	turn chan struct{} // held by the one who reserves or waits for the minute
+	turn chan struct{} // full while one caller reserves or waits for the minute
 
 	mu             sync.Mutex
 	held           int         // reserved and unused, all of the same moment
@@ -136,9 +136,9 @@ func (q *Quota) oweHeld() {
 	}
 }
 
-// Renew is called right before a transaction: a reservation that has aged while a
-// connection was waited for is exchanged for one of this moment. That needs no
-// turn: there is always room for it, unless the limits were lowered meanwhile.
+// Renew is called right before a transaction: a reservation that has aged while the message waited
+// for a connection is exchanged for one of this moment. That needs no turn: there is always room for
+// it, unless the limits were lowered in the meantime.
 func (q *Quota) Renew(ctx context.Context, at time.Time) (time.Time, error) {
 	if q.unlimited() || !q.stale(at) {
 		return at, nil
@@ -190,8 +190,8 @@ func (q *Quota) Close(ctx context.Context) error {
 	return err
 }
 
-// reserve asks the ledger for so many and gives back what is owed. It returns how
-// long to wait for the minute's rate if there is nothing. One calls it at a time.
+// reserve asks the ledger for want transactions and gives back what is owed. If it gets none, wait is
+// how long the minute's rate has to be waited for. Only one caller at a time may use it.
 func (q *Quota) reserve(ctx context.Context, want int) (wait time.Duration, err error) {
 	q.mu.Lock()
 	owed, exhausted, now := q.owed, q.exhaustedUntil, q.now()

@@ -39,7 +39,7 @@ type Usage struct {
 	At      time.Time // when that was; zero: there was no such run
 }
 
-// Usages looks at all of them, changing nothing.
+// Usages looks at all limits, changing nothing. Those that messages wait for come first.
 func Usages(ctx context.Context, state spool.State, list []Limit, now time.Time) ([]Usage, error) {
 	var all []Usage
 	for _, limit := range list {
@@ -55,10 +55,10 @@ func Usages(ctx context.Context, state spool.State, list []Limit, now time.Time)
 	return all, nil
 }
 
-// Waits tells what waits for limits alone: the limit of each domain.
+// Waits is the limit of each domain: it tells which messages wait only for limits.
 type Waits map[string]*Usage
 
-// WaitsFor makes it of what Usages returned.
+// WaitsFor makes Waits of what Usages returned.
 func WaitsFor(list []Usage) Waits {
 	w := Waits{}
 	for i := range list {
@@ -69,10 +69,10 @@ func WaitsFor(list []Usage) Waits {
 	return w
 }
 
-// Until is when a message to these recipients is due as far as limits go, and the limit
-// that it waits for: when the first of them may get it; or, where that has come, when the
-// last flush put messages off, for the next one takes only some of them. nil: a recipient
-// waits for no limit.
+// Until is when a message to these recipients is due as far as limits go, and the limit that it
+// waits for. That is when the first recipient may get it; if that time has come, it is when the last
+// flush put messages off, for the next one takes only some of them. nil: a recipient waits for no
+// limit.
 func (w Waits) Until(recipients []string) (at time.Time, limit *Usage) {
 	for _, to := range recipients {
 		u := w[domainOf(to)]

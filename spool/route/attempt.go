@@ -21,21 +21,21 @@ type attempt struct {
 	needUTF8 []int
 	outcomes []spool.Outcome
 	summary  spool.Delivery // so far
-	// lastServer is the one that last heard of the message; nil: it is no attempt yet.
+	// lastServer is the one that last heard of the message; nil: no attempt was made yet.
 	lastServer *server
 	countedAt  time.Time // when the next transaction was counted, see server.rate
-	gate       *gate     // it met a server's trouble and is on its way to the next one; else nil
-	decided    bool      // some server decided on somebody
-	// tripped: it was the first to meet a server's trouble, which a real try has to be.
+	gate       *gate     // not nil: it met a server's trouble and is on its way to the next one
+	decided    bool      // some server decided on a recipient
+	// tripped: it was the first to meet a server's trouble, and that counts as an attempt.
 	tripped       bool
 	separately    bool    // each recipient has a transaction of its own, see separate
 	ambiguousFrom *server // the last one that refused it in words that may mean the account
 
 	limits *rate.Reservations // for the limits that its recipients are under
-	until  time.Time          // the last of the limits that put somebody off
+	until  time.Time          // when the last of the limits ends that put recipients off
 
-	// skipped holds why each server asked in vain did not take it. Each counts for all
-	// who are open now: a server that is skipped leaves all of its rest to the next.
+	// skipped holds why each server that was asked did not take it. Each reason is that of all open
+	// recipients: a server that is skipped leaves all of its rest to the next.
 	skipped []spool.Outcome
 }
 
@@ -63,7 +63,7 @@ func (a *attempt) enterGate(g *gate) {
 	}
 }
 
-// leaveGate ends that: the message has a connection, or there is no server left.
+// leaveGate ends that: the message has a connection, or no server is left.
 func (a *attempt) leaveGate() {
 	if a.gate != nil {
 		a.gate.leave()
@@ -110,12 +110,11 @@ func (a *attempt) transaction(chunk []int) *smtpclient.Transaction {
 	return t
 }
 
-// note keeps what was decided. Recipients whom the server refused
-// as too many stay open, but not when it decided on nobody: then they would be
-// refused for ever, so they are deferred.
+// note keeps what was decided. Recipients that the server refused as too many stay open, unless it
+// decided on none: then they would be refused for ever, so they are deferred.
 func (a *attempt) note(chunk []int, res *smtpclient.Result, v verdict) {
-	stuck := v.more && v.taken == 0 && v.skip == nil
-	left := make([]int, 0, len(a.open)-v.taken)
+	stuck := v.more && v.decided == 0 && v.skip == nil
+	left := make([]int, 0, len(a.open)-v.decided)
 	for k, i := range chunk {
 		if dispositionOf(res.Outcomes[k]) != final && !stuck {
 			left = append(left, i)
@@ -144,7 +143,7 @@ func (a *attempt) putOff(used *rate.Exhausted, recipients []int) {
 	a.open = slices.DeleteFunc(slices.Clone(a.open), func(i int) bool { return a.outcomes[i].Reason == spool.ReasonRate })
 }
 
-// postpone defers everybody who is still open for a reason of our own.
+// postpone defers all open recipients for a reason of our own.
 func (a *attempt) postpone(why spool.Reply) {
 	for _, i := range a.open {
 		a.outcomes[i] = spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}
@@ -152,10 +151,10 @@ func (a *attempt) postpone(why spool.Reply) {
 	a.open = nil
 }
 
-// delivery sums up once nobody is left to ask. Whoever is still open was taken by
-// none of the servers and hears the most severe reason. It is final only when every
-// server said no for good, and when it is known that this was about the message:
-// a provider that shuts an account must not return a morning's 600 notices.
+// delivery sums up once no server is left to ask. No server took the recipients that are still open;
+// their outcome is the most severe reason. It is final only when every server said no for good, and
+// when it is known that this was about the message: a provider that shuts an account must not return
+// a morning's 600 notices.
 func (a *attempt) delivery(servers int) spool.Delivery {
 	d := &a.summary
 	d.Outcomes = a.outcomes
@@ -200,14 +199,13 @@ func (a *attempt) refusedBy(servers int) bool {
 	return refusals >= servers
 }
 
-// refusalStands: what the servers refused is returned. It is not the account that they mean.
+// refusalStands reports whether what the servers refused is returned: they do not mean the account.
 func (a *attempt) refusalStands() bool {
 	return a.ambiguousFrom == nil || a.m.RefusalFinal || a.ambiguousFrom.breaker.servesAccount()
 }
 
-// separate reports whether the recipients are to be asked for once more, each alone, before the
-// message is returned to all of them: the words were about one, and one full mailbox must
-// not return the others.
+// separate reports whether each recipient has to be tried again alone before all of them get a
+// return: the server's words were about one of them, and one full mailbox must not return the others.
 func (a *attempt) separate(servers int) bool {
 	oneOf := func(o spool.Outcome) bool { return o.Reason == spool.ReasonOneOf }
 	if a.separately || len(a.open) < 2 || !slices.ContainsFunc(a.skipped, oneOf) || !a.refusedBy(servers) || !a.refusalStands() {
@@ -218,8 +216,8 @@ func (a *attempt) separate(servers int) bool {
 	return true
 }
 
-// untried: every server that it came to was found down by another message meanwhile. That
-// is no attempt of its own.
+// untried reports whether another message found each of the servers down in the meantime. Then this
+// message has made no attempt.
 func (a *attempt) untried() bool {
 	if a.decided || a.tripped || len(a.open)+len(a.needUTF8) < len(a.m.Recipients) {
 		return false

@@ -17,26 +17,26 @@ const (
 	authPause  = time.Hour // at most; a changed secret ends it
 )
 
-// How many different messages in a row must meet it before a server is left alone
-// for losing connections: one poisonous message must not stop the queue. Without
-// an answer to the final dot more are needed, for each is held in the end.
+// How many different messages in a row trip the breaker because a connection was lost, the final dot
+// had no answer, or the message was refused as a whole: one poisonous message must not stop the
+// queue. Without an answer to the final dot more are needed, for each is held in the end.
 const (
 	lossesInARow    = 2
 	uncertainsInRow = 5
 	refusalsInARow  = 3
 )
 
-// provenTime is how long a message that a server took shows that it serves the account.
-const provenTime = time.Hour
+// servesTime is how long a delivered message shows that the server serves the account.
+const servesTime = time.Hour
 
-// breakerState is how a server stands as a message comes by.
+// breakerState decides whether a message may go to the server.
 type breakerState int
 
 const (
 	breakerClosed breakerState = iota // mail may go there; while half-open, one message at a time
 	breakerPaused                     // open since an earlier run: a last resort
-	breakerLocked                     // the same, for a refused secret: not even that
-	breakerOpen                       // since trouble in this run
+	breakerLocked                     // open since an earlier run, for a refused secret: not even that
+	breakerOpen                       // open since trouble in this run
 )
 
 // breaker is the circuit breaker of a server: what this run and earlier ones met. It does no
@@ -44,14 +44,14 @@ const (
 type breaker struct {
 	now  func() time.Time
 	host string
-	// halfOpen: the server is not known to work. One message at a time until it does, so that
-	// a limit or a dead server costs one message its attempt.
+	// halfOpen: the server is not known to work. Until it does, messages go one at a time, so that
+	// a limit or a dead server costs only one of them its attempt.
 	halfOpen atomic.Bool
 
 	mu              sync.Mutex
 	ignore          bool // the pause of an earlier run
 	open            bool // for the rest of this run
-	inTrouble       bool // its last word to an earlier run was trouble
+	inTrouble       bool // an earlier run met trouble, and it is not over
 	health          spool.Health
 	restoredRefused []spool.ID // health.Refused as it was read
 	worked          bool       // in this run
@@ -96,22 +96,22 @@ func (b *breaker) state() breakerState {
 	return breakerPaused
 }
 
-// unverified is what is remembered of troubles that this run has not met again, nor seen to be
-// over, and whose pause is over; ok: there are such.
+// unconfirmed returns the health if it tells of trouble whose pause is over, and which this run has
+// neither met again nor seen to be over.
 func (b *breaker) unconfirmed() (h spool.Health, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.health, b.inTrouble && !b.worked && !b.open && !b.now().Before(b.health.DownUntil)
 }
 
-// retry ends the pause of an earlier run for this one, if there is one.
+// retry lets this run use a server that an earlier run paused.
 func (b *breaker) retry() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.ignore = true
 }
 
-// current is what is kept of the server's troubles, with the last and the end of the pause.
+// current is the health as it is now, with the last trouble and the end of the pause.
 func (b *breaker) current() spool.Health {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -123,7 +123,7 @@ func (b *breaker) trip(o spool.Outcome) (news bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.open {
-		return false // met by a message that was on its way already
+		return false // a message that was on its way already met the same
 	}
 	b.open = true
 	h := &b.health
@@ -139,17 +139,13 @@ func (b *breaker) trip(o spool.Outcome) (news bool) {
 	return true
 }
 
-// pauseFor the nth trouble in a row: 1, 2, 4, 8, 10, 10... minutes.
+// pauseFor is the pause after the nth trouble in a row: 1, 2, 4, 8, 10, 10... minutes.
 func pauseFor(n int) time.Duration {
-	pause := firstPause
-	for ; n > 1 && pause < lastPause; n-- {
-		pause *= 2
-	}
-	return min(pause, lastPause)
+	return min(firstPause<<min(max(n-1, 0), 4), lastPause)
 }
 
-// reset notes that the server does its work. It reports whether that ends what an
-// earlier run remembered: after refusals only a message that it takes does.
+// reset notes that the server works. It reports whether that ends the trouble of an earlier run:
+// after refusals only a delivered message does.
 func (b *breaker) reset(delivered bool) (recovered bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -167,7 +163,7 @@ func (b *breaker) reset(delivered bool) (recovered bool) {
 	return true
 }
 
-// noteDelivered notes that the server took a message that has a sender. One without proves nothing: a
+// noteDelivered notes that the server took a message that has a sender. A report shows nothing: a
 // provider that shut the account may still take returns.
 func (b *breaker) noteDelivered() {
 	b.mu.Lock()
@@ -176,9 +172,8 @@ func (b *breaker) noteDelivered() {
 	b.health.Refused = nil
 }
 
-// noteRefused notes that the server refused the message as a whole. It reports whether that
-// makes it several different ones in a row. A report counts for nothing: it goes out once
-// more with a sender.
+// noteRefusal notes that the server refused the message as a whole. It reports whether it has now
+// refused several different ones in a row. A report does not count: it goes out again with a sender.
 func (b *breaker) noteRefusal(m *spool.Message) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -194,15 +189,15 @@ func (b *breaker) noteRefusal(m *spool.Message) (tooOften bool) {
 }
 
 // noteLost notes that the connection was lost before the message's final dot. It reports
-// whether that makes it several different messages in a row.
+// whether that has now happened to several different messages in a row.
 func (b *breaker) noteLost(id spool.ID) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.lost.add(id) >= lossesInARow
 }
 
-// noteUncertain is noteLost for a final dot without an answer. The server took all but that: no
-// reason to go one by one.
+// noteUncertain is noteLost for a final dot without an answer. Everything up to the dot worked, so
+// messages need not go one at a time.
 func (b *breaker) noteUncertain(id spool.ID) (tooOften bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -210,9 +205,9 @@ func (b *breaker) noteUncertain(id spool.ID) (tooOften bool) {
 	return b.uncertain.add(id) >= uncertainsInRow
 }
 
-// servesAccount reports whether the server took a message in this run or in the last hour: then
-// it serves the account, and what it refuses as a whole it refuses for the message. Several
-// refused in a row since then make that doubtful again: the account may have been shut.
+// servesAccount reports whether the server took a message in this run or in the last hour. Then it
+// serves the account, and when it refuses a message as a whole, that is because of the message. After
+// several refusals in a row since then it is unknown again: the account may have been shut.
 func (b *breaker) servesAccount() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -221,11 +216,11 @@ func (b *breaker) servesAccount() bool {
 
 func (b *breaker) deliveredBefore() bool {
 	age := b.now().Sub(b.health.AcceptedAt)
-	return age <= provenTime && age > -time.Minute // the clock may have been set back
+	return age <= servesTime && age > -time.Minute // the clock may have been set back
 }
 
-// end is what is to be remembered at the end of the run, when the pause of a server in trouble
-// begins. Mostly that has not changed.
+// atEnd is the health to be kept at the end of the run, when the pause of a server in trouble begins,
+// and whether this run changed it. Mostly it did not.
 func (b *breaker) atEnd() (h spool.Health, worked, changed bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

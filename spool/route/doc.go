@@ -1,5 +1,5 @@
-// Package route is the route of a message over the servers: their order,
-// what happens when one fails, the circuit breaker and the connections kept open. What a reply
+// Package route takes messages to servers: in which order, what happens when one fails, the circuit
+// breaker, and the connections kept open. What a reply
 // means is decided in package smtpreply; what follows from it is decided here, as in the table of
 // SPEC section 5. Package rate counts the transactions.
 //
@@ -7,16 +7,16 @@
 //
 //	route.go    Deliver: server after server
 //	senders.go  the servers for a sender
-//	attempt.go  one message under way: who is still open, what was heard, what to tell
-//	gate.go     failover gate: who met a server's trouble goes first to the next one
+//	attempt.go  one message under way: its open recipients, what servers said, the result
+//	gate.go     failover gate: a message that met a server's trouble goes first to the next one
 //	server.go   one message and one server: transactions, a second try on a fresh connection
 //	verdict.go  what the answers of one transaction mean for the message and the server
-//	pool.go     connections: leases on an idle or a new one, who waits for one, in order
+//	pool.go     connections: leases on an idle or a new one, and the queue for them
 //	breaker.go  circuit breaker: closed, half-open, or open for the rest of the run and a while after
-//	health.go   what of that is kept from run to run, and the notices for status
-//	secret.go   has a refused secret changed?
+//	health.go   the breaker's memory from run to run, and the notices for status
+//	secret.go   whether a refused secret has changed
 //
 // Pool, breaker, gate and rate know nothing of each other; server ties them together. When a
 // server is found down, the message enters the gate first, then the breaker trips, then the pool
-// closes, and only then the message gives its lease back: nobody slips in between.
+// closes, and only then the message gives its lease back: no other message gets in between.
 package route

@@ -5,13 +5,13 @@ import (
 	"sync"
 )
 
-// gate is the failover gate. A message that just met a server's trouble goes to the next
-// server first; the others, which were woken by the same trouble, wait until it has a connection
-// there: else a second message would be spent on finding out that no server is left.
+// gate is the failover gate. A message that just met a server's trouble goes to the next server
+// first. The others, which the same trouble affects, wait until it has a connection there: else a
+// second message would lose its attempt to find out that no server is left.
 type gate struct {
 	mu   sync.Mutex
 	n    int
-	free chan struct{} // closed when the last one has passed; nil: nobody is in the gate
+	free chan struct{} // closed when the last message has left; nil: no message is in the gate
 }
 
 func (g *gate) enter() {
@@ -31,7 +31,7 @@ func (g *gate) leave() {
 	}
 }
 
-// wait waits until nobody is in the gate. waited: somebody was.
+// wait waits until no message is in the gate. waited: one was.
 func (g *gate) wait(ctx context.Context) (waited bool, err error) {
 	g.mu.Lock()
 	free := g.free

@@ -10,11 +10,11 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// errDown: the server was found to be down, or the run is over, before the server was
-// asked for this message.
+// errDown: the server was found to be down, or the run ended, before the server was asked for this
+// message.
 var errDown = errors.New("server is paused")
 
-// quitTime bounds QUIT: what it says is of no interest (SPEC section 5).
+// quitTime bounds QUIT, whose answer does not matter (SPEC section 5).
 const quitTime = 2 * time.Second
 
 // A server may refuse to have a connection replaced because it has not yet noticed
@@ -34,11 +34,11 @@ type client interface {
 	Close()
 }
 
-// pool is the connections to one server: at most max at once, each with one message at a time. Who
-// wants one waits in line, first come first served. It does no I/O while it is locked.
+// pool is the connections to one server: at most max at once, each with one message at a time.
+// Messages wait for one in a queue, first come first served. It does no I/O while it is locked.
 type pool struct {
 	perConn  int         // transactions on one connection; 0: no limit
-	halfOpen func() bool // the server has to prove first that it works: one lease at a time
+	halfOpen func() bool // the server is not known to work yet: one lease at a time
 
 	mu       sync.Mutex
 	max      int // connections at once; lowered when the server refuses one more
@@ -57,7 +57,7 @@ type pool struct {
 	refusals   int  // replacements in a row that the server refused
 	backingOff bool // the next dial must wait
 	lowered    int  // how often max was, for too many were open
-	drainFirst bool // it just was: nobody gets a lease until the server has noticed who left
+	drainFirst bool // it just was: no leases until the server has noticed which connections ended
 }
 
 // conn is an open connection.
@@ -118,7 +118,7 @@ func (p *pool) wait(ctx context.Context, w *waiter) (*lease, error) {
 		if !p.leaveQueue(w) {
 			return nil, ctx.Err()
 		}
-		l = <-w.got // served meanwhile; who has no time left sees that later
+		l = <-w.got // served meanwhile; the holder sees that ctx has ended
 	}
 	if l == nil {
 		return nil, errDown
@@ -138,9 +138,9 @@ func (p *pool) leaveQueue(w *waiter) (served bool) {
 	return i < 0
 }
 
-// find looks for a lease: on an idle connection, on a new one; nil: none now. While the only
-// connection is still being dialled nobody else dials: if the server is dead, one time-out
-// tells, not one for each message.
+// find returns a lease on an idle connection or for a new one; nil: none is free. While the only
+// connection is still being dialled no other is: if the server is dead, one time-out shows it, not
+// one for each message.
 func (p *pool) find(fresh bool) *lease {
 	if p.drainFirst || p.inUse > 0 && p.halfOpen() {
 		return nil
@@ -166,8 +166,8 @@ func (p *pool) find(fresh bool) *lease {
 // open is how many connections are open for messages.
 func (p *pool) open() int { return p.slots - p.dialling - p.draining }
 
-// dispatch serves those who wait, as far as there are leases. It is called whenever
-// something changed that they may wait for.
+// dispatch serves the queue as far as there are leases. It is called after every change that may
+// free one.
 func (p *pool) dispatch() {
 	for len(p.queue) > 0 {
 		w := p.queue[0]
@@ -183,7 +183,7 @@ func (p *pool) dispatch() {
 	}
 }
 
-// opened puts the connection that the holder of the lease dialled into it.
+// opened puts the connection that was dialled for the lease into it.
 func (p *pool) opened(l *lease, c client) {
 	l.conn = &conn{client: c, uses: 1}
 	p.mu.Lock()
@@ -194,10 +194,10 @@ func (p *pool) opened(l *lease, c client) {
 	p.dispatch()
 }
 
-// refused is told that the server did not take the connection that was dialled. It reports whether
-// it only refused one more beside working ones, or (shutdown: it said 421) replacements of all of
-// them at once: then the lease is over, and there are fewer connections from now on. Else
-// the lease goes on, so that nobody dials before the server is known to be down.
+// refused notes that the server did not accept the connection that was dialled. It reports whether the
+// server only refused one more beside working ones, or (shutdown: it said 421) replacements of all
+// of them at once. Then the lease ends, and there are fewer connections from now on. Else
+// the lease goes on, so that no other message dials before the server is known to be down.
 func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -207,7 +207,7 @@ func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	}
 	p.endDial(l)
 	switch {
-	case p.backingOff: // dialled before it was known
+	case p.backingOff: // it was dialled before that was known
 	case p.replacing(l):
 		p.backingOff = true
 		p.after(retryDelay<<p.refusals, func() { p.backingOff = false })
@@ -236,9 +236,9 @@ func (p *pool) after(delay time.Duration, change func()) {
 	})
 }
 
-// tooManyOpen ends a lease on which the server says that too many connections are open, and its
-// connection. All of them may hear it: the others stay until it is known whether one less helps.
-// It reports whether there was another one; else the lease goes on.
+// tooManyOpen ends a lease on which the server said that too many connections are open, and its
+// connection. The server may say so on all of them: the others stay until it is known whether one
+// less helps. It reports whether there was another connection; else the lease goes on.
 func (p *pool) tooManyOpen(l *lease) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -262,7 +262,7 @@ func (p *pool) tooManyOpen(l *lease) bool {
 	return true
 }
 
-// drained lets messages go on a moment after the last connection that drains is gone.
+// drained lets messages go on a moment after the last draining connection is gone.
 func (p *pool) drained() {
 	if p.drainFirst && p.draining == 0 {
 		p.after(retryDelay, func() { p.drainFirst = false })
@@ -341,8 +341,7 @@ func quit(c client) {
 	c.Close()
 }
 
-// close ends every idle connection and tells those who wait that nothing comes. A
-// connection in use follows with its message.
+// close ends every idle connection and the waiting. A connection in use ends after its message.
 func (p *pool) close() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -40,12 +40,12 @@ type Options struct {
 // Route takes messages to the first server that works. It lives for one run.
 type Route struct {
 	servers  []*server
-	branches bool // some server takes mail from its Senders alone
+	bySender bool // some server takes mail only from its Senders
 	limits   *rate.Limits
 	log      *maillog.Log
 	now      func() time.Time
 	gate     gate
-	// quotaExhausted: some message was put off by a server's day.
+	// quotaExhausted: a server's rate_per_day put a message off.
 	quotaExhausted atomic.Bool
 }
 
@@ -67,7 +67,7 @@ func newRoute(o Options, open opener) *Route {
 	r := &Route{log: o.Log, now: o.Now, limits: rate.NewLimits(o.Limits, o.State, o.Now)}
 	for _, s := range o.Servers {
 		r.servers = append(r.servers, newServer(s, o, open, &r.gate))
-		r.branches = r.branches || len(s.Senders) > 0
+		r.bySender = r.bySender || len(s.Senders) > 0
 	}
 	return r
 }
@@ -82,10 +82,9 @@ func (r *Route) Workers() int {
 	return most
 }
 
-// Deliver attempts m. An error means that nothing can be said of the message and
-// the run is over: the attempt could not be recorded, the rates not be counted, or
-// ctx ended before anybody was asked. When ctx ends later, what was not sent is
-// told as deferred.
+// Deliver attempts m. An error means that nothing can be said of the message and the run is over:
+// the attempt could not be recorded, the rates could not be counted, or ctx ended before a server
+// was asked. When ctx ends later, what was not sent is reported as deferred.
 func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error) {
 	sender := m.Sender
 	if m.Report {
@@ -93,7 +92,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	}
 	servers := r.serversFor(sender, m.Recipients)
 	if len(servers) == 0 {
-		return r.unnamed(m.Sender), nil
+		return r.noServerFor(m.Sender), nil
 	}
 	a := newAttempt(m)
 	defer a.leaveGate()
@@ -118,7 +117,7 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	switch {
 	case a.lastServer != nil && !a.untried():
 	case len(a.open) == 0:
-		// Nobody was asked, because of limits.
+		// Because of limits no server was asked.
 		return spool.Delivery{Wait: spool.Limited, Until: a.until, Outcomes: a.outcomes[:1]}, nil
 	default:
 		return noServer(servers), nil
@@ -126,15 +125,15 @@ func (r *Route) Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, 
 	return conclude(servers, a), nil
 }
 
-// offer asks server after server for the recipients who are open.
+// offer asks one server after another for the open recipients.
 func (r *Route) offer(ctx context.Context, servers []*server, a *attempt) error {
 	tried := make([]bool, len(servers))
 	for len(a.open) > 0 {
-		i, detour := next(ctx, servers, tried)
+		i, failover := next(ctx, servers, tried)
 		if i < 0 {
 			break
 		}
-		if detour && a.lastServer == nil && a.gate == nil {
+		if failover && a.lastServer == nil && a.gate == nil {
 			if waited, err := r.gate.wait(ctx); err != nil {
 				return err
 			} else if waited {
@@ -142,7 +141,7 @@ func (r *Route) offer(ctx context.Context, servers []*server, a *attempt) error 
 			}
 		}
 		tried[i] = true
-		if detour {
+		if failover {
 			servers[i].breaker.retry()
 		}
 		if err := servers[i].deliver(ctx, a); err != nil && !errors.Is(err, errDown) {
@@ -152,8 +151,8 @@ func (r *Route) offer(ctx context.Context, servers []*server, a *attempt) error 
 	return nil
 }
 
-// conclude sums up what the servers said of the recipients who are open, or that there
-// was no server left for them.
+// conclude sums up what the servers said of the open recipients, or that no server was left for
+// them.
 func conclude(servers []*server, a *attempt) spool.Delivery {
 	if len(a.open) > 0 && len(a.skipped) == 0 {
 		o := noServer(servers).Outcomes[0]
@@ -163,11 +162,11 @@ func conclude(servers []*server, a *attempt) spool.Delivery {
 	return a.delivery(len(servers))
 }
 
-// next picks the first server that is up and was not tried for this message; -1 if
-// there is none. When none at all is up, one that an earlier run paused has its
-// turn: each is tried once a run, or a site whose only server was down when a run
-// began would wait for the pauses to add up. detour: it is not simply the first one.
-func next(ctx context.Context, servers []*server, tried []bool) (i int, detour bool) {
+// next picks the first server that is up and was not tried for this message; -1 if none is left.
+// When no server is up, it picks one that an earlier run paused: each is tried once a run, or a site
+// whose only server was down when a run began would wait for the pauses to add up. failover: it is
+// not simply the first server.
+func next(ctx context.Context, servers []*server, tried []bool) (i int, failover bool) {
 	anyUp, lastResort := false, -1
 	for i, s := range servers {
 		switch s.breakerState(ctx) {
@@ -188,9 +187,9 @@ func next(ctx context.Context, servers []*server, tried []bool) (i int, detour b
 	return lastResort, true
 }
 
-// halt ends a message early. Before anybody was asked it is no attempt, nor when the
-// run is ended before anybody answered; else those still open are deferred and told
-// why, or put off by a rate.
+// halt ends a message early. Nothing counts as an attempt before a server was asked, nor when the
+// run ends before one decided; else the open recipients are deferred with the reason, or put off by
+// a rate.
 func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err error) (spool.Delivery, error) {
 	var used *rate.Exhausted
 	a.open, a.needUTF8 = append(a.open, a.needUTF8...), nil
@@ -198,7 +197,7 @@ func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err err
 	case errors.As(err, &used):
 		if a.lastServer == nil {
 			r.quotaExhausted.Store(true)
-			return dayExhausted(used, !r.branches), nil
+			return dayExhausted(used, !r.bySender), nil
 		}
 		a.putOff(used, a.open)
 	case a.lastServer == nil:
@@ -211,16 +210,15 @@ func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err err
 	return a.delivery(len(servers)), nil
 }
 
-// dayExhausted tells that a server's day is used up. Before it was asked every server that
-// comes before it was found down, so that the next message would meet the same, if all
-// mail takes the same way.
+// dayExhausted is the result when a server's rate_per_day is used up. Every server before it was
+// found down, so the next message will meet the same, if all mail goes to the same servers.
 func dayExhausted(used *rate.Exhausted, all bool) spool.Delivery {
 	return spool.Delivery{Wait: spool.Limited, QuotaExhausted: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}
 }
 
-// noServer tells that every server is paused: until when, and the trouble. One
-// that needs a person is told before others, for it decides whether the message
-// may be returned for its age; else it is the last server's.
+// noServer is the result when every server is paused: until when, and the trouble. Trouble that needs
+// a person comes before other trouble, for it decides whether the message may be returned for its
+// age; else it is the last server's.
 func noServer(servers []*server) spool.Delivery {
 	d := spool.Delivery{Wait: spool.NoServer}
 	for _, s := range servers {
@@ -250,9 +248,9 @@ func (r *Route) Close(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// Probe opens a connection to each server that earlier runs could open none to, once its
-// pause is over and when no message of this run came to it. So it is known whether a
-// server works though nothing is due. Call it after the last Deliver, before Close.
+// Probe opens a connection to each server that earlier runs could not connect to, once its pause is
+// over and if no message of this run came to it. So it is known whether a server works though
+// nothing is due. Call it after the last Deliver, before Close.
 func (r *Route) Probe(ctx context.Context) {
 	for _, s := range r.servers {
 		if ctx.Err() == nil {

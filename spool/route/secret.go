@@ -5,7 +5,6 @@ import (
 	"crypto/pbkdf2"
 	"crypto/rand"
 	"crypto/sha256"
-	"crypto/subtle"
 	"encoding/hex"
 	"fmt"
 	"strings"
@@ -14,10 +13,10 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// secret watches the password or token of a server go by, so that it is known
+// secret remembers the last password or token that was read for a server, so that it is known
 // which one was refused.
 type secret struct {
-	server  *smtpclient.Server // that it is put into
+	server  *smtpclient.Server // whose Password and Tokens it wraps
 	account string             // host, port and login: correcting one of them is a new chance, too
 
 	password func(context.Context) (string, error)
@@ -28,8 +27,8 @@ type secret struct {
 	last string
 }
 
-// watch puts a watcher into s. Without a login no secret is used.
-func watch(s *smtpclient.Server) *secret {
+// wrapSecret wraps the Password and Tokens of s. Without a login no secret is used.
+func wrapSecret(s *smtpclient.Server) *secret {
 	k := &secret{server: s, account: fmt.Sprintf("%s:%d %s\n", s.Host, s.Port, s.Login)}
 	if s.Login == "" {
 		return k
@@ -99,12 +98,12 @@ func (k *secret) changed(ctx context.Context, old string) bool {
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	return subtle.ConstantTimeCompare([]byte(derive(k.account+k.last, salt)), []byte(hash)) == 0
+	return derive(k.account+k.last, salt) != hash
 }
 
 func derive(secret string, salt []byte) string {
 	key, err := pbkdf2.Key(sha256.New, secret, salt, rounds, sha256.Size)
-	if err != nil { // only in FIPS mode, for a short salt
+	if err != nil { // in FIPS mode only, for a short salt
 		return ""
 	}
 	return hex.EncodeToString(key)

@@ -11,19 +11,18 @@ import (
 	"notices/spool/recode"
 )
 
-// Branches of a site may have accounts of their own: a server with Senders takes mail
-// from these alone. A message goes to the servers that name its sender, else to those that
-// name nobody.
+// Branches of a site may have accounts of their own: a server with Senders takes mail only from
+// these. A message goes to the servers that list its sender, else to those that list none.
 
-// serversFor returns the servers for a message, in their order; none: nobody takes mail
-// from that sender.
+// serversFor returns the servers for a message, in their order; none: no server takes mail from
+// that sender.
 func (r *Route) serversFor(sender string, recipients []string) []*server {
-	if !r.branches {
+	if !r.bySender {
 		return r.servers
 	}
 	from := sender
 	if sender == "" && len(recipients) > 0 {
-		// A report goes the way of the mail that it is about, whose sender it goes to.
+		// A report goes to the same servers as the mail that it is about, whose sender gets it.
 		from = recipients[0]
 	}
 	named := slices.DeleteFunc(slices.Clone(r.servers), func(s *server) bool { return !s.config.ListsSender(from) })
@@ -46,17 +45,17 @@ func (s *Server) ListsSender(sender string) bool {
 	})
 }
 
-// senderKey is an address, or a domain with its @, in the one form that is compared:
-// providers tell no accounts apart by case.
+// senderKey is an address, or a domain with its @, in the form that is compared: providers do not
+// tell accounts apart by case.
 func senderKey(address string) string {
 	at := strings.LastIndexByte(address, '@') + 1
 	return strings.ToLower(address[:at]) + recode.HeaderAddress(strings.ToLower(address[at:]))
 }
 
-// Group names the servers that mail of a sender goes to: messages of one group find the
-// same servers up or down.
+// Group names the servers that mail of a sender goes to: messages of one group have the same
+// servers.
 func (r *Route) Group(sender string, recipients []string) string {
-	if !r.branches {
+	if !r.bySender {
 		return ""
 	}
 	servers := r.serversFor(sender, recipients)
@@ -70,8 +69,8 @@ func (r *Route) Group(sender string, recipients []string) string {
 	return b.String()
 }
 
-// unnamed tells that no server takes mail from the sender.
-func (r *Route) unnamed(sender string) spool.Delivery {
+// noServerFor is the result when no server takes mail from the sender.
+func (r *Route) noServerFor(sender string) spool.Delivery {
 	return spool.Delivery{Wait: spool.NoServer, Outcomes: []spool.Outcome{{
 		Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonNoServer,
 		Reply: spool.Reply{At: r.now(), Text: NoServerText(sender)},
@@ -113,7 +112,7 @@ func Replacement(servers []Server, i int, down func(i int) bool) (name string, l
 }
 
 // TestSender is the sender of test mail through a server: the site's address if the server
-// takes mail from it, else the first that it names.
+// takes mail from it, else the first that the server lists.
 func (s *Server) TestSender(site string) string {
 	if len(s.Senders) == 0 || s.ListsSender(site) {
 		return site

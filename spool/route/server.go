@@ -24,7 +24,7 @@ var (
 
 // staleLimit bounds how many ended connections a message meets one after another
 // before that counts as the server's trouble.
-const staleLimit = 4
+const maxStale = 4
 
 type opener func(context.Context, *smtpclient.Server) (client, error)
 
@@ -50,7 +50,7 @@ func newServer(s Server, o Options, open opener, g *gate) *server {
 	w := &server{config: s, open: open, log: o.Log, now: o.Now, gate: g}
 	w.health.state, w.health.server, w.health.log, w.health.now = o.State, s.Name, o.Log, o.Now
 	w.config.Addresses = new(smtpclient.Addresses)
-	w.secret = watch(&w.config.Server)
+	w.secret = wrapSecret(&w.config.Server)
 	w.rate = rate.NewQuota(rate.Server{Name: s.Name, PerMinute: s.RatePerMinute, PerDay: s.RatePerDay}, o.State, o.Now)
 	w.chunk.Store(int64(max(0, s.RecipientsPerMessage)))
 	b := &w.breaker
@@ -94,8 +94,8 @@ func (s *server) deliver(ctx context.Context, a *attempt) error {
 	return nil
 }
 
-// transact runs one transaction. skip is why the rest goes to the next server;
-// sent, that the server heard of it.
+// transact runs one transaction. skip is why the rest goes to the next server; sent reports whether
+// the server heard of the message.
 func (s *server) transact(ctx context.Context, a *attempt) (skip *spool.Outcome, sent bool, err error) {
 	l, err := s.pool.acquire(ctx)
 	for stale := 0; ; {
@@ -105,7 +105,7 @@ func (s *server) transact(ctx context.Context, a *attempt) (skip *spool.Outcome,
 		}
 		if err == nil {
 			sent = true
-			if skip, err = s.send(ctx, a, l, stale < staleLimit); err == nil {
+			if skip, err = s.send(ctx, a, l, stale < maxStale); err == nil {
 				return skip, sent, nil
 			}
 		}
@@ -122,8 +122,9 @@ func (s *server) transact(ctx context.Context, a *attempt) (skip *spool.Outcome,
 	}
 }
 
-// noConnection sorts out why there is no connection: what this message met itself
-// sends it to the next server; what others met, only if this one had heard of it before.
+// noConnection decides what follows when there is no connection. Trouble that this message met sends
+// it to the next server; trouble that others met does so only if the server had heard of this message
+// before.
 func (s *server) noConnection(a *attempt, err error) (*spool.Outcome, error) {
 	var met *smtpclient.Error
 	switch {
@@ -136,8 +137,8 @@ func (s *server) noConnection(a *attempt, err error) (*spool.Outcome, error) {
 	return nil, err
 }
 
-// prepare makes a lease ready for the transaction: the attempt is recorded, then the connection
-// opened if it has none. Without a secret no attempt is made: nobody could be asked.
+// prepare makes a lease ready for the transaction: it records the attempt, then opens a connection if
+// the lease has none. Without a secret no attempt is made, for the server could not be asked.
 func (s *server) prepare(ctx context.Context, a *attempt, l *lease) (err error) {
 	if l.conn == nil && a.lastServer == nil {
 		if err := s.secret.fetch(ctx); err != nil {
@@ -185,9 +186,9 @@ func (s *server) renewReservations(ctx context.Context, a *attempt) (err error) 
 	return err
 }
 
-// openFailed takes note that no connection could be opened, and ends the lease. If the server
-// refused only one more beside working ones, there are fewer from now on, and the message waits
-// for one of those: errBusy. A secret that is refused or missing is never that.
+// openFailed notes that no connection could be opened, and ends the lease. If the server only refused
+// one more beside working ones, there are fewer from now on, and the message waits for one of those:
+// errBusy. A refused or missing secret always means that the server is down.
 func (s *server) openFailed(ctx context.Context, a *attempt, l *lease, err error) error {
 	if ctx.Err() != nil {
 		s.pool.giveBack(l)
@@ -219,12 +220,12 @@ func (s *server) localOutcome(reason spool.Reason, text string) spool.Outcome {
 	}
 }
 
-// send has the transaction done and acts on the answers. After errStale or errBusy it is to be
-// done over another connection.
+// send runs the transaction and acts on the answers. After errStale or errBusy it has to be run
+// over another connection.
 func (s *server) send(ctx context.Context, a *attempt, l *lease, retry bool) (skip *spool.Outcome, err error) {
 	chunk := a.chunk(int(s.chunk.Load()))
 	res := l.conn.client.Send(ctx, a.transaction(chunk))
-	for len(res.Outcomes) < len(chunk) { // never: but nobody may go without an answer
+	for len(res.Outcomes) < len(chunk) { // never; but no recipient may go without an answer
 		res.Outcomes = append(res.Outcomes, s.localOutcome(spool.ReasonProtocol, "no answer for this recipient"))
 	}
 	v := s.judge(&res, retry)
@@ -240,8 +241,8 @@ func (s *server) send(ctx context.Context, a *attempt, l *lease, retry bool) (sk
 	if s.finish(ctx, a, l, v) {
 		return nil, errBusy
 	}
-	if res.TooMany > 0 && v.taken > 0 {
-		s.learnChunk(v.taken)
+	if res.TooMany > 0 && v.decided > 0 {
+		s.learnChunk(v.decided)
 	}
 	if v.skip == nil {
 		return nil, nil
@@ -258,8 +259,8 @@ func (s *server) send(ctx context.Context, a *attempt, l *lease, retry bool) (sk
 	return v.skip, nil
 }
 
-// learnChunk remembers for this run how many recipients the server took before it said
-// too many: to ask again for hundreds each time costs a reply for each of them.
+// learnChunk remembers for this run how many recipients the server took before it said "too many":
+// offering hundreds again each time costs a reply for each of them.
 func (s *server) learnChunk(took int) {
 	for {
 		most := s.chunk.Load()
@@ -269,8 +270,8 @@ func (s *server) learnChunk(took int) {
 	}
 }
 
-// finish takes note of how a transaction went and releases its connection. It reports whether the
-// message was refused only because too many connections are open: it goes over another.
+// finish notes how a transaction went and releases its connection. It reports whether the message was
+// refused only because too many connections are open: then it goes over another one.
 func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (crowded bool) {
 	b := &s.breaker
 	if v.delivered && a.m.Sender != "" {
@@ -310,10 +311,10 @@ func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (c
 	return false
 }
 
-// trip takes the server out for the rest of the run, for what the message met. unopened: it
-// was met before a message was handed over.
+// trip takes the server out for the rest of the run, because of what the message met. unopened: that
+// was before a message was handed over.
 func (s *server) trip(ctx context.Context, a *attempt, o spool.Outcome, unopened bool) {
-	a.enterGate(s.gate) // before anybody else can find out
+	a.enterGate(s.gate) // before any other message can find out
 	if !s.breaker.trip(o) {
 		a.leaveGate()
 		return
@@ -326,9 +327,9 @@ func (s *server) trip(ctx context.Context, a *attempt, o spool.Outcome, unopened
 // probeTime is how long a probe may take: a run must not wait long for what may be dead.
 const probeTime = 30 * time.Second
 
-// probe opens a connection to see whether the server works again. Only a connection that could
-// not be opened is made good by one that can. A login that was refused is not tried again until
-// the secret is another one, for some servers lock the account after several.
+// probe opens a connection to see whether the server works again. That shows something only if
+// earlier runs could not open one. A login that was refused is not tried again until the secret has
+// changed, for some servers lock the account after several attempts.
 func (s *server) probe(ctx context.Context) {
 	if s.breakerState(ctx) != breakerClosed {
 		return
@@ -348,7 +349,7 @@ func (s *server) probe(ctx context.Context) {
 		quit(c)
 	}
 	switch {
-	case ctx.Err() != nil: // the run was stopped: nothing is known
+	case ctx.Err() != nil: // the run was stopped, which shows nothing
 	case err != nil:
 		a := newAttempt(&spool.Message{})
 		defer a.leaveGate()

@@ -14,7 +14,7 @@ const (
 	nextServer
 )
 
-// dispositionOf reads SPEC section 5's table from the side of one recipient.
+// dispositionOf is the table of SPEC section 5 for one recipient.
 func dispositionOf(o spool.Outcome) disposition {
 	switch {
 	case o.Class == spool.Delivered, o.Class == spool.Uncertain:
@@ -28,18 +28,18 @@ func dispositionOf(o spool.Outcome) disposition {
 	return final
 }
 
-// refusal: the server said no to this message for good, but another may take it.
+// refusal recognises that the server refuses this message for good, while another may take it.
 func refusal(o spool.Outcome) bool { return o.Reason == spool.ReasonCannot || ambiguousRefusal(o) }
 
-// ambiguousRefusal: a refusal of the message as a whole, or of its sender, in words that may as
-// well mean the account.
+// ambiguousRefusal recognises a refusal of the message as a whole, or of its sender, in words that
+// may also mean the account.
 func ambiguousRefusal(o spool.Outcome) bool {
 	return o.Class == spool.Failed && o.Scope == spool.MessageScope && o.Reply.Code != 0 &&
 		(o.Reason == "" || o.Reason == spool.ReasonSender || o.Reason == spool.ReasonOneOf)
 }
 
-// severity ranks the reasons of servers that were skipped: what a person must mend, then
-// a server's word on this message, then its own trouble.
+// severity ranks the reasons of servers that were skipped: what a person must change, then
+// what a server said of this message, then its own trouble.
 func severity(o spool.Outcome) int {
 	switch {
 	case o.NeedsPerson():
@@ -90,7 +90,7 @@ type verdict struct {
 	// skip is the most severe reason to go on to the next server, if any.
 	skip *spool.Outcome
 	// taken is how many recipients were decided on.
-	taken int
+	decided int
 	// delivered: the server took the message for somebody.
 	delivered bool
 	// more: the rest belongs in another transaction.
@@ -100,7 +100,7 @@ type verdict struct {
 // judge reads the answers without acting on them. With retry, the transaction is to be done over
 // another connection if this one had ended, or if this address of the server does not work.
 func (s *server) judge(res *smtpclient.Result, retry bool) verdict {
-	// A connection that carried enough is not met twice: each time there is one less.
+	// A connection that carried enough ends, so each retry has one less to meet.
 	retry = retry || len(res.Outcomes) > 0 && res.Outcomes[0].Reason == spool.ReasonSession
 	if retry && (res.Stale || res.OtherAddress) {
 		return verdict{result: resultStale}
@@ -111,7 +111,7 @@ func (s *server) judge(res *smtpclient.Result, retry bool) verdict {
 		v.result = max(v.result, resultOf(*o))
 		switch dispositionOf(*o) {
 		case final:
-			v.taken++
+			v.decided++
 			v.delivered = v.delivered || o.Class == spool.Delivered
 		case nextTransaction:
 			v.more = true
