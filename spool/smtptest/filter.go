@@ -275,8 +275,9 @@ func end(conn net.Conn, ending string) {
 		if ending == Line {
 			text = "250 and so on " // the first one's code is all that matters
 		}
-		b := bytes.Repeat([]byte(text), 1000)
-		for _, err := conn.Write(b); err == nil; _, err = conn.Write(b) {
+		var err error
+		for b := bytes.Repeat([]byte(text), 1000); err == nil; {
+			_, err = conn.Write(b)
 		}
 	}
 }
