@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"net"
 
 	"github.com/spf13/cobra"
 
@@ -18,7 +19,11 @@ type cli struct {
 	began  bool                // a command's own work has begun: its errors are no usage errors
 }
 
-func newCLI() *cli { return &cli{Program: app.New(), random: rand.Int64N} }
+func newCLI() *cli {
+	p := app.New()
+	p.Host.Canonical = net.DefaultResolver.LookupCNAME
+	return &cli{Program: p, random: rand.Int64N}
+}
 
 // run is the whole program; it returns the exit code.
 func (a *cli) run(args []string) int {

@@ -20,7 +20,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/syslog"
 	"os"
 	"slices"
 	"strings"
@@ -108,7 +107,7 @@ func (o Options) Open() (*Log, error) {
 	case "stderr", "", os.DevNull:
 		return l, nil
 	case "syslog":
-		l.outs = append(l.outs, toSyslog(func() (syslogger, error) { return dialSyslog("", "") }))
+		l.outs = append(l.outs, (&syslogger{sockets: syslogSockets(), now: o.Now}).output())
 		return l, nil
 	}
 	f, err := openFile(o.To)
@@ -162,45 +161,6 @@ func regular(fd int) error {
 		syscall.Close(fd)
 	}
 	return err
-}
-
-// syslogger is the part of *syslog.Writer that is used.
-type syslogger interface {
-	Info(string) error
-	Warning(string) error
-	Close() error
-}
-
-func dialSyslog(network, address string) (syslogger, error) {
-	return syslog.Dial(network, address, syslog.LOG_MAIL|syslog.LOG_INFO, "notices")
-}
-
-// toSyslog connects at the first event. If that fails, it is not tried again.
-func toSyslog(dial func() (syslogger, error)) output {
-	var w syslogger
-	var failed error
-	return output{
-		level: All,
-		write: func(level Level, line []byte) (err error) {
-			if w == nil && failed == nil {
-				w, failed = dial()
-			}
-			switch message := string(line[:len(line)-1]); {
-			case failed != nil:
-				return failed
-			case level == Warnings:
-				return w.Warning(message)
-			default:
-				return w.Info(message)
-			}
-		},
-		close: func() error {
-			if w == nil || failed != nil {
-				return nil
-			}
-			return w.Close()
-		},
-	}
 }
 
 // Close closes the file or syslog. It returns the first error of writing or closing.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"io"
 	"io/fs"
-	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -124,54 +123,6 @@ func TestWriteErrorsWaitForClose(t *testing.T) {
 	l.Released(id)
 	if err := l.Close(); err == nil || err.Error() != "no space left on device" {
 		t.Error(err)
-	}
-}
-
-func TestSyslog(t *testing.T) {
-	server, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer server.Close()
-	dialled := 0
-	l := &Log{now: time.Now, outs: []output{toSyslog(func() (syslogger, error) {
-		dialled++
-		return dialSyslog("udp", server.LocalAddr().String())
-	})}}
-	if dialled != 0 {
-		t.Error("connected before the first event")
-	}
-	l.Released(id)
-	l.GaveUp(id, "x")
-	if err := l.Close(); err != nil || dialled != 1 {
-		t.Error(err, dialled)
-	}
-	// Facility mail (2), severity info (6) and warning (4): RFC 3164 4.1.1.
-	for _, want := range []string{"<22>|notices[|: " + released, "<20>|notices[|: " + gaveUp} {
-		packet := make([]byte, 2000)
-		if err := server.SetDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		n, _, err := server.ReadFrom(packet)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got := string(packet[:n])
-		for part := range strings.SplitSeq(want, "|") {
-			if !strings.Contains(got, part) {
-				t.Errorf("%q is not in %q", part, got)
-			}
-		}
-	}
-}
-
-func TestNoSyslog(t *testing.T) {
-	dialled := 0
-	l := &Log{outs: []output{toSyslog(func() (syslogger, error) { dialled++; return nil, io.ErrClosedPipe })}}
-	l.Released(id)
-	l.Released(id)
-	if err := l.Close(); err != io.ErrClosedPipe || dialled != 1 {
-		t.Error(err, dialled)
 	}
 }
 

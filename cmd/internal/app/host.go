@@ -2,7 +2,6 @@ package app
 
 import (
 	"context"
-	"net"
 	"os"
 	"strings"
 	"sync"
@@ -17,13 +16,14 @@ type Host struct {
 	Kernel   func() (string, error) // nil: not asked
 	Hosts    string                 // the file /etc/hosts
 	Mailname string                 // the file /etc/mailname
-	// Canonical asks the resolver for the full form of a name. nil: it is not asked.
+	// Canonical asks the resolver for the full form of a name. nil: it is not asked, as in
+	// the small program, which never asks and so need not link a resolver.
 	Canonical func(ctx context.Context, name string) (string, error)
 }
 
 // thisHost is the machine that the program runs on.
 func thisHost() Host {
-	return Host{Kernel: os.Hostname, Hosts: "/etc/hosts", Mailname: "/etc/mailname", Canonical: net.DefaultResolver.LookupCNAME}
+	return Host{Kernel: os.Hostname, Hosts: "/etc/hosts", Mailname: "/etc/mailname"}
 }
 
 // resolverTime is how long the resolver may take: mail waits for it.
