@@ -43,7 +43,7 @@ func (e *engine) takeAndFind(ctx context.Context) (*found, error) {
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	return nil, fmt.Errorf("%w, nothing was sent: what was handed in cannot be taken over: %w", ErrSpool, handInErr)
+	return nil, fmt.Errorf("%w, nothing was sent: handed-in mail cannot be taken over: %w", ErrSpool, handInErr)
 }
 
 // find lists the spool once and returns what is to be done, in random order, so that not
@@ -115,9 +115,9 @@ func (f *found) narrow(ctx context.Context) {
 func (f *found) addWanted(entry spool.Entry) {
 	switch entry.State {
 	case spool.StateHeld:
-		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; notices release %s lets it go", entry.ID), false)
+		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("is held and was not attempted; to release it, run: notices release %s", entry.ID), false)
 	case spool.StateFailed:
-		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; notices retry %s queues it afresh", entry.ID), false)
+		f.engine.Log.MessageTrouble(entry.ID, fmt.Errorf("has failed and was not attempted; to queue it again, run: notices retry %s", entry.ID), false)
 	default:
 		f.messages.add(entry)
 	}

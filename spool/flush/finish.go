@@ -207,7 +207,7 @@ func (j *job) dequeue() error {
 	if !j.rec.Unreturned() {
 		return j.engine.stuck.removalError(j.id(), j.claim.Remove(spool.Soon))
 	}
-	why := "undeliverable, and there is no sender to return it to"
+	why := "undeliverable, and it has no sender to return it to"
 	switch {
 	case j.rec.Envelope.Form != spool.Ordinary:
 		why = "a report that cannot be delivered"

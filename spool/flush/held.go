@@ -26,7 +26,7 @@ func (j *job) hold() error {
 	now, n := j.engine.now(), j.rec.Attempts
 	uncertain := slices.DeleteFunc(j.rec.Pending(), func(i int) bool { return j.rec.Recipients[i].Outcome.Class != spool.Uncertain })
 	r := bounce.Report{ID: heldNoticeID(j.id(), n), Kind: bounce.Held, Recipients: reporter{j}.notifiable(spool.OnFailure, uncertain)}
-	why := "three times in a row no answer came after it was sent: it may have arrived; notices release " + string(j.id()) + " sends it again"
+	why := "three times in a row, no answer came after it was sent: it may have arrived; to send it again, run: notices release " + string(j.id())
 	e := spool.Event{Kind: spool.Hold, At: now, N: n, Next: HoldUntil(j.engine.Policy, j.rec, now), Note: why}
 	var err error
 	if j.rec.Envelope.ReturnAddress() != "" && len(r.Recipients) > 0 {

@@ -54,7 +54,7 @@ func (s *stuck) appendUnwritten() {
 			continue
 		}
 		s.waiting[id] = true
-		s.mark(id, fmt.Errorf("a server took it, and that cannot be written down: it is not sent again: %w", err))
+		s.mark(id, fmt.Errorf("a server accepted it, but that cannot be recorded; it is not sent again: %w", err))
 	}
 }
 
@@ -78,7 +78,7 @@ func (s *stuck) check() error {
 		err = s.store.State().Update(s.work, spool.StuckName, false, func(old []byte) ([]byte, error) { return old, nil })
 	}
 	if err != nil {
-		err = fmt.Errorf("what servers took is written down in state/%s if nowhere else: %w", spool.StuckName, err)
+		err = fmt.Errorf("state/%s cannot be written, which is needed to record what servers accepted if nothing else can be: %w", spool.StuckName, err)
 	}
 	return err
 }
@@ -148,7 +148,7 @@ func (s *stuck) removalError(id spool.ID, err error) error {
 	if w := s.store.Writable(s.work); w != nil {
 		return spoolError(w)
 	}
-	s.mark(id, fmt.Errorf("it is done with and not sent again, but its files cannot be removed: %w", err))
+	s.mark(id, fmt.Errorf("it is finished and not sent again, but its files cannot be removed: %w", err))
 	return nil
 }
 
@@ -167,7 +167,7 @@ func (s *stuck) save() error {
 		return err
 	}
 	if more > 0 && s.before.More == 0 {
-		s.log.Trouble("the spool", fmt.Errorf("%d more messages are in trouble; notices status says what to do about the first", more))
+		s.log.Trouble("the spool", fmt.Errorf("%d more messages have a problem; notices status says what to do about the first ones", more))
 	}
 	if maps.Equal(after, s.before.Messages) && more == s.before.More && len(s.before.Unwritten) == 0 && s.loadErr == nil {
 		return nil

@@ -31,7 +31,7 @@ func (n Notice) String() string {
 	case "paused":
 		return fmt.Sprintf("server %s takes no mail: %s", n.What, n.Why)
 	case "interrupted":
-		return fmt.Sprintf("an earlier flush was killed while it sent message %s (begun %s): it may have arrived, and is sent once more",
+		return fmt.Sprintf("an earlier flush was killed while it sent message %s (begun %s): it may have arrived, and is sent again",
 			n.ID, n.At.Local().Format("2006-01-02 15:04"))
 	case "held":
 		return fmt.Sprintf("message %s is held: %s", n.ID, n.Why)
@@ -39,7 +39,7 @@ func (n Notice) String() string {
 		return fmt.Sprintf("message %s was moved to failed/: %s; to see it: notices show %s; to send it again: notices retry %s",
 			n.ID, n.Why, n.ID, n.ID)
 	case "aside":
-		return fmt.Sprintf("%s was not understood and was moved to %s: %s; look at it, put mail back with notices import FILE, then remove it",
+		return fmt.Sprintf("%s was not understood and was moved to %s: %s; look at it; if it is mail, queue it with notices import FILE; then remove it",
 			n.What, n.Moved, n.Why)
 	}
 	switch {
