@@ -53,9 +53,7 @@ func asOwner(err error, dirs ...string) error {
 func thisCommand() string {
 	words := append([]string{filepath.Base(os.Args[0])}, os.Args[1:]...)
 	for i, w := range words {
-		if w == "" || strings.ContainsFunc(w, func(r rune) bool {
-			return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_=@.,/:+", r)
-		}) {
+		if w == "" || printable.ShellQuote(w) != w {
 			return strings.Join(words[:i], " ") + " ..."
 		}
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/internal/app"
 	"notices/config"
 )
 
@@ -100,4 +102,13 @@ func unknownCommand(root *cobra.Command, name string) error {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"
 	}
 	return errors.New(text)
+}
+
+func versionCommand(a *cli) *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version of notices and of Go",
+		Args:  noArgs,
+		RunE:  a.does(func(context.Context, []string) error { return a.PrintBare(app.VersionText() + "\n") }),
+	}
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"sync"
 
@@ -9,8 +8,7 @@ import (
 	"github.com/spf13/pflag"
 )
 
-// setHelp gives all commands a help page of our own: pflag's table of options shows
-// "[=true|false]" behind every switch, and cobra's page names no example first.
+// setHelp gives all commands a help page of our own: cobra's names no example first.
 func setHelp(root *cobra.Command) {
 	cobraSettings()
 	root.SetHelpTemplate(helpPage)
@@ -44,32 +42,14 @@ Manual: man notices{{if and .HasParent (ne .Name "help")}}-{{.Name}}{{end}}
 
 // optionTable lists options, one a line.
 func optionTable(f *pflag.FlagSet) string {
-	var names, texts []string
-	width := 0
+	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.VisitAll(func(o *pflag.Flag) {
-		if o.Hidden {
-			return
-		}
-		name := "    --" + o.Name
-		if o.Shorthand != "" {
-			name = "-" + o.Shorthand + ", --" + o.Name
-		}
-		value, text := pflag.UnquoteUsage(o)
-		switch {
-		case o.Value.Type() == "bool":
-		case o.NoOptDefVal != "":
-			name += "[=" + value + "]"
-		case value != "":
-			name += " " + value
-		}
-		if d := o.DefValue; o.Value.Type() == "DURATION" && d != "0" {
-			text += fmt.Sprintf(" (default %s)", d)
-		}
-		names, texts, width = append(names, name), append(texts, text), max(width, len(name))
+		option := *o
+		option.Value, option.NoOptDefVal = shownValue{o.Value}, ""
+		shown.AddFlag(&option)
 	})
-	var b strings.Builder
-	for i, name := range names {
-		fmt.Fprintf(&b, "  %-*s   %s\n", width, name, texts[i])
-	}
-	return b.String()
+	return shown.FlagUsages()
 }
+
+// shownValue hides from pflag that a value is a switch, behind which it shows [=true|false].
+type shownValue struct{ pflag.Value }

@@ -9,6 +9,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
+	"notices/spool/flush"
+	"notices/spool/oauth"
+	"notices/spool/probe"
 )
 
 // cli is one run of the program. What both programs have, the world they run in and
@@ -79,4 +82,20 @@ func (a *cli) does(work func(ctx context.Context, args []string) error) func(*co
 		a.began = true
 		return work(cmd.Context(), args)
 	}
+}
+
+// coded gives an error of the packages that only this program links its exit code;
+// package app knows those of the rest.
+func coded(err error) error {
+	switch {
+	case errors.As(err, new(*app.Failure)):
+		return err
+	case errors.As(err, new(*probe.Error)):
+		return &app.Failure{Code: app.ExitUnavailable, Err: err}
+	case errors.As(err, new(*oauth.Error)): // of a sign-in: what stands in [google] is wrong
+		return &app.Failure{Code: app.ExitConfig, Err: err}
+	case errors.Is(err, flush.ErrSpool):
+		return &app.Failure{Code: app.ExitTryLater, Err: err}
+	}
+	return err
 }

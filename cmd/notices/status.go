@@ -74,13 +74,13 @@ func checkFailed(a *cli, err error) error {
 		return err // it is said already
 	}
 	word, failure := "UNKNOWN - ", &app.Failure{Code: status.Critical, Err: err}
-	switch exitCode(err) {
+	switch app.ExitCode(coded(err)) {
 	case app.ExitConfig:
 		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
 	case app.ExitCannotMake, app.ExitIO, app.ExitTryLater:
 		word = "CRITICAL - no mail goes out: notices flush cannot use the spool: "
 	default:
-		failure.Code = exitCode(err)
+		failure.Code = app.ExitCode(coded(err))
 	}
 	if e := a.PrintBare(word + status.PlainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e

@@ -50,7 +50,7 @@ type Sendmail struct {
 	FromHeader bool            // -t
 	IgnoreDot  bool            // -i, -oi: a line with a single dot does not end the message
 	Verbose    bool            // -v
-	Asked      spool.DSNParams // -N, -R, -V
+	DSN        spool.DSNParams // -N, -R, -V
 	Which      string          // what stood behind -q: I and an id, R or S and a text, a length of time...
 	Recipients []string
 }
@@ -80,7 +80,7 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 		Lenient:    true,
 		ReturnBad:  true,
 		Body:       in,
-		DSN:        s.Asked,
+		DSN:        s.DSN,
 	}
 	if !s.IgnoreDot {
 		r.Body = &dotReader{in: bufio.NewReader(in)}

@@ -38,48 +38,48 @@ func parseSendmail(args []string) (*Sendmail, error) {
 // stops at the first argument that is no option and behind "--"; and as every
 // sendmail has it, a -q that stands alone has no value.
 func getopt(args []string, do func(option byte, value string) error) ([]string, error) {
-	for len(args) > 0 {
-		var took int
-		var err error
-		switch arg := args[0]; {
-		case arg == "--":
-			return args[1:], nil
-		case len(arg) < 2 || arg[0] != '-':
+	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
+		letters := args[0][1:]
+		args = args[1:]
+		switch letters {
+		case "-":
 			return args, nil
-		case arg == "-q":
-			err = do('q', "")
-		default:
-			took, err = letters(arg[1:], args[1:], do)
+		case "q":
+			if err := do('q', ""); err != nil {
+				return nil, err
+			}
+			continue
 		}
-		if err != nil {
-			return nil, err
+		for letters != "" {
+			c := letters[0]
+			var value string
+			var err error
+			if value, letters, args, err = valueOf(c, letters[1:], args); err == nil {
+				err = do(c, value)
+			}
+			if err != nil {
+				return nil, err
+			}
 		}
-		args = args[1+took:]
 	}
 	return args, nil
 }
 
-// letters does the options of one argument, and says how many of the next ones they
-// took for a value: one or none.
-func letters(arg string, next []string, do func(option byte, value string) error) (took int, err error) {
-	for arg != "" && err == nil {
-		c := arg[0]
-		arg = arg[1:]
-		_, behind, known := strings.Cut(SendmailOptions, string(c))
-		switch {
-		case !known || c == ':':
-			return 0, fmt.Errorf("there is no option -%c%s; its options are those of sendmail, man notices-sendmail", c, arg)
-		case !strings.HasPrefix(behind, ":"):
-			err = do(c, "")
-		case arg != "":
-			return 0, do(c, arg)
-		case len(next) == 0:
-			return 0, fmt.Errorf("-%c wants a value", c)
-		default:
-			return 1, do(c, next[0])
-		}
+// valueOf takes the value of an option from what follows its letter, or from the next
+// argument.
+func valueOf(option byte, rest string, args []string) (value, letters string, next []string, err error) {
+	_, behind, known := strings.Cut(SendmailOptions, string(option))
+	switch {
+	case !known || option == ':':
+		return "", "", nil, fmt.Errorf("there is no option -%c%s; its options are those of sendmail, man notices-sendmail", option, rest)
+	case !strings.HasPrefix(behind, ":"):
+		return "", rest, args, nil
+	case rest != "":
+		return rest, "", args, nil
+	case len(args) == 0:
+		return "", "", nil, fmt.Errorf("-%c wants a value", option)
 	}
-	return 0, err
+	return args[0], "", args[1:], nil
 }
 
 func (s *Sendmail) option(c byte, value string) error {
@@ -95,16 +95,16 @@ func (s *Sendmail) option(c byte, value string) error {
 	case 'I':
 		s.Mode = SendmailAliases
 	case 'N':
-		s.Asked.Notify = strings.ToLower(value)
-		return named("-N", spool.CheckNotify(s.Asked.Notify))
+		s.DSN.Notify = strings.ToLower(value)
+		return withOption("-N", spool.CheckNotify(s.DSN.Notify))
 	case 'R':
-		s.Asked.ReturnHeaders, s.Asked.ReturnFull = strings.EqualFold(value, "hdrs"), strings.EqualFold(value, "full")
-		if !s.Asked.ReturnHeaders && !s.Asked.ReturnFull {
+		s.DSN.ReturnHeaders, s.DSN.ReturnFull = strings.EqualFold(value, "hdrs"), strings.EqualFold(value, "full")
+		if !s.DSN.ReturnHeaders && !s.DSN.ReturnFull {
 			return fmt.Errorf("-R %s: it is full or hdrs", value)
 		}
 	case 'V':
-		s.Asked.EnvelopeID = value
-		return named("-V", spool.CheckEnvelopeID(value))
+		s.DSN.EnvelopeID = value
+		return withOption("-V", spool.CheckEnvelopeID(value))
 	case 'o':
 		s.IgnoreDot = s.IgnoreDot || value == "i"
 	case 'q':
@@ -121,7 +121,7 @@ func (s *Sendmail) option(c byte, value string) error {
 }
 
 // named is an error with the option that it is about in front.
-func named(option string, err error) error {
+func withOption(option string, err error) error {
 	if err != nil {
 		err = fmt.Errorf("%s %w", option, err)
 	}

@@ -24,7 +24,7 @@ func TestCallers(t *testing.T) {
 		"-f a@example.org -i to@example.org": {Sender: pointer("a@example.org"), IgnoreDot: true, Recipients: []string{"to@example.org"}},
 		// mutt
 		"-oem -oi -f me@example.org -N failure,delay -R hdrs -- to@example.org bcc@example.org": {
-			IgnoreDot: true, Sender: pointer("me@example.org"), Asked: spool.DSNParams{Notify: "failure,delay", ReturnHeaders: true}, Recipients: []string{"to@example.org", "bcc@example.org"},
+			IgnoreDot: true, Sender: pointer("me@example.org"), DSN: spool.DSNParams{Notify: "failure,delay", ReturnHeaders: true}, Recipients: []string{"to@example.org", "bcc@example.org"},
 		},
 		// bsd-mailx, s-nail
 		"-i -t -f me@example.org":                    {FromHeader: true, IgnoreDot: true, Sender: pointer("me@example.org")},
@@ -35,7 +35,7 @@ func TestCallers(t *testing.T) {
 		// fail2ban, unattended-upgrades, scripts
 		"-f root to@example.org":       {Sender: pointer("root"), Recipients: []string{"to@example.org"}},
 		"-oi -t":                       {FromHeader: true, IgnoreDot: true},
-		"-N NEVER -R full -V id-7 a@b": {Asked: spool.DSNParams{Notify: "never", ReturnFull: true, EnvelopeID: "id-7"}, Recipients: []string{"a@b"}},
+		"-N NEVER -R full -V id-7 a@b": {DSN: spool.DSNParams{Notify: "never", ReturnFull: true, EnvelopeID: "id-7"}, Recipients: []string{"a@b"}},
 		"-ti":                          {FromHeader: true, IgnoreDot: true},
 		"-tif x@y.z":                   {FromHeader: true, IgnoreDot: true, Sender: pointer("x@y.z")},
 		"-r x@y.z a@b":                 {Sender: pointer("x@y.z"), Recipients: []string{"a@b"}},
