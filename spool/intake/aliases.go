@@ -15,111 +15,120 @@ import (
 )
 
 // Names of this machine, as root in cron's "To: root", have no mailbox on a machine
-// that only sends. /etc/aliases says who reads their mail; every sendmail keeps to it.
-// Who is a user of the machine and is not in there has a mailbox at [site] admin.
+// that only sends. /etc/aliases says who reads their mail, as for every sendmail.
+// Users of the machine who are not in that file have a mailbox at [site] admin.
 // Only addresses, other names and /dev/null count here. A program, a file or an
 // :include: is left out with a warning: this program starts none, and writes into no
-// mailbox. Warned of and left out, too, is what cannot be read: a mistake in the file
+// mailbox. What cannot be read is left out with a warning, too: a mistake in the file
 // loses no mail.
 
 // maxAliases is the longest file that is read, in octets: room for spool.MaxRecipients of
 // the longest addresses.
 const maxAliases = 16 << 20
 
-// local is what an address stands for: itself, or, when it is a name of this machine,
-// whom the aliases name, or else the admin, or else the name at the site's domain.
-func (j *job) local(address string) ([]string, error) {
-	if !j.mayBeLocal(address) {
-		return []string{address}, nil
+// localNames knows the names of this machine.
+type localNames struct {
+	in      *Intake
+	bare    bool                // a name without @ is one of this machine
+	aliases map[string][]string // by name in lower case, in pieces; nil: not read yet
+	users   []byte              // the file of users, in lower case, with a line end before it; nil: not read yet
+}
+
+// expand is what an address stands for: itself, or, when it is a name of this machine, what
+// the aliases say, or else the admin, or else the name at the site's domain. discarded: it
+// leads to /dev/null.
+func (l *localNames) expand(address string) (found []string, discarded bool, err error) {
+	if !l.mayBeLocal(address) {
+		return []string{address}, false, nil
 	}
-	if err := j.readAliases(); err != nil {
-		return nil, err
+	if err := l.read(); err != nil {
+		return nil, false, err
 	}
-	name, ok := j.localName(address)
+	name, ok := l.nameIn(address)
 	if !ok {
-		return []string{address}, nil
+		return []string{address}, false, nil
 	}
-	e := expansion{j: j, seen: make(map[string]bool)}
-	if err := e.name(name); err != nil || len(e.found) > 0 {
-		return e.found, err
+	e := expansion{localNames: l, seen: make(map[string]bool)}
+	if err := e.name(name); err != nil || len(e.found) > 0 || e.discarded {
+		return e.found, err == nil && len(e.found) == 0, err
 	}
-	if e.discarded {
-		j.to.discarded = true
-		return nil, nil
-	}
-	j.in.Log.TroubleOnce(j.in.Aliases+": "+quote(name)+" leads to nobody who can be written to: its mail goes to [site] admin, or the site's domain", nil)
-	err := e.final(name)
-	return e.found, err
+	l.in.Log.TroubleOnce(l.in.Aliases+": "+quote(name)+" leads to nobody who can be written to: its mail goes to [site] admin, or the site's domain", nil)
+	err = e.final(name)
+	return e.found, false, err
 }
 
 // mayBeLocal reports whether the aliases have to be asked about an address.
-func (j *job) mayBeLocal(address string) bool {
+func (l *localNames) mayBeLocal(address string) bool {
 	i := strings.LastIndexByte(address, '@')
-	return j.names && address != "" && (i < 0 || j.isHere(address[i+1:]))
+	return l.bare && address != "" && (i < 0 || l.isHere(address[i+1:]))
 }
 
-// localName is the name in an address without a domain. With a domain that is this
+// nameIn is the name in an address without a domain. With a domain that is this
 // machine it is one if there is an alias for it, or if the admin reads its mail; the
-// domain is then as good as none.
-func (j *job) localName(address string) (string, bool) {
+// domain then says nothing.
+func (l *localNames) nameIn(address string) (string, bool) {
 	i := strings.LastIndexByte(address, '@')
 	switch {
-	case !j.mayBeLocal(address):
+	case !l.mayBeLocal(address):
 		return "", false
 	case i < 0:
 		return mailaddr.Unquote(address), true
 	}
 	name, domain := mailaddr.Unquote(address[:i]), address[i+1:]
-	if name == "" {
-		return "", false
-	}
-	if j.hasAlias(name) {
-		return name, true
-	}
 	// Users may well have mailboxes at the site's domain, whatever this host is called.
-	return name, !strings.EqualFold(domain, mailaddr.DomainOf(j.in.Site.Address)) && j.isUser(name)
+	foreign := !strings.EqualFold(domain, mailaddr.DomainOf(l.in.Site.Address))
+	return name, name != "" && (l.hasAlias(name) || foreign && l.isUser(name))
 }
 
 // isHere reports whether a domain is this machine.
-func (j *job) isHere(domain string) bool {
+func (l *localNames) isHere(domain string) bool {
 	names := []string{"localhost", "localhost.localdomain"}
-	if j.in.LocalNames != nil {
-		names = j.in.LocalNames()
+	if l.in.LocalNames != nil {
+		names = l.in.LocalNames()
 	}
 	return slices.ContainsFunc(names, func(name string) bool { return name != "" && strings.EqualFold(name, domain) })
 }
 
 // isUser reports whether a name is a user of this machine whose mail the admin reads.
-func (j *job) isUser(name string) bool {
-	return j.in.Site.Admin != "" && j.inUsers(name)
-}
+func (l *localNames) isUser(name string) bool { return l.in.Site.Admin != "" && l.inUsers(name) }
 
 // hasAlias reports whether the file names a name, in upper or lower case.
-func (j *job) hasAlias(name string) bool {
-	_, ok := j.aliases[strings.ToLower(name)]
+func (l *localNames) hasAlias(name string) bool {
+	_, ok := l.aliases[strings.ToLower(name)]
 	return ok
 }
 
 // isKnown reports whether a name has an alias or is a user of this machine.
-func (j *job) isKnown(name string) bool { return j.hasAlias(name) || j.inUsers(name) }
+func (l *localNames) isKnown(name string) bool { return l.hasAlias(name) || l.inUsers(name) }
 
-func (j *job) inUsers(name string) bool {
-	if j.in.Users == "" {
+func (l *localNames) inUsers(name string) bool {
+	if l.in.Users == "" {
 		return false
 	}
-	if j.users == nil {
-		text, err := readRegular(j.in.Users, maxAliases)
+	if l.users == nil {
+		text, err := readRegular(l.in.Users, maxAliases)
 		if err != nil {
-			j.in.Log.TroubleOnce("the users of this machine cannot be read: mail for them does not go to [site] admin", err)
+			l.in.Log.TroubleOnce("the users of this machine cannot be read: mail for them does not go to [site] admin", err)
 		}
-		j.users = []byte("\n" + strings.ToLower(text))
+		l.users = []byte("\n" + strings.ToLower(text))
 	}
-	return !strings.ContainsAny(name, ":\n") && bytes.Contains(j.users, []byte("\n"+strings.ToLower(name)+":"))
+	return !strings.ContainsAny(name, ":\n") && bytes.Contains(l.users, []byte("\n"+strings.ToLower(name)+":"))
+}
+
+// qualify gives a name without a domain the site's.
+func (l *localNames) qualify(address string) (string, error) {
+	if !l.bare || address == "" || strings.IndexByte(address, '@') >= 0 {
+		return address, nil
+	}
+	if l.in.Site.Address == "" {
+		return "", noAddress("the address " + quote(address) + " needs its domain")
+	}
+	return address + "@" + mailaddr.DomainOf(l.in.Site.Address), nil
 }
 
 // expansion follows the aliases of one recipient.
 type expansion struct {
-	j     *job
+	*localNames
 	seen  map[string]bool // names in lower case: each is followed once, so a loop ends
 	found []string
 
@@ -129,7 +138,7 @@ type expansion struct {
 // name adds what a name stands for. A name that stands for itself, too, is final.
 func (e *expansion) name(name string) error {
 	key := strings.ToLower(name)
-	value, ok := e.j.aliases[key]
+	value, ok := e.aliases[key]
 	if !ok || e.seen[key] {
 		return e.final(name)
 	}
@@ -144,11 +153,11 @@ func (e *expansion) name(name string) error {
 
 // final adds the admin for a user of this machine, else the name at the site's domain.
 func (e *expansion) final(name string) error {
-	if e.j.isUser(name) {
-		e.found = append(e.found, e.j.in.Site.Admin)
+	if e.isUser(name) {
+		e.found = append(e.found, e.in.Site.Admin)
 		return nil
 	}
-	address, err := e.j.qualify(name)
+	address, err := e.qualify(name)
 	if err == nil {
 		e.found = append(e.found, mailaddr.Requote(address))
 	}
@@ -169,7 +178,7 @@ func (e *expansion) piece(name, piece string) error {
 		return e.final(piece[1:]) // not to be looked up again
 	}
 	box, _ := mailaddr.Parse(piece)
-	if inner, ok := e.j.localName(box.Address); ok {
+	if inner, ok := e.nameIn(box.Address); ok {
 		return e.name(inner)
 	}
 	if err := mailaddr.Check(box.Address); err != nil {
@@ -181,39 +190,38 @@ func (e *expansion) piece(name, piece string) error {
 }
 
 func (e *expansion) leaveOut(name, piece, why string) {
-	in := e.j.in
+	in := e.in
 	in.Log.TroubleOnce(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
 }
 
-// readAliases reads the file. That there is none is as good as one with nothing in it. One
-// that is longer than what is read is an error: of what is left out nobody knows whose it is.
-func (j *job) readAliases() error {
-	if j.aliases != nil {
+// read reads the file; a missing one counts as empty. One that is longer than what is read
+// is an error: nobody knows who reads the mail of the names that are left out.
+func (l *localNames) read() error {
+	if l.aliases != nil {
 		return nil
 	}
-	j.aliases = map[string][]string{}
-	if j.in.Aliases == "" {
+	l.aliases = map[string][]string{}
+	if l.in.Aliases == "" {
 		return nil
 	}
-	text, err := readRegular(j.in.Aliases, maxAliases)
+	text, err := readRegular(l.in.Aliases, maxAliases)
 	switch {
 	case errors.Is(err, errTooLong):
 		return &Error{Kind: BadConfig, Err: err, Msg: fmt.Sprintf("%s is longer than %d MiB, so whose mail this is cannot be told; nothing was queued. "+
-			"Take out of it what notices does not need, or name a shorter file in $NOTICES_ALIASES", j.in.Aliases, maxAliases>>20)}
+			"Take out of it what notices does not need, or name a shorter file in $NOTICES_ALIASES", l.in.Aliases, maxAliases>>20)}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		j.in.Log.TroubleOnce("the aliases cannot be read, so mail for root and other names goes where it would without them", err)
+		l.in.Log.TroubleOnce("the aliases cannot be read, so mail for root and other names goes where it would without them", err)
 		return nil
 	}
 	found, wrong := parseAliases(text)
-	j.aliases = found
-	for i, what := range wrong {
-		if i == maxWrong {
-			j.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are passed over", j.in.Aliases, len(wrong)-i), nil)
-			break
-		}
-		j.in.Log.TroubleOnce(j.in.Aliases+": "+what, nil)
+	l.aliases = found
+	for _, what := range wrong[:min(len(wrong), maxWrong)] {
+		l.in.Log.TroubleOnce(l.in.Aliases+": "+what, nil)
+	}
+	if more := len(wrong) - maxWrong; more > 0 {
+		l.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are passed over", l.in.Aliases, more), nil)
 	}
 	return nil
 }

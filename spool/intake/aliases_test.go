@@ -247,12 +247,12 @@ func FuzzAliases(f *testing.F) {
 	f.Add(" x\n:\n\"\": \"\"\n", "")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		in := &Intake{Site: site}
-		j := &job{in: in, r: Request{Qualify: true}, aliases: first(parseAliases(text))}
-		found, err := j.local(name)
+		l := &localNames{in: in, bare: true, aliases: first(parseAliases(text))}
+		found, discarded, err := l.expand(name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(found) == 0 && !j.to.discarded {
+		if len(found) == 0 && !discarded {
 			t.Error("nobody")
 		}
 		if len(found) > len(text)+1 {

@@ -71,7 +71,7 @@ func (j *job) sender() error {
 	if given := j.asArgument(mailaddr.TrimBlanks(sender)); len(given) == 1 {
 		sender = given[0]
 	}
-	sender, err := j.qualify(sender)
+	sender, err := j.local.qualify(sender)
 	if err != nil {
 		return err
 	}
@@ -128,7 +128,7 @@ func (j *job) asArgument(arg string) []string {
 	case hasControl(arg):
 		return []string{arg}
 	case strings.IndexByte(arg, '\\') >= 0 && strings.IndexByte(arg, '"') < 0:
-		return j.unescaped(arg)
+		return unescape(arg, j.r.Qualify)
 	case !j.r.Qualify || !strings.ContainsAny(arg, "<>(\"@, ;\t"):
 		return []string{mailaddr.WithoutDot(arg)}
 	}
@@ -148,16 +148,16 @@ func (j *job) several(box mailaddr.Mailbox) []string {
 	}
 	for i, word := range words {
 		words[i] = mailaddr.WithoutDot(word)
-		if full := j.domain().Complete(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
+		if full := j.domain.Complete(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
 			return []string{address}
 		}
 	}
 	return words
 }
 
-// unescaped takes the backslashes out of an argument. As in RFC 822 each makes the
-// character behind it an ordinary one; scripts escape what their shell might read.
-func (j *job) unescaped(arg string) []string {
+// unescape removes the backslashes from an argument, which may be a list. As in RFC 822 each
+// makes the character behind it an ordinary one; scripts escape what their shell might read.
+func unescape(arg string, list bool) []string {
 	var addresses []string
 	var b strings.Builder
 	next := func() {
@@ -173,7 +173,7 @@ func (j *job) unescaped(arg string) []string {
 			i++
 			b.WriteByte(arg[i])
 			continue
-		case j.r.Qualify && strings.IndexByte(" ,;\t", c) >= 0:
+		case list && strings.IndexByte(" ,;\t", c) >= 0:
 			next()
 			continue
 		case c == '<' || c == '>':
@@ -188,10 +188,11 @@ func (j *job) unescaped(arg string) []string {
 // addRecipient adds an address, or those that a name of this machine stands for. bad
 // is what is wrong with it, for a caller who knows whose fault that is.
 func (j *job) addRecipient(address string) (bad, err error) {
-	addresses, err := j.local(mailaddr.WithoutDot(address))
+	addresses, discarded, err := j.local.expand(mailaddr.WithoutDot(address))
 	if err != nil {
 		return nil, err
 	}
+	j.to.discarded = j.to.discarded || discarded
 	for _, address := range addresses {
 		if err := mailaddr.Check(address); err != nil {
 			return err, nil
@@ -201,17 +202,6 @@ func (j *job) addRecipient(address string) (bad, err error) {
 		}
 	}
 	return nil, nil
-}
-
-// qualify gives a name without a domain the site's.
-func (j *job) qualify(address string) (string, error) {
-	if !j.names || address == "" || strings.IndexByte(address, '@') >= 0 {
-		return address, nil
-	}
-	if j.in.Site.Address == "" {
-		return "", noAddress("the address " + quote(address) + " needs its domain")
-	}
-	return address + "@" + mailaddr.DomainOf(j.in.Site.Address), nil
 }
 
 // domain is what a name without a domain gets; empty if none is known.

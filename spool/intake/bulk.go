@@ -123,8 +123,7 @@ func (b *Bulk) keyOf(what []byte) (k spool.ImportKey) {
 // prepare makes the draft.
 func (b *Bulk) prepare(ctx context.Context, r Request) error {
 	d, env, err := b.in.Draft(ctx, r)
-	if gone := (*discardedError)(nil); errors.As(err, &gone) {
-		b.in.Log.Discarded(gone.id, "its recipients lead to /dev/null")
+	if err == errDiscarded {
 		return nil
 	}
 	if err != nil {

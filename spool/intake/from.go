@@ -25,7 +25,7 @@ func (j *job) from(h *header) (fromField, error) {
 	var boxes []mailaddr.Mailbox
 	understood, repaired := true, false
 	if found {
-		boxes, repaired, understood = j.domain().From(h.value(f))
+		boxes, repaired, understood = j.domain.From(h.value(f))
 	}
 	if understood && len(boxes) == 0 {
 		value, err := j.ownFrom()
@@ -43,7 +43,7 @@ func (j *job) from(h *header) (fromField, error) {
 		return j.unreadableFrom(h, f)
 	}
 	from := fromField{}
-	if from.value, _ = j.domain().Repair(strings.TrimLeft(h.value(f), " \t\r\n")); repaired {
+	if from.value, _ = j.domain.Repair(strings.TrimLeft(h.value(f), " \t\r\n")); repaired {
 		from.value, from.replaces = mailaddr.Join(boxes), true
 	}
 	if !site.RewriteFrom || len(boxes) == 1 && mailaddr.Equal(boxes[0].Address, site.Address) {

@@ -100,10 +100,8 @@ func RequestOf(e spool.Envelope, body io.Reader) Request {
 	return r
 }
 
-// discardedError is the outcome of a message that an alias sends to /dev/null.
-type discardedError struct{ id spool.ID }
-
-func (e *discardedError) Error() string { return "message " + string(e.id) + " is discarded" }
+// errDiscarded: an alias sends the message to /dev/null.
+var errDiscarded = errors.New("the message is discarded")
 
 // Accept stores a message. When it returns no error the message is durable, or an alias
 // had it discarded; else
@@ -111,9 +109,8 @@ func (e *discardedError) Error() string { return "message " + string(e.id) + " i
 // the request is an *Error; trouble of Body and Store is passed on, wrapped.
 func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 	d, env, err := in.Draft(ctx, r)
-	if gone := (*discardedError)(nil); errors.As(err, &gone) {
-		in.Log.Discarded(gone.id, "its recipients lead to /dev/null")
-		return gone.id, nil
+	if err == errDiscarded {
+		return env.ID, nil
 	}
 	if err != nil {
 		return "", err
@@ -129,30 +126,33 @@ func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 // Draft makes a sealed draft, for a caller that commits many at once, and returns the
 // envelope that was sealed, for the log. The caller commits the draft or aborts it.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
-	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt, names: r.Qualify}
-	if j.now.IsZero() {
-		j.now = in.now()
-	}
+	j := in.job(ctx, r)
 	d, err := j.run()
+	if err == errDiscarded {
+		in.Log.Discarded(j.env.ID, "its recipients lead to /dev/null")
+	}
 	if err != nil {
 		j.out.abort()
-		return nil, nil, err
 	}
-	return d, &j.env, nil
+	return d, &j.env, err
 }
 
 // CheckRequest reports, as an *Error, what is wrong with a request whatever its message
 // is, for those who know sender and recipients before the message.
 func (in *Intake) CheckRequest(r Request) error {
-	j := &job{in: in, r: r, now: in.now(), names: r.Qualify}
-	return j.arguments()
+	return in.job(context.Background(), r).arguments()
 }
 
-func (in *Intake) now() time.Time {
-	if in.Now == nil {
-		return time.Now()
+func (in *Intake) job(ctx context.Context, r Request) *job {
+	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt, local: localNames{in: in, bare: r.Qualify}, domain: in.Site.domain}
+	switch {
+	case !j.now.IsZero():
+	case in.Now != nil:
+		j.now = in.Now()
+	default:
+		j.now = time.Now()
 	}
-	return in.Now()
+	return j
 }
 
 // job is one message on its way in.
@@ -165,14 +165,9 @@ type job struct {
 	out *sink
 	to  recipients
 
-	names bool // a name without @ is one of this machine
-
-	aliases map[string][]string // by name in lower case, in pieces; nil: not read yet
-	users   []byte              // the file of users, in lower case, with a line end before it; nil: not read yet
+	local  localNames
+	domain mailaddr.Domain // what a name without a domain gets
 }
-
-// domain is what a name without a domain gets.
-func (j *job) domain() mailaddr.Domain { return j.in.Site.domain }
 
 func (j *job) run() (spool.Draft, error) {
 	if j.env.ID = j.r.ID; j.env.ID == "" {

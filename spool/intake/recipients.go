@@ -73,7 +73,7 @@ func (j *job) recipientsOf(h *header) error {
 	switch {
 	case len(j.to.list) > 0:
 	case j.to.discarded && j.to.badWhy == nil:
-		return &discardedError{j.env.ID}
+		return errDiscarded
 	case j.to.badWhy != nil:
 		return badMessage("no recipient is left: %s; nothing was queued", j.to.badWhy)
 	default:
@@ -116,14 +116,14 @@ func (j *job) headerRecipients(h *header) error {
 
 func (j *job) fieldRecipients(name, value string) error {
 	if j.r.Qualify {
-		if err := j.readAliases(); err != nil {
+		if err := j.local.read(); err != nil {
 			return err
 		}
 	}
 	list := slices.Collect(mailaddr.List(value))
 	for i, box := range list {
 		half := i+1 < len(list) && strings.HasSuffix(list[i+1].Raw, ">")
-		if half && j.isHalfName(box.Raw) {
+		if half && j.r.Qualify && j.local.isHalfName(box.Raw) {
 			continue
 		}
 		if err := j.bareName(box, half); err != nil {
@@ -143,19 +143,19 @@ func (j *job) fieldRecipients(name, value string) error {
 	return nil
 }
 
-// bareName sets j.names for an entry of a header: in "To: root", root is this machine's,
+// bareName sets j.local.bare for an entry of a header: in "To: root", root is this machine's,
 // whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, a name
 // is this machine's only if it is known here.
 func (j *job) bareName(box mailaddr.Mailbox, half bool) error {
-	j.names = j.r.Qualify
+	j.local.bare = j.r.Qualify
 	name := box.Address
-	if j.names || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
+	if j.local.bare || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
 		return nil
 	}
-	if err := j.readAliases(); err != nil {
+	if err := j.local.read(); err != nil {
 		return err
 	}
-	j.names = !half || strings.HasSuffix(box.Raw, ">") || j.isKnown(mailaddr.Unquote(name))
+	j.local.bare = !half || strings.HasSuffix(box.Raw, ">") || j.local.isKnown(mailaddr.Unquote(name))
 	return nil
 }
 
@@ -166,7 +166,7 @@ func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 		return found
 	}
 	if len(found) > 1 { // of "Ann Lee a@..." one is an address
-		if full := slices.DeleteFunc(slices.Clone(found), j.isHalfName); len(full) > 0 {
+		if full := slices.DeleteFunc(slices.Clone(found), j.local.isHalfName); len(full) > 0 {
 			return full
 		}
 		return found
@@ -178,7 +178,7 @@ func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	if strings.IndexByte(raw, '\\') >= 0 && strings.IndexByte(raw, '"') < 0 {
 		raw = strings.ReplaceAll(raw, `\`, "")
 	}
-	boxes := j.domain().Guess(raw)
+	boxes := j.domain.Guess(raw)
 	if len(boxes) > 0 {
 		found = nil
 	}
@@ -188,11 +188,8 @@ func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	return found
 }
 
-// isHalfName reports whether a word is part of a name, as in "Lee, Ann <ann@...>", and no
+// isHalfName reports whether a word is part of a name, as in "Lee, Ann <ann@...>", and not a
 // user of this machine.
-func (j *job) isHalfName(word string) bool {
-	if !j.r.Qualify || j.in.Users == "" || word == "" || strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) {
-		return false
-	}
-	return !j.isKnown(word)
+func (l *localNames) isHalfName(word string) bool {
+	return l.in.Users != "" && word != "" && !strings.ContainsFunc(word, func(r rune) bool { return !unicode.IsLetter(r) }) && !l.isKnown(word)
 }

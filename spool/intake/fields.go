@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"notices/spool/intake/mailaddr"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -25,13 +26,13 @@ func (j *job) header(h *header, rest int) error {
 	}
 	// One allocation for a small message, with room for a CR in each of its lines.
 	j.out.buf = make([]byte, 0, len(h.text)+rest+rest/8+1024)
-	var seen present
+	w := headerWriter{job: j, h: h, from: from}
 	for _, f := range h.fields {
-		if err := j.field(h, f, from, &seen); err != nil {
+		if err := w.field(f); err != nil {
 			return err
 		}
 	}
-	if err := j.complete(from, &seen); err != nil {
+	if err := w.complete(); err != nil {
 		return err
 	}
 	head := j.out.buf
@@ -44,11 +45,18 @@ func (j *job) header(h *header, rest int) error {
 	return nil
 }
 
-// present tells which fields the header has.
-type present struct{ date, id, from, replyTo bool }
+// headerWriter writes the fields of a header.
+type headerWriter struct {
+	job  *job
+	h    *header
+	from fromField
 
-// field writes one field, unless it is to go.
-func (j *job) field(h *header, f field, from fromField, seen *present) error {
+	hasDate, hasID, hasFrom, hasReplyTo bool // so far
+}
+
+// field writes one field, unless it is to be left out.
+func (w *headerWriter) field(f field) error {
+	h := w.h
 	switch {
 	case h.is(f, "Bcc"), h.is(f, "Resent-Bcc"), h.is(f, "Return-Path"), h.hidesBcc(f):
 		return nil
@@ -56,76 +64,76 @@ func (j *job) field(h *header, f field, from fromField, seen *present) error {
 		if !h.has(f) {
 			return nil
 		}
-		seen.date = true
+		w.hasDate = true
 	case h.is(f, "Message-ID"):
 		if !h.has(f) {
 			return nil
 		}
-		if !seen.id {
-			_, value, _ := strings.Cut(string(j.stored(h, f)), ":")
-			j.env.MessageID = messageID(value)
+		if !w.hasID {
+			_, value, _ := strings.Cut(string(w.stored(f)), ":")
+			w.job.env.MessageID = messageID(value)
 		}
-		seen.id = true
+		w.hasID = true
 	case h.is(f, "From"):
-		return j.fromField(h, f, from, seen)
+		return w.fromField(f)
 	case h.is(f, "Reply-To"):
-		if from.rewritten && (seen.replyTo || !h.has(f)) {
+		if w.from.rewritten && (w.hasReplyTo || !h.has(f)) {
 			return nil // one is enough, and servers refuse two
 		}
-		seen.replyTo = seen.replyTo || h.has(f)
-	case h.is(f, "Sender") && from.rewritten:
+		w.hasReplyTo = w.hasReplyTo || h.has(f)
+	case h.is(f, "Sender") && w.from.rewritten:
 		return nil
 	}
-	return j.write(j.stored(h, f), h, f)
+	return w.write(w.stored(f), f.line)
 }
 
 // fromField writes a From field. There is to be one (RFC 5322 section 3.6); of more the
 // first that says anything is kept.
-func (j *job) fromField(h *header, f field, from fromField, seen *present) error {
-	switch {
-	case seen.from, !from.replaces && !h.has(f), from.value == "":
+func (w *headerWriter) fromField(f field) error {
+	from, says := w.from, w.h.has(f)
+	if w.hasFrom || !from.replaces && !says || from.value == "" {
 		return nil
-	case from.replaces && (from.rewritten || !h.has(f) || !h.isSigned()):
-		seen.from = true
-		return j.add("From", from.value)
 	}
-	seen.from = true
-	return j.write(j.stored(h, f), h, f)
+	w.hasFrom = true
+	if from.replaces && (from.rewritten || !says || !w.h.isSigned()) {
+		return w.add("From", from.value)
+	}
+	return w.write(w.stored(f), f.line)
 }
 
 // complete adds what is missing.
-func (j *job) complete(from fromField, seen *present) error {
+func (w *headerWriter) complete() error {
 	var errs [4]error
-	if !seen.from {
-		errs[0] = j.add("From", from.value)
+	if !w.hasFrom {
+		errs[0] = w.add("From", w.from.value)
 	}
-	if from.rewritten && from.original != "" && !seen.replyTo {
-		original, _ := j.domain().Repair(recode.ToUTF8(from.original)) // as any other address field is stored
-		errs[1] = j.add("Reply-To", original)
+	if w.from.rewritten && w.from.original != "" && !w.hasReplyTo {
+		original, _ := w.job.domain.Repair(recode.ToUTF8(w.from.original)) // as any other address field is stored
+		errs[1] = w.add("Reply-To", original)
 	}
-	if !seen.date {
-		errs[2] = j.add("Date", j.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+	if !w.hasDate {
+		errs[2] = w.add("Date", w.job.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	}
-	if !seen.id {
-		j.env.MessageID = "<" + string(j.env.ID) + "@" + j.in.Site.host() + ">"
-		errs[3] = j.add("Message-ID", j.env.MessageID)
+	if env := &w.job.env; !w.hasID {
+		env.MessageID = "<" + string(env.ID) + "@" + w.job.in.Site.host() + ">"
+		errs[3] = w.add("Message-ID", env.MessageID)
 	}
 	return errors.Join(errs[:]...)
 }
 
-func (j *job) add(name, value string) error {
-	return j.write([]byte(name+": "+value+"\r\n"), nil, field{})
+func (w *headerWriter) add(name, value string) error {
+	return w.write([]byte(name+": "+value+"\r\n"), 0)
 }
 
 // stored is a field as it is stored: its text in ASCII, where it can be (RFC 2047, RFC
 // 2231), so that no server needs SMTPUTF8 for it; its addresses with their domains. What
 // is signed stays as it is.
-func (j *job) stored(h *header, f field) []byte {
-	raw := h.raw(f)
+func (w *headerWriter) stored(f field) []byte {
+	h, raw := w.h, w.h.raw(f)
 	switch {
 	case h.isSigned():
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
-		if list, changed := j.domain().Repair(h.value(f)); changed {
+		if list, changed := w.job.domain.Repair(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')
 		}
 		if !utf8.Valid(raw) {
@@ -137,35 +145,35 @@ func (j *job) stored(h *header, f field) []byte {
 	return raw
 }
 
-// write writes a field, folded if SMTP would not carry its lines.
-func (j *job) write(raw []byte, h *header, f field) error {
+// write writes a field, folded if SMTP would not carry its lines. number is the line of
+// the message that it begins in, or 0 if it was added.
+func (w *headerWriter) write(raw []byte, number int) error {
 	fit, err := recode.FitField(raw)
 	if name, value, _ := strings.Cut(string(raw), ":"); err != nil && recode.IsAddressField(name) {
 		fit, err = recode.FitField([]byte(name + ": " + mailaddr.EncodeNames(value) + "\r\n"))
 	}
 	if err == nil {
-		j.out.buf = append(j.out.buf, fit...)
+		w.job.out.buf = append(w.job.out.buf, fit...)
 		return nil
 	}
-	number, long := f.line, 0
 	for line := range bytes.Lines(raw) {
-		if long = len(bytes.TrimRight(line, "\r\n")); long > maxLine {
-			break
+		if long := len(bytes.TrimRight(line, "\r\n")); long > maxLine {
+			return &Error{Kind: BadMessage, Err: err, Msg: "the header of the message has a line that is too long: " + lineIs(number, int64(long)) +
+				". It has no blank to fold it at: go on in a new line that begins with a blank"}
 		}
-		number++
+		if number > 0 {
+			number++
+		}
 	}
-	if h == nil {
-		number = 0
-	}
-	return &Error{Kind: BadMessage, Err: err, Msg: "the header of the message has a line that is too long: " + lineIs(number, int64(long)) +
-		". It has no blank to fold it at: go on in a new line that begins with a blank"}
+	return err
 }
 
 func lineIs(number int, length int64) string {
-	if number == 0 {
-		return fmt.Sprintf("one has %d octets, %d are allowed", length, maxLine)
+	line := "one"
+	if number > 0 {
+		line = fmt.Sprintf("line %d", number)
 	}
-	return fmt.Sprintf("line %d has %d octets, %d are allowed", number, length, maxLine)
+	return fmt.Sprintf("%s has %d octets, %d are allowed", line, length, maxLine)
 }
 
 // messageID is the id as it stands in a Message-ID field, if it is printable ASCII.
@@ -174,7 +182,7 @@ func messageID(value string) string {
 	if i := strings.IndexByte(id, '>'); i >= 0 && strings.HasPrefix(id, "<") {
 		id = id[:i+1]
 	}
-	if len(id) > maxLine || strings.ContainsFunc(id, func(r rune) bool { return r < ' ' || r >= 0x7f }) {
+	if len(id) > maxLine || printable.ASCII(id) != id {
 		return ""
 	}
 	return id
