@@ -399,9 +399,15 @@ func injected(t *testing.T, call, inject string) bool {
 	for range 4 {
 		s.run("", "flush", "--all")
 	}
+	most := 1
+	if strings.Contains(string(out)+string(log), "runtime: netpollBreak") {
+		// The call that failed was one of Go's runtime, to wake a thread of its own. It ends the
+		// program as a kill does, and what was in flight then may come twice.
+		most = 2
+	}
 	got := arrived(s.server)
 	for _, key := range []string{"a patron@example.net", "b patron@example.net", "b later@example.net"} {
-		exactly(t, key, got[key], 1, 1)
+		exactly(t, key, got[key], 1, most)
 	}
 	if t.Failed() {
 		t.Logf("%s\n%s", out, tail(string(log)))
