@@ -43,19 +43,12 @@ func parseCapabilities(text []byte) capabilities {
 			c.auth = append(c.auth, words[1:]...)
 		case "SIZE":
 			c.size = true
-			c.maxSize = sizeLimit(words[1:])
+			if len(words) > 1 {
+				if n, err := strconv.ParseUint(words[1], 10, 63); err == nil {
+					c.maxSize = int64(n)
+				}
+			}
 		}
 	}
 	return c
-}
-
-func sizeLimit(parameters []string) int64 {
-	if len(parameters) == 0 {
-		return 0
-	}
-	n, err := strconv.ParseInt(parameters[0], 10, 64)
-	if err != nil {
-		return 0
-	}
-	return max(n, 0)
 }

@@ -39,16 +39,13 @@ func appendRcptDSN(b []byte, p *spool.DSNParams, i int, address string) []byte {
 
 // appendNotify writes each word once, whatever an older program stored.
 func appendNotify(b []byte, words string) []byte {
-	b = append(b, " NOTIFY="...)
-	start := len(b)
+	b = append(b, " NOTIFY"...)
+	separator := byte('=')
 	for _, word := range [...]string{spool.Never, spool.OnSuccess, spool.OnFailure, spool.OnDelay} {
-		if !spool.HasWord(words, word) {
-			continue
+		if spool.HasWord(words, word) {
+			b = append(append(b, separator), strings.ToUpper(word)...)
+			separator = ','
 		}
-		if len(b) > start {
-			b = append(b, ',')
-		}
-		b = append(b, strings.ToUpper(word)...)
 	}
 	return b
 }

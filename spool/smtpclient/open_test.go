@@ -58,7 +58,7 @@ func TestHELOWhereEHLOIsUnknown(t *testing.T) {
 }
 
 // The keywords of EHLO in any case, with what surrounds them.
-func TestParseOffers(t *testing.T) {
+func TestParseCapabilities(t *testing.T) {
 	o := parseCapabilities([]byte("PIPELINING is my name\npipelining\n8BitMime\nsize 1000\nStartTLS\nAUTH login\nauth=PLAIN LOGIN\nSMTPUTF8\nX-ODD \x00 stuff\n\n"))
 	if !o.pipelining || !o.eightBit || !o.utf8 || !o.startTLS || !o.size || o.maxSize != 1000 || strings.Join(o.auth, " ") != "LOGIN PLAIN LOGIN" {
 		t.Errorf("%+v", o)
