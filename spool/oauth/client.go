@@ -7,7 +7,6 @@ import (
 	"crypto/x509"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"net/http"
 	"strings"
@@ -52,7 +51,7 @@ func (c *Client) now() time.Time {
 func (c *Client) credentials(ctx context.Context) (id, secret string, err error) {
 	if c.Secret != nil {
 		if secret, err = c.Secret(ctx); err != nil {
-			return "", "", c.setting(err.Error(), err)
+			return "", "", &Error{text: err.Error(), err: err}
 		}
 	}
 	id = c.ID
@@ -62,7 +61,7 @@ func (c *Client) credentials(ctx context.Context) (id, secret string, err error)
 		}
 	}
 	if id == "" {
-		return "", "", c.setting(fmt.Sprintf("[%s] client_id is not set: notices-google(7) tells how to get one", c.Provider.Key), nil)
+		return "", "", errorf("[%s] client_id is not set: notices-google(7) tells how to get one", c.Provider.Key)
 	}
 	return id, secret, nil
 }
@@ -75,16 +74,18 @@ func (c *Client) fromConsole(text string) (id, secret string, err error) {
 	}
 	var file struct{ Installed, Web *client }
 	err = json.Unmarshal([]byte(text), &file)
-	where := fmt.Sprintf("[%s] client_secret_file ", c.Provider.Key)
+	var wrong string
 	switch {
 	case err != nil || file.Installed == nil && file.Web == nil:
-		return "", "", c.setting(where+"is neither a secret nor the JSON file of an OAuth client", nil)
+		wrong = "is neither a secret nor the JSON file of an OAuth client"
 	case file.Installed == nil:
-		return "", "", c.setting(where+`is of a client of type "Web application": create one of type "Desktop app"`, nil)
+		wrong = `is of a client of type "Web application": create one of type "Desktop app"`
 	case c.ID != "" && c.ID != file.Installed.ID:
-		return "", "", c.setting(where+"is of another client than client_id", nil)
+		wrong = "is of another client than client_id"
+	default:
+		return file.Installed.ID, file.Installed.Secret, nil
 	}
-	return file.Installed.ID, file.Installed.Secret, nil
+	return "", "", errorf("[%s] client_secret_file %s", c.Provider.Key, wrong)
 }
 
 // config is the client for x/oauth2. AuthStyle is set: probing would spend a code that
@@ -113,7 +114,7 @@ func (c *Client) http() *http.Client {
 		}
 	}
 	return &http.Client{
-		Transport: sober{rt},
+		Transport: strictTransport{rt},
 		// A redirect would carry code, secret or token to another address.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
@@ -124,16 +125,16 @@ func (c *Client) with(ctx context.Context) context.Context {
 	return context.WithValue(ctx, oauth2.HTTPClient, c.http())
 }
 
-// errAnswer is an answer that no OAuth server gives.
+// errAnswer is an answer that cannot be of an OAuth server.
 var errAnswer = errors.New("its answer cannot be understood")
 
-// sober reads answers before x/oauth2 does, which trusts them too much: it follows a
+// strictTransport reads answers before x/oauth2 does, which trusts them too much: it follows a
 // null pointer for the answer `null`, and takes any page for a form.
-type sober struct{ next http.RoundTripper }
+type strictTransport struct{ next http.RoundTripper }
 
 // Reading all of it here also puts one time limit over the whole call; http.Client's own
 // would need everybody to close the answer, which x/oauth2 forgets for device codes.
-func (s sober) RoundTrip(r *http.Request) (*http.Response, error) {
+func (s strictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), callLimit)
 	defer cancel()
 	answer, err := s.next.RoundTrip(r.WithContext(ctx))

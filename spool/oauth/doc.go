@@ -3,22 +3,10 @@
 // a mail server (XOAUTH2) is smtpclient's business, which declares the TokenSource that
 // Source is.
 //
-// The files, in the order of an account's life:
-//
-//	provider.go  what is special about Google and about Microsoft: one table each
-//	client.go    the registered client: id, secret, HTTP with a time limit
-//	login.go     the sign-in: browser, answer, exchange, checks, store
-//	loopback.go  the web server on 127.0.0.1 that the browser comes back to
-//	paste.go     the same for a machine without a browser
-//	device.go    the same by a code that is typed in elsewhere (RFC 8628)
-//	scopes.go    what was granted against what was asked for
-//	identity.go  whose account it is
-//	page.go      the page that the browser ends on
-//	store.go     what is kept: one small value of spool.State
-//	source.go    a token that works, refreshed once however many want it
-//	service.go   a service account instead of a person
-//	logout.go    the end
-//	errors.go    what went wrong: does it pass, or must a person do something?
+// The spine: provider.go (what is special about Google and Microsoft), client.go (the
+// registered client, HTTP), login.go (browser or code, exchange, checks), loopback.go (how
+// the answer comes back), store.go (one small value of spool.State), source.go (a token
+// that works, renewed once however many want it), errors.go (must a person do something?).
 //
 // # Where the token is kept
 //

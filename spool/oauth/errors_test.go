@@ -62,7 +62,7 @@ func TestRefusals(t *testing.T) {
 			if after.Refresh != before.Refresh || after.Lease != nil {
 				t.Errorf("kept %+v", after)
 			}
-			a, err := f.client.Look(context.Background(), f.state)
+			a, err := f.client.Peek(context.Background(), f.state)
 			if err != nil || a.Account != library || a.Error == nil || a.Error.NeedsPerson() != c.person {
 				t.Errorf("status shows %+v, %v", a, err)
 			}

@@ -142,20 +142,20 @@ func (f *fixture) source() *Source { return &Source{Client: f.client, State: f.s
 // signedIn keeps a sign-in whose access token has so much time left.
 func (f *fixture) signedIn(left time.Duration) {
 	f.t.Helper()
-	f.keep(&kept{Account: library, Scopes: []string{"openid", "email", MailScope}, Refresh: "refresh-1", Access: "access-1",
+	f.keep(&storedToken{Account: library, Scopes: []string{"openid", "email", MailScope}, Refresh: "refresh-1", Access: "access-1",
 		IssuedAt: f.clock.Add(left - time.Hour), ExpiresAt: f.clock.Add(left), SignedIn: f.clock})
 }
 
-func (f *fixture) keep(k *kept) {
+func (f *fixture) keep(k *storedToken) {
 	f.t.Helper()
 	if err := f.client.put(context.Background(), f.state, k); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *fixture) kept() *kept {
+func (f *fixture) kept() *storedToken {
 	f.t.Helper()
-	k, err := f.client.recall(context.Background(), f.state)
+	k, err := f.client.load(context.Background(), f.state)
 	if err != nil {
 		f.t.Fatal(err)
 	}

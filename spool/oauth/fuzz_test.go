@@ -36,7 +36,7 @@ func FuzzTokenAnswer(f *testing.F) {
 		if err != nil {
 			checkShown(t, err)
 		}
-		if _, err := x.client.Look(context.Background(), x.state); err != nil {
+		if _, err := x.client.Peek(context.Background(), x.state); err != nil {
 			t.Fatal(err)
 		}
 		// The same as the answer to a sign-in.
@@ -46,7 +46,7 @@ func FuzzTokenAnswer(f *testing.F) {
 			t.Fatal(err)
 		}
 		x.p.says(userinfoPath, status, body)
-		got, err := a.settle(context.Background(), reply{code: "code-1", state: a.state})
+		got, err := a.finish(context.Background(), reply{code: "code-1", state: a.state})
 		if err != nil {
 			checkShown(t, err)
 		} else if strings.ContainsAny(got.Account, "\r\n\x01 ") || got.Account == "" {
@@ -141,7 +141,7 @@ func FuzzKept(f *testing.F) {
 		if err == nil && !wellFormed(token) {
 			t.Fatalf("%q", token)
 		}
-		x.client.Look(ctx, x.state)
+		x.client.Peek(ctx, x.state)
 		x.source().KeepAlive(ctx)
 	})
 }

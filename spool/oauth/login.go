@@ -1,10 +1,14 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
+	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"strings"
 	"time"
 
@@ -41,9 +45,9 @@ func (r *Refusal) Error() string { return r.Title + ". " + strings.Join(r.Lines,
 
 func (r *Refusal) Unwrap() error { return r.err }
 
-// asking is a sign-in under way.
-type asking struct {
-	*Login
+// authRequest is a sign-in under way.
+type authRequest struct {
+	login    *Login
 	config   *oauth2.Config
 	verifier string // PKCE (RFC 7636)
 	state    string // ties the answer to the question (RFC 6749 10.12)
@@ -51,79 +55,73 @@ type asking struct {
 
 // Run signs in by the browser. The error is a *Refusal, an *Error of the settings,
 // ctx's, or the state's.
-func (l *Login) Run(ctx context.Context) (Account, error) {
+func (l *Login) Run(ctx context.Context) (SignIn, error) {
 	a, err := l.begin(ctx)
 	if err != nil {
-		return Account{}, err
+		return SignIn{}, err
 	}
 	back, err := l.listen()
 	if err != nil {
-		return Account{}, err
+		return SignIn{}, err
 	}
-	defer back.close()
 	a.config.RedirectURL = l.Client.Provider.redirect(back.port)
 	ctx, cancel := l.limit(ctx)
 	defer cancel()
 	back.serve(a)
 	l.show(a.address())
-	pasted := l.readPaste(ctx, a)
+	if l.Paste != nil {
+		go back.readPaste(ctx, a)
+	}
+	var o outcome
 	select {
-	case done := <-back.done:
-		return done.account, done.err
-	case done := <-pasted:
-		return done.account, done.err
+	case o = <-back.done:
+		back.close()
 	case <-ctx.Done():
+		back.close()
+		select {
+		case o = <-back.done: // it came at the last moment
+		default:
+			o.err = l.timedOut(ctx)
+		}
 	}
-	back.close()
-	select {
-	case done := <-back.done: // it came at the last moment
-		return done.account, done.err
-	default:
-		return Account{}, l.over(ctx)
-	}
+	return o.signIn, o.err
 }
 
 // outcome is how a sign-in ended.
 type outcome struct {
-	account Account
-	err     error
+	signIn SignIn
+	err    error
 }
 
-func (l *Login) begin(ctx context.Context) (*asking, error) {
+// begin makes the client ready for a sign-in.
+func (l *Login) begin(ctx context.Context) (*authRequest, error) {
 	if l.Client.Service != nil {
-		return nil, l.Client.setting(fmt.Sprintf("[%s] service_account_file is set: a service account needs no sign-in; test it by: notices test-server %[1]s",
-			l.Client.Provider.Key), nil)
+		return nil, errorf("[%s] service_account_file is set: a service account needs no sign-in; test it by: notices test-server %[1]s", l.Client.Provider.Key)
 	}
 	config, err := l.Client.config(ctx)
 	if err != nil {
 		return nil, err
 	}
-	return &asking{Login: l, config: config, verifier: oauth2.GenerateVerifier(), state: oauth2.GenerateVerifier()}, nil
+	return &authRequest{login: l, config: config, verifier: oauth2.GenerateVerifier(), state: oauth2.GenerateVerifier()}, nil
 }
 
 // errLimit ends a sign-in that took too long.
 var errLimit = errors.New("the time is over")
 
 func (l *Login) limit(ctx context.Context) (context.Context, context.CancelFunc) {
-	if l.Limit == 0 {
-		l.Limit = loginTime
-	}
-	return context.WithTimeoutCause(ctx, l.Limit, errLimit)
+	return context.WithTimeoutCause(ctx, cmp.Or(l.Limit, loginTime), errLimit)
 }
 
-// over says why the waiting ended without an answer.
-func (l *Login) over(ctx context.Context) error {
+// timedOut says why the waiting ended without an answer.
+func (l *Login) timedOut(ctx context.Context) error {
 	if !errors.Is(context.Cause(ctx), errLimit) {
 		return ctx.Err()
 	}
-	return l.refuse("The time is over", fmt.Sprintf("No answer came within %s.", spell(l.Limit)))
-}
-
-func spell(d time.Duration) string {
-	if d == loginTime {
-		return "five minutes"
+	limit := "five minutes"
+	if l.Limit > 0 {
+		limit = l.Limit.String()
 	}
-	return d.String()
+	return l.refuse("The time is over", fmt.Sprintf("No answer came within %s.", limit))
 }
 
 // refuse makes a Refusal; that nothing was changed, and what to run, is added to each.
@@ -132,10 +130,11 @@ func (l *Login) refuse(title string, lines ...string) *Refusal {
 }
 
 // address is the one that the person opens.
-func (a *asking) address() string {
-	options := append([]oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.verifier)}, a.Client.Provider.Params...)
-	if a.Client.Account != "" {
-		options = append(options, oauth2.SetAuthURLParam("login_hint", a.Client.Account))
+func (a *authRequest) address() string {
+	c := a.login.Client
+	options := append([]oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.verifier)}, c.Provider.Params...)
+	if c.Account != "" {
+		options = append(options, oauth2.SetAuthURLParam("login_hint", c.Account))
 	}
 	return a.config.AuthCodeURL(a.state, options...)
 }
@@ -143,18 +142,14 @@ func (a *asking) address() string {
 // show tells the address, always, and opens it where there is a browser.
 func (l *Login) show(address string) {
 	p := &l.Client.Provider
-	opened := false
-	if l.Open != nil {
-		opened = l.Open(address) == nil
-	}
+	how := "Open this address in any browser:"
 	switch {
-	case opened:
-		l.Say("Your browser should open now. If it does not, open this address in it:\n\n" + address + "\n")
+	case l.Open != nil && l.Open(address) == nil:
+		how = "Your browser should open now. If it does not, open this address in it:"
 	case l.Paste == nil:
-		l.Say("Open this address in a browser on this machine:\n\n" + address + "\n")
-	default:
-		l.Say("Open this address in any browser:\n\n" + address + "\n")
+		how = "Open this address in a browser on this machine:"
 	}
+	l.Say(how + "\n\n" + address + "\n")
 	l.Say(fmt.Sprintf("Sign in with %s there as the account that sends the mail, and tick every box.", p.Name))
 	if l.Paste != nil {
 		l.Say("At the end the browser shows a page, or says that it cannot open one. Copy the address\nthat then stands in its address bar, which begins with " +
@@ -168,36 +163,42 @@ type reply struct{ code, state, problem, words string }
 // An answer with another state than the one that was asked with: anybody who finds the
 // port can send one, and so it ends nothing.
 const (
-	strayTitle = "This answer belongs to another sign-in"
-	strayText  = "The address that came back has another state than the one that was asked with: it is of an earlier try, or somebody else made it."
+	wrongStateTitle = "This answer belongs to another sign-in"
+	wrongStateText  = "The address that came back has another state than the one that was asked with: it is of an earlier try, or somebody else made it."
 )
 
-// settle judges a reply that has the right state, gets the token, and keeps it if all is as it should be.
-// Until then nothing is changed.
-func (a *asking) settle(ctx context.Context, r reply) (Account, error) {
+// finish judges a reply that has the right state, gets the token, and stores it if all is
+// as it should be. Until then nothing is changed.
+func (a *authRequest) finish(ctx context.Context, r reply) (SignIn, error) {
+	l := a.login
 	switch {
 	case r.problem == "access_denied":
-		return Account{}, a.refuse("The sign-in was cancelled", fmt.Sprintf("%s says that it was cancelled, or that access was not allowed.", a.Client.Provider.Name))
+		return SignIn{}, l.cancelled()
 	case r.problem != "":
 		said := answer{code: clean(r.problem, nil), words: clean(r.words, nil)}
-		return Account{}, a.refuse(a.Client.Provider.Name+" refused the sign-in", "It says: "+said.String()+".")
+		return SignIn{}, l.refuse(l.Client.Provider.Name+" refused the sign-in", "It says: "+said.String()+".")
 	case r.code == "":
-		return Account{}, a.refuse("The address that came back is incomplete", "It has no code in it.")
+		return SignIn{}, l.refuse("The address that came back is incomplete", "It has no code in it.")
 	}
-	t, err := a.config.Exchange(a.Client.with(ctx), r.code, oauth2.VerifierOption(a.verifier))
+	t, err := a.config.Exchange(l.Client.with(ctx), r.code, oauth2.VerifierOption(a.verifier))
 	if err != nil {
-		return Account{}, a.notExchanged(err, r.code, a.verifier, a.config.ClientSecret)
+		return SignIn{}, l.exchangeFailed(err, r.code, a.verifier, a.config.ClientSecret)
 	}
-	return a.keep(ctx, t)
+	return l.store(ctx, t)
 }
 
-// notExchanged: the token server gave nothing for the code.
-func (l *Login) notExchanged(err error, secrets ...string) *Refusal {
+// cancelled says that the person, or the provider, said no.
+func (l *Login) cancelled() *Refusal {
+	return l.refuse("The sign-in was cancelled", l.Client.Provider.Name+" says that it was cancelled, or that access was not allowed.")
+}
+
+// exchangeFailed says that the token server gave nothing for the code.
+func (l *Login) exchangeFailed(err error, secrets ...string) *Refusal {
 	p := &l.Client.Provider
 	said := answerOf(err)
 	switch {
 	case said == nil:
-		return l.refuse(p.Name+" cannot be reached now", fmt.Sprintf("%s: %s.", host(p.TokenURL), clean(unheard(err), secrets)))
+		return l.refuse(p.Name+" cannot be reached now", fmt.Sprintf("%s: %s.", host(p.TokenURL), clean(noAnswerText(err), secrets)))
 	case said.code == "invalid_client" || said.code == "unauthorized_client" || said.code == "deleted_client":
 		return l.refuse(p.Name+" refuses the client of this site",
 			fmt.Sprintf("It says: %s. Check client_id and client_secret_file in [%s]; notices-google(7) tells how to get them.", clean(said.String(), secrets), p.Key))
@@ -205,57 +206,155 @@ func (l *Login) notExchanged(err error, secrets ...string) *Refusal {
 	return l.refuse(p.Name+" gave no token", "It says: "+clean(said.String(), secrets)+".")
 }
 
-// keep checks a new token and stores it.
-func (l *Login) keep(ctx context.Context, t *oauth2.Token) (Account, error) {
+// store checks a new token and stores it.
+func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
 	c := l.Client
-	if c.sane(t) != nil {
-		return Account{}, l.refuse(c.Provider.Name+" gave no token that can be used", host(c.Provider.TokenURL)+": "+errAnswer.Error()+".")
+	if !isToken(t) {
+		return SignIn{}, l.refuse(c.Provider.Name+" gave no token that can be used", host(c.Provider.TokenURL)+": "+errAnswer.Error()+".")
 	}
 	granted, present := t.Extra("scope").(string)
 	if lacking := missing(c.asked(), granted, present); len(lacking) > 0 {
-		return Account{}, l.unticked(lacking)
+		return SignIn{}, l.unticked(lacking)
 	}
 	if t.RefreshToken == "" {
-		return Account{}, l.refuse("No lasting permission was given",
+		return SignIn{}, l.refuse("No lasting permission was given",
 			fmt.Sprintf("%s sent no refresh token: mail could be sent for an hour only. End the access of notices at %s first.", c.Provider.Name, c.Provider.AccountURL))
 	}
 	account := c.identify(ctx, t)
 	switch {
-	case c.otherThan(account):
-		return Account{}, l.refuse("This is another account", fmt.Sprintf("You signed in as %s, but [%s] account is %s: sign in as that, or change the setting.",
+	case c.isOtherAccount(account):
+		return SignIn{}, l.refuse("This is another account", fmt.Sprintf("You signed in as %s, but [%s] account is %s: sign in as that, or change the setting.",
 			account, c.Provider.Key, c.Account))
 	case account == "" && c.Account == "":
-		return Account{}, l.refuse("Whose account this is cannot be known", fmt.Sprintf("%s did not say. Set account in [%s].", c.Provider.Name, c.Provider.Key))
+		return SignIn{}, l.refuse("Whose account this is cannot be known", fmt.Sprintf("%s did not say. Set account in [%s].", c.Provider.Name, c.Provider.Key))
 	}
 	now := c.now()
-	k := &kept{Account: account, SignedIn: now.Truncate(time.Second)}
-	k.renewed(t, now)
+	k := &storedToken{Account: account, SignedIn: now.Truncate(time.Second)}
+	k.set(t, now)
 	if !present {
 		k.Scopes = names(c.asked())
 	}
 	if err := c.put(context.WithoutCancel(ctx), l.State, k); err != nil {
-		return Account{}, err
+		return SignIn{}, err
 	}
-	return Account{Account: c.accountOf(k), Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}, nil
+	return SignIn{Account: c.accountOf(k), Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}, nil
 }
 
 // unticked names the boxes that were left out, in the words of the consent page.
 func (l *Login) unticked(lacking []Scope) *Refusal {
-	lines := []string{fmt.Sprintf("On the page of %s, this was left out:", l.Client.Provider.Name)}
+	p := &l.Client.Provider
+	which := "this was"
 	if len(lacking) > 1 {
-		lines[0] = fmt.Sprintf("On the page of %s, these were left out:", l.Client.Provider.Name)
+		which = "these were"
 	}
+	lines := []string{fmt.Sprintf("On the page of %s, %s left out:", p.Name, which)}
 	for _, s := range lacking {
-		box := s.Box
-		if box == "" {
-			box = s.Name
-		}
-		line := "\u201c" + box + "\u201d."
+		line := "\u201c" + cmp.Or(s.Box, s.Name) + "\u201d."
 		if s.For != "" {
 			line += " It is needed " + s.For + "."
 		}
 		lines = append(lines, line)
 	}
-	lines = append(lines, "Nothing was changed. To try again, and to tick every box this time, run: "+l.Client.Provider.login())
+	lines = append(lines, "Nothing was changed. To try again, and to tick every box this time, run: "+p.login())
 	return &Refusal{Title: "Not every box was ticked", Lines: lines}
+}
+
+// RunDevice signs in by a code that the person types in on another device (RFC 8628).
+// Errors are as those of Run.
+func (l *Login) RunDevice(ctx context.Context) (SignIn, error) {
+	a, err := l.begin(ctx)
+	if err != nil {
+		return SignIn{}, err
+	}
+	ctx, cancel := l.limit(ctx)
+	defer cancel()
+	p := &l.Client.Provider
+	device, err := a.config.DeviceAuth(l.Client.with(ctx))
+	if err != nil {
+		return SignIn{}, l.exchangeFailed(err, a.config.ClientSecret)
+	}
+	if device.DeviceCode == "" || device.UserCode == "" || device.VerificationURI == "" {
+		return SignIn{}, l.refuse(p.Name+" gave no code", host(p.DeviceURL)+": "+errAnswer.Error()+".")
+	}
+	l.Say(fmt.Sprintf("Open this address in any browser, on any device:\n\n%s\n\nand enter this code there: %s\n",
+		clean(device.VerificationURI, nil), clean(device.UserCode, nil)))
+	l.Say(fmt.Sprintf("Sign in with %s as the account that sends the mail. Waiting...", p.Name))
+	t, err := l.poll(ctx, a, device)
+	if err != nil {
+		return SignIn{}, err
+	}
+	return l.store(ctx, t)
+}
+
+// poll asks whether the person is done, as often as the provider wants it.
+func (l *Login) poll(ctx context.Context, a *authRequest, device *oauth2.DeviceAuthResponse) (*oauth2.Token, error) {
+	device.Interval = min(max(device.Interval, 0), 60) // a ticker panics below 1; 0 is its default
+	t, err := a.config.DeviceAccessToken(l.Client.with(ctx), device)
+	if err == nil {
+		return t, nil
+	}
+	said := answerOf(err)
+	switch {
+	case said == nil && context.Cause(ctx) != nil:
+		return nil, l.timedOut(ctx)
+	case said == nil && errors.Is(err, context.DeadlineExceeded), said != nil && said.code == "expired_token":
+		return nil, l.refuse("The code is too old", "It was not entered in time.")
+	case said != nil && (said.code == "access_denied" || said.code == "authorization_declined"):
+		return nil, l.cancelled()
+	}
+	return nil, l.exchangeFailed(err, device.DeviceCode, a.config.ClientSecret)
+}
+
+// claims are what is read of an id token or of the userinfo endpoint.
+type claims struct {
+	Email string `json:"email"`
+	// Name is the address of a Microsoft account that has no mailbox claim.
+	Name string `json:"preferred_username"`
+}
+
+// address is the first that is one.
+func (c claims) address() string {
+	for _, a := range []string{c.Email, c.Name} {
+		if spool.CheckAddress(a) == nil {
+			return a
+		}
+	}
+	return ""
+}
+
+// readIDToken reads an id token's claims without checking its signature: it came
+// straight from the token endpoint over TLS (OpenID Connect Core 3.1.3.7, 6).
+func readIDToken(token string) claims {
+	var c claims
+	if parts := strings.Split(token, "."); len(parts) == 3 {
+		body, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+		if err != nil || json.Unmarshal(body, &c) != nil {
+			return claims{}
+		}
+	}
+	return c
+}
+
+// identify finds out who signed in: by the id token, else by the endpoint userinfo of OpenID
+// Connect (Core 5.3). It is "" when the provider does not say.
+func (c *Client) identify(ctx context.Context, t *oauth2.Token) string {
+	id, _ := t.Extra("id_token").(string)
+	if a := readIDToken(id).address(); a != "" || c.Provider.UserinfoURL == "" {
+		return a
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, c.Provider.UserinfoURL, nil)
+	if err != nil {
+		return ""
+	}
+	r.Header.Set("Authorization", "Bearer "+t.AccessToken)
+	answer, err := c.http().Do(r)
+	if err != nil {
+		return ""
+	}
+	defer answer.Body.Close()
+	var found claims
+	if answer.StatusCode != http.StatusOK || json.NewDecoder(answer.Body).Decode(&found) != nil {
+		return ""
+	}
+	return found.address()
 }

@@ -46,10 +46,10 @@ func (f *fixture) asks(change func(*Login)) *person {
 }
 
 // end waits for the end of the sign-in.
-func (p *person) end() (Account, error) {
+func (p *person) end() (SignIn, error) {
 	p.t.Helper()
 	o := <-p.ended
-	return o.account, o.err
+	return o.signIn, o.err
 }
 
 // comesBack has the browser come back with these parameters; it returns the last page.

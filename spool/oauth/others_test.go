@@ -26,7 +26,7 @@ func deviceAnswer(fields map[string]any) string {
 }
 
 // inTime runs a sign-in by code, with time that takes none.
-func (f *fixture) byCode() (said string, a Account, err error) {
+func (f *fixture) byCode() (said string, a SignIn, err error) {
 	f.client.Now = nil
 	f.clock = time.Now()
 	l := &Login{Client: f.client, State: f.state, Say: func(text string) { said += text + "\n" }}
@@ -226,7 +226,7 @@ func TestServiceAccount(t *testing.T) {
 	f.client.Account = library
 	f.p.says(tokenPath, 200, tokenAnswer(nil))
 	s := f.source()
-	s.Insist = true
+	s.IgnoreRefusals = true
 	for range 2 {
 		if got, err := s.Token(context.Background()); err != nil || got != "access-2" {
 			t.Fatalf("%q, %v", got, err)
@@ -268,10 +268,10 @@ func TestServiceAccountRefused(t *testing.T) {
 
 func TestServiceAccountFiles(t *testing.T) {
 	for _, c := range []struct{ file, says string }{
-		{"", "no JSON"},
-		{"-----BEGIN PRIVATE KEY-----", "no JSON"},
-		{`{"installed":{"client_id":"x"}}`, "no key of a service account"},
-		{`{"type":"authorized_user"}`, "no key of a service account"},
+		{"", "not a JSON"},
+		{"-----BEGIN PRIVATE KEY-----", "not a JSON"},
+		{`{"installed":{"client_id":"x"}}`, "not a key of a service account"},
+		{`{"type":"authorized_user"}`, "not a key of a service account"},
 		{`{"type":"service_account"}`, "client_email"},
 		{string(keyFile(t, map[string]any{"private_key": "nonsense"})), "private_key"},
 		{string(keyFile(t, map[string]any{"token_uri": "http://evil.example/"})), "token_uri"},
@@ -286,15 +286,15 @@ func TestServiceAccountFiles(t *testing.T) {
 	}
 }
 
-func TestLook(t *testing.T) {
+func TestPeek(t *testing.T) {
 	f := newFixture(t)
 	ctx := context.Background()
-	a, err := f.client.Look(ctx, f.state)
+	a, err := f.client.Peek(ctx, f.state)
 	if err != nil || a.Error == nil || a.Scopes == nil {
 		t.Errorf("%+v, %v", a, err)
 	}
 	f.signedIn(time.Hour)
-	a, err = f.client.Look(ctx, f.state)
+	a, err = f.client.Peek(ctx, f.state)
 	if err != nil || a.Account != library || len(a.Scopes) != 3 || !a.ExpiresAt.Equal(noon.Add(time.Hour)) || a.Error != nil {
 		t.Errorf("%+v, %v", a, err)
 	}

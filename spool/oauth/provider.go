@@ -2,6 +2,7 @@ package oauth
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"golang.org/x/oauth2"
@@ -29,9 +30,9 @@ type Provider struct {
 
 	Scopes   []Scope // that are asked for
 	Identify []Scope // asked for as well when no account is configured
-	// OwnAccount: mail can only be sent as the one who signed in, so a configured
+	// SameAccountOnly: mail can only be sent as the one who signed in, so a configured
 	// account has to be that one.
-	OwnAccount bool
+	SameAccountOnly bool
 }
 
 // Scope is one permission.
@@ -65,7 +66,7 @@ func Google() Provider {
 			{Name: MailScope, Box: "Read, compose, send, and permanently delete all your email from Gmail",
 				For: "to send mail through Gmail; Google has no smaller permission for that, and notices reads and deletes nothing"},
 		},
-		OwnAccount: true,
+		SameAccountOnly: true,
 	}
 }
 
@@ -140,4 +141,19 @@ func host(endpoint string) string {
 		return "the provider"
 	}
 	return strings.TrimSuffix(u.Host, ":443")
+}
+
+// missing lists the scopes that were asked for and not granted. granted is the scope
+// field of the answer; without one all was granted (RFC 6749 5.1).
+func missing(asked []Scope, granted string, present bool) []Scope {
+	if !present {
+		return nil
+	}
+	have := strings.Fields(granted)
+	return slices.DeleteFunc(slices.Clone(asked), func(s Scope) bool { return s.Unlisted || slices.ContainsFunc(have, s.is) })
+}
+
+// is reports whether a granted scope is this one, in any of its spellings.
+func (s *Scope) is(granted string) bool {
+	return strings.EqualFold(granted, s.Name) || slices.ContainsFunc(s.Also, func(other string) bool { return strings.EqualFold(granted, other) })
 }

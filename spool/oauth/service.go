@@ -1,6 +1,7 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -17,34 +18,33 @@ import (
 // ServiceAccount is a program's own account at Google. With domain-wide delegation it
 // may send as any user of a Workspace, and nobody has to sign in.
 // https://developers.google.com/identity/protocols/oauth2/service-account
-type ServiceAccount struct {
-	email, clientID, keyID string
-	key                    []byte
-	tokenURL               string
+type ServiceAccount struct{ file accountKey }
+
+// accountKey is what Google's console hands out.
+type accountKey struct {
+	Type     string `json:"type"`
+	Email    string `json:"client_email"`
+	ClientID string `json:"client_id"`
+	Key      string `json:"private_key"`
+	KeyID    string `json:"private_key_id"`
+	TokenURL string `json:"token_uri"`
 }
 
 // ParseServiceAccount reads the key file that Google's console hands out. Errors say
 // nothing of what is in it.
 func ParseServiceAccount(file []byte) (*ServiceAccount, error) {
-	var f struct {
-		Type     string `json:"type"`
-		Email    string `json:"client_email"`
-		ClientID string `json:"client_id"`
-		Key      string `json:"private_key"`
-		KeyID    string `json:"private_key_id"`
-		TokenURL string `json:"token_uri"`
-	}
+	var f accountKey
 	switch {
 	case json.Unmarshal(file, &f) != nil:
-		return nil, errors.New("is no JSON file: take the one that was downloaded when the key was made")
+		return nil, errors.New("is not a JSON file: take the one that was downloaded when the key was made")
 	case f.Type != "service_account":
-		return nil, errors.New("is no key of a service account: in the Google Cloud console, make one below IAM & Admin, Service Accounts, Keys")
-	case f.TokenURL != "" && !secure(f.TokenURL):
-		return nil, errors.New("has a token_uri that is no https address")
+		return nil, errors.New("is not a key of a service account: in the Google Cloud console, make one below IAM & Admin, Service Accounts, Keys")
+	case f.TokenURL != "" && !isSecure(f.TokenURL):
+		return nil, errors.New("has a token_uri that is not an https address")
 	case f.Email == "" || !isKey(f.Key):
 		return nil, errors.New("lacks client_email or a private_key that can be read: download a new key")
 	}
-	return &ServiceAccount{email: f.Email, clientID: f.ClientID, keyID: f.KeyID, key: []byte(f.Key), tokenURL: f.TokenURL}, nil
+	return &ServiceAccount{f}, nil
 }
 
 // isKey looks as x/oauth2 does: PKCS 8 or PKCS 1, in PEM.
@@ -60,36 +60,36 @@ func isKey(text string) bool {
 	return err == nil
 }
 
-// secure: what goes there is encrypted, or does not leave this machine.
-func secure(address string) bool {
+// isSecure reports whether what goes to an address is encrypted, or does not leave this
+// machine.
+func isSecure(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.Hostname() == "" {
-		return false
-	}
-	ip, err := netip.ParseAddr(u.Hostname())
-	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
-	return u.Scheme == "https" || u.Scheme == "http" && local
+	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && isLocal(u.Hostname()))
+}
+
+// isLocal reports whether a name or an address is this machine's for itself.
+func isLocal(name string) bool {
+	ip, err := netip.ParseAddr(name)
+	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
 // tokenURL is where tokens come from: what the config says, what the key file says,
 // what the provider says.
 func (c *Client) tokenURL() string {
-	if c.Provider.TokenURL != "" {
-		return c.Provider.TokenURL
+	named := ""
+	if c.Service != nil {
+		named = c.Service.file.TokenURL
 	}
-	if c.Service != nil && c.Service.tokenURL != "" {
-		return c.Service.tokenURL
-	}
-	return Google().TokenURL
+	return cmp.Or(c.Provider.TokenURL, named, Google().TokenURL)
 }
 
 // token asks for one in the name of the configured account.
 func (s *ServiceAccount) token(ctx context.Context, c *Client) (*oauth2.Token, error) {
 	if c.Account == "" {
-		return nil, c.setting(fmt.Sprintf("[%s] account is not set: a service account sends as that user", c.Provider.Key), nil)
+		return nil, errorf("[%s] account is not set: a service account sends as that user", c.Provider.Key)
 	}
 	config := &jwt.Config{
-		Email: s.email, PrivateKey: s.key, PrivateKeyID: s.keyID,
+		Email: s.file.Email, PrivateKey: []byte(s.file.Key), PrivateKeyID: s.file.KeyID,
 		Subject: c.Account, Scopes: []string{MailScope}, TokenURL: c.tokenURL(),
 	}
 	return config.TokenSource(c.with(ctx)).Token()
@@ -97,10 +97,7 @@ func (s *ServiceAccount) token(ctx context.Context, c *Client) (*oauth2.Token, e
 
 // advice is what an administrator can do when the service account is refused.
 func (s *ServiceAccount) advice(account, said string) string {
-	id := s.clientID
-	if id == "" {
-		id = "of " + s.email
-	}
+	id := cmp.Or(s.file.ClientID, "of "+s.file.Email)
 	return fmt.Sprintf("Google gives the service account %s no token for %s (%s); in the Admin console, below Security, Access and data control, "+
-		"API controls, Domain-wide delegation, allow client %s the scope %s; then run: notices test-server google", s.email, account, said, id, MailScope)
+		"API controls, Domain-wide delegation, allow client %s the scope %s; then run: notices test-server google", s.file.Email, account, said, id, MailScope)
 }

@@ -3,7 +3,6 @@ package oauth
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,9 +18,9 @@ import (
 type Source struct {
 	Client *Client
 	State  spool.State
-	// Insist asks the provider again although it refused less than an hour ago: for
+	// IgnoreRefusals asks the provider again although it refused less than an hour ago: for
 	// what does not heed the circuit breaker.
-	Insist bool
+	IgnoreRefusals bool
 }
 
 // A refusal that needs a person is believed for refusedFor: the account may have been
@@ -30,7 +29,7 @@ type Source struct {
 const (
 	refusedFor = time.Hour
 	idleFor    = 30 * 24 * time.Hour
-	askedAgain = time.Hour // after a renewal for idleness that failed
+	retryAfter = time.Hour // after a renewal for idleness that failed
 )
 
 // pollTime is how often those who wait for another's renewal look.
@@ -38,7 +37,7 @@ const pollTime = 50 * time.Millisecond
 
 // Login is the user name for the mail server: the account; empty: nobody signed in.
 func (s *Source) Login(ctx context.Context) string {
-	k, err := s.Client.recall(ctx, s.State)
+	k, err := s.Client.load(ctx, s.State)
 	if err != nil {
 		return s.Client.Account
 	}
@@ -48,57 +47,32 @@ func (s *Source) Login(ctx context.Context) string {
 // Token returns an access token that has not expired. The error is an *Error, ctx's,
 // or the state's.
 func (s *Source) Token(ctx context.Context) (string, error) {
-	k, err := s.Client.recall(ctx, s.State)
+	k, err := s.Client.load(ctx, s.State)
 	if err != nil {
 		return "", err
 	}
-	if e := s.Client.usableFor(k); e != nil {
+	if e := s.Client.whyUnusable(k); e != nil {
 		return "", e
 	}
-	if k.usable(s.Client.now()) {
+	if k.isFresh(s.Client.now()) {
 		return k.Access, nil
 	}
-	return s.renew(ctx, "")
+	return s.Refresh(ctx, "")
 }
 
 // Refresh returns another token than stale, which a server has refused: the one that
-// somebody else has fetched since, or a new one.
+// somebody else has fetched since or fetches now, or a new one.
 func (s *Source) Refresh(ctx context.Context, stale string) (string, error) {
-	return s.renew(ctx, stale)
-}
-
-// KeepAlive renews a sign-in that was not used for a month.
-func (s *Source) KeepAlive(ctx context.Context) error {
-	k, err := s.Client.recall(ctx, s.State)
-	if err != nil || k.Refresh == "" || s.Client.Service != nil {
-		return err
-	}
-	now := s.Client.now()
-	if since := now.Sub(k.IssuedAt); since < idleFor && since > -idleFor {
-		return nil
-	}
-	if k.Trouble != nil && now.Sub(k.Trouble.At).Abs() < askedAgain {
-		return nil // told before
-	}
-	_, err = s.renew(ctx, k.Access)
-	return err
-}
-
-// errKeep leaves the value as it is.
-var errKeep = errors.New("nothing to change")
-
-// renew gets a new token, or the one that somebody else gets meanwhile.
-func (s *Source) renew(ctx context.Context, stale string) (string, error) {
-	t := &turn{Source: s, stale: stale, owner: rand.Text(), began: s.Client.now()}
+	r := &renewal{source: s, stale: stale, owner: rand.Text(), began: s.Client.now()}
 	for {
-		mine, err := t.claim(ctx)
+		mine, err := r.claim(ctx)
 		switch {
 		case err != nil:
 			return "", err
-		case t.have != "":
-			return t.have, nil
+		case r.other != "":
+			return r.other, nil
 		case mine:
-			return t.ask(ctx)
+			return r.run(ctx)
 		}
 		select {
 		case <-time.After(pollTime):
@@ -108,87 +82,97 @@ func (s *Source) renew(ctx context.Context, stale string) (string, error) {
 	}
 }
 
-// turn is one caller's way to a new token.
-type turn struct {
-	*Source
+// KeepAlive renews a sign-in that was not used for a month.
+func (s *Source) KeepAlive(ctx context.Context) error {
+	k, err := s.Client.load(ctx, s.State)
+	if err != nil || k.Refresh == "" || s.Client.Service != nil {
+		return err
+	}
+	now := s.Client.now()
+	if since := now.Sub(k.IssuedAt); since < idleFor && since > -idleFor {
+		return nil
+	}
+	if k.LastFailure != nil && now.Sub(k.LastFailure.At).Abs() < retryAfter {
+		return nil // told before
+	}
+	_, err = s.Refresh(ctx, k.Access)
+	return err
+}
+
+// renewal is one caller's way to a new token.
+type renewal struct {
+	source       *Source
 	stale, owner string
 	began        time.Time
-	have         string // somebody else's new token
-	used         string // the refresh token that the lease was taken with
+	other        string // somebody else's new token
+	refresh      string // the refresh token that the lease was taken with
 	account      string
 }
 
-// claim looks at what is kept, again: another process may have renewed it. mine: the
+// claim looks at the stored value again, which another process may have renewed. mine: the
 // lease was taken.
-func (t *turn) claim(ctx context.Context) (mine bool, err error) {
+func (r *renewal) claim(ctx context.Context) (mine bool, err error) {
 	var refused *Error
-	c := t.Client
-	err = c.update(ctx, t.State, false, func(k *kept) error {
+	c := r.source.Client
+	err = c.update(ctx, r.source.State, false, func(k *storedToken) error {
 		now := c.now()
-		mine, refused, t.have = false, c.usableFor(k), ""
+		mine, refused, r.other = false, c.whyUnusable(k), ""
 		switch {
 		case refused != nil:
-		case k.usable(now) && k.Access != t.stale:
-			t.have = k.Access
+		case k.isFresh(now) && k.Access != r.stale:
+			r.other = k.Access
 		case k.Lease.live(now):
-		case t.told(k, now):
-			refused = c.troubled(k)
+		case r.isKnownToFail(k.LastFailure, now):
+			refused = k.LastFailure.error()
 		default:
-			k.Lease = &lease{Owner: t.owner, Until: now.Add(leaseTime)}
-			t.used, t.account, mine = k.Refresh, c.accountOf(k), true
+			k.Lease = &lease{Owner: r.owner, Until: now.Add(leaseTime)}
+			r.refresh, r.account, mine = k.Refresh, c.accountOf(k), true
 			return nil
 		}
 		return errKeep
 	})
-	switch {
-	case refused != nil:
+	if refused != nil {
 		return false, refused
-	case errors.Is(err, errKeep):
-		return false, nil
 	}
 	return mine && err == nil, err
 }
 
-// told reports whether asking would bring what is known: another was refused while this
-// one waited, or a person was told to act and has not.
-func (t *turn) told(k *kept, now time.Time) bool {
-	switch {
-	case k.Trouble == nil:
-		return false
-	case k.Trouble.At.After(t.began):
-		return true
-	}
-	return !k.Trouble.Passes && !t.Insist && now.Sub(k.Trouble.At).Abs() < refusedFor
+// isKnownToFail reports whether asking would bring what is known: another was refused
+// while this one waited, or a person was told to act and has not.
+func (r *renewal) isKnownToFail(last *failure, now time.Time) bool {
+	return last != nil && (last.At.After(r.began) ||
+		!last.Temporary && !r.source.IgnoreRefusals && now.Sub(last.At).Abs() < refusedFor)
 }
 
-// ask renews under the lease. It is not stopped half way: a provider that rotates
+// run renews under the lease. It is not stopped half way: a provider that rotates
 // refresh tokens has then spent the old one.
-func (t *turn) ask(ctx context.Context) (string, error) {
+func (r *renewal) run(ctx context.Context) (string, error) {
 	ctx = context.WithoutCancel(ctx)
-	fresh, refused := t.Client.fetch(ctx, t.account, t.used)
+	c := r.source.Client
+	fresh, refused := c.fetch(ctx, r.account, r.refresh)
 	var other string
-	err := t.Client.update(ctx, t.State, true, func(k *kept) error {
+	err := c.update(ctx, r.source.State, true, func(k *storedToken) error {
 		other = ""
-		if k.Refresh != t.used { // somebody signed in, or out, or was faster
+		if k.Refresh != r.refresh { // somebody signed in, or out, or was faster
 			other = k.Access
 			return errKeep
 		}
-		if k.Lease != nil && k.Lease.Owner == t.owner {
+		if k.Lease != nil && k.Lease.Owner == r.owner {
 			k.Lease = nil
 		}
 		if refused != nil {
-			k.Trouble = &trouble{At: t.Client.now(), Code: refused.Code, Text: refused.text, Passes: refused.passes}
+			k.LastFailure = &failure{At: c.now(), Text: refused.text, Temporary: refused.temporary}
 			return nil
 		}
-		k.renewed(fresh, t.Client.now())
+		k.set(fresh, c.now())
 		return nil
 	})
 	switch {
 	case refused != nil && other == "":
 		return "", refused
-	case errors.Is(err, errKeep) && other != "" && other != t.stale:
+	case other != "" && other != r.stale:
 		return other, nil
-	case err != nil && !errors.Is(err, errKeep):
+	case err != nil:
 		return "", fmt.Errorf("a new token cannot be stored: %w", err)
 	case fresh == nil:
 		return "", refused
@@ -196,25 +180,20 @@ func (t *turn) ask(ctx context.Context) (string, error) {
 	return fresh.AccessToken, nil
 }
 
-// renewed writes a new token down. A refresh token that comes with it replaces the old
+// set writes a new token down. A refresh token that comes with it replaces the old
 // one, which is spent (rotation, RFC 6749 section 6).
-func (k *kept) renewed(t *oauth2.Token, now time.Time) {
-	k.Access, k.IssuedAt, k.ExpiresAt, k.Trouble = t.AccessToken, now, expiry(t, now), nil
+func (k *storedToken) set(t *oauth2.Token, now time.Time) {
+	k.Access, k.IssuedAt, k.ExpiresAt, k.LastFailure = t.AccessToken, now, time.Time{}, nil
+	if !t.Expiry.IsZero() { // x/oauth2 counts from the system's clock, this from ours
+		life := min(max(time.Until(t.Expiry).Round(time.Second), 0), century/2)
+		k.ExpiresAt = now.Add(life).Truncate(time.Second)
+	}
 	if t.RefreshToken != "" {
 		k.Refresh = t.RefreshToken
 	}
 	if scope, ok := t.Extra("scope").(string); ok && scope != "" {
 		k.Scopes = strings.Fields(scope)
 	}
-}
-
-// expiry is the token's end by our clock. x/oauth2 counts from the system's.
-func expiry(t *oauth2.Token, now time.Time) time.Time {
-	if t.Expiry.IsZero() {
-		return time.Time{}
-	}
-	life := min(max(time.Until(t.Expiry).Round(time.Second), 0), century/2)
-	return now.Add(life).Truncate(time.Second)
 }
 
 // fetch asks the token server.
@@ -231,8 +210,8 @@ func (c *Client) fetch(ctx context.Context, account, refresh string) (*oauth2.To
 			t, err = config.TokenSource(c.with(ctx), &oauth2.Token{RefreshToken: refresh}).Token()
 		}
 	}
-	if err == nil {
-		err = c.sane(t)
+	if err == nil && !isToken(t) {
+		err = errAnswer
 	}
 	if err != nil {
 		return nil, c.refused(err, account, secrets...)
@@ -240,13 +219,8 @@ func (c *Client) fetch(ctx context.Context, account, refresh string) (*oauth2.To
 	return t, nil
 }
 
-// sane looks at a token before it is believed.
-func (c *Client) sane(t *oauth2.Token) error {
-	switch {
-	case !wellFormed(t.AccessToken), t.RefreshToken != "" && !wellFormed(t.RefreshToken):
-		return errAnswer
-	case t.TokenType != "" && !strings.EqualFold(t.TokenType, "bearer"):
-		return errAnswer
-	}
-	return nil
+// isToken looks at a token before it is believed.
+func isToken(t *oauth2.Token) bool {
+	return wellFormed(t.AccessToken) && (t.RefreshToken == "" || wellFormed(t.RefreshToken)) &&
+		(t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer"))
 }

@@ -154,7 +154,7 @@ func TestEightWaitForOneFailure(t *testing.T) {
 		// It passes: the next one asks again at once.
 		f.p.says(tokenPath, 200, tokenAnswer(nil))
 		f.wantToken("access-2")
-		if f.kept().Trouble != nil {
+		if f.kept().LastFailure != nil {
 			t.Error("the trouble is kept although it is over")
 		}
 	})
@@ -225,11 +225,11 @@ func TestASignInDuringAFetchCounts(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn(-time.Minute)
 	f.p.on(tokenPath, func(url.Values) (int, string) {
-		f.keep(&kept{Account: library, Refresh: "refresh-9", Access: "access-9", IssuedAt: f.clock, ExpiresAt: f.clock.Add(time.Hour)})
+		f.keep(&storedToken{Account: library, Refresh: "refresh-9", Access: "access-9", IssuedAt: f.clock, ExpiresAt: f.clock.Add(time.Hour)})
 		return 400, `{"error":"invalid_grant"}`
 	})
 	f.wantToken("access-9")
-	if k := f.kept(); k.Refresh != "refresh-9" || k.Trouble != nil {
+	if k := f.kept(); k.Refresh != "refresh-9" || k.LastFailure != nil {
 		t.Errorf("kept %+v", k)
 	}
 }
@@ -246,7 +246,7 @@ func TestARefusalIsBelievedForAnHour(t *testing.T) {
 		t.Errorf("asked %d times within the hour", n)
 	}
 	insist := f.source()
-	insist.Insist = true
+	insist.IgnoreRefusals = true
 	if _, err := insist.Token(context.Background()); err == nil || f.p.count(tokenPath) != 2 {
 		t.Errorf("insisting: %v, %d calls", err, f.p.count(tokenPath))
 	}
@@ -284,7 +284,7 @@ func TestDamagedValue(t *testing.T) {
 		}
 		_, err := f.source().Token(context.Background())
 		f.wantError(err, true, "is damaged", "notices google-login")
-		a, err := f.client.Look(context.Background(), f.state)
+		a, err := f.client.Peek(context.Background(), f.state)
 		if err != nil || a.Error == nil {
 			t.Errorf("%s: %+v, %v", value, a, err)
 		}

@@ -1,10 +1,13 @@
 package oauth
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -14,26 +17,25 @@ import (
 // StateName is the name of the value that keeps a provider's sign-in: "token-google".
 const StateName = "token-"
 
-// kept is that value. Times are UTC.
-type kept struct {
+// storedToken is that value. Times are UTC.
+type storedToken struct {
 	Account  string    `json:"account,omitempty"`
 	Scopes   []string  `json:"scopes,omitempty"` // as granted
 	Refresh  string    `json:"refresh_token,omitempty"`
 	Access   string    `json:"access_token,omitempty"`
 	IssuedAt time.Time `json:"issued_at,omitzero"`
 	// ExpiresAt of Access; zero: the provider does not say.
-	ExpiresAt time.Time `json:"expires_at,omitzero"`
-	SignedIn  time.Time `json:"signed_in_at,omitzero"`
-	Trouble   *trouble  `json:"trouble,omitempty"` // the last renewal failed
-	Lease     *lease    `json:"lease,omitempty"`   // somebody is renewing
+	ExpiresAt   time.Time `json:"expires_at,omitzero"`
+	SignedIn    time.Time `json:"signed_in_at,omitzero"`
+	LastFailure *failure  `json:"trouble,omitempty"` // nil: the last renewal succeeded
+	Lease       *lease    `json:"lease,omitempty"`   // somebody is renewing
 }
 
-// trouble is a renewal that failed.
-type trouble struct {
-	At     time.Time `json:"at"`
-	Code   string    `json:"code,omitempty"`
-	Text   string    `json:"text"`
-	Passes bool      `json:"passes,omitempty"`
+// failure is a renewal that failed.
+type failure struct {
+	At        time.Time `json:"at"`
+	Text      string    `json:"text"`
+	Temporary bool      `json:"passes,omitempty"`
 }
 
 // lease is the right to renew, for one at a time.
@@ -52,9 +54,9 @@ func (l *lease) live(now time.Time) bool {
 
 func (c *Client) stateName() string { return StateName + c.Provider.Key }
 
-// recall reads what is kept. A damaged value is told of: a sign-in must not vanish
+// load reads the stored value. A damaged one is an error: a sign-in must not vanish
 // without a word.
-func (c *Client) recall(ctx context.Context, state spool.State) (*kept, error) {
+func (c *Client) load(ctx context.Context, state spool.State) (*storedToken, error) {
 	b, err := state.Load(ctx, c.stateName())
 	if err != nil {
 		return nil, fmt.Errorf("reading the sign-in with %s: %w", c.Provider.Name, err)
@@ -62,33 +64,40 @@ func (c *Client) recall(ctx context.Context, state spool.State) (*kept, error) {
 	return c.decode(b)
 }
 
-func (c *Client) decode(b []byte) (*kept, error) {
-	k := new(kept)
+func (c *Client) decode(b []byte) (*storedToken, error) {
+	k := new(storedToken)
 	if len(b) == 0 {
 		return k, nil
 	}
 	if json.Unmarshal(b, k) != nil || k.Access != "" && !wellFormed(k.Access) {
-		return nil, c.person("", "", fmt.Sprintf("what is kept of the sign-in with %s is damaged; run: %s", c.Provider.Name, c.Provider.login()))
+		return nil, errorf("what is stored of the sign-in with %s is damaged; run: %s", c.Provider.Name, c.Provider.login())
 	}
 	return k, nil
 }
 
-// update changes what is kept, alone. change returns an error to leave it as it is.
-func (c *Client) update(ctx context.Context, state spool.State, durable bool, change func(*kept) error) error {
-	return state.Update(ctx, c.stateName(), durable, func(old []byte) ([]byte, error) {
+// errKeep leaves the stored value as it is.
+var errKeep = errors.New("nothing to change")
+
+// update changes the stored value, alone. change returns errKeep to leave it as it is.
+func (c *Client) update(ctx context.Context, state spool.State, durable bool, change func(*storedToken) error) error {
+	err := state.Update(ctx, c.stateName(), durable, func(old []byte) ([]byte, error) {
 		k, err := c.decode(old)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			err = change(k)
 		}
-		if err := change(k); err != nil {
+		if err != nil {
 			return nil, err
 		}
 		return json.Marshal(k)
 	})
+	if errors.Is(err, errKeep) {
+		return nil
+	}
+	return err
 }
 
-// put replaces all that is kept, durably.
-func (c *Client) put(ctx context.Context, state spool.State, k *kept) error {
+// put replaces the stored value, durably.
+func (c *Client) put(ctx context.Context, state spool.State, k *storedToken) error {
 	b, err := json.Marshal(k)
 	if err == nil {
 		err = state.Update(ctx, c.stateName(), true, func([]byte) ([]byte, error) { return b, nil })
@@ -105,9 +114,9 @@ func wellFormed(token string) bool {
 	return token != "" && len(token) <= 16<<10 && strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-// usable reports whether the access token can still be used. It is renewed a little
+// isFresh reports whether the access token can still be used. It is renewed a little
 // early, for the login takes its time: a minute, or a tenth of a short life.
-func (k *kept) usable(now time.Time) bool {
+func (k *storedToken) isFresh(now time.Time) bool {
 	switch {
 	case k.Access == "":
 		return false
@@ -120,8 +129,8 @@ func (k *kept) usable(now time.Time) bool {
 
 const century = 100 * 365 * 24 * time.Hour
 
-// Account is what a person is shown of a sign-in: nothing of it is secret.
-type Account struct {
+// SignIn is what a person is shown of a sign-in: nothing of it is secret.
+type SignIn struct {
 	Account   string
 	Scopes    []string
 	ExpiresAt time.Time // of the access token, which is renewed by itself
@@ -129,53 +138,97 @@ type Account struct {
 	Error *Error
 }
 
-// Look reads how the sign-in is without asking the provider.
-func (c *Client) Look(ctx context.Context, state spool.State) (Account, error) {
-	k, err := c.recall(ctx, state)
-	if own := (*Error)(nil); errors.As(err, &own) {
-		return Account{Scopes: []string{}, Error: own}, nil
+// Peek reads how the sign-in is without asking the provider.
+func (c *Client) Peek(ctx context.Context, state spool.State) (SignIn, error) {
+	k, err := c.load(ctx, state)
+	if e := (*Error)(nil); errors.As(err, &e) {
+		return SignIn{Scopes: []string{}, Error: e}, nil
 	}
 	if err != nil {
-		return Account{}, err
+		return SignIn{}, err
 	}
-	a := Account{Account: c.accountOf(k), Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}
-	if a.Scopes == nil {
-		a.Scopes = []string{}
+	s := SignIn{Account: c.accountOf(k), Scopes: append([]string{}, k.Scopes...), ExpiresAt: k.ExpiresAt, Error: c.whyUnusable(k)}
+	if s.Error == nil && k.LastFailure != nil {
+		s.Error = k.LastFailure.error()
 	}
-	if a.Error = c.usableFor(k); a.Error == nil && k.Trouble != nil {
-		a.Error = c.troubled(k)
-	}
-	return a, nil
+	return s, nil
 }
+
+// error repeats a failure.
+func (f *failure) error() *Error { return &Error{text: f.Text, temporary: f.Temporary} }
 
 // accountOf is whose mailbox sends.
-func (c *Client) accountOf(k *kept) string {
-	if c.Account != "" {
-		return c.Account
-	}
-	return k.Account
-}
+func (c *Client) accountOf(k *storedToken) string { return cmp.Or(c.Account, k.Account) }
 
-// troubled repeats the trouble that is kept.
-func (c *Client) troubled(k *kept) *Error {
-	return &Error{Provider: c.Provider.Key, Account: c.accountOf(k), Code: k.Trouble.Code, text: k.Trouble.Text, passes: k.Trouble.Passes}
-}
-
-// usableFor tells why what is kept cannot be used at all; nil: it can.
-func (c *Client) usableFor(k *kept) *Error {
+// whyUnusable tells why the stored value cannot be used at all; nil: it can.
+func (c *Client) whyUnusable(k *storedToken) *Error {
+	p := &c.Provider
 	switch {
 	case c.Service != nil:
 		return nil
 	case k.Refresh == "":
-		return c.notSignedIn()
-	case c.otherThan(k.Account):
-		return c.person(k.Account, "", fmt.Sprintf("%s is signed in with %s, but [%s] account is %s; run: %s",
-			k.Account, c.Provider.Name, c.Provider.Key, c.Account, c.Provider.login()))
+		return errorf("nobody is signed in with %s; run: %s", p.Name, p.login())
+	case c.isOtherAccount(k.Account):
+		return errorf("%s is signed in with %s, but [%s] account is %s; run: %s", k.Account, p.Name, p.Key, c.Account, p.login())
 	}
 	return nil
 }
 
-// otherThan: the config names another account than the one that signed in.
-func (c *Client) otherThan(account string) bool {
-	return c.Provider.OwnAccount && c.Account != "" && account != "" && !strings.EqualFold(c.Account, account)
+// isOtherAccount reports whether the config names another account than the one that
+// signed in.
+func (c *Client) isOtherAccount(account string) bool {
+	return c.Provider.SameAccountOnly && c.Account != "" && account != "" && !strings.EqualFold(c.Account, account)
+}
+
+// Logout ends the sign-in: the provider is told to revoke it (RFC 7009), and what is
+// stored is removed in any case. account is whose it was; "" if nobody was signed in.
+// revoked is nil when the provider has forgotten it, else it says how a person ends it.
+func (c *Client) Logout(ctx context.Context, state spool.State) (account string, revoked *Error, err error) {
+	k := new(storedToken)
+	err = state.Update(ctx, c.stateName(), true, func(old []byte) ([]byte, error) {
+		if k, _ = c.decode(old); k == nil {
+			k = &storedToken{Account: "an unknown account"} // it is damaged
+		}
+		return nil, nil
+	})
+	if err != nil {
+		return "", nil, fmt.Errorf("the sign-in cannot be removed: %w", err)
+	}
+	if token := cmp.Or(k.Refresh, k.Access); token != "" {
+		if why := c.revoke(ctx, token); why != "" {
+			p := &c.Provider
+			revoked = errorf("%s %s; to end the access of notices there too, go to %s", p.Name, why, p.AccountURL)
+		}
+	}
+	return c.accountOf(k), revoked, nil
+}
+
+// revoke asks the provider to forget a grant; it returns why that failed. A token that the
+// provider does not know any more is as good as revoked.
+func (c *Client) revoke(ctx context.Context, token string) (why string) {
+	p := &c.Provider
+	if p.RevokeURL == "" {
+		return "takes no word of it from a program"
+	}
+	form := url.Values{"token": {token}}
+	if config, err := c.config(ctx); err == nil { // a broker may want to know who asks
+		form.Set("client_id", config.ClientID)
+		if config.ClientSecret != "" {
+			form.Set("client_secret", config.ClientSecret)
+		}
+	}
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, p.RevokeURL, strings.NewReader(form.Encode()))
+	var answer *http.Response
+	if err == nil {
+		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+		answer, err = c.http().Do(r)
+	}
+	if err != nil {
+		return fmt.Sprintf("could not be told (%s: %s)", host(p.RevokeURL), clean(noAnswerText(err), []string{token}))
+	}
+	answer.Body.Close()
+	if answer.StatusCode != http.StatusOK && answer.StatusCode != http.StatusBadRequest {
+		return fmt.Sprintf("did not take it (HTTP status %d)", answer.StatusCode)
+	}
+	return ""
 }

@@ -147,7 +147,7 @@ func UseState(ctx context.Context, cfg *config.Config, servers []route.Server, s
 		if !ok {
 			continue
 		}
-		source.State, source.Insist = state, insist
+		source.State, source.IgnoreRefusals = state, insist
 		// Without a name no login would be tried, and nobody told that it is missing.
 		servers[i].Login = cmp.Or(servers[i].Login, source.Login(ctx), cfg.Site.Address, "nobody")
 	}
@@ -166,7 +166,7 @@ func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 }
 
 // Look is how the sign-in of that name is; nil: it is not configured.
-func Look(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.Account, error) {
+func Look(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.SignIn, error) {
 	c := cfg.Account(name)
 	if !c.Usable() {
 		return nil, nil
@@ -175,6 +175,6 @@ func Look(ctx context.Context, cfg *config.Config, name string, state spool.Stat
 	if c.ServiceAccountFile.IsSet() {
 		client.Service = &oauth.ServiceAccount{}
 	}
-	found, err := client.Look(ctx, state)
+	found, err := client.Peek(ctx, state)
 	return &found, err
 }

@@ -120,7 +120,7 @@ type SignIn struct {
 }
 
 // DescribeSignIn is what a sign-in is shown as.
-func DescribeSignIn(found *oauth.Account, err error) (*SignIn, error) {
+func DescribeSignIn(found *oauth.SignIn, err error) (*SignIn, error) {
 	if found == nil || err != nil {
 		return nil, err
 	}
