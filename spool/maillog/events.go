@@ -189,15 +189,7 @@ func (l *Log) TroubleOnce(what string, err error) {
 	if l == nil {
 		return
 	}
-	key := fmt.Sprint(what, err)
-	l.mu.Lock()
-	twice := l.logged[key]
-	if l.logged == nil {
-		l.logged = map[string]bool{}
-	}
-	l.logged[key] = true
-	l.mu.Unlock()
-	if !twice {
+	if _, again := l.logged.LoadOrStore(fmt.Sprint(what, err), true); !again {
 		l.Trouble(what, err)
 	}
 }

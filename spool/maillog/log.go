@@ -46,10 +46,10 @@ type Log struct {
 	outs   []output
 	now    func() time.Time
 	line   line
-	event  int             // where the event begins in line, after the time
-	level  Level           // of the event that is being written
-	err    error           // the first error of a write
-	logged map[string]bool // by TroubleOnce
+	event  int      // where the event begins in line, after the time
+	level  Level    // of the event that is being written
+	err    error    // the first error of a write
+	logged sync.Map // by TroubleOnce: what was logged
 	tell   func(Notice)
 }
 
@@ -89,9 +89,6 @@ type Options struct {
 // Tell gets the warnings in any case, because cron's mail may be all that anybody reads. If
 // the file cannot be opened, Open returns the error and a log that works without it.
 func (o Options) Open() (*Log, error) {
-	if o.Stderr == nil {
-		o.Stderr = os.Stderr
-	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -101,7 +98,7 @@ func (o Options) Open() (*Log, error) {
 	}
 	l := &Log{now: o.Now, tell: o.Tell}
 	if o.Tell == nil || o.Verbose {
-		l.outs = []output{plain(o.Stderr, level)}
+		l.outs = []output{plain(cmp.Or[io.Writer](o.Stderr, os.Stderr), level)}
 	}
 	switch o.To {
 	case "stderr", "", os.DevNull:
