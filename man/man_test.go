@@ -127,7 +127,7 @@ func TestLadder(t *testing.T) {
 
 // TestEventKinds: notices-spool(5) has every kind of event that a sidecar may hold.
 func TestEventKinds(t *testing.T) {
-	kinds := constants(t, "../spool/event.go", "Kind")
+	kinds := constants(t, "../spool/record.go", "Kind")
 	documented := terms(section(page(t, "notices-spool.5"), "The sidecar"))
 	for _, kind := range kinds {
 		if !slices.Contains(documented, kind) {
@@ -135,7 +135,7 @@ func TestEventKinds(t *testing.T) {
 		}
 	}
 	if len(kinds) == 0 {
-		t.Error("no kinds found in spool/event.go")
+		t.Error("no kinds found in spool/record.go")
 	}
 }
 
