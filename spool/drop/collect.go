@@ -54,33 +54,17 @@ const (
 // more. One may be longer than the room that is left, and the next one fits.
 const maxPostponed = 10
 
-// What a run does at most about what others put there: names that it clears away, and how many
-// times as many it looks at. If there are more, it picks at random, so that mail behind them is
-// found soon.
-const (
-	clearLimit   = 10_000
-	clearTime    = 300 * time.Millisecond // removing can cost a millisecond, on a busy disk
-	clearAtLeast = 100
-	visitFactor  = 5
-)
-
 // run collects once.
 type run struct {
-	c          *Collector
-	fs         fsys.FS
-	lock       fsys.File // of the folder; nil: not locked
-	gid        uint32
-	now        time.Time
-	ready      []*message
-	readySize  int64             // octets of their envelopes
-	postponed  int               // messages that the store did not take
-	userNames  map[uint32]string // empty: unknown
-	logged     int               // names in the log
-	clearLimit int
-	clearTime  time.Duration
-	clearUntil time.Time
-	cleared    int
-	kept       int // files that this and earlier runs moved to aside/; -1: not counted yet
+	c         *Collector
+	fs        fsys.FS
+	lock      fsys.File // of the folder; nil: not locked
+	gid       uint32
+	now       time.Time
+	ready     []*message
+	readySize int64 // octets of their envelopes
+	postponed int   // messages that the store did not take
+	cleaner   *cleaner
 }
 
 // Collect waits for its turn and collects all that is there. Until end is called no other
@@ -90,10 +74,7 @@ type run struct {
 //
 // What is wrong with the drop, or with something in it, is written to the log.
 func (c *Collector) Collect(ctx context.Context) (end func(due bool) error, err error) {
-	r := &run{c: c, fs: c.fs, now: time.Now(), userNames: map[uint32]string{}, kept: -1, clearLimit: clearLimit, clearTime: clearTime}
-	if c.clearLimit > 0 {
-		r.clearLimit, r.clearTime = c.clearLimit, time.Hour
-	}
+	r := &run{c: c, fs: c.fs, now: time.Now()}
 	if c.Now != nil {
 		r.now = c.Now()
 	}
@@ -101,6 +82,10 @@ func (c *Collector) Collect(ctx context.Context) (end func(due bool) error, err 
 		if r.fs, err = fsys.Open(c.Dir); err != nil {
 			return nil, err
 		}
+	}
+	r.cleaner = &cleaner{fs: r.fs, log: c.Log, now: r.now, userNames: map[uint32]string{}, kept: -1, limit: clearLimit, time: clearTime}
+	if c.clearLimit > 0 {
+		r.cleaner.limit, r.cleaner.time = c.clearLimit, time.Hour
 	}
 	_, st, err := examine(r.fs, c.Dir)
 	nothing := func(bool) error { return nil }
@@ -158,13 +143,13 @@ func (r *run) lockFolder(ctx context.Context) (err error) {
 // next run; but what of it is stored already must go all the same.
 func (r *run) collectAll(ctx context.Context) error {
 	names, others, err := r.list()
-	r.clearUntil = time.Now().Add(r.clearTime)
-	for i := 0; i < len(others) && err == nil && !r.clearedEnough(); i++ {
-		r.foreign(others[i], notOurName)
+	r.cleaner.until = time.Now().Add(r.cleaner.time)
+	for i := 0; i < len(others) && err == nil && !r.cleaner.enough(); i++ {
+		r.cleaner.foreign(others[i], notOurName)
 		err = ctx.Err()
 	}
 	visited := 0
-	for ; visited < min(len(names), visitFactor*r.clearLimit) && err == nil && r.postponed < maxPostponed; visited++ {
+	for ; visited < min(len(names), visitFactor*r.cleaner.limit) && err == nil && r.postponed < maxPostponed; visited++ {
 		if err = r.collect(ctx, names[visited]); err == nil && (len(r.ready) == batch || r.readySize > batchOctets) {
 			err = r.commit(ctx)
 		}
@@ -178,8 +163,8 @@ func (r *run) collectAll(ctx context.Context) error {
 	if err == nil && (r.postponed > 0 || visited < len(names)) {
 		err = r.clearStored(ctx, names)
 	}
-	if r.logged > maxLogged {
-		r.c.Log.Aside(spool.Anomaly{Name: Name, Why: fmt.Sprintf("%d more files are no messages", r.logged-maxLogged)})
+	if more := r.cleaner.logged - maxLogged; more > 0 {
+		r.c.Log.Aside(spool.Anomaly{Name: Name, Why: fmt.Sprintf("%d more files are no messages", more)})
 	}
 	return err
 }
@@ -193,14 +178,14 @@ func (r *run) list() (names, others []string, err error) {
 			names = append(names, string(name))
 			return true
 		}
-		if seen++; len(others) < r.clearLimit {
+		if seen++; len(others) < r.cleaner.limit {
 			others = append(others, string(name))
-		} else if i := rand.IntN(seen); i < r.clearLimit {
+		} else if i := rand.IntN(seen); i < r.cleaner.limit {
 			others[i] = string(name)
 		}
 		return true
 	})
-	if len(names) > visitFactor*r.clearLimit {
+	if len(names) > visitFactor*r.cleaner.limit {
 		rand.Shuffle(len(names), func(i, j int) { names[i], names[j] = names[j], names[i] })
 	}
 	return names, others, err
@@ -221,9 +206,9 @@ func (r *run) collect(ctx context.Context, name string) error {
 	switch id, wrong := string(m.env.ID), m.body.check(); {
 	case ctx.Err() != nil:
 	case m.body.err != nil, err == nil && wrong != nil:
-		r.foreign(id, wrong.Error())
+		r.cleaner.foreign(id, wrong.Error())
 	case errors.Is(err, ErrRefused):
-		r.refuse(id, m.uid, err.Error())
+		r.cleaner.refuse(id, m.uid, err.Error())
 	case err != nil:
 		r.postpone(m.env.ID, err)
 	default:
@@ -257,7 +242,7 @@ func (r *run) forIntake(e spool.Envelope) spool.Envelope {
 }
 
 // unlink removes a file. That its user was faster is not an error.
-func (r *run) unlink(name string) error { return ignoreMissing(r.fs.Unlink(path(name))) }
+func unlink(d fsys.FS, name string) error { return ignoreMissing(d.Unlink(path(name))) }
 
 func ignoreMissing(err error) error {
 	if errors.Is(err, fs.ErrNotExist) {

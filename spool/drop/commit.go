@@ -53,8 +53,8 @@ func (r *run) dropFirst() *message {
 
 // removeCollected removes the file of a message that is stored.
 func (r *run) removeCollected(m *message) error {
-	r.c.Log.HandedIn(m.env.ID, int(m.uid), r.userName(m.uid))
-	return r.unlink(string(m.env.ID))
+	r.c.Log.HandedIn(m.env.ID, int(m.uid), r.cleaner.userName(m.uid))
+	return unlink(r.fs, string(m.env.ID))
 }
 
 // alreadyStored deals with a file whose id the store has: a run died between storing it
@@ -76,7 +76,7 @@ func (r *run) alreadyStored(ctx context.Context, m *message) error {
 	case errors.Is(err, spool.ErrGone), errors.Is(err, spool.ErrDamaged):
 		return nil
 	case err != nil && !errors.Is(err, spool.ErrBusy): // no flush can have it either
-		r.logError(id, err)
+		r.cleaner.logError(id, err)
 		return nil
 	}
 	same := false // as a busy one is being attempted: it had left here before, and the id is forged
@@ -87,7 +87,7 @@ func (r *run) alreadyStored(ctx context.Context, m *message) error {
 		}
 	}
 	if !same {
-		r.refuse(id, m.uid, "another message has its id")
+		r.cleaner.refuse(id, m.uid, "another message has its id")
 		return nil
 	}
 	// The run that stored it may have died before it made that durable.

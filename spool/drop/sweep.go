@@ -35,9 +35,9 @@ func (r *run) sweep(id string, st fsys.Info) {
 	case err == nil:
 		r.resume(id)
 	case errors.Is(err, fs.ErrExist): // somebody made that name up
-		r.foreign(sweepPrefix+id, notOurName)
+		r.cleaner.foreign(sweepPrefix+id, notOurName)
 	default:
-		r.skip(id, err)
+		r.cleaner.skip(id, err)
 	}
 }
 
@@ -46,8 +46,8 @@ func (r *run) sweep(id string, st fsys.Info) {
 func (r *run) resume(id string) (restored bool) {
 	st, err := r.fs.Stat(path(sweepPrefix + id))
 	if err == nil && r.isStale(st) {
-		if err = r.unlink(sweepPrefix + id); err == nil {
-			r.logForeign(spool.Anomaly{Name: path(id), Why: "never accepted, its writer is gone"})
+		if err = unlink(r.fs, sweepPrefix+id); err == nil {
+			r.cleaner.logForeign(spool.Anomaly{Name: path(id), Why: "never accepted, its writer is gone"})
 			return false
 		}
 	} else if err == nil {
@@ -57,9 +57,9 @@ func (r *run) resume(id string) (restored bool) {
 	case err == nil:
 		return true
 	case errors.Is(err, fs.ErrExist):
-		r.clear(sweepPrefix+id, st, notOurName)
+		r.cleaner.clear(sweepPrefix+id, st, notOurName)
 	default:
-		r.skip(sweepPrefix+id, err)
+		r.cleaner.skip(sweepPrefix+id, err)
 	}
 	return false
 }
