@@ -22,7 +22,7 @@ func (k *walker) extent(off int64) (extent, error) {
 		if err != nil {
 			return e, err
 		}
-		if e.delimiter = k.delimits(l); e.found {
+		if e.delimiter = k.bounds.delimits(l); e.found {
 			return e, nil
 		}
 		e.end, e.next = l.start+l.length, l.next
@@ -34,11 +34,11 @@ func (k *walker) extent(off int64) (extent, error) {
 }
 
 // unfit says what in the content cannot stay; empty: nothing.
-func (k *walker) unfit(e extent) string {
+func (o *Options) unfit(e extent) string {
 	switch {
-	case k.SevenBit && e.eightBit:
+	case o.SevenBit && e.eightBit:
 		return "octets over 127"
-	case e.longest > int64(k.MaxLine):
+	case e.longest > int64(o.MaxLine):
 		return fmt.Sprintf("a line of %d octets", e.longest)
 	}
 	return ""
@@ -48,18 +48,21 @@ func (k *walker) unfit(e extent) string {
 type delimiter struct {
 	line    line
 	found   bool
-	level   int  // index in walker.bounds
+	level   int  // index in boundaries
 	closing bool // the multipart ends too
 }
 
+// boundaries are those of the multiparts around, outermost first.
+type boundaries []string
+
 // delimits tells whether l is the delimiter of a multipart around. The outermost is
 // asked first: its delimiter ends all that is in it.
-func (k *walker) delimits(l line) delimiter {
-	if len(k.bounds) == 0 || int64(len(l.head)) != l.length || !bytes.HasPrefix(l.head, []byte("--")) {
+func (bounds boundaries) delimits(l line) delimiter {
+	if len(bounds) == 0 || int64(len(l.head)) != l.length || !bytes.HasPrefix(l.head, []byte("--")) {
 		return delimiter{}
 	}
 	text := bytes.TrimRight(l.head[2:], " \t")
-	for i, boundary := range k.bounds {
+	for i, boundary := range bounds {
 		if len(text) < len(boundary) || string(text[:len(boundary)]) != boundary {
 			continue
 		}
@@ -79,7 +82,7 @@ func (k *walker) delimiterAt(off int64) (delimiter, error) {
 		return delimiter{}, nil
 	}
 	l, err := k.src.line(off)
-	return k.delimits(l), err
+	return k.bounds.delimits(l), err
 }
 
 func (k *walker) writeDelimiter(d delimiter) error {
@@ -102,7 +105,7 @@ func (k *walker) filler(off int64) (int64, error) {
 		return e.next, k.copy(off, e.next)
 	}
 	column := 0
-	return e.next, k.each(off, e.next, func(b []byte) error {
+	return e.next, k.src.each(off, e.next, func(b []byte) error {
 		for _, c := range b {
 			if c >= 0x80 && k.SevenBit {
 				c = '?'

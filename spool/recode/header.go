@@ -43,7 +43,7 @@ func (k *walker) readHeader(off int64, in place) (*header, error) {
 			h.body = l.next
 			break
 		}
-		if k.delimits(l).found || !f.take(h, l) {
+		if k.bounds.delimits(l).found || !f.take(h, l) {
 			break
 		}
 		h.unfit = h.unfit || l.length > int64(k.MaxLine) || l.eightBit && (k.SevenBit || k.Fields && !in.root || k.Header && off == 0)
@@ -132,8 +132,8 @@ type edit struct {
 
 // relabelled is the edit for an entity that is not encoded: after a walk for seven
 // bits nothing in it is wider, and it may not say so (RFC 2045 section 6.4).
-func (k *walker) relabelled(h *header) edit {
-	if k.SevenBit && h.wide && h.encoding == identity && len(h.labels) > 0 {
+func (o *Options) relabelled(h *header) edit {
+	if o.SevenBit && h.wide && h.encoding == identity && len(h.labels) > 0 {
 		return edit{label: "7bit"}
 	}
 	return edit{}
@@ -192,7 +192,7 @@ func (k *walker) copyHeader(h *header, off, end int64) error {
 		return fmt.Errorf("%w: it is longer than %d octets", ErrHeader, maxHeader)
 	}
 	text := make([]byte, 0, end-off)
-	if err := k.each(off, end, func(b []byte) error { text = append(text, b...); return nil }); err != nil {
+	if err := k.src.each(off, end, func(b []byte) error { text = append(text, b...); return nil }); err != nil {
 		return err
 	}
 	from := k.From

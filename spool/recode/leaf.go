@@ -3,7 +3,6 @@ package recode
 import (
 	"encoding/base64"
 	"fmt"
-	"unicode/utf8"
 )
 
 // leaf writes an entity that has no parts.
@@ -53,42 +52,17 @@ func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int
 	change.mime = h.kind.major != "multipart" && h.place.root && !h.mime
 	if retype {
 		var charset string
-		charset, err = k.charset(h.body, e)
+		charset, err = k.src.charset(h.body, e)
 		change.textType = "text/plain; charset=" + charset
 	}
 	return encode, change, err
-}
-
-// charset names that of text which says nothing about it. What is valid UTF-8 is
-// hardly ever anything else; for the rest RFC 1428 section 3 has an honest name.
-func (k *walker) charset(off int64, e extent) (string, error) {
-	if !e.eightBit {
-		return "us-ascii", nil
-	}
-	var piece []byte
-	valid, rest := true, 0 // rest: octets at the end of piece that begin a character
-	err := k.each(off, e.end, func(b []byte) error {
-		piece = append(piece[:copy(piece, piece[len(piece)-rest:])], b...)
-		n := len(piece)
-		for i := max(0, n-utf8.UTFMax+1); i < n; i++ {
-			if utf8.RuneStart(piece[i]) && !utf8.FullRune(piece[i:]) {
-				n = i
-			}
-		}
-		valid, rest = valid && utf8.Valid(piece[:n]), len(piece)-n
-		return nil
-	})
-	if !valid || rest > 0 {
-		return "unknown-8bit", err
-	}
-	return "utf-8", err
 }
 
 // base64 writes the octets from off to end in base64.
 func (k *walker) base64(off, end int64) error {
 	w := &wrapper{out: k.out}
 	encoder := base64.NewEncoder(base64.StdEncoding, w)
-	err := k.each(off, end, func(b []byte) error {
+	err := k.src.each(off, end, func(b []byte) error {
 		_, err := encoder.Write(b)
 		return err
 	})
@@ -98,7 +72,7 @@ func (k *walker) base64(off, end int64) error {
 	if err := encoder.Close(); err != nil {
 		return err
 	}
-	return k.endText(end)
+	return w.close(end == k.src.size)
 }
 
 // wrapBase64 writes base64 in lines of the right length. What is not of its alphabet
@@ -106,7 +80,7 @@ func (k *walker) base64(off, end int64) error {
 func (k *walker) wrapBase64(off, end int64) error {
 	w := &wrapper{out: k.out}
 	kept := make([]byte, 0, min(end-off, windowSize))
-	err := k.each(off, end, func(b []byte) error {
+	err := k.src.each(off, end, func(b []byte) error {
 		kept = kept[:0]
 		for _, c := range b {
 			if alphanumeric(c) || c == '+' || c == '/' || c == '=' {
@@ -119,15 +93,5 @@ func (k *walker) wrapBase64(off, end int64) error {
 	if err != nil {
 		return err
 	}
-	return k.endText(end)
-}
-
-// endText ends the last line of base64 that ends the message; elsewhere the line end
-// before the delimiter does.
-func (k *walker) endText(end int64) error {
-	if end < k.src.size {
-		return nil
-	}
-	k.out.text("\r\n")
-	return k.out.failed()
+	return w.close(end == k.src.size)
 }

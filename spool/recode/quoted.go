@@ -31,6 +31,15 @@ func (w *wrapper) Write(p []byte) (int, error) {
 	return total, nil
 }
 
+// close ends the last line if it ends the message; elsewhere the line end before the
+// delimiter does.
+func (w *wrapper) close(endsMessage bool) error {
+	if endsMessage {
+		w.out.text("\r\n")
+	}
+	return w.out.failed()
+}
+
 // quoted writes quoted-printable, RFC 2045 section 6.7. The standard library's writer
 // does not serve here: a soft line break of its could leave the end of a line, which
 // happens to look like a delimiter, in a line of its own.
@@ -136,7 +145,7 @@ func (q *quoted) run(b []byte) int {
 // quotedPrintable writes the text from off to end in quoted-printable.
 func (k *walker) quotedPrintable(off, end int64) error {
 	q := quoted{out: k.out}
-	err := k.each(off, end, func(b []byte) error {
+	err := k.src.each(off, end, func(b []byte) error {
 		for len(b) > 0 {
 			n := q.run(b)
 			if n > 0 {

@@ -64,7 +64,7 @@ type walker struct {
 	Options
 	src    *source
 	out    output
-	bounds []string // boundaries of the multiparts around, outermost first
+	bounds boundaries
 	depth  int
 	octets *bufio.Reader // for mendLine
 }
@@ -178,25 +178,9 @@ func (k *walker) multipart(h *header) (int64, error) {
 	return 0, err
 }
 
-// each calls do with the octets from off to end.
-func (k *walker) each(off, end int64, do func([]byte) error) error {
-	for off < end {
-		b, err := k.src.window(off)
-		if err != nil {
-			return err
-		}
-		b = b[:min(int64(len(b)), end-off)]
-		if err := do(b); err != nil {
-			return err
-		}
-		off += int64(len(b))
-	}
-	return nil
-}
-
 // copy writes the octets from off to end.
 func (k *walker) copy(off, end int64) error {
-	return k.each(off, end, func(b []byte) error {
+	return k.src.each(off, end, func(b []byte) error {
 		_, err := k.out.Write(b)
 		return err
 	})

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"io"
+	"unicode/utf8"
 )
 
 // windowSize is how much of a message is in memory at a time. It is also how much of
@@ -46,6 +47,22 @@ func (s *source) load(off int64) error {
 		return fmt.Errorf("the message cannot be read: %w", err)
 	}
 	s.n = n
+	return nil
+}
+
+// each calls do with the octets from off to end.
+func (s *source) each(off, end int64, do func([]byte) error) error {
+	for off < end {
+		b, err := s.window(off)
+		if err != nil {
+			return err
+		}
+		b = b[:min(int64(len(b)), end-off)]
+		if err := do(b); err != nil {
+			return err
+		}
+		off += int64(len(b))
+	}
 	return nil
 }
 
@@ -130,4 +147,29 @@ func (s *source) withoutBlanks(start, end int64) (int64, error) {
 		}
 	}
 	return end, nil
+}
+
+// charset names that of text which says nothing about it. What is valid UTF-8 is
+// hardly ever anything else; for the rest RFC 1428 section 3 has an honest name.
+func (s *source) charset(off int64, e extent) (string, error) {
+	if !e.eightBit {
+		return "us-ascii", nil
+	}
+	var piece []byte
+	valid, rest := true, 0 // rest: octets at the end of piece that begin a character
+	err := s.each(off, e.end, func(b []byte) error {
+		piece = append(piece[:copy(piece, piece[len(piece)-rest:])], b...)
+		n := len(piece)
+		for i := max(0, n-utf8.UTFMax+1); i < n; i++ {
+			if utf8.RuneStart(piece[i]) && !utf8.FullRune(piece[i:]) {
+				n = i
+			}
+		}
+		valid, rest = valid && utf8.Valid(piece[:n]), len(piece)-n
+		return nil
+	})
+	if !valid || rest > 0 {
+		return "unknown-8bit", err
+	}
+	return "utf-8", err
 }
