@@ -17,11 +17,11 @@ type claim struct {
 	s     *Store
 	entry spool.Entry // as the listing has it now
 	body  *openBody
-	side  *lentFile
+	side  *sharedFile
 	rec   *spool.Record
 	end   int64 // where the next line goes
 	room  int64 // size of the sidecar
-	sum   chain
+	sum   checksum
 	done  bool
 }
 
@@ -46,12 +46,12 @@ func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 }
 
 func (c *claim) open() error {
-	f, err := c.s.fs.Open(bodyPath(home(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
+	f, err := c.s.fs.Open(bodyPath(folderOf(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
 	if notAFile(err) {
 		return c.setAside("the message is no file")
 	}
 	if err != nil {
-		return c.unusable(bodyPath(home(c.entry.State), c.entry.ID), err)
+		return c.unusable(bodyPath(folderOf(c.entry.State), c.entry.ID), err)
 	}
 	c.body = &openBody{File: f}
 	if err := f.Lock(false); err != nil {
@@ -64,7 +64,7 @@ func (c *claim) open() error {
 	if err != nil {
 		return c.unusable(c.sidePath(), err)
 	}
-	c.side = lend(side)
+	c.side = share(side)
 	return c.read()
 }
 
@@ -98,12 +98,12 @@ func (c *claim) gone(err error) error {
 // without modes, an immutable one, or one that the disk does not give back.
 func (c *claim) unusable(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EIO) {
-		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.withRepair(err, name, home(c.entry.State)))
+		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.withRepair(err, name, folderOf(c.entry.State)))
 	}
 	return c.gone(err)
 }
 
-func (c *claim) sidePath() string { return home(c.entry.State) + "/" + sidecarName(c.entry) }
+func (c *claim) sidePath() string { return folderOf(c.entry.State) + "/" + sidecarName(c.entry) }
 
 // read folds the sidecar and checks that the pair belongs together. A body without
 // a name was removed, and its id given to a new message, since it was opened.
@@ -147,7 +147,7 @@ func (c *claim) finishRemoval() error {
 
 // setAside moves the pair, which cannot be understood, out of the way.
 func (c *claim) setAside(why string) error {
-	dir := home(c.entry.State)
+	dir := folderOf(c.entry.State)
 	moved, err := c.s.aside(dir, string(c.entry.ID))
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
@@ -180,7 +180,7 @@ func (c *claim) Begin(e spool.Event) error {
 	if err != nil {
 		return err
 	}
-	if err := c.s.soon.failed(); err != nil {
+	if err := c.s.soon.backgroundError(); err != nil {
 		return err // what a server took before may not be on disk
 	}
 	need := c.end + int64(len(line)) + roomFor(len(c.rec.Pending()))
@@ -194,7 +194,7 @@ func (c *claim) Begin(e spool.Event) error {
 	return c.write(e, line, sum)
 }
 
-func (c *claim) write(e spool.Event, line []byte, sum chain) error {
+func (c *claim) write(e spool.Event, line []byte, sum checksum) error {
 	if c.end+int64(len(line)) > maxSidecar {
 		return errLong
 	}
@@ -211,12 +211,12 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 	if err := c.append(e); err != nil {
 		return err
 	}
-	c.follow()
+	c.renameToMatch()
 	switch d {
 	case spool.Now:
 		return c.side.Sync()
 	case spool.Soon:
-		c.s.soon.addFile(c.side.again()) // the claim may end before
+		c.s.soon.addFile(c.side.addUser()) // the claim may end before
 	}
 	return nil
 }
@@ -227,21 +227,21 @@ func (c *claim) append(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	e = c.condense(e)
+	e = c.mergeReplies(e)
 	line, sum, err := newLine(c.sum, e)
 	if err == nil {
 		err = c.write(e, line, sum)
 	}
 	if err != nil {
-		err = c.squeeze(e, err)
+		err = c.appendTruncated(e, err)
 	}
 	return err
 }
 
 // squeeze writes the event with shorter replies, if that fits.
-func (c *claim) squeeze(e spool.Event, cause error) error {
+func (c *claim) appendTruncated(e spool.Event, cause error) error {
 	for _, limit := range []int{64, 0} {
-		short := shorten(e, limit)
+		short := truncateReplies(e, limit)
 		line, sum, err := newLine(c.sum, short)
 		if err == nil && c.end+int64(len(line)) <= c.room {
 			return c.write(short, line, sum)
@@ -250,7 +250,7 @@ func (c *claim) squeeze(e spool.Event, cause error) error {
 	return cause
 }
 
-func shorten(e spool.Event, limit int) spool.Event {
+func truncateReplies(e spool.Event, limit int) spool.Event {
 	cut := make([]spool.Answer, len(e.Results))
 	for i, a := range e.Results {
 		a.Reply.Text = a.Reply.Text[:min(limit, len(a.Reply.Text))]
@@ -262,13 +262,13 @@ func shorten(e spool.Event, limit int) spool.Event {
 
 // follow renames the sidecar to what the record says. The name is a hint: where
 // that fails, the next run looks into the message too early and tries again.
-func (c *claim) follow() {
+func (c *claim) renameToMatch() {
 	want := entryOf(c.rec)
-	if home(want.State) != home(c.entry.State) || sidecarName(want) == sidecarName(c.entry) {
+	if folderOf(want.State) != folderOf(c.entry.State) || sidecarName(want) == sidecarName(c.entry) {
 		return
 	}
 	from := c.sidePath()
-	if c.s.fs.Rename(from, home(want.State)+"/"+sidecarName(want)) == nil {
+	if c.s.fs.Rename(from, folderOf(want.State)+"/"+sidecarName(want)) == nil {
 		c.entry = want
 	}
 }
@@ -278,7 +278,7 @@ func (c *claim) Release() error {
 	if c.done {
 		return nil
 	}
-	c.follow()
+	c.renameToMatch()
 	return c.close()
 }
 

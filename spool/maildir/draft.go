@@ -96,7 +96,7 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size
 	env.QueuedAt = unixTime(env.QueuedAt.Unix())
-	line, _, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
+	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
 	if err != nil {
 		return err
 	}
@@ -251,7 +251,7 @@ func (d *draft) rename() error {
 }
 
 func (d *draft) renameBody() error {
-	if err := d.settled(); err != nil {
+	if err := d.checkNotFailed(); err != nil {
 		return err
 	}
 	to := bodyPath(curDir, d.id)
@@ -269,7 +269,7 @@ func (d *draft) bodyBack() error { return d.s.fs.Rename(bodyPath(curDir, d.id), 
 
 // settled refuses an id that is in failed already: that of a return is derived, and
 // after a crash it is stored again.
-func (d *draft) settled() error {
+func (d *draft) checkNotFailed() error {
 	_, err := d.s.fs.Stat(bodyPath(failedDir, d.id))
 	if err == nil {
 		return fmt.Errorf("%s: %w", d.id, spool.ErrExists)

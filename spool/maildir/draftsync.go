@@ -10,7 +10,7 @@ import (
 
 // syncers is how many files of a batch are synced at a time: enough that a
 // journalling file system puts their commits together.
-const syncers = 16
+const parallelSyncs = 16
 
 // syncDrafts makes bodies and sidecars durable.
 func syncDrafts(drafts []*draft) error {
@@ -28,12 +28,12 @@ func syncFiles(files []fsys.File) error {
 	for _, f := range files {
 		f.StartSync()
 	}
-	return inShares(len(files), func(i int) error { return files[i].Sync() })
+	return parallel(len(files), func(i int) error { return files[i].Sync() })
 }
 
 // inShares does n things, syncers at a time if there are more than two. All are done;
 // the error of one is returned.
-func inShares(n int, do func(i int) error) error {
+func parallel(n int, do func(i int) error) error {
 	if n <= 2 {
 		var errs [2]error
 		for i := range n {
@@ -42,7 +42,7 @@ func inShares(n int, do func(i int) error) error {
 		return errors.Join(errs[:]...)
 	}
 	var g errgroup.Group
-	g.SetLimit(syncers)
+	g.SetLimit(parallelSyncs)
 	for i := range n {
 		g.Go(func() error { return do(i) })
 	}

@@ -27,7 +27,7 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	if err != nil {
 		return nil, nil, s.hint(err)
 	}
-	g := &gathering{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[chain]struct{}{}, void: map[spool.ID]bool{}}
+	g := &keyReader{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[checksum]struct{}{}, void: map[spool.ID]bool{}}
 	if err = lock.Lock(false); err == nil {
 		err = g.all()
 	}
@@ -42,16 +42,16 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 }
 
 // gathering is an Imported under way.
-type gathering struct {
+type keyReader struct {
 	s     *Store
 	ctx   context.Context
 	since time.Time
 	keys  map[spool.ImportKey]struct{}
-	lines map[chain]struct{} // hashes of the ids that the journal has lines of
+	lines map[checksum]struct{} // hashes of the ids that the journal has lines of
 	void  map[spool.ID]bool  // what an import of an older version died over
 }
 
-func (g *gathering) add(keys []spool.ImportKey) {
+func (g *keyReader) add(keys []spool.ImportKey) {
 	for _, key := range keys {
 		g.keys[key] = struct{}{}
 	}
@@ -59,7 +59,7 @@ func (g *gathering) add(keys []spool.ImportKey) {
 
 // all reads the journal first, too, as a message with a line there need not be opened. It
 // reads failed twice, since messages move both ways between it and cur.
-func (g *gathering) all() error {
+func (g *keyReader) all() error {
 	steps := []func() error{
 		func() error { return g.journal("") },
 		func() error { return g.messages(failedDir) },
@@ -79,14 +79,14 @@ func (g *gathering) all() error {
 // messages reads the sidecars in cur or failed. A listing may miss one that is renamed while
 // it runs, and a name may be gone when it is opened. The bodies, whose names stay, tell that:
 // where not every one had its sidecar read, the folder is listed again for those.
-func (g *gathering) messages(dir string) error {
+func (g *keyReader) messages(dir string) error {
 	var before *balance
 	for range 3 {
 		var failed error
 		unread := new(balance) // the bodies less the sidecars that were read
 		err := g.s.list(dir, func(name []byte) bool {
 			p := parseName(name)
-			id := chainStart.over(p.id)
+			id := checksumStart.over(p.id)
 			_, known := g.lines[id]
 			switch {
 			case known || p.kind != body && p.kind != sidecar, before != nil && *before.part(id) == 0:
@@ -127,7 +127,7 @@ func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
 	if err != nil {
 		return nil, s.withRepair(err, path)
 	}
-	text, _, _, ok := nextLine((*p)[:n], chainStart)
+	text, _, _, ok := nextLine((*p)[:n], checksumStart)
 	if !ok { // longer than what was read, or torn
 		got, err := readSidecar(f)
 		if got.rec != nil {
@@ -148,7 +148,7 @@ func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
 }
 
 // sidecars reads those in import, and hands their keys to the journal.
-func (g *gathering) sidecars() error {
+func (g *keyReader) sidecars() error {
 	var left []imported
 	var failed error
 	err := g.s.list(importDir, func(name []byte) bool {
@@ -173,7 +173,7 @@ func (g *gathering) sidecars() error {
 
 // journal reads the files of the journal, from a day on. What an older version left is read
 // only when it is known what it died over.
-func (g *gathering) journal(from string) error {
+func (g *keyReader) journal(from string) error {
 	var files []string
 	err := g.s.list(importDir, func(name []byte) bool {
 		_, err := time.Parse(time.DateOnly, string(name))
@@ -190,7 +190,7 @@ func (g *gathering) journal(from string) error {
 
 // file reads the lines since then. A day before it goes, and so does what an older version
 // left, if nothing in it counts any more.
-func (g *gathering) file(name string) error {
+func (g *keyReader) file(name string) error {
 	good := 0
 	err := g.s.soon.journal.read(name, func(l journalLine) {
 		if l.at < g.since.Unix() || name == notesName && g.void[l.id] {
@@ -198,7 +198,7 @@ func (g *gathering) file(name string) error {
 		}
 		good++
 		g.keys[l.key] = struct{}{}
-		g.lines[chainStart.over([]byte(l.id))] = struct{}{}
+		g.lines[checksumStart.over([]byte(l.id))] = struct{}{}
 	})
 	old := name == notesName && good == 0
 	if err != nil || !old && name >= g.since.UTC().Format(time.DateOnly) {

@@ -444,7 +444,7 @@ func TestNotesOfAnOlderVersion(t *testing.T) {
 		notes = journalLine{storetest.KeyOf(id), int64(100 + i), id}.append(notes)
 	}
 	disk.Write(importDir+"/"+notesName, notes)
-	line, _, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: testEnvelope()})
+	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: testEnvelope()})
 	must(t, err)
 	disk.Write(importPath(importIDs[3]), padded(line))
 	for _, step := range []struct{ since, keys, files int }{{100, 3, 3}, {102, 1, 3}, {200, 0, 1}, {200, 0, 1}} {

@@ -113,13 +113,13 @@ func (l journalLine) append(b []byte) []byte {
 	b = append(b, ' ')
 	b = append(b, l.id...)
 	b = append(b, '\n')
-	writeSum(b[start:], chainStart)
+	writeSum(b[start:], checksumStart)
 	return b
 }
 
 // parseJournalLine reads a line; false: it is torn.
 func parseJournalLine(line []byte) (l journalLine, ok bool) {
-	text, _, _, ok := nextLine(line, chainStart)
+	text, _, _, ok := nextLine(line, checksumStart)
 	key, rest, _ := bytes.Cut(text, []byte(" "))
 	at, id, _ := bytes.Cut(rest, []byte(" "))
 	if !ok || l.key.UnmarshalText(key) != nil || !validID(id) {

@@ -91,7 +91,7 @@ type parsedName struct {
 }
 
 func parseName(name []byte) parsedName {
-	if string(name) == trialName {
+	if string(name) == probeName {
 		return parsedName{kind: ignored}
 	}
 	if len(name) == 0 || name[0] != '.' {
@@ -159,7 +159,7 @@ func givenUpAt(r *spool.Record) time.Time {
 }
 
 // home is the folder of messages in that state.
-func home(s spool.MessageState) string {
+func folderOf(s spool.MessageState) string {
 	if s == spool.StateFailed {
 		return failedDir
 	}

@@ -26,7 +26,7 @@ func (s *Store) Peek(_ context.Context, e spool.Entry) (*spool.Record, spool.Pee
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", e.ID, err)
 	}
-	return got.rec, &laterBody{s: s, entry: e, size: got.rec.Envelope.Size, side: size}, nil
+	return got.rec, &lazyBody{s: s, entry: e, size: got.rec.Envelope.Size, side: size}, nil
 }
 
 // measureSidecar is readSidecar for one that is only looked at: by asking for more than
@@ -51,7 +51,7 @@ func measureSidecar(f fsys.File) (content, int64, error) {
 }
 
 // laterBody is a message that is opened when it is read from.
-type laterBody struct {
+type lazyBody struct {
 	s     *Store
 	entry spool.Entry
 	size  int64
@@ -62,11 +62,11 @@ type laterBody struct {
 	err  error
 }
 
-func (b *laterBody) Size() int64 { return b.size }
+func (b *lazyBody) Size() int64 { return b.size }
 
-func (b *laterBody) Stored() int64 { return b.size + b.side }
+func (b *lazyBody) Stored() int64 { return b.size + b.side }
 
-func (b *laterBody) ReadAt(p []byte, off int64) (int, error) {
+func (b *lazyBody) ReadAt(p []byte, off int64) (int, error) {
 	f, err := b.open()
 	if err != nil {
 		return 0, err
@@ -74,11 +74,11 @@ func (b *laterBody) ReadAt(p []byte, off int64) (int, error) {
 	return f.ReadAt(p, off)
 }
 
-func (b *laterBody) open() (fsys.File, error) {
+func (b *lazyBody) open() (fsys.File, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.file == nil && b.err == nil {
-		b.file, b.err = b.s.fs.Open(bodyPath(home(b.entry.State), b.entry.ID), unix.O_RDONLY, 0)
+		b.file, b.err = b.s.fs.Open(bodyPath(folderOf(b.entry.State), b.entry.ID), unix.O_RDONLY, 0)
 		if b.err != nil {
 			b.err = (&claim{s: b.s, entry: b.entry}).gone(b.err)
 		}
@@ -86,7 +86,7 @@ func (b *laterBody) open() (fsys.File, error) {
 	return b.file, b.err
 }
 
-func (b *laterBody) Close() error {
+func (b *lazyBody) Close() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	f := b.file

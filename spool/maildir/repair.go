@@ -18,8 +18,8 @@ import (
 func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 	r := &repair{s: s}
 	r.tmp()
-	r.dir(ctx, curDir, s.oddCur.Swap(nil))
-	r.dir(ctx, failedDir, s.oddFailed.Swap(nil))
+	r.dir(ctx, curDir, s.unbalancedCur.Swap(nil))
+	r.dir(ctx, failedDir, s.unbalancedFailed.Swap(nil))
 	return r.found, r.err
 }
 
@@ -31,7 +31,7 @@ type repair struct {
 }
 
 // failed notes an error, and reports whether it is one.
-func (r *repair) failed(err error) bool {
+func (r *repair) addError(err error) bool {
 	if err != nil {
 		r.err = errors.Join(r.err, err)
 	}
@@ -49,13 +49,13 @@ func (r *repair) setAside(dir, name, why string) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return // somebody else did
 	}
-	if !r.failed(err) {
+	if !r.addError(err) {
 		r.found = append(r.found, spool.Anomaly{Name: dir + "/" + name, Moved: moved, Why: why})
 	}
 }
 
 // halves are the names of a folder that have no counterpart.
-type halves struct {
+type unpaired struct {
 	bodies   map[spool.ID]bool
 	sidecars map[spool.ID][]spool.Entry
 	foreign  []string
@@ -63,7 +63,7 @@ type halves struct {
 
 // halves lists a folder again. Of a million names it keeps those that sum leaves
 // under suspicion.
-func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
+func (s *Store) unpaired(dir string, sum *balance) (h unpaired, err error) {
 	h.bodies, h.sidecars = map[spool.ID]bool{}, map[spool.ID][]spool.Entry{}
 	err = s.list(dir, func(name []byte) bool {
 		p := parseName(name)
@@ -72,7 +72,7 @@ func (s *Store) halves(dir string, sum *balance) (h halves, err error) {
 		case p.kind == ignored:
 		case !inPlace:
 			h.foreign = append(h.foreign, string(name))
-		case *sum.part(chainStart.over(p.id)) == 0:
+		case *sum.part(checksumStart.over(p.id)) == 0:
 		case p.kind == body:
 			h.bodies[spool.ID(p.id)] = true
 		default:
@@ -93,8 +93,8 @@ func (r *repair) dir(ctx context.Context, dir string, sum *balance) {
 	if sum == nil || ctx.Err() != nil {
 		return
 	}
-	h, err := r.s.halves(dir, sum)
-	if r.failed(err) {
+	h, err := r.s.unpaired(dir, sum)
+	if r.addError(err) {
 		return
 	}
 	for _, name := range h.foreign {
@@ -139,7 +139,7 @@ func (r *repair) secondSidecars(dir string, list []spool.Entry) {
 		switch {
 		case i == best || best < 0:
 		case r.s.sameFile(dir, sidecarName(e), sidecarName(list[best])):
-			r.failed(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecarName(e))))
+			r.addError(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecarName(e))))
 		default:
 			r.setAside(dir, sidecarName(e), "a second sidecar of the same message")
 		}
@@ -158,7 +158,7 @@ const leftOver = "left over, no message"
 // sidecar handles a sidecar without body. The body may have arrived since the
 // listing, or be in the other folder, from a move that was cut short.
 func (r *repair) sidecar(e spool.Entry) {
-	dir, name := home(e.State), sidecarName(e)
+	dir, name := folderOf(e.State), sidecarName(e)
 	if _, err := r.s.fs.Stat(bodyPath(dir, e.ID)); err == nil {
 		return
 	}
@@ -167,7 +167,7 @@ func (r *repair) sidecar(e spool.Entry) {
 	case errors.Is(err, fs.ErrExist): // the pair is whole over there
 		r.setAside(dir, name, "a second sidecar of the same message")
 		return
-	case r.failed(err) || done:
+	case r.addError(err) || done:
 		return
 	}
 	rec, err := r.s.recordAt(dir + "/" + name)
@@ -179,7 +179,7 @@ func (r *repair) sidecar(e spool.Entry) {
 	if err := r.s.removeSidecar(dir+"/"+name, imported{e.ID, rec.Envelope.ImportKeys}); err == nil {
 		r.swept(dir+"/"+name, leftOver)
 	} else {
-		r.failed(ignoreMissing(err))
+		r.addError(ignoreMissing(err))
 	}
 }
 
@@ -195,7 +195,7 @@ func (s *Store) locked(path string) bool {
 // finishMove finishes a move between cur and failed whose body and sidecar are in
 // different folders; e is the sidecar. The record says where both belong.
 func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
-	sideDir := home(e.State)
+	sideDir := folderOf(e.State)
 	bodyDir := failedDir
 	if sideDir == failedDir {
 		bodyDir = curDir
@@ -213,7 +213,7 @@ func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
 		return false, err
 	}
 	to := entryOf(rec)
-	if home(to.State) == sideDir {
+	if folderOf(to.State) == sideDir {
 		err = s.fs.Rename(bodyPath(bodyDir, e.ID), bodyPath(sideDir, e.ID))
 	} else {
 		err = s.fs.Rename(sideDir+"/"+sidecarName(e), bodyDir+"/"+sidecarName(to))

@@ -222,7 +222,7 @@ func TestChangeOfManySharesItsSyncs(t *testing.T) {
 // thinks that it is 300; what is looked at by loneBatch comes to more.
 func fewOpen(t *testing.T, s *Store, c *counting) {
 	t.Helper()
-	if c.most > max(3*s.soon.batch, loneBatch+10) {
+	if c.most > max(3*s.soon.batch, orphanBatch+10) {
 		t.Errorf("%d files were open at once", c.most)
 	}
 	if c.open != 0 {

@@ -13,22 +13,22 @@ import (
 // Repair looks closer.
 func (s *Store) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
 	odd, err := s.scan(ctx, curDir, yield)
-	s.oddCur.Store(odd)
+	s.unbalancedCur.Store(odd)
 	return err
 }
 
 // ScanFailed lists failed once.
 func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
 	odd, err := s.scan(ctx, failedDir, yield)
-	s.oddFailed.Store(odd)
+	s.unbalancedFailed.Store(odd)
 	return err
 }
 
 // balance is the sum over all bodies less the sum over all sidecars, in parts by id:
 // only the names of a part that is not zero need to be kept and compared.
-type balance [4096]chain
+type balance [4096]checksum
 
-func (b *balance) part(id chain) *chain { return &b[id%chain(len(b))] }
+func (b *balance) part(id checksum) *checksum { return &b[id%checksum(len(b))] }
 
 // all makes every part one to look at.
 func (b *balance) all() {
@@ -51,10 +51,10 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 		case foreign:
 			odd = true
 		case body:
-			id := chainStart.over(p.id)
+			id := checksumStart.over(p.id)
 			*sum.part(id) += id
 		case sidecar:
-			id := chainStart.over(p.id)
+			id := checksumStart.over(p.id)
 			*sum.part(id) -= id
 			if (p.state == letterFailed) != (dir == failedDir) {
 				odd = true

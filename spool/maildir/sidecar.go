@@ -26,24 +26,24 @@ type firstLine struct {
 
 // chain is the running checksum of a sidecar, FNV-1a of 64 bits: it needs no table
 // at start-up, and torn writes are no adversary.
-type chain uint64
+type checksum uint64
 
 const (
-	chainStart chain = 14695981039346656037
-	chainPrime chain = 1099511628211
+	checksumStart checksum = 14695981039346656037
+	checksumPrime checksum = 1099511628211
 )
 
 const sumDigits = 16
 
-func (c chain) over(p []byte) chain {
+func (c checksum) over(p []byte) checksum {
 	for _, b := range p {
-		c = (c ^ chain(b)) * chainPrime
+		c = (c ^ checksum(b)) * checksumPrime
 	}
 	return c
 }
 
 // newLine is "SUM JSON\n", and the checksum that the next line continues.
-func newLine(c chain, v any) ([]byte, chain, error) {
+func newLine(c checksum, v any) ([]byte, checksum, error) {
 	line, err := spool.AppendJSON(append(make([]byte, 0, 512), "0123456789abcdef "...), v)
 	if err != nil {
 		return nil, c, err
@@ -52,7 +52,7 @@ func newLine(c chain, v any) ([]byte, chain, error) {
 }
 
 // writeSum puts the checksum into the room at the beginning of a line.
-func writeSum(line []byte, c chain) chain {
+func writeSum(line []byte, c checksum) checksum {
 	c = c.over(line[sumDigits:])
 	var sum [8]byte
 	binary.BigEndian.PutUint64(sum[:], uint64(c))
@@ -62,7 +62,7 @@ func writeSum(line []byte, c chain) chain {
 
 // nextLine cuts the first line off p and checks it. A line that is torn, padding,
 // or written behind another line is none.
-func nextLine(p []byte, c chain) (text []byte, rest []byte, next chain, ok bool) {
+func nextLine(p []byte, c checksum) (text []byte, rest []byte, next checksum, ok bool) {
 	end := bytes.IndexByte(p, '\n')
 	if end < sumDigits+2 || p[sumDigits] != ' ' {
 		return nil, nil, c, false
@@ -82,8 +82,8 @@ func nextLine(p []byte, c chain) (text []byte, rest []byte, next chain, ok bool)
 var errTorn = errors.New("the sidecar's first line is torn or not ours")
 
 // parseSidecar folds the lines of a sidecar. end is where the next line goes.
-func parseSidecar(p []byte) (r *spool.Record, end int64, c chain, err error) {
-	text, rest, c, ok := nextLine(p, chainStart)
+func parseSidecar(p []byte) (r *spool.Record, end int64, c checksum, err error) {
+	text, rest, c, ok := nextLine(p, checksumStart)
 	if !ok {
 		return nil, 0, 0, errTorn
 	}
@@ -116,7 +116,7 @@ const maxSidecar = 512 << 20
 type content struct {
 	rec  *spool.Record
 	end  int64 // where the next line goes
-	sum  chain
+	sum  checksum
 	room int64 // octets that are known to be there; the file may be longer
 }
 

@@ -14,7 +14,7 @@ func lines(t testing.TB, n int) []byte {
 	t.Helper()
 	env := testEnvelope()
 	env.ID = "0CKRP4W3R1A9B8C7"
-	line, sum, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
+	line, sum, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -85,7 +85,7 @@ func TestStaleLineStaysDead(t *testing.T) {
 }
 
 func TestNewerFormatIsRefused(t *testing.T) {
-	line, _, _ := newLine(chainStart, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
+	line, _, _ := newLine(checksumStart, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
 	if _, _, _, err := parseSidecar(line); err == nil {
 		t.Fatal("a sidecar of a newer format was taken")
 	}

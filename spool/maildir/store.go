@@ -40,7 +40,7 @@ type Store struct {
 	claims claimSet
 	closed atomic.Bool
 	// odd: what the last listing of cur or failed showed beside pairs; nil: nothing.
-	oddCur, oddFailed atomic.Pointer[balance]
+	unbalancedCur, unbalancedFailed atomic.Pointer[balance]
 }
 
 // Open opens the spool in dir and makes what is missing, with mode 0700.

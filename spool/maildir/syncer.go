@@ -26,7 +26,7 @@ type syncer struct {
 
 	mu      sync.Mutex
 	batch   int // syncBatch, or what the system allows; 0: not known yet
-	bodies  []goneBody
+	bodies  []removedBody
 	files   []fsys.File
 	timer   *time.Timer
 	failure error // of a round in the background, for the next flush
@@ -36,7 +36,7 @@ type syncer struct {
 
 // goneBody is a body whose sidecar is unlinked. Its lock is held to the end: others
 // that find it know that somebody is about to sweep it.
-type goneBody struct {
+type removedBody struct {
 	dir, path string
 	file      fsys.File
 	left      imported // its sidecar is in import, if it was imported
@@ -44,31 +44,31 @@ type goneBody struct {
 
 // lentFile is a file that the claim and the syncer both use: the last one to close
 // it does. It has no lock that anybody could wait for.
-type lentFile struct {
+type sharedFile struct {
 	fsys.File
 	users atomic.Int32
 }
 
-func lend(f fsys.File) *lentFile {
-	l := &lentFile{File: f}
+func share(f fsys.File) *sharedFile {
+	l := &sharedFile{File: f}
 	l.users.Store(1)
 	return l
 }
 
 // again is the file for one more user.
-func (f *lentFile) again() *lentFile {
+func (f *sharedFile) addUser() *sharedFile {
 	f.users.Add(1)
 	return f
 }
 
-func (f *lentFile) Close() error {
+func (f *sharedFile) Close() error {
 	if f.users.Add(-1) > 0 {
 		return nil
 	}
 	return f.File.Close()
 }
 
-func (y *syncer) addBody(b goneBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
+func (y *syncer) addBody(b removedBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
 
 func (y *syncer) addFile(f fsys.File) { y.add(func() { y.files = append(y.files, f) }) }
 
@@ -118,7 +118,7 @@ func (y *syncer) flush() error {
 }
 
 // failed is what a round in the background met and flush has not reported yet.
-func (y *syncer) failed() error {
+func (y *syncer) backgroundError() error {
 	y.mu.Lock()
 	defer y.mu.Unlock()
 	return y.failure
@@ -149,8 +149,8 @@ func (y *syncer) run() error {
 
 // dropBodies removes the bodies in a folder once it is sure that their sidecars stay
 // away. When that sync fails they stay: swept by a later run, or still a message.
-func (y *syncer) dropBodies(bodies []goneBody, dir string) error {
-	var these []goneBody
+func (y *syncer) dropBodies(bodies []removedBody, dir string) error {
+	var these []removedBody
 	for _, b := range bodies {
 		if b.dir == dir {
 			these = append(these, b)
@@ -165,7 +165,7 @@ func (y *syncer) dropBodies(bodies []goneBody, dir string) error {
 		}
 		return err
 	}
-	return inShares(len(these), func(i int) error {
+	return parallel(len(these), func(i int) error {
 		err := ignoreMissing(y.fs.Unlink(these[i].path))
 		these[i].file.Close() // it is now that the system frees its blocks, which takes time
 		return err

@@ -16,7 +16,7 @@ const neverAccepted = "never accepted, its writer is gone"
 // tmp removes what dead writers left in tmp: nothing there was ever accepted.
 func (r *repair) tmp() {
 	var names []string
-	r.failed(r.s.list(tmpDir, func(name []byte) bool {
+	r.addError(r.s.list(tmpDir, func(name []byte) bool {
 		names = append(names, string(name))
 		return true
 	}))
@@ -24,7 +24,7 @@ func (r *repair) tmp() {
 	for _, name := range names {
 		id := spool.ID(strings.TrimPrefix(name, "."))
 		switch {
-		case name == trialName:
+		case name == probeName:
 			continue
 		case !id.Valid() || !id.Generated() && !r.s.locked(tmpDir+"/"+string(id)):
 			r.setAside(tmpDir, name, "not a file of this spool")
@@ -41,9 +41,9 @@ func (r *repair) tmp() {
 		if swept {
 			r.swept(tmpDir+"/"+name, neverAccepted)
 		}
-		r.failed(err)
+		r.addError(err)
 	}
-	for batch := range slices.Chunk(sidecars, loneBatch) {
+	for batch := range slices.Chunk(sidecars, orphanBatch) {
 		r.tmpSidecars(batch)
 	}
 }
@@ -63,10 +63,10 @@ func (r *repair) tmpSidecars(ids []spool.ID) {
 		_, err := r.s.fs.Stat(bodyPath(tmpDir, id))
 		return err == nil // goes with its body
 	})
-	l, err := r.s.lockLone(curDir, alone)
+	l, err := r.s.lockOrphans(curDir, alone)
 	defer l.close()
-	r.failed(err)
-	if r.failed(r.s.unlink(curDir, slices.Collect(maps.Values(l.bodies)))) {
+	r.addError(err)
+	if r.addError(r.s.unlinkOrphans(curDir, slices.Collect(maps.Values(l.bodies)))) {
 		return
 	}
 	for _, id := range alone {
@@ -77,7 +77,7 @@ func (r *repair) tmpSidecars(ids []spool.ID) {
 		if err := r.s.fs.Unlink(side); err == nil {
 			r.swept(side, neverAccepted)
 		} else {
-			r.failed(ignoreMissing(err))
+			r.addError(ignoreMissing(err))
 		}
 	}
 }

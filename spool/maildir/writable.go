@@ -12,8 +12,8 @@ import (
 // trialName is one for all processes, who take turns by trialLock: what a killed one
 // leaves in any folder, the next one goes on with. No listing takes it for a message.
 const (
-	trialName = ".writable"
-	trialLock = stateDir + "/.trial.lock"
+	probeName = ".writable"
+	probeLock = stateDir + "/.trial.lock"
 )
 
 // Writable tries every step that the outcome of an attempt may need, in the folder where
@@ -21,17 +21,17 @@ const (
 // read-only mount, a folder that somebody else owns after a restore, and a file system
 // that keeps no modes, before a server hears of any message. It costs some thirty system
 // calls, however many messages there are.
-func (s *Store) Writable(context.Context) error { return s.withLayout(s.trial) }
+func (s *Store) Writable(context.Context) error { return s.withLayout(s.probe) }
 
-func (s *Store) trial() error {
-	lock, err := s.state.lock(trialLock)
+func (s *Store) probe() error {
+	lock, err := s.state.lock(probeLock)
 	if err != nil {
-		return s.refused("making a file in", stateDir, err, trialLock)
+		return s.stepError("making a file in", stateDir, err, probeLock)
 	}
 	defer lock.Close()
-	at, err := s.trialFile()
+	at, err := s.createProbe()
 	if err == nil {
-		at, err = s.trialWalk(at)
+		at, err = s.moveProbe(at)
 	}
 	if err != nil {
 		if at != "" {
@@ -41,45 +41,45 @@ func (s *Store) trial() error {
 	}
 	for _, dir := range []string{curDir, failedDir, stateDir} {
 		if err := s.fs.SyncDir(dir); err != nil {
-			return s.refused("syncing", dir, err)
+			return s.stepError("syncing", dir, err)
 		}
 	}
 	return nil
 }
 
 // trialFile makes the file in tmp, writes a block, and marks it as Remove marks a body.
-func (s *Store) trialFile() (at string, err error) {
-	at = tmpDir + "/" + trialName
+func (s *Store) createProbe() (at string, err error) {
+	at = tmpDir + "/" + probeName
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC
 	f, err := s.fs.Open(at, flags, 0o600)
 	if errors.Is(err, fs.ErrPermission) && s.fs.Unlink(at) == nil { // marked by a trial that was killed
 		f, err = s.fs.Open(at, flags, 0o600)
 	}
 	if err != nil {
-		return "", s.refused("making a file in", tmpDir, err, at)
+		return "", s.stepError("making a file in", tmpDir, err, at)
 	}
 	defer f.Close()
 	if _, err := f.Write(make([]byte, blockSize)); err != nil {
-		return at, s.refused("writing to a file in", tmpDir, err)
+		return at, s.stepError("writing to a file in", tmpDir, err)
 	}
 	if err := f.Sync(); err != nil {
-		return at, s.refused("syncing a file in", tmpDir, err)
+		return at, s.stepError("syncing a file in", tmpDir, err)
 	}
 	if err := f.Chmod(doneMode); err != nil {
-		return at, s.noModes(err)
+		return at, s.noModesError(err)
 	}
 	st, err := f.Stat()
 	if err == nil && st.Mode != doneMode {
-		err = s.noModes(fmt.Errorf("it became %04o, not %04o", st.Mode, doneMode))
+		err = s.noModesError(fmt.Errorf("it became %04o, not %04o", st.Mode, doneMode))
 	}
 	return at, err
 }
 
 // trialWalk renames the file into each folder, and removes it from cur.
-func (s *Store) trialWalk(from string) (at string, err error) {
+func (s *Store) moveProbe(from string) (at string, err error) {
 	at = from
 	for _, dir := range []string{stateDir, asideDir, failedDir, importDir, curDir} {
-		to := dir + "/" + trialName
+		to := dir + "/" + probeName
 		err := s.fs.Rename(at, to)
 		if errors.Is(err, fs.ErrExist) { // of a trial that was killed
 			if err = s.fs.Unlink(to); err == nil {
@@ -87,12 +87,12 @@ func (s *Store) trialWalk(from string) (at string, err error) {
 			}
 		}
 		if err != nil {
-			return at, s.refused("moving a file to", dir, err)
+			return at, s.stepError("moving a file to", dir, err)
 		}
 		at = to
 	}
 	if err := s.fs.Unlink(at); err != nil {
-		return at, s.refused("removing a file from", curDir, err)
+		return at, s.stepError("removing a file from", curDir, err)
 	}
 	return "", nil
 }
@@ -100,17 +100,17 @@ func (s *Store) trialWalk(from string) (at string, err error) {
 // refused says which step failed in which folder, and what repairs it. A folder that is
 // missing is left to withLayout.
 // files are those in it that may be the cause.
-func (s *Store) refused(step, dir string, err error, files ...string) error {
-	err = fmt.Errorf("%s %s/%s failed: %w", step, s.dir, dir, cause(err))
+func (s *Store) stepError(step, dir string, err error, files ...string) error {
+	err = fmt.Errorf("%s %s/%s failed: %w", step, s.dir, dir, withoutPath(err))
 	return s.withRepair(err, append(files, dir)...)
 }
 
-func (s *Store) noModes(err error) error {
-	return fmt.Errorf("changing the mode of a file in %s/%s failed: %w; the spool needs a file system that keeps the modes of files, such as ext4 or xfs: move it there and set [spool] dir", s.dir, tmpDir, cause(err))
+func (s *Store) noModesError(err error) error {
+	return fmt.Errorf("changing the mode of a file in %s/%s failed: %w; the spool needs a file system that keeps the modes of files, such as ext4 or xfs: move it there and set [spool] dir", s.dir, tmpDir, withoutPath(err))
 }
 
 // cause is the system's error without the name of a file that means nothing to a person.
-func cause(err error) error {
+func withoutPath(err error) error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		return path.Err
 	}

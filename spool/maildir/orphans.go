@@ -13,10 +13,10 @@ import (
 
 // loneBatch is how many bodies without sidecar are looked at together: they share the
 // listing that this takes, and each keeps a descriptor open meanwhile.
-const loneBatch = 384
+const orphanBatch = 384
 
 // loneBody is a body without sidecar. While it is locked nobody gives it one.
-type loneBody struct {
+type orphan struct {
 	fsys.File
 	id   spool.ID
 	mode uint32
@@ -24,21 +24,21 @@ type loneBody struct {
 
 // lone are bodies without sidecar, and busy are those to leave alone: somebody has
 // them locked, or nothing can be said of them.
-type lone struct {
-	bodies map[spool.ID]loneBody
+type orphans struct {
+	bodies map[spool.ID]orphan
 	busy   map[spool.ID]bool
 	closed map[spool.ID]bool // that we may not open: nobody who works here is about to commit them
 }
 
-func (l *lone) close() {
+func (l *orphans) close() {
 	for _, b := range l.bodies {
 		b.Close()
 	}
 }
 
 // lockLone locks those of ids that are bodies without sidecar; close lets them go.
-func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
-	l := &lone{bodies: map[spool.ID]loneBody{}, busy: map[spool.ID]bool{}, closed: map[spool.ID]bool{}}
+func (s *Store) lockOrphans(dir string, ids []spool.ID) (*orphans, error) {
+	l := &orphans{bodies: map[spool.ID]orphan{}, busy: map[spool.ID]bool{}, closed: map[spool.ID]bool{}}
 	var failed error
 	for _, id := range ids {
 		f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
@@ -82,12 +82,12 @@ func (s *Store) lockLone(dir string, ids []spool.ID) (*lone, error) {
 }
 
 // lock takes a body, unless somebody has it, or had it and removed it.
-func (l *lone) lock(id spool.ID, f fsys.File) error {
+func (l *orphans) lock(id spool.ID, f fsys.File) error {
 	err := f.Lock(false)
 	if err == nil {
 		var st fsys.Info
 		if st, err = f.Stat(); err == nil && st.Links > 0 {
-			l.bodies[id] = loneBody{f, id, st.Mode}
+			l.bodies[id] = orphan{f, id, st.Mode}
 			return nil
 		}
 	}
@@ -97,7 +97,7 @@ func (l *lone) lock(id spool.ID, f fsys.File) error {
 
 // unlink removes lone bodies. That their sidecars are missing is made durable first:
 // half a message must not come back.
-func (s *Store) unlink(dir string, bodies []loneBody) error {
+func (s *Store) unlinkOrphans(dir string, bodies []orphan) error {
 	if len(bodies) == 0 {
 		return nil
 	}
@@ -119,14 +119,14 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 		other = curDir
 	}
 	moving, err := r.s.sidecarsOf(other, ids)
-	if r.failed(err) {
+	if r.addError(err) {
 		return
 	}
 	var rest []spool.ID
 	for _, id := range ids {
 		if entry, here := moving[id]; here {
 			_, err := r.s.finishMove(entry)
-			r.failed(err)
+			r.addError(err)
 			continue
 		}
 		switch st, err := r.s.fs.Stat(bodyPath(dir, id)); {
@@ -137,17 +137,17 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 			rest = append(rest, id)
 		}
 	}
-	for batch := range slices.Chunk(rest, loneBatch) {
-		r.lone(dir, batch)
+	for batch := range slices.Chunk(rest, orphanBatch) {
+		r.sweepOrphans(dir, batch)
 	}
 }
 
 // lone sweeps what is marked as done with, and sets aside what may be mail.
-func (r *repair) lone(dir string, ids []spool.ID) {
-	l, err := r.s.lockLone(dir, ids)
-	r.failed(err)
+func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
+	l, err := r.s.lockOrphans(dir, ids)
+	r.addError(err)
 	defer l.close()
-	var over []loneBody
+	var over []orphan
 	for _, id := range ids {
 		switch b, here := l.bodies[id]; {
 		case l.closed[id]:
@@ -159,7 +159,7 @@ func (r *repair) lone(dir string, ids []spool.ID) {
 			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
 		}
 	}
-	if r.failed(r.s.unlink(dir, over)) {
+	if r.addError(r.s.unlinkOrphans(dir, over)) {
 		return
 	}
 	for _, b := range over {
@@ -169,10 +169,10 @@ func (r *repair) lone(dir string, ids []spool.ID) {
 
 // sweepBody removes a body that has no sidecar, unless it is locked.
 func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
-	l, err := s.lockLone(dir, []spool.ID{id})
+	l, err := s.lockOrphans(dir, []spool.ID{id})
 	defer l.close()
 	if b, here := l.bodies[id]; here && err == nil {
-		return true, s.unlink(dir, []loneBody{b})
+		return true, s.unlinkOrphans(dir, []orphan{b})
 	}
 	_, missing := s.fs.Stat(bodyPath(dir, id))
 	return errors.Is(missing, fs.ErrNotExist), err

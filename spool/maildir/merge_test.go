@@ -28,7 +28,7 @@ func longest(t *testing.T) spool.Envelope {
 // attempts in which each recipient was deferred in words of its own.
 func TestLongestMessageIsReadAgain(t *testing.T) {
 	env := longest(t)
-	line, _, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
+	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
 	must(t, err)
 	if len(line) > spool.MaxRecipientRoom {
 		t.Errorf("the envelope has %d octets, more than spool.MaxRecipientRoom", len(line))
@@ -89,9 +89,9 @@ func refusals(n int) spool.Event {
 func TestFewKeepTheirWords(t *testing.T) {
 	c := &claim{rec: spool.NewRecord(spool.Envelope{Recipients: make([]string, 1000)})}
 	e := refusals(spool.MaxRecipients - 900)
-	got := c.condense(e)
-	a, _, _ := newLine(chainStart, e)
-	b, _, _ := newLine(chainStart, got)
+	got := c.mergeReplies(e)
+	a, _, _ := newLine(checksumStart, e)
+	b, _, _ := newLine(checksumStart, got)
 	if !bytes.Equal(a, b) {
 		t.Error("they were condensed")
 	}

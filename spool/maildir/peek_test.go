@@ -54,7 +54,7 @@ func TestOneBlockIsAsGoodAsAll(t *testing.T) {
 	env := testEnvelope()
 	for extra := range 40 {
 		env.Ref = string(bytes.Repeat([]byte("x"), 3*extra)) // a line of an event is about 120
-		line, sum, err := newLine(chainStart, firstLine{Version: formatVersion, Envelope: env})
+		line, sum, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
 		must(t, err)
 		whole := line
 		for n := 1; len(whole) < blockSize+200; n++ {

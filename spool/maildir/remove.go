@@ -30,12 +30,12 @@ func (c *claim) Remove(d spool.Durability) error {
 
 // removeMarked removes a message whose body is marked as done with.
 func (c *claim) removeMarked(d spool.Durability) error {
-	dir := home(c.entry.State)
+	dir := folderOf(c.entry.State)
 	if err := c.removeSidecar(); err != nil {
 		return c.s.withRepair(err, dir, importDir, c.sidePath())
 	}
-	c.s.soon.addBody(goneBody{dir, bodyPath(dir, c.entry.ID), c.body.File, c.imported()})
-	c.body.File = overFile{}
+	c.s.soon.addBody(removedBody{dir, bodyPath(dir, c.entry.ID), c.body.File, c.imported()})
+	c.body.File = closedFile{}
 	err := c.close()
 	if d == spool.Now {
 		err = errors.Join(err, c.s.soon.run())
@@ -59,7 +59,7 @@ func (c *claim) imported() imported {
 // The body can go first if the record says that the message is over: Repair knows such a
 // sidecar for left over.
 func (c *claim) removeUnmarked(cause error) error {
-	body, dir := bodyPath(home(c.entry.State), c.entry.ID), home(c.entry.State)
+	body, dir := bodyPath(folderOf(c.entry.State), c.entry.ID), folderOf(c.entry.State)
 	if !c.rec.Finished() {
 		return c.s.withRepair(cause, body)
 	}
@@ -81,10 +81,10 @@ func (c *claim) removeUnmarked(cause error) error {
 }
 
 // overFile takes the place of a body that the syncer keeps.
-type overFile struct{ fsys.File }
+type closedFile struct{ fsys.File }
 
-func (overFile) ReadAt([]byte, int64) (int, error) { return 0, errOver }
-func (overFile) Close() error                      { return nil }
+func (closedFile) ReadAt([]byte, int64) (int, error) { return 0, errOver }
+func (closedFile) Close() error                      { return nil }
 
 // Fail moves the pair to failed.
 func (c *claim) Fail(e spool.Event) error {
@@ -107,14 +107,14 @@ func (c *claim) move(e spool.Event) error {
 		}
 	}
 	if err := c.s.movePair(c.entry, entryOf(c.rec)); err != nil {
-		return c.s.withRepair(err, curDir, failedDir, bodyPath(home(c.entry.State), c.entry.ID))
+		return c.s.withRepair(err, curDir, failedDir, bodyPath(folderOf(c.entry.State), c.entry.ID))
 	}
 	c.entry = entryOf(c.rec)
 	return c.close()
 }
 
 func (s *Store) movePair(from, to spool.Entry) error {
-	fromDir, toDir := home(from.State), home(to.State)
+	fromDir, toDir := folderOf(from.State), folderOf(to.State)
 	err := s.fs.Rename(bodyPath(fromDir, from.ID), bodyPath(toDir, to.ID))
 	if err == nil {
 		err = s.fs.Rename(fromDir+"/"+sidecarName(from), toDir+"/"+sidecarName(to))

@@ -18,23 +18,23 @@ const answerRoom = 160
 
 // condense joins the answers to those who are deferred where each has words of its own and
 // there are very many: first those with the same code, then those of the same class.
-func (c *claim) condense(e spool.Event) spool.Event {
+func (c *claim) mergeReplies(e spool.Event) spool.Event {
 	for _, by := range []func(spool.Outcome) spool.Outcome{sameCode, sameClass} {
-		if deferrals(e.Results) <= deferralRoom(len(c.rec.Recipients)) {
+		if deferralSize(e.Results) <= deferralRoom(len(c.rec.Recipients)) {
 			break
 		}
-		e.Results = join(e.Results, by)
+		e.Results = mergeBy(e.Results, by)
 	}
 	return e
 }
 
-func again(a spool.Answer) bool {
+func isDeferral(a spool.Answer) bool {
 	return len(a.To) > 0 && (a.Class == spool.Deferred || a.Class == spool.Uncertain)
 }
 
-func deferrals(answers []spool.Answer) (octets int) {
+func deferralSize(answers []spool.Answer) (octets int) {
 	for _, a := range answers {
-		if again(a) {
+		if isDeferral(a) {
 			octets += answerRoom + len(a.Reply.Host) + len(a.Reply.Text) + 6*len(a.To)
 		}
 	}
@@ -51,11 +51,11 @@ func sameClass(o spool.Outcome) spool.Outcome {
 }
 
 // join makes one answer of all to deferred recipients that by makes alike.
-func join(answers []spool.Answer, by func(spool.Outcome) spool.Outcome) []spool.Answer {
+func mergeBy(answers []spool.Answer, by func(spool.Outcome) spool.Outcome) []spool.Answer {
 	var joined []spool.Answer
 	at := map[spool.Outcome]int{}
 	for _, a := range answers {
-		if !again(a) {
+		if !isDeferral(a) {
 			joined = append(joined, a)
 			continue
 		}
