@@ -35,6 +35,8 @@ func floors() map[string]int {
 		"notices/spool/alert":           1,
 		"notices/spool/drop":            1,
 		"notices/spool/maildir":         1,
+		"notices/spool/maildir/sidecar": 1,
+		"notices/spool/maildir/values":  1,
 		"notices/spool/bounce":          1,
 		"notices/spool/oauth":           1,
 		"notices/spool/intake":          1,

@@ -10,6 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // claim is a locked body and its open sidecar.
@@ -21,7 +22,7 @@ type claim struct {
 	rec   *spool.Record
 	end   int64 // where the next line goes
 	room  int64 // size of the sidecar
-	sum   checksum
+	sum   sidecar.Checksum
 	done  bool
 }
 
@@ -41,7 +42,7 @@ func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 		c.close()
 		return nil, err
 	}
-	s.claims.add(c)
+	s.claims.Store(c, nil)
 	return c, nil
 }
 
@@ -103,7 +104,7 @@ func (c *claim) unusable(name string, err error) error {
 	return c.gone(err)
 }
 
-func (c *claim) sidePath() string { return folderOf(c.entry.State) + "/" + sidecarName(c.entry) }
+func (c *claim) sidePath() string { return folderOf(c.entry.State) + "/" + sidecar.Name(c.entry) }
 
 // read folds the sidecar and checks that the pair belongs together. A body without
 // a name was removed, and its id given to a new message, since it was opened.
@@ -115,8 +116,8 @@ func (c *claim) read() error {
 	if st.Links == 0 {
 		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 	}
-	got, err := readSidecar(c.side)
-	c.rec, c.end, c.sum, c.room, c.body.size = got.rec, got.end, got.sum, got.room, st.Size
+	got, err := sidecar.Read(c.side)
+	c.rec, c.end, c.sum, c.room, c.body.size = got.Record, got.End, got.Sum, got.Size, st.Size
 	switch {
 	case st.Mode == doneMode && st.Regular:
 		return c.finishRemoval()
@@ -152,7 +153,7 @@ func (c *claim) setAside(why string) error {
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil
 	}
-	if _, e := c.s.aside(dir, sidecarName(c.entry)); e != nil && !errors.Is(e, fs.ErrNotExist) {
+	if _, e := c.s.aside(dir, sidecar.Name(c.entry)); e != nil && !errors.Is(e, fs.ErrNotExist) {
 		err = errors.Join(err, e)
 	}
 	if err != nil {
@@ -176,16 +177,16 @@ func (c *claim) Begin(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	line, sum, err := newLine(c.sum, e)
+	line, sum, err := sidecar.NewLine(c.sum, e)
 	if err != nil {
 		return err
 	}
 	if err := c.s.soon.backgroundError(); err != nil {
 		return err // what a server took before may not be on disk
 	}
-	need := c.end + int64(len(line)) + roomFor(len(c.rec.Pending()))
+	need := c.end + int64(len(line)) + sidecar.RoomFor(len(c.rec.Pending()))
 	if need > c.room {
-		need = (need + blockSize - 1) / blockSize * blockSize
+		need = (need + sidecar.BlockSize - 1) / sidecar.BlockSize * sidecar.BlockSize
 		if err := c.side.Allocate(need); err != nil {
 			return err
 		}
@@ -194,9 +195,9 @@ func (c *claim) Begin(e spool.Event) error {
 	return c.write(e, line, sum)
 }
 
-func (c *claim) write(e spool.Event, line []byte, sum checksum) error {
-	if c.end+int64(len(line)) > maxSidecar {
-		return errLong
+func (c *claim) write(e spool.Event, line []byte, sum sidecar.Checksum) error {
+	if c.end+int64(len(line)) > sidecar.MaxSize {
+		return sidecar.ErrLong
 	}
 	if _, err := c.side.WriteAt(line, c.end); err != nil {
 		return err
@@ -227,8 +228,8 @@ func (c *claim) append(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	e = c.mergeReplies(e)
-	line, sum, err := newLine(c.sum, e)
+	e = sidecar.MergeReplies(e, len(c.rec.Recipients))
+	line, sum, err := sidecar.NewLine(c.sum, e)
 	if err == nil {
 		err = c.write(e, line, sum)
 	}
@@ -238,11 +239,11 @@ func (c *claim) append(e spool.Event) error {
 	return err
 }
 
-// squeeze writes the event with shorter replies, if that fits.
+// appendTruncated writes the event with shorter replies, if that fits.
 func (c *claim) appendTruncated(e spool.Event, cause error) error {
 	for _, limit := range []int{64, 0} {
-		short := truncateReplies(e, limit)
-		line, sum, err := newLine(c.sum, short)
+		short := sidecar.TruncateReplies(e, limit)
+		line, sum, err := sidecar.NewLine(c.sum, short)
 		if err == nil && c.end+int64(len(line)) <= c.room {
 			return c.write(short, line, sum)
 		}
@@ -250,25 +251,15 @@ func (c *claim) appendTruncated(e spool.Event, cause error) error {
 	return cause
 }
 
-func truncateReplies(e spool.Event, limit int) spool.Event {
-	cut := make([]spool.Answer, len(e.Results))
-	for i, a := range e.Results {
-		a.Reply.Text = a.Reply.Text[:min(limit, len(a.Reply.Text))]
-		cut[i] = a
-	}
-	e.Results = cut
-	return e
-}
-
-// follow renames the sidecar to what the record says. The name is a hint: where
+// renameToMatch renames the sidecar to what the record says. The name is a hint: where
 // that fails, the next run looks into the message too early and tries again.
 func (c *claim) renameToMatch() {
-	want := entryOf(c.rec)
-	if folderOf(want.State) != folderOf(c.entry.State) || sidecarName(want) == sidecarName(c.entry) {
+	want := sidecar.EntryOf(c.rec)
+	if folderOf(want.State) != folderOf(c.entry.State) || sidecar.Name(want) == sidecar.Name(c.entry) {
 		return
 	}
 	from := c.sidePath()
-	if c.s.fs.Rename(from, folderOf(want.State)+"/"+sidecarName(want)) == nil {
+	if c.s.fs.Rename(from, folderOf(want.State)+"/"+sidecar.Name(want)) == nil {
 		c.entry = want
 	}
 }
@@ -284,7 +275,7 @@ func (c *claim) Release() error {
 
 func (c *claim) close() error {
 	c.done = true
-	c.s.claims.drop(c)
+	c.s.claims.Delete(c)
 	var err error
 	if c.side != nil {
 		err = c.side.Close()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -67,6 +68,8 @@ func onIt(do func(spool.Claim) error) func(*Store) error {
 		return do(c)
 	}
 }
+
+func unixTime(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
 
 func event(k spool.Kind, at int64) spool.Event { return spool.Event{Kind: k, At: unixTime(at)} }
 

@@ -41,7 +41,7 @@
 //	                 x                                          x    the way the record says
 //	                         x                                       its record says that all is done: swept;
 //	                                                                 else the body is lost: to aside/
-//	.writable in any folder                                          of a trial (trial.go), nothing of a message
+//	.writable in any folder                                          a probe (writable.go), not a message
 //
 // # Steps
 //
@@ -102,12 +102,12 @@
 //	listing         one reading of the folder; nothing is kept of what is not asked for, and of
 //	                what does not add up only the names of its part (scan.go)
 //	list, status    a message: open, read and close the sidecar; what it takes on disk is
-//	                known by that (look.go)
+//	                known by that (peek.go)
 //	hold and so on  a message: open, lock and read the pair, append, rename; its sync
 //	                waits together with those of hundreds of others (syncer.go)
 //	deliver, remove a message: the same without append and rename, and two unlinks; one sync of
 //	                the folder for hundreds
-//	repair          two readings of the folder for hundreds that are left over (lone.go)
+//	repair          two readings of the folder for hundreds that are left over (orphans.go)
 //
 // What waits for a sync keeps files open, two thirds at most of those that the system
 // grants the process: whoever brings more waits.

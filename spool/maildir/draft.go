@@ -13,6 +13,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // draft is a message in tmp. It holds the lock on its body, which goes with the
@@ -95,8 +96,8 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(
 // Seal writes the sidecar beside the body in tmp.
 func (d *draft) Seal(env spool.Envelope) error {
 	env.ID, env.Size = d.id, d.size
-	env.QueuedAt = unixTime(env.QueuedAt.Unix())
-	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
+	env.QueuedAt = env.QueuedAt.UTC().Truncate(time.Second)
+	line, err := sidecar.First(env)
 	if err != nil {
 		return err
 	}
@@ -105,7 +106,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 		return err
 	}
 	d.next, d.over, d.keys = env.QueuedAt, env.ExpiresAt, env.ImportKeys
-	_, err = d.side.Write(padded(line))
+	_, err = d.side.Write(line)
 	return err
 }
 
@@ -130,21 +131,24 @@ func (d *draft) close() error {
 	return errors.Join(err, d.body.Close())
 }
 
-// Commit syncs all files at once, renames pair after pair, and syncs cur once.
+// Commit syncs all files at once, renames them, and syncs cur once.
 func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	own, err := sealed(drafts)
-	if err == nil {
-		err = syncDrafts(own)
+	files := make([]fsys.File, 0, 2*len(own))
+	for _, d := range own {
+		files = append(files, d.body, d.side)
 	}
-	rename := s.renamePairs
+	if err == nil {
+		err = syncFiles(files)
+	}
 	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
-	if anyImported { // no power cut may leave a part of one
-		rename, err = s.renameBodiesFirst, unsynced(own, err)
+	if anyImported {
+		err = unsynced(own, err)
 	}
 	if err != nil {
 		return 0, err
 	}
-	n, failure := rename(own)
+	n, failure := s.rename(own, anyImported)
 	if n > 0 {
 		if err := s.fs.SyncDir(curDir); err != nil {
 			return 0, unsure(own[:n], err)
@@ -189,35 +193,31 @@ func unsynced(drafts []*draft, err error) error {
 	return err
 }
 
-func (s *Store) renamePairs(drafts []*draft) (int, error) {
-	for i, d := range drafts {
-		if err := d.rename(); err != nil {
-			return i, err
-		}
-	}
-	return len(drafts), nil
-}
-
-// renameBodiesFirst is renamePairs with two syncs more: a sidecar is in tmp for certain when
-// its body leaves, and follows when the body is in cur for certain.
-func (s *Store) renameBodiesFirst(drafts []*draft) (n int, failed error) {
-	if err := s.fs.SyncDir(tmpDir); err != nil {
-		return 0, unsynced(drafts, err)
+// rename makes messages of drafts. All bodies go first: with its sidecar, the commit point, a
+// message is complete. It does so in order: on an error the first n are messages.
+// For imported ones it syncs twice more: a sidecar is in tmp for certain when its body is
+// moved, and is moved itself when the body is in cur for certain.
+func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
+	var err error
+	if imported {
+		err = unsynced(drafts, s.fs.SyncDir(tmpDir))
 	}
 	bodies := 0
-	for bodies < len(drafts) && failed == nil {
+	for bodies < len(drafts) && err == nil && failed == nil {
 		if failed = drafts[bodies].renameBody(); failed == nil {
 			bodies++
 		}
 	}
-	err := unsynced(drafts, s.fs.SyncDir(curDir))
+	if imported && err == nil {
+		err = unsynced(drafts, s.fs.SyncDir(curDir))
+	}
 	for n < bodies && err == nil {
 		if err = s.fs.Rename(drafts[n].tmpSide(), drafts[n].curSide()); err == nil {
 			n++
 		}
 	}
-	for _, d := range drafts[n:bodies] {
-		err = errors.Join(err, d.bodyBack())
+	for _, d := range drafts[n:bodies] { // so that Abort finds both names
+		err = errors.Join(err, s.fs.Rename(bodyPath(curDir, d.id), d.tmpBody()))
 	}
 	if err != nil {
 		failed = err // what stopped the bodies was behind n
@@ -235,19 +235,7 @@ func unsure(renamed []*draft, cause error) error {
 }
 
 func (d *draft) curSide() string {
-	return filepath.Join(curDir, sidecarName(spool.Entry{ID: d.id, Next: d.next, Expires: d.over}))
-}
-
-// rename makes the message a message. The body goes first: with the sidecar, the
-// commit point, it is complete.
-func (d *draft) rename() error {
-	if err := d.renameBody(); err != nil {
-		return err
-	}
-	if err := d.s.fs.Rename(d.tmpSide(), d.curSide()); err != nil {
-		return errors.Join(err, d.bodyBack())
-	}
-	return nil
+	return filepath.Join(curDir, sidecar.Name(spool.Entry{ID: d.id, Next: d.next, Expires: d.over}))
 }
 
 func (d *draft) renameBody() error {
@@ -264,10 +252,7 @@ func (d *draft) renameBody() error {
 	return err
 }
 
-// bodyBack undoes renameBody, so that Abort finds both names.
-func (d *draft) bodyBack() error { return d.s.fs.Rename(bodyPath(curDir, d.id), d.tmpBody()) }
-
-// settled refuses an id that is in failed already: that of a return is derived, and
+// checkNotFailed refuses an id that is in failed already: that of a return is derived, and
 // after a crash it is stored again.
 func (d *draft) checkNotFailed() error {
 	_, err := d.s.fs.Stat(bodyPath(failedDir, d.id))

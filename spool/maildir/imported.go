@@ -3,16 +3,15 @@ package maildir
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // Imported locks import and gathers the keys of what was imported, in the order in which
@@ -27,7 +26,7 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	if err != nil {
 		return nil, nil, s.hint(err)
 	}
-	g := &keyReader{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[checksum]struct{}{}, void: map[spool.ID]bool{}}
+	g := &keyReader{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[sidecar.Checksum]struct{}{}, void: map[spool.ID]bool{}}
 	if err = lock.Lock(false); err == nil {
 		err = g.all()
 	}
@@ -41,14 +40,14 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	return g.keys, lock.Close, nil
 }
 
-// gathering is an Imported under way.
+// keyReader is an Imported under way.
 type keyReader struct {
 	s     *Store
 	ctx   context.Context
 	since time.Time
 	keys  map[spool.ImportKey]struct{}
-	lines map[checksum]struct{} // hashes of the ids that the journal has lines of
-	void  map[spool.ID]bool  // what an import of an older version died over
+	lines map[sidecar.Checksum]struct{} // hashes of the ids that the journal has lines of
+	void  map[spool.ID]bool             // what an import of an older version died over
 }
 
 func (g *keyReader) add(keys []spool.ImportKey) {
@@ -85,12 +84,12 @@ func (g *keyReader) messages(dir string) error {
 		var failed error
 		unread := new(balance) // the bodies less the sidecars that were read
 		err := g.s.list(dir, func(name []byte) bool {
-			p := parseName(name)
-			id := checksumStart.over(p.id)
+			p := sidecar.ParseName(name)
+			id := sidecar.Start.Over(p.ID)
 			_, known := g.lines[id]
 			switch {
-			case known || p.kind != body && p.kind != sidecar, before != nil && *before.part(id) == 0:
-			case p.kind == body:
+			case known || p.Kind != sidecar.Body && p.Kind != sidecar.Sidecar, before != nil && *before.part(id) == 0:
+			case p.Kind == sidecar.Body:
 				*unread.part(id) += id
 			default:
 				keys, err := g.s.keysAt(dir + "/" + string(name))
@@ -113,38 +112,14 @@ func (g *keyReader) messages(dir string) error {
 // keysAt reads the keys in a sidecar. One that cannot be understood has none: a flush will
 // set it aside.
 func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
-	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
-	if notAFile(err) {
+	rec, err := s.recordAt(path)
+	if rec == nil && notAFile(err) {
 		return nil, nil
 	}
-	if err != nil {
+	if rec == nil {
 		return nil, s.withRepair(err, path)
 	}
-	defer f.Close()
-	p := blocks.Get().(*[]byte)
-	defer blocks.Put(p)
-	n, err := f.ReadOnce(*p, 0)
-	if err != nil {
-		return nil, s.withRepair(err, path)
-	}
-	text, _, _, ok := nextLine((*p)[:n], checksumStart)
-	if !ok { // longer than what was read, or torn
-		got, err := readSidecar(f)
-		if got.rec != nil {
-			return got.rec.Envelope.ImportKeys, nil
-		}
-		if !errors.As(err, new(*fs.PathError)) {
-			err = nil
-		}
-		return nil, s.withRepair(err, path)
-	}
-	var env struct {
-		ImportKeys []spool.ImportKey `json:"import"`
-	}
-	if bytes.Contains(text, []byte(`"import":`)) {
-		_ = json.Unmarshal(text, &env)
-	}
-	return env.ImportKeys, nil
+	return rec.Envelope.ImportKeys, nil
 }
 
 // sidecars reads those in import, and hands their keys to the journal.
@@ -153,7 +128,7 @@ func (g *keyReader) sidecars() error {
 	var failed error
 	err := g.s.list(importDir, func(name []byte) bool {
 		id, ok := bytes.CutPrefix(name, []byte("."))
-		if !ok || !validID(id) {
+		if !ok || !spool.ID(id).Valid() {
 			return true
 		}
 		m := imported{id: spool.ID(id)}
@@ -192,13 +167,13 @@ func (g *keyReader) journal(from string) error {
 // left, if nothing in it counts any more.
 func (g *keyReader) file(name string) error {
 	good := 0
-	err := g.s.soon.journal.read(name, func(l journalLine) {
-		if l.at < g.since.Unix() || name == notesName && g.void[l.id] {
+	err := g.s.soon.journal.read(name, func(l sidecar.JournalLine) {
+		if l.At < g.since.Unix() || name == notesName && g.void[l.ID] {
 			return
 		}
 		good++
-		g.keys[l.key] = struct{}{}
-		g.lines[checksumStart.over([]byte(l.id))] = struct{}{}
+		g.keys[l.Key] = struct{}{}
+		g.lines[sidecar.Start.Over([]byte(l.ID))] = struct{}{}
 	})
 	old := name == notesName && good == 0
 	if err != nil || !old && name >= g.since.UTC().Format(time.DateOnly) {

@@ -15,6 +15,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/simfs"
+	"notices/spool/maildir/sidecar"
 	"notices/spool/storetest"
 )
 
@@ -415,7 +416,7 @@ func TestJournalDamaged(t *testing.T) {
 	line := (len(whole) - 1) / 3
 	for what, damage := range map[string]func([]byte) []byte{
 		"torn":     func(b []byte) []byte { return b[:len(b)-5] },
-		"changed":  func(b []byte) []byte { b[line+sumDigits+3] ^= 1; return b },
+		"changed":  func(b []byte) []byte { b[line+sidecar.SumDigits+3] ^= 1; return b },
 		"NULs":     func(b []byte) []byte { return append(b[line+1:], make([]byte, 1<<17)...) },
 		"foreign":  func(b []byte) []byte { return append([]byte("what is this?\n"), b[line+1:]...) },
 		"no space": func(b []byte) []byte { return append(bytes.ReplaceAll(b[:line+1], []byte(" "), nil), b[line+1:]...) },
@@ -441,12 +442,12 @@ func TestNotesOfAnOlderVersion(t *testing.T) {
 	undisturbed(t, disk, imports(t)) // makes the folders
 	var notes []byte
 	for i, id := range importIDs {
-		notes = journalLine{storetest.KeyOf(id), int64(100 + i), id}.append(notes)
+		notes = sidecar.JournalLine{Key: storetest.KeyOf(id), At: int64(100 + i), ID: id}.Append(notes)
 	}
 	disk.Write(importDir+"/"+notesName, notes)
-	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: testEnvelope()})
+	line, err := sidecar.First(testEnvelope())
 	must(t, err)
-	disk.Write(importPath(importIDs[3]), padded(line))
+	disk.Write(importPath(importIDs[3]), line)
 	for _, step := range []struct{ since, keys, files int }{{100, 3, 3}, {102, 1, 3}, {200, 0, 1}, {200, 0, 1}} {
 		undisturbed(t, disk, func(s *Store) error {
 			keys, release, err := s.Imported(t.Context(), time.Unix(int64(step.since), 0))
@@ -514,18 +515,4 @@ func TestImportedMissesNoneThatMoves(t *testing.T) {
 		}
 	}
 	wg.Wait()
-}
-
-func FuzzJournal(f *testing.F) {
-	f.Add(journalLine{storetest.KeyOf(theID), 100, theID}.append(nil))
-	f.Add([]byte("0123456789abcdef 00 1 A\n"))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		l, ok := parseJournalLine(line)
-		if !ok {
-			return
-		}
-		if again, ok := parseJournalLine(l.append(nil)); !ok || again != l || !l.id.Valid() {
-			t.Errorf("%q is %v, and then %v", line, l, again)
-		}
-	})
 }

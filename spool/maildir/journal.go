@@ -2,18 +2,16 @@ package maildir
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/hex"
 	"errors"
 	"io"
 	"slices"
-	"strconv"
 	"time"
 
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // importDir holds what an import must know of messages that have left the spool: the keys in
@@ -83,7 +81,7 @@ func (j *journal) append(messages []imported, sync bool) error {
 	text := []byte{'\n'} // ends a line that a full disk cut off
 	for _, m := range messages {
 		for _, key := range m.keys {
-			text = journalLine{key, j.now().Unix(), m.id}.append(text)
+			text = sidecar.JournalLine{Key: key, At: j.now().Unix(), ID: m.id}.Append(text)
 		}
 	}
 	f, err := j.fs.Open(importDir+"/"+j.day(), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)
@@ -96,42 +94,8 @@ func (j *journal) append(messages []imported, sync bool) error {
 	return errors.Join(err, f.Close())
 }
 
-// journalLine is a line of the journal: a checksum as in a sidecar, the key in hexadecimal,
-// when that was in unix seconds, and its id.
-type journalLine struct {
-	key spool.ImportKey
-	at  int64
-	id  spool.ID
-}
-
-func (l journalLine) append(b []byte) []byte {
-	start := len(b)
-	b = append(b, "0123456789abcdef "...)
-	b = hex.AppendEncode(b, l.key[:])
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, l.at, 10)
-	b = append(b, ' ')
-	b = append(b, l.id...)
-	b = append(b, '\n')
-	writeSum(b[start:], checksumStart)
-	return b
-}
-
-// parseJournalLine reads a line; false: it is torn.
-func parseJournalLine(line []byte) (l journalLine, ok bool) {
-	text, _, _, ok := nextLine(line, checksumStart)
-	key, rest, _ := bytes.Cut(text, []byte(" "))
-	at, id, _ := bytes.Cut(rest, []byte(" "))
-	if !ok || l.key.UnmarshalText(key) != nil || !validID(id) {
-		return l, false
-	}
-	seconds, err := strconv.ParseInt(string(at), 10, 64)
-	l.at, l.id = seconds, spool.ID(id)
-	return l, err == nil
-}
-
 // read calls do with each line of a file that is whole.
-func (j *journal) read(name string, do func(journalLine)) error {
+func (j *journal) read(name string, do func(sidecar.JournalLine)) error {
 	f, err := j.fs.Open(importDir+"/"+name, unix.O_RDONLY, 0)
 	if err != nil {
 		return ignoreMissing(err)
@@ -141,7 +105,7 @@ func (j *journal) read(name string, do func(journalLine)) error {
 	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, most), 1<<16)
 	for {
 		line, err := r.ReadSlice('\n')
-		if l, ok := parseJournalLine(line); ok {
+		if l, ok := sidecar.ParseJournalLine(line); ok {
 			do(l)
 		}
 		if err == io.EOF {

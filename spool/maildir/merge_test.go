@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"notices/spool"
+	"notices/spool/maildir/sidecar"
 )
 
 // longest is an envelope of as many recipients as there may be, each as long in JSON as one
@@ -28,7 +29,7 @@ func longest(t *testing.T) spool.Envelope {
 // attempts in which each recipient was deferred in words of its own.
 func TestLongestMessageIsReadAgain(t *testing.T) {
 	env := longest(t)
-	line, _, err := newLine(checksumStart, firstLine{Version: formatVersion, Envelope: env})
+	line, err := sidecar.First(env)
 	must(t, err)
 	if len(line) > spool.MaxRecipientRoom {
 		t.Errorf("the envelope has %d octets, more than spool.MaxRecipientRoom", len(line))
@@ -53,7 +54,7 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 		before := c.(*claim).end
 		must(t, c.Append(refusals(n), spool.Lazy))
 		size := c.(*claim).end
-		if room := int64(deferralRoom(spool.MaxRecipients)); size-before > room+64<<10 {
+		if room := int64(sidecar.DeferralRoom(spool.MaxRecipients)); size-before > room+64<<10 {
 			t.Errorf("attempt %d took %d octets of the record, %d may be", n, size-before, room)
 		}
 		r := c.Record().Recipients
@@ -65,7 +66,7 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 		}
 		must(t, c.Release())
 	}
-	if 160*int64(deferralRoom(spool.MaxRecipients))+spool.MaxRecipientRoom+4<<20+spool.MaxRecipients*1200 > maxSidecar/2 {
+	if 160*int64(sidecar.DeferralRoom(spool.MaxRecipients))+spool.MaxRecipientRoom+4<<20+spool.MaxRecipients*1200 > sidecar.MaxSize/2 {
 		t.Error("the sum in the comment of maxSidecar is wrong")
 	}
 }
@@ -87,11 +88,10 @@ func refusals(n int) spool.Event {
 
 // TestFewKeepTheirWords: replies to a thousand recipients stay as they are.
 func TestFewKeepTheirWords(t *testing.T) {
-	c := &claim{rec: spool.NewRecord(spool.Envelope{Recipients: make([]string, 1000)})}
 	e := refusals(spool.MaxRecipients - 900)
-	got := c.mergeReplies(e)
-	a, _, _ := newLine(checksumStart, e)
-	b, _, _ := newLine(checksumStart, got)
+	got := sidecar.MergeReplies(e, 1000)
+	a, _, _ := sidecar.NewLine(sidecar.Start, e)
+	b, _, _ := sidecar.NewLine(sidecar.Start, got)
 	if !bytes.Equal(a, b) {
 		t.Error("they were condensed")
 	}

@@ -3,99 +3,98 @@ package maildir
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
-// loneBatch is how many bodies without sidecar are looked at together: they share the
+// orphanBatch is how many bodies without sidecar are looked at together: they share the
 // listing that this takes, and each keeps a descriptor open meanwhile.
 const orphanBatch = 384
 
-// loneBody is a body without sidecar. While it is locked nobody gives it one.
+// orphan is a body without sidecar, locked, so that nobody gives it one. Without a file it is
+// one that may not be opened: then nobody who works here is about to commit it.
 type orphan struct {
 	fsys.File
 	id   spool.ID
 	mode uint32
+	busy bool // leave it alone: somebody has it locked, or nothing can be said of it
 }
 
-// lone are bodies without sidecar, and busy are those to leave alone: somebody has
-// them locked, or nothing can be said of them.
-type orphans struct {
-	bodies map[spool.ID]orphan
-	busy   map[spool.ID]bool
-	closed map[spool.ID]bool // that we may not open: nobody who works here is about to commit them
-}
+// orphans are bodies without sidecar by their ids.
+type orphans map[spool.ID]orphan
 
-func (l *orphans) close() {
-	for _, b := range l.bodies {
-		b.Close()
+func (o orphans) close() {
+	for _, b := range o {
+		if b.File != nil {
+			b.Close()
+		}
 	}
 }
 
-// lockLone locks those of ids that are bodies without sidecar; close lets them go.
-func (s *Store) lockOrphans(dir string, ids []spool.ID) (*orphans, error) {
-	l := &orphans{bodies: map[spool.ID]orphan{}, busy: map[spool.ID]bool{}, closed: map[spool.ID]bool{}}
+// lockOrphans locks those of ids that are bodies without sidecar; close lets them go.
+func (s *Store) lockOrphans(dir string, ids []spool.ID) (orphans, error) {
+	found := orphans{}
 	var failed error
+	busy := 0
 	for _, id := range ids {
-		f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
+		b, err := s.lockOrphan(dir, id)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
-		if errors.Is(err, fs.ErrPermission) {
-			l.closed[id] = true
-			continue
+		if found[id] = b; b.busy {
+			busy++
 		}
-		if err == nil {
-			err = l.lock(id, f)
-		}
-		if err != nil {
-			l.busy[id] = true
-		}
-		if err != nil && !errors.Is(err, fsys.ErrLocked) && !notAFile(err) {
-			failed = errors.Join(failed, err)
-		}
+		failed = errors.Join(failed, err)
 	}
-	if len(l.bodies)+len(l.closed) == 0 {
-		return l, failed
+	if busy == len(found) {
+		return found, failed
 	}
 	with, err := s.sidecarsOf(dir, ids)
-	for id := range with {
-		delete(l.closed, id)
-		if b, ok := l.bodies[id]; ok {
+	for id, b := range found {
+		_, has := with[id]
+		if b.File != nil && (has || err != nil) {
 			b.Close()
-			delete(l.bodies, id)
+		}
+		if err != nil {
+			found[id] = orphan{busy: true}
+		} else if has {
+			delete(found, id)
 		}
 	}
-	if err != nil {
-		for _, id := range ids {
-			l.busy[id] = true
-		}
-		l.close()
-		clear(l.bodies)
-		clear(l.closed)
-	}
-	return l, errors.Join(failed, err)
+	return found, errors.Join(failed, err)
 }
 
-// lock takes a body, unless somebody has it, or had it and removed it.
-func (l *orphans) lock(id spool.ID, f fsys.File) error {
-	err := f.Lock(false)
-	if err == nil {
+func (s *Store) lockOrphan(dir string, id spool.ID) (orphan, error) {
+	f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return orphan{id: id}, nil
+	case notAFile(err):
+		return orphan{busy: true}, nil
+	case err != nil:
+		return orphan{busy: true}, err
+	}
+	if err = f.Lock(false); err == nil {
 		var st fsys.Info
 		if st, err = f.Stat(); err == nil && st.Links > 0 {
-			l.bodies[id] = orphan{f, id, st.Mode}
-			return nil
+			return orphan{File: f, id: id, mode: st.Mode}, nil
 		}
 	}
 	f.Close()
-	return err
+	if errors.Is(err, fsys.ErrLocked) {
+		err = nil
+	}
+	return orphan{busy: true}, err
 }
 
-// unlink removes lone bodies. That their sidecars are missing is made durable first:
+// unlinkOrphans removes bodies. That their sidecars are missing is made durable first:
 // half a message must not come back.
 func (s *Store) unlinkOrphans(dir string, bodies []orphan) error {
 	if len(bodies) == 0 {
@@ -142,36 +141,36 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 	}
 }
 
-// lone sweeps what is marked as done with, and sets aside what may be mail.
+// sweepOrphans sweeps bodies that are marked as done with, and sets aside what may be mail.
 func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
-	l, err := r.s.lockOrphans(dir, ids)
+	found, err := r.s.lockOrphans(dir, ids)
 	r.addError(err)
-	defer l.close()
-	var over []orphan
+	defer found.close()
+	var done []orphan
 	for _, id := range ids {
-		switch b, here := l.bodies[id]; {
-		case l.closed[id]:
+		switch b, here := found[id]; {
+		case !here || b.busy: // being committed, whatever its name; or committed since; or gone
+		case b.File == nil:
 			r.setAside(dir, string(id), "its sidecar is missing, and it is not ours to read")
-		case !here: // being committed, whatever its name; or committed since; or gone
 		case b.mode == doneMode:
-			over = append(over, b)
+			done = append(done, b)
 		default:
 			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
 		}
 	}
-	if r.addError(r.s.unlinkOrphans(dir, over)) {
+	if r.addError(r.s.unlinkOrphans(dir, done)) {
 		return
 	}
-	for _, b := range over {
+	for _, b := range done {
 		r.swept(bodyPath(dir, b.id), leftOver)
 	}
 }
 
 // sweepBody removes a body that has no sidecar, unless it is locked.
 func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
-	l, err := s.lockOrphans(dir, []spool.ID{id})
-	defer l.close()
-	if b, here := l.bodies[id]; here && err == nil {
+	found, err := s.lockOrphans(dir, []spool.ID{id})
+	defer found.close()
+	if b := found[id]; b.File != nil && err == nil {
 		return true, s.unlinkOrphans(dir, []orphan{b})
 	}
 	_, missing := s.fs.Stat(bodyPath(dir, id))
@@ -197,4 +196,77 @@ func (s *Store) sweepLocked(path string, before func() error) (swept bool, err e
 		err = nil
 	}
 	return false, err
+}
+
+// neverAccepted is what is said of a file in tmp whose writer died.
+const neverAccepted = "never accepted, its writer is gone"
+
+// tmp removes what dead writers left in tmp: nothing there was ever accepted.
+func (r *repair) tmp() {
+	var names []string
+	r.addError(r.s.list(tmpDir, func(name []byte) bool {
+		names = append(names, string(name))
+		return true
+	}))
+	var sidecars []spool.ID
+	for _, name := range names {
+		id := spool.ID(strings.TrimPrefix(name, "."))
+		switch {
+		case name == sidecar.ProbeName:
+			continue
+		case !id.Valid() || !id.Generated() && !r.s.locked(tmpDir+"/"+string(id)):
+			r.setAside(tmpDir, name, "not a file of this spool")
+			continue
+		case strings.HasPrefix(name, "."):
+			sidecars = append(sidecars, id)
+			continue
+		}
+		swept, err := r.s.sweepDraft(id)
+		if errors.Is(err, fs.ErrPermission) { // whoever writes here can be read by us
+			r.setAside(tmpDir, name, "not ours to read")
+			continue
+		}
+		if swept {
+			r.swept(tmpDir+"/"+name, neverAccepted)
+		}
+		r.addError(err)
+	}
+	for batch := range slices.Chunk(sidecars, orphanBatch) {
+		r.tmpSidecars(batch)
+	}
+}
+
+// sweepDraft removes tmp/ID and tmp/.ID, unless their writer lives.
+func (s *Store) sweepDraft(id spool.ID) (swept bool, err error) {
+	return s.sweepLocked(bodyPath(tmpDir, id), func() error {
+		return ignoreMissing(s.fs.Unlink(tmpDir + "/." + string(id)))
+	})
+}
+
+// tmpSidecars removes sidecars in tmp whose bodies are not there: renamed to cur by
+// a writer that is just about to follow (locked), or died. Then the body, never
+// accepted, goes first: without this sidecar it would pass for lost mail.
+func (r *repair) tmpSidecars(ids []spool.ID) {
+	alone := slices.DeleteFunc(ids, func(id spool.ID) bool {
+		_, err := r.s.fs.Stat(bodyPath(tmpDir, id))
+		return err == nil // goes with its body
+	})
+	found, err := r.s.lockOrphans(curDir, alone)
+	defer found.close()
+	r.addError(err)
+	bodies := slices.DeleteFunc(slices.Collect(maps.Values(found)), func(b orphan) bool { return b.File == nil })
+	if r.addError(r.s.unlinkOrphans(curDir, bodies)) {
+		return
+	}
+	for _, id := range alone {
+		if found[id].busy {
+			continue
+		}
+		side := tmpDir + "/." + string(id)
+		if err := r.s.fs.Unlink(side); err == nil {
+			r.swept(side, neverAccepted)
+		} else {
+			r.addError(ignoreMissing(err))
+		}
+	}
 }

@@ -10,9 +10,10 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
-// Look reads a message without its lock. The sidecar is all that a list or a count of
+// Peek reads a message without its lock. The sidecar is all that a list or a count of
 // many messages needs: the message is opened when it is first read from, and may have
 // left by then.
 func (s *Store) Peek(_ context.Context, e spool.Entry) (*spool.Record, spool.PeekedBody, error) {
@@ -21,36 +22,15 @@ func (s *Store) Peek(_ context.Context, e spool.Entry) (*spool.Record, spool.Pee
 	if err != nil {
 		return nil, nil, c.gone(err)
 	}
-	got, size, err := measureSidecar(f)
+	got, err := sidecar.Read(f)
 	f.Close()
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", e.ID, err)
 	}
-	return got.rec, &lazyBody{s: s, entry: e, size: got.rec.Envelope.Size, side: size}, nil
+	return got.Record, &lazyBody{s: s, entry: e, size: got.Record.Envelope.Size, side: got.Size}, nil
 }
 
-// measureSidecar is readSidecar for one that is only looked at: by asking for more than
-// most have it learns the size without another call.
-func measureSidecar(f fsys.File) (content, int64, error) {
-	p := blocks.Get().(*[]byte)
-	defer blocks.Put(p)
-	n, err := f.ReadOnce(*p, 0)
-	if err != nil {
-		return content{}, 0, err
-	}
-	got := content{}
-	got.rec, got.end, _, err = parseSidecar((*p)[:n])
-	if err == nil && n < len(*p) && got.end < int64(n) && isPadding((*p)[got.end]) {
-		return got, int64(n), nil
-	}
-	if got, err = readSidecar(f); err != nil {
-		return got, 0, err
-	}
-	st, err := f.Stat()
-	return got, st.Size, err
-}
-
-// laterBody is a message that is opened when it is read from.
+// lazyBody is a message that is opened when it is read from.
 type lazyBody struct {
 	s     *Store
 	entry spool.Entry

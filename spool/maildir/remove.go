@@ -8,6 +8,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // doneMode marks a body whose message is over, before its sidecar goes: found alone
@@ -80,7 +81,7 @@ func (c *claim) removeUnmarked(cause error) error {
 	return errors.Join(err, c.close())
 }
 
-// overFile takes the place of a body that the syncer keeps.
+// closedFile takes the place of a body that the syncer keeps.
 type closedFile struct{ fsys.File }
 
 func (closedFile) ReadAt([]byte, int64) (int, error) { return 0, errOver }
@@ -106,10 +107,10 @@ func (c *claim) move(e spool.Event) error {
 			return err
 		}
 	}
-	if err := c.s.movePair(c.entry, entryOf(c.rec)); err != nil {
+	if err := c.s.movePair(c.entry, sidecar.EntryOf(c.rec)); err != nil {
 		return c.s.withRepair(err, curDir, failedDir, bodyPath(folderOf(c.entry.State), c.entry.ID))
 	}
-	c.entry = entryOf(c.rec)
+	c.entry = sidecar.EntryOf(c.rec)
 	return c.close()
 }
 
@@ -117,7 +118,7 @@ func (s *Store) movePair(from, to spool.Entry) error {
 	fromDir, toDir := folderOf(from.State), folderOf(to.State)
 	err := s.fs.Rename(bodyPath(fromDir, from.ID), bodyPath(toDir, to.ID))
 	if err == nil {
-		err = s.fs.Rename(fromDir+"/"+sidecarName(from), toDir+"/"+sidecarName(to))
+		err = s.fs.Rename(fromDir+"/"+sidecar.Name(from), toDir+"/"+sidecar.Name(to))
 	}
 	return errors.Join(err, s.fs.SyncDir(toDir), s.fs.SyncDir(fromDir))
 }

@@ -11,6 +11,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/sidecar"
 )
 
 // Repair sweeps tmp, and looks closer at the folders whose last listing did not
@@ -54,29 +55,29 @@ func (r *repair) setAside(dir, name, why string) {
 	}
 }
 
-// halves are the names of a folder that have no counterpart.
+// unpaired are the names in a folder without a counterpart.
 type unpaired struct {
 	bodies   map[spool.ID]bool
 	sidecars map[spool.ID][]spool.Entry
 	foreign  []string
 }
 
-// halves lists a folder again. Of a million names it keeps those that sum leaves
+// unpaired lists a folder again. Of a million names it keeps those that sum leaves
 // under suspicion.
 func (s *Store) unpaired(dir string, sum *balance) (h unpaired, err error) {
 	h.bodies, h.sidecars = map[spool.ID]bool{}, map[spool.ID][]spool.Entry{}
 	err = s.list(dir, func(name []byte) bool {
-		p := parseName(name)
-		inPlace := p.kind == body || p.kind == sidecar && (p.state == letterFailed) == (dir == failedDir)
+		p := sidecar.ParseName(name)
+		inPlace := p.Kind == sidecar.Body || p.Kind == sidecar.Sidecar && (p.Failed()) == (dir == failedDir)
 		switch {
-		case p.kind == ignored:
+		case p.Kind == sidecar.Ignored:
 		case !inPlace:
 			h.foreign = append(h.foreign, string(name))
-		case *sum.part(checksumStart.over(p.id)) == 0:
-		case p.kind == body:
-			h.bodies[spool.ID(p.id)] = true
+		case *sum.part(sidecar.Start.Over(p.ID)) == 0:
+		case p.Kind == sidecar.Body:
+			h.bodies[spool.ID(p.ID)] = true
 		default:
-			h.sidecars[spool.ID(p.id)] = append(h.sidecars[spool.ID(p.id)], p.entry())
+			h.sidecars[spool.ID(p.ID)] = append(h.sidecars[spool.ID(p.ID)], p.Entry())
 		}
 		return true
 	})
@@ -138,10 +139,10 @@ func (r *repair) secondSidecars(dir string, list []spool.Entry) {
 	for i, e := range list {
 		switch {
 		case i == best || best < 0:
-		case r.s.sameFile(dir, sidecarName(e), sidecarName(list[best])):
-			r.addError(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecarName(e))))
+		case r.s.sameFile(dir, sidecar.Name(e), sidecar.Name(list[best])):
+			r.addError(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecar.Name(e))))
 		default:
-			r.setAside(dir, sidecarName(e), "a second sidecar of the same message")
+			r.setAside(dir, sidecar.Name(e), "a second sidecar of the same message")
 		}
 	}
 }
@@ -158,7 +159,7 @@ const leftOver = "left over, no message"
 // sidecar handles a sidecar without body. The body may have arrived since the
 // listing, or be in the other folder, from a move that was cut short.
 func (r *repair) sidecar(e spool.Entry) {
-	dir, name := folderOf(e.State), sidecarName(e)
+	dir, name := folderOf(e.State), sidecar.Name(e)
 	if _, err := r.s.fs.Stat(bodyPath(dir, e.ID)); err == nil {
 		return
 	}
@@ -208,31 +209,31 @@ func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
 	if err := f.Lock(false); err != nil {
 		return errors.Is(err, fsys.ErrLocked), nil // being moved just now
 	}
-	rec, err := s.recordAt(sideDir + "/" + sidecarName(e))
+	rec, err := s.recordAt(sideDir + "/" + sidecar.Name(e))
 	if rec == nil {
-		return false, err
+		return false, ignoreMissing(err)
 	}
-	to := entryOf(rec)
+	to := sidecar.EntryOf(rec)
 	if folderOf(to.State) == sideDir {
 		err = s.fs.Rename(bodyPath(bodyDir, e.ID), bodyPath(sideDir, e.ID))
 	} else {
-		err = s.fs.Rename(sideDir+"/"+sidecarName(e), bodyDir+"/"+sidecarName(to))
+		err = s.fs.Rename(sideDir+"/"+sidecar.Name(e), bodyDir+"/"+sidecar.Name(to))
 	}
 	return true, errors.Join(err, s.fs.SyncDir(curDir), s.fs.SyncDir(failedDir))
 }
 
-// recordAt reads a sidecar; nil when it is missing or torn.
+// recordAt reads a sidecar; nil without an error: it is torn.
 func (s *Store) recordAt(path string) (*spool.Record, error) {
 	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, ignoreMissing(err)
+		return nil, err
 	}
 	defer f.Close()
-	got, err := readSidecar(f)
+	got, err := sidecar.Read(f)
 	if errors.As(err, new(*fs.PathError)) {
 		return nil, err
 	}
-	return got.rec, nil
+	return got.Record, nil
 }
 
 func ignoreMissing(err error) error {

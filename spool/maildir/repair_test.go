@@ -13,6 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/spool"
+	"notices/spool/maildir/sidecar"
 )
 
 const otherID = spool.ID("0CKRP4W3R1A9B8C8")
@@ -85,7 +86,7 @@ func TestTornPairsGoAside(t *testing.T) {
 			put(t, s, theID, theBody)
 			e, err := spool.FindOne(context.Background(), s, theID)
 			must(t, err)
-			must(t, damage(filepath.Join(s.dir, bodyPath(curDir, theID)), filepath.Join(s.dir, curDir, sidecarName(e))))
+			must(t, damage(filepath.Join(s.dir, bodyPath(curDir, theID)), filepath.Join(s.dir, curDir, sidecar.Name(e))))
 			if _, err := s.Claim(context.Background(), e); !errors.Is(err, spool.ErrDamaged) || !strings.Contains(err.Error(), string(theID)) {
 				t.Fatalf("Claim: %v", err)
 			}
@@ -112,7 +113,7 @@ func TestLostSidecar(t *testing.T) {
 	put(t, s, theID, theBody)
 	e, err := spool.FindOne(context.Background(), s, theID)
 	must(t, err)
-	must(t, os.Remove(filepath.Join(s.dir, curDir, sidecarName(e))))
+	must(t, os.Remove(filepath.Join(s.dir, curDir, sidecar.Name(e))))
 	must(t, os.WriteFile(filepath.Join(s.dir, tmpDir, "junk"), nil, 0o600))
 	must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
 	found, err := s.Repair(context.Background())
@@ -131,7 +132,7 @@ func TestRenameCutShort(t *testing.T) {
 	must(t, err)
 	later := e
 	later.Next = later.Next.Add(time.Hour)
-	name := func(e spool.Entry) string { return filepath.Join(s.dir, curDir, sidecarName(e)) }
+	name := func(e spool.Entry) string { return filepath.Join(s.dir, curDir, sidecar.Name(e)) }
 	must(t, os.Link(name(e), name(later)))
 	repair := func() (names int) {
 		must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
@@ -207,4 +208,36 @@ func TestFilesArePrivate(t *testing.T) {
 		}
 		return nil
 	}))
+}
+
+// TestCountAside: what a person has to look at, a message and its sidecar being one.
+func TestCountAside(t *testing.T) {
+	dir := t.TempDir()
+	s, err := Open(dir, Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	count := func(want int, names ...string) {
+		t.Helper()
+		for _, name := range names {
+			if err := os.MkdirAll(filepath.Join(dir, "aside"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(filepath.Join(dir, "aside", name), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got, _, err := s.CountAside(context.Background()); got != want || err != nil {
+			t.Errorf("%d, %v; want %d", got, err, want)
+		}
+	}
+	count(0)
+	count(1, "1K0WSE1DCR0RRWKC", ".1K0WSE1DCR0RRWKC,1790000000,q")
+	count(2, "1K0WSE1DCR0RRWKC.1", ".1K0WSE1DCR0RRWKC,1790000000,q.1")
+	count(3, ".2K0WSE1DCR0RRWKC,1790000000,h")
+	count(4, "foreign", "drop-1000-x y")
+	if _, fromDrop, err := s.CountAside(context.Background()); fromDrop != 1 || err != nil {
+		t.Errorf("%d of the drop, %v", fromDrop, err)
+	}
 }

@@ -1,11 +1,13 @@
 package maildir
 
 import (
+	"bytes"
 	"context"
 	"maps"
 	"slices"
 
 	"notices/spool"
+	"notices/spool/maildir/sidecar"
 )
 
 // Scan lists cur once. A sidecar is a message; that it has a body shows when it is
@@ -26,16 +28,9 @@ func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) er
 
 // balance is the sum over all bodies less the sum over all sidecars, in parts by id:
 // only the names of a part that is not zero need to be kept and compared.
-type balance [4096]checksum
+type balance [4096]sidecar.Checksum
 
-func (b *balance) part(id checksum) *checksum { return &b[id%checksum(len(b))] }
-
-// all makes every part one to look at.
-func (b *balance) all() {
-	for i := range b {
-		b[i] = 1
-	}
-}
+func (b *balance) part(id sidecar.Checksum) *sidecar.Checksum { return &b[id%sidecar.Checksum(len(b))] }
 
 // scan returns what does not add up; nil: all is in order.
 func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
@@ -46,20 +41,20 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 			whole = false
 			return false
 		}
-		p := parseName(name)
-		switch p.kind {
-		case foreign:
+		p := sidecar.ParseName(name)
+		switch p.Kind {
+		case sidecar.Foreign:
 			odd = true
-		case body:
-			id := checksumStart.over(p.id)
+		case sidecar.Body:
+			id := sidecar.Start.Over(p.ID)
 			*sum.part(id) += id
-		case sidecar:
-			id := checksumStart.over(p.id)
+		case sidecar.Sidecar:
+			id := sidecar.Start.Over(p.ID)
 			*sum.part(id) -= id
-			if (p.state == letterFailed) != (dir == failedDir) {
+			if (p.Failed()) != (dir == failedDir) {
 				odd = true
 			} else {
-				whole = yield(p.entry())
+				whole = yield(p.Entry())
 			}
 		}
 		return whole
@@ -69,7 +64,9 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 	}
 	switch {
 	case !whole && odd:
-		sum.all()
+		for i := range sum { // every part is one to look at
+			sum[i] = 1
+		}
 	case !odd && (!whole || *sum == balance{}):
 		sum = nil
 	}
@@ -123,12 +120,48 @@ func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry
 		return found, nil
 	}
 	err := s.list(dir, func(name []byte) bool {
-		if p := parseName(name); p.kind == sidecar && missing[spool.ID(p.id)] {
-			e := p.entry()
+		if p := sidecar.ParseName(name); p.Kind == sidecar.Sidecar && missing[spool.ID(p.ID)] {
+			e := p.Entry()
 			found[e.ID] = e
 			delete(missing, e.ID)
 		}
 		return len(missing) > 0
 	})
 	return found, err
+}
+
+// CountAside is how many messages and foreign files lie in aside/. A message and its
+// sidecar are one. fromDrop: what other users of the machine put into the drop is counted
+// apart, since it is no mail of ours. It costs one listing.
+func (s *Store) CountAside(ctx context.Context) (n, fromDrop int, err error) {
+	found := map[string]bool{}
+	err = s.list(asideDir, func(name []byte) bool {
+		if bytes.HasPrefix(name, []byte(spool.FromDrop)) {
+			fromDrop++
+			return ctx.Err() == nil
+		}
+		if sidecar.ParseName(name).Kind != sidecar.Ignored {
+			found[ownerAside(name)] = true
+		}
+		return ctx.Err() == nil
+	})
+	if err != nil {
+		return 0, 0, err
+	}
+	return len(found), fromDrop, ctx.Err()
+}
+
+// ownerAside is the id of the message that a name in aside/ is of, or the name itself. A
+// second one of a name has a number behind it, the sidecar's perhaps another than the
+// body's: then they count as two.
+func ownerAside(name []byte) string {
+	if p := sidecar.ParseName(name); p.Kind != sidecar.Foreign {
+		return string(p.ID)
+	}
+	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
+		if p := sidecar.ParseName(name[:dot]); p.Kind == sidecar.Sidecar {
+			return string(p.ID) + string(name[dot:])
+		}
+	}
+	return string(name)
 }

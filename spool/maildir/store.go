@@ -14,6 +14,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/values"
 )
 
 // The folders of a spool.
@@ -22,7 +23,7 @@ const (
 	curDir    = "cur"
 	failedDir = "failed"
 	asideDir  = "aside"
-	stateDir  = "state"
+	stateDir  = values.Dir
 )
 
 // Options are for tests; the zero value is right.
@@ -35,11 +36,11 @@ type Options struct {
 type Store struct {
 	fs     fsys.FS
 	dir    string
-	state  state
+	state  values.Values
 	soon   syncer
-	claims claimSet
+	claims sync.Map // of *claim: those under way
 	closed atomic.Bool
-	// odd: what the last listing of cur or failed showed beside pairs; nil: nothing.
+	// What the last listing of cur or failed showed beside pairs; nil: nothing.
 	unbalancedCur, unbalancedFailed atomic.Pointer[balance]
 }
 
@@ -59,7 +60,7 @@ func Open(dir string, o Options) (*Store, error) {
 		s.fs.Close()
 		return nil, err
 	}
-	s.state = state{s.fs}
+	s.state = values.Values{FS: s.fs}
 	s.soon.fs, s.soon.journal = s.fs, journal{s.fs, o.Now}
 	if o.Now == nil {
 		s.soon.journal.now = time.Now
@@ -166,37 +167,6 @@ func (s *Store) usage(ctx context.Context, dirs ...string) (total int64, err err
 	return total, ctx.Err()
 }
 
-// claimSet are the claims under way.
-type claimSet struct {
-	mu  sync.Mutex
-	set map[*claim]bool
-}
-
-func (s *claimSet) add(c *claim) {
-	s.mu.Lock()
-	if s.set == nil {
-		s.set = map[*claim]bool{}
-	}
-	s.set[c] = true
-	s.mu.Unlock()
-}
-
-func (s *claimSet) drop(c *claim) {
-	s.mu.Lock()
-	delete(s.set, c)
-	s.mu.Unlock()
-}
-
-func (s *claimSet) close() {
-	s.mu.Lock()
-	open := s.set
-	s.set = nil
-	s.mu.Unlock()
-	for c := range open {
-		c.close()
-	}
-}
-
 // list is a listing that takes a folder not yet made for an empty one.
 func (s *Store) list(dir string, yield func(name []byte) bool) error {
 	err := s.fs.List(dir, yield)
@@ -211,7 +181,10 @@ func (s *Store) Close() error {
 	if s.closed.Swap(true) {
 		return nil
 	}
-	s.claims.close()
+	s.claims.Range(func(c, _ any) bool {
+		_ = c.(*claim).close() // a claim that ends with its process
+		return true
+	})
 	err := s.soon.flush()
 	if e := s.fs.Close(); err == nil {
 		err = e
@@ -219,5 +192,10 @@ func (s *Store) Close() error {
 	return err
 }
 
-// unixTime is a whole second in UTC, as records hold it.
-func unixTime(seconds int64) time.Time { return time.Unix(seconds, 0).UTC() }
+// folderOf is the folder of messages in that state.
+func folderOf(s spool.MessageState) string {
+	if s == spool.StateFailed {
+		return failedDir
+	}
+	return curDir
+}

@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"notices/spool/internal/fsys"
 )
 
@@ -34,28 +36,29 @@ type syncer struct {
 	round sync.Mutex // one at a time; flush waits for the one under way
 }
 
-// goneBody is a body whose sidecar is unlinked. Its lock is held to the end: others
-// that find it know that somebody is about to sweep it.
+// removedBody is a body whose sidecar has gone. Its lock is held to the end: others that
+// find it know that it is about to be removed.
 type removedBody struct {
 	dir, path string
 	file      fsys.File
 	left      imported // its sidecar is in import, if it was imported
 }
 
-// lentFile is a file that the claim and the syncer both use: the last one to close
+// sharedFile is a file that the claim and the syncer both use: the last one to close
 // it does. It has no lock that anybody could wait for.
 type sharedFile struct {
 	fsys.File
 	users atomic.Int32
 }
 
+// share is a file with one user.
 func share(f fsys.File) *sharedFile {
 	l := &sharedFile{File: f}
 	l.users.Store(1)
 	return l
 }
 
-// again is the file for one more user.
+// addUser is the file for one more user.
 func (f *sharedFile) addUser() *sharedFile {
 	f.users.Add(1)
 	return f
@@ -117,7 +120,7 @@ func (y *syncer) flush() error {
 	return err
 }
 
-// failed is what a round in the background met and flush has not reported yet.
+// backgroundError is what a round in the background met and flush has not reported yet.
 func (y *syncer) backgroundError() error {
 	y.mu.Lock()
 	defer y.mu.Unlock()
@@ -170,4 +173,36 @@ func (y *syncer) dropBodies(bodies []removedBody, dir string) error {
 		these[i].file.Close() // it is now that the system frees its blocks, which takes time
 		return err
 	})
+}
+
+// parallelSyncs is how many files of a batch are synced at a time: enough that a
+// journalling file system puts their commits together.
+const parallelSyncs = 16
+
+// syncFiles syncs all files. Their writing begins at once, so that a message costs
+// about one wait, not two. The two files of one message are synced without another
+// thread: to start one costs an enqueue more than it saves.
+func syncFiles(files []fsys.File) error {
+	for _, f := range files {
+		f.StartSync()
+	}
+	return parallel(len(files), func(i int) error { return files[i].Sync() })
+}
+
+// parallel does n things, parallelSyncs at a time if there are more than two. All are done;
+// the error of one is returned.
+func parallel(n int, do func(i int) error) error {
+	if n <= 2 {
+		var errs [2]error
+		for i := range n {
+			errs[i] = do(i)
+		}
+		return errors.Join(errs[:]...)
+	}
+	var g errgroup.Group
+	g.SetLimit(parallelSyncs)
+	for i := range n {
+		g.Go(func() error { return do(i) })
+	}
+	return g.Wait()
 }

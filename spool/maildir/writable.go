@@ -7,14 +7,13 @@ import (
 	"io/fs"
 
 	"golang.org/x/sys/unix"
+
+	"notices/spool/maildir/sidecar"
 )
 
-// trialName is one for all processes, who take turns by trialLock: what a killed one
-// leaves in any folder, the next one goes on with. No listing takes it for a message.
-const (
-	probeName = ".writable"
-	probeLock = stateDir + "/.trial.lock"
-)
+// probeLock lets one process at a time use sidecar.ProbeName. The next one goes on with what
+// a killed one left in any folder. No listing takes it for a message.
+const probeLock = stateDir + "/.trial.lock"
 
 // Writable tries every step that the outcome of an attempt may need, in the folder where
 // it needs it, with one file that walks through all folders: it finds a full disk, a
@@ -24,20 +23,30 @@ const (
 func (s *Store) Writable(context.Context) error { return s.withLayout(s.probe) }
 
 func (s *Store) probe() error {
-	lock, err := s.state.lock(probeLock)
+	lock, err := s.state.Lock(probeLock)
 	if err != nil {
 		return s.stepError("making a file in", stateDir, err, probeLock)
 	}
 	defer lock.Close()
-	at, err := s.createProbe()
-	if err == nil {
-		at, err = s.moveProbe(at)
+	at := tmpDir + "/" + sidecar.ProbeName
+	err = s.createProbe(at)
+	for _, dir := range []string{stateDir, asideDir, failedDir, importDir, curDir} {
+		if err != nil {
+			break
+		}
+		to := dir + "/" + sidecar.ProbeName
+		if err = s.fs.Replace(at, to); err != nil {
+			err = s.stepError("moving a file to", dir, err)
+		} else {
+			at = to
+		}
 	}
 	if err != nil {
-		if at != "" {
-			_ = s.fs.Unlink(at) // the next trial does, if this cannot
-		}
+		_ = s.fs.Unlink(at) // the next probe does, if this cannot
 		return err
+	}
+	if err := s.fs.Unlink(at); err != nil {
+		return s.stepError("removing a file from", curDir, err)
 	}
 	for _, dir := range []string{curDir, failedDir, stateDir} {
 		if err := s.fs.SyncDir(dir); err != nil {
@@ -47,57 +56,34 @@ func (s *Store) probe() error {
 	return nil
 }
 
-// trialFile makes the file in tmp, writes a block, and marks it as Remove marks a body.
-func (s *Store) createProbe() (at string, err error) {
-	at = tmpDir + "/" + probeName
+// createProbe makes the file, writes a block, and marks it as Remove marks a body.
+func (s *Store) createProbe(at string) error {
 	const flags = unix.O_WRONLY | unix.O_CREAT | unix.O_TRUNC
 	f, err := s.fs.Open(at, flags, 0o600)
-	if errors.Is(err, fs.ErrPermission) && s.fs.Unlink(at) == nil { // marked by a trial that was killed
+	if errors.Is(err, fs.ErrPermission) && s.fs.Unlink(at) == nil { // marked by a probe that was killed
 		f, err = s.fs.Open(at, flags, 0o600)
 	}
 	if err != nil {
-		return "", s.stepError("making a file in", tmpDir, err, at)
+		return s.stepError("making a file in", tmpDir, err, at)
 	}
 	defer f.Close()
-	if _, err := f.Write(make([]byte, blockSize)); err != nil {
-		return at, s.stepError("writing to a file in", tmpDir, err)
+	if _, err := f.Write(make([]byte, sidecar.BlockSize)); err != nil {
+		return s.stepError("writing to a file in", tmpDir, err)
 	}
 	if err := f.Sync(); err != nil {
-		return at, s.stepError("syncing a file in", tmpDir, err)
+		return s.stepError("syncing a file in", tmpDir, err)
 	}
 	if err := f.Chmod(doneMode); err != nil {
-		return at, s.noModesError(err)
+		return s.noModesError(err)
 	}
 	st, err := f.Stat()
 	if err == nil && st.Mode != doneMode {
 		err = s.noModesError(fmt.Errorf("it became %04o, not %04o", st.Mode, doneMode))
 	}
-	return at, err
+	return err
 }
 
-// trialWalk renames the file into each folder, and removes it from cur.
-func (s *Store) moveProbe(from string) (at string, err error) {
-	at = from
-	for _, dir := range []string{stateDir, asideDir, failedDir, importDir, curDir} {
-		to := dir + "/" + probeName
-		err := s.fs.Rename(at, to)
-		if errors.Is(err, fs.ErrExist) { // of a trial that was killed
-			if err = s.fs.Unlink(to); err == nil {
-				err = s.fs.Rename(at, to)
-			}
-		}
-		if err != nil {
-			return at, s.stepError("moving a file to", dir, err)
-		}
-		at = to
-	}
-	if err := s.fs.Unlink(at); err != nil {
-		return at, s.stepError("removing a file from", curDir, err)
-	}
-	return "", nil
-}
-
-// refused says which step failed in which folder, and what repairs it. A folder that is
+// stepError says which step failed in which folder, and what repairs it. A folder that is
 // missing is left to withLayout.
 // files are those in it that may be the cause.
 func (s *Store) stepError(step, dir string, err error, files ...string) error {

@@ -1,4 +1,4 @@
-package maildir
+package sidecar
 
 import (
 	"slices"
@@ -21,9 +21,9 @@ const (
 	maxTime    = 9_999_999_999
 )
 
-// sidecarName formats the name of the sidecar of e: ".ID,TIME,S", or with --expires
+// Name formats the name of the sidecar of e: ".ID,TIME,S", or with --expires
 // ".ID,EXPIRES,TIME,S".
-func sidecarName(e spool.Entry) string {
+func Name(e spool.Entry) string {
 	b := make([]byte, 0, 1+len(e.ID)+timeLength+tailLength)
 	b = append(b, '.')
 	b = append(b, e.ID...)
@@ -70,49 +70,54 @@ func stateLetter(s spool.MessageState) byte {
 	return letterQueued
 }
 
-// kind is what a name in a message folder is.
-type kind int
+// ProbeName is the file by which a store tries what it may do in its folders.
+const ProbeName = ".writable"
 
+// Kind is what a name in a message folder is.
+type Kind int
+
+// The kinds.
 const (
-	foreign kind = iota
-	ignored      // of a trial (trial.go)
-	body
-	sidecar
+	Foreign Kind = iota
+	Ignored      // ProbeName
+	Body
+	Sidecar
 )
 
-// parsedName is a name taken apart without copying it: a listing of a million
+// ParsedName is a name taken apart without copying it: a listing of a million
 // names must not make a million strings.
-type parsedName struct {
-	kind    kind
-	id      []byte
+type ParsedName struct {
+	Kind    Kind
+	ID      []byte
 	next    int64
 	expires int64 // -1: never
 	state   byte
 }
 
-func parseName(name []byte) parsedName {
-	if string(name) == probeName {
-		return parsedName{kind: ignored}
+// ParseName takes a name apart.
+func ParseName(name []byte) ParsedName {
+	if string(name) == ProbeName {
+		return ParsedName{Kind: Ignored}
 	}
 	if len(name) == 0 || name[0] != '.' {
 		if !validID(name) {
-			return parsedName{}
+			return ParsedName{}
 		}
-		return parsedName{kind: body, id: name}
+		return ParsedName{Kind: Body, ID: name}
 	}
 	last := len(name) - 2 // ",S"
 	if last < timeLength || name[last] != ',' {
-		return parsedName{}
+		return ParsedName{}
 	}
-	p := parsedName{kind: sidecar, state: name[last+1], expires: -1}
+	p := ParsedName{Kind: Sidecar, state: name[last+1], expires: -1}
 	rest, next, timed := cutTime(name[1:last])
 	p.next = next
 	if earlier, expires, ok := cutTime(rest); ok && p.state == letterQueued {
 		rest, p.expires = earlier, expires
 	}
-	p.id = rest
-	if !timed || !validID(p.id) || p.state != letterQueued && p.state != letterHeld && p.state != letterFailed {
-		return parsedName{}
+	p.ID = rest
+	if !timed || !validID(p.ID) || p.state != letterQueued && p.state != letterHeld && p.state != letterFailed {
+		return ParsedName{}
 	}
 	return p
 }
@@ -121,10 +126,14 @@ func parseName(name []byte) parsedName {
 // for names of ordinary length.
 func validID(name []byte) bool { return spool.ID(name).Valid() }
 
-func (p parsedName) entry() spool.Entry {
-	e := spool.Entry{ID: spool.ID(p.id), Next: unixTime(p.next), State: spool.StateQueued}
+// Failed reports whether it is the sidecar of a failed message.
+func (p ParsedName) Failed() bool { return p.state == letterFailed }
+
+// Entry is what the name tells of its message.
+func (p ParsedName) Entry() spool.Entry {
+	e := spool.Entry{ID: spool.ID(p.ID), Next: seconds(p.next), State: spool.StateQueued}
 	if p.expires >= 0 {
-		e.Expires = unixTime(p.expires)
+		e.Expires = seconds(p.expires)
 	}
 	switch p.state {
 	case letterHeld:
@@ -135,8 +144,8 @@ func (p parsedName) entry() spool.Entry {
 	return e
 }
 
-// entryOf is the entry that a record deserves in the listing.
-func entryOf(r *spool.Record) spool.Entry {
+// EntryOf is the entry that a record deserves in the listing.
+func EntryOf(r *spool.Record) spool.Entry {
 	e := spool.Entry{ID: r.Envelope.ID, Next: r.NextSendAt, State: spool.StateQueued}
 	switch {
 	case r.GivenUp:
@@ -144,7 +153,7 @@ func entryOf(r *spool.Record) spool.Entry {
 	case r.Held:
 		e.State = spool.StateHeld
 	case !r.Envelope.ExpiresAt.IsZero():
-		e.Expires = unixTime(r.Envelope.ExpiresAt.Unix())
+		e.Expires = seconds(r.Envelope.ExpiresAt.Unix())
 	}
 	return e
 }
@@ -158,10 +167,5 @@ func givenUpAt(r *spool.Record) time.Time {
 	return r.NextSendAt
 }
 
-// home is the folder of messages in that state.
-func folderOf(s spool.MessageState) string {
-	if s == spool.StateFailed {
-		return failedDir
-	}
-	return curDir
-}
+// seconds is a whole second in UTC, as records hold it.
+func seconds(unix int64) time.Time { return time.Unix(unix, 0).UTC() }

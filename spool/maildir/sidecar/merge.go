@@ -1,4 +1,4 @@
-package maildir
+package sidecar
 
 import (
 	"errors"
@@ -6,21 +6,21 @@ import (
 	"notices/spool"
 )
 
-// errLong: the record is as long as can be read again.
-var errLong = errors.New("the record of the message is too long; remove the message, or return it")
+// ErrLong: the record is as long as can be read again.
+var ErrLong = errors.New("the record of the message is too long; remove the message, or return it")
 
-// deferralRoom is how many octets an attempt may take for recipients who are deferred. Those
+// DeferralRoom is how many octets an attempt may take for recipients who are deferred. Those
 // come again in each attempt, where a delivery or a failure comes once.
-func deferralRoom(recipients int) int { return 256<<10 + 16*recipients }
+func DeferralRoom(recipients int) int { return 256<<10 + 16*recipients }
 
 // answerRoom is about what an answer takes without its text and recipients, in octets.
 const answerRoom = 160
 
-// condense joins the answers to those who are deferred where each has words of its own and
+// MergeReplies joins the answers to those who are deferred where each has words of its own and
 // there are very many: first those with the same code, then those of the same class.
-func (c *claim) mergeReplies(e spool.Event) spool.Event {
+func MergeReplies(e spool.Event, recipients int) spool.Event {
 	for _, by := range []func(spool.Outcome) spool.Outcome{sameCode, sameClass} {
-		if deferralSize(e.Results) <= deferralRoom(len(c.rec.Recipients)) {
+		if deferralSize(e.Results) <= DeferralRoom(recipients) {
 			break
 		}
 		e.Results = mergeBy(e.Results, by)
@@ -70,4 +70,15 @@ func mergeBy(answers []spool.Answer, by func(spool.Outcome) spool.Outcome) []spo
 		joined[i].To = append(joined[i].To, a.To...)
 	}
 	return joined
+}
+
+// TruncateReplies cuts the texts of the replies to so many octets.
+func TruncateReplies(e spool.Event, limit int) spool.Event {
+	cut := make([]spool.Answer, len(e.Results))
+	for i, a := range e.Results {
+		a.Reply.Text = a.Reply.Text[:min(limit, len(a.Reply.Text))]
+		cut[i] = a
+	}
+	e.Results = cut
+	return e
 }
