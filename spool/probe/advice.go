@@ -43,7 +43,7 @@ func (t *test) section() string {
 	}
 }
 
-// hints are for a person who runs a library, not a mail server: the likely first.
+// hints are for a person who runs a library, not a mail server. The likeliest comes first.
 func (t *test) hints(e *Error) []string {
 	s := &t.server
 	if e.Outcome.Class == spool.Uncertain {
@@ -51,33 +51,24 @@ func (t *test) hints(e *Error) []string {
 	}
 	switch e.Outcome.Reason {
 	case spool.ReasonDNS:
-		return []string{
-			t.checkAddress(),
-			"Is this machine online, and does it find other names?",
-		}
+		return []string{t.checkAddress(), "Is this machine online, and does it find other names?"}
 	case spool.ReasonConnect:
-		return []string{
-			t.checkAddress(),
-			"Does a firewall, here or at your provider, let this machine connect to port " + fmt.Sprint(s.Port) + "?",
-		}
+		return []string{t.checkAddress(), fmt.Sprintf("Does a firewall, here or at your provider, let this machine connect to port %d?", s.Port)}
 	case spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy:
-		return []string{
-			t.checkAddress(),
-			"Run the test again in a few minutes: the server may be busy, or may have had too many connections from here.",
-		}
+		return []string{t.checkAddress(), "Run the test again in a few minutes: the server may be busy, or may have had too many connections from here."}
 	case spool.ReasonTLS:
 		return t.tlsHints(e)
 	case spool.ReasonAuth:
 		return t.loginHints(e)
 	case spool.ReasonAuthWait:
 		return []string{"Run the test again in a few minutes: the server refuses logins for the time being, often after too many of them."}
-	case spool.ReasonSecret:
-		return t.secretHints()
-	case spool.ReasonToken:
-		return []string{
-			"Is this machine online, and does a firewall or proxy let it reach the provider by https?",
-			"Run the test again in a few minutes.",
+	case spool.ReasonSecret: // the password or token cannot be read here
+		if hint := t.loginCommand(); hint != "" {
+			return []string{hint}
 		}
+		return []string{fmt.Sprintf("Check %s in %s: notices must be able to read it, as the user that runs it.", t.secretKey(), t.section())}
+	case spool.ReasonToken:
+		return []string{"Is this machine online, and does a firewall or proxy let it reach the provider by https?", "Run the test again in a few minutes."}
 	}
 	return t.messageHints(e)
 }
@@ -87,34 +78,23 @@ func (t *test) checkAddress() string {
 		t.server.Host, t.section())
 }
 
-// secretHints: the password or token could not be had here.
-func (t *test) secretHints() []string {
-	if hint, ok := t.loginCommand(); ok {
-		return []string{hint}
-	}
-	return []string{fmt.Sprintf("Check %s in %s: notices must be able to read it, as the user that runs it.", t.secretKey(), t.section())}
-}
-
 // secretKey is the key that gives the password, or those that can.
 func (t *test) secretKey() string {
 	return cmp.Or(t.server.SecretKey, "password_file, password or password_command")
 }
 
-// loginCommand is what mends the login of an account that has no password.
-func (t *test) loginCommand() (string, bool) {
-	switch {
-	case t.server.Tokens == nil:
-		return "", false
-	case t.server.Name == "microsoft":
-		return "Run: notices microsoft-login", true
-	case t.server.Name == "google":
-		return "Run: notices google-login", true
-	}
-	if t.server.SecretKey == "token_command" {
+// loginCommand is what mends the login of an account that has no password, else "".
+func (t *test) loginCommand() string {
+	switch s := &t.server; {
+	case s.Tokens == nil:
+		return ""
+	case s.Name == "microsoft", s.Name == "google":
+		return "Run: notices " + s.Name + "-login"
+	case s.SecretKey == "token_command":
 		return fmt.Sprintf("Run the command of token_command in %s by hand, as the user that runs notices: it must print an access token of %s that is still good, and nothing else.",
-			t.section(), t.server.Login), true
+			t.section(), s.Login)
 	}
-	return "Log in anew: notices google-login, or notices microsoft-login.", true
+	return "Log in anew: notices google-login, or notices microsoft-login."
 }
 
 // loginHints: AUTH was refused, or asked for.
@@ -126,7 +106,7 @@ func (t *test) loginHints(e *Error) []string {
 	switch {
 	case none:
 		return t.noAuthHints()
-	case other && t.server.Tokens != nil && t.ownServer():
+	case other && t.server.Tokens != nil && t.isServerSection():
 		return []string{fmt.Sprintf("The server takes no access token (XOAUTH2). Set login and password_file in %s instead of %s, or check host and port.",
 			t.section(), cmp.Or(t.server.SecretKey, "auth"))}
 	case other:
@@ -138,11 +118,8 @@ func (t *test) loginHints(e *Error) []string {
 			fmt.Sprintf("Check %s in %s.", t.secretKey(), t.section()),
 		}
 	}
-	if hint, ok := t.loginCommand(); ok {
+	if hint := t.loginCommand(); hint != "" {
 		return []string{hint}
-	}
-	if t.server.Name == "service" {
-		return []string{"Check site and key_file in [service]. A key that was revoked must be replaced: ask the service for a new one."}
 	}
 	return []string{
 		fmt.Sprintf("Check login = %q in %s: some servers want the whole address, some only the part before the @.", t.server.Login, t.section()),
@@ -155,7 +132,7 @@ func (t *test) loginHints(e *Error) []string {
 // noAuthHints: the server offers no AUTH at all.
 func (t *test) noAuthHints() []string {
 	hints := []string{"The server offers no login (AUTH) here: mail is handed in at another port, mostly 587 or 465, or at another host."}
-	if t.ownServer() {
+	if t.isServerSection() {
 		hints = append(hints, fmt.Sprintf("If the server needs no login, %s in %s.", WithoutLogin(&t.server), t.section()))
 	}
 	return append(hints, t.checkAddress())
@@ -197,9 +174,7 @@ func (t *test) messageHints(e *Error) []string {
 	case spool.ReasonCannot:
 		return t.cannotHints()
 	case spool.ReasonLost:
-		return []string{
-			"Run the test again. If it is lost each time, a firewall or virus scanner on the way may cut the connection.",
-		}
+		return []string{"Run the test again. If it is lost each time, a firewall or virus scanner on the way may cut the connection."}
 	}
 	switch {
 	case e.Outcome.Scope == spool.RecipientScope:
@@ -213,7 +188,7 @@ func (t *test) messageHints(e *Error) []string {
 	return []string{"The answer is the server's own: ask who runs it what it means."}
 }
 
-// cannotHints: an address has letters that only servers with SMTPUTF8 take.
+// cannotHints is for addresses with letters that only servers with SMTPUTF8 take.
 func (t *test) cannotHints() (hints []string) {
 	if recode.NeedsUTF8(t.From) {
 		hints = append(hints, fmt.Sprintf("The server takes no sender with other letters than a-z before the @. Set address in [site] to one with letters a-z alone, in place of %s.", t.From))
@@ -259,12 +234,12 @@ func (t *test) certificateHints(f *smtpclient.Faults, err error) (hints []string
 	hint(f.SelfSigned && f.NoAltName, "It is also self-signed: no authority vouches for it.")
 	hint(f.SHA1, "The certificate is signed with SHA-1, by which certificates can be forged; ca_file does not help. Whoever runs the server must have it signed anew (SHA-256), or name another host.")
 	var unknown x509.UnknownAuthorityError
-	if f.Unknown && errors.As(err, &unknown) {
-		hint(true, "The certificate was issued by %q, an authority that this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", authority(unknown))
+	if f.Unknown && errors.As(err, &unknown) && unknown.Cert != nil {
+		hint(true, "The certificate was issued by %q, an authority that this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", issuer(unknown.Cert))
 		hint(true, "If it is a public one, install this machine's list of CAs (package ca-certificates).")
 	}
 	hint(f.Expired, "The certificate is valid from %s until %s. If this machine's clock is right, whoever runs the server must renew it.", day(f.Cert.NotBefore), day(f.Cert.NotAfter))
-	hint((f.NoAltName || f.SelfSigned || f.SHA1 || f.Unknown) && t.ownServer(), "Or accept this one certificate and no other: ask whoever runs the server whether its SHA-256 fingerprint is the one below, and if it is, set in %s: tls_fingerprint = %q", t.section(), pin(f.Cert))
+	hint((f.NoAltName || f.SelfSigned || f.SHA1 || f.Unknown) && t.isServerSection(), "Or accept this one certificate and no other: ask whoever runs the server whether its SHA-256 fingerprint is the one below, and if it is, set in %s: tls_fingerprint = %q", t.section(), pin(f.Cert))
 	if len(hints) == 0 {
 		return []string{t.checkAddress()}
 	}
@@ -275,14 +250,7 @@ func (t *test) certificateHints(f *smtpclient.Faults, err error) (hints []string
 func pin(c *x509.Certificate) string { return "sha256:" + smtpclient.Fingerprint(c) }
 
 // ownServer reports whether it is a [[server]], which has all keys.
-func (t *test) ownServer() bool { return strings.HasPrefix(t.section(), "[[") }
-
-func authority(e x509.UnknownAuthorityError) string {
-	if e.Cert == nil {
-		return "somebody"
-	}
-	return issuer(e.Cert)
-}
+func (t *test) isServerSection() bool { return strings.HasPrefix(t.section(), "[[") }
 
 // lastResort is told where it would help: never for a token.
 func (t *test) lastResort() string {
@@ -299,8 +267,8 @@ func (t *test) lastResort() string {
 	return ""
 }
 
-// anotherPortMayHelp: the trouble looks as if the wrong door was knocked at. A name
-// that does not resolve has no ports, and a certificate is the same at all of them.
+// anotherPortMayHelp reports whether it looks like the wrong port. A name that does not
+// resolve has no ports, and a certificate is the same at all of them.
 func anotherPortMayHelp(e *Error) bool {
 	switch e.Outcome.Reason {
 	case spool.ReasonConnect, spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy, spool.ReasonRelay:

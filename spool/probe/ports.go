@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -14,36 +15,34 @@ import (
 // (RFC 6409), and server to server (RFC 5321). The better is first.
 var smtpPorts = []int{465, 587, 25}
 
-// knockTime is how long a port is waited for: a closed one says so at once, a
+// portTime is how long a port is waited for: a closed one says so at once, a
 // filtered one never.
-const knockTime = 5 * time.Second
+const portTime = 5 * time.Second
 
-// knock is smtpclient.ProbePort; tests have their servers at other ports.
-type knock func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpclient.Dialer) (string, bool)
+// portProbe is smtpclient.ProbePort; tests have their servers at other ports.
+type portProbe func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpclient.Dialer) (string, bool)
 
-// ports knocks at all of them at once and tells which answer and what to set.
+// ports tries all of them at once and tells which answer and what to set.
 func (t *test) ports(ctx context.Context) string {
-	ctx, cancel := context.WithTimeout(ctx, 2*knockTime)
+	ctx, cancel := context.WithTimeout(ctx, 2*portTime)
 	defer cancel()
 	open := make([]bool, len(smtpPorts))
 	var wg sync.WaitGroup
 	for i, port := range smtpPorts {
-		wg.Go(func() { _, open[i] = t.answers(ctx, t.server.Host, port, knockTime, t.server.Dial) })
+		wg.Go(func() { _, open[i] = t.probePort(ctx, t.server.Host, port, portTime, t.server.Dial) })
 	}
 	wg.Wait()
 	var yes, no []string
 	better := 0
 	for i, port := range smtpPorts {
-		if !open[i] && t.connected && port == t.server.Port {
-			continue // it did a moment ago
-		}
-		if !open[i] {
+		switch {
+		case open[i]:
+			yes = append(yes, fmt.Sprint(port))
+			if better == 0 && port != t.server.Port {
+				better = port
+			}
+		case !t.connected || port != t.server.Port: // else it answered a moment ago
 			no = append(no, fmt.Sprint(port))
-			continue
-		}
-		yes = append(yes, fmt.Sprint(port))
-		if better == 0 && port != t.server.Port {
-			better = port
 		}
 	}
 	switch {
@@ -66,9 +65,4 @@ func (t *test) setPort(port int) string {
 	return fmt.Sprintf("Set port = %d%s in %s.", port, tls, t.section())
 }
 
-func list(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, ", ")
-}
+func list(words []string) string { return cmp.Or(strings.Join(words, ", "), "none") }

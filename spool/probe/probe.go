@@ -40,8 +40,8 @@ func (e *Error) Unwrap() error { return e.Err }
 // test is one under way.
 type test struct {
 	Options
-	server  smtpclient.Server
-	answers knock
+	server    smtpclient.Server
+	probePort portProbe
 	// connected: a connection was made, whatever came of it.
 	connected bool
 }
@@ -51,7 +51,7 @@ func Run(ctx context.Context, s smtpclient.Server, o Options) error {
 	return run(ctx, s, o, smtpclient.ProbePort)
 }
 
-func run(ctx context.Context, s smtpclient.Server, o Options, answers knock) error {
+func run(ctx context.Context, s smtpclient.Server, o Options, answers portProbe) error {
 	for _, address := range []string{o.From, o.To} {
 		if err := spool.CheckAddress(address); err != nil {
 			return fmt.Errorf("no test message can be sent: %w", err)
@@ -63,22 +63,20 @@ func run(ctx context.Context, s smtpclient.Server, o Options, answers knock) err
 	if o.Print == nil {
 		o.Print = func(string) {}
 	}
-	t := &test{Options: o, server: s, answers: answers}
+	t := &test{Options: o, server: s, probePort: answers}
 	t.server.Observe = t.step
 	t.Print(fmt.Sprintf("Server %s: %s, port %d", s.Name, s.Host, s.Port))
 	outcome, err := t.send(ctx)
 	if ctx.Err() != nil && outcome.Class != spool.Delivered {
 		return ctx.Err() // interrupted: that says nothing of the server
 	}
-	var failed error
-	if outcome.Class != spool.Delivered {
-		e := &Error{Server: s.Name, Outcome: outcome, Err: err}
-		t.advise(ctx, e)
-		failed = e
-	} else {
+	if outcome.Class == spool.Delivered {
 		t.Print(fmt.Sprintf("Server %s works. The test message is on its way to %s.", s.Name, o.To))
+		return t.save(ctx, outcome)
 	}
-	return errors.Join(failed, t.remember(ctx, outcome))
+	e := &Error{Server: s.Name, Outcome: outcome, Err: err}
+	t.advise(ctx, e)
+	return errors.Join(e, t.save(ctx, outcome))
 }
 
 // send opens a connection of its own and sends the message, by the next address of the
@@ -106,17 +104,17 @@ func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, e
 	m := t.message()
 	r := c.Send(ctx, m)
 	o = r.Outcomes[0]
+	verdict := "not accepted: "
 	if o.Class == spool.Delivered {
-		t.say("message", "accepted: "+o.Reply.String())
-	} else {
-		t.say("message", "not accepted: "+o.Reply.String())
+		verdict = "accepted: "
 	}
+	t.say("message", verdict+o.Reply.String())
 	c.Quit()
 	return o, r.OtherAddress, nil
 }
 
-// remember keeps the result for good: a power cut must not take it.
-func (t *test) remember(ctx context.Context, o spool.Outcome) error {
+// save keeps the result for good: a power cut must not take it.
+func (t *test) save(ctx context.Context, o spool.Outcome) error {
 	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port, Login: t.server.Login}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
 		func(old *spool.TestResult) error { *old = r; return nil })

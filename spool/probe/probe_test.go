@@ -397,7 +397,7 @@ func TestPorts(t *testing.T) {
 		}
 		return nil, errors.New("connection refused")
 	}
-	tt := &test{server: s, answers: smtpclient.ProbePort}
+	tt := &test{server: s, probePort: smtpclient.ProbePort}
 	want := "Answering at mail.example.org: 465, 587; not answering: 25. Set port = 465 in [[server]] number 1."
 	if got := tt.ports(context.Background()); got != want {
 		t.Errorf("got %q\nwant %q", got, want)
