@@ -75,5 +75,6 @@ func (c *scripted) Read(p []byte) (int, error) {
 func (c *scripted) Write(p []byte) (int, error)      { return len(p), nil }
 func (c *scripted) Close() error                     { return nil }
 func (c *scripted) RemoteAddr() net.Addr             { return &net.TCPAddr{} }
+func (c *scripted) SetDeadline(time.Time) error      { return nil }
 func (c *scripted) SetReadDeadline(time.Time) error  { return nil }
 func (c *scripted) SetWriteDeadline(time.Time) error { return nil }
