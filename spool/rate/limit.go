@@ -19,7 +19,7 @@ import (
 // domains, in any window of that length, over all servers and all flushes. A
 // transaction that a server passes on to the next one is counted once.
 type Limit struct {
-	Domains  []string // names as they stand behind the @, in any case; xn-- or not is the same
+	Domains  []string // names as they are behind the @, in any case, in the xn-- form or not
 	Messages int
 	Per      time.Duration
 }
@@ -36,9 +36,9 @@ type Limits struct {
 
 // limit is one of them in one run.
 type limit struct {
-	quota   *Quota
-	asked   atomic.Bool  // by a message of this run
-	waiting atomic.Int64 // messages of this run that it put off, wholly or in part
+	quota     *Quota
+	requested atomic.Bool  // by a message of this run
+	waiting   atomic.Int64 // messages of this run that it put off, wholly or in part
 }
 
 // NewLimits makes the limits of a run, counted in state.
@@ -170,7 +170,7 @@ func (ls *Limits) For(recipients []string) *Reservations {
 
 // Reserve counts a transaction under every limit that one of the open recipients is under. Those
 // whose limit is used up are put off, and the others go on. With renew, right before a transaction,
-// what was counted a while ago is counted anew.
+// reservations that have aged are renewed.
 func (r *Reservations) Reserve(ctx context.Context, open []int, renew bool, putOff func(*Exhausted, []int)) error {
 	if r == nil {
 		return nil
@@ -181,7 +181,7 @@ func (r *Reservations) Reserve(ctx context.Context, open []int, renew bool, putO
 		if v.held != renew || len(under) == 0 {
 			continue
 		}
-		v.limit.asked.Store(true)
+		v.limit.requested.Store(true)
 		reserve := v.limit.quota.Take
 		if renew {
 			reserve = func(ctx context.Context) (time.Time, error) { return v.limit.quota.Renew(ctx, v.at) }
@@ -230,7 +230,7 @@ func (ls *Limits) Close(ctx context.Context, incomplete bool) error {
 	var errs []error
 	for _, l := range ls.list {
 		errs = append(errs, l.quota.Close(ctx))
-		if !l.asked.Load() || incomplete {
+		if !l.requested.Load() || incomplete {
 			continue
 		}
 		errs = append(errs, spool.UpdateState(context.WithoutCancel(ctx), l.quota.state, l.quota.name, false, func(led *ledger) error {

@@ -14,7 +14,7 @@ import (
 // attempt is one message on its way over the servers.
 type attempt struct {
 	m    *spool.Message
-	open []int // recipients nobody has decided on yet
+	open []int // recipients that no server has decided on yet
 	// needUTF8 are those that need SMTPUTF8 beside others that do not. They have transactions
 	// of their own: a server without it still takes the others, and so does every server
 	// that the message passes through after ours.
@@ -183,7 +183,7 @@ func (a *attempt) delivery(servers int) spool.Delivery {
 	for _, i := range a.open {
 		a.outcomes[i] = o
 	}
-	// What the recipients show need not stand in the history twice.
+	// The reason that the recipients have need not be in the history twice.
 	d.Skipped = append(append(d.Skipped, a.skipped[:worst]...), a.skipped[worst+1:]...)
 	return *d
 }

@@ -9,7 +9,7 @@ import (
 	"notices/spool"
 )
 
-// How long a server in trouble is left alone after the run that met it: the first
+// How long a server in trouble is paused after the run that met it: the first pause
 // is doubled with each trouble in a row, up to the last. SPEC section 5.
 const (
 	firstPause = time.Minute
@@ -96,8 +96,8 @@ func (b *breaker) state() breakerState {
 	return breakerPaused
 }
 
-// unconfirmed returns the health if it tells of trouble whose pause is over, and which this run has
-// neither met again nor seen to be over.
+// unconfirmed returns the health if it has trouble whose pause is over and that this run has neither
+// met again nor seen to end.
 func (b *breaker) unconfirmed() (h spool.Health, ok bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()

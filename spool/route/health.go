@@ -12,9 +12,9 @@ import (
 	"notices/spool/maillog"
 )
 
-// A notice in status is renewed when it is met again after noticeFresh, and goes
-// when a run went well and it was not met for noticeStays: longer than a deferred
-// message takes to come round again.
+// A notice in status is renewed when its cause is met again after noticeFresh. It ends when a run
+// went well and the cause was not met for noticeStays: longer than a deferred message waits for its
+// next attempt.
 const (
 	noticeFresh = time.Hour
 	noticeStays = 3 * time.Hour
@@ -34,8 +34,8 @@ type health struct {
 	shownAt      time.Time
 }
 
-// load reads what earlier runs remembered. When that cannot be read the server
-// is taken to be well: the mail matters more.
+// load reads what earlier runs kept. If it cannot be read, the server counts as well: the mail
+// matters more.
 func (k *health) load(ctx context.Context) spool.Health {
 	h, err := spool.LoadState[spool.Health](ctx, k.state, spool.HealthName+k.server)
 	if err != nil {
@@ -46,7 +46,7 @@ func (k *health) load(ctx context.Context) spool.Health {
 	return h
 }
 
-// save changes what is remembered. It outlives ctx: a stopped run has most to tell.
+// save changes what is kept. It does so although ctx has ended: a stopped run has most to report.
 func (k *health) save(ctx context.Context, change func(*spool.Health)) error {
 	if k.state == nil {
 		return nil
@@ -97,7 +97,8 @@ func (k *health) noteStepDown(ctx context.Context, what string) {
 	}
 }
 
-// expireNotice drops what was not met in this run nor for noticeStays, and reports whether it did.
+// expireNotice drops the notice if this run did not meet its cause, nor did any run for noticeStays,
+// and reports whether it did so.
 func (k *health) expireNotice() bool {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -108,7 +109,7 @@ func (k *health) expireNotice() bool {
 	return true
 }
 
-// loadHealth tells the breaker what earlier runs remembered.
+// loadHealth gives the breaker what earlier runs kept.
 func (s *server) loadHealth(ctx context.Context) {
 	if s.health.state == nil {
 		return
@@ -139,7 +140,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool
 }
 
 // saveEnd saves what the end of the run changes: the pause of a server in trouble
-// begins now, and a notice that is over goes. Mostly there is nothing to save.
+// begins now, and a notice that has expired is dropped. Mostly nothing has changed.
 func (s *server) saveEnd(ctx context.Context) error {
 	mine, worked, changed := s.breaker.atEnd()
 	expired := worked && s.health.expireNotice()

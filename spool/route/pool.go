@@ -91,8 +91,8 @@ func (p *pool) acquire(ctx context.Context) (*lease, error) {
 	return p.wait(ctx, w)
 }
 
-// exchange gives a fresh connection for one that had ended before the server was asked. It goes
-// before those who wait: it brings its own slot.
+// exchange gives a fresh connection for one that had ended before the server was asked. It goes to
+// the front of the queue, for it brings its own slot.
 func (p *pool) exchange(ctx context.Context, l *lease) (*lease, error) {
 	oursToEnd := l.conn.client.Usable()
 	quit(l.conn.client)

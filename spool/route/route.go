@@ -12,7 +12,7 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// Server is one server of a route: how to talk to it and what it stands.
+// Server is one server of a route: how to talk to it, and its limits.
 type Server struct {
 	smtpclient.Server
 	Connections           int // at most so many at once; under 1: 1
@@ -33,7 +33,7 @@ type Options struct {
 	Log     *maillog.Log // may be nil
 	Now     func() time.Time
 	// IgnoreBreaker tries servers that an earlier run paused (flush ID, --all). What
-	// this run meets still pauses a server for its rest.
+	// this run meets still pauses a server for the rest of the run.
 	IgnoreBreaker bool
 }
 

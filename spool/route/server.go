@@ -22,7 +22,7 @@ var (
 	errPutOff = errors.New("put off by a limit")
 )
 
-// staleLimit bounds how many ended connections a message meets one after another
+// maxStale bounds how many ended connections a message meets one after another
 // before that counts as the server's trouble.
 const maxStale = 4
 
@@ -252,7 +252,7 @@ func (s *server) send(ctx context.Context, a *attempt, l *lease, retry bool) (sk
 	}
 	if kind, text := advice(*v.skip, s.config.Hello, a.m.Sender); text != "" {
 		news := s.health.notice(ctx, kind, text)
-		if news && v.skip.Reason == spool.ReasonSendAs { // the server is not paused, which would be told
+		if news && v.skip.Reason == spool.ReasonSendAs { // else the server is paused, and the log says so
 			s.log.Trouble("server "+s.config.Name, errors.New(text))
 		}
 	}
@@ -272,7 +272,7 @@ func (s *server) learnChunk(took int) {
 
 // finish notes how a transaction went and releases its connection. It reports whether the message was
 // refused only because too many connections are open: then it goes over another one.
-func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (crowded bool) {
+func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (tooMany bool) {
 	b := &s.breaker
 	if v.delivered && a.m.Sender != "" {
 		b.noteDelivered()

@@ -91,7 +91,7 @@ type verdict struct {
 	skip *spool.Outcome
 	// taken is how many recipients were decided on.
 	decided int
-	// delivered: the server took the message for somebody.
+	// delivered: the server took the message for a recipient.
 	delivered bool
 	// more: the rest belongs in another transaction.
 	more bool

@@ -28,8 +28,8 @@ type body struct {
 	first  []byte  // the first piece, in buffer
 }
 
-// newBody gets the message ready. The first piece is read before the server hears of the message,
-// so that an error of the disk costs nobody anything: most messages are no longer than that.
+// newBody gets the message ready. The first piece, which is mostly the whole message, is read before
+// the first command, so that an error of the disk costs no connection.
 func newBody(t *Transaction, recoding *recode.Options) (*body, error) {
 	b := &body{message: t.Body, size: t.Size, declared: t.Size, recoding: recoding}
 	if recoding != nil {

@@ -251,8 +251,8 @@ func unexpectedReply(stage smtpreply.Stage, code int) error {
 	return smtpreply.ProtocolError{Text: fmt.Sprintf("%d in answer to %s", code, stage)}
 }
 
-// content writes the message and the final dot. When no recipient was accepted and the
-// server wants it all the same, the dot alone (RFC 2920 section 3.1).
+// content writes the message and the final dot. If no recipient was accepted and the server still
+// said 354, it writes only the dot (RFC 2920 section 3.1).
 func (s *sending) content() error {
 	if !s.mailAccepted || s.accepted == 0 {
 		return s.c.wire.write([]byte(".\r\n"))

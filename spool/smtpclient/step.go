@@ -29,7 +29,7 @@ func (j *judge) observe(s Step) {
 	}
 }
 
-// said tells Server.Observe of a reply that was as it should be.
+// said reports a reply that was as it should be to Server.Observe.
 func (j *judge) said(stage smtpreply.Stage, code int, text []byte) {
 	j.observe(Step{Stage: stage, Detail: j.Reply(code, "", text).String()})
 }
@@ -52,7 +52,7 @@ func (j *judge) trouble(reason spool.Reason, text string, err error) *Error {
 	return &Error{Outcome: j.Local(spool.Deferred, spool.ServerScope, reason, text), Err: err}
 }
 
-// failed tells Server.Observe of the stage at which Open failed.
+// failed reports the stage at which Open failed to Server.Observe.
 func (j *judge) failed(stage smtpreply.Stage, e *Error) *Error {
 	j.observe(Step{Stage: stage, Err: e})
 	return e

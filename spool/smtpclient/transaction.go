@@ -59,8 +59,8 @@ func (s *sending) prepare() bool {
 	s.body, err = newBody(t, s.recoding())
 	switch {
 	case errors.Is(err, recode.ErrSigned), errors.Is(err, recode.ErrHeader):
-		// Re-encoding would break a signature, or a header that nobody could read. Postfix breaks
-		// it then, Exim sends 8 bits all the same; here the next server is asked.
+		// Re-encoding would break a signature, or make a header that is unreadable. Postfix breaks it,
+		// Exim sends 8 bits; here the next server is asked.
 		missing := "8BITMIME"
 		if c.capabilities.eightBit {
 			missing = "SMTPUTF8"
@@ -97,8 +97,8 @@ func (s *sending) recoding() *recode.Options {
 	return nil
 }
 
-// checkAddresses refuses once more what could leave the < > of a command, and makes
-// domains of other scripts what every server takes.
+// checkAddresses refuses what could break out of the < > of a command, as intake did already, and
+// gives domains of other scripts the form that every server takes.
 func (s *sending) checkAddresses() bool {
 	s.utf8 = s.t.UTF8 && s.c.capabilities.utf8 || recode.NeedsUTF8(s.t.Sender)
 	var err error

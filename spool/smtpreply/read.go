@@ -65,7 +65,7 @@ func Read(br *bufio.Reader, buf []byte) (code int, text []byte, err error) {
 }
 
 // Buffered reports whether a whole reply is there already, so that reading it
-// cannot wait: most of a flight's answers come in one packet.
+// cannot wait: most replies to a group of commands come in one packet.
 func Buffered(br *bufio.Reader) bool {
 	b, _ := br.Peek(br.Buffered())
 	for {
