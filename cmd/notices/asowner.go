@@ -19,7 +19,7 @@ import (
 // asOwner adds to an error of permissions the command that an ordinary user has to run: as
 // the owner of the first of the folders that belongs to another user than root, or as root
 // if all are root's; or the one that gives an owner the own folder back.
-func asOwner(err error, dirs ...string) error {
+func withOwnerHint(err error, dirs ...string) error {
 	if !errors.Is(err, fs.ErrPermission) || os.Geteuid() == 0 {
 		return err
 	}

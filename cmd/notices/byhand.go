@@ -28,7 +28,7 @@ func actionCommand(a *cli, name, short string, all bool, work func(*queue.Queue,
 		ValidArgsFunction: a.completeIDs,
 		Use:               name + " ID...",
 		Short:             short,
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		RunE: a.runE(func(ctx context.Context, args []string) error {
 			s.IDs = args
 			if err := s.Check(); err != nil {
 				return app.UsageError("notices "+name, err)

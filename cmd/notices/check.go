@@ -31,7 +31,7 @@ func checkCommand(a *cli) *cobra.Command {
 		Use:   "check",
 		Short: "Read the config and say all that is wrong with it",
 		Args:  noArgs,
-		RunE:  a.does(func(ctx context.Context, _ []string) error { return (&checker{a: a}).run(ctx) }),
+		RunE:  a.runE(func(ctx context.Context, _ []string) error { return (&checker{a: a}).run(ctx) }),
 	}
 }
 
@@ -129,7 +129,7 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 			c.add(err)
 		}
 	}
-	servers, err := c.a.testable(cfg)
+	servers, err := c.a.allServers(cfg)
 	c.add(err)
 	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !route.AnyTakes(servers, from) {
 		c.add(&config.Error{File: cfg.Path, Key: "[site] address", Msg: route.NoServerText(from)})
@@ -163,7 +163,7 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 	if c.a.Store == nil {
 		e := drop.Check(cfg.Spool.Dir)
 		if junk := (*drop.Problem)(nil); errors.As(e, &junk) && junk.Junk {
-			c.a.Say("%s", junk) // what somebody left there that is no mail is no fault of the set-up
+			c.a.Say("%s", junk) // somebody left there what is not mail; the set-up is not wrong
 			e = nil
 		}
 		err = errors.Join(err, e)
@@ -206,7 +206,7 @@ func spoolOfAnother(cfg *config.Config) string {
 	return setup.UserName(int(st.Uid))
 }
 
-// remarks are what is no mistake in [site] and is missed sooner or later.
+// remarks are about what is not wrong in [site] and yet will cost mail.
 func remarks(a *cli, cfg *config.Config) (list []string) {
 	if cfg.Site.Address == "" {
 		list = append(list, "address is not set: set it, or mail without a sender of its own is refused, and test-server has nowhere to send to")
@@ -216,7 +216,7 @@ func remarks(a *cli, cfg *config.Config) (list []string) {
 			"If there is one with the letters a-z alone, set that")
 	}
 	if name := cfg.Site.Hostname; name != "" && !strings.ContainsAny(name, ".:") {
-		list = append(list, fmt.Sprintf("hostname %q is no full name: set it to a name that mail servers find, such as mail.example.org. "+
+		list = append(list, fmt.Sprintf("hostname %q is not a full name: set it to a name that mail servers find, such as mail.example.org. "+
 			"Some refuse a machine that calls itself %s", name, name))
 	}
 	if a.FindHostname(cfg, true)() == "" {

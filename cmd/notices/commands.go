@@ -109,6 +109,6 @@ func versionCommand(a *cli) *cobra.Command {
 		Use:   "version",
 		Short: "Print the version of notices and of Go",
 		Args:  noArgs,
-		RunE:  a.does(func(context.Context, []string) error { return a.PrintBare(app.VersionText() + "\n") }),
+		RunE:  a.runE(func(context.Context, []string) error { return a.PrintBare(app.VersionText() + "\n") }),
 	}
 }

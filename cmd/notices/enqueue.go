@@ -23,7 +23,7 @@ func enqueueCommand(a *cli) *cobra.Command {
 	cmd = &cobra.Command{
 		Use:   "enqueue [-f SENDER] [--ref TEXT] [--expires DURATION] [RECIPIENT...] < message",
 		Short: "Queue one message from standard input and print its queue id",
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		RunE: a.runE(func(ctx context.Context, args []string) error {
 			r.Recipients, r.Expires = args, time.Duration(expires)
 			if cmd.Flags().Changed("sender") {
 				r.Sender = &sender

@@ -55,7 +55,7 @@ func TestExitCodes(t *testing.T) {
 		"a key that enqueue needs": {&intake.Error{Kind: intake.BadConfig}, 78},
 	}
 	for name, c := range cases {
-		if got := app.ExitCode(coded(c.err)); got != c.want {
+		if got := app.ExitCode(withExitCode(c.err)); got != c.want {
 			t.Errorf("%s (%v): exit %d, want %d", name, c.err, got, c.want)
 		}
 	}

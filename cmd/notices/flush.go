@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -53,7 +54,7 @@ func flushCommand(a *cli) *cobra.Command {
 	f.Var((*app.Duration)(&r.splay), "splay", "first wait a random part of `DURATION`")
 	f.BoolVar(&r.dryRun, "dry-run", false, "say what would be attempted and send nothing")
 	f.BoolVar(&r.json, "json", false, "print what was done as JSON")
-	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
+	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {
 		for _, id := range args {
 			r.IDs = append(r.IDs, spool.ID(id))
 		}
@@ -83,20 +84,17 @@ func (r *flushing) run(ctx context.Context) error {
 	c := announce.New(r.a.Program, r.dryRun || len(r.IDs) > 0)
 	var err error
 	if r.cfg, r.servers, err = r.a.route(); err != nil {
-		return c.Finish(ctx, coded(asOwner(err, systemFolders()...)))
+		return c.Finish(ctx, withExitCode(withOwnerHint(err, systemFolders()...)))
 	}
 	if !r.dryRun && !r.wait(ctx) {
 		return nil
 	}
 	if r.Store, err = r.a.OpenStore(r.cfg); err != nil {
-		return c.Finish(ctx, coded(asOwner(err, r.cfg.Spool.Dir)))
+		return c.Finish(ctx, withExitCode(withOwnerHint(err, r.cfg.Spool.Dir)))
 	}
 	c.Store, c.Servers = r.Store, r.servers
-	err = c.Finish(ctx, coded(r.withStore(ctx)))
-	if e := r.Store.Close(); err == nil {
-		err = e
-	}
-	return err
+	err = c.Finish(ctx, withExitCode(r.withStore(ctx)))
+	return cmp.Or(err, r.Store.Close())
 }
 
 // route loads the config and makes the way that mail goes out of it. An error is what
@@ -130,7 +128,7 @@ func (r *flushing) withStore(ctx context.Context) error {
 	defer r.bar.Clear()
 	log := a.OpenLog(cfg)
 	defer a.CloseLog(log)
-	r.Policy, r.Site, r.Log, r.Now, r.Random = policy(cfg), a.returns(cfg), log, a.Now, a.random
+	r.Policy, r.Site, r.Log, r.Now, r.Random = policy(cfg), a.bounceSite(cfg), log, a.Now, a.random
 	r.WarnAfter, r.KeepFailed, r.HandIn = cfg.Retry.WarnAfter, cfg.Spool.KeepFailed, a.handIn(cfg, r.Store, log)
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
@@ -166,9 +164,7 @@ func (r *flushing) send(ctx context.Context, log *maillog.Log) error {
 		log.Trouble("what is remembered of the servers", e) // no mail depends on it
 	}
 	if r.json {
-		if e := term.PrintJSON(r.a.Stdout, tally); err == nil {
-			err = e
-		}
+		err = cmp.Or(err, term.PrintJSON(r.a.Stdout, tally))
 	} else if r.bar.On {
 		r.a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
 		if len(announce.Paused(ctx, state, r.servers, since, now())) == len(r.servers) {

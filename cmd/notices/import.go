@@ -22,7 +22,7 @@ func importCommand(a *cli) *cobra.Command {
 	cmd = &cobra.Command{
 		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--mbox separator=blank|any] [--dry-run] [--json] PATH...",
 		Short: "Queue the messages in files, mboxes and folders, none of them twice",
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.Paths, o.Expires = args, time.Duration(expires)
 			if cmd.Flags().Changed("sender") {
 				o.Sender = &sender

@@ -17,7 +17,7 @@ func initCommand(a *cli) *cobra.Command {
 		Use:   "init [--from FILE | --template]",
 		Short: "Set a site up: ask, test the server, write a commented notices.toml",
 		Args:  noArgs,
-		RunE: a.does(func(ctx context.Context, _ []string) error {
+		RunE: a.runE(func(ctx context.Context, _ []string) error {
 			if o.From != "" && o.Template {
 				return app.UsageError("notices init", errors.New("--from and --template exclude each other"))
 			}

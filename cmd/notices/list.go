@@ -27,7 +27,7 @@ func listCommand(a *cli) *cobra.Command {
 	f.BoolVar(&o.Due, "due", false, "only what is due")
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")
 	_ = cmd.RegisterFlagCompletionFunc("state", completeStates) // fails only for a flag that there is not
-	cmd.RunE = a.does(func(ctx context.Context, args []string) error {
+	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {
 		if err := o.Check(args, f.Changed); err != nil {
 			return app.UsageError("notices list", err)
 		}
@@ -48,7 +48,7 @@ func showCommand(a *cli) *cobra.Command {
 			}
 			return nil
 		},
-		RunE: a.does(func(ctx context.Context, args []string) error {
+		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.ID = args[0]
 			return a.withQueue(config.Queue, func(q *queue.Queue) error { return q.Show(ctx, o) })
 		}),

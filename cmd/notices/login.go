@@ -17,7 +17,7 @@ func loginCommand(a *cli, name, title string) *cobra.Command {
 	cmd := &cobra.Command{
 		Short: "Sign in with " + title + ", so that mail can be sent as that account",
 		Args:  noArgs,
-		RunE: a.does(func(ctx context.Context, _ []string) error {
+		RunE: a.runE(func(ctx context.Context, _ []string) error {
 			if err := o.Check(); err != nil {
 				return app.UsageError("notices "+name+"-login", err)
 			}
@@ -41,6 +41,6 @@ func logoutCommand(a *cli, name, title string) *cobra.Command {
 		Use:   name + "-logout",
 		Short: "End the sign-in with " + title,
 		Args:  noArgs,
-		RunE:  a.does(func(ctx context.Context, _ []string) error { return signin.Logout(ctx, a.Program, name) }),
+		RunE:  a.runE(func(ctx context.Context, _ []string) error { return signin.Logout(ctx, a.Program, name) }),
 	}
 }

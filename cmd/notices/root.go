@@ -18,8 +18,8 @@ import (
 // the options of every command, is package app's.
 type cli struct {
 	*app.Program
-	random func(n int64) int64 // uniform in [0, n)
-	began  bool                // a command's own work has begun: its errors are no usage errors
+	random  func(n int64) int64 // uniform in [0, n)
+	started bool                // a command's own work has begun: its errors are no usage errors
 }
 
 func newCLI() *cli {
@@ -38,10 +38,10 @@ func (a *cli) run(args []string) int {
 	if err == nil {
 		return app.ExitOK
 	}
-	if !a.began {
+	if !a.started {
 		err = app.UsageError(cmd.CommandPath(), err)
 	}
-	return a.Report(coded(err))
+	return a.Report(withExitCode(err))
 }
 
 // root builds the command line.
@@ -77,16 +77,16 @@ func (a *cli) root() *cobra.Command {
 }
 
 // does makes a command's work callable by cobra.
-func (a *cli) does(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+func (a *cli) runE(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
-		a.began = true
+		a.started = true
 		return work(cmd.Context(), args)
 	}
 }
 
 // coded gives an error of the packages that only this program links its exit code;
 // package app knows those of the rest.
-func coded(err error) error {
+func withExitCode(err error) error {
 	switch {
 	case errors.As(err, new(*app.Failure)):
 		return err

@@ -30,7 +30,7 @@ func sendmailCommand(a *cli) *cobra.Command {
 			if len(args) == 1 && args[0] == "--help" {
 				return cmd.Help()
 			}
-			a.began = true
+			a.started = true
 			return a.sendmail(cmd.Context(), args)
 		},
 	}
@@ -50,7 +50,7 @@ func (a *cli) sendmail(ctx context.Context, args []string) error {
 	case app.SendmailFlush:
 		return flushOf(a, s.Which).run(ctx)
 	case app.SendmailSMTP:
-		return a.converse(ctx)
+		return a.serveSMTP(ctx)
 	}
 	return s.Run(ctx, a.Program)
 }
@@ -58,7 +58,7 @@ func (a *cli) sendmail(ctx context.Context, args []string) error {
 // flushOf is the flush that a -q stands for. A person types -q, or a script does when
 // the line is up again: everything is tried. -q30m came with -bd, and a cron job that
 // has it runs on: what is due. -qI and an id is that message, due or not; -qR and -qS
-// are those to or from whom the text is found in.
+// are the messages to or from an address that has the text in it.
 func flushOf(a *cli, which string) *flushing {
 	r := &flushing{a: a}
 	switch {
@@ -124,7 +124,7 @@ func (a *cli) mailq(ctx context.Context) error {
 // converse speaks SMTP on standard input and output. A client that is gone ends it, and
 // must not kill it between a message's commit and its answer: what was answered is
 // stored, and what was not the client will hand in again.
-func (a *cli) converse(ctx context.Context) error {
+func (a *cli) serveSMTP(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := a.Load(config.Intake)
 	if err != nil {

@@ -29,7 +29,7 @@ func statusCommand(a *cli) *cobra.Command {
 	f.BoolVar(&o.Check, "check", false, "for monitoring: one line, and exit 0, 1 or 2")
 	f.Var(&o.Warn, "warn", "with --check: exit 1 when the oldest due message or the last flush is older than this `DURATION`")
 	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
-	cmd.RunE = a.does(func(ctx context.Context, _ []string) error {
+	cmd.RunE = a.runE(func(ctx context.Context, _ []string) error {
 		if o.JSON && o.Prometheus || o.Check && (o.JSON || o.Prometheus) {
 			return app.UsageError("notices status", errors.New("--json, --prometheus and --check exclude each other"))
 		}
@@ -50,7 +50,7 @@ func statusCommand(a *cli) *cobra.Command {
 func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	cfg, err := a.Load(config.Queue)
 	if err != nil {
-		return asOwner(err, systemFolders()...)
+		return withOwnerHint(err, systemFolders()...)
 	}
 	for _, problem := range cfg.Problems {
 		a.Say("%s", problem)
@@ -60,7 +60,7 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {
-		return status.DescribeSignIn(signin.Look(ctx, cfg, name, state))
+		return status.DescribeSignIn(signin.Status(ctx, cfg, name, state))
 	}
 	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
 }
@@ -74,13 +74,13 @@ func checkFailed(a *cli, err error) error {
 		return err // it is said already
 	}
 	word, failure := "UNKNOWN - ", &app.Failure{Code: status.Critical, Err: err}
-	switch app.ExitCode(coded(err)) {
+	switch app.ExitCode(withExitCode(err)) {
 	case app.ExitConfig:
 		word = "CRITICAL - no mail goes out: notices flush refuses the configuration: "
 	case app.ExitCannotMake, app.ExitIO, app.ExitTryLater:
 		word = "CRITICAL - no mail goes out: notices flush cannot use the spool: "
 	default:
-		failure.Code = app.ExitCode(coded(err))
+		failure.Code = app.ExitCode(withExitCode(err))
 	}
 	if e := a.PrintBare(word + status.PlainText(strings.ReplaceAll(err.Error(), "\n", "; ")) + "\n"); e != nil {
 		return e

@@ -26,11 +26,11 @@ func testServerCommand(a *cli) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
 		Short: "Send a test message through a server now and show each step",
-		RunE:  a.does(func(ctx context.Context, args []string) error { return testServers(ctx, a, args, to) }),
+		RunE:  a.runE(func(ctx context.Context, args []string) error { return testServers(ctx, a, args, to) }),
 		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
 			found := []cobra.Completion{cobra.CompletionWithDesc("all", "all that is configured")}
 			quietly(a, func(cfg *config.Config, _ spool.Store) {
-				servers, _ := a.testable(cfg)
+				servers, _ := a.allServers(cfg)
 				for _, s := range servers {
 					found = append(found, cobra.CompletionWithDesc(s.Name, s.Host))
 				}
@@ -56,7 +56,7 @@ func testServers(ctx context.Context, a *cli, names []string, to string) error {
 	if err := spool.CheckAddress(to); err != nil {
 		return app.UsageError("notices test-server", fmt.Errorf("--to: %w", err))
 	}
-	servers, err := a.testable(cfg)
+	servers, err := a.allServers(cfg)
 	if err != nil {
 		return err
 	}
@@ -68,7 +68,7 @@ func testServers(ctx context.Context, a *cli, names []string, to string) error {
 		for _, name := range names {
 			if !slices.Contains(known, name) {
 				return app.UsageError("notices test-server",
-					fmt.Errorf("there is no server %q in the config; there is: %s", name, strings.Join(known, ", ")))
+					fmt.Errorf("the config has no server %q; it has: %s", name, strings.Join(known, ", ")))
 			}
 		}
 		servers = slices.DeleteFunc(servers, func(s route.Server) bool { return !slices.Contains(names, s.Name) })

@@ -33,12 +33,12 @@ import (
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
-		return asOwner(err, systemFolders()...)
+		return withOwnerHint(err, systemFolders()...)
 	}
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
-		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.returns(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})
+		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})
 	})
-	return asOwner(err, cfg.Spool.Dir)
+	return withOwnerHint(err, cfg.Spool.Dir)
 }
 
 func policy(cfg *config.Config) schedule.Policy {
@@ -50,7 +50,7 @@ func policy(cfg *config.Config) schedule.Policy {
 	}
 }
 
-func (a *cli) returns(cfg *config.Config) bounce.Site {
+func (a *cli) bounceSite(cfg *config.Config) bounce.Site {
 	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, FindHostname: a.FindHostname(cfg, true)}
 }
 
@@ -58,13 +58,13 @@ func (a *cli) returns(cfg *config.Config) bounce.Site {
 // server asks for one, CA files now; tokens want signIn.
 func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
 	if cfg.Delivery.Via == config.ViaServers {
-		return a.ownServers(cfg)
+		return a.configServers(cfg)
 	}
 	s, err := signin.Server(a.Program, cfg, cfg.Delivery.Via)
 	return []route.Server{s}, err
 }
 
-func (a *cli) ownServers(cfg *config.Config) ([]route.Server, error) {
+func (a *cli) configServers(cfg *config.Config) ([]route.Server, error) {
 	hello := a.FindHostname(cfg, true)
 	list := make([]route.Server, len(cfg.Servers))
 	var errs []error
@@ -121,8 +121,8 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 
 // testable are all servers that are configured: those of the route, those that stand in
 // the config beside it, and the accounts' own.
-func (a *cli) testable(cfg *config.Config) ([]route.Server, error) {
-	list, err := a.ownServers(cfg)
+func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
+	list, err := a.configServers(cfg)
 	for _, name := range signin.AccountServers(cfg) {
 		s, e := signin.Server(a.Program, cfg, name)
 		if err = cmp.Or(err, e); e == nil {

@@ -24,7 +24,7 @@ const (
 	ExitUnknown     = 66 // no such id or file
 	ExitUnavailable = 69 // the mail server
 	ExitInternal    = 70 // a bug
-	ExitCannotMake  = 73 // the spool is no folder
+	ExitCannotMake  = 73 // the path of the spool is not a folder
 	ExitIO          = 74
 	ExitTryLater    = 75 // disk full, quota, read-only, in flight
 	ExitPermission  = 77

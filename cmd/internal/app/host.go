@@ -31,7 +31,7 @@ const resolverTime = 2 * time.Second
 
 // FullName is the machine's full name: the kernel's, if it has a dot; else what the
 // resolver makes of it, as hostname -f does, /etc/hosts first; else /etc/mailname.
-// Empty: it has none. Without ask the network is left alone, so that an enqueue never
+// It is empty if the machine has no full name. Without ask the network is not used, so that an enqueue never
 // waits for it.
 func (h *Host) FullName(ask bool) string {
 	kernel := h.kernel()
@@ -111,8 +111,8 @@ func localNames(h *Host, configured string) []string {
 	return names
 }
 
-// FindHostname finds [site] hostname, or else the machine's full name, once; empty: it
-// has none. ask: the resolver is asked too.
+// FindHostname returns a function that finds [site] hostname, or else the machine's full
+// name, once; empty: there is no name. ask: the resolver is asked too.
 func (p *Program) FindHostname(cfg *config.Config, ask bool) func() string {
 	return sync.OnceValue(func() string {
 		if cfg.Site.Hostname != "" {

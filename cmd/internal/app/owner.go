@@ -28,9 +28,9 @@ import (
 // BecomeOwner makes a process of root's one of the owner of the spool: all ids and
 // groups, for good. For anybody else it does nothing. Load has done it; who uses
 // ReadConfig calls it before anything of the spool, the log or the state is opened.
-// spool.ErrNoSpool: the spool is no folder.
+// spool.ErrNoSpool: the path of the spool is not a folder.
 func (p *Program) BecomeOwner(cfg *config.Config) error {
-	owner, err := p.Successor(cfg)
+	owner, err := p.SpoolOwner(cfg)
 	if err != nil || owner == nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func (p *Program) BecomeOwner(cfg *config.Config) error {
 type Owner struct{ uid, gid uint32 }
 
 // Successor is who BecomeOwner will make of this process; nil: who it is.
-func (p *Program) Successor(cfg *config.Config) (*Owner, error) {
+func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	if p.Store != nil || os.Geteuid() != 0 {
 		return nil, nil
 	}
@@ -60,60 +60,60 @@ func (p *Program) Successor(cfg *config.Config) (*Owner, error) {
 
 // Decides reports whether an owner, who is not root, has a say in what file is opened
 // under a path: because a folder or a link on the way is the owner's.
-func (o *Owner) Decides(path string) bool {
+func (o *Owner) Controls(path string) bool {
 	whole, err := filepath.Abs(path)
 	if err != nil {
 		return true
 	}
-	steps, err := way(whole)
+	steps, err := pathSteps(whole)
 	if errors.Is(err, fs.ErrNotExist) {
 		err = nil // what a link of /proc/self/fd names is nowhere
 	}
-	return err != nil || slices.ContainsFunc(steps, func(s step) bool { return s.uid == o.uid })
+	return err != nil || slices.ContainsFunc(steps, func(s pathStep) bool { return s.uid == o.uid })
 }
 
 // step is what stands on the way to a path, a folder or a link, or the end of it.
-type step struct {
+type pathStep struct {
 	path string
 	Owner
 	mode uint32
 }
 
-func (s step) isDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
+func (s pathStep) isDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
 
 // spoolOwner says who owns the spool, or would if it were made now.
-func spoolOwner(cfg *config.Config) (step, error) {
+func spoolOwner(cfg *config.Config) (pathStep, error) {
 	dir := cfg.Spool.Dir
-	steps, err := way(dir)
+	steps, err := pathSteps(dir)
 	missing := errors.Is(err, fs.ErrNotExist)
 	if err == nil && !steps[len(steps)-1].isDir() {
 		err = &fs.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
 	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR):
-		return step{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
+		return pathStep{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
 	case missing && (filepath.Clean(cfg.Path) == config.SystemFile || filepath.Clean(dir) == config.SystemSpool):
-		return step{}, Fail(ExitConfig, "there is no spool %s yet; set notices up first, as root: %s\n"+
+		return pathStep{}, Fail(ExitConfig, "the spool %s does not exist yet; set notices up first, as root: %s\n"+
 			"(it makes the user notices and gives the spool to that user; root makes none in passing, because nobody else could use it)", dir, SetupScript())
 	case err != nil && !missing:
-		return step{}, err
+		return pathStep{}, err
 	}
 	owner := steps[len(steps)-1]
-	if err := trust(dir, owner.uid, steps); err != nil {
-		return step{}, err
+	if err := checkTrusted(dir, owner.uid, steps); err != nil {
+		return pathStep{}, err
 	}
 	return owner, nil
 }
 
 // way is all that the system passes on its way to a path, each link included, as far as
 // it is there; the last one is what the path leads to.
-func way(path string) ([]step, error) {
+func pathSteps(path string) ([]pathStep, error) {
 	at := string(filepath.Separator)
-	root, err := lookAt(at)
+	root, err := lstat(at)
 	if err != nil {
 		return nil, err
 	}
-	steps, links := []step{root}, 0
+	steps, links := []pathStep{root}, 0
 	for todo := strings.Split(path, "/"); len(todo) > 0; {
 		name := todo[0]
 		todo = todo[1:]
@@ -121,7 +121,7 @@ func way(path string) ([]step, error) {
 		if next == at {
 			continue
 		}
-		s, err := lookAt(next)
+		s, err := lstat(next)
 		if err != nil {
 			return steps, err
 		}
@@ -148,24 +148,24 @@ func way(path string) ([]step, error) {
 		steps = append(steps, s)
 	}
 	// The last one is the folder itself, though the last step may have been a link to it.
-	s, err := lookAt(at)
+	s, err := lstat(at)
 	return append(steps, s), err
 }
 
-func lookAt(path string) (step, error) {
+func lstat(path string) (pathStep, error) {
 	var st unix.Stat_t
 	if err := unix.Lstat(path, &st); err != nil {
-		return step{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
+		return pathStep{}, &fs.PathError{Op: "lstat", Path: path, Err: err}
 	}
-	return step{path, Owner{st.Uid, st.Gid}, wide(st.Mode)}, nil
+	return pathStep{path, Owner{st.Uid, st.Gid}, widen(st.Mode)}, nil
 }
 
 // wide is for a mode, which has half the width on some systems.
-func wide[T ~uint16 | ~uint32](mode T) uint32 { return uint32(mode) }
+func widen[T ~uint16 | ~uint32](mode T) uint32 { return uint32(mode) }
 
 // trust refuses a spool that somebody else than its owner and root could have put there:
 // root would work as whoever they chose.
-func trust(dir string, owner uint32, steps []step) error {
+func checkTrusted(dir string, owner uint32, steps []pathStep) error {
 	for _, s := range steps {
 		if s.uid != 0 && s.uid != owner {
 			return fmt.Errorf("%w: root does not use the spool %s, which belongs to user %s: %s, on the way to it, belongs to user %s, who could exchange it; "+
@@ -179,7 +179,7 @@ func trust(dir string, owner uint32, steps []step) error {
 	return nil
 }
 
-// userName is the name of a user; the number, if there is none.
+// userName is the name of a user, or the number of one without a name.
 func userName(uid uint32) string {
 	number := strconv.FormatUint(uint64(uid), 10)
 	if account, err := user.LookupId(number); err == nil {
@@ -198,7 +198,7 @@ func (o *Owner) become() error {
 		if gid, err = strconv.Atoi(account.Gid); err != nil {
 			return err
 		}
-		groups = numbers(account)
+		groups = groupIDs(account)
 	}
 	err = syscall.Setgroups(groups)
 	if err == nil {
@@ -224,7 +224,7 @@ func (o *Owner) become() error {
 }
 
 // numbers are the groups of a user.
-func numbers(u *user.User) []int {
+func groupIDs(u *user.User) []int {
 	ids, err := u.GroupIds()
 	if err != nil {
 		ids = []string{u.Gid}

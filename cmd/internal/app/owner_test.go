@@ -59,23 +59,23 @@ func TestNoSetup(t *testing.T) {
 
 func TestTrust(t *testing.T) {
 	const folder, link = unix.S_IFDIR | 0o755, unix.S_IFLNK | 0o777
-	at := func(uid, mode uint32) step { return step{"/x", Owner{uid, uid}, mode} }
+	at := func(uid, mode uint32) pathStep { return pathStep{"/x", Owner{uid, uid}, mode} }
 	for name, c := range map[string]struct {
 		owner uint32
-		steps []step
+		steps []pathStep
 		good  bool
 	}{
-		"root's":                      {0, []step{at(0, folder), at(0, folder)}, true},
-		"in /tmp":                     {0, []step{at(0, unix.S_IFDIR|0o1777), at(0, folder)}, true},
-		"root's, through root's link": {0, []step{at(0, folder), at(0, link), at(0, folder)}, true},
-		"root's, through a link":      {0, []step{at(0, folder), at(7, link), at(0, folder)}, false},
-		"root's, in a home":           {0, []step{at(0, folder), at(7, folder), at(0, folder)}, false},
-		"root's, open to all":         {0, []step{at(0, unix.S_IFDIR|0o777), at(0, folder)}, false},
-		"a user's":                    {7, []step{at(0, folder), at(7, folder), at(7, link), at(7, folder)}, true},
-		"a user's, in another home":   {7, []step{at(0, folder), at(8, folder), at(7, folder)}, false},
-		"a user's, through a link":    {7, []step{at(0, folder), at(8, link), at(7, folder)}, false},
+		"root's":                      {0, []pathStep{at(0, folder), at(0, folder)}, true},
+		"in /tmp":                     {0, []pathStep{at(0, unix.S_IFDIR|0o1777), at(0, folder)}, true},
+		"root's, through root's link": {0, []pathStep{at(0, folder), at(0, link), at(0, folder)}, true},
+		"root's, through a link":      {0, []pathStep{at(0, folder), at(7, link), at(0, folder)}, false},
+		"root's, in a home":           {0, []pathStep{at(0, folder), at(7, folder), at(0, folder)}, false},
+		"root's, open to all":         {0, []pathStep{at(0, unix.S_IFDIR|0o777), at(0, folder)}, false},
+		"a user's":                    {7, []pathStep{at(0, folder), at(7, folder), at(7, link), at(7, folder)}, true},
+		"a user's, in another home":   {7, []pathStep{at(0, folder), at(8, folder), at(7, folder)}, false},
+		"a user's, through a link":    {7, []pathStep{at(0, folder), at(8, link), at(7, folder)}, false},
 	} {
-		if err := trust("/spool", c.owner, c.steps); (err == nil) != c.good || err != nil && ExitCode(err) != ExitPermission {
+		if err := checkTrusted("/spool", c.owner, c.steps); (err == nil) != c.good || err != nil && ExitCode(err) != ExitPermission {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -83,11 +83,11 @@ func TestTrust(t *testing.T) {
 
 func TestDecides(t *testing.T) {
 	dir, stranger := t.TempDir(), &Owner{4321, 4321}
-	if stranger.Decides("/etc") || stranger.Decides("/proc/self/fd/0") {
+	if stranger.Controls("/etc") || stranger.Controls("/proc/self/fd/0") {
 		t.Error("a stranger decides what is in /etc")
 	}
 	me := &Owner{uint32(os.Getuid()), 0}
-	if !me.Decides(filepath.Join(dir, "x")) {
+	if !me.Controls(filepath.Join(dir, "x")) {
 		t.Error("who owns a folder has no say in it")
 	}
 }

@@ -32,8 +32,8 @@ type Program struct {
 	Verbose bool        // -v
 	Store   spool.Store // nil: the folder that the config names; a test's own
 
-	// Tell is handed what a person should hear of; nil: it is said at once.
-	Tell func(maillog.Notice)
+	// Notify takes what a person should hear; nil: it is said at once.
+	Notify func(maillog.Notice)
 }
 
 // New is a Program in the real world. It is called before anything is made: what this
@@ -85,8 +85,8 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now})
 }
 
-// OpenLog opens the log. Trouble with it is told of and is no reason to leave mail
-// alone: what matters most goes to standard error all the same.
+// OpenLog opens the log. An error of the log is said and does not stop mail: what matters
+// most goes to standard error all the same.
 func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
 	log, err := p.LogOptions(cfg).Open()
 	if err != nil {
@@ -95,13 +95,13 @@ func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
 	return log
 }
 
-// LogTrouble tells of trouble with the log itself.
+// LogTrouble says that the log itself failed.
 func (p *Program) LogTrouble(what string, err error) {
 	n := maillog.Notice{Event: "log", What: what, Why: err.Error()}
-	if p.Tell == nil {
+	if p.Notify == nil {
 		p.Say("%s", n)
 	} else {
-		p.Tell(n)
+		p.Notify(n)
 	}
 }
 
@@ -109,8 +109,8 @@ func (p *Program) LogTrouble(what string, err error) {
 func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
 	o := maillog.Options{To: cfg.Log.To, Verbose: p.Verbose, Stderr: p.Stderr, Now: p.Now}
 	switch {
-	case p.Tell != nil:
-		o.Tell = p.Tell
+	case p.Notify != nil:
+		o.Tell = p.Notify
 	case !p.Verbose: // with -v its line says it already
 		o.Tell = func(n maillog.Notice) { p.Say("%s", n) }
 	}
@@ -166,7 +166,7 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 		MaxSize: cfg.Spool.MaxMessageSize,
 		Now:     p.Now,
 		Log:     log,
-		// The path is no key of the config: every program that asks looks there. A test, or a
+		// The path is not a key of the config: every program that asks looks there. A test, or a
 		// user of somebody else's machine, can name another.
 		Aliases: cmp.Or(p.Getenv("NOTICES_ALIASES"), "/etc/aliases"),
 		Users:   "/etc/passwd",
@@ -208,10 +208,7 @@ func (p *Program) WithSpool(cfg *config.Config, work func(spool.Store, *maillog.
 	log := p.OpenLog(cfg)
 	defer p.CloseLog(log)
 	err = work(store, log)
-	if e := store.Close(); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, store.Close())
 }
 
 // Terminal returns the file behind a reader or writer if it is a terminal.

@@ -39,7 +39,7 @@ const (
 	SendmailList                        // -bp: print the queue
 	SendmailFlush                       // -q: attempt what is queued
 	SendmailSMTP                        // -bs: speak SMTP on standard input and output
-	SendmailAliases                     // -bi, -I: rebuild the alias database; there is none
+	SendmailAliases                     // -bi, -I: rebuild the alias database, which notices does not have
 )
 
 // Sendmail is a call of sendmail: what its options say.
@@ -66,7 +66,7 @@ func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 	}
 	for _, to := range s.Recipients {
 		if strings.HasPrefix(to, "-") && !strings.Contains(to, "@") {
-			return UsageError("notices sendmail", fmt.Errorf("%q is no recipient: options come before the first one", to))
+			return UsageError("notices sendmail", fmt.Errorf("%q is not a recipient: options come before the first one", to))
 		}
 	}
 	in := &input{Reader: p.Stdin}

@@ -35,7 +35,7 @@ func parseSendmail(args []string) (*Sendmail, error) {
 }
 
 // getopt calls do for each option and returns what follows them. As POSIX says it
-// stops at the first argument that is no option and behind "--"; and as every
+// stops at the first argument that is not an option and behind "--"; and as every
 // sendmail has it, a -q that stands alone has no value.
 func getopt(args []string, do func(option byte, value string) error) ([]string, error) {
 	for len(args) > 0 && len(args[0]) > 1 && args[0][0] == '-' {
@@ -139,7 +139,7 @@ func (s *Sendmail) mode(value string) error {
 	case "i":
 		s.Mode = SendmailAliases
 	case "d", "D", "l":
-		return fmt.Errorf("-b%s: notices is no mail server and has no daemon; cron or systemd runs notices flush", value)
+		return fmt.Errorf("-b%s: notices is not a mail server and has no daemon; cron or systemd runs notices flush", value)
 	case "v":
 		return errors.New("-bv: addresses cannot be verified without sending to them")
 	default:

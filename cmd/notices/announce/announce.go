@@ -68,7 +68,7 @@ const (
 func New(p *app.Program, each bool) *Collector {
 	_, terminal := app.Terminal(p.Stderr)
 	c := &Collector{p: p, each: each || terminal || p.Verbose}
-	p.Tell = c.add
+	p.Notify = c.add
 	return c
 }
 
@@ -130,7 +130,7 @@ func keyOf(n *maillog.Notice) string {
 // Finish ends the run: it says what there is to say, the run's own error among it, and
 // returns the error that is left to be said.
 func (c *Collector) Finish(ctx context.Context, err error) error {
-	c.p.Tell = nil
+	c.p.Notify = nil
 	ctx = context.WithoutCancel(ctx)
 	added := c.addError(err)
 	alerts := c.alerts(ctx)
@@ -268,7 +268,7 @@ func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now 
 	return alert.Active
 }
 
-// find is the index of the server of that name; -1: there is no such server.
+// find is the index of the server of that name, or -1.
 func (c *Collector) find(name string) int {
 	return slices.IndexFunc(c.Servers, func(s route.Server) bool { return s.Name == name })
 }

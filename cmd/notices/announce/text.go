@@ -166,7 +166,7 @@ func nextStep(s *smtpclient.Server, o spool.Outcome) string {
 	return "It is tried again by itself; if it lasts, run: " + test
 }
 
-// Paused are the servers that are left alone after trouble.
+// Paused are the names of the servers that are paused after an error.
 func Paused(ctx context.Context, state spool.State, servers []route.Server, since, now time.Time) []string {
 	var names []string
 	for i := range servers {

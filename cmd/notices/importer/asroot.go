@@ -15,7 +15,7 @@ import (
 // not read what lies in root's home, say. What the owner could exchange for a link is left
 // for the owner to open; and in a folder no link leads out of it. done: it was root.
 func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (files []file, done bool, err error) {
-	owner, err := p.Successor(cfg)
+	owner, err := p.SpoolOwner(cfg)
 	if err != nil || owner == nil {
 		return nil, false, err
 	}
@@ -24,7 +24,7 @@ func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (fil
 		return nil, false, app.Fail(app.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(files), err)
 	}
 	for i := range files {
-		if f := &files[i]; f.path != "-" && !f.own && !owner.Decides(f.path) {
+		if f := &files[i]; f.path != "-" && !f.own && !owner.Controls(f.path) {
 			// What cannot be opened is opened once more by the owner, and then refused.
 			f.opened, _ = f.openAsRoot()
 		}

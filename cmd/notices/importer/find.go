@@ -154,7 +154,7 @@ func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
 	}
 	files = s.pick(dir, entries, isEML)
 	if len(files) == 0 && len(entries) > 0 {
-		return nil, errors.New("no file in this folder ends in .eml, and it is no Maildir, which has folders new and cur")
+		return nil, errors.New("no file in this folder ends in .eml, and it is not a Maildir, which has folders new and cur")
 	}
 	return files, nil
 }

@@ -4,6 +4,7 @@ package importer
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"crypto/sha256"
@@ -192,9 +193,7 @@ func (m *importing) run(ctx context.Context, files []file) error {
 	}
 	m.bar.Clear()
 	m.tally.Stopped = err != nil
-	if e := m.report(m.p, m.o.Again); err == nil {
-		err = e
-	}
+	err = cmp.Or(err, m.report(m.p, m.o.Again))
 	switch {
 	case errors.Is(err, errStopped):
 		return &app.Failure{Code: app.ExitTryLater}

@@ -53,12 +53,12 @@ type preview struct {
 
 // results is what came of a run so far.
 type results struct {
-	tally tally
-	json  bool
-	mute  bool      // standard output is gone, and that was said
-	named []refusal // what was refused, to be named at the end
-	all   int       // how many those are, with more than are named
-	worst int       // exit code
+	tally      tally
+	json       bool
+	stdoutGone bool      // standard output is gone, and that was said
+	named      []refusal // what was refused, to be named at the end
+	refusals   int       // how many those are, with more than are named
+	worst      int       // exit code
 }
 
 // wouldQueue names a message that would be queued.
@@ -77,10 +77,10 @@ func (r *results) wouldQueue(p *app.Program, where refusal, env *spool.Envelope)
 	r.print(p, where.String()+"\n")
 }
 
-// print prints a result. A reader that is gone is no reason to leave the rest.
+// print prints a result. That its reader is gone does not stop the import.
 func (r *results) print(p *app.Program, text string) {
-	if err := p.PrintBare(text); err != nil && !r.mute {
-		r.mute = true
+	if err := p.PrintBare(text); err != nil && !r.stdoutGone {
+		r.stdoutGone = true
 		p.Say("what was done could not be printed: %s; the import went on all the same", err)
 	}
 }
@@ -114,7 +114,7 @@ func (r *results) refuse(e refusal) {
 	if r.json {
 		r.tally.Errors = append(r.tally.Errors, e)
 	}
-	if r.all++; r.all <= mostNamed {
+	if r.refusals++; r.refusals <= mostNamed {
 		r.named = append(r.named, e)
 	}
 }
@@ -125,7 +125,7 @@ func (r *results) report(p *app.Program, again bool) error {
 	for _, e := range r.named {
 		p.Say("%s", e)
 	}
-	if more := r.all - len(r.named); more > 0 {
+	if more := r.refusals - len(r.named); more > 0 {
 		p.Say("and %s more; with --json all are named", term.Grouped(more))
 	}
 	p.Say("%s", r.text(again))

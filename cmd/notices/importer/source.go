@@ -14,12 +14,12 @@ import (
 // source opens a file. What can be read only once is read to its end first, into a file
 // without a name: nothing of an mbox is queued before all of it was looked at.
 func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
-	in := &stoppable{ctx: ctx}
+	in := &interruptible{ctx: ctx}
 	switch {
 	case f.path == "-":
 		f.path, in.src = "standard input", m.p.Stdin
 	case f.pipe:
-		in.src = &late{path: f.path, file: f.opened, waits: f.opened != nil}
+		in.src = &lazyPipe{path: f.path, file: f.opened, waits: f.opened != nil}
 	default:
 		opened, err := f.open()
 		if err != nil {
@@ -87,13 +87,13 @@ func (in *input) Read(p []byte) (int, error) {
 
 // late is a pipe that is opened when it is first read: that waits for a writer. It is
 // closed by the end of the process.
-type late struct {
+type lazyPipe struct {
 	path  string
 	file  *os.File
 	waits bool // file was opened without waiting
 }
 
-func (l *late) Read(p []byte) (n int, err error) {
+func (l *lazyPipe) Read(p []byte) (n int, err error) {
 	if l.file == nil {
 		if l.file, err = os.Open(l.path); err != nil {
 			return 0, err
@@ -113,7 +113,7 @@ func (l *late) Read(p []byte) (n int, err error) {
 }
 
 // stoppable reads from what may never answer, a terminal or a pipe.
-type stoppable struct {
+type interruptible struct {
 	ctx   context.Context
 	src   io.Reader
 	buf   []byte // read and not yet taken
@@ -121,7 +121,7 @@ type stoppable struct {
 	ready chan struct{} // a Read of src is under way
 }
 
-func (s *stoppable) Read(p []byte) (int, error) {
+func (s *interruptible) Read(p []byte) (int, error) {
 	if len(s.buf) == 0 && s.err == nil {
 		if s.ready == nil {
 			s.start()
@@ -140,7 +140,7 @@ func (s *stoppable) Read(p []byte) (int, error) {
 	return 0, s.err
 }
 
-func (s *stoppable) start() {
+func (s *interruptible) start() {
 	ready := make(chan struct{})
 	s.ready = ready
 	go func() {

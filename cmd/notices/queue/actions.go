@@ -11,9 +11,9 @@ import (
 // Hold keeps messages back until a release.
 func (q *Queue) Hold(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
-		done: "held",
-		all:  func(e spool.Entry) bool { return e.State == spool.StateQueued },
-		log:  func(id spool.ID) { q.Log.Held(id, maillog.ByHand) },
+		done:  "held",
+		inAll: func(e spool.Entry) bool { return e.State == spool.StateQueued },
+		log:   func(id spool.ID) { q.Log.Held(id, maillog.ByHand) },
 		apply: func(_ context.Context, c spool.Claim) error {
 			r, now := c.Record(), q.Program.Second()
 			switch {
@@ -30,9 +30,9 @@ func (q *Queue) Hold(ctx context.Context, s Selection) error {
 // Release ends a hold; the message is due.
 func (q *Queue) Release(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
-		done: "released",
-		all:  func(e spool.Entry) bool { return e.State == spool.StateHeld },
-		log:  q.Log.Released,
+		done:  "released",
+		inAll: func(e spool.Entry) bool { return e.State == spool.StateHeld },
+		log:   q.Log.Released,
 		apply: func(_ context.Context, c spool.Claim) error {
 			r, now := c.Record(), q.Program.Second()
 			if !r.Held {
@@ -46,9 +46,9 @@ func (q *Queue) Release(ctx context.Context, s Selection) error {
 // Retry makes messages due and sends nothing: the next flush does.
 func (q *Queue) Retry(ctx context.Context, s Selection) error {
 	return q.each(ctx, s, action{
-		done: "due now",
-		all:  func(e spool.Entry) bool { return e.State != spool.StateHeld },
-		log:  q.Log.Retried,
+		done:  "due now",
+		inAll: func(e spool.Entry) bool { return e.State != spool.StateHeld },
+		log:   q.Log.Retried,
 		apply: func(_ context.Context, c spool.Claim) error {
 			r, now := c.Record(), q.Program.Second()
 			switch {

@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,10 +33,10 @@ func (s Selection) Check() error {
 }
 
 // action is one of hold, release, retry, remove, return: what it does to a claimed message,
-// and which messages --all means. A refusal (notNeeded) is said and is no failure.
+// and which messages --all means. A refusal (notNeeded) is said and is not a failure.
 type action struct {
 	done  string // "held": how -v says it
-	all   func(spool.Entry) bool
+	inAll func(spool.Entry) bool
 	apply func(ctx context.Context, c spool.Claim) error
 	log   func(spool.ID) // nil: apply logs
 }
@@ -57,7 +58,7 @@ const maxRounds = 5
 // flight is named, and the action is applied to the others. The exit code is 66 when one
 // was unknown, else 75 when one was in flight.
 func (q *Queue) each(ctx context.Context, s Selection, a action) error {
-	list, err := q.takeAndFind(ctx, s, a.all)
+	list, err := q.takeAndFind(ctx, s, a.inAll)
 	if err != nil {
 		return err
 	}
@@ -97,9 +98,7 @@ func (q *Queue) takeAndFind(ctx context.Context, s Selection, all func(spool.Ent
 		return nil, err
 	}
 	list, err := q.find(ctx, s, all)
-	if e := end(len(list) > 0); err == nil {
-		err = e
-	}
+	err = cmp.Or(err, end(len(list) > 0))
 	return list, err
 }
 
@@ -211,10 +210,7 @@ func (b *bulk) apply(ctx context.Context, e spool.Entry) error {
 	if err = b.action.apply(ctx, c); err == nil && b.action.log != nil {
 		b.action.log(e.ID)
 	}
-	if e := c.Release(); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, c.Release())
 }
 
 // count says what became of one message. fatal: the spool itself is in trouble, and the

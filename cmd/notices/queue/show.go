@@ -49,7 +49,7 @@ func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 		return term.PrintJSON(q.Program.Stdout, m)
 	}
 	t := &messageText{term.NewPage(q.Program), q.Program.Now()}
-	t.all(&m)
+	t.write(&m)
 	return t.Print(q.Program.Stdout)
 }
 

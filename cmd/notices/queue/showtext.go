@@ -17,7 +17,7 @@ type messageText struct {
 	now time.Time
 }
 
-func (t *messageText) all(m *shownJSON) {
+func (t *messageText) write(m *shownJSON) {
 	t.summary(m)
 	t.recipients(m.Recipients)
 	t.headers(m.Headers)
@@ -93,7 +93,7 @@ func (t *messageText) headers(headers []headerJSON) {
 	}
 }
 
-// history begins with the queueing, which is no event of the record.
+// history begins with the queueing, which the record has no event for.
 func (t *messageText) history(m *shownJSON) {
 	t.title("History")
 	events := m.History

@@ -40,7 +40,7 @@ type dialogue struct {
 }
 
 // converse asks, tests, and writes a config.
-func converse(ctx context.Context, p *app.Program, o Options) error {
+func runDialogue(ctx context.Context, p *app.Program, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	s := &dialogue{Prompter: term.NewPrompter(ctx, p), ctx: ctx, p: p, server: o.Server, path: o.Path}

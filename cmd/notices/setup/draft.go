@@ -1,6 +1,7 @@
 package setup
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -50,13 +51,13 @@ func (d *draft) putServer(n int, key string, value any) {
 
 // putPassword gives a server a file for its password: one that is not there yet.
 func (d *draft) putPassword(n int, secret string) {
-	path := d.free("server" + strconv.Itoa(n) + ".password")
+	path := d.unusedName("server" + strconv.Itoa(n) + ".password")
 	d.putServer(n, "password_file", path)
 	d.secrets = append(d.secrets, secretFile{n, path, secret})
 }
 
 // free is a name in the config's folder that nothing has.
-func (d *draft) free(name string) string {
+func (d *draft) unusedName(name string) string {
 	dir, err := filepath.Abs(filepath.Dir(d.path))
 	if err != nil { // the working folder is gone
 		dir = filepath.Dir(d.path)
@@ -100,7 +101,7 @@ func (d *draft) text() ([]byte, error) {
 
 // write puts the files where they belong, the secrets first and the config last:
 // each whole or not at all, and none over another. When it fails nothing is left.
-func (d *draft) write() error {
+func (d *draft) write() (err error) {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
 		return cannotMake(d.path, err)
 	}
@@ -112,23 +113,22 @@ func (d *draft) write() error {
 		return err
 	}
 	var made []string
-	undo := func() {
-		for _, path := range made {
-			os.Remove(path)
+	defer func() {
+		for i := 0; i < len(made) && err != nil; i++ {
+			os.Remove(made[i])
 		}
-	}
+	}()
 	for _, s := range d.secrets {
-		if err := d.place(s.path, []byte(s.secret+"\n"), 0o600, d.owner, false); err != nil {
-			undo()
+		if err := d.writeFile(s.path, []byte(s.secret+"\n"), 0o600, d.owner, false); err != nil {
 			return err
 		}
 		made = append(made, s.path)
 	}
 	mode, owner := d.configMode()
-	if err := d.place(d.path, text, mode, owner, d.replace); err != nil {
-		undo()
+	if err := d.writeFile(d.path, text, mode, owner, d.replace); err != nil {
 		return err
 	}
+	made = nil
 	return syncFolder(filepath.Dir(d.path))
 }
 
@@ -148,53 +148,32 @@ func (d *draft) configMode() (fs.FileMode, int) {
 }
 
 // place writes a file under a name of its own and then gives it its own.
-func (d *draft) place(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
+func (d *draft) writeFile(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
 		return cannotMake(path, err)
 	}
 	defer os.Remove(f.Name()) // gone by then, unless something went wrong
 	_, err = f.Write(data)
-	if err == nil {
-		err = f.Chmod(mode)
+	err = cmp.Or(err, f.Chmod(mode))
+	if owner > 0 && os.Geteuid() == 0 {
+		err = cmp.Or(err, f.Chown(owner, -1))
 	}
-	if err == nil && owner > 0 && os.Geteuid() == 0 {
-		err = f.Chown(owner, -1)
+	err = cmp.Or(err, f.Sync(), f.Close())
+	switch {
+	case err != nil:
+	case replace && exists(path):
+		// What is there is kept under another name. There is a whole file at path all the while.
+		d.moved = d.unusedName(filepath.Base(path) + ".old")
+		if err = os.Link(path, d.moved); err == nil {
+			err = os.Rename(f.Name(), path)
+		}
+	default:
+		if err = os.Link(f.Name(), path); errors.Is(err, fs.ErrExist) {
+			return alreadyThere(path)
+		}
 	}
-	if err == nil {
-		err = f.Sync()
-	}
-	if e := f.Close(); err == nil {
-		err = e
-	}
-	if err != nil {
-		return cannotMake(path, err)
-	}
-	if replace && exists(path) {
-		return d.supplant(f.Name(), path)
-	}
-	err = os.Link(f.Name(), path)
-	if errors.Is(err, fs.ErrExist) {
-		return alreadyThere(path)
-	}
-	if err != nil {
-		return cannotMake(path, err)
-	}
-	return nil
-}
-
-// supplant keeps what is there under another name. There is a whole file at path
-// all the while.
-func (d *draft) supplant(fresh, path string) error {
-	d.moved = d.free(filepath.Base(path) + ".old")
-	err := os.Link(path, d.moved)
-	if err == nil {
-		err = os.Rename(fresh, path)
-	}
-	if err != nil {
-		return cannotMake(path, err)
-	}
-	return nil
+	return cannotMake(path, err)
 }
 
 func syncFolder(dir string) error {
@@ -211,6 +190,9 @@ func alreadyThere(path string) error {
 }
 
 func cannotMake(path string, err error) error {
+	if err == nil {
+		return nil
+	}
 	code := app.StoreCode(err)
 	if code == app.ExitIO {
 		code = app.ExitCannotMake
@@ -231,7 +213,7 @@ func needsSetup(path string) error {
 	if _, err := user.Lookup(serviceUser); err == nil {
 		return nil
 	}
-	return app.Fail(app.ExitConfig, "there is no user %s and no %s yet; nothing was written. Run first: %s",
+	return app.Fail(app.ExitConfig, "the user %s and the folder %s do not exist yet; nothing was written. Run first: %s",
 		serviceUser, config.SystemSpool, app.SetupScript())
 }
 

@@ -17,7 +17,7 @@ import (
 
 // takeOver writes a config that does what another program's does, and says of every
 // setting what became of it.
-func takeOver(p *app.Program, o Options) error {
+func migrateFrom(p *app.Program, o Options) error {
 	if exists(o.Path) {
 		return alreadyThere(o.Path)
 	}
@@ -71,7 +71,7 @@ func readConfig(path string) ([]byte, error) {
 	}
 	defer f.Close()
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
-		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is no file")}
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a file")}
 	}
 	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
 	if err == nil && len(text) > maxSize {

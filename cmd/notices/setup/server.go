@@ -15,7 +15,7 @@ import (
 )
 
 // way is one of the ways that mail can go.
-type way struct {
+type serverKind struct {
 	title  string
 	preset string
 	auth   string // of a sign-in instead of a password
@@ -23,8 +23,8 @@ type way struct {
 	hint   string // about the password
 }
 
-func ways() []way {
-	return []way{
+func serverKinds() []serverKind {
+	return []serverKind{
 		{title: "a mail server of your own, or your provider's", login: "-"},
 		{title: "Gmail or Google Workspace, signing in with Google", auth: config.AuthGoogle},
 		{title: "Gmail or Google Workspace, with an app password", preset: "gmail", login: "@",
@@ -42,20 +42,20 @@ func ways() []way {
 
 // answers are what a person said of a server, or would have said.
 type answers struct {
-	way
-	which    int // of ways
-	host     string
-	port     int
-	tls      string // empty: as is usual at the port
-	user     string
-	password string
-	old      config.Secret // that the configuration has, if it is one that is changed
-	via      bool          // it is an account that all mail goes by
-	keep     bool          // of a configuration that is changed: as it is
-	lax      bool          // also without verified TLS
-	failed   string        // why it did not pass the test; empty: it did, or there was none
-	client   string
-	secret   string // file
+	serverKind
+	which     int // of ways
+	host      string
+	port      int
+	tls       string // empty: as is usual at the port
+	user      string
+	password  string
+	old       config.Secret // that the configuration has, if it is one that is changed
+	via       bool          // it is an account that all mail goes by
+	keep      bool          // of a configuration that is changed: as it is
+	nonSecure bool          // also without verified TLS
+	failed    string        // why it did not pass the test; empty: it did, or there was none
+	client    string
+	secret    string // file
 }
 
 // oldAnswers are those for the servers that the configuration has.
@@ -63,7 +63,7 @@ func oldAnswers(cfg *config.Config) []*answers {
 	var list []*answers
 	account := func(name string, via bool) {
 		v := &answers{client: cfg.Account(name).ClientID, via: via}
-		v.choose(slices.IndexFunc(ways(), func(w way) bool { return w.auth == name }))
+		v.choose(slices.IndexFunc(serverKinds(), func(w serverKind) bool { return w.auth == name }))
 		list = append(list, v)
 	}
 	if cfg.Delivery.Via != config.ViaServers {
@@ -75,11 +75,11 @@ func oldAnswers(cfg *config.Config) []*answers {
 			account(c.Auth, false)
 			continue
 		}
-		v := &answers{user: c.Login, lax: c.AllowNonSecure}
+		v := &answers{user: c.Login, nonSecure: c.AllowNonSecure}
 		if c.Password.HasKey() {
 			v.old = c.Password
 		}
-		v.choose(max(0, slices.IndexFunc(ways(), func(w way) bool { return w.auth == "" && w.preset == c.Preset })))
+		v.choose(max(0, slices.IndexFunc(serverKinds(), func(w serverKind) bool { return w.auth == "" && w.preset == c.Preset })))
 		ofPreset := func(key string) bool {
 			return v.preset != "" && slices.ContainsFunc(c.FromPreset, func(line string) bool { return strings.HasPrefix(line, key+" ") })
 		}
@@ -97,7 +97,7 @@ func oldAnswers(cfg *config.Config) []*answers {
 	return list
 }
 
-func (v *answers) choose(which int) { v.which, v.way = which, ways()[which] }
+func (v *answers) choose(which int) { v.which, v.serverKind = which, serverKinds()[which] }
 
 // describe tells a server from others.
 func (v *answers) describe() string {
@@ -138,7 +138,7 @@ func (s *dialogue) askServer(v *answers) {
 	s.servers = append(s.servers, v)
 	n := len(s.servers)
 	var titles []string
-	for _, w := range ways() {
+	for _, w := range serverKinds() {
 		titles = append(titles, w.title)
 	}
 	for again := true; again && s.Err == nil; again = s.tryServer(n, v) {
@@ -261,8 +261,8 @@ func (v *answers) put(d *draft, n int, sole, password bool) {
 	d.putServer(n, "host", v.host)
 	d.putServer(n, "port", v.port)
 	d.putServer(n, "tls", v.tls)
-	d.putServer(n, "allow_non_secure", v.lax)
-	d.putServer(n, "allow_non_secure_login", v.lax && v.user != "")
+	d.putServer(n, "allow_non_secure", v.nonSecure)
+	d.putServer(n, "allow_non_secure_login", v.nonSecure && v.user != "")
 	d.putServer(n, "login", v.user)
 	if !password || v.keptSecret() {
 		return
@@ -328,7 +328,7 @@ func (s *dialogue) tryServer(n int, v *answers) (again bool) {
 			s.Err = term.ErrStopped
 		}
 		options := []string{change, repeat, keep}
-		if failed.Outcome.Reason == spool.ReasonTLS && !v.lax {
+		if failed.Outcome.Reason == spool.ReasonTLS && !v.nonSecure {
 			options = append(options, relax)
 		}
 		switch options[s.Choose("It did not work. What now?", options, 0)] {
@@ -337,7 +337,7 @@ func (s *dialogue) tryServer(n int, v *answers) (again bool) {
 		case keep:
 			return false
 		case relax:
-			v.lax = true
+			v.nonSecure = true
 		}
 	}
 	return false

@@ -29,9 +29,9 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	_, out := app.Terminal(p.Stderr)
 	switch {
 	case o.From != "":
-		return takeOver(p, o)
+		return migrateFrom(p, o)
 	case in && out && !o.Template:
-		return converse(ctx, p, o)
+		return runDialogue(ctx, p, o)
 	}
 	return writeConfig(p, o)
 }
@@ -62,7 +62,7 @@ func sayNoFullName(p *app.Program, hostname string) {
 const noFullName = "This machine has no full name, and some mail servers refuse one without: " +
 	"set hostname in [site] to a name that they find, such as mail.example.org."
 
-// writeConfig writes a config where there is none, and says what to do next.
+// writeConfig writes the commented config, and says what to do next.
 func writeConfig(p *app.Program, o Options) error {
 	if err := (&draft{path: o.Path}).write(); err != nil {
 		return err

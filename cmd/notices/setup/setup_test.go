@@ -37,7 +37,7 @@ func TestInitNamesTheHostname(t *testing.T) {
 // Every preset can be chosen.
 func TestWaysHavePresets(t *testing.T) {
 	for _, name := range config.PresetNames() {
-		if !slices.ContainsFunc(ways(), func(w way) bool { return w.preset == name || w.auth != "" && name == "microsoft365" }) {
+		if !slices.ContainsFunc(serverKinds(), func(w serverKind) bool { return w.preset == name || w.auth != "" && name == "microsoft365" }) {
 			t.Errorf("init does not offer %s", name)
 		}
 	}

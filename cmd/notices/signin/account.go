@@ -154,7 +154,7 @@ func UseState(ctx context.Context, cfg *config.Config, servers []route.Server, s
 }
 
 // KeepAlive renews sign-ins that were not used for a month, once the mail is out.
-// What goes wrong is told, and is no fault of the run.
+// An error is logged and does not fail the run.
 func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 	for i := range servers {
 		if source, ok := servers[i].Tokens.(*oauth.Source); ok && ctx.Err() == nil {
@@ -165,8 +165,8 @@ func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 	}
 }
 
-// Look is how the sign-in of that name is; nil: it is not configured.
-func Look(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.SignIn, error) {
+// Status is how the sign-in of that name is; nil: it is not configured.
+func Status(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.SignIn, error) {
 	c := cfg.Account(name)
 	if !c.Usable() {
 		return nil, nil

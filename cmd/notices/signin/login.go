@@ -1,6 +1,7 @@
 package signin
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -132,14 +133,11 @@ func withAccount(p *app.Program, name string, work func(*oauth.Client, spool.Sta
 		return err
 	}
 	err = work(client, store.State())
-	if e := store.Close(); err == nil {
-		err = e
-	}
-	return err
+	return cmp.Or(err, store.Close())
 }
 
-// browser gives what opens an address in a person's browser; nil: there is none, or no
-// screen to show it on. $BROWSER is a list of commands with : between them, in which %s
+// browser returns what opens an address in a person's browser; nil: there is no browser,
+// or no screen to show it on. $BROWSER is a list of commands with : between them, in which %s
 // stands for the address, as xdg-open(1) and others read it.
 func browser(getenv func(string) string) func(address string) error {
 	var commands []string

@@ -131,7 +131,7 @@ func (c *verdict) setUp() {
 			c.down(b.since, fmt.Sprintf("no mail from %s goes out: %s", term.Listed(b.senders), servers))
 		}
 	}
-	c.unnamedSenders()
+	c.sendersWithoutServer()
 	for i := range s.Servers {
 		v := &s.Servers[i]
 		c.server(v)
@@ -142,18 +142,18 @@ func (c *verdict) setUp() {
 }
 
 // unnamedSenders remarks on mail that no server takes for its sender.
-func (c *verdict) unnamedSenders() {
+func (c *verdict) sendersWithoutServer() {
 	const shown = 3
-	for i, sender := range slices.Sorted(maps.Keys(c.s.unnamed)) {
+	for i, sender := range slices.Sorted(maps.Keys(c.s.withoutServer)) {
 		if i == shown {
-			c.remark("%d more senders whom no server takes mail from", len(c.s.unnamed)-i)
+			c.remark("no server takes mail from %d more senders", len(c.s.withoutServer)-i)
 			break
 		}
 		verb := "have"
-		if c.s.unnamed[sender] == 1 {
+		if c.s.withoutServer[sender] == 1 {
 			verb = "has"
 		}
-		c.remark("%s %s no way out: %s", term.Count(c.s.unnamed[sender], "message"), verb, route.NoServerText(sender))
+		c.remark("%s %s no way out: %s", term.Count(c.s.withoutServer[sender], "message"), verb, route.NoServerText(sender))
 	}
 }
 
@@ -315,7 +315,7 @@ func (c *verdict) text() string {
 	parts, s := c.reasons, c.s
 	if c.level == OK {
 		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
-		if s.goesOut() && len(s.unnamed) == 0 && len(s.sendersDown()) == 0 {
+		if s.goesOut() && len(s.withoutServer) == 0 && len(s.sendersDown()) == 0 {
 			text = "mail goes out, " + text
 		}
 		if s.WaitingForRecipient > 0 {

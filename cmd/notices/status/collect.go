@@ -253,7 +253,7 @@ func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error 
 
 // addWait notes what a message waits for.
 func (c *collector) addWait(r *spool.Record) {
-	unnamed := c.countUnnamed(&r.Envelope)
+	unnamed := c.countWithoutServer(&r.Envelope)
 	if w, ok := r.Waiting(); ok {
 		w.Answered = w.Answered || unnamed // what other mail meets says nothing of it
 		c.waits = append(c.waits, w)
@@ -263,15 +263,15 @@ func (c *collector) addWait(r *spool.Record) {
 }
 
 // countUnnamed counts a message that no server takes, for its sender.
-func (c *collector) countUnnamed(env *spool.Envelope) bool {
+func (c *collector) countWithoutServer(env *spool.Envelope) bool {
 	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
 	if bounce || env.Sender == "" || len(c.route) == 0 || route.AnyTakes(c.route, env.Sender) {
 		return false
 	}
-	if c.s.unnamed == nil {
-		c.s.unnamed = map[string]int{}
+	if c.s.withoutServer == nil {
+		c.s.withoutServer = map[string]int{}
 	}
-	c.s.unnamed[env.Sender]++
+	c.s.withoutServer[env.Sender]++
 	return true
 }
 

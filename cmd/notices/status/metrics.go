@@ -133,7 +133,7 @@ func (m *metrics) servers(s *snapshot) {
 		func(v *server) []point { return []point{truth(!v.failing)} })
 	each("notices_server_troubles", "Troubles of the server in a row, 0 once it works.",
 		func(v *server) []point { return []point{value(v.health.Troubles)} })
-	each("notices_server_down_until_timestamp_seconds", "When the server is tried again, if it is left alone.",
+	each("notices_server_down_until_timestamp_seconds", "When the server is tried again, if it is paused.",
 		func(v *server) []point { return times(v.DownUntil) })
 	each("notices_server_down_since_timestamp_seconds", "Since when the last that was met of the server is trouble, if it is.",
 		func(v *server) []point { return times(v.DownSince) })

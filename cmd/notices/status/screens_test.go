@@ -109,6 +109,6 @@ func (w *world) statusScreen(columns int, colour, bad bool) string {
 			Used: 100, Waiting: 12, At: w.Now.Add(-50 * time.Second), Free: w.Now.Add(4 * time.Minute)}}
 	}
 	t := &statusText{&term.Page{Painter: term.Painter{On: colour}, Width: cmp.Or(columns, 80)}, s}
-	t.all(s.check(o))
+	t.write(s.check(o))
 	return t.Text()
 }

@@ -61,20 +61,20 @@ type snapshot struct {
 	FlushError            *string      `json:"flush_error"`  // why the last flush failed; null: it did not
 	Check                 *verdictJSON `json:"check"`        // what --check says
 
-	now        time.Time
-	handedIn   int    // in drop/, not taken over yet
-	aside      int    // what flushes set aside
-	fromDrop   int    // what other users put into drop/, there too
-	asideDir   string // where that is
-	sends      histogram
-	unreadable []error        // messages that cannot be counted
-	stuck      spool.Stuck    // what flushes met
-	inTrouble  []spool.ID     // messages of it that are still there
-	unnamed    map[string]int // messages by a sender that no server takes mail from
-	limitsUsed []rate.Usage
-	limited    int         // messages that wait for a [[limit]]
-	limitedBy  *rate.Usage // the limit that lets the next one go first
-	unwritable bool        // flush cannot write to the spool: FlushError says why
+	now           time.Time
+	handedIn      int    // in drop/, not taken over yet
+	aside         int    // what flushes set aside
+	fromDrop      int    // what other users put into drop/, there too
+	asideDir      string // where that is
+	sends         histogram
+	unreadable    []error        // messages that cannot be counted
+	stuck         spool.Stuck    // what flushes met
+	inTrouble     []spool.ID     // messages of it that are still there
+	withoutServer map[string]int // messages by a sender that no server takes mail from
+	limitsUsed    []rate.Usage
+	limited       int         // messages that wait for a [[limit]]
+	limitedBy     *rate.Usage // the limit that lets the next one go first
+	unwritable    bool        // flush cannot write to the spool: FlushError says why
 }
 
 // server is what is known of one server.

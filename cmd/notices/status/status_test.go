@@ -55,7 +55,7 @@ func TestStatus(t *testing.T) {
 	w.Out.Reset()
 	w.Check(Run(context.Background(), w.q, withServers(Options{})))
 	for _, told := range []string{
-		"1 queued, 1 deferred, 0 held, 1 failed", "ok: 250 2.0.0 taken", "error: no connection", "no TLS", "left alone until",
+		"1 queued, 1 deferred, 0 held, 1 failed", "ok: 250 2.0.0 taken", "error: no connection", "no TLS", "paused until",
 		"3 sent, 0 deferred, 1 returned, 0 failed",
 	} {
 		if !strings.Contains(w.Out.String(), told) {

@@ -21,11 +21,11 @@ type statusText struct {
 func printStatus(p *app.Program, s *snapshot, c *verdict) error {
 	t := &statusText{term.NewPage(p), s}
 	t.Width = cmp.Or(t.Width, 80)
-	t.all(c)
+	t.write(c)
 	return t.Print(p.Stdout)
 }
 
-func (t *statusText) all(c *verdict) {
+func (t *statusText) write(c *verdict) {
 	t.verdict(c)
 	t.queue()
 	for i := range t.s.Servers {
@@ -135,7 +135,7 @@ func (t *statusText) server(v *server) {
 	}
 	switch {
 	case v.DownUntil != nil:
-		t.row("Health", term.Red, "down, left alone until %s: %s", t.when(*v.DownUntil), h.Last.Reply)
+		t.row("Health", term.Red, "down, paused until %s: %s", t.when(*v.DownUntil), h.Last.Reply)
 	case v.DownSince != nil:
 		t.row("Health", term.Red, "down since %s, tried again with the next message: %s", t.when(*v.DownSince), h.Last.Reply)
 	case h.Troubles > 0:
@@ -209,5 +209,5 @@ func (t *statusText) lastFlush() {
 		return
 	}
 	t.row("Run", "", "%s", t.when(*f.At))
-	t.row("Did", "", "%d sent, %d deferred, %d returned, %d failed", f.Sent, f.Deferred, f.Returned, f.Failed)
+	t.row("Result", "", "%d sent, %d deferred, %d returned, %d failed", f.Sent, f.Deferred, f.Returned, f.Failed)
 }

@@ -17,7 +17,7 @@ func Columns(s string) int { return cells.StringWidth(s) }
 
 const ellipsis = "…"
 
-// Cut shortens s to so many columns; 0: it is left alone.
+// Cut shortens s to so many columns; 0: it stays as it is.
 func Cut(s string, width int) string {
 	if width <= 0 || Columns(s) <= width {
 		return s

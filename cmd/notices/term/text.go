@@ -8,7 +8,7 @@
 //     (no-color.org) and TERM=dumb end colour. Elsewhere tables are plain and
 //     nothing is cut off.
 //   - JSON is one value and a newline. Lists are never null; a time is RFC 3339 in
-//     UTC, or null when there is none. A person reads local time.
+//     UTC, or null. A person reads local time.
 //   - Text from outside (an address, a header, a reply) is shown without its
 //     control characters: it must not talk to the terminal.
 package term
@@ -88,7 +88,7 @@ func (p Painter) Paint(c Colour, s string) string {
 	return "\x1b[" + string(c) + "m" + s + "\x1b[0m"
 }
 
-// Stamp is a time for JSON: whole seconds in UTC, nil when there is none.
+// Stamp is a time for JSON: whole seconds in UTC, nil for the zero time.
 func Stamp(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
