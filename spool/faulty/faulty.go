@@ -139,17 +139,25 @@ func (f *Store) do(c Call, call func() error) error {
 	return v.err
 }
 
-// New implements spool.Store.
-func (f *Store) New(ctx context.Context, id spool.ID) (d spool.Draft, err error) {
-	err = f.do(Call{Method: "New", ID: id}, func() error {
-		inner, err := f.inner.New(ctx, id)
-		d = &draft{f, inner}
+// get is do for a call that has a result; on an error of the plan it is the zero value.
+func get[T any](f *Store, c Call, call func() (T, error)) (T, error) {
+	var got T
+	err := f.do(c, func() (err error) {
+		got, err = call()
 		return err
 	})
 	if err != nil {
-		return nil, err
+		got = *new(T)
 	}
-	return d, nil
+	return got, err
+}
+
+// New implements spool.Store.
+func (f *Store) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
+	return get(f, Call{Method: "New", ID: id}, func() (spool.Draft, error) {
+		inner, err := f.inner.New(ctx, id)
+		return &draft{f, inner}, err
+	})
 }
 
 // Commit implements spool.Store.
@@ -180,16 +188,12 @@ func (f *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) er
 }
 
 // Find implements spool.Store. Its call is about the first of several messages.
-func (f *Store) Find(ctx context.Context, ids ...spool.ID) (found map[spool.ID]spool.Entry, err error) {
+func (f *Store) Find(ctx context.Context, ids ...spool.ID) (map[spool.ID]spool.Entry, error) {
 	call := Call{Method: "Find"}
 	if len(ids) > 0 {
 		call.ID = ids[0]
 	}
-	err = f.do(call, func() error {
-		found, err = f.inner.Find(ctx, ids...)
-		return err
-	})
-	return found, err
+	return get(f, call, func() (map[spool.ID]spool.Entry, error) { return f.inner.Find(ctx, ids...) })
 }
 
 // Imported implements spool.Store.
@@ -202,29 +206,21 @@ func (f *Store) Imported(ctx context.Context, since time.Time) (keys map[spool.I
 }
 
 // Claim implements spool.Store. A Late failure leaves the message claimed.
-func (f *Store) Claim(ctx context.Context, e spool.Entry) (c spool.Claim, err error) {
-	err = f.do(Call{Method: "Claim", ID: e.ID}, func() error {
+func (f *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
+	return get(f, Call{Method: "Claim", ID: e.ID}, func() (spool.Claim, error) {
 		inner, err := f.inner.Claim(ctx, e)
-		c = &claim{f, inner}
-		return err
+		return &claim{f, inner}, err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return c, nil
 }
 
-// Look implements spool.Store.
+// Peek implements spool.Store.
 func (f *Store) Peek(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.PeekedBody, err error) {
-	err = f.do(Call{Method: "Look", ID: e.ID}, func() error {
+	b, err = get(f, Call{Method: "Peek", ID: e.ID}, func() (spool.PeekedBody, error) {
 		record, found, err := f.inner.Peek(ctx, e)
-		r, b = record, &looked{body{f, found, e.ID}, found}
-		return err
+		r = record
+		return &peekedBody{body{f, found, e.ID}, found}, err
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	return r, b, nil
+	return r, b, err
 }
 
 // Writable implements spool.Store.
@@ -238,30 +234,18 @@ func (f *Store) Sync(ctx context.Context) error {
 }
 
 // Repair implements spool.Store.
-func (f *Store) Repair(ctx context.Context) (found []spool.Anomaly, err error) {
-	err = f.do(Call{Method: "Repair"}, func() error {
-		found, err = f.inner.Repair(ctx)
-		return err
-	})
-	return found, err
+func (f *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
+	return get(f, Call{Method: "Repair"}, func() ([]spool.Anomaly, error) { return f.inner.Repair(ctx) })
 }
 
 // Usage implements spool.Store.
-func (f *Store) Usage(ctx context.Context) (n int64, err error) {
-	err = f.do(Call{Method: "Usage"}, func() error {
-		n, err = f.inner.Usage(ctx)
-		return err
-	})
-	return n, err
+func (f *Store) Usage(ctx context.Context) (int64, error) {
+	return get(f, Call{Method: "Usage"}, func() (int64, error) { return f.inner.Usage(ctx) })
 }
 
 // UsageFailed implements spool.Store.
-func (f *Store) UsageFailed(ctx context.Context) (n int64, err error) {
-	err = f.do(Call{Method: "UsageFailed"}, func() error {
-		n, err = f.inner.UsageFailed(ctx)
-		return err
-	})
-	return n, err
+func (f *Store) UsageFailed(ctx context.Context) (int64, error) {
+	return get(f, Call{Method: "UsageFailed"}, func() (int64, error) { return f.inner.UsageFailed(ctx) })
 }
 
 // State implements spool.Store.

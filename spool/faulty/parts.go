@@ -10,15 +10,10 @@ import (
 
 type state struct{ f *Store }
 
-func (s state) Load(ctx context.Context, name string) (b []byte, err error) {
-	err = s.f.do(Call{Method: "State.Load", ID: spool.ID(name)}, func() error {
-		b, err = s.f.inner.State().Load(ctx, name)
-		return err
+func (s state) Load(ctx context.Context, name string) ([]byte, error) {
+	return get(s.f, Call{Method: "State.Load", ID: spool.ID(name)}, func() ([]byte, error) {
+		return s.f.inner.State().Load(ctx, name)
 	})
-	if err != nil {
-		return nil, err
-	}
-	return b, nil
 }
 
 func (s state) Update(ctx context.Context, name string, durable bool, change func([]byte) ([]byte, error)) error {
@@ -122,13 +117,13 @@ type body struct {
 	id    spool.ID
 }
 
-// looked is a body that Look returned.
-type looked struct {
+// peekedBody is a body that Peek returned.
+type peekedBody struct {
 	body
 	inner spool.PeekedBody
 }
 
-func (b *looked) Stored() int64 { return b.inner.Stored() }
+func (b *peekedBody) Stored() int64 { return b.inner.Stored() }
 
 func (b *body) Size() int64 { return b.inner.Size() }
 

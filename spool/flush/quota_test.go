@@ -59,7 +59,7 @@ func seldom(n int64) int64 { return n - 1 }
 
 // claims counts what a run opened.
 func (w *world) claims() (opened func() int) {
-	f := faulty.New(w.mem, faulty.Plan{Match: func(c faulty.Call) bool { return c.Method == "Claim" || c.Method == "Look" }})
+	f := faulty.New(w.mem, faulty.Plan{Match: func(c faulty.Call) bool { return c.Method == "Claim" || c.Method == "Peek" }})
 	w.o.Store = f
 	before := 0
 	return func() int {

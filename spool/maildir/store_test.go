@@ -36,6 +36,9 @@ func TestModel(t *testing.T) {
 	storetest.RunModel(t, simulated, 100)
 }
 
+// TestModelOnDisk does the same on a real disk, without those.
+func TestModelOnDisk(t *testing.T) { storetest.RunModel(t, harness, 15) }
+
 func simulated(*testing.T) storetest.Harness {
 	s := maildirtest.New()
 	return storetest.Harness{

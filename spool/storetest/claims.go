@@ -3,6 +3,7 @@ package storetest
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"notices/spool"
 )
@@ -74,10 +75,10 @@ func (k kit) currentOrGone(s spool.Store, stale spool.Entry, want *spool.Record)
 	k.Helper()
 	r, b, err := s.Peek(k.ctx, stale)
 	if err == nil {
-		k.same("Look by a stale entry", r, want)
+		k.same("Peek by a stale entry", r, want)
 		k.ok(b.Close(), "closing the body")
 	} else if !errors.Is(err, spool.ErrGone) {
-		k.Fatalf("Look by a stale entry: %v", err)
+		k.Fatalf("Peek by a stale entry: %v", err)
 	}
 	c, err := s.Claim(k.ctx, stale)
 	if errors.Is(err, spool.ErrGone) {
@@ -136,8 +137,158 @@ func testClaimLeavesReading(k kit, h Harness) {
 		r, body := k.look(s, "A")
 		k.sameBody("in flight", body, content(700))
 		if !r.InFlight || r.Attempts != 1 {
-			k.Errorf("Look at what is in flight: in flight %v, attempts %d", r.InFlight, r.Attempts)
+			k.Errorf("Peek at what is in flight: in flight %v, attempts %d", r.InFlight, r.Attempts)
 		}
 	}
 	k.ok(c.Remove(spool.Now), "Remove")
+}
+
+// testScan lists a queued, a deferred, a held and a failed message.
+func testScan(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	both := []spool.Store{h.Store, other}
+	k.listed("empty", both)
+
+	for _, id := range []spool.ID{"queued", "deferred", "held", "failed"} {
+		k.putSample(h.Store, id)
+	}
+	c := k.claim(h.Store, "deferred")
+	k.append(c, try(1, 0, later(60)), spool.Lazy)
+	k.append(c, result(1, 1, later(7), deferral(0, 1, 2)), spool.Lazy)
+	k.ok(c.Release(), "Release")
+	c = k.claim(h.Store, "held")
+	k.append(c, spool.Event{Kind: spool.Hold, At: later(1)}, spool.Now)
+	k.ok(c.Release(), "Release")
+	k.ok(k.claim(h.Store, "failed").Fail(giveUp(42)), "Fail")
+
+	k.listed("one of each", both,
+		spool.Entry{ID: "queued", Next: start, State: spool.StateQueued},
+		spool.Entry{ID: "deferred", Next: later(7), State: spool.StateQueued},
+		spool.Entry{ID: "held", Next: start, State: spool.StateHeld},
+		spool.Entry{ID: "failed", Next: later(42), State: spool.StateFailed})
+}
+
+func testScanStops(k kit, h Harness) {
+	for i := range 5 {
+		id := spool.ID(fmt.Sprintf("m%d", i))
+		k.putSample(h.Store, id)
+		id = spool.ID(fmt.Sprintf("f%d", i))
+		k.putSample(h.Store, id)
+		k.ok(k.claim(h.Store, id).Fail(giveUp(1)), "Fail")
+	}
+	for name, scan := range map[string]scanner{"Scan": h.Store.Scan, "ScanFailed": h.Store.ScanFailed} {
+		if n := k.countTo(2, scan); n != 2 {
+			k.Errorf("%s went on to %d when told to stop at 2", name, n)
+		}
+	}
+	// What is shown may be claimed at once, while the scan goes on.
+	err := h.Store.Scan(k.ctx, func(e spool.Entry) bool {
+		c, err := h.Store.Claim(k.ctx, e)
+		k.ok(err, "Claim within Scan")
+		k.ok(c.Remove(spool.Soon), "Remove within Scan")
+		return true
+	})
+	k.ok(err, "Scan")
+	if n := k.countTo(9, h.Store.Scan); n != 0 {
+		k.Errorf("%d are left after all were removed", n)
+	}
+}
+
+// countTo stops a scan when it has shown n.
+func (k kit) countTo(n int, scan scanner) int {
+	k.Helper()
+	seen := 0
+	err := scan(k.ctx, func(spool.Entry) bool {
+		seen++
+		return seen < n
+	})
+	k.ok(err, "scanning")
+	return seen
+}
+
+func testFind(k kit, h Harness) {
+	other := h.Reopen()
+	defer closeAll(k, other)
+	k.putSample(h.Store, "A")
+	k.putSample(h.Store, "A-1") // a return's id begins with its original's
+	k.putSample(h.Store, "A.w")
+	k.putSample(h.Store, "AA")
+	for id, want := range map[spool.ID]spool.Entry{
+		"A":   {ID: "A", Next: start, State: spool.StateQueued},
+		"A-1": {ID: "A-1", Next: start, State: spool.StateQueued},
+		"A.w": {ID: "A.w", Next: start, State: spool.StateQueued},
+	} {
+		if e := k.find(other, id); !sameEntry(e, want) {
+			k.Errorf("Find %s: %v, want %v", id, e, want)
+		}
+	}
+	k.ok(k.claim(h.Store, "A").Fail(giveUp(3)), "Fail")
+	want := spool.Entry{ID: "A", Next: later(3), State: spool.StateFailed}
+	if e := k.find(other, "A"); !sameEntry(e, want) {
+		k.Errorf("Find of a failed message: %v, want %v", e, want)
+	}
+	found, err := other.Find(k.ctx, "A-1", "B", "A", "../x", "AA", "A")
+	k.ok(err, "Find of several")
+	if len(found) != 3 || !sameEntry(found["A"], want) || found["A-1"].ID != "A-1" || found["AA"].ID != "AA" {
+		k.Errorf("Find of several: %v", found)
+	}
+	for _, id := range []spool.ID{"B", "A-2", "A-", "A.", "a"} {
+		_, err := spool.FindOne(k.ctx, other, id)
+		k.wants(err, "Find "+string(id), spool.ErrGone)
+	}
+}
+
+func testUsage(k kit, h Harness) {
+	usage := func() int64 {
+		k.Helper()
+		n, err := h.Store.Usage(k.ctx)
+		k.ok(err, "Usage")
+		k.sameUsage(h.Store, n)
+		return n
+	}
+	const size = 1 << 20
+	empty := usage()
+	k.put(h.Store, sample("A", 1), content(size))
+	k.put(h.Store, sample("B", 1), content(size))
+	if got := usage() - empty; got < 2*size || got > 3*size {
+		k.Errorf("two messages of 1 MiB take %d octets", got)
+	}
+	c := k.claim(h.Store, "A")
+	for n := range 40 { // beyond the room that it had
+		k.append(c, try(n+1, n, later(60)), spool.Lazy)
+		k.append(c, result(n+1, n, later(60), deferral(0)), spool.Lazy)
+		if n%7 == 0 {
+			usage()
+		}
+	}
+	k.ok(c.Fail(giveUp(1)), "Fail")
+	if got := usage() - empty; got < 2*size {
+		k.Errorf("a failed one and another of 1 MiB take %d octets", got)
+	}
+	k.ok(k.claim(h.Store, "A").Remove(spool.Now), "Remove")
+	k.ok(k.claim(h.Store, "B").Remove(spool.Now), "Remove")
+	k.ok(h.Store.Sync(k.ctx), "Sync")
+	if got := usage() - empty; got != 0 {
+		k.Errorf("%d octets are taken when all is removed", got)
+	}
+}
+
+// sameUsage: who looks at every message learns what all of them take.
+func (k kit) sameUsage(s spool.Store, want int64) {
+	k.Helper()
+	var all, failed int64
+	for id, e := range k.list(s) {
+		_, looked, err := s.Peek(k.ctx, e)
+		k.ok(err, "Peek "+string(id))
+		if all += looked.Stored(); e.State == spool.StateFailed {
+			failed += looked.Stored()
+		}
+		k.ok(looked.Close(), "Close")
+	}
+	n, err := s.UsageFailed(k.ctx)
+	k.ok(err, "UsageFailed")
+	if all != want || failed != n {
+		k.Errorf("Usage %d, of failed ones %d; looked at one by one they are %d and %d", want, n, all, failed)
+	}
 }

@@ -156,9 +156,12 @@ func testRaceOfWriters(k kit, h Harness) {
 		}
 		wg.Go(func() {
 			for i := range each {
-				env := sample(spool.ID(fmt.Sprintf("%08d%08d", g, i)), 1)
-				if err := tryPut(k, s, env); err != nil {
-					k.Errorf("writing %s among others: %v", env.ID, err)
+				d, err := draftImport(k.ctx, s, spool.ID(fmt.Sprintf("%08d%08d", g, i)))
+				if err == nil {
+					_, err = s.Commit(k.ctx, d)
+				}
+				if err != nil {
+					k.Errorf("writing among others: %v", err)
 					return
 				}
 			}
@@ -170,21 +173,4 @@ func testRaceOfWriters(k kit, h Harness) {
 	if n := len(k.list(h.Store)); n != writers*each {
 		k.Errorf("%d messages are listed, want %d", n, writers*each)
 	}
-}
-
-// tryPut is put for a goroutine, which must not end the test.
-func tryPut(k kit, s spool.Store, env spool.Envelope) error {
-	d, err := s.New(k.ctx, env.ID)
-	if err != nil {
-		return err
-	}
-	if _, err := d.Write(content(200)); err != nil {
-		return err
-	}
-	env.Size = 200
-	if err := d.Seal(env); err != nil {
-		return err
-	}
-	_, err = s.Commit(k.ctx, d)
-	return err
 }

@@ -49,6 +49,14 @@ func testRecord(k kit, h Harness) {
 		what := fmt.Sprintf("after event %d, %s", i, e.Kind)
 		k.same(what+", the claim", c.Record(), want)
 		k.same(what+", another handle", k.recordOf(other, "A"), want)
+		if e.Kind == spool.Try {
+			continue // the listing stays
+		}
+		listed := spool.Entry{ID: "A", Next: want.NextSendAt, State: spool.StateQueued, Expires: env.ExpiresAt}
+		if want.Held {
+			listed.State, listed.Expires = spool.StateHeld, time.Time{}
+		}
+		k.listed(what, []spool.Store{h.Store, other}, listed)
 	}
 	k.ok(c.Release(), "Release")
 	c = k.claim(other, "A")
@@ -100,31 +108,6 @@ func testRecordLong(k kit, h Harness) {
 	k.same("300 events", k.recordOf(other, "A"), want)
 }
 
-func testListingFollowsAppend(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
-	k.putSample(h.Store, "A")
-	c := k.claim(h.Store, "A")
-	next, state := start, spool.StateQueued
-	for i, e := range life() {
-		k.append(c, e, spool.Durability(i%3))
-		switch {
-		case e.Kind == spool.Try: // the listing stays
-		case !e.Next.IsZero():
-			next = e.Next
-		}
-		switch {
-		case e.Kind == spool.Hold:
-			state = spool.StateHeld
-		case e.Kind == spool.Release, e.Fresh:
-			state = spool.StateQueued
-		}
-		want := spool.Entry{ID: "A", Next: next, State: state}
-		k.listed(fmt.Sprintf("after event %d, %s", i, e.Kind), []spool.Store{h.Store, other}, want)
-	}
-	k.ok(c.Release(), "Release")
-}
-
 // testListingFarTimes: a held message's next send may be never, which is the last
 // second of ten digits.
 func testListingFarTimes(k kit, h Harness) {
@@ -138,19 +121,6 @@ func testListingFarTimes(k kit, h Harness) {
 		k.listed("far away", []spool.Store{h.Store, other}, spool.Entry{ID: "A", Next: next, State: spool.StateHeld})
 	}
 	k.ok(k.claim(other, "A").Release(), "Release")
-}
-
-// testListingAfterBegin: the attempt was begun, and ended without a result to
-// write (a stop, a server that closed before MAIL). The listing catches up.
-func testListingAfterBegin(k kit, h Harness) {
-	k.putSample(h.Store, "A")
-	c := k.claim(h.Store, "A")
-	k.append(c, try(1, 0, later(60)), spool.Lazy)
-	k.ok(c.Release(), "Release")
-	want := spool.Entry{ID: "A", Next: later(60), State: spool.StateQueued}
-	k.listed("after Release", []spool.Store{h.Store}, want)
-	k.ok(k.claim(h.Store, "A").Release(), "Release of an untouched claim")
-	k.listed("after an untouched claim", []spool.Store{h.Store}, want)
 }
 
 // testListingExpires: the listing tells when --expires is over, of what waits to be sent.

@@ -50,8 +50,13 @@ func testState(k kit, h Harness) {
 	load("removed", nil)
 	update(b, false, nil, nil)
 	load("removed again", nil)
-	update(b, false, nil, []byte("back"))
+	update(b, true, nil, []byte("back"))
 	load("set after removal", []byte("back"))
+	if h.PowerCut != nil {
+		a = h.PowerCut().State()
+		b = a
+		load("after a power cut", []byte("back"))
+	}
 }
 
 // testStateNames: values do not touch each other or the messages.
@@ -121,4 +126,54 @@ func increment(k kit, s spool.State) error {
 		runtime.Gosched() // let the others come in between, if they can
 		return strconv.AppendInt(nil, int64(n+1), 10), nil
 	})
+}
+
+// testCrashOfAWriter: what was not committed is not there, is in nobody's way,
+// and is swept.
+func testCrashOfAWriter(k kit, h Harness) {
+	if h.Crash == nil {
+		return
+	}
+	k.write(k.draft(h.Store, "open"), content(5000))
+	k.sealed(h.Store, sample("sealed", 1), content(5000))
+	s := h.Crash()
+	defer closeAll(k, s)
+	k.listed("after the crash", []spool.Store{s})
+
+	k.put(s, sample("open", 1), content(11))
+	k.put(s, sample("sealed", 1), content(12))
+	k.countTo(9, s.Scan)
+	found, err := s.Repair(k.ctx)
+	k.ok(err, "Repair")
+	for _, a := range found {
+		if a.Moved != "" {
+			k.Errorf("what was never accepted is kept: %+v", a)
+		}
+	}
+	for id, size := range map[spool.ID]int{"open": 11, "sealed": 12} {
+		_, body := k.look(s, id)
+		k.sameBody(string(id), body, content(size))
+	}
+}
+
+func testClose(k kit, h Harness) {
+	other := h.Reopen()
+	k.putSample(other, "A")
+	k.putSample(other, "B")
+	k.claim(other, "A") // never released
+	k.ok(k.claim(other, "B").Remove(spool.Soon), "Remove")
+	k.ok(other.State().Update(k.ctx, "value", false, func([]byte) ([]byte, error) { return []byte("x"), nil }), "Update")
+	k.ok(other.Close(), "Close")
+	_ = other.Close() // harmless
+
+	entry := spool.Entry{ID: "A", Next: start, State: spool.StateQueued}
+	k.listed("after Close of the other handle", []spool.Store{h.Store}, entry)
+	k.ok(k.claim(h.Store, "A").Release(), "Release")
+	k.ok(h.Store.Close(), "Close of the last handle")
+	again := h.Reopen()
+	defer closeAll(k, again)
+	k.listed("opened again", []spool.Store{again}, entry)
+	if b, err := again.State().Load(k.ctx, "value"); err != nil || string(b) != "x" {
+		k.Errorf("the value after Close: %q, %v", b, err)
+	}
 }
