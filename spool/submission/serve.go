@@ -6,6 +6,7 @@ import (
 	"log"
 	"net"
 	"sync"
+	"time"
 
 	"github.com/emersion/go-smtp"
 
@@ -18,13 +19,13 @@ type Options struct {
 	Intake        *intake.Intake
 	Hostname      string // in the greeting
 	MaxRecipients int    // of one message; more: 452 4.5.3; 0: spool.MaxRecipients
-	// Local: a program of this machine speaks, with the rights of the user who started
-	// both. Lines may end in LF, names need no domain, and trouble is told in full.
+	// Local: the client is a program of this machine, with the rights of the user who started
+	// both. Lines may end in LF, names need no domain, and errors are told in full.
 	Local bool
 }
 
-// Serve speaks SMTP on conn until the other side says QUIT or is gone, or ctx ends,
-// and closes conn. A message was either answered with 250 or is not in the spool.
+// Serve speaks SMTP on conn until the client says QUIT or is gone, or ctx ends, and closes
+// conn. A message was either answered with 250 or is not in the spool.
 func Serve(ctx context.Context, conn net.Conn, o Options) {
 	w := newWire(conn, o.Local)
 	defer context.AfterFunc(ctx, func() { _ = w.Close() })()
@@ -38,22 +39,22 @@ func Serve(ctx context.Context, conn net.Conn, o Options) {
 	srv.MaxLineLength = 0 // wire has one for commands
 	srv.EnableSMTPUTF8 = true
 	srv.EnableDSN = true
-	srv.ErrorLog = log.New(io.Discard, "", 0) // a peer that is gone is no news
+	srv.ErrorLog = log.New(io.Discard, "", 0) // that a client is gone is not worth a line
 	if o.Intake.MaxSize > 0 {
 		// go-smtp refuses what reaches its limit, intake what exceeds it.
 		srv.MaxMessageBytes = o.Intake.MaxSize + 1
 	}
-	_ = srv.Serve(&single{conn: w}) // net.ErrClosed, when conn is
+	_ = srv.Serve(&listener{conn: w}) // net.ErrClosed, when conn is
 	_ = srv.Shutdown(context.Background())
 }
 
-// single is a listener to which one connection comes.
-type single struct {
+// listener has one connection.
+type listener struct {
 	conn *wire
 	once sync.Once
 }
 
-func (s *single) Accept() (conn net.Conn, err error) {
+func (s *listener) Accept() (conn net.Conn, err error) {
 	s.once.Do(func() { conn = s.conn })
 	if conn != nil {
 		return conn, nil
@@ -62,5 +63,26 @@ func (s *single) Accept() (conn net.Conn, err error) {
 	return nil, net.ErrClosed
 }
 
-func (s *single) Close() error   { return nil }
-func (s *single) Addr() net.Addr { return s.conn.LocalAddr() }
+func (s *listener) Close() error   { return nil }
+func (s *listener) Addr() net.Addr { return s.conn.LocalAddr() }
+
+// Stdio makes a connection of a process's standard input and output. It has no
+// deadlines: whoever started the process may take their time.
+func Stdio(in io.Reader, out io.Writer) net.Conn { return &stdio{in, out} }
+
+type stdio struct {
+	io.Reader
+	io.Writer
+}
+
+type stdioAddr struct{}
+
+func (stdioAddr) Network() string { return "stdio" }
+func (stdioAddr) String() string  { return "standard input and output" }
+
+func (*stdio) Close() error                     { return nil }
+func (*stdio) LocalAddr() net.Addr              { return stdioAddr{} }
+func (*stdio) RemoteAddr() net.Addr             { return stdioAddr{} }
+func (*stdio) SetDeadline(time.Time) error      { return nil }
+func (*stdio) SetReadDeadline(time.Time) error  { return nil }
+func (*stdio) SetWriteDeadline(time.Time) error { return nil }

@@ -22,26 +22,23 @@ type session struct {
 	o    *Options
 	conn io.Closer
 
-	given      bool // there was a MAIL
+	hasMail    bool // MAIL was accepted
 	sender     string
 	recipients []string
 	room       int             // that they take, as spool.RecipientRoom counts
-	asked      spool.DSNParams // with both lists as long as recipients
+	dsn        spool.DSNParams // with both lists as long as recipients
 }
 
-// Reset is RSET's, and comes after each message.
-func (s *session) Reset() {
-	s.given, s.sender, s.recipients, s.asked = false, "", nil, spool.DSNParams{}
-	s.room = 0
-}
+// Reset is called for RSET, and after each message.
+func (s *session) Reset() { *s = session{ctx: s.ctx, o: s.o, conn: s.conn} }
 
-// Logout comes when the conversation is over.
+// Logout is called when the conversation is over.
 func (s *session) Logout() error { return nil }
 
 // Mail takes the sender.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
-	if s.given {
-		return &smtp.SMTPError{Code: 503, EnhancedCode: smtp.EnhancedCode{5, 5, 1}, Message: "one MAIL a message; RSET begins anew"}
+	if s.hasMail {
+		return answer(503, smtp.EnhancedCode{5, 5, 1}, "one MAIL a message; RSET begins anew")
 	}
 	if o == nil {
 		o = &smtp.MailOptions{}
@@ -56,8 +53,8 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if err := s.o.Intake.CheckRequest(s.request(from)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 7})
 	}
-	s.given, s.sender = true, from
-	s.asked = spool.DSNParams{
+	s.hasMail, s.sender = true, from
+	s.dsn = spool.DSNParams{
 		EnvelopeID: o.EnvelopeID, ReturnHeaders: o.Return == smtp.DSNReturnHeaders, ReturnFull: o.Return == smtp.DSNReturnFull,
 	}
 	return nil
@@ -69,23 +66,21 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	if err := s.o.Intake.CheckRequest(s.request("", to)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 3})
 	}
-	notify, original := wishes(o)
-	if original != "" {
-		if err := spool.CheckOriginal(original); err != nil {
-			return badParameter(err)
-		}
+	notify, original := dsnOf(o)
+	if err := spool.CheckOriginal(original); original != "" && err != nil {
+		return badParameter(err)
 	}
 	room := s.room + spool.RecipientRoom(to, notify, original)
 	if room > spool.MaxRecipientRoom {
-		return &smtp.SMTPError{Code: 452, EnhancedCode: smtp.EnhancedCode{4, 5, 3}, Message: "no room for more recipients of one message"}
+		return answer(452, smtp.EnhancedCode{4, 5, 3}, "no room for more recipients of one message")
 	}
 	s.room, s.recipients = room, append(s.recipients, to)
-	s.asked.NotifyEach, s.asked.Originals = append(s.asked.NotifyEach, notify), append(s.asked.Originals, original)
+	s.dsn.NotifyEach, s.dsn.Originals = append(s.dsn.NotifyEach, notify), append(s.dsn.Originals, original)
 	return nil
 }
 
-// wishes are NOTIFY and ORCPT as spool.Asked has them.
-func wishes(o *smtp.RcptOptions) (notify, original string) {
+// dsnOf gives NOTIFY and ORCPT as spool.DSNParams has them.
+func dsnOf(o *smtp.RcptOptions) (notify, original string) {
 	if o == nil {
 		return "", ""
 	}
@@ -99,38 +94,44 @@ func wishes(o *smtp.RcptOptions) (notify, original string) {
 	return strings.Join(words, ","), original
 }
 
-func badParameter(err error) error {
-	return &smtp.SMTPError{Code: 501, EnhancedCode: smtp.EnhancedCode{5, 5, 4}, Message: oneLine(err.Error())}
+func answer(code int, enhanced smtp.EnhancedCode, text string) *smtp.SMTPError {
+	return &smtp.SMTPError{Code: code, EnhancedCode: enhanced, Message: oneLine(text)}
 }
 
-// Data takes the message. Its answer is nil for no message at all: 250 has the id.
+func badParameter(err error) error { return answer(501, smtp.EnhancedCode{5, 5, 4}, err.Error()) }
+
+func tooLarge(limit int64) error {
+	return answer(552, smtp.EnhancedCode{5, 3, 4}, fmt.Sprintf("the message is larger than %d octets", limit))
+}
+
+// Data takes the message. It never returns nil, since the answer 250 has the id.
 func (s *session) Data(r io.Reader) error {
 	in := &body{r: r}
 	request := s.request(s.sender, s.recipients...)
-	request.Body, request.DSN = in, s.asked
+	request.Body, request.DSN = in, s.dsn
 	id, err := s.o.Intake.Accept(s.ctx, request)
 	var smtpError *smtp.SMTPError
 	switch limit := s.o.Intake.MaxSize; {
 	case err == nil:
-		return &smtp.SMTPError{Code: 250, EnhancedCode: smtp.EnhancedCode{2, 0, 0}, Message: "queued as " + string(id)}
+		return answer(250, smtp.EnhancedCode{2, 0, 0}, "queued as "+string(id))
 	case limit > 0 && in.n > limit:
 		return tooLarge(limit)
 	case errors.As(err, &smtpError):
 		return smtpError
 	case in.err != nil:
-		// go-smtp would take what else comes for commands.
+		// go-smtp would take the rest for commands.
 		_ = s.conn.Close()
 	}
 	return s.reply(err, smtp.EnhancedCode{5, 6, 0})
 }
 
-// request is the message as intake is asked about it.
+// request is what intake is asked about.
 func (s *session) request(from string, to ...string) intake.Request {
 	return intake.Request{Sender: &from, Recipients: to, Qualify: s.o.Local, FromSender: s.o.Local, Lenient: s.o.Local}
 }
 
-// address is one as go-smtp read it: without the quotes of a local part. With a second
-// @ nobody knows any more whether that was quoted, and it is refused.
+// address restores the quotes of a local part, which go-smtp removed. With a second @ it is
+// unknown whether that was quoted, and intake refuses it.
 func (s *session) address(a string) string {
 	if name, ok := strings.CutSuffix(a, unqualified); ok && s.o.Local {
 		return name
@@ -157,37 +158,29 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-func tooLarge(limit int64) error {
-	return &smtp.SMTPError{Code: 552, EnhancedCode: smtp.EnhancedCode{5, 3, 4}, Message: fmt.Sprintf("the message is larger than %d octets", limit)}
-}
-
-// reply is the answer to an error: 5xx when the message or an address is at fault, with
-// the enhanced code that fits there, else 4xx, and the client keeps the message.
+// reply is the answer to an error: 5xx if the message or an address is at fault, with
+// the enhanced code bad, else 4xx, and the client keeps the message.
 func (s *session) reply(err error, bad smtp.EnhancedCode) error {
-	answer := &smtp.SMTPError{Code: 451, EnhancedCode: smtp.EnhancedCode{4, 3, 0}, Message: "trouble on this side; the message was not queued"}
+	why := ""
+	if s.o.Local {
+		why = ": " + err.Error()
+	}
 	var refused *intake.Error
 	switch {
 	case errors.As(err, &refused) && refused.Kind == intake.BadConfig:
-		answer.EnhancedCode = smtp.EnhancedCode{4, 3, 5}
+		return answer(451, smtp.EnhancedCode{4, 3, 5}, "trouble on this side; the message was not queued"+why)
 	case errors.As(err, &refused) && errors.Is(err, intake.ErrTooMany): // an alias stands for many
-		answer.Code, answer.EnhancedCode, answer.Message = 452, smtp.EnhancedCode{4, 5, 3}, oneLine(refused.Msg)
-		return answer
+		return answer(452, smtp.EnhancedCode{4, 5, 3}, refused.Msg)
+	case errors.As(err, &refused) && refused.Kind == intake.BadUsage:
+		return answer(501, bad, refused.Msg)
 	case errors.As(err, &refused):
-		answer.Code, answer.EnhancedCode = 554, bad
-		if refused.Kind == intake.BadUsage {
-			answer.Code = 501
-		}
-		answer.Message = oneLine(refused.Msg)
-		return answer
+		return answer(554, bad, refused.Msg)
 	case errors.Is(err, spool.ErrUnsure):
-		answer.Message = "trouble on this side; the message may be queued"
+		return answer(451, smtp.EnhancedCode{4, 3, 0}, "trouble on this side; the message may be queued"+why)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS):
-		answer.Code, answer.EnhancedCode, answer.Message = 452, smtp.EnhancedCode{4, 3, 1}, "no room in the spool; the message was not queued"
+		return answer(452, smtp.EnhancedCode{4, 3, 1}, "no room in the spool; the message was not queued"+why)
 	}
-	if s.o.Local {
-		answer.Message += ": " + oneLine(err.Error())
-	}
-	return answer
+	return answer(451, smtp.EnhancedCode{4, 3, 0}, "trouble on this side; the message was not queued"+why)
 }
 
 // oneLine keeps a text within its reply line (RFC 5321 section 4.5.3.1.5).

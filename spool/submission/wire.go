@@ -16,26 +16,26 @@ const (
 
 var errLineTooLong = errors.New("submission: a line that does not end")
 
-// unqualified is the domain that names without one have on their way through go-smtp,
-// which takes none. RFC 6761: it is nobody's.
+// unqualified is the domain that names without one get on their way through go-smtp,
+// which refuses such names. RFC 6761: nobody has it.
 const unqualified = "@unqualified.invalid"
 
 // wire is the filter between go-smtp and the connection. go-smtp reads one line, and
 // answers it before it reads the next; so wire knows which lines are commands.
 type wire struct {
 	net.Conn
-	br     *bufio.Reader
-	local  bool
-	known  bool   // lf is settled
-	lf     bool   // local, and its lines end in LF
-	data   bool   // within a message
-	bol    bool   // there, at the beginning of a line
-	proper bool   // the line before ended as the lines of this client do
-	crs    int    // CRs at the end of the last piece of a line; what follows decides
-	rest   []byte // what go-smtp has not read yet
-	line   []byte
-	once   sync.Once
-	closed chan struct{}
+	br           *bufio.Reader
+	local        bool
+	lineEndKnown bool
+	endsInLF     bool   // local, and its lines end in LF
+	inData       bool   // within a message
+	lineStart    bool   // in a message, at the beginning of a line
+	properEnd    bool   // the line before ended as the lines of this client do
+	crs          int    // CRs at the end of the last piece of a line; what follows decides
+	unread       []byte // what go-smtp has not read yet
+	line         []byte
+	once         sync.Once
+	closed       chan struct{}
 }
 
 func newWire(conn net.Conn, local bool) *wire {
@@ -50,7 +50,7 @@ func (w *wire) Close() error {
 
 // Read gives go-smtp at most one line.
 func (w *wire) Read(p []byte) (int, error) {
-	for len(w.rest) == 0 {
+	for len(w.unread) == 0 {
 		select {
 		case <-w.closed:
 			return 0, net.ErrClosed
@@ -58,17 +58,17 @@ func (w *wire) Read(p []byte) (int, error) {
 		}
 		piece, err := w.br.ReadSlice('\n')
 		whole := err == nil
-		if err != nil && !(errors.Is(err, bufio.ErrBufferFull) && w.data) {
-			// A command that was cut off is none.
+		if err != nil && !(errors.Is(err, bufio.ErrBufferFull) && w.inData) {
+			// A command that was cut off is not carried out.
 			if errors.Is(err, bufio.ErrBufferFull) {
 				err = errLineTooLong
 			}
 			return 0, err
 		}
-		if !w.known {
-			w.known, w.lf = true, w.local && !bytes.HasSuffix(piece, []byte("\r\n"))
+		if !w.lineEndKnown {
+			w.lineEndKnown, w.endsInLF = true, w.local && !bytes.HasSuffix(piece, []byte("\r\n"))
 		}
-		if w.data {
+		if w.inData {
 			err = w.text(piece, whole)
 		} else {
 			err = w.command(piece)
@@ -77,14 +77,14 @@ func (w *wire) Read(p []byte) (int, error) {
 			return 0, err
 		}
 	}
-	n := copy(p, w.rest)
-	w.rest = w.rest[n:]
+	n := copy(p, w.unread)
+	w.unread = w.unread[n:]
 	return n, nil
 }
 
-// text takes a line of a message, or a piece of one. Every LF ends one, as clients think
-// that put a dot before each dot which begins a line; so go-smtp is given CRLF for it. But
-// a dot that stands alone is the end only between proper line ends.
+// text takes a line of a message, or a piece of one. Every LF ends a line, as it does for
+// clients that put a dot before each dot which begins a line; so go-smtp is given CRLF for
+// it. But a dot that stands alone is the end only between proper line ends.
 func (w *wire) text(piece []byte, whole bool) error {
 	body := bytes.TrimSuffix(piece, []byte("\n"))
 	bare := bytes.TrimRight(body, "\r")
@@ -99,18 +99,18 @@ func (w *wire) text(piece []byte, whole bool) error {
 		return errLineTooLong
 	}
 	if !whole {
-		w.rest, w.bol = w.line, w.bol && len(w.line) == 0
+		w.unread, w.lineStart = w.line, w.lineStart && len(w.line) == 0
 		return nil
 	}
 	w.crs = 0
-	ends := crs > 0 || w.lf
-	if w.bol && string(w.line) == "." {
-		if w.data = !(ends && w.proper); w.data {
-			w.line = append(w.line, '.') // go-smtp takes it off
+	ends := crs > 0 || w.endsInLF
+	if w.lineStart && string(w.line) == "." {
+		if w.inData = !(ends && w.properEnd); w.inData {
+			w.line = append(w.line, '.') // go-smtp removes it
 		}
 	}
 	w.line = append(w.line, '\r', '\n')
-	w.rest, w.bol, w.proper = w.line, true, ends
+	w.unread, w.lineStart, w.properEnd = w.line, true, ends
 	return nil
 }
 
@@ -126,11 +126,11 @@ func (w *wire) command(line []byte) error {
 		w.line = qualify(w.line)
 	}
 	w.line = append(w.line, '\r', '\n')
-	w.rest = w.line
+	w.unread = w.line
 	return nil
 }
 
-// qualify gives the name in a MAIL or RCPT command that has no domain one.
+// qualify adds a domain to the name in a MAIL or RCPT command that has none.
 func qualify(line []byte) []byte {
 	text := string(line)
 	verb, path, ok := strings.Cut(text, ":")
@@ -158,7 +158,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	case string(p) == "250-CHUNKING\r\n":
 		return len(p), nil
 	case bytes.HasPrefix(p, []byte("354 ")):
-		w.data, w.bol, w.proper, w.crs = true, true, true, 0
+		w.inData, w.lineStart, w.properEnd, w.crs = true, true, true, 0
 	}
 	return w.Conn.Write(p)
 }

@@ -55,10 +55,10 @@ func TestLongLines(t *testing.T) {
 	for _, n := range []int{bufferSize - 2, bufferSize - 1, bufferSize, bufferSize + 1, 3 * bufferSize} {
 		for _, end := range []string{"\n", "\r\n"} {
 			w := newWire(Stdio(strings.NewReader(strings.Repeat("x", n)+end+"."+end), nil), true)
-			w.known, w.lf, w.data, w.bol, w.proper = true, end == "\n", true, true, true
+			w.lineEndKnown, w.endsInLF, w.inData, w.lineStart, w.properEnd = true, end == "\n", true, true, true
 			var got bytes.Buffer
 			p := make([]byte, 1000)
-			for w.data || len(w.rest) > 0 {
+			for w.inData || len(w.unread) > 0 {
 				n, err := w.Read(p)
 				if err != nil {
 					t.Fatal(err)
