@@ -54,7 +54,7 @@ func examine(d fsys.FS, dir string) (owner, st fsys.Info, err error) {
 	var wrong string
 	switch {
 	case !st.Dir:
-		return owner, st, &Problem{What: fmt.Sprintf("%s is no folder, so that no mail can be handed in there; move it away", filepath.Join(dir, Name))}
+		return owner, st, &Problem{What: fmt.Sprintf("%s is not a folder, so no mail can be handed in there; move it away", filepath.Join(dir, Name))}
 	case st.UID != owner.UID:
 		wrong = fmt.Sprintf("it belongs to user %s, the spool to %s", userName(st.UID), userName(owner.UID))
 	case st.GID != owner.GID:

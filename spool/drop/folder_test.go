@@ -83,7 +83,7 @@ func TestNoDrop(t *testing.T) {
 		t.Errorf("made: %v", left)
 	}
 	must(t, os.WriteFile(filepath.Join(dir, Name), nil, 0o600))
-	if err := Check(dir); err == nil || !strings.Contains(fmt.Sprint(err), "is no folder") {
+	if err := Check(dir); err == nil || !strings.Contains(fmt.Sprint(err), "is not a folder") {
 		t.Errorf("a file: %v", err)
 	}
 }

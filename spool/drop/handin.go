@@ -59,7 +59,7 @@ func path(name string) string { return Name + "/" + name }
 // New creates a file that only its writer can read.
 func (f *Folder) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 	if !isNewID(id) {
-		return nil, fmt.Errorf("%q is no queue id of a new message", id)
+		return nil, fmt.Errorf("%q is not the queue id of a new message", id)
 	}
 	file, err := f.fs.Open(path(string(id)), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, modeWriting)
 	if errors.Is(err, fs.ErrExist) {

@@ -47,7 +47,7 @@ func (r *run) openMessage(name string) (*message, error) {
 func (r *run) whyForeign(st fsys.Info) string {
 	switch {
 	case !st.Regular:
-		return "it is no file"
+		return "it is not a file"
 	case st.Links != 1:
 		return "it has another name elsewhere"
 	case st.GID != r.gid:

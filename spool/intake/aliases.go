@@ -221,18 +221,18 @@ func (l *localNames) read() error {
 		l.in.Log.TroubleOnce(l.in.Aliases+": "+what, nil)
 	}
 	if more := len(wrong) - maxWrong; more > 0 {
-		l.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are passed over", l.in.Aliases, more), nil)
+		l.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are ignored", l.in.Aliases, more), nil)
 	}
 	return nil
 }
 
-// maxWrong is how many lines that are passed over are named.
+// maxWrong is how many of the lines that are ignored are named.
 const maxWrong = 10
 
 var errTooLong = errors.New("the file is too long")
 
-// readRegular reads a file of at most so many octets. A FIFO or a device in its place would
-// have mail wait for ever.
+// readRegular reads a file of at most so many octets. A FIFO or a device instead of a file
+// would make mail wait for ever.
 func readRegular(path string, most int64) (string, error) {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
@@ -257,19 +257,19 @@ func readRegular(path string, most int64) (string, error) {
 	return text.String(), nil
 }
 
-// parseAliases reads the lines of an aliases file, aliases(5): the first that names a
-// name counts, and a line that begins with a blank goes on with the one before: found has
-// the pieces of each. wrong is what is passed over.
+// parseAliases reads the lines of an aliases file, aliases(5). The first line for a name
+// counts, and a line that begins with a blank continues the one before: found has the
+// pieces of each. wrong says what is ignored.
 func parseAliases(text string) (found map[string][]string, wrong []string) {
 	found = make(map[string][]string)
 	last, known := "", false // the name that a line with a blank in front belongs to
 	text, bom := strings.CutPrefix(text, "\ufeff")
 	if bom {
-		wrong = append(wrong, "it begins with a byte order mark, which is passed over: save it as UTF-8 without one")
+		wrong = append(wrong, "it begins with a byte order mark, which is ignored: save it as UTF-8 without one")
 	}
 	number, any := 0, false
-	over := func(line, why string) {
-		wrong = append(wrong, fmt.Sprintf("line %d is passed over: %s: %s", number, why, quote(line)))
+	ignored := func(line, why string) {
+		wrong = append(wrong, fmt.Sprintf("line %d is ignored: %s: %s", number, why, quote(line)))
 	}
 	for line := range strings.Lines(text) {
 		number++
@@ -283,19 +283,19 @@ func parseAliases(text string) (found map[string][]string, wrong []string) {
 				found[last] = append(found[last], bare)
 			}
 			if !any {
-				over(line, "it begins with a blank, which goes on with the line before, and there is none")
+				ignored(line, "it begins with a blank as if it continued a line, and no line is before it")
 			}
 			continue
 		}
 		any = true
 		name, value, ok := cutAlias(line)
 		if last = ""; !ok {
-			over(line, "it has no name and colon")
+			ignored(line, "it has no name and colon")
 			continue
 		}
 		last = strings.ToLower(name)
 		if _, known = found[last]; known {
-			over(line, "a line before names "+quote(name)+", and the first one counts")
+			ignored(line, "a line before names "+quote(name)+", and the first one counts")
 			continue
 		}
 		found[last] = []string{value}

@@ -160,7 +160,7 @@ func TestMistakesInAliases(t *testing.T) {
 			t.Errorf("%q", q.Recipients)
 		}
 	}
-	for _, want := range []string{"byte order mark", "line 2 is passed over", "line 3 is passed over"} {
+	for _, want := range []string{"byte order mark", "line 2 is ignored", "line 3 is ignored"} {
 		if strings.Count(log.String(), want) != 1 {
 			t.Errorf("%q is not said once:\n%s", want, log.String())
 		}

@@ -59,7 +59,7 @@ func TestLargeAliases(t *testing.T) {
 	d.must(t, toName("patron@example.net"))
 }
 
-// TestOddAliases: what is passed over is said, and a FIFO hangs nobody.
+// TestOddAliases: what is ignored is said, and a FIFO hangs nobody.
 func TestOddAliases(t *testing.T) {
 	var log bytes.Buffer
 	say := func(aliases string) string {
@@ -76,11 +76,11 @@ func TestOddAliases(t *testing.T) {
 	for aliases, want := range map[string]string{
 		fifo:        "is not a regular file",
 		"/dev/zero": "is not a regular file",
-		aliasesOf(t, " root: x@example.net\nroot: a@example.net\n"):                                       "line 1 is passed over: it begins with a blank",
-		aliasesOf(t, "root: a@example.net\nROOT: b@example.net\n"):                                        "line 2 is passed over: a line before names",
+		aliasesOf(t, " root: x@example.net\nroot: a@example.net\n"):                                       "line 1 is ignored: it begins with a blank",
+		aliasesOf(t, "root: a@example.net\nROOT: b@example.net\n"):                                        "line 2 is ignored: a line before names",
 		aliasesOf(t, "root: a@example.net\n"+strings.Repeat("junk\n", 5)+strings.Repeat("root: x\n", 95)): "90 more lines",
 	} {
-		if got := say(aliases); !strings.Contains(got, want) || strings.Count(got, "passed over") > maxWrong+1 {
+		if got := say(aliases); !strings.Contains(got, want) || strings.Count(got, "ignored") > maxWrong+1 {
 			t.Errorf("%.60s: want %s, got %s", aliases, want, got)
 		}
 	}

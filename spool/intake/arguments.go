@@ -104,8 +104,8 @@ func (j *job) recipient(arg string) error {
 	return nil
 }
 
-// returned keeps a malformed recipient for the return that names it, if that is wanted.
-// What could be an attempt to write a command of its own is no mistake to forgive.
+// returned keeps a malformed recipient for the return that names it, if that is wanted. A
+// control character is refused, since it may be an attempt to inject a command.
 func (j *job) returned(address string, bad error) bool {
 	if !j.r.ReturnBad || hasControl(address) {
 		return false
@@ -118,8 +118,8 @@ func (j *job) returned(address string, bad error) bool {
 	return true
 }
 
-// asArgument are the addresses in an argument. Callers of sendmail give what stands in
-// a header, too, or several with blanks or commas between them, as Postfix takes them.
+// asArgument are the addresses in an argument. Callers of sendmail also give what stands in
+// a header, or several with blanks or commas between them, which Postfix accepts.
 func (j *job) asArgument(arg string) []string {
 	if bare, ok := strings.CutSuffix(arg, ">"); ok && j.r.Qualify && !strings.Contains(arg, "<") {
 		arg = bare
@@ -186,7 +186,7 @@ func unescape(arg string, list bool) []string {
 }
 
 // addRecipient adds an address, or those that a name of this machine stands for. bad
-// is what is wrong with it, for a caller who knows whose fault that is.
+// is what is wrong with it; the caller knows whose fault that is.
 func (j *job) addRecipient(address string) (bad, err error) {
 	addresses, discarded, err := j.local.expand(mailaddr.WithoutDot(address))
 	if err != nil {

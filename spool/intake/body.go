@@ -2,7 +2,9 @@ package intake
 
 import (
 	"bytes"
+	"context"
 	"errors"
+	"fmt"
 	"io"
 
 	"notices/spool"
@@ -18,13 +20,13 @@ const maxCRs = 4
 
 // body makes the text behind the header canonical.
 type body struct {
-	out     *sink
+	out     *output
 	crs     int   // CRs that no other octet followed yet
 	column  int64 // octets of the line so far
 	lines   int   // that have ended, from the beginning of the input
 	longest int64
 	where   int  // number of the longest line
-	wide    bool // a field of a part seems to have octets over 127
+	wide    bool // a field of a part seems to have octets over 127, and is to be encoded
 }
 
 // add takes the next piece.
@@ -125,7 +127,7 @@ func (j *job) recode(b *body) error {
 	first := j.out
 	var src io.ReaderAt = bytes.NewReader(first.buf)
 	size := int64(len(first.buf))
-	second := &sink{ctx: j.ctx, store: j.in.Store, id: first.id}
+	second := &output{ctx: j.ctx, store: j.in.Store, id: first.id}
 	if first.draft != nil {
 		if err := first.flush(); err != nil {
 			return err
@@ -147,4 +149,59 @@ func (j *job) recode(b *body) error {
 	first.abort()
 	j.out = second
 	return nil
+}
+
+// pieceSize is how much is read and written at once, and thus all the memory that a
+// body takes, however long it is.
+const pieceSize = 64 << 10
+
+// output collects a message and writes it to a draft, piece by piece. The draft is
+// made when the first piece is full: a small message that is refused leaves no trace.
+type output struct {
+	ctx      context.Context
+	store    Store
+	id       spool.ID
+	buf      []byte
+	draft    spool.Draft // nil: all of the message is in buf
+	eightBit bool
+}
+
+func (s *output) flush() error {
+	if s.draft != nil && len(s.buf) == 0 {
+		return nil
+	}
+	if s.draft == nil {
+		d, err := s.store.New(s.ctx, s.id)
+		if err != nil {
+			return fmt.Errorf("writing the message: %w", err)
+		}
+		s.draft = d
+	}
+	if _, err := s.draft.Write(s.buf); err != nil {
+		return fmt.Errorf("writing the message: %w", err)
+	}
+	s.buf = s.buf[:0]
+	return nil
+}
+
+// full writes what has come together, if it is a piece.
+func (s *output) full() error {
+	if len(s.buf) < pieceSize {
+		return nil
+	}
+	return s.flush()
+}
+
+// Write implements io.Writer, for recode.
+func (s *output) Write(p []byte) (int, error) {
+	s.eightBit = s.eightBit || recode.EightBit(p)
+	s.buf = append(s.buf, p...)
+	return len(p), s.full()
+}
+
+// abort drops the draft. What it cannot remove is swept.
+func (s *output) abort() {
+	if s.draft != nil {
+		_ = s.draft.Abort()
+	}
 }

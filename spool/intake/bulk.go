@@ -140,10 +140,10 @@ func (b *Bulk) prepare(ctx context.Context, r Request) error {
 // Full reports whether it is time for a Commit.
 func (b *Bulk) Full() bool { return len(b.drafts) >= bulkMessages || b.octets >= bulkOctets }
 
-// Commit queues what was added since the last one, durably, and returns the ids. On an
-// error the others are not queued (but spool.ErrUnsure: they may be), and dropped. Where
-// there is no room for all it queues what fits: messages are dropped from the end, twice
-// as many each time, until the rest has the room that they took.
+// Commit queues what was added since the last one, durably, and returns the ids. After an
+// error the others are not queued (but spool.ErrUnsure: they may be), and dropped. If the
+// disk has no room for all, it queues what fits: messages are dropped from the end, twice as
+// many each time, until the rest has the room that they took.
 func (b *Bulk) Commit(ctx context.Context) (ids []spool.ID, failed error) {
 	for drop := 1; len(b.drafts) > 0; drop *= 2 {
 		n, err := b.in.Store.Commit(ctx, b.drafts...)
@@ -170,7 +170,7 @@ func noRoom(err error) bool {
 	return !errors.Is(err, spool.ErrUnsure) && (errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT))
 }
 
-// queued takes the first n out of what waits: they are committed.
+// queued removes the first n of what waits: they are committed.
 func (b *Bulk) queued(ids []spool.ID, n int) []spool.ID {
 	for _, env := range b.sealed[:n] {
 		ids = append(ids, env.ID)
@@ -194,8 +194,5 @@ func (b *Bulk) drop(n int) (failed error) {
 
 // Abort drops what was added and not committed.
 func (b *Bulk) Abort() {
-	for _, d := range b.drafts {
-		_ = d.Abort() // what it cannot remove is swept
-	}
-	b.drafts = nil
+	_ = b.drop(len(b.drafts)) // what it cannot remove is swept
 }

@@ -35,15 +35,11 @@ func badMessage(format string, args ...any) error {
 // ErrTooMany is the cause of an Error: more recipients than a message may have.
 var ErrTooMany = errors.New("too many recipients")
 
-func tooMany(format string, most int) error {
-	return &Error{Kind: BadMessage, Msg: fmt.Sprintf(format, most), Err: ErrTooMany}
-}
-
 func badUsage(format string, args ...any) error {
 	return &Error{Kind: BadUsage, Msg: fmt.Sprintf(format, args...)}
 }
 
-// noAddress is the error of what needs the site's address when there is none.
+// noAddress is the error of what needs the site's address if it is not set.
 func noAddress(why string) error {
 	return &Error{Kind: BadConfig, Msg: "[site] address is not set in the config: " + why}
 }

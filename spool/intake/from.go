@@ -37,7 +37,7 @@ func (j *job) from(h *header) (fromField, error) {
 		}
 	}
 	if f.cr && (repaired || !understood) {
-		return fromField{}, badMessage("the From field of the message has a carriage return in it, and is no list of addresses: %s", quote(h.value(f)))
+		return fromField{}, badMessage("the From field of the message has a carriage return in it, and is not a list of addresses: %s", quote(h.value(f)))
 	}
 	if !understood {
 		return j.unreadableFrom(h, f)
@@ -54,7 +54,7 @@ func (j *job) from(h *header) (fromField, error) {
 	return from, nil
 }
 
-// unreadableFrom is for a From that is not understood.
+// unreadableFrom is for a From that cannot be read.
 func (j *job) unreadableFrom(h *header, f field) (from fromField, err error) {
 	value := printable.WithoutControls(recode.ToUTF8(h.value(f)), "\t\r\n") // it may be folded
 	if from.value = strings.TrimLeft(value, " \t\r\n"); recode.EightBit([]byte(from.value)) {

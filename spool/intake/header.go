@@ -211,7 +211,7 @@ func (h *header) notAField(line []byte) error {
 		}
 		return badMessage("the message has no header: %s. It must begin with fields such as To: and Subject:, then an empty line, then the text", begins)
 	}
-	return badMessage("line %d of the message is no header field: %s. Is the empty line missing that ends the header?", h.lines+1, quote(string(line)))
+	return badMessage("line %d of the message is not a header field: %s. Is the empty line missing that ends the header?", h.lines+1, quote(string(line)))
 }
 
 // errSecond: the text of the second one must not go to the first one's patron.
@@ -220,5 +220,5 @@ func errSecond(line int) error {
 }
 
 func errNUL(line int) error {
-	return badMessage("line %d of the message has a NUL octet: this is no mail text; attach files in base64", line)
+	return badMessage("line %d of the message has a NUL octet: this is not mail text; attach files in base64", line)
 }

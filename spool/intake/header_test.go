@@ -165,7 +165,7 @@ func TestBadMessages(t *testing.T) {
 		{"an empty line first", "\nDear patron\n", "no header: it begins with an empty line"},
 		{"a continuation first", " Subject: x\n\nx\n", "no header"},
 		{"mbox line alone", "From x@example.org Tue Nov 24 09:00:00 2026\nDear patron\n", "no header"},
-		{"no empty line", "To: a@example.net\nSubject: x\nDear patron,\nx\n", `line 3 of the message is no header field: "Dear patron,". Is the empty line missing`},
+		{"no empty line", "To: a@example.net\nSubject: x\nDear patron,\nx\n", `line 3 of the message is not a header field: "Dear patron,". Is the empty line missing`},
 		{"a field without a name", "To: a@example.net\n: x\n\nx\n", "line 2"},
 		{"a field with an umlaut in its name", "To: a@example.net\nGrüße: x\n\nx\n", "line 2"},
 		{"a NUL in the header", "To: a@example.net\nSubject: a\x00b\n\nx\n", "line 2 of the message has a NUL"},

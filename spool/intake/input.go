@@ -20,10 +20,10 @@ type input struct {
 	max   int64  // 0: no limit
 	buf   []byte // read and not yet taken
 	given int64  // octets read so far
-	done  bool   // there is no more
+	done  bool   // the reader has no more
 }
 
-// fill reads until buf is full or there is no more.
+// fill reads until buf is full or the reader has no more.
 func (n *input) fill() error {
 	for idle := 0; !n.done && len(n.buf) < cap(n.buf); {
 		if err := n.ctx.Err(); err != nil {
@@ -52,7 +52,7 @@ func (n *input) fill() error {
 	return nil
 }
 
-// tooLarge reads on to tell how large the message is, but not for ever.
+// tooLarge reads on to say how large the message is, but not without end.
 func (n *input) tooLarge() error {
 	rest, err := io.Copy(io.Discard, io.LimitReader(n.r, 8*n.max))
 	size := fmt.Sprint(n.given + rest)

@@ -18,8 +18,8 @@ type Site struct {
 	Name     string
 	Address  string // default sender; may be empty
 	Hostname string // for Message-ID: a name or an address literal
-	// FindHostname finds one when Hostname is empty and one is needed; it must not be
-	// slow. nil or "": there is none, and the domain of Address stands for it.
+	// FindHostname finds one if Hostname is empty and one is needed; it must not be
+	// slow. Without it, or if it returns "", the domain of Address is used.
 	FindHostname func() string
 	// RewriteFrom makes From and the envelope sender Address.
 	RewriteFrom bool
@@ -41,10 +41,10 @@ type Intake struct {
 	MaxSize int64            // [spool] max_message_size, in octets as given; 0: no limit
 	Now     func() time.Time // nil: time.Now
 	Log     *maillog.Log     // nil: silent
-	// Aliases is the file that says who the names are that Request.Qualify is about, in
-	// the form of aliases(5); empty: there is none.
+	// Aliases is the file that says who reads the mail of names without a domain, in the
+	// form of aliases(5); or empty.
 	Aliases string
-	// LocalNames are the domains that stand for this machine in an address. nil:
+	// LocalNames are the domains that mean this machine in an address. nil:
 	// localhost and localhost.localdomain.
 	LocalNames func() []string
 	// Users is the file that says who this machine's users are, in the form of passwd(5).
@@ -63,11 +63,11 @@ type Request struct {
 	Expires    time.Duration // from now; 0: [retry] give_up decides
 	Body       io.Reader     // the message
 
-	// Qualify takes names without @ for those of this machine, as sendmail does: Aliases
-	// say who that is, else they get the domain of the site's address. In the header they
-	// are that without it, too.
+	// Qualify treats names without @ in Recipients as names of this machine, as sendmail
+	// does: they go where Aliases say, else to the domain of the site's address. In the
+	// header such names always are.
 	Qualify bool
-	// FromSender makes Sender the From that is added, where there is one (sendmail).
+	// FromSender makes Sender the From that is added, if Sender is given (sendmail).
 	FromSender bool
 	// Lenient lets the body begin where no header field does, instead of refusing it.
 	Lenient bool
@@ -76,13 +76,13 @@ type Request struct {
 	ReturnBad bool
 	// FullName is for a From that is added (sendmail -F); empty: the site's name.
 	FullName string
-	// Asked is what the sender asked to be told (sendmail -N, -R, -V; SMTP). Its lists are
-	// for Recipients, one by one; who is found in their place gets what they have.
+	// DSN is what the sender wants to be told (sendmail -N, -R, -V; SMTP). Its lists are
+	// for Recipients, one by one; those that an alias names instead get the same.
 	DSN spool.DSNParams
 
-	// ID and QueuedAt are those of a message that was taken in before, elsewhere, and
-	// comes through once more (package drop); empty: it is new. Such a message must be
-	// canonical, so that nothing in it would have to be re-encoded.
+	// ID and QueuedAt are those of a message that was taken in before and handed in (package
+	// drop); empty for a new one. Such a message must be canonical, so that nothing in it
+	// has to be re-encoded.
 	ID       spool.ID
 	QueuedAt time.Time
 
@@ -103,10 +103,10 @@ func RequestOf(e spool.Envelope, body io.Reader) Request {
 // errDiscarded: an alias sends the message to /dev/null.
 var errDiscarded = errors.New("the message is discarded")
 
-// Accept stores a message. When it returns no error the message is durable, or an alias
-// had it discarded; else
-// nothing was stored, but with spool.ErrUnsure that is not known. What is wrong with
-// the request is an *Error; trouble of Body and Store is passed on, wrapped.
+// Accept stores a message. If it returns no error the message is durable, or an alias
+// discarded it. Otherwise nothing was stored, except that spool.ErrUnsure says that this is
+// unknown. What is wrong with the request is an *Error; errors of Body and Store are passed
+// on, wrapped.
 func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 	d, env, err := in.Draft(ctx, r)
 	if err == errDiscarded {
@@ -125,6 +125,7 @@ func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 
 // Draft makes a sealed draft, for a caller that commits many at once, and returns the
 // envelope that was sealed, for the log. The caller commits the draft or aborts it.
+// errDiscarded: there is nothing to commit.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
 	j := in.job(ctx, r)
 	d, err := j.run()
@@ -162,7 +163,7 @@ type job struct {
 	ctx context.Context
 	now time.Time
 	env spool.Envelope
-	out *sink
+	out *output
 	to  recipients
 
 	local  localNames
@@ -174,7 +175,7 @@ func (j *job) run() (spool.Draft, error) {
 		j.env.ID = spool.NewID(j.now)
 	}
 	j.env.QueuedAt = j.now.UTC().Truncate(time.Second)
-	j.out = &sink{ctx: j.ctx, store: j.in.Store, id: j.env.ID}
+	j.out = &output{ctx: j.ctx, store: j.in.Store, id: j.env.ID}
 	if err := j.arguments(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 	"unicode"
@@ -30,7 +31,7 @@ type recipients struct {
 // recipientDSN is what a sender wants to be told of one recipient, as in spool.DSNParams.
 type recipientDSN struct{ notify, original string }
 
-// add adds an address; a message with more than there may be is refused.
+// add adds an address. A message with too many is refused.
 func (r *recipients) add(address string) error {
 	key := mailaddr.Canonical(address)
 	if _, twice := r.seen[key]; twice {
@@ -39,9 +40,9 @@ func (r *recipients) add(address string) error {
 	r.room += spool.RecipientRoom(address, r.dsn.notify, r.dsn.original)
 	switch {
 	case len(r.list) == spool.MaxRecipients:
-		return tooMany("the message has more than %d recipients; send it in parts", spool.MaxRecipients)
+		return &Error{Err: ErrTooMany, Msg: fmt.Sprintf("the message has more than %d recipients; send it in parts", spool.MaxRecipients)}
 	case r.room > spool.MaxRecipientRoom:
-		return tooMany("the recipients of the message take more than %d octets; send it in parts", spool.MaxRecipientRoom)
+		return &Error{Err: ErrTooMany, Msg: fmt.Sprintf("the recipients of the message take more than %d octets; send it in parts", spool.MaxRecipientRoom)}
 	}
 	if r.seen == nil {
 		r.seen = make(map[string]struct{})
@@ -137,7 +138,7 @@ func (j *job) fieldRecipients(name, value string) error {
 			if bad == nil || j.returned(address, bad) {
 				continue
 			}
-			return badMessage("%s in the %s field of the message is no recipient: %s; nothing was queued", quote(box.Raw), name, bad)
+			return badMessage("%s in the %s field of the message is not a recipient: %s; nothing was queued", quote(box.Raw), name, bad)
 		}
 	}
 	return nil

@@ -69,7 +69,7 @@ type fields struct {
 	any            bool
 }
 
-// take adds a header line; false: it is none.
+// take adds a header line, and returns false if it is not one.
 func (f *fields) take(h *header, l line) bool {
 	if l.head[0] == ' ' || l.head[0] == '\t' {
 		if !f.any {

@@ -34,7 +34,7 @@ func ASCIIDomain(address string) (string, error) {
 	}
 	domain, err := idna.Lookup.ToASCII(address[at:])
 	if err != nil {
-		return "", fmt.Errorf("address %q: %q is no domain that can exist: %w", address, address[at:], err)
+		return "", fmt.Errorf("address %q: %q is not a domain that can exist: %w", address, address[at:], err)
 	}
 	return address[:at] + domain, nil
 }
