@@ -48,53 +48,47 @@ func matches(word, pattern string) bool {
 }
 
 // beginsHeader reports whether a header seems to begin there: with a field such as mail has,
-// or with two fields. More "From " lines may stand before it.
+// or with two fields.
 func beginsHeader(ahead []byte) bool {
-	for fields, more := 0, 8; ; {
-		line, rest, ended := bytes.Cut(ahead, lf)
-		name, _, isField := recode.CutField(line)
-		switch {
-		case fields == 0 && ended && more > 0 && maybeFrom(bytes.TrimLeft(line, ">")):
-			more--
-		case fields > 0 && len(line) > 0 && (line[0] == ' ' || line[0] == '\t'):
-		case !isField:
-			return false
-		case IsMailField(string(name)), fields == 1:
-			return true
-		default:
-			fields++
-		}
-		if ahead = rest; !ended {
-			return false
-		}
-	}
+	fields, knownFirst, _, _ := lookAhead(ahead)
+	return knownFirst || fields > 1
 }
 
-// isHeader reports whether the header of a message begins there: nothing but fields up to
-// an empty line, or as far as is looked ahead, and one of them such as mail has. More "From "
-// lines may stand before it.
+// isHeader reports whether the header of a message begins there: with nothing but fields, one
+// of them such as mail has.
 func isHeader(ahead []byte) bool {
-	known, fields, more := false, 0, 8
-	for len(ahead) > 0 {
+	_, _, known, whole := lookAhead(ahead)
+	return known && whole
+}
+
+// lookAhead counts the fields that come next, behind more "From " lines. known and knownFirst:
+// one of them, and the first, is such as mail has. whole: nothing else stands before an empty
+// line, another "From " line, or as far as is looked ahead.
+func lookAhead(ahead []byte) (fields int, knownFirst, known, whole bool) {
+	whole = true
+	for more := 8; len(ahead) > 0; {
 		line, rest, ended := bytes.Cut(ahead, lf)
-		if !ended && fields > 0 {
-			return known // cut off, or the last one
-		}
 		ahead, line = rest, bytes.TrimRight(line, "\r")
-		switch name, _, isField := recode.CutField(line); {
+		name, _, isField := recode.CutField(line)
+		unquoted := bytes.TrimLeft(line, ">")
+		switch {
 		case len(line) == 0, fields > 0 && bytes.HasPrefix(line, []byte("From ")):
-			return known // the next message begins, without a text before it
-		case fields == 0 && more > 0 && bytes.HasPrefix(bytes.TrimLeft(line, ">"), []byte("From ")):
+			return fields, knownFirst, known, whole // the next message begins, without a text before it
+		case fields == 0 && more > 0 && maybeFrom(unquoted):
 			more--
+			whole = whole && bytes.HasPrefix(unquoted, []byte("From "))
 		case fields > 0 && (line[0] == ' ' || line[0] == '\t'):
-		case isField:
-			fields++
+		case isField && (fields == 0 || ended):
 			known = known || IsMailField(string(name))
+			knownFirst = knownFirst || fields == 0 && known
+			fields++
+		case isField:
+			fields++ // its name may be cut off
 		default:
-			return false
+			return fields, knownFirst, known, whole && fields > 0 && !ended
 		}
 	}
-	return known
+	return fields, knownFirst, known, whole
 }
 
 // isField reports whether a header field begins in the line.
