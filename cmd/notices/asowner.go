@@ -16,7 +16,7 @@ import (
 	"notices/spool/printable"
 )
 
-// asOwner adds to an error of permissions the command that an ordinary user has to run: as
+// withOwnerHint adds to an error of permissions the command that an ordinary user has to run: as
 // the owner of the first of the folders that belongs to another user than root, or as root
 // if all are root's; or the one that gives an owner the own folder back.
 func withOwnerHint(err error, dirs ...string) error {

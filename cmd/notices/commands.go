@@ -16,7 +16,9 @@ import (
 // addCommands adds all commands, in the order in which a site meets them.
 func (a *cli) addCommands(root *cobra.Command) {
 	add := func(title string, commands ...*cobra.Command) {
-		root.AddGroup(&cobra.Group{ID: title, Title: title})
+		if !root.ContainsGroup(title) {
+			root.AddGroup(&cobra.Group{ID: title, Title: title})
+		}
 		for _, cmd := range commands {
 			cmd.GroupID, cmd.Example, cmd.DisableFlagsInUseLine = title, example(cmd.Name()), true
 			root.AddCommand(cmd)
@@ -28,9 +30,11 @@ func (a *cli) addCommands(root *cobra.Command) {
 	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
 	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a))
 	add("Work on the queue by hand:", byHand(a)...)
-	help := helpCommand()
-	root.SetHelpCommand(help)
-	add("More:", versionCommand(a), completionCommand(a), help)
+	add("More:", versionCommand(a), completionCommand(a))
+	root.InitDefaultHelpCmd()
+	help, _, _ := root.Find([]string{"help"})
+	help.Use, help.Short, help.Long, help.Run, help.RunE = "help [COMMAND]", "Explain a command", "", nil, explain
+	add("More:", help)
 }
 
 // example is a command as it is really typed, with a word on what it does.
@@ -61,27 +65,13 @@ func example(name string) string {
 	}[name]
 }
 
-func helpCommand() *cobra.Command {
-	return &cobra.Command{
-		Use:   "help [COMMAND]",
-		Short: "Explain a command",
-		ValidArgsFunction: func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			var found []cobra.Completion
-			if len(args) == 0 {
-				for _, c := range cmd.Root().Commands() {
-					found = append(found, cobra.CompletionWithDesc(c.Name(), c.Short))
-				}
-			}
-			return found, cobra.ShellCompDirectiveNoFileComp
-		},
-		RunE: func(cmd *cobra.Command, args []string) error {
-			found, rest, err := cmd.Root().Find(args)
-			if err != nil || found == cmd.Root() && len(rest) > 0 {
-				return unknownCommand(cmd.Root(), args[0])
-			}
-			return found.Help()
-		},
+// explain prints the help of a command.
+func explain(cmd *cobra.Command, args []string) error {
+	found, rest, err := cmd.Root().Find(args)
+	if err != nil || found == cmd.Root() && len(rest) > 0 {
+		return unknownCommand(cmd.Root(), args[0])
 	}
+	return found.Help()
 }
 
 // noArgs refuses arguments in words of ours.

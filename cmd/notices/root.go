@@ -76,7 +76,7 @@ func (a *cli) root() *cobra.Command {
 	return root
 }
 
-// does makes a command's work callable by cobra.
+// runE makes a command's work callable by cobra.
 func (a *cli) runE(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.started = true
@@ -84,7 +84,7 @@ func (a *cli) runE(work func(ctx context.Context, args []string) error) func(*co
 	}
 }
 
-// coded gives an error of the packages that only this program links its exit code;
+// withExitCode gives an error of the packages that only this program links its exit code;
 // package app knows those of the rest.
 func withExitCode(err error) error {
 	switch {

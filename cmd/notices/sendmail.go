@@ -121,7 +121,7 @@ func (a *cli) mailq(ctx context.Context) error {
 	})
 }
 
-// converse speaks SMTP on standard input and output. A client that is gone ends it, and
+// serveSMTP speaks SMTP on standard input and output. A client that is gone ends it, and
 // must not kill it between a message's commit and its answer: what was answered is
 // stored, and what was not the client will hand in again.
 func (a *cli) serveSMTP(ctx context.Context) error {

@@ -119,7 +119,7 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 	return s, signin.AddCertificates(s.Roots, c.CAFile)
 }
 
-// testable are all servers that are configured: those of the route, those that stand in
+// allServers are all servers that are configured: those of the route, those that stand in
 // the config beside it, and the accounts' own.
 func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
 	list, err := a.configServers(cfg)

@@ -46,7 +46,7 @@ func (p *Program) BecomeOwner(cfg *config.Config) error {
 // Owner is who has a file, or a folder.
 type Owner struct{ uid, gid uint32 }
 
-// Successor is who BecomeOwner will make of this process; nil: who it is.
+// SpoolOwner is who BecomeOwner will make of this process; nil: who it is.
 func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	if p.Store != nil || os.Geteuid() != 0 {
 		return nil, nil
@@ -58,7 +58,7 @@ func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	return &owner.Owner, nil
 }
 
-// Decides reports whether an owner, who is not root, has a say in what file is opened
+// Controls reports whether an owner, who is not root, has a say in what file is opened
 // under a path: because a folder or a link on the way is the owner's.
 func (o *Owner) Controls(path string) bool {
 	whole, err := filepath.Abs(path)
@@ -72,7 +72,7 @@ func (o *Owner) Controls(path string) bool {
 	return err != nil || slices.ContainsFunc(steps, func(s pathStep) bool { return s.uid == o.uid })
 }
 
-// step is what stands on the way to a path, a folder or a link, or the end of it.
+// pathStep is what stands on the way to a path, a folder or a link, or the end of it.
 type pathStep struct {
 	path string
 	Owner
@@ -105,7 +105,7 @@ func spoolOwner(cfg *config.Config) (pathStep, error) {
 	return owner, nil
 }
 
-// way is all that the system passes on its way to a path, each link included, as far as
+// pathSteps is all that the system passes on its way to a path, each link included, as far as
 // it is there; the last one is what the path leads to.
 func pathSteps(path string) ([]pathStep, error) {
 	at := string(filepath.Separator)
@@ -160,10 +160,10 @@ func lstat(path string) (pathStep, error) {
 	return pathStep{path, Owner{st.Uid, st.Gid}, widen(st.Mode)}, nil
 }
 
-// wide is for a mode, which has half the width on some systems.
+// widen is for a mode, which has half the width on some systems.
 func widen[T ~uint16 | ~uint32](mode T) uint32 { return uint32(mode) }
 
-// trust refuses a spool that somebody else than its owner and root could have put there:
+// checkTrusted refuses a spool that somebody else than its owner and root could have put there:
 // root would work as whoever they chose.
 func checkTrusted(dir string, owner uint32, steps []pathStep) error {
 	for _, s := range steps {
@@ -223,7 +223,7 @@ func (o *Owner) become() error {
 	return nil
 }
 
-// numbers are the groups of a user.
+// groupIDs are the groups of a user.
 func groupIDs(u *user.User) []int {
 	ids, err := u.GroupIds()
 	if err != nil {

@@ -3,8 +3,10 @@ package app
 import (
 	"cmp"
 	"errors"
+	"fmt"
 	"io"
 	"os"
+	"strings"
 	"sync"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"notices/spool/intake"
 	"notices/spool/maildir"
 	"notices/spool/maillog"
+	"notices/spool/printable"
 )
 
 // Program is the world that a run of either program lives in.
@@ -46,8 +49,12 @@ func New() *Program {
 	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now, Host: thisHost()}
 }
 
-// Say tells a person something on standard error.
-func (p *Program) Say(format string, args ...any) { Say(p.Stderr, format, args...) }
+// Say tells a person something on standard error, line by line.
+func (p *Program) Say(format string, args ...any) {
+	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
+		fmt.Fprintf(p.Stderr, "notices: %s\n", printable.Text(strings.TrimSuffix(line, "\n")))
+	}
+}
 
 // Report says what went wrong and returns the exit code for it.
 func (p *Program) Report(err error) int {

@@ -14,13 +14,11 @@ import (
 // source opens a file. What can be read only once is read to its end first, into a file
 // without a name: nothing of an mbox is queued before all of it was looked at.
 func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
-	in := &interruptible{ctx: ctx}
+	in := &input{ctx: ctx, octets: new(int64)}
 	switch {
 	case f.path == "-":
-		f.path, in.src = "standard input", m.p.Stdin
-	case f.pipe:
-		in.src = &lazyPipe{path: f.path, file: f.opened, waits: f.opened != nil}
-	default:
+		f.path, in.Reader = "standard input", m.p.Stdin
+	case !f.pipe:
 		opened, err := f.open()
 		if err != nil {
 			return nil, app.Fail(app.ExitUnknown, "%s", reason(err))
@@ -31,7 +29,25 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	if err != nil {
 		return nil, app.Fail(app.ExitIO, "no file to keep it in until all of it is read: %w; set TMPDIR to a folder with room", err)
 	}
-	if _, err = io.Copy(kept, in); err == nil {
+	// A read from a terminal or a pipe may never end. When the run is stopped meanwhile, it is
+	// left to the end of the process.
+	copied := make(chan error, 1)
+	go func() {
+		if f.pipe {
+			in.Reader, in.err = f.openPipe()
+		}
+		err := in.err
+		if err == nil {
+			_, err = io.Copy(kept, in)
+		}
+		copied <- err
+	}()
+	select {
+	case err = <-copied:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+	if err == nil {
 		_, err = kept.Seek(0, io.SeekStart)
 	}
 	if err == nil {
@@ -45,6 +61,20 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 		return nil, app.Fail(app.ExitIO, "reading it: %s", reason(in.err))
 	}
 	return nil, app.Fail(app.ExitIO, "keeping it until all of it is read: %w; set TMPDIR to a folder with room", err)
+}
+
+// openPipe waits for a writer.
+func (f *file) openPipe() (*os.File, error) {
+	if f.opened == nil {
+		return os.Open(f.path)
+	}
+	// Root opened it without waiting.
+	ready := []unix.PollFd{{Fd: int32(f.opened.Fd()), Events: unix.POLLIN}}
+	for {
+		if _, err := unix.Poll(ready, -1); err != unix.EINTR {
+			return f.opened, err
+		}
+	}
 }
 
 // scratchFile makes a file without a name, in $TMPDIR, or in /var/tmp, which is on disk where
@@ -83,70 +113,4 @@ func (in *input) Read(p []byte) (int, error) {
 		in.err = err
 	}
 	return n, err
-}
-
-// late is a pipe that is opened when it is first read: that waits for a writer. It is
-// closed by the end of the process.
-type lazyPipe struct {
-	path  string
-	file  *os.File
-	waits bool // file was opened without waiting
-}
-
-func (l *lazyPipe) Read(p []byte) (n int, err error) {
-	if l.file == nil {
-		if l.file, err = os.Open(l.path); err != nil {
-			return 0, err
-		}
-	}
-	if l.waits {
-		l.waits = false
-		ready := []unix.PollFd{{Fd: int32(l.file.Fd()), Events: unix.POLLIN}}
-		for err = unix.EINTR; err == unix.EINTR; {
-			_, err = unix.Poll(ready, -1)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return l.file.Read(p)
-}
-
-// stoppable reads from what may never answer, a terminal or a pipe.
-type interruptible struct {
-	ctx   context.Context
-	src   io.Reader
-	buf   []byte // read and not yet taken
-	err   error
-	ready chan struct{} // a Read of src is under way
-}
-
-func (s *interruptible) Read(p []byte) (int, error) {
-	if len(s.buf) == 0 && s.err == nil {
-		if s.ready == nil {
-			s.start()
-		}
-		select {
-		case <-s.ready:
-			s.ready = nil
-		case <-s.ctx.Done():
-			return 0, s.ctx.Err()
-		}
-	}
-	n := copy(p, s.buf)
-	if s.buf = s.buf[n:]; n > 0 {
-		return n, nil
-	}
-	return 0, s.err
-}
-
-func (s *interruptible) start() {
-	ready := make(chan struct{})
-	s.ready = ready
-	go func() {
-		buf := make([]byte, 1<<16)
-		n, err := s.src.Read(buf)
-		s.buf, s.err = buf[:n], err
-		close(ready)
-	}()
 }

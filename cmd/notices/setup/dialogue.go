@@ -39,7 +39,7 @@ type dialogue struct {
 	user    *user.User // who is to run it; nil: whoever runs this
 }
 
-// converse asks, tests, and writes a config.
+// runDialogue asks, tests, and writes a config.
 func runDialogue(ctx context.Context, p *app.Program, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -180,6 +180,14 @@ func (s *dialogue) write() (*draft, error) {
 
 // whatNext says what was written and what is left to do.
 func (s *dialogue) whatNext(d *draft) {
+	option := s.configOption()
+	call, cron := "notices"+option, "crontab -e:\n      * * * * *"
+	if s.user != nil {
+		cron = "/etc/cron.d/notices:\n      * * * * * " + s.user.Username
+		if s.user.Uid != "0" {
+			call = "sudo -u " + s.user.Username + " " + call
+		}
+	}
 	s.Heading("Done")
 	if d.moved != "" {
 		s.Say("The configuration as it was is now %s.", d.moved)
@@ -188,13 +196,17 @@ func (s *dialogue) whatNext(d *draft) {
 	for _, f := range d.secrets {
 		s.Say("%s has the password of server %d; only %s can read it.", f.path, f.server, d.ownerName())
 	}
-	s.sayFailed()
+	for i, v := range s.servers {
+		if v.failed != "" {
+			s.SayWrapped(fmt.Sprintf("Server %d failed its test: %s. No mail goes out through it until that is mended; then run: %s test-server %d",
+				i+1, strings.TrimRight(v.failed, "."), call, i+1))
+		}
+	}
 	if (s.old == nil || s.old.Site.Hostname == "") && s.p.Host.FullName(true) == "" {
 		s.SayWrapped(noFullName)
 	}
 	s.Newline()
 	s.Say("Next:")
-	call := s.call()
 	for i, v := range s.servers {
 		switch {
 		case v.auth != "" && v.client == "" && v.secret == "":
@@ -206,50 +218,22 @@ func (s *dialogue) whatNext(d *draft) {
 		}
 	}
 	s.Say("  - see that all is in order:\n      %s check\n      %s test-server", call, call)
-	s.sayCron()
+	line := strings.ReplaceAll(printable.ShellQuote(programPath())+option+" flush", "%", `\%`) // a % ends the command
+	s.Say("  - let it run every minute, by this line in %s %s", cron, line)
 	s.Say("  - queue a message:\n      %s enqueue patron@example.net < notice.eml", call)
 }
 
-// sayFailed says which servers did not pass their test, and what that means.
-func (s *dialogue) sayFailed() {
-	for i, v := range s.servers {
-		if v.failed != "" {
-			s.SayWrapped(fmt.Sprintf("Server %d failed its test: %s. No mail goes out through it until that is mended; then run: %s test-server %d",
-				i+1, strings.TrimRight(v.failed, "."), s.call(), i+1))
-		}
-	}
-}
-
-// call is the program with what it needs to find the config.
-func (s *dialogue) call() string {
-	call := "notices" + s.option()
-	if s.user != nil && s.user.Uid != "0" {
-		call = "sudo -u " + s.user.Username + " " + call
-	}
-	return call
-}
-
-// option is --config, where the config is not found without it. Its path is whole: cron
-// and sudo may start in another folder.
-func (s *dialogue) option() string {
+// configOption is --config, where the config is not found without it. The path is absolute:
+// cron and sudo may start in another folder.
+func (s *dialogue) configOption() string {
 	path := s.path
-	if whole, err := filepath.Abs(path); err == nil {
-		path = whole
+	if abs, err := filepath.Abs(path); err == nil {
+		path = abs
 	}
 	if usual, err := config.Find("", os.Getenv); err == nil && usual == path && os.Getenv("NOTICES_CONFIG") == "" {
 		return ""
 	}
 	return " --config " + printable.ShellQuote(path)
-}
-
-// sayCron gives the line that makes mail go out by itself.
-func (s *dialogue) sayCron() {
-	line := strings.ReplaceAll(printable.ShellQuote(programPath())+s.option()+" flush", "%", `\%`) // a % ends the command
-	if s.user != nil {
-		s.Say("  - let it run every minute, by this line in /etc/cron.d/notices:\n      * * * * * %s %s", s.user.Username, line)
-		return
-	}
-	s.Say("  - let it run every minute, by this line in crontab -e:\n      * * * * * %s", line)
 }
 
 // programPath is how this program was called, with its whole path: the PATH of cron is

@@ -56,7 +56,7 @@ func (d *draft) putPassword(n int, secret string) {
 	d.secrets = append(d.secrets, secretFile{n, path, secret})
 }
 
-// free is a name in the config's folder that nothing has.
+// unusedName is a name in the config's folder that nothing has.
 func (d *draft) unusedName(name string) string {
 	dir, err := filepath.Abs(filepath.Dir(d.path))
 	if err != nil { // the working folder is gone
@@ -147,7 +147,7 @@ func (d *draft) configMode() (fs.FileMode, int) {
 	return 0o600, d.owner
 }
 
-// place writes a file under a name of its own and then gives it its own.
+// writeFile writes a file under a name of its own and then gives it its own.
 func (d *draft) writeFile(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {

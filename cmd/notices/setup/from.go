@@ -15,7 +15,7 @@ import (
 	"notices/spool/printable"
 )
 
-// takeOver writes a config that does what another program's does, and says of every
+// migrateFrom writes a config that does what another program's does, and says of every
 // setting what became of it.
 func migrateFrom(p *app.Program, o Options) error {
 	if exists(o.Path) {

@@ -14,7 +14,7 @@ import (
 	"notices/spool/probe"
 )
 
-// way is one of the ways that mail can go.
+// serverKind is one of the ways that mail can go.
 type serverKind struct {
 	title  string
 	preset string

@@ -141,7 +141,7 @@ func (c *verdict) setUp() {
 	}
 }
 
-// unnamedSenders remarks on mail that no server takes for its sender.
+// sendersWithoutServer remarks on mail that no server takes for its sender.
 func (c *verdict) sendersWithoutServer() {
 	const shown = 3
 	for i, sender := range slices.Sorted(maps.Keys(c.s.withoutServer)) {

@@ -262,7 +262,7 @@ func (c *collector) addWait(r *spool.Record) {
 	}
 }
 
-// countUnnamed counts a message that no server takes, for its sender.
+// countWithoutServer counts a message that no server takes, for its sender.
 func (c *collector) countWithoutServer(env *spool.Envelope) bool {
 	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
 	if bounce || env.Sender == "" || len(c.route) == 0 || route.AnyTakes(c.route, env.Sender) {

@@ -67,32 +67,27 @@ const least = 30
 // that is too narrow for reading or for one of its words, all of it on lines of its own.
 // 0 columns: it stays one line.
 func Hang(beginning, text string, width int) []string {
-	room := width - Columns(beginning)
-	switch {
-	case text == "":
-		return []string{strings.TrimRight(beginning, " ")}
-	case width <= 0 || Columns(text) <= room:
-		return []string{beginning + text}
-	case room < least || longestWord(text) > room:
-		const step = 6
-		return append([]string{strings.TrimRight(beginning, " ")}, indented(Wrap(text, width-step), step)...)
-	}
-	lines := indented(Wrap(text, room), width-room)
-	lines[0] = beginning + lines[0][width-room:]
-	return lines
-}
-
-func indented(lines []string, by int) []string {
-	for i := range lines {
-		lines[i] = strings.Repeat(" ", by) + lines[i]
-	}
-	return lines
-}
-
-func longestWord(text string) int {
+	room, bare := width-Columns(beginning), strings.TrimRight(beginning, " ")
 	longest := 0
 	for word := range strings.FieldsSeq(text) {
 		longest = max(longest, Columns(word))
 	}
-	return longest
+	var first []string
+	switch {
+	case text == "":
+		return []string{bare}
+	case width <= 0 || Columns(text) <= room:
+		return []string{beginning + text}
+	case room < least || longest > room:
+		first, room = []string{bare}, width-6
+	}
+	lines := Wrap(text, room)
+	for i := range lines {
+		if i == 0 && first == nil {
+			lines[i] = beginning + lines[i]
+		} else {
+			lines[i] = strings.Repeat(" ", width-room) + lines[i]
+		}
+	}
+	return append(first, lines...)
 }

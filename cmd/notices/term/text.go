@@ -130,15 +130,14 @@ func Ago(t, now time.Time) string {
 
 // Octets is a size for a person.
 func Octets(n int64) string {
-	switch {
-	case n >= 1<<30:
-		return fmt.Sprintf("%.1f GiB", float64(n)/(1<<30))
-	case n >= 1<<20:
-		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
-	case n >= 1<<10:
-		return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+	if n < 1<<10 {
+		return fmt.Sprintf("%d B", n)
 	}
-	return fmt.Sprintf("%d B", n)
+	size, unit := float64(n)/(1<<10), 0
+	for ; size >= 1<<10 && unit < 2; unit++ {
+		size /= 1 << 10
+	}
+	return fmt.Sprintf("%.1f %ciB", size, "KMG"[unit])
 }
 
 // Count is a number and its noun.
