@@ -45,7 +45,9 @@ type limit struct {
 func NewLimits(list []Limit, state spool.State, now func() time.Time) *Limits {
 	ls := &Limits{under: map[string]*limit{}}
 	for _, l := range list {
-		w := &limit{quota: newLimitQuota(l, state, now)}
+		// The grace must be a small part of a short window.
+		grace := max(time.Millisecond, min(graceTime, l.Per/20))
+		w := &limit{quota: newQuota(l.stateName(), l.String(), budget{perLong: l.Messages, long: l.Per, grace: grace}, state, now)}
 		if w.quota.unlimited() {
 			continue
 		}
@@ -57,12 +59,6 @@ func NewLimits(list []Limit, state spool.State, now func() time.Time) *Limits {
 		}
 	}
 	return ls
-}
-
-func newLimitQuota(l Limit, state spool.State, now func() time.Time) *Quota {
-	// The grace must be a small part of a short window.
-	grace := max(time.Millisecond, min(graceTime, l.Per/20))
-	return newQuota(l.stateName(), l.String(), budget{perLong: l.Messages, long: l.Per, grace: grace}, state, now)
 }
 
 // String is the limit for a person: "[[limit]] of 100 in 1h for gmail.com".

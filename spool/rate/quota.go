@@ -102,11 +102,13 @@ func (q *Quota) Take(ctx context.Context) (time.Time, error) {
 			return at, nil
 		}
 		wait, err := q.reserve(ctx, q.block)
-		if err == nil {
-			err = sleep(ctx, wait)
-		}
 		if err != nil {
 			return time.Time{}, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return time.Time{}, ctx.Err()
 		}
 	}
 }
@@ -162,18 +164,6 @@ func (q *Quota) PutBack(at time.Time) {
 		q.held++
 	} else {
 		q.owed = append(q.owed, at)
-	}
-}
-
-func sleep(ctx context.Context, d time.Duration) error {
-	if d <= 0 {
-		return ctx.Err()
-	}
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
 	}
 }
 

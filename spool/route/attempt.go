@@ -55,31 +55,12 @@ func newAttempt(m *spool.Message) *attempt {
 	return a
 }
 
-// enterGate puts the message into the failover gate.
-func (a *attempt) enterGate(g *gate) {
-	if a.gate == nil {
-		a.gate = g
-		g.enter()
-	}
-}
-
-// leaveGate ends that: the message has a connection, or no server is left.
+// leaveGate takes the message out of the failover gate: it has a connection, or no server is left.
 func (a *attempt) leaveGate() {
 	if a.gate != nil {
 		a.gate.leave()
 		a.gate = nil
 	}
-}
-
-// begin records the attempt, once, before the first server hears of the message.
-func (a *attempt) begin(s *server) error {
-	if a.lastServer == nil && a.m.Begin != nil {
-		if err := a.m.Begin(); err != nil {
-			return err
-		}
-	}
-	a.lastServer = s
-	return nil
 }
 
 // chunk is the recipients of the next transaction: at most size, 0 meaning all.
@@ -141,14 +122,6 @@ func (a *attempt) putOff(used *rate.Exhausted, recipients []int) {
 		a.outcomes[i] = used.Outcome()
 	}
 	a.open = slices.DeleteFunc(slices.Clone(a.open), func(i int) bool { return a.outcomes[i].Reason == spool.ReasonRate })
-}
-
-// postpone defers all open recipients for a reason of our own.
-func (a *attempt) postpone(why spool.Reply) {
-	for _, i := range a.open {
-		a.outcomes[i] = spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}
-	}
-	a.open = nil
 }
 
 // delivery sums up once no server is left to ask. No server took the recipients that are still open;

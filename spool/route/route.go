@@ -197,7 +197,10 @@ func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err err
 	case errors.As(err, &used):
 		if a.lastServer == nil {
 			r.quotaExhausted.Store(true)
-			return dayExhausted(used, !r.bySender), nil
+			// Every server before this one was found down, so the next message will meet the same, if
+			// all mail goes to the same servers.
+			all := !r.bySender
+			return spool.Delivery{Wait: spool.Limited, QuotaExhausted: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}, nil
 		}
 		a.putOff(used, a.open)
 	case a.lastServer == nil:
@@ -205,15 +208,13 @@ func (r *Route) halt(ctx context.Context, servers []*server, a *attempt, err err
 	case !a.decided && ctx.Err() != nil:
 		return spool.Delivery{Wait: spool.Stopped}, nil
 	default:
-		a.postpone(spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()})
+		why := spool.Reply{Text: "stopped before it was sent: " + err.Error(), At: r.now()}
+		for _, i := range a.open {
+			a.outcomes[i] = spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: why}
+		}
+		a.open = nil
 	}
 	return a.delivery(len(servers)), nil
-}
-
-// dayExhausted is the result when a server's rate_per_day is used up. Every server before it was
-// found down, so the next message will meet the same, if all mail goes to the same servers.
-func dayExhausted(used *rate.Exhausted, all bool) spool.Delivery {
-	return spool.Delivery{Wait: spool.Limited, QuotaExhausted: all, Until: used.Until, Outcomes: []spool.Outcome{used.Outcome()}}
 }
 
 // noServer is the result when every server is paused: until when, and the trouble. Trouble that needs

@@ -149,8 +149,12 @@ func (s *server) prepare(ctx context.Context, a *attempt, l *lease) (err error) 
 			return err
 		}
 	}
-	if err = ctx.Err(); err == nil {
-		err = a.begin(s)
+	err = ctx.Err()
+	if err == nil && a.lastServer == nil && a.m.Begin != nil {
+		err = a.m.Begin()
+	}
+	if err == nil {
+		a.lastServer = s
 	}
 	if err == nil && l.conn == nil {
 		c, err := s.open(ctx, &s.config.Server)
@@ -314,7 +318,10 @@ func (s *server) finish(ctx context.Context, a *attempt, l *lease, v verdict) (t
 // trip takes the server out for the rest of the run, because of what the message met. unopened: that
 // was before a message was handed over.
 func (s *server) trip(ctx context.Context, a *attempt, o spool.Outcome, unopened bool) {
-	a.enterGate(s.gate) // before any other message can find out
+	if a.gate == nil { // before any other message can find out
+		a.gate = s.gate
+		a.gate.enter()
+	}
 	if !s.breaker.trip(o) {
 		a.leaveGate()
 		return

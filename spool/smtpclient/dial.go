@@ -42,7 +42,11 @@ func (c *Conn) resolve(ctx context.Context) ([]string, error) {
 	list, err := find(ctx, host)
 	c.judge.observe(Step{Stage: smtpreply.StageDNS, Detail: strings.Join(list, " "), Err: err})
 	if err != nil {
-		return nil, c.judge.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+dnsText(err), err)
+		text := err.Error()
+		if dns := (*net.DNSError)(nil); errors.As(err, &dns) {
+			text = dns.Err
+		}
+		return nil, c.judge.trouble(spool.ReasonDNS, "the name "+host+" does not resolve: "+text, err)
 	}
 	return inTurn(list), nil
 }
@@ -69,14 +73,6 @@ func inTurn(list []string) []string {
 		}
 	}
 	return turn[:min(len(turn), mostAddresses)]
-}
-
-func dnsText(err error) string {
-	var dns *net.DNSError
-	if errors.As(err, &dns) {
-		return dns.Err
-	}
-	return err.Error()
 }
 
 // connect dials the first of the addresses that answers, and notes which.

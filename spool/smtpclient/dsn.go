@@ -28,7 +28,10 @@ func appendRcptDSN(b []byte, p *spool.DSNParams, i int, address string) []byte {
 	if words := p.NotifyOf(i); words != "" {
 		b = appendNotify(b, words)
 		if original == "" {
-			original = typedAddress(address)
+			original = "rfc822;" + address
+			if recode.EightBit([]byte(address)) {
+				original = "utf-8;" + address
+			}
 		}
 	}
 	if original != "" {
@@ -48,14 +51,6 @@ func appendNotify(b []byte, words string) []byte {
 		}
 	}
 	return b
-}
-
-// typedAddress is an address as an original recipient.
-func typedAddress(address string) string {
-	if recode.EightBit([]byte(address)) {
-		return "utf-8;" + address
-	}
-	return "rfc822;" + address
 }
 
 // markRelayed marks what was delivered and what we have to report, because the server offers no DSN.

@@ -92,7 +92,11 @@ func connectWithFallback(ctx context.Context, s *Server, secret string) (*Conn, 
 		}
 	}
 	if o.worst.Outcome.Reason == spool.ReasonTLS && s.AllowNonSecure && !c.mayStepDown() {
-		return nil, c.judge.trouble(spool.ReasonTLS, o.worst.Outcome.Reply.String()+"; "+c.server.forbidden(), o.worst)
+		why := "the password is not sent without verified TLS (allow_non_secure_login = false)"
+		if s.Tokens != nil {
+			why = "a token is never sent without verified TLS"
+		}
+		return nil, c.judge.trouble(spool.ReasonTLS, o.worst.Outcome.Reply.String()+"; "+why, o.worst)
 	}
 	return nil, o.worst
 }

@@ -30,7 +30,9 @@ func (c *Conn) beginTLS() error {
 	}
 	state := tc.ConnectionState()
 	c.wire.use(tc)
-	step := Step{Stage: smtpreply.StageTLS, Detail: describe(state), TLS: &state}
+	cert := state.PeerCertificates[0]
+	step := Step{Stage: smtpreply.StageTLS, TLS: &state, Detail: fmt.Sprintf("%s, %s, certificate of %s by %s until %s",
+		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), certName(cert), cert.Issuer, day(cert.NotAfter))}
 	if unverified != nil {
 		step.Err = c.judge.trouble(spool.ReasonTLS, c.certificateText(unverified), unverified)
 	}
@@ -38,7 +40,8 @@ func (c *Conn) beginTLS() error {
 	if unverified != nil {
 		c.stepDown("unverified TLS: " + step.Err.Error())
 	}
-	if c.oldCiphers && weak(state.CipherSuite) {
+	weak := func(s *tls.CipherSuite) bool { return s.ID == state.CipherSuite }
+	if c.oldCiphers && slices.ContainsFunc(tls.InsecureCipherSuites(), weak) {
 		c.stepDown("old TLS cipher: the server has nothing better than " + tls.CipherSuiteName(state.CipherSuite) + "; whoever runs it should bring it up to date")
 	}
 	return nil
@@ -102,11 +105,6 @@ func allCiphers() []uint16 {
 	return ids
 }
 
-// weak reports whether Go does not offer the cipher by default.
-func weak(id uint16) bool {
-	return slices.ContainsFunc(tls.InsecureCipherSuites(), func(s *tls.CipherSuite) bool { return s.ID == id })
-}
-
 // wantsOldCiphers reports whether the handshake may have failed because the two sides have no
 // cipher in common: alerts 40 and 71 (RFC 5246 7.2.2), or a hang-up, as Windows does.
 func wantsOldCiphers(err error) bool {
@@ -136,14 +134,6 @@ func (c *Conn) mayStepDown() bool {
 	return c.server.AllowNonSecure && (c.secret == "" || c.server.Tokens == nil && c.server.AllowNonSecureLogin)
 }
 
-// forbidden says why allow_non_secure did not help.
-func (s *Server) forbidden() string {
-	if s.Tokens != nil {
-		return "a token is never sent without verified TLS"
-	}
-	return "the password is not sent without verified TLS (allow_non_secure_login = false)"
-}
-
 func (c *Conn) stepDown(why string) {
 	why = c.judge.Reply(0, "", []byte(why)).Text
 	if c.notice != "" {
@@ -151,14 +141,6 @@ func (c *Conn) stepDown(why string) {
 	}
 	c.notice += why
 	c.judge.observe(Step{Stage: smtpreply.StageStepDown, Detail: why})
-}
-
-// describe is version, cipher and certificate for a person.
-func describe(state tls.ConnectionState) string {
-	cert := state.PeerCertificates[0]
-	return fmt.Sprintf("%s, %s, certificate of %s by %s until %s",
-		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite),
-		certName(cert), cert.Issuer, day(cert.NotAfter))
 }
 
 func certName(cert *x509.Certificate) string {

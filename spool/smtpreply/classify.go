@@ -14,37 +14,34 @@ import (
 // enhanced is the enhanced status code or empty, text is what a person is shown. The Reply
 // of the outcome holds these three; the caller adds the server and the time.
 func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
-	o := decide(stage, code, enhanced, text)
-	o.Reply = spool.Reply{Code: code, Enhanced: enhanced, Text: text}
-	return o
-}
-
-func decide(stage Stage, code int, enhanced, text string) spool.Outcome {
 	r := answer{stage: stage, code: code}
 	r.text, r.recipientNamed = withoutPrefix(ownWords(text))
 	if len(enhanced) > 2 {
 		r.detail = enhanced[2:]
 	}
-	switch {
-	case code/100 == 2:
-		return spool.Outcome{Class: spool.Delivered}
-	case code < 400 || code > 599:
-		return serverTrouble(spool.ReasonProtocol)
-	}
-	for i := range rules {
-		if rules[i].matches(&r) {
-			return rules[i].outcome()
+	o := byCode(stage, code)
+	if code >= 400 && code <= 599 {
+		if i := slices.IndexFunc(rules, func(u rule) bool { return u.matches(&r) }); i >= 0 {
+			u := &rules[i]
+			o = spool.Outcome{Class: cmp.Or(u.class, spool.Deferred), Scope: cmp.Or(u.scope, spool.ServerScope), Reason: u.reason}
 		}
 	}
-	return byCode(stage, code)
+	o.Reply = spool.Reply{Code: code, Enhanced: enhanced, Text: text}
+	return o
 }
 
 // byCode decides where no rule matches: the row of SPEC section 5 for the stage, by the code's
 // first digit.
 func byCode(stage Stage, code int) spool.Outcome {
 	class := spool.Deferred
-	if code/100 == 5 {
+	switch code / 100 {
+	case 2:
+		return spool.Outcome{Class: spool.Delivered}
+	case 4:
+	case 5:
 		class = spool.Failed
+	default:
+		return serverTrouble(spool.ReasonProtocol)
 	}
 	switch stage {
 	case StageMail:
@@ -98,10 +95,6 @@ type rule struct {
 	class  spool.Class // "": Deferred
 	scope  spool.Scope // "": the server's
 	reason spool.Reason
-}
-
-func (u *rule) outcome() spool.Outcome {
-	return spool.Outcome{Class: cmp.Or(u.class, spool.Deferred), Scope: cmp.Or(u.scope, spool.ServerScope), Reason: u.reason}
 }
 
 func (u *rule) matches(r *answer) bool {

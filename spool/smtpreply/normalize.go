@@ -11,8 +11,10 @@ func ownWords(text string) string {
 	}
 	var b strings.Builder
 	for word := range strings.FieldsSeq(text) {
+		foreign := strings.Contains(word, "@") || strings.Contains(word, "://") ||
+			strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.") || domain(strings.Trim(word, `<>()[]"'.,;:!?`))
 		switch {
-		case !foreignWord(word):
+		case !foreign:
 			b.WriteString(word)
 		case strings.HasSuffix(word, ":"):
 			b.WriteByte(':')
@@ -24,11 +26,6 @@ func ownWords(text string) string {
 		b.WriteByte(' ')
 	}
 	return strings.TrimSpace(b.String())
-}
-
-func foreignWord(word string) bool {
-	return strings.Contains(word, "@") || strings.Contains(word, "://") ||
-		strings.HasPrefix(strings.TrimLeft(word, `<("'`), "www.") || domain(strings.Trim(word, `<>()[]"'.,;:!?`))
 }
 
 // domain recognises a host's name by its last label. "exceeded.please" is not one, only a

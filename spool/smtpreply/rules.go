@@ -102,7 +102,7 @@ var rules = []rule{
 	// The sender was refused, by a server that waits until RCPT or the dot to say so.
 	{stages: envelope, codes: []int{5}, details: []string{"1.7", "1.8"}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender}, // RFC 3463 3.2
 	{stages: envelope, codes: []int{5}, says: [][]string{senderPhrases}, not: [][]string{toSomebodyPhrases, notSender}, class: spool.Failed, scope: spool.MessageScope, reason: spool.ReasonSender},
-	{stages: envelope, codes: []int{4}, says: [][]string{senderPhrases}, not: [][]string{toSomebodyPhrases, notSender}, test: notGreylisted, scope: spool.MessageScope},
+	{stages: envelope, codes: []int{4}, says: [][]string{senderPhrases}, not: [][]string{toSomebodyPhrases, notSender}, test: func(r *answer) bool { return !greylisted(r) }, scope: spool.MessageScope},
 
 	// The recipient was refused, by a server that waits until the message to say so. A 4xx is left
 	// to byCode: another server may take it.

@@ -57,8 +57,6 @@ func greylisted(r *answer) bool {
 		r.stage == StageRcpt && strings.HasSuffix(r.text, " seconds") && strings.Contains(r.text, "again in ") && !containsAny(r.text, ourSideWords))
 }
 
-func notGreylisted(r *answer) bool { return !greylisted(r) }
-
 // aboutClient recognises that this machine or its address is not served.
 func aboutClient(r *answer) bool {
 	if strings.HasPrefix(r.text, "[") && strings.Contains(r.text, "likely unsolicited mail") {
