@@ -24,7 +24,7 @@ func TestIsLean(t *testing.T) {
 	}
 	for _, linked := range list {
 		for _, slow := range []string{
-			"net/http", "crypto", "flag", "regexp", "text/template", "html/template", "encoding/xml", "database/sql",
+			"net/http", "log/syslog", "crypto", "flag", "regexp", "text/template", "html/template", "encoding/xml", "database/sql",
 			"github.com/spf13", "github.com/emersion", "golang.org/x/oauth2",
 			"notices/spool/route", "notices/spool/flush", "notices/spool/submission",
 		} {

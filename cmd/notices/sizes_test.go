@@ -28,16 +28,15 @@ const (
 // Types that still have more than maxMethods, and the most that one of them has. These
 // numbers may only fall.
 const (
-	largeTypes  = 23
-	mostMethods = 106
+	largeTypes  = 10
+	mostMethods = 49
 )
 
 // exceptions are the packages that are still over a limit, with their size. A number
 // here may only fall.
 func exceptions() map[string]size {
 	return map[string]size{
-		"spool/intake": {lines: 3707},
-		"support":      {lines: 4936},
+		"support": {lines: 4936},
 	}
 }
 
