@@ -7,10 +7,11 @@ import (
 	"errors"
 	"io"
 	"mime"
+	"net/textproto"
 	"slices"
-	"strings"
 
 	"notices/spool"
+	"notices/spool/printable"
 	"notices/spool/recode"
 )
 
@@ -38,39 +39,23 @@ type originalHeader struct {
 
 func readHeader(body io.ReaderAt) (h originalHeader, err error) {
 	r := bufio.NewReader(io.NewSectionReader(body, 0, maxHeader))
-	name, partial := "", false
 	for {
 		line, err := r.ReadSlice('\n')
-		full := errors.Is(err, bufio.ErrBufferFull)
-		if err != nil && !full && err != io.EOF {
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) && err != io.EOF {
 			return h, err
 		}
 		if err == io.EOF || len(bytes.TrimRight(line, "\r\n")) == 0 {
 			break // a line that maxHeader cuts is left out
 		}
 		h.raw = append(h.raw, line...)
-		if !partial && line[0] != ' ' && line[0] != '\t' {
-			field, value, _ := strings.Cut(string(line), ":")
-			name = strings.ToLower(strings.TrimRight(field, " \t"))
-			line = []byte(value)
-		}
-		if name == "subject" && len(h.subject) < 2000 {
-			h.subject += string(line)
-		}
-		partial = full
 	}
-	h.subject = decode(h.subject)
+	// The fields before a malformed line are returned with the error.
+	fields, _ := textproto.NewReader(bufio.NewReader(bytes.NewReader(h.raw))).ReadMIMEHeader()
+	h.subject = printable.Cut(fields.Get("Subject"), 2000)
+	if decoded, err := new(mime.WordDecoder).DecodeHeader(h.subject); err == nil {
+		h.subject = decoded
+	}
 	return h, nil
-}
-
-// decode decodes encoded words (RFC 2047). It leaves what it cannot decode.
-func decode(s string) string {
-	s = strings.ReplaceAll(strings.ReplaceAll(s, "\r\n", ""), "\n", "")
-	var d mime.WordDecoder
-	if decoded, err := d.DecodeHeader(s); err == nil {
-		s = decoded
-	}
-	return strings.TrimSpace(s)
 }
 
 // originalPart writes the third part. An original with UTF-8 in its header is message/global

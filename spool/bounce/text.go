@@ -88,15 +88,12 @@ func (c *composer) reason(b *strings.Builder, o spool.Outcome) {
 	}
 	b.WriteString("\r\n")
 	wrap(b, "", "What to do: "+do)
-	if c.r.Kind == Kept {
-		id := string(c.r.Record.Envelope.ID)
-		b.WriteString("    notices retry " + id + "    sends it once more\r\n")
-		b.WriteString("    notices remove " + id + "   deletes it\r\n")
-	}
-	if c.r.Kind == Held {
-		id := string(c.r.Record.Envelope.ID)
-		b.WriteString("    notices release " + id + "   sends it again, if it did not arrive\r\n")
-		b.WriteString("    notices remove " + id + "    deletes it, if it did\r\n")
+	switch id := c.r.Record.Envelope.ID; c.r.Kind {
+	case Kept:
+		fmt.Fprintf(b, "    notices retry %s    sends it once more\r\n    notices remove %s   deletes it\r\n", id, id)
+	case Held:
+		fmt.Fprintf(b, "    notices release %s   sends it again, if it did not arrive\r\n", id)
+		fmt.Fprintf(b, "    notices remove %s    deletes it, if it did\r\n", id)
 	}
 }
 

@@ -225,13 +225,9 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 		err = nil
 	}
 	if e.stuck.now != nil { // else nothing has read it
-		if stuckErr := e.stuck.save(); err == nil {
-			err = stuckErr
-		}
+		err = cmp.Or(err, e.stuck.save())
 	}
-	if syncErr := e.Store.Sync(e.work); err == nil {
-		err = syncErr
-	}
+	err = cmp.Or(err, e.Store.Sync(e.work))
 	if err != nil && !errors.Is(err, ErrSpool) && r.fatal == nil {
 		err = spoolError(err)
 	}
