@@ -8,7 +8,7 @@ import (
 )
 
 // Account is [google] or [microsoft]: an account that a person signs in to. An
-// endpoint that is empty is the provider's own.
+// empty endpoint stands for the provider's.
 type Account struct {
 	ClientID           string
 	ClientSecretFile   Secret
@@ -63,8 +63,8 @@ func (l *loader) account(t table, at place) {
 	}
 }
 
-// accounts finishes what depends on [google] and [microsoft], once all is read: servers of
-// an account get from it what they leave out.
+// accounts finishes, once all is read, what depends on [google] and [microsoft]: a server
+// with an account takes from it what it does not set itself.
 func (l *loader) accounts() {
 	if via := l.cfg.Delivery.Via; via != ViaServers {
 		l.wantClient(via, place{section: "delivery", key: "via"})
@@ -97,7 +97,7 @@ func (a *Account) Usable() bool {
 	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile.IsSet()
 }
 
-// wantClient notes that a key needs a client that is not set up.
+// wantClient notes it if a key needs a client that is not set up.
 func (l *loader) wantClient(name string, at place) {
 	if !l.cfg.Account(name).Usable() && !l.hasProblem(name) {
 		l.bad(at, `is "`+name+`", but client_id is not set in [`+name+`]: notices-google(7) tells how to get one`)
@@ -113,7 +113,7 @@ func (v value) endpoint(to *string) {
 	take(v, to, `an https address, like "https://broker.example.net/token"`, optional(validEndpoint))
 }
 
-// validEndpoint: https, or http that does not leave this machine.
+// validEndpoint takes https, or http that does not leave this machine.
 func validEndpoint(s string) bool {
 	u, err := url.Parse(s)
 	if err != nil || hasControl(s) || u.Hostname() == "" || u.User != nil || u.Fragment != "" {

@@ -12,8 +12,8 @@ import (
 	"notices/spool/printable"
 )
 
-// commandTime is how long a password_command may take. It is for a program, not
-// for a person who is asked something: under cron nobody is there.
+// commandTime is how long a password_command may take. It must not ask a person: under
+// cron there is nobody to answer.
 const commandTime = 30 * time.Second
 
 // run gives the command to sh -c and returns what it prints. Its standard error is
@@ -25,8 +25,8 @@ func run(ctx context.Context, command string, limit time.Duration) (string, erro
 	out.most, said.most = maxSecret+2, 1<<10
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdout, cmd.Stderr = &out, &said
-	// A process group of its own, so that what the shell started ends with it; and no
-	// waiting for a grandchild that keeps the pipes open.
+	// A new process group, so that the children of the shell end with it; and no wait for a
+	// grandchild that keeps the pipes open.
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	cmd.WaitDelay = time.Second
@@ -40,7 +40,7 @@ func run(ctx context.Context, command string, limit time.Duration) (string, erro
 	return "", fmt.Errorf("failed (%w)%s", err, tail(said.String()))
 }
 
-// tail is what a command said, on one line.
+// tail is the standard error of a command, on one line.
 func tail(said string) string {
 	if said = printable.Line(said); said == "" {
 		return ""

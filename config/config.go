@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// Config is a whole notices.toml. Relative paths in it were made absolute from
-// the folder that the file is in, and "~/" from $HOME.
+// Config is a whole notices.toml. Relative paths in it are made absolute from the folder
+// of the file, and "~/" from $HOME.
 type Config struct {
 	Path      string // the file, as it was given
 	Site      Site
@@ -18,8 +18,8 @@ type Config struct {
 	Log       Log
 	Google    Account
 	Microsoft Account // it has a Tenant as well
-	// Problems is all that is wrong, in the order of the file, whatever the caller of
-	// LoadFor needed. Where a value was bad its default stands.
+	// Problems are all problems, in the order of the file, whatever the caller of LoadFor
+	// needed. A bad value leaves the default in place.
 	Problems Problems
 }
 
@@ -70,15 +70,15 @@ type Server struct {
 	Auth                string // AuthPassword, AuthGoogle, AuthMicrosoft
 	// Login empty: no AUTH; with tokens: as the account that is signed in.
 	Login string
-	// Password, if Login is set, is always set too: what no key gives is systemd's
-	// credential serverN.password, N being Name.
+	// Password is set whenever Login is: if no key gives it, it is systemd's credential
+	// serverN.password, where N is Name.
 	Password Secret // an access token for XOAUTH2 if it IsToken
 	CAFile   string // empty: the system's
 	// TLSFingerprint is the SHA-256 of the one certificate to accept, as lower-case hex;
 	// empty: CAFile decides.
 	TLSFingerprint string
 	Preset         string // of PresetNames, or empty
-	// FromPreset lists what comes from it and not from the file, as it would be written.
+	// FromPreset lists the keys that come from it and not from the file, as they would be written.
 	FromPreset            []string
 	Connections           int
 	MessagesPerConnection int
@@ -120,7 +120,7 @@ type Log struct {
 	To string // "stderr", "syslog" or the absolute path of a file
 }
 
-// withDefaults is what an empty file means, but for what depends on the machine.
+// withDefaults is the Config of an empty file, but for what depends on the machine.
 func withDefaults(path string) *Config {
 	return &Config{
 		Path:     path,
@@ -154,7 +154,7 @@ func defaultServer(n int) Server {
 	}
 }
 
-// tlsAuto is what the file may say; it does not leave this package.
+// tlsAuto is a value in the file only; it does not leave this package.
 const tlsAuto = "auto"
 
 // decideTLS ends tls = "auto": port 465 is implicit TLS, any other STARTTLS.

@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// notYet is said of what is planned, and not built.
+// notYet is the message for what is planned and not built.
 const notYet = "is not in this version of notices yet"
 
 // isPlanned reports whether it is a section or key that is planned.
@@ -122,9 +122,9 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 	}
 }
 
-// unknownTop reports what is at the top of the document and not a section. What was
-// probably meant as a section that intake needs counts as that section's problem: with
-// [spol] for [spool], mail would go into a spool that nobody empties.
+// unknownTop reports a name at the top of the document that is not a section. If it was
+// probably meant as a section that intake needs, it counts as a problem of that section:
+// with [spol] for [spool], mail would go into a spool that nobody empties.
 func (l *loader) unknownTop(name string, v any, all []section) {
 	e := &Error{Key: shownName(name), place: place{section: name}}
 	defer l.add(e)
@@ -184,7 +184,7 @@ func (l *loader) limit(t table, at place) {
 		}
 	}
 	at.key = "domains"
-	for i := range l.cfg.Limits { // which of them would count?
+	for i := range l.cfg.Limits { // only one of them could count
 		for _, d := range m.Domains {
 			if slices.Contains(l.cfg.Limits[i].Domains, d) {
 				l.bad(at, "names "+d+" a second time: it is in "+place{section: "limit", n: i + 1}.String()+" already")
@@ -206,7 +206,7 @@ func (l *loader) server(t table, at place) {
 		}
 		l.bad(at, msg)
 	}
-	if s.Port > 0 || s.Auth == AuthPassword { // else that of its account, which is not read yet
+	if s.Port > 0 || s.Auth == AuthPassword { // else the account decides, which is not read yet
 		s.Port = cmp.Or(s.Port, defaultServer(at.n).Port)
 		s.decideTLS()
 	}

@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// ErrForm is a config that is written in a way that Edit does not change, such as with
-// inline tables: it is for a person to change.
+// ErrForm says that Edit cannot change a config, which is written with inline tables or
+// dotted keys.
 var ErrForm = errors.New("is written in a form that only a person can change, such as inline tables or dotted keys")
 
-// Edit returns the text of a config with some keys set and others taken out. All else
-// stays as it is, comments too. A key that is set replaces what stands there, or comes to
-// the end of its section; a [[server]] with the next number is added at the end. The error
-// is that of a text that is not TOML, or ErrForm: nothing is guessed.
+// Edit returns the text of a config with some keys set and others removed. Everything else
+// stays as it is, comments too. A key that is set replaces the old one, or goes to the end
+// of its section; a [[server]] with the next number is added at the end. The error is that
+// of a text that is not TOML, or ErrForm: Edit does not guess.
 func Edit(text []byte, set, remove []Setting) ([]byte, error) {
 	want, err := parseTOML("notices.toml", text)
 	if err != nil {
@@ -39,8 +39,8 @@ func Edit(text []byte, set, remove []Setting) ([]byte, error) {
 	return edited, nil
 }
 
-// editor changes a text line by line. What is added stands behind an old line, in the
-// same element, so that the outline's numbers hold.
+// editor changes a text line by line. A new line goes into the element of an old one, so
+// that the numbers of the outline stay right.
 type editor struct {
 	lines   []string
 	outline outline
@@ -56,7 +56,7 @@ func (e *editor) last(is func(*statement) bool) *statement {
 	return nil
 }
 
-// remove takes out a key.
+// remove removes a key.
 func (e *editor) remove(at place) {
 	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
 		clear(e.lines[old.from-1 : old.to])
@@ -110,8 +110,8 @@ func trailingComment(line string) string {
 	return ""
 }
 
-// tableOf is the table of a document that the setting is in; one that is not there yet is
-// made if it can be.
+// tableOf is the table of a document that the setting is in. A missing one is created if
+// create is set and it is the next one.
 func tableOf(doc map[string]any, s Setting, create bool) map[string]any {
 	if s.N == 0 {
 		t, ok := doc[s.Section].(map[string]any)

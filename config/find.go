@@ -8,18 +8,17 @@ import (
 	"strings"
 )
 
-// The system's config, and the spool that goes with it. They are variables for those who
-// build for a system with other places (-ldflags "-X notices/config.SystemFile=..."), and
-// for tests, which must not come near an installed notices.
+// The system's config, and the spool that goes with it. They are variables for builds for a
+// system with other places (-ldflags "-X notices/config.SystemFile=..."), and for tests,
+// which must not touch an installed notices.
 var (
 	SystemFile  = "/etc/notices/notices.toml"
 	SystemSpool = "/var/spool/notices"
 )
 
-// Find returns the config file to use: what --config said, else $NOTICES_CONFIG,
-// else the user's own if there is one, else the system's. A file that was named is
-// not looked for: Load tells what is wrong with it. The error is an *Error that
-// names the places.
+// Find returns the config file to use: the one of --config, else $NOTICES_CONFIG, else
+// the user's if it exists, else the system's. It does not look for a file that was named:
+// Load tells what is wrong with it. The error is an *Error that names the places.
 func Find(flag string, getenv func(string) string) (string, error) {
 	if flag != "" {
 		return flag, nil
@@ -32,8 +31,8 @@ func Find(flag string, getenv func(string) string) (string, error) {
 		if path == "" {
 			continue
 		}
-		// Any other error than "not there" is for Load to report: going on to the next
-		// file would use a config that nobody meant.
+		// Load reports any error but a missing file: the next file would be a config that
+		// nobody meant.
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path, nil
 		}
@@ -43,8 +42,7 @@ func Find(flag string, getenv func(string) string) (string, error) {
 		"; to write one, run: notices init", Err: fs.ErrNotExist}
 }
 
-// UserFile is where a user's own config is looked for, and where `notices init`
-// writes one: $XDG_CONFIG_HOME/notices/notices.toml; empty when $HOME is not set.
+// UserFile is the place of a user's config, where `notices init` writes one: $XDG_CONFIG_HOME/notices/notices.toml; empty when $HOME is not set.
 func UserFile(getenv func(string) string) string {
 	dir := baseDir(getenv, "XDG_CONFIG_HOME", ".config")
 	if dir == "" {
@@ -77,8 +75,8 @@ func defaultSpool(path string, getenv func(string) string) (string, error) {
 	return filepath.Join(dir, "notices", "spool"), nil
 }
 
-// absolute completes a path of the config: "~/" is $HOME, and what is relative
-// starts at the folder of the config file, whatever folder cron runs in.
+// absolute completes a path of the config: "~/" is $HOME, and a relative path starts at
+// the folder of the config file, whatever folder cron runs in.
 func (l *loader) absolute(path string) string {
 	if filepath.IsAbs(path) {
 		return path

@@ -18,7 +18,7 @@ func (v value) host(to *string) {
 }
 
 // helloName reads what EHLO says: a name or an address literal (RFC 5321 4.1.1.1). A dot
-// at the end, as DNS has it, goes: neither a command nor an address takes it.
+// at the end, as in DNS, is cut: neither a command nor an address may have it.
 func (v value) helloName(to *string) {
 	take(v, to, `a name, like "mail.example.org", or an address in brackets, like "[192.0.2.1]"`,
 		optional(func(s string) bool { return validHost(s) || validLiteral(s) }))
@@ -60,8 +60,8 @@ func (v value) senders(to *[]string) {
 	})
 }
 
-// domains reads what may stand behind the @ of an address. A name in another script
-// may stand as it is or in its xn-- form.
+// domains reads domains of addresses. A name in another script may be written as it is or
+// in its xn-- form.
 func (v value) domains(to *[]string) {
 	const form = `a list of domains as they stand behind the @, like ["gmail.com", "googlemail.com"]`
 	if list, ok := v.raw.([]any); ok && len(list) == 0 {
@@ -91,7 +91,7 @@ func (v value) list(to *[]string, form string, valid func(string) bool) {
 	*to = found
 }
 
-// validAddress takes what the spool takes, but for quoted local parts.
+// validAddress takes the addresses that the spool takes, but for quoted local parts.
 func validAddress(s string) bool { return spool.CheckAddress(s) == nil && !strings.HasPrefix(s, `"`) }
 
 // validLiteral takes [192.0.2.1] and [IPv6:2001:db8::1] (RFC 5321 4.1.3).
@@ -99,15 +99,15 @@ func validLiteral(s string) bool {
 	return strings.HasPrefix(s, "[") && spool.CheckAddress("x@"+s) == nil
 }
 
-// validDomain takes what may stand behind the @ of an address. What ends in a number is a
-// mistyped address.
+// validDomain takes the domain of an address. One that ends in a number is a mistyped IP
+// address.
 func validDomain(name string) bool {
 	last := name[strings.LastIndexByte(name, '.')+1:]
 	return !strings.HasPrefix(name, "[") && spool.CheckAddress("x@"+name) == nil && strings.Trim(last, "0123456789") != ""
 }
 
-// validHost is validDomain, but for a dot at the end, without UTF-8: a name in another
-// script is to be written in its xn-- form.
+// validHost is validDomain without UTF-8, with or without a dot at the end: a name in
+// another script is to be written in its xn-- form.
 func validHost(name string) bool {
 	beyondASCII := strings.ContainsFunc(name, func(r rune) bool { return r >= utf8.RuneSelf })
 	return !beyondASCII && validDomain(strings.TrimSuffix(name, "."))

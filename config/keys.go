@@ -88,12 +88,12 @@ type section struct {
 	name   string
 	many   bool                               // [[section]]
 	intake bool                               // Need Intake covers it
-	names  func() []string                    // of its keys that are built
-	read   func(l *loader, t table, at place) // nil: the section is planned, not built
+	names  func() []string                    // of its keys
+	read   func(l *loader, t table, at place) // of one of its tables
 }
 
-// sections returns the table of sections: a function and not a variable, because
-// reading refers to it in turn.
+// sections returns the table of sections. It is a function, because a variable would refer
+// to itself through the readers.
 func sections() []section {
 	return []section{
 		{name: "site", intake: true, names: namesOf(siteKeys[:]), read: (*loader).site},

@@ -20,8 +20,8 @@ const (
 	// Intake is for what takes mail in or looks at the spool: [site] [spool] [retry].
 	// Anything wrong elsewhere must not keep a message from being queued.
 	Intake
-	// Queue is for what looks at the queue or works on messages in it: [spool] dir alone,
-	// and that as far as it can be read, even in a file that is not TOML elsewhere.
+	// Queue is for commands that show the queue or change messages in it: only [spool] dir,
+	// which is read even from a file that is not TOML elsewhere.
 	Queue
 )
 
@@ -32,9 +32,9 @@ const MaxFile = 128 << 10
 // or a single *Error when the file cannot be read or is not TOML.
 func Load(path string) (*Config, error) { return LoadFor(path, Everything) }
 
-// LoadFor reads a config and refuses only what need covers. All that is wrong is
-// in Config.Problems all the same. A file that is not TOML stops everybody: nobody
-// can say what it means.
+// LoadFor reads a config and refuses only the problems that need covers. All problems are
+// in Config.Problems all the same. A file that is not TOML is refused for every need but
+// Queue: nobody can say what it means.
 func LoadFor(path string, need Need) (*Config, error) {
 	data, mode, err := readFile(path)
 	if err != nil {
@@ -64,8 +64,8 @@ func (n Need) covers(e *Error) bool {
 	return true
 }
 
-// spoolAlone reads the section [spool] of a file that is not TOML, for why. Where that
-// section cannot be read either, it is why.
+// spoolAlone reads the section [spool] of a file that is not TOML, as why says. If that
+// section cannot be read either, the error is why.
 func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config, error) {
 	var part []byte
 	within := false
@@ -88,7 +88,7 @@ func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config
 	return c, nil
 }
 
-// readFile reads the whole file and tells who else may.
+// readFile reads the whole file, and its mode.
 func readFile(path string) ([]byte, fs.FileMode, error) {
 	f, err := open(path)
 	var info fs.FileInfo
@@ -112,9 +112,8 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 	return b.Bytes(), info.Mode(), nil
 }
 
-// open is os.Open without handing the file to the network poller, which a regular
-// file does not go with: in a process that opens no other file by os.Open that
-// spares setting the poller up.
+// open is os.Open without the network poller, which does not work for regular files
+// anyway: a process that opens no other file by os.Open need not set the poller up.
 func open(path string) (*os.File, error) {
 	for {
 		fd, err := syscall.Open(path, syscall.O_RDONLY|syscall.O_CLOEXEC, 0)
@@ -127,7 +126,7 @@ func open(path string) (*os.File, error) {
 	}
 }
 
-// unreadable leaves out the path that *fs.PathError would say once more.
+// unreadable makes an *Error, without the path that *fs.PathError would repeat.
 func unreadable(path string, err error) *Error {
 	e := &Error{File: path, Msg: "cannot be read: " + reason(err), Err: err}
 	if errors.Is(err, fs.ErrNotExist) {
@@ -136,7 +135,7 @@ func unreadable(path string, err error) *Error {
 	return e
 }
 
-// reason is the system's word without operation and path.
+// reason is the system's message without operation and path.
 func reason(err error) string {
 	var pe *fs.PathError
 	if errors.As(err, &pe) {
@@ -145,8 +144,8 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// parse makes a Config of a file's content. The error is of the syntax; all else
-// is in Problems.
+// parse makes a Config of a file's content. The error is one of syntax; all other problems
+// are in Problems.
 func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, error) {
 	doc, err := parseTOML(path, data)
 	if err != nil {

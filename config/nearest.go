@@ -2,7 +2,7 @@ package config
 
 import "strings"
 
-// hint says what an unknown name was probably meant to be, or what there is.
+// hint says what an unknown name was probably meant to be, or which names are known.
 func hint(name string, known []string) string {
 	if near := nearest(name, known); near != "" {
 		return ": did you mean " + near + "?"
@@ -13,10 +13,10 @@ func hint(name string, known []string) string {
 	return "; the keys here are " + strings.Join(known, ", ")
 }
 
-// nearest is the known name with the fewest slips of the keyboard between it and
-// name, or "" when none is near enough to be meant.
+// nearest is the known name with the fewest typing errors between it and name, or "" if
+// none is near enough.
 func nearest(name string, known []string) string {
-	if len(name) > 64 { // no key; and the distance costs the product of the lengths
+	if len(name) > 64 { // not a key; and the time is the product of the lengths
 		return ""
 	}
 	best, found := 1+len(name)/3, ""

@@ -13,17 +13,17 @@ type statement struct {
 	plain    bool  // of the form that Edit can change: [x], [[x]], or x = below one of those
 }
 
-// outline is a document in statements, in their order. The TOML library knows the lines of
-// its own errors only. So this asks it for the fewest lines that it takes for a document:
-// they are one statement, whatever quotes and brackets it has.
+// outline is a document as statements, in their order. The TOML library tells lines only in
+// its errors. So index asks it for the fewest lines that are a valid document: they are one
+// statement, whatever quotes and brackets it has.
 type outline []statement
 
-// maxEnds is how many lines are tried as the last one of a value; one with more brackets in
-// its lines is not found.
+// maxEnds is how many lines are tried as the last line of a value. A value with more lines
+// that could be the last one is not found.
 const maxEnds = 10
 
-// index makes the outline of a document that the library takes. It is made when there is
-// something to report or to change.
+// index makes the outline of a valid document. That is done only when there is something to
+// report or to change.
 func index(data []byte) outline {
 	var found outline
 	count := map[string]int{} // tables seen of each array
@@ -54,8 +54,8 @@ func index(data []byte) outline {
 	return found
 }
 
-// firstStatement tells how many lines the first statement takes, and its name; nil: they
-// are a comment or blank.
+// firstStatement tells how many lines the first statement takes, and its name, which is nil
+// for a comment or a blank line.
 func firstStatement(lines [][]byte) (n int, name []string) {
 	var text []byte
 	ends := 0

@@ -5,11 +5,10 @@ import (
 	"strings"
 )
 
-// presetOf returns what is known of a provider, as keys that the file can replace; login
-// may tell two kinds of accounts apart. No figure stands here that the provider's page
-// does not give; the rest is left to the defaults. A day's figure that differs from plan to
-// plan is the smallest plan's, or left out where no page gives one. All were looked up in
-// November 2026.
+// presetOf returns what is known of a provider, as keys that the file can override. The
+// login may tell two kinds of accounts apart. Every figure is from the provider's pages, as
+// of November 2026; the rest is left to the defaults. If the figure for a day differs from
+// plan to plan, it is that of the smallest plan.
 func presetOf(name, login string) []Setting {
 	switch name {
 	case "gmail":
@@ -69,7 +68,7 @@ func PresetNames() []string {
 	return []string{"gmail", "google-relay", "microsoft365", "ses", "sendgrid", "mailgun", "fastmail"}
 }
 
-// settings makes them of keys and values in turn.
+// settings makes settings from keys and values in turn.
 func settings(pairs ...any) []Setting {
 	var list []Setting
 	for i := 0; i < len(pairs); i += 2 {
@@ -78,8 +77,8 @@ func settings(pairs ...any) []Setting {
 	return list
 }
 
-// withPreset adds to a [[server]] what its preset sets and its own keys do not, and lists
-// that as it would be written.
+// withPreset adds to a [[server]] the keys of its preset that it does not set itself, and
+// lists them as they would be written.
 func withPreset(t table) (full table, added []string) {
 	name, _ := t["preset"].(string)
 	login, _ := t["login"].(string)

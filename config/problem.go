@@ -13,13 +13,13 @@ type Error struct {
 	Line int    // from 1; 0: not one line's fault
 	Key  string // as a person would point at it: "[site] name", "[[server]] 2 port"
 	Msg  string // what is wrong and what is allowed or to be done
-	Err  error  // what the system said, if it did
+	Err  error  // the system's error, if there was one
 
 	place place
-	meant string // of what is in no section: the one that was probably meant
+	meant string // for an unknown section: the one that was probably meant
 }
 
-// section is the section whose readers e concerns.
+// section is the section that e is a problem of.
 func (e *Error) section() string { return cmp.Or(e.meant, e.place.section) }
 
 // Error is one line: FILE:LINE: KEY: what is wrong.
@@ -60,7 +60,7 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// that keeps the problems for which keep holds. They are an error, or nil.
+// that returns the problems for which keep holds, as an error, or nil.
 func (p Problems) that(keep func(*Error) bool) error {
 	if kept := slices.DeleteFunc(slices.Clone(p), func(e *Error) bool { return !keep(e) }); len(kept) > 0 {
 		return kept

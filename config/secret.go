@@ -141,8 +141,8 @@ func readCredential(name string) (text string, err error) {
 	return text, err
 }
 
-// faultAt is an error that was found when what a key says was used, after Load. The
-// file is read once more, to say the line.
+// faultAt is an error that was found when the value of a key was used, after Load. It reads
+// the file once more, to name the line.
 func faultAt(path string, at place, err error) *Error {
 	e := &Error{File: path, Key: at.String(), Msg: err.Error(), Err: err, place: at}
 	if data, _, err := readFile(path); err == nil {
@@ -151,8 +151,8 @@ func faultAt(path string, at place, err error) *Error {
 	return e
 }
 
-// Fault is what went wrong with the file that a key names: of [section], or of the
-// nth [[section]].
+// Fault is an error with the file that a key names: a key of [section], or of the nth
+// [[section]].
 func (c *Config) Fault(section string, n int, key string, err error) *Error {
 	return faultAt(c.Path, place{section: section, n: n, key: key}, err)
 }
@@ -189,7 +189,7 @@ func checkFile(path string, private bool) error {
 	return nil
 }
 
-// othersBits are the permissions of everybody but the owner.
+// othersBits are the permissions of all users but the owner.
 const othersBits fs.FileMode = 0o077
 
 // fileError is a system error in words for a person. It stays the same for errors.Is.
@@ -226,13 +226,13 @@ func notReadable(path string) string {
 	return fmt.Sprintf("names %s, which this user may not read: run notices as the owner of the file", path)
 }
 
-// newSource is what a key, or the lack of one, says about a secret.
+// newSource is the source that a key, or the lack of one, gives a secret.
 func (l *loader) newSource(by way, at place, text string) *source {
 	return &source{by: by, text: text, at: at, config: l.cfg.Path, reading: make(chan struct{}, 1)}
 }
 
-// checkWritable refuses a config that everybody can change: they would decide where
-// mail and passwords go. It stops no mail from being taken in.
+// checkWritable refuses a config that everybody can change, and so decide where mail and
+// passwords go. It does not stop mail from being taken in.
 func (l *loader) checkWritable() {
 	if l.mode&0o002 != 0 {
 		l.add(&Error{Msg: "can be changed by everybody; run: chmod o-w " + l.cfg.Path})

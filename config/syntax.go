@@ -49,7 +49,7 @@ const (
 	maxDots         = 64 // outside quotes, on one line
 )
 
-// checkShape refuses files that would take the parser minutes. No person writes one.
+// checkShape refuses files that would take the parser minutes. Nobody writes one by hand.
 func checkShape(path string, text []byte) error {
 	if len(text) < smallFile {
 		return nil
@@ -103,7 +103,7 @@ func syntaxError(path string, data []byte, err error) *Error {
 	return e
 }
 
-// syntaxTexts are parts of the parser's messages, and what is said instead. TestBadConfigs
+// syntaxTexts are parts of the parser's messages, and the messages that replace them. TestBadConfigs
 // shows each, and FuzzSyntaxErrorsHideSecrets what it is for.
 var syntaxTexts = [...]struct{ parser, text string }{
 	{"UTF-8 byte|UTF-16", "is not UTF-8: save the file as UTF-8"},

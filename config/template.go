@@ -16,14 +16,14 @@ var template string
 // Setting is one line that `notices init` sets in the config that it writes.
 type Setting struct {
 	Section string // "site", "server"
-	N       int    // which [[server]], from 1; 0 for a section that there is one of
+	N       int    // which [[server]], from 1; 0 for a single section
 	Key     string
 	Value   any // a string, an int or a bool
 }
 
-// Template is the commented config with these settings in it. What they do not set
-// stays an example behind a #; without any, name and host are examples that hold.
-// Only sections that are there once, and [[server]], can be set.
+// Template is the commented config with these settings in it. Every other key is an
+// example behind a #; without any setting, the examples of name and host are valid ones.
+// Only single sections and [[server]] can be set.
 func Template(set ...Setting) []byte {
 	if len(set) == 0 {
 		return []byte(template)
@@ -39,7 +39,7 @@ func Template(set ...Setting) []byte {
 			if line = plain; !sets(set, here) && (commented || here.n > 0) {
 				line = "# " + plain
 			}
-			if here.n == 2 { // an example, in whose place the real ones come
+			if here.n == 2 { // an example; the real servers replace it
 				line = cmp.Or(furtherServers(set), line)
 			}
 		case !assigns || strings.Contains(key, " "): // words
@@ -57,7 +57,7 @@ func Template(set ...Setting) []byte {
 	return []byte(out.String())
 }
 
-// nextSection is the place of a header that comes behind the section here.
+// nextSection is the place of a header that follows the section here.
 func nextSection(here place, header string) place {
 	next := place{section: strings.Trim(header, "[]\n")}
 	if strings.HasPrefix(header, "[[") {
@@ -91,7 +91,7 @@ func sets(set []Setting, at place) bool {
 
 func (s Setting) place() place { return place{section: s.Section, n: s.N, key: s.Key} }
 
-// value is the value as the TOML library gives it.
+// value is Value as the TOML library returns it.
 func (s Setting) value() any {
 	if n, ok := s.Value.(int); ok {
 		return int64(n)

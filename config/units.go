@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// TooLong reports whether a text is a duration, but a longer one than any that is taken.
+// TooLong reports whether a text is a duration that is too long for ParseDuration.
 func TooLong(s string) bool {
 	n, ok := ParseDuration(s)
 	return !ok && n > century
 }
 
-// century is longer than anybody waits, and far from an overflow.
+// century is the longest duration: far from an overflow.
 const century = 100 * 365 * 24 * time.Hour
 
 func (v value) duration(to *time.Duration) {
 	take(v, to, `a number with s, m, h or d, like "90s" or "4h", or "0"`, durationOf)
 }
 
-// timeout is a duration that ends.
+// timeout is a duration above 0.
 func (v value) timeout(to *time.Duration) {
 	take(v, to, `more than 0: a number with s, m, h or d, like "90s"`, func(raw any) (time.Duration, bool) {
 		d, ok := durationOf(raw)
@@ -96,8 +96,8 @@ type unit struct {
 	size float64
 }
 
-// parseUnits reads a number and the first of the units that it ends in. Numbers are 12 and
-// 1.5, and none of the other things that ParseFloat takes.
+// parseUnits reads a number that ends in one of the units, of which the first counts.
+// Numbers look like 12 or 1.5; the other forms of ParseFloat are refused.
 func parseUnits(s string, units ...unit) (float64, bool) {
 	for _, u := range units {
 		number, ok := strings.CutSuffix(s, u.name)

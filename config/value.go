@@ -10,8 +10,8 @@ import (
 	"notices/spool/printable"
 )
 
-// value is what stands behind one key. Its methods read it into a place of the
-// Config, or note what is allowed there and leave the default alone.
+// value is the value of one key. Its methods read it into a field of the Config, or note
+// what is allowed there and leave the default.
 type value struct {
 	l   *loader
 	at  place
@@ -52,7 +52,7 @@ func shownName(s string) string {
 	return q
 }
 
-// take reads a value in one of its forms, or notes what form is allowed.
+// take parses a value, or notes the form that is allowed.
 func take[T any](v value, to *T, form string, parse func(raw any) (T, bool)) {
 	x, ok := parse(v.raw)
 	if !ok {
@@ -62,7 +62,7 @@ func take[T any](v value, to *T, form string, parse func(raw any) (T, bool)) {
 	*to = x
 }
 
-// matching makes a parse for take: of texts for which valid holds.
+// matching makes a parse function for take, for texts that are valid.
 func matching(valid func(string) bool) func(any) (string, bool) {
 	return func(raw any) (string, bool) {
 		s, ok := raw.(string)
@@ -151,8 +151,8 @@ func (v value) caFile(to *string) {
 	}
 }
 
-// secret takes one of the ways to give a secret, and complains of a second one. It
-// never repeats the value.
+// secret takes one of the ways to give a secret, and refuses a second one. It never
+// repeats the value.
 func (v value) secret(to *Secret, by way) {
 	s, ok := v.raw.(string)
 	switch {
