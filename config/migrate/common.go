@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Here is what several programs have a setting for.
+// This file has the settings that several programs share.
 
 // add adds a server that the line names.
 func (r *reader) add(line int, s Server) {
@@ -27,7 +27,7 @@ func (r *reader) noPort(line int, s *Server) {
 	r.explain(r.out.Program + "'s default")
 }
 
-// port takes a number over.
+// port takes over a port, by number or name.
 func (r *reader) port(v setting, value string, s *Server) {
 	port, ok := map[string]int{"smtp": 25, "submission": 587, "smtps": 465, "submissions": 465}[value]
 	if p, err := strconv.Atoi(value); err == nil && p > 0 && p < 65536 {
@@ -41,19 +41,19 @@ func (r *reader) port(v setting, value string, s *Server) {
 	r.became(v, "port = %d", port)
 }
 
-// login takes a user name over.
+// login takes over a user name.
 func (r *reader) login(v setting, s *Server) {
 	s.Login = v.value
 	r.became(v, "login = %q", v.value)
 }
 
-// password takes a password over; v.what hides it.
+// password takes over a password, which v.what hides.
 func (r *reader) password(v setting, s *Server) {
 	s.Password = v.value
 	r.became(v, "password_file")
 }
 
-// authority takes a file of certificates over.
+// authority takes over a file of certificates.
 func (r *reader) authority(v setting, s *Server) {
 	switch v.value {
 	case "system", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem":
@@ -64,7 +64,7 @@ func (r *reader) authority(v setting, s *Server) {
 	r.became(v, "ca_file = %q", v.value)
 }
 
-// fingerprint takes the hash of a certificate over, if it is a good one.
+// fingerprint takes over the hash of a certificate, if it is a SHA-256.
 func (r *reader) fingerprint(v setting, s *Server) {
 	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(v.value))
 	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
@@ -75,8 +75,8 @@ func (r *reader) fingerprint(v setting, s *Server) {
 	r.became(v, "tls_fingerprint = %q", s.Fingerprint)
 }
 
-// security notes what it means here how mail went to a server: without TLS, or without a
-// look at its certificate. A password that never went in clear does not do so here either.
+// security notes what becomes of a server without TLS, or whose certificate was not
+// verified. A password that never went in clear does not do so here either.
 func (r *reader) security(line int, s *Server) {
 	s.NonSecure = s.NonSecure || s.TLS == ""
 	s.NonSecureLogin = s.NonSecureLogin && s.NonSecure && s.Login != ""
@@ -106,7 +106,7 @@ func tlsText(tls string) string {
 	return map[string]string{"implicit": "TLS from the first octet", "starttls": "STARTTLS", "": "no TLS"}[tls]
 }
 
-// sender takes an address over as the site's, and reports whether it is one.
+// sender takes over an address as the site's, and reports whether it is one.
 func (r *reader) sender(v setting, address string) bool {
 	if !oneAddress(address) {
 		r.skip(v, "it is not a single address: set [site] address")
@@ -124,8 +124,8 @@ func (r *reader) rewrite(why string) {
 	r.explain(why)
 }
 
-// admin takes the address over that mail for the machine's own users went to. Where no
-// other is known it is the site's, too.
+// admin takes over the address that mail for the machine's own users went to. If the site's
+// address is unknown, it is that too.
 func (r *reader) admin(v setting) {
 	if !oneAddress(v.value) || r.out.Admin != "" {
 		r.skip(v, "it is not a single address: set [site] admin")
@@ -139,12 +139,12 @@ func (r *reader) admin(v setting) {
 	}
 }
 
-// oneAddress is a rough look; Setting.Check has the last word.
+// oneAddress is a rough check; Setting.Check decides.
 func oneAddress(v string) bool {
 	return strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "%*, ") && !strings.HasPrefix(v, "@") && !strings.HasSuffix(v, "@")
 }
 
-// hello takes the name over that the machine calls itself by.
+// hello takes over the name by which the machine greets servers.
 func (r *reader) hello(v setting, name string) {
 	if strings.ContainsAny(name, "%$") || name == "" || name == "localhost" {
 		r.skip(v, "notices takes the machine's name unless [site] hostname is set")
@@ -164,7 +164,7 @@ func isFullName(name string) bool { return strings.Contains(name, ".") || string
 const notFullName = "it is not a full name, and some servers refuse a machine that calls itself so: " +
 	"notices takes the machine's own unless [site] hostname is set"
 
-// seconds takes a number of seconds over.
+// seconds takes over a number of seconds.
 func (r *reader) seconds(v setting, most time.Duration, to *time.Duration, became, otherwise string) {
 	n, err := strconv.Atoi(v.value)
 	if err != nil || n < 1 || n > int(most/time.Second) {

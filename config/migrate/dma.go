@@ -2,8 +2,8 @@ package migrate
 
 import "strings"
 
-// dma reads dma.conf and the file of passwords that it names, dma(8). A word that
-// stands alone is a yes.
+// dma reads dma.conf and the file of passwords that it names, dma(8). A word
+// alone means yes.
 func (r *reader) dma(text []byte) {
 	p := &account{}
 	for n, line := range lines(text) {
@@ -72,7 +72,7 @@ func (r *reader) mailname(v setting) {
 	}
 }
 
-// dmaLogin looks the smarthost up: user|host:password.
+// dmaLogin looks up the smarthost in lines of the form user|host:password.
 func (r *reader) dmaLogin(auth setting, s *Server) {
 	file, text, ok := r.other(auth, auth.value)
 	if !ok {

@@ -7,7 +7,7 @@ import (
 )
 
 // account is one of an msmtprc: its settings, in the order of the file, the inherited
-// ones first. It serves for a main.cf, too.
+// ones first. It is used for other programs, too.
 type account struct {
 	name string
 	set  []setting
@@ -30,12 +30,12 @@ func (a *account) on(key string, normal bool) bool {
 	return s.line == 0 && normal || s.line > 0 && (s.value == "" || s.value == "on")
 }
 
-// put sets a key, in the place of what it was set to before.
+// put sets a key, and removes its old value.
 func (a *account) put(s setting) {
 	a.set = append(slices.DeleteFunc(a.set, func(old setting) bool { return old.key == s.key }), s)
 }
 
-// inherit takes over what accounts of that name set.
+// inherit takes over the settings of accounts with that name.
 func (a *account) inherit(all []*account, name string) {
 	for _, parent := range all {
 		if parent.name != name || slices.Contains(a.from, parent.from[0]) {
@@ -49,7 +49,7 @@ func (a *account) inherit(all []*account, name string) {
 }
 
 // msmtp reads an msmtprc, msmtp(1). Its accounts are alternatives, not backups: the
-// default one becomes Server 1, and of the others it is said that they are there.
+// default one becomes Server 1, and a note names each of the others.
 func (r *reader) msmtp(text []byte) {
 	accounts := r.accounts(text)
 	if len(accounts) == 0 {
@@ -185,7 +185,7 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 	}
 }
 
-// msmtpAuth is about the login, which there is only when auth says so.
+// msmtpAuth reads the settings of the login, which needs auth.
 func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 	off := !a.on("auth", false)
 	switch method := a.get("auth").value; method {
@@ -219,7 +219,7 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 	}
 }
 
-// msmtpToken is about a login with a token, which passwordeval prints.
+// msmtpToken reads the settings of a login with a token, which passwordeval prints.
 func (r *reader) msmtpToken(a *account, s *Server, v setting) {
 	switch evaluated := a.get("passwordeval").value; {
 	case evaluated == "" || a.get("user").value == "":

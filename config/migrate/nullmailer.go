@@ -62,7 +62,7 @@ func (r *reader) oneLine(name string) string {
 	return strings.TrimSpace(first)
 }
 
-// value takes a file of one line over, if it is there.
+// value takes over a file of one line, if it exists.
 func (r *reader) value(name string, take func(setting)) {
 	first := r.oneLine(name)
 	if file, _, ok := r.other(setting{}, name); ok && first != "" {

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// postfix reads what of main.cf, postconf(5), is about a relay host. Maps are read
-// when they stand beside their source as text.
+// postfix reads the settings of main.cf, postconf(5), about a relay host. Maps are read if
+// their source is there as text.
 func (r *reader) postfix(text []byte) {
 	p := mainCF(text)
 	relays, backups := p.get("relayhost"), p.get("smtp_fallback_relay")
@@ -34,7 +34,7 @@ func (r *reader) postfix(text []byte) {
 		}
 	}
 	r.sasl(p, hops)
-	// Unless it is told otherwise it shows no password, not even over TLS.
+	// By default it sends no password in plain text, not even over TLS.
 	options := p.get("smtp_sasl_security_options")
 	for i := range r.out.Servers {
 		s := &r.out.Servers[i]
@@ -74,8 +74,8 @@ func mainCF(text []byte) *account {
 	return p
 }
 
-// expand replaces names once; what they stand for in turn stays as it is, and so does
-// a name that the file does not set.
+// expand replaces names once: names in the values stay as they are, and so do names that
+// the file does not set.
 func (a *account) expand() {
 	values := map[string]string{}
 	for _, v := range a.set {
@@ -126,7 +126,7 @@ func (r *reader) postfixSetting(p *account, s *Server, v setting) {
 		r.out.MaxSize = size
 		r.became(v, "[spool] max_message_size = %d", size)
 	case "relayhost", "smtp_fallback_relay", "smtp_sasl_auth_enable", "smtp_sasl_password_maps":
-		// told with the servers, and with their logins
+		// noted with the servers, and with their logins
 	case "smtp_sasl_security_options":
 		r.skip(v, findsOut)
 	case "myorigin":
@@ -146,7 +146,7 @@ func (r *reader) postfixSetting(p *account, s *Server, v setting) {
 	}
 }
 
-// lifetime takes a time over: a number and s, m, h, d or w.
+// lifetime takes over a time: a number and s, m, h, d or w.
 func (r *reader) lifetime(v setting, unit, became string, to *time.Duration) {
 	digits := strings.TrimRight(v.value, "smhdw")
 	if len(digits) < len(v.value) {
@@ -165,8 +165,8 @@ func (r *reader) lifetime(v setting, unit, became string, to *time.Duration) {
 	}
 }
 
-// senderMap: a map that gives every sender the same address is what rewrite_from does;
-// any other has no counterpart.
+// senderMap takes over a map that gives every sender the same address, as rewrite_from
+// does; any other map has no counterpart.
 func (r *reader) senderMap(v setting) {
 	kind, file, _ := strings.Cut(v.value, ":")
 	address := ""
@@ -187,7 +187,7 @@ func (r *reader) senderMap(v setting) {
 	r.rewrite("the address that the From had goes to Reply-To")
 }
 
-// catchAll is what a table of patterns says of every address, if that is one address.
+// catchAll is the address that a table of patterns gives every address, if it is one.
 func catchAll(text []byte) (address string) {
 	for _, line := range lines(text) {
 		pattern, value := cutWord(line)
@@ -225,7 +225,7 @@ func (r *reader) relay(v setting, s *Server, hop string) {
 	}
 }
 
-// securityLevel: smtp_tls_security_level. Only verify and more look at the certificate.
+// securityLevel reads smtp_tls_security_level. Only verify and above check the certificate.
 func (r *reader) securityLevel(v setting, s *Server) {
 	switch v.value {
 	case "none", "":
@@ -265,7 +265,7 @@ func (r *reader) sasl(p *account, hops []string) {
 	r.skip(enabled, "no password was found: set login and password_file in the [[server]]")
 }
 
-// saslLogin looks the servers up in the password map's source: a key, a blank,
+// saslLogin looks up the servers in the source of the password map: a key, a blank,
 // user:password.
 func (r *reader) saslLogin(maps setting, hops []string) {
 	maps.what = maps.key + " = " + maps.value

@@ -1,12 +1,11 @@
 // Package migrate reads the configuration of other programs that hand a site's mail
-// to a server: nullmailer, msmtp, ssmtp, dma, and what of Postfix is about a relay
-// host. It serves `notices init --from`, and nothing else: so it stands apart from
-// package config, which every enqueue links.
+// to a server: nullmailer, msmtp, ssmtp, dma, and the relay host of Postfix. Only
+// `notices init --from` uses it. So it is apart from package config, which every enqueue
+// links.
 //
-// It tells of every line what became of it, or why nothing did. It says so where it
-// guesses, runs no command of a file, and shows no secret in a Note. Each
-// reader follows the manual of its program: how a value is quoted, which keys there are,
-// and their defaults.
+// It notes of every line what it became, or why it was skipped. It notes each guess, runs
+// no command of a file, and shows no secret in a Note. Each reader follows the manual of
+// its program: how a value is quoted, which keys exist, and their defaults.
 package migrate
 
 import (
@@ -22,7 +21,7 @@ import (
 	"time"
 )
 
-// Config is what was found.
+// Config is the configuration that was found.
 type Config struct {
 	Program   string // "msmtp"
 	Name      string // of the site, before its address; empty: unknown
@@ -43,14 +42,14 @@ type Server struct {
 	Host string
 	Port int    // always set
 	TLS  string // "implicit", "starttls" or "": none was used
-	// NonSecure: mail went to it without TLS, always or where TLS could not be had.
+	// NonSecure: mail went to it without TLS, always or when TLS failed.
 	NonSecure bool
-	// NonSecureLogin: then the password did, too.
+	// NonSecureLogin: so did the password.
 	NonSecureLogin bool
-	// Unverified: it was used with TLS, and without looking at its certificate.
+	// Unverified: TLS was used, but the certificate was not verified.
 	Unverified bool
 	Login      string // empty: no AUTH
-	// Of the three at most one is set.
+	// At most one of these three is set.
 	Password        string
 	PasswordCommand string
 	TokenCommand    string // prints an access token instead
@@ -114,7 +113,7 @@ func Read(p string, read ReadFile) (*Config, error) {
 		"ssmtp (ssmtp.conf), dma (dma.conf) and Postfix (main.cf)")
 }
 
-// program is one whose files are read.
+// program is a program whose files are read.
 type program struct {
 	name  string
 	files []string // its main file's names
@@ -132,7 +131,7 @@ func programs() []program {
 	}
 }
 
-// wrote reports whether the text is of that program, by the word that must be in it.
+// wrote reports whether a text is a file of that program, by the word that must be in it.
 func (k *program) wrote(text []byte) bool {
 	for _, line := range lines(text) {
 		word := strings.FieldsFunc(line+" ", func(c rune) bool { return c == '=' || c == ' ' || c == '\t' })[0]
@@ -176,7 +175,7 @@ type reader struct {
 	noServer  string // why there may be no server
 }
 
-// setting is one setting of a file, from 1 the line that it is in.
+// setting is one setting of a file, and its line, from 1.
 type setting struct {
 	line       int
 	key, value string
@@ -199,8 +198,8 @@ func (r *reader) skip(v setting, why string) {
 	r.out.Notes = append(r.out.Notes, Note{File: r.file, Line: v.line, What: v.what, Why: why})
 }
 
-// unknown notes that a setting has no counterpart, and why if more is known of its key;
-// else its value is not shown, which may be a password.
+// unknown notes that a setting has no counterpart, and why, if that is known. Else the note
+// does not show its value, which may be a password.
 func (r *reader) unknown(v setting, otherwise string) {
 	why := reasonFor(v.key)
 	if why == "" {
@@ -212,8 +211,8 @@ func (r *reader) unknown(v setting, otherwise string) {
 // explain adds to the last note.
 func (r *reader) explain(why string) { r.out.Notes[len(r.out.Notes)-1].Why = why }
 
-// other reads another file of the program: one in its folder, or one that is named with
-// its path. A note tells when v names it and it cannot be read.
+// other reads another file of the program, in its folder unless the name is a path. If v
+// names the file and it cannot be read, a note says so.
 func (r *reader) other(v setting, name string) (file string, text []byte, ok bool) {
 	file = name
 	if !path.IsAbs(file) {
@@ -226,7 +225,7 @@ func (r *reader) other(v setting, name string) (file string, text []byte, ok boo
 	return file, text, err == nil
 }
 
-// within has the notes that work makes name another file.
+// within calls work, whose notes are about another file.
 func (r *reader) within(file string, work func()) {
 	main := r.file
 	r.file = file

@@ -5,9 +5,8 @@ import (
 	"strings"
 )
 
-// reasonFor says of a key that changes what goes out, and has no counterpart, why that is
-// and what takes its place; "" for any other key. A key means the same in all programs that
-// have it.
+// reasonFor says why a key has no counterpart, and what replaces it; "" if nothing is known
+// of the key. A key means the same in all programs that have it.
 func reasonFor(key string) string {
 	for _, r := range reasons {
 		if slices.Contains(strings.Fields(r.keys), key) {

@@ -2,9 +2,8 @@ package migrate
 
 import "strings"
 
-// ssmtp reads ssmtp.conf, ssmtp.conf(5): KEY=VALUE, keys in any case. What stands
-// behind a # is a comment wherever it stands, as ssmtp has it, so that a password
-// with a # in it never worked.
+// ssmtp reads ssmtp.conf, ssmtp.conf(5): KEY=VALUE, keys in any case. A # begins a comment
+// anywhere, as in ssmtp, where a password with a # in it never worked.
 func (r *reader) ssmtp(text []byte) {
 	s := Server{NonSecureLogin: true}
 	hub, override := 0, 0
@@ -60,7 +59,7 @@ func (r *reader) ssmtp(text []byte) {
 	r.add(hub, s)
 }
 
-// fromLine: without FromLineOverride ssmtp writes the From itself.
+// fromLine notes that ssmtp writes the From itself without FromLineOverride.
 func (r *reader) fromLine(v setting, override bool) {
 	if override {
 		r.became(v, "mail keeps its own From")
@@ -70,7 +69,7 @@ func (r *reader) fromLine(v setting, override bool) {
 		"set [site] rewrite_from = true if the server takes no other sender")
 }
 
-// reverseAliases: the file revaliases has a sender for each user.
+// reverseAliases notes the file revaliases, which has a sender for each user.
 func (r *reader) reverseAliases() {
 	file, text, ok := r.other(setting{}, "revaliases")
 	if !ok {
@@ -85,7 +84,7 @@ func (r *reader) reverseAliases() {
 
 func isYes(v string) bool { return strings.EqualFold(v, "yes") || strings.EqualFold(v, "on") }
 
-// ssmtpTLS: UseTLS alone is TLS from the first octet; UseSTARTTLS includes it.
+// ssmtpTLS reads UseTLS, which alone is TLS from the first octet, and UseSTARTTLS.
 func (r *reader) ssmtpTLS(s *Server, tls []setting) {
 	for _, v := range tls {
 		switch yes := isYes(v.value); {

@@ -21,13 +21,13 @@ const callLimit = 20 * time.Second
 // maxAnswer is the longest answer that is read, in octets.
 const maxAnswer = 256 << 10
 
-// Client is what the provider knows this program as, and how it is spoken to. It is
-// not changed by this package and may be used by many goroutines.
+// Client is this program as the provider knows it, and how the two communicate. This
+// package does not change it, and many goroutines may use it.
 type Client struct {
 	Provider Provider
 	ID       string // client_id; empty: it stands in the file that Secret gives
 	// Secret gives the client's secret, or the whole JSON file that Google's console
-	// hands out. nil: a client without one.
+	// offers. nil: a client without a secret.
 	Secret func(context.Context) (string, error)
 	// Account is the address that the config names; empty: whoever signs in.
 	Account string
@@ -88,8 +88,8 @@ func (c *Client) fromConsole(text string) (id, secret string, err error) {
 	return "", "", errorf("[%s] client_secret_file %s", c.Provider.Key, wrong)
 }
 
-// config is the client for x/oauth2. AuthStyle is set: probing would spend a code that
-// can be used once.
+// config is the client for x/oauth2. AuthStyle is set, because probing would use up a code
+// that can be used only once.
 func (c *Client) config(ctx context.Context) (*oauth2.Config, error) {
 	id, secret, err := c.credentials(ctx)
 	if err != nil {
@@ -128,12 +128,12 @@ func (c *Client) with(ctx context.Context) context.Context {
 // errAnswer is an answer that cannot be of an OAuth server.
 var errAnswer = errors.New("its answer cannot be understood")
 
-// strictTransport reads answers before x/oauth2 does, which trusts them too much: it follows a
-// null pointer for the answer `null`, and takes any page for a form.
+// strictTransport reads answers before x/oauth2 does, which trusts them too much: it
+// dereferences a nil pointer for the answer `null`, and reads any page as a form.
 type strictTransport struct{ next http.RoundTripper }
 
-// Reading all of it here also puts one time limit over the whole call; http.Client's own
-// would need everybody to close the answer, which x/oauth2 forgets for device codes.
+// RoundTrip reads the whole answer, so that one time limit covers the whole call. That of
+// http.Client needs callers that close the answer, and x/oauth2 does not for device codes.
 func (s strictTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, cancel := context.WithTimeout(r.Context(), callLimit)
 	defer cancel()

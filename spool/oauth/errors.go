@@ -43,7 +43,7 @@ type answer struct {
 	code, words string
 }
 
-// answerOf takes apart what x/oauth2 returned; nil: no server answered.
+// answerOf parses an error of x/oauth2; nil: no server answered.
 func answerOf(err error) *answer {
 	var re *oauth2.RetrieveError
 	if !errors.As(err, &re) || re.Response == nil {
@@ -63,9 +63,9 @@ func answerOf(err error) *answer {
 	return a
 }
 
-// isTemporary reports whether the same request may be answered otherwise later: RFC 6749 5.2
-// has no code for that, so it goes by the status, and by the codes of the authorization
-// endpoint that some servers use here too. A refusal without any code needs a person.
+// isTemporary reports whether the same request may succeed later. RFC 6749 5.2 has no code
+// for that, so the status decides, and the codes of the authorization endpoint that some
+// servers use here too. A refusal without any code needs a person.
 func (a *answer) isTemporary() bool {
 	codes := []string{"server_error", "temporarily_unavailable", "slow_down", "rate_limit_exceeded", "internal_failure", "quota_exceeded"}
 	statuses := []int{http.StatusRequestTimeout, http.StatusTooEarly, http.StatusTooManyRequests}
@@ -84,7 +84,7 @@ func (a *answer) String() string {
 // clientCodes say that the client, not the person's sign-in, is refused.
 var clientCodes = []string{"invalid_client", "unauthorized_client", "deleted_client", "disabled_client", "org_internal", "invalid_request", "unsupported_grant_type"}
 
-// refused makes an error of what renewing a token brought.
+// refused makes an error of a renewal that failed.
 func (c *Client) refused(err error, account string, secrets ...string) *Error {
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return e
@@ -117,8 +117,8 @@ func (c *Client) refused(err error, account string, secrets ...string) *Error {
 	return errorf("%s no longer accepts the sign-in%s (%s); run: %s", p.Name, whose, what, p.login())
 }
 
-// noAnswerText says in a few words why no answer came, or none that counts. x/oauth2's own
-// texts can quote an answer, so only what is known to be harmless is repeated.
+// noAnswerText says in a few words why no valid answer came. The texts of x/oauth2 can quote
+// an answer, so only harmless ones are repeated.
 func noAnswerText(err error) string {
 	var ue *url.Error
 	switch {
@@ -137,8 +137,8 @@ func noAnswerText(err error) string {
 // maxWords is the longest piece of a provider's text that is repeated, in octets.
 const maxWords = 200
 
-// clean makes foreign text fit to be shown: one printable line, and nothing of the
-// secrets that went out with the request.
+// clean makes a provider's text printable, on one line, and masks the secrets that were in
+// the request.
 func clean(s string, secrets []string) string {
 	for _, secret := range secrets {
 		if len(secret) > 3 {

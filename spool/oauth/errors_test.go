@@ -54,13 +54,13 @@ func TestRefusals(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			f := newFixture(t)
 			f.signedIn(-time.Minute)
-			before := f.kept()
+			before := f.stored()
 			f.p.says(tokenPath, c.status, c.body)
 			_, err := f.source().Token(context.Background())
 			f.wantError(err, c.person, c.says...)
-			after := f.kept()
+			after := f.stored()
 			if after.Refresh != before.Refresh || after.Lease != nil {
-				t.Errorf("kept %+v", after)
+				t.Errorf("stored %+v", after)
 			}
 			a, err := f.client.Peek(context.Background(), f.state)
 			if err != nil || a.Account != library || a.Error == nil || a.Error.NeedsPerson() != c.person {

@@ -142,18 +142,18 @@ func (f *fixture) source() *Source { return &Source{Client: f.client, State: f.s
 // signedIn keeps a sign-in whose access token has so much time left.
 func (f *fixture) signedIn(left time.Duration) {
 	f.t.Helper()
-	f.keep(&storedToken{Account: library, Scopes: []string{"openid", "email", MailScope}, Refresh: "refresh-1", Access: "access-1",
+	f.store(&storedToken{Account: library, Scopes: []string{"openid", "email", MailScope}, Refresh: "refresh-1", Access: "access-1",
 		IssuedAt: f.clock.Add(left - time.Hour), ExpiresAt: f.clock.Add(left), SignedIn: f.clock})
 }
 
-func (f *fixture) keep(k *storedToken) {
+func (f *fixture) store(k *storedToken) {
 	f.t.Helper()
 	if err := f.client.put(context.Background(), f.state, k); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
-func (f *fixture) kept() *storedToken {
+func (f *fixture) stored() *storedToken {
 	f.t.Helper()
 	k, err := f.client.load(context.Background(), f.state)
 	if err != nil {

@@ -27,14 +27,14 @@ type Login struct {
 	Port   int // for the browser to come back to; 0: any that is free
 	// Open shows an address in a browser; nil: the person does that.
 	Open func(address string) error
-	// Paste is read for the address that the browser ended on; nil: it must come back here.
+	// Paste is read for the address that the browser ended on; nil: the browser must reach this machine.
 	Paste io.Reader
 	Say   func(text string)
 	Limit time.Duration // 0: five minutes
 }
 
-// Refusal is why nobody was signed in. Nothing was changed. Title and Lines are what
-// the browser's last page says as well.
+// Refusal is why nobody was signed in. Nothing was changed. The browser's last page shows
+// Title and Lines too.
 type Refusal struct {
 	Title string
 	Lines []string
@@ -124,12 +124,12 @@ func (l *Login) timedOut(ctx context.Context) error {
 	return l.refuse("The time is over", fmt.Sprintf("No answer came within %s.", limit))
 }
 
-// refuse makes a Refusal; that nothing was changed, and what to run, is added to each.
+// refuse makes a Refusal, which also says that nothing was changed, and what to run.
 func (l *Login) refuse(title string, lines ...string) *Refusal {
 	return &Refusal{Title: title, Lines: append(lines, "Nothing was changed. To try again, run: "+l.Client.Provider.login())}
 }
 
-// address is the one that the person opens.
+// address is the address that the person opens.
 func (a *authRequest) address() string {
 	c := a.login.Client
 	options := append([]oauth2.AuthCodeOption{oauth2.S256ChallengeOption(a.verifier)}, c.Provider.Params...)
@@ -139,7 +139,7 @@ func (a *authRequest) address() string {
 	return a.config.AuthCodeURL(a.state, options...)
 }
 
-// show tells the address, always, and opens it where there is a browser.
+// show always prints the address, and opens it if there is a browser.
 func (l *Login) show(address string) {
 	p := &l.Client.Provider
 	how := "Open this address in any browser:"
@@ -160,15 +160,15 @@ func (l *Login) show(address string) {
 // reply is what the provider sent back through the browser.
 type reply struct{ code, state, problem, words string }
 
-// An answer with another state than the one that was asked with: anybody who finds the
-// port can send one, and so it ends nothing.
+// Anybody who finds the port can send an answer with a wrong state, so that it does not end
+// the sign-in.
 const (
 	wrongStateTitle = "This answer belongs to another sign-in"
 	wrongStateText  = "The address that came back has another state than the one that was asked with: it is of an earlier try, or somebody else made it."
 )
 
-// finish judges a reply that has the right state, gets the token, and stores it if all is
-// as it should be. Until then nothing is changed.
+// finish checks a reply that has the right state, gets the token, and stores it if nothing
+// is wrong with it. Until then nothing is changed.
 func (a *authRequest) finish(ctx context.Context, r reply) (SignIn, error) {
 	l := a.login
 	switch {
@@ -187,7 +187,7 @@ func (a *authRequest) finish(ctx context.Context, r reply) (SignIn, error) {
 	return l.store(ctx, t)
 }
 
-// cancelled says that the person, or the provider, said no.
+// cancelled says that the person, or the provider, refused.
 func (l *Login) cancelled() *Refusal {
 	return l.refuse("The sign-in was cancelled", l.Client.Provider.Name+" says that it was cancelled, or that access was not allowed.")
 }
@@ -286,7 +286,7 @@ func (l *Login) RunDevice(ctx context.Context) (SignIn, error) {
 	return l.store(ctx, t)
 }
 
-// poll asks whether the person is done, as often as the provider wants it.
+// poll asks whether the person is done, as often as the provider allows.
 func (l *Login) poll(ctx context.Context, a *authRequest, device *oauth2.DeviceAuthResponse) (*oauth2.Token, error) {
 	device.Interval = min(max(device.Interval, 0), 60) // a ticker panics below 1; 0 is its default
 	t, err := a.config.DeviceAccessToken(l.Client.with(ctx), device)
@@ -305,14 +305,14 @@ func (l *Login) poll(ctx context.Context, a *authRequest, device *oauth2.DeviceA
 	return nil, l.exchangeFailed(err, device.DeviceCode, a.config.ClientSecret)
 }
 
-// claims are what is read of an id token or of the userinfo endpoint.
+// claims are the fields that are read of an id token or from the userinfo endpoint.
 type claims struct {
 	Email string `json:"email"`
 	// Name is the address of a Microsoft account that has no mailbox claim.
 	Name string `json:"preferred_username"`
 }
 
-// address is the first that is one.
+// address is the first claim that is an address.
 func (c claims) address() string {
 	for _, a := range []string{c.Email, c.Name} {
 		if spool.CheckAddress(a) == nil {

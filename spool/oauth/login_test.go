@@ -149,9 +149,9 @@ func TestLogin(t *testing.T) {
 			t.Errorf("exchanged with %s=%q, want %q", key, form.Get(key), want)
 		}
 	}
-	k := f.kept()
+	k := f.stored()
 	if k.Refresh != "refresh-2" || k.Access != "access-2" || k.Account != library || len(k.Scopes) != 3 {
-		t.Errorf("kept %+v", k)
+		t.Errorf("stored %+v", k)
 	}
 	f.wantToken("access-2")
 	f.wantSays(p.said.String(), "tick every box")
@@ -184,8 +184,8 @@ func TestGrantedScopes(t *testing.T) {
 			q := <-p.asked
 			page := p.comesBack(q, goodAnswer(q))
 			if c.lacks == nil {
-				if _, err := p.end(); err != nil || f.kept().Refresh != "refresh-2" || len(f.kept().Scopes) < 3 {
-					t.Errorf("%v, kept %+v", err, f.kept())
+				if _, err := p.end(); err != nil || f.stored().Refresh != "refresh-2" || len(f.stored().Scopes) < 3 {
+					t.Errorf("%v, stored %+v", err, f.stored())
 				}
 				return
 			}
@@ -263,7 +263,7 @@ func TestWrongAccount(t *testing.T) {
 	}
 	p.refused(p.comesBack(q, goodAnswer(q)), "another account", "signed in as "+library, "[google] account is branch@example.org")
 	if f.raw() != "" {
-		t.Error("something was kept")
+		t.Error("something was stored")
 	}
 }
 

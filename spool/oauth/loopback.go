@@ -74,7 +74,7 @@ func (b *loopback) serve(a *authRequest) {
 
 // close lets the browser have its last page, then ends.
 func (b *loopback) close() {
-	// Shutdown would wait seconds for each of them.
+	// Shutdown would wait seconds for each idle connection.
 	b.idle.Range(func(c, _ any) bool { c.(net.Conn).Close(); return true })
 	ctx, cancel := context.WithTimeout(context.Background(), shutdownTime)
 	defer cancel()
@@ -83,9 +83,9 @@ func (b *loopback) close() {
 	}
 }
 
-// answer takes the first request that is the provider's answer to this sign-in. Anything
-// else, a favicon, a scan of the ports or the answer to an earlier try, is passed over; a
-// later one is shown the same page.
+// answer takes the first request that is the provider's answer to this sign-in. It ignores
+// anything else, such as a favicon, a port scan or the answer to an earlier sign-in. A
+// repeated answer gets the same page.
 func (b *loopback) answer(w http.ResponseWriter, r *http.Request, a *authRequest) {
 	reply, ok := readReply(r.URL.Query())
 	// A page of another site that makes its name point here gives that name as the host.
@@ -101,7 +101,7 @@ func (b *loopback) answer(w http.ResponseWriter, r *http.Request, a *authRequest
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.page == nil {
-		// The browser may be closed meanwhile: that must not spend the code for nothing.
+		// The code can be used once: it must not be lost when the browser is closed meanwhile.
 		account, err := a.finish(context.WithoutCancel(r.Context()), reply)
 		b.page = a.login.page(account, err)
 		defer func() { b.done <- outcome{account, err} }()
@@ -109,7 +109,7 @@ func (b *loopback) answer(w http.ResponseWriter, r *http.Request, a *authRequest
 	writePage(w, http.StatusOK, b.page)
 }
 
-// readReply reads an authorization response (RFC 6749 4.1.2); ok: it is one.
+// readReply reads an authorization response (RFC 6749 4.1.2), if it is one.
 func readReply(q url.Values) (r reply, ok bool) {
 	r = reply{code: q.Get("code"), state: q.Get("state"), problem: q.Get("error"), words: q.Get("error_description")}
 	return r, r.code != "" || r.problem != ""
@@ -144,8 +144,8 @@ func (b *loopback) readPaste(ctx context.Context, a *authRequest) {
 	}
 }
 
-// parsePasted reads what a person pasted: the address, or what stands behind its
-// question mark. A bare code is not enough: the state would be missing.
+// parsePasted reads what a person pasted: the address, or the part behind its question
+// mark. A bare code is not enough: the state would be missing.
 func parsePasted(text string) (reply, bool) {
 	text = strings.Trim(text, `"'<>`)
 	query := text
@@ -161,8 +161,8 @@ func parsePasted(text string) (reply, bool) {
 	return r, ok && r.state != ""
 }
 
-// page is what the browser ends on: the same words as the terminal's. It needs no
-// network, and no script.
+// page is the browser's last page, with the same words as on the terminal. It needs neither
+// network nor scripts.
 func (l *Login) page(account SignIn, err error) []byte {
 	p := &l.Client.Provider
 	var r *Refusal
@@ -174,7 +174,7 @@ func (l *Login) page(account SignIn, err error) []byte {
 	case errors.As(err, &r):
 		return render("bad", r.Title, r.Lines)
 	}
-	return render("bad", "The sign-in could not be kept", []string{err.Error()})
+	return render("bad", "The sign-in could not be stored", []string{err.Error()})
 }
 
 // render makes a whole document. A command stands in a line of its own: "..., run: X".

@@ -14,7 +14,7 @@ import (
 )
 
 // Strangers at the port change nothing, and the browser may reload the page.
-func TestStrangersAndReloads(t *testing.T) {
+func TestOtherRequestsAndReloads(t *testing.T) {
 	f := newFixture(t)
 	f.p.says(tokenPath, 200, granted(nil))
 	p := f.asks(nil)

@@ -57,8 +57,8 @@ func TestDevice(t *testing.T) {
 		if scope := f.p.last(t, devicePath).form.Get("scope"); scope != "https://outlook.office.com/SMTP.Send offline_access" {
 			t.Errorf("asked for %q", scope)
 		}
-		if k := f.kept(); k.Refresh != "refresh-2" {
-			t.Errorf("kept %+v", k)
+		if k := f.stored(); k.Refresh != "refresh-2" {
+			t.Errorf("stored %+v", k)
 		}
 	})
 }
@@ -96,7 +96,7 @@ func TestDeviceRefused(t *testing.T) {
 				}
 				f.wantSays(err.Error(), c.says, "Nothing was changed", "notices microsoft-login")
 				if f.raw() != "" {
-					t.Error("something was kept")
+					t.Error("something was stored")
 				}
 			})
 		})
@@ -167,7 +167,7 @@ func TestLogout(t *testing.T) {
 				f.wantSays(revoked.Error(), c.says, "myaccount.google.com/connections")
 			}
 			if f.raw() != "" {
-				t.Errorf("kept %s", f.raw())
+				t.Errorf("stored %s", f.raw())
 			}
 			if got := f.p.last(t, revokePath).form.Get("token"); got != "refresh-1" {
 				t.Errorf("revoked %q", got)
@@ -190,7 +190,7 @@ func TestLogoutOfMicrosoft(t *testing.T) {
 	f.signedIn(time.Hour)
 	_, revoked, err := f.client.Logout(context.Background(), f.state)
 	if err != nil || revoked == nil || f.raw() != "" {
-		t.Errorf("%v, %v, kept %q", revoked, err, f.raw())
+		t.Errorf("%v, %v, stored %q", revoked, err, f.raw())
 	}
 	f.wantSays(revoked.Error(), "myapps.microsoft.com")
 }

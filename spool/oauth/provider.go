@@ -8,9 +8,8 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Provider is what is special about one provider. Every endpoint can be replaced, so
-// that a broker, which keeps the client's secret for many sites, or a test provider
-// can stand in.
+// Provider is what is special about one provider. Every endpoint can be replaced by that of
+// a test provider, or of a broker, which keeps the client's secret for many sites.
 type Provider struct {
 	Key  string // "google": the section of the config, the commands, the State value
 	Name string // "Google": for a person
@@ -20,18 +19,18 @@ type Provider struct {
 	TokenURL    string
 	UserinfoURL string // empty: none
 	RevokeURL   string // empty: the provider has none
-	// AccountURL is the page on which a person sees and ends what was granted.
+	// AccountURL is the page where a person sees and ends what was granted.
 	AccountURL string
 
-	// RedirectHost and RedirectPath are how the browser is told to come back; what
-	// listens is 127.0.0.1 in any case.
+	// RedirectHost and RedirectPath are where the browser is sent back to. The server
+	// listens on 127.0.0.1 in any case.
 	RedirectHost, RedirectPath string
 	Params                     []oauth2.AuthCodeOption // of the authorization request
 
 	Scopes   []Scope // that are asked for
 	Identify []Scope // asked for as well when no account is configured
-	// SameAccountOnly: mail can only be sent as the one who signed in, so a configured
-	// account has to be that one.
+	// SameAccountOnly: mail can only be sent as the account that signed in, so a configured
+	// account has to be the same.
 	SameAccountOnly bool
 }
 
@@ -70,7 +69,7 @@ func Google() Provider {
 	}
 }
 
-// MailScope is what Gmail wants for XOAUTH2: no smaller scope is taken by SMTP.
+// MailScope is the smallest scope that Gmail accepts for XOAUTH2.
 const MailScope = "https://mail.google.com/"
 
 func emailScope() Scope {
@@ -94,9 +93,9 @@ func Microsoft(tenant string) Provider {
 		TokenURL:    base + "token",
 		UserinfoURL: "https://graph.microsoft.com/oidc/userinfo",
 		AccountURL:  "https://myapps.microsoft.com",
-		// Microsoft lets the port differ from the registered address for localhost alone.
-		// No prompt is asked for: "consent" fails where only an administrator may consent,
-		// even if he did.
+		// Only for localhost may the port differ from the registered address. There is no
+		// prompt parameter: "consent" fails where only an administrator may consent, even
+		// after that consent.
 		RedirectHost: "localhost",
 		Scopes: []Scope{
 			{Name: "https://outlook.office.com/SMTP.Send", Also: []string{"SMTP.Send", "https://outlook.office365.com/SMTP.Send"},
@@ -110,7 +109,7 @@ func Microsoft(tenant string) Provider {
 	}
 }
 
-// login is the command, for texts.
+// login is the command to sign in.
 func (p *Provider) login() string { return "notices " + p.Key + "-login" }
 
 // redirect is where the browser comes back to.
@@ -143,8 +142,8 @@ func host(endpoint string) string {
 	return strings.TrimSuffix(u.Host, ":443")
 }
 
-// missing lists the scopes that were asked for and not granted. granted is the scope
-// field of the answer; without one all was granted (RFC 6749 5.1).
+// missing lists the scopes that were asked for and not granted. granted is the scope field
+// of the answer; if there is none, all were granted (RFC 6749 5.1).
 func missing(asked []Scope, granted string, present bool) []Scope {
 	if !present {
 		return nil

@@ -15,8 +15,8 @@ import (
 	"golang.org/x/oauth2/jwt"
 )
 
-// ServiceAccount is a program's own account at Google. With domain-wide delegation it
-// may send as any user of a Workspace, and nobody has to sign in.
+// ServiceAccount is an account at Google for a program. With domain-wide delegation it may
+// send as any user of a Workspace, and nobody has to sign in.
 // https://developers.google.com/identity/protocols/oauth2/service-account
 type ServiceAccount struct{ file accountKey }
 
@@ -47,7 +47,7 @@ func ParseServiceAccount(file []byte) (*ServiceAccount, error) {
 	return &ServiceAccount{f}, nil
 }
 
-// isKey looks as x/oauth2 does: PKCS 8 or PKCS 1, in PEM.
+// isKey reports whether x/oauth2 can read a key: PKCS 8 or PKCS 1, in PEM.
 func isKey(text string) bool {
 	block, _ := pem.Decode([]byte(text))
 	if block == nil {
@@ -67,14 +67,14 @@ func isSecure(address string) bool {
 	return err == nil && u.Hostname() != "" && (u.Scheme == "https" || u.Scheme == "http" && isLocal(u.Hostname()))
 }
 
-// isLocal reports whether a name or an address is this machine's for itself.
+// isLocal reports whether a name or an address is that of a loopback interface.
 func isLocal(name string) bool {
 	ip, err := netip.ParseAddr(name)
 	return name == "localhost" || err == nil && ip.IsLoopback()
 }
 
-// tokenURL is where tokens come from: what the config says, what the key file says,
-// what the provider says.
+// tokenURL is where tokens come from: the address in the config, else in the key file, else
+// the provider's.
 func (c *Client) tokenURL() string {
 	named := ""
 	if c.Service != nil {
@@ -83,7 +83,7 @@ func (c *Client) tokenURL() string {
 	return cmp.Or(c.Provider.TokenURL, named, Google().TokenURL)
 }
 
-// token asks for one in the name of the configured account.
+// token asks for a token in the name of the configured account.
 func (s *ServiceAccount) token(ctx context.Context, c *Client) (*oauth2.Token, error) {
 	if c.Account == "" {
 		return nil, errorf("[%s] account is not set: a service account sends as that user", c.Provider.Key)

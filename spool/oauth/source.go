@@ -12,27 +12,27 @@ import (
 	"notices/spool"
 )
 
-// Source gives access tokens to those who log in at a mail server: it is the
-// TokenSource of smtpclient. It may be used by many goroutines, and beside other
-// processes: of all who want a new token at once, one asks for it.
+// Source gives access tokens for the login at a mail server: it implements TokenSource of
+// smtpclient. Many goroutines and processes may use it: if several need a new token at
+// once, one of them asks for it.
 type Source struct {
 	Client *Client
 	State  spool.State
-	// IgnoreRefusals asks the provider again although it refused less than an hour ago: for
-	// what does not heed the circuit breaker.
+	// IgnoreRefusals asks the provider again although it refused less than an hour ago, for
+	// commands that ignore the circuit breaker.
 	IgnoreRefusals bool
 }
 
-// A refusal that needs a person is believed for refusedFor: the account may have been
-// unlocked meanwhile. A sign-in that was not used for idleFor is renewed, for Google
-// forgets one after six months and Microsoft after ninety days.
+// A refusal that needs a person is not tried again for refusedFor; then the account may
+// have been unlocked. A sign-in that was not used for idleFor is renewed: Google forgets
+// one after six months, and Microsoft after ninety days.
 const (
 	refusedFor = time.Hour
 	idleFor    = 30 * 24 * time.Hour
 	retryAfter = time.Hour // after a renewal for idleness that failed
 )
 
-// pollTime is how often those who wait for another's renewal look.
+// pollTime is the time between two looks at somebody else's renewal.
 const pollTime = 50 * time.Millisecond
 
 // Login is the user name for the mail server: the account; empty: nobody signed in.
@@ -60,8 +60,8 @@ func (s *Source) Token(ctx context.Context) (string, error) {
 	return s.Refresh(ctx, "")
 }
 
-// Refresh returns another token than stale, which a server has refused: the one that
-// somebody else has fetched since or fetches now, or a new one.
+// Refresh returns another token than stale, which a server has refused: one that somebody
+// else has fetched since or fetches now, or a new one.
 func (s *Source) Refresh(ctx context.Context, stale string) (string, error) {
 	r := &renewal{source: s, stale: stale, owner: rand.Text(), began: s.Client.now()}
 	for {
@@ -93,13 +93,13 @@ func (s *Source) KeepAlive(ctx context.Context) error {
 		return nil
 	}
 	if k.LastFailure != nil && now.Sub(k.LastFailure.At).Abs() < retryAfter {
-		return nil // told before
+		return nil // it was reported then
 	}
 	_, err = s.Refresh(ctx, k.Access)
 	return err
 }
 
-// renewal is one caller's way to a new token.
+// renewal is one call that needs a new token.
 type renewal struct {
 	source       *Source
 	stale, owner string
@@ -109,8 +109,8 @@ type renewal struct {
 	account      string
 }
 
-// claim looks at the stored value again, which another process may have renewed. mine: the
-// lease was taken.
+// claim looks at the stored value again, which another process may have renewed. mine says
+// that it took the lease.
 func (r *renewal) claim(ctx context.Context) (mine bool, err error) {
 	var refused *Error
 	c := r.source.Client
@@ -137,15 +137,15 @@ func (r *renewal) claim(ctx context.Context) (mine bool, err error) {
 	return mine && err == nil, err
 }
 
-// isKnownToFail reports whether asking would bring what is known: another was refused
-// while this one waited, or a person was told to act and has not.
+// isKnownToFail reports whether asking again is of no use: somebody else was refused while
+// this call waited, or a person was told to act and has not.
 func (r *renewal) isKnownToFail(last *failure, now time.Time) bool {
 	return last != nil && (last.At.After(r.began) ||
 		!last.Temporary && !r.source.IgnoreRefusals && now.Sub(last.At).Abs() < refusedFor)
 }
 
-// run renews under the lease. It is not stopped half way: a provider that rotates
-// refresh tokens has then spent the old one.
+// run renews under the lease. It ignores the end of ctx: a provider that rotates refresh
+// tokens may already have replaced the old one.
 func (r *renewal) run(ctx context.Context) (string, error) {
 	ctx = context.WithoutCancel(ctx)
 	c := r.source.Client
@@ -180,8 +180,8 @@ func (r *renewal) run(ctx context.Context) (string, error) {
 	return fresh.AccessToken, nil
 }
 
-// set writes a new token down. A refresh token that comes with it replaces the old
-// one, which is spent (rotation, RFC 6749 section 6).
+// set stores a new token. A refresh token that comes with it replaces the old one, which is
+// no longer valid (rotation, RFC 6749 section 6).
 func (k *storedToken) set(t *oauth2.Token, now time.Time) {
 	k.Access, k.IssuedAt, k.ExpiresAt, k.LastFailure = t.AccessToken, now, time.Time{}, nil
 	if !t.Expiry.IsZero() { // x/oauth2 counts from the system's clock, this from ours
@@ -219,7 +219,7 @@ func (c *Client) fetch(ctx context.Context, account, refresh string) (*oauth2.To
 	return t, nil
 }
 
-// isToken looks at a token before it is believed.
+// isToken reports whether an answer has a valid token.
 func isToken(t *oauth2.Token) bool {
 	return wellFormed(t.AccessToken) && (t.RefreshToken == "" || wellFormed(t.RefreshToken)) &&
 		(t.TokenType == "" || strings.EqualFold(t.TokenType, "bearer"))

@@ -40,9 +40,9 @@ func TestTokenIsRenewedWhenItHasExpired(t *testing.T) {
 				t.Errorf("%s is %q, want %q", key, form.Get(key), want)
 			}
 		}
-		k := f.kept()
+		k := f.stored()
 		if k.Refresh != "refresh-1" || !k.ExpiresAt.Equal(noon.Add(time.Hour)) || k.Lease != nil || k.Account != library {
-			t.Errorf("kept %+v", k)
+			t.Errorf("stored %+v", k)
 		}
 	}
 }
@@ -66,8 +66,8 @@ func TestRotationIsSaved(t *testing.T) {
 	f.signedIn(0)
 	f.p.says(tokenPath, 200, tokenAnswer(map[string]any{"refresh_token": "refresh-2"}))
 	f.wantToken("access-2")
-	if k := f.kept(); k.Refresh != "refresh-2" {
-		t.Errorf("kept %+v", k)
+	if k := f.stored(); k.Refresh != "refresh-2" {
+		t.Errorf("stored %+v", k)
 	}
 }
 
@@ -148,13 +148,13 @@ func TestEightWaitForOneFailure(t *testing.T) {
 		if took := time.Since(began); took > callLimit+time.Second || f.p.count(tokenPath) != 1 {
 			t.Errorf("took %v and %d calls", took, f.p.count(tokenPath))
 		}
-		if f.kept().Lease != nil {
+		if f.stored().Lease != nil {
 			t.Error("the lease was left")
 		}
 		// It passes: the next one asks again at once.
 		f.p.says(tokenPath, 200, tokenAnswer(nil))
 		f.wantToken("access-2")
-		if f.kept().LastFailure != nil {
+		if f.stored().LastFailure != nil {
 			t.Error("the trouble is kept although it is over")
 		}
 	})
@@ -167,9 +167,9 @@ func TestLeaseOfTheDead(t *testing.T) {
 		f.client.Now = nil
 		f.clock = time.Now()
 		f.signedIn(-time.Minute)
-		k := f.kept()
+		k := f.stored()
 		k.Lease = &lease{Owner: "dead", Until: time.Now().Add(leaseTime)}
-		f.keep(k)
+		f.store(k)
 		f.p.says(tokenPath, 200, tokenAnswer(nil))
 		began := time.Now()
 		f.wantToken("access-2")
@@ -177,10 +177,10 @@ func TestLeaseOfTheDead(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 		// A lease from a clock that was far ahead is none.
-		k = f.kept()
+		k = f.stored()
 		k.ExpiresAt = time.Now().Add(-time.Second)
 		k.Lease = &lease{Owner: "dead", Until: time.Now().Add(24 * time.Hour)}
-		f.keep(k)
+		f.store(k)
 		began = time.Now()
 		f.wantToken("access-2")
 		if took := time.Since(began); took > time.Second {
@@ -192,9 +192,9 @@ func TestLeaseOfTheDead(t *testing.T) {
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn(-time.Minute)
-	k := f.kept()
+	k := f.stored()
 	k.Lease = &lease{Owner: "other", Until: f.clock.Add(10 * time.Second)}
-	f.keep(k)
+	f.store(k)
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
 	if _, err := f.source().Token(ctx); !errors.Is(err, context.Canceled) {
@@ -215,8 +215,8 @@ func TestAFetchIsNotStoppedHalfWay(t *testing.T) {
 	if got, err := f.source().Token(ctx); err != nil || got != "access-2" {
 		t.Errorf("%q, %v", got, err)
 	}
-	if k := f.kept(); k.Refresh != "refresh-2" {
-		t.Errorf("kept %+v", k)
+	if k := f.stored(); k.Refresh != "refresh-2" {
+		t.Errorf("stored %+v", k)
 	}
 }
 
@@ -225,12 +225,12 @@ func TestASignInDuringAFetchCounts(t *testing.T) {
 	f := newFixture(t)
 	f.signedIn(-time.Minute)
 	f.p.on(tokenPath, func(url.Values) (int, string) {
-		f.keep(&storedToken{Account: library, Refresh: "refresh-9", Access: "access-9", IssuedAt: f.clock, ExpiresAt: f.clock.Add(time.Hour)})
+		f.store(&storedToken{Account: library, Refresh: "refresh-9", Access: "access-9", IssuedAt: f.clock, ExpiresAt: f.clock.Add(time.Hour)})
 		return 400, `{"error":"invalid_grant"}`
 	})
 	f.wantToken("access-9")
-	if k := f.kept(); k.Refresh != "refresh-9" || k.LastFailure != nil {
-		t.Errorf("kept %+v", k)
+	if k := f.stored(); k.Refresh != "refresh-9" || k.LastFailure != nil {
+		t.Errorf("stored %+v", k)
 	}
 }
 
@@ -262,7 +262,7 @@ func TestNobodySignedIn(t *testing.T) {
 	_, err = f.source().Refresh(context.Background(), "x")
 	f.wantError(err, true, "run: notices google-login")
 	if f.raw() != "" || len(f.p.calls) != 0 {
-		t.Errorf("kept %q, %d calls", f.raw(), len(f.p.calls))
+		t.Errorf("stored %q, %d calls", f.raw(), len(f.p.calls))
 	}
 }
 

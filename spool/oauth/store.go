@@ -47,7 +47,7 @@ type lease struct {
 // leaseTime is longer than a renewal takes: one HTTP call and a write.
 const leaseTime = callLimit + 10*time.Second
 
-// live: somebody is at it. What lies further ahead than any lease is of another clock.
+// live reports whether somebody is renewing. A lease that ends too late is of a wrong clock.
 func (l *lease) live(now time.Time) bool {
 	return l != nil && now.Before(l.Until) && l.Until.Sub(now) <= leaseTime
 }
@@ -55,7 +55,7 @@ func (l *lease) live(now time.Time) bool {
 func (c *Client) stateName() string { return StateName + c.Provider.Key }
 
 // load reads the stored value. A damaged one is an error: a sign-in must not vanish
-// without a word.
+// silently.
 func (c *Client) load(ctx context.Context, state spool.State) (*storedToken, error) {
 	b, err := state.Load(ctx, c.stateName())
 	if err != nil {
@@ -78,7 +78,7 @@ func (c *Client) decode(b []byte) (*storedToken, error) {
 // errKeep leaves the stored value as it is.
 var errKeep = errors.New("nothing to change")
 
-// update changes the stored value, alone. change returns errKeep to leave it as it is.
+// update changes the stored value atomically. change returns errKeep to leave it as it is.
 func (c *Client) update(ctx context.Context, state spool.State, durable bool, change func(*storedToken) error) error {
 	err := state.Update(ctx, c.stateName(), durable, func(old []byte) ([]byte, error) {
 		k, err := c.decode(old)
@@ -108,14 +108,14 @@ func (c *Client) put(ctx context.Context, state spool.State, k *storedToken) err
 	return nil
 }
 
-// wellFormed: a token of RFC 6750 2.1. Anything else could end the line of an SMTP
-// command or a field of XOAUTH2.
+// wellFormed reports whether it is a token of RFC 6750 2.1. Any other text could end the
+// line of an SMTP command or a field of XOAUTH2.
 func wellFormed(token string) bool {
 	return token != "" && len(token) <= 16<<10 && strings.IndexFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }) < 0
 }
 
-// isFresh reports whether the access token can still be used. It is renewed a little
-// early, for the login takes its time: a minute, or a tenth of a short life.
+// isFresh reports whether the access token can still be used. It is renewed early, for the
+// time that a login takes: by a minute, or a tenth of a short life.
 func (k *storedToken) isFresh(now time.Time) bool {
 	switch {
 	case k.Access == "":
@@ -129,7 +129,7 @@ func (k *storedToken) isFresh(now time.Time) bool {
 
 const century = 100 * 365 * 24 * time.Hour
 
-// SignIn is what a person is shown of a sign-in: nothing of it is secret.
+// SignIn is what a person may see of a sign-in; it contains no secret.
 type SignIn struct {
 	Account   string
 	Scopes    []string
@@ -157,7 +157,7 @@ func (c *Client) Peek(ctx context.Context, state spool.State) (SignIn, error) {
 // error repeats a failure.
 func (f *failure) error() *Error { return &Error{text: f.Text, temporary: f.Temporary} }
 
-// accountOf is whose mailbox sends.
+// accountOf is the mailbox that sends.
 func (c *Client) accountOf(k *storedToken) string { return cmp.Or(c.Account, k.Account) }
 
 // whyUnusable tells why the stored value cannot be used at all; nil: it can.
@@ -204,7 +204,7 @@ func (c *Client) Logout(ctx context.Context, state spool.State) (account string,
 }
 
 // revoke asks the provider to forget a grant; it returns why that failed. A token that the
-// provider does not know any more is as good as revoked.
+// provider does not know counts as revoked.
 func (c *Client) revoke(ctx context.Context, token string) (why string) {
 	p := &c.Provider
 	if p.RevokeURL == "" {

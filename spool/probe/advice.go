@@ -33,7 +33,7 @@ func (t *test) advise(ctx context.Context, e *Error) {
 	}
 }
 
-// section is what the server is called in the configuration.
+// section is the server's section in the configuration.
 func (t *test) section() string {
 	switch name := t.server.Name; name {
 	case "google", "microsoft":
@@ -78,12 +78,12 @@ func (t *test) checkAddress() string {
 		t.server.Host, t.section())
 }
 
-// secretKey is the key that gives the password, or those that can.
+// secretKey is the key that gives the password, or the keys that can.
 func (t *test) secretKey() string {
 	return cmp.Or(t.server.SecretKey, "password_file, password or password_command")
 }
 
-// loginCommand is what mends the login of an account that has no password, else "".
+// loginCommand repairs the login of an account that has no password; else it is "".
 func (t *test) loginCommand() string {
 	switch s := &t.server; {
 	case s.Tokens == nil:
@@ -97,7 +97,7 @@ func (t *test) loginCommand() string {
 	return "Log in anew: notices google-login, or notices microsoft-login."
 }
 
-// loginHints: AUTH was refused, or asked for.
+// loginHints are for a login that was refused, or required.
 func (t *test) loginHints(e *Error) []string {
 	if t.server.Login == "" {
 		return []string{fmt.Sprintf("The server wants a login: set login and password_file in %s.", t.section())}
@@ -129,7 +129,7 @@ func (t *test) loginHints(e *Error) []string {
 	}
 }
 
-// noAuthHints: the server offers no AUTH at all.
+// noAuthHints are for a server that offers no AUTH at all.
 func (t *test) noAuthHints() []string {
 	hints := []string{"The server offers no login (AUTH) here: mail is handed in at another port, mostly 587 or 465, or at another host."}
 	if t.isServerSection() {
@@ -149,7 +149,7 @@ func WithoutLogin(s *smtpclient.Server) string {
 	return "set login = \"\""
 }
 
-// messageHints: the server speaks with us but does not take the message.
+// messageHints are for a server that does not take the message.
 func (t *test) messageHints(e *Error) []string {
 	switch e.Outcome.Reason {
 	case spool.ReasonLimit:
@@ -188,7 +188,7 @@ func (t *test) messageHints(e *Error) []string {
 	return []string{"The answer is the server's own: ask who runs it what it means."}
 }
 
-// cannotHints is for addresses with letters that only servers with SMTPUTF8 take.
+// cannotHints are for addresses with letters that only servers with SMTPUTF8 take.
 func (t *test) cannotHints() (hints []string) {
 	if recode.NeedsUTF8(t.From) {
 		hints = append(hints, fmt.Sprintf("The server takes no sender with other letters than a-z before the @. Set address in [site] to one with letters a-z alone, in place of %s.", t.From))
@@ -199,7 +199,7 @@ func (t *test) cannotHints() (hints []string) {
 	return append(hints, "Or use a server that offers SMTPUTF8, as Gmail's and Microsoft's do.")
 }
 
-// tlsHints: the connection could not be made secure.
+// tlsHints are for a connection that could not be made secure.
 func (t *test) tlsHints(e *Error) []string {
 	f, bad := smtpclient.CertificateFaults(e.Err, t.server.Host, t.Now())
 	text := e.Outcome.Reply.Text
@@ -216,7 +216,7 @@ func (t *test) tlsHints(e *Error) []string {
 	return []string{t.checkAddress()}
 }
 
-// certificateHints: one for each fault, and how to accept the certificate all the same.
+// certificateHints are one for each fault, and how to accept the certificate all the same.
 func (t *test) certificateHints(f *smtpclient.Faults, err error) (hints []string) {
 	host := t.server.Host
 	hint := func(is bool, format string, args ...any) {
@@ -249,10 +249,10 @@ func (t *test) certificateHints(f *smtpclient.Faults, err error) (hints []string
 // pin is a certificate as tls_fingerprint names it.
 func pin(c *x509.Certificate) string { return "sha256:" + smtpclient.Fingerprint(c) }
 
-// ownServer reports whether it is a [[server]], which has all keys.
+// isServerSection reports whether it is a [[server]], which has all keys.
 func (t *test) isServerSection() bool { return strings.HasPrefix(t.section(), "[[") }
 
-// lastResort is told where it would help: never for a token.
+// lastResort is advice for where it helps, which is never the case for a token.
 func (t *test) lastResort() string {
 	s := &t.server
 	const where = "As a last resort, on a network that you trust: "

@@ -15,8 +15,8 @@ import (
 // (RFC 6409), and server to server (RFC 5321). The better is first.
 var smtpPorts = []int{465, 587, 25}
 
-// portTime is how long a port is waited for: a closed one says so at once, a
-// filtered one never.
+// portTime is how long to wait for a port: a closed one answers at once, a filtered one
+// never.
 const portTime = 5 * time.Second
 
 // portProbe is smtpclient.ProbePort; tests have their servers at other ports.
@@ -56,7 +56,7 @@ func (t *test) ports(ctx context.Context) string {
 	return fmt.Sprintf("Answering at %s: %s; not answering: %s. %s", t.server.Host, list(yes), list(no), t.setPort(better))
 }
 
-// setPort says what to write; a tls that was set for another port must not stay.
+// setPort says which keys to set; the tls of the old port must not stay.
 func (t *test) setPort(port int) string {
 	tls := ""
 	if t.server.TLS != "" && t.server.TLS != smtpclient.TLSAuto {

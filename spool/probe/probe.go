@@ -1,9 +1,9 @@
-// Package probe is `notices test-server`: a small message sent through one server
-// now, past the queue, with every step told in plain words and, when one fails,
-// what to try. The result is kept for `notices status`.
+// Package probe is `notices test-server`: it sends a small message through one server now,
+// past the queue, and prints every step in plain words and, when one fails, what to try. It
+// stores the result for `notices status`.
 //
-// What a step or a refusal means is smtpclient's to say, so that a test can never
-// come to another end than the mail does.
+// smtpclient decides what a step or a refusal means, so that a test always ends as the mail
+// does.
 package probe
 
 import (
@@ -25,8 +25,8 @@ type Options struct {
 	Print    func(line string)
 }
 
-// Error is why the server did not take the test message: exit 69. An error of Run
-// that is none of these is not the server's: an address, or the state.
+// Error is why the server did not take the test message: exit 69. Any other error of Run is
+// not the server's: it is about an address, or the state.
 type Error struct {
 	Server  string
 	Outcome spool.Outcome
@@ -37,16 +37,16 @@ func (e *Error) Error() string { return "server " + e.Server + ": " + e.Outcome.
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// test is one under way.
+// test is a running test.
 type test struct {
 	Options
 	server    smtpclient.Server
 	probePort portProbe
-	// connected: a connection was made, whatever came of it.
+	// connected: a connection was made, whatever happened to it.
 	connected bool
 }
 
-// Run tests s. It prints as it goes along and keeps the result, good or bad.
+// Run tests s. It prints each step at once and stores the result, good or bad.
 func Run(ctx context.Context, s smtpclient.Server, o Options) error {
 	return run(ctx, s, o, smtpclient.ProbePort)
 }
@@ -79,9 +79,8 @@ func run(ctx context.Context, s smtpclient.Server, o Options, answers portProbe)
 	return errors.Join(e, t.save(ctx, outcome))
 }
 
-// send opens a connection of its own and sends the message, by the next address of the
-// server where one does not work. The error is the cause behind an outcome that is not the
-// server's word.
+// send opens a new connection and sends the message; if an address of the server does not
+// work, through the next one. The error is the cause of an outcome that is not a reply.
 func (t *test) send(ctx context.Context) (spool.Outcome, error) {
 	t.server.Addresses = new(smtpclient.Addresses)
 	for {
@@ -113,7 +112,7 @@ func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, e
 	return o, r.OtherAddress, nil
 }
 
-// save keeps the result for good: a power cut must not take it.
+// save stores the result durably.
 func (t *test) save(ctx context.Context, o spool.Outcome) error {
 	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port, Login: t.server.Login}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,

@@ -12,13 +12,13 @@ import (
 	"notices/spool/smtpreply"
 )
 
-// expiresSoon is when a certificate's end is worth a word: most are renewed a month before.
+// expiresSoon is when to warn of a certificate's end: most are renewed a month before.
 const expiresSoon = 14 * 24 * time.Hour
 
-// say prints one step: a word, then what came of it.
+// say prints one step: a word, then its result.
 func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, what)) }
 
-// step is smtpclient's word on what it does, told to a person.
+// step prints a step of smtpclient.
 func (t *test) step(s smtpclient.Step) {
 	word, good := words(s, t.server.Login)
 	switch {
@@ -42,7 +42,7 @@ func (t *test) step(s smtpclient.Step) {
 	}
 }
 
-// words are what a stage is called and, if it went well, what is told of it.
+// words are the name of a stage and, if it succeeded, its description.
 func words(s smtpclient.Step, login string) (word, good string) {
 	switch s.Stage {
 	case smtpreply.StageSecret:
@@ -93,7 +93,7 @@ func describe(c *x509.Certificate, now time.Time) string {
 
 func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
-// names are those that the certificate is good for.
+// names are the names that a certificate is valid for.
 func names(c *x509.Certificate) []string {
 	list := append([]string{}, c.DNSNames...)
 	for _, ip := range c.IPAddresses {
