@@ -35,7 +35,7 @@ type openBody struct {
 func (b *openBody) Size() int64 { return b.size }
 
 // Claim locks the body, then opens the sidecar under the listed name: if it is not
-// there any more, somebody was faster.
+// there any more, another worker was faster.
 func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 	c := &claim{s: s, entry: e}
 	if err := c.open(); err != nil {
@@ -49,7 +49,7 @@ func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 func (c *claim) open() error {
 	f, err := c.s.fs.Open(bodyPath(folderOf(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
 	if notAFile(err) {
-		return c.setAside("the message is no file")
+		return c.setAside("the message is not a file")
 	}
 	if err != nil {
 		return c.unusable(bodyPath(folderOf(c.entry.State), c.entry.ID), err)
@@ -60,7 +60,7 @@ func (c *claim) open() error {
 	}
 	side, err := c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
 	if notAFile(err) {
-		return c.setAside("its sidecar is no file")
+		return c.setAside("its sidecar is not a file")
 	}
 	if err != nil {
 		return c.unusable(c.sidePath(), err)
@@ -69,8 +69,7 @@ func (c *claim) open() error {
 	return c.read()
 }
 
-// lockedOut tells a message in flight from one that has left, or moved on in the
-// listing.
+// lockedOut distinguishes a message in flight from one that has left or was renamed.
 func (c *claim) lockedOut(err error) error {
 	if !errors.Is(err, fsys.ErrLocked) {
 		return err
@@ -81,8 +80,8 @@ func (c *claim) lockedOut(err error) error {
 	return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrBusy)
 }
 
-// notAFile tells a link, a folder, a fifo or a device by what opening or reading
-// it says.
+// notAFile reports whether opening or reading failed because it is a link, a folder, a fifo
+// or a device.
 func notAFile(err error) bool {
 	return errors.Is(err, unix.ELOOP) || errors.Is(err, unix.EISDIR) ||
 		errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ESPIPE)
@@ -95,8 +94,8 @@ func (c *claim) gone(err error) error {
 	return err
 }
 
-// unusable tells a file that is in the way of this message alone: somebody else's, one
-// without modes, an immutable one, or one that the disk does not give back.
+// unusable marks an error that concerns this message alone: a file that belongs to another
+// user, may not be opened, is immutable, or cannot be read from the disk.
 func (c *claim) unusable(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EIO) {
 		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.withRepair(err, name, folderOf(c.entry.State)))
@@ -122,13 +121,13 @@ func (c *claim) read() error {
 	case st.Mode == doneMode && st.Regular:
 		return c.finishRemoval()
 	case notAFile(err):
-		return c.setAside("its sidecar is no file")
+		return c.setAside("its sidecar is not a file")
 	case errors.As(err, new(*fs.PathError)):
 		return c.unusable(c.sidePath(), err)
 	case err != nil:
 		return c.setAside(err.Error())
 	case !st.Regular:
-		return c.setAside("the message is no file")
+		return c.setAside("the message is not a file")
 	case c.rec.Envelope.ID != c.entry.ID:
 		return c.setAside("the sidecar belongs to message " + string(c.rec.Envelope.ID))
 	case c.rec.Envelope.Size != st.Size:
@@ -137,11 +136,11 @@ func (c *claim) read() error {
 	return nil
 }
 
-// finishRemoval is for a body that is marked: the message was done with, whatever its
+// finishRemoval is for a body that is marked: the message was finished, whatever its
 // sidecar says, and the removal was cut short.
 func (c *claim) finishRemoval() error {
 	if err := c.removeMarked(spool.Soon); err != nil {
-		return fmt.Errorf("%w: it is done with, but cannot be removed: %w", spool.ErrUnusable, err)
+		return fmt.Errorf("%w: it is finished, but cannot be removed: %w", spool.ErrUnusable, err)
 	}
 	return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 }

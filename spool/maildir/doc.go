@@ -4,8 +4,8 @@
 //	cur/ID                     the message, RFC 5322; never changed, never renamed within cur
 //	cur/.ID,TIME,STATE         its sidecar: TIME the next send, unix seconds in ten digits;
 //	                           STATE q (queued or deferred) or h (held)
-//	cur/.ID,EXPIRES,TIME,q     the same of a message that was given --expires: when it is over
-//	failed/ID  failed/.ID,TIME,f   the same pair, of a message that nobody could be told of
+//	cur/.ID,EXPIRES,TIME,q     the same, if --expires was given: EXPIRES is when that is over
+//	failed/ID  failed/.ID,TIME,f   the same pair, of a message that could not be returned
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
 //	import/                    what imports queued and has left (journal.go)
@@ -22,7 +22,7 @@
 //
 // flock(2) on the body is the claim; it dies with its process. Whoever changes a
 // sidecar holds it, and opens the sidecar under the listed name after locking:
-// gone means that somebody was faster.
+// gone means that another process was faster.
 //
 // # Table of states
 //
@@ -32,9 +32,9 @@
 //	tmp/ID  tmp/.ID  cur/ID  cur/.ID,T,S  failed/ID  failed/.ID,T,f
 //	x       ?                                                        being written (locked), else swept
 //	        x        x                                               being committed (locked), else both are swept
-//	                 x       x                                       queued, deferred or held; mode 1400: done with,
+//	                 x       x                                       queued, deferred or held; mode 1400: finished,
 //	                                                                 whoever claims it finishes its removal
-//	                 x                                               mode 1400: done with; swept after a second
+//	                 x                                               mode 1400: finished; swept after a second
 //	                                                 x               listing; else its sidecar was lost: to aside/
 //	                                                 x          x    failed
 //	                         x                       x               on its way to or from failed/: finished,
@@ -73,22 +73,22 @@
 // that is about to send tries each step first, in each folder that it may need it in
 // (Writable): where one fails nothing is sent. What fails for one message only is met here:
 //
-//	open body or sidecar    (somebody else's, mode 0, immutable, EIO) before the attempt: it is
-//	                        passed over, stays where it is, and is told of once
+//	open body or sidecar    (another user's, mode 0, immutable, EIO) before the attempt: it is
+//	                        skipped, stays where it is, and is reported once
 //	append the try          before the attempt: the run ends
-//	mark the body           (somebody else's, immutable) the result is appended, synced; then the
+//	mark the body           (another user's, immutable) the result is appended, synced; then the
 //	                        body goes before its sidecar: a sidecar alone that says that all is
 //	                        done is swept
 //	unlink the sidecar      the result is appended, synced, and the body is marked: the next run
 //	                        finishes the removal, or finds that it still cannot
 //	unlink the body         it is marked and alone: swept by a later run
-//	append or sync a result that somebody got it: it is kept in state/stuck, synced, and
+//	append or sync a result with a delivery: it is kept in state/stuck, synced, and
 //	                        appended before the next run sends; the run ends
 //	sync of what waits      the run ends before its next attempt
 //	rename to the next send the name is a hint: the message is opened too early, and left
 //	rename to failed/       the record says where it belongs: the next run moves it
 //
-// A message that is done with and cannot be removed is told of once. It is never an
+// A finished message that cannot be removed is reported once. It is never an
 // interrupted one: that has a try and no result, and no mark.
 //
 // Failed for some: append the result, synced; store the return under the id ID-n
@@ -110,7 +110,7 @@
 //	repair          two readings of the folder for hundreds that are left over (orphans.go)
 //
 // What waits for a sync keeps files open, two thirds at most of those that the system
-// grants the process: whoever brings more waits.
+// grants the process. A caller that adds more waits.
 //
 // What this asks of the file system: a rename is atomic; after fsync of a file its
 // content is there, after fsync of a folder its entries are. Journalled local file

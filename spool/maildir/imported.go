@@ -14,9 +14,9 @@ import (
 	"notices/spool/maildir/sidecar"
 )
 
-// Imported locks import and gathers the keys of what was imported, in the order in which
-// messages leave: from the sidecars in cur and failed, from those in import, and from the
-// journal. So it misses none that leaves meanwhile.
+// Imported locks import and gathers the keys of imported messages, in the order in which
+// messages move: from the sidecars in cur and failed, from those in import, and from the
+// journal. So it misses no message that leaves while it reads.
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
 	var lock fsys.File
 	err := s.withLayout(func() (err error) {
@@ -172,7 +172,7 @@ func (g *keyReader) file(name string) error {
 			return
 		}
 		good++
-		g.keys[l.Key] = struct{}{}
+		g.add(l.Keys)
 		g.lines[sidecar.Start.Over([]byte(l.ID))] = struct{}{}
 	})
 	old := name == notesName && good == 0

@@ -442,7 +442,7 @@ func TestNotesOfAnOlderVersion(t *testing.T) {
 	undisturbed(t, disk, imports(t)) // makes the folders
 	var notes []byte
 	for i, id := range importIDs {
-		notes = sidecar.JournalLine{Key: storetest.KeyOf(id), At: int64(100 + i), ID: id}.Append(notes)
+		notes = sidecar.JournalLine{Keys: []spool.ImportKey{storetest.KeyOf(id)}, At: int64(100 + i), ID: id}.Append(notes)
 	}
 	disk.Write(importDir+"/"+notesName, notes)
 	line, err := sidecar.First(testEnvelope())
@@ -515,4 +515,35 @@ func TestImportedMissesNoneThatMoves(t *testing.T) {
 		}
 	}
 	wg.Wait()
+}
+
+// TestTornJournalHidesNoKey: of a message that is queued all keys are known, wherever its
+// line in the journal is torn.
+func TestTornJournalHidesNoKey(t *testing.T) {
+	disk := simfs.New()
+	env := testEnvelope()
+	env.ImportKeys = []spool.ImportKey{{1}, {2}}
+	day := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+	journalNow(t, disk, day, func(s *Store) error {
+		d, err := s.New(t.Context(), theID)
+		must(t, err)
+		must(t, d.Seal(env))
+		_, err = s.Commit(t.Context(), d)
+		return err
+	})
+	const name = importDir + "/2026-11-24"
+	whole := disk.Read(name)
+	if len(whole) < 80 {
+		t.Fatalf("the journal is %q", whole)
+	}
+	for cut := range len(whole) + 1 {
+		disk.Write(name, bytes.Clone(whole[:cut]))
+		undisturbed(t, disk, func(s *Store) error {
+			keys, release, err := s.Imported(t.Context(), day)
+			if len(keys) != 2 {
+				t.Errorf("cut at %d of %d: %d keys", cut, len(whole), len(keys))
+			}
+			return errors.Join(err, release())
+		})
+	}
 }

@@ -16,7 +16,7 @@ import (
 
 // importDir holds what an import must know of messages that have left the spool: the keys in
 // their envelopes. A removal renames the sidecar of an imported message to import/.ID instead
-// of unlinking it, so that its keys stay, whoever dies when. The journal takes them over
+// of unlinking it, so that a kill at any step keeps its keys. The journal takes them over
 // together with those of others, and then the sidecar goes. A full disk keeps no message from
 // leaving: its sidecar waits for the next import, which hands it to the journal.
 //
@@ -80,8 +80,8 @@ func (j *journal) handOver(left []imported) error {
 func (j *journal) append(messages []imported, sync bool) error {
 	text := []byte{'\n'} // ends a line that a full disk cut off
 	for _, m := range messages {
-		for _, key := range m.keys {
-			text = sidecar.JournalLine{Key: key, At: j.now().Unix(), ID: m.id}.Append(text)
+		if len(m.keys) > 0 {
+			text = sidecar.JournalLine{Keys: m.keys, At: j.now().Unix(), ID: m.id}.Append(text)
 		}
 	}
 	f, err := j.fs.Open(importDir+"/"+j.day(), unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)

@@ -14,17 +14,17 @@ import (
 	"notices/spool/maildir/sidecar"
 )
 
-// orphanBatch is how many bodies without sidecar are looked at together: they share the
-// listing that this takes, and each keeps a descriptor open meanwhile.
+// orphanBatch is how many bodies without sidecar are checked together: they share one listing,
+// and each keeps a descriptor open until then.
 const orphanBatch = 384
 
-// orphan is a body without sidecar, locked, so that nobody gives it one. Without a file it is
-// one that may not be opened: then nobody who works here is about to commit it.
+// orphan is a body without sidecar, locked, so that no writer gives it one. If it may not be
+// opened it has no file; then it is not about to be committed by a writer of this spool.
 type orphan struct {
 	fsys.File
 	id   spool.ID
 	mode uint32
-	busy bool // leave it alone: somebody has it locked, or nothing can be said of it
+	busy bool // leave it alone: it is locked, or its state is not known
 }
 
 // orphans are bodies without sidecar by their ids.
@@ -141,7 +141,7 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 	}
 }
 
-// sweepOrphans sweeps bodies that are marked as done with, and sets aside what may be mail.
+// sweepOrphans removes bodies that are marked as finished, and sets aside what may be mail.
 func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
 	found, err := r.s.lockOrphans(dir, ids)
 	r.addError(err)
@@ -177,7 +177,7 @@ func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
 	return errors.Is(missing, fs.ErrNotExist), err
 }
 
-// sweepLocked unlinks a file that nobody has locked, if before agrees under the lock.
+// sweepLocked unlinks a file that is not locked, unless before returns an error.
 func (s *Store) sweepLocked(path string, before func() error) (swept bool, err error) {
 	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -222,7 +222,7 @@ func (r *repair) tmp() {
 			continue
 		}
 		swept, err := r.s.sweepDraft(id)
-		if errors.Is(err, fs.ErrPermission) { // whoever writes here can be read by us
+		if errors.Is(err, fs.ErrPermission) { // writers of this spool can be read by us
 			r.setAside(tmpDir, name, "not ours to read")
 			continue
 		}

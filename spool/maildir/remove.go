@@ -11,14 +11,14 @@ import (
 	"notices/spool/maildir/sidecar"
 )
 
-// doneMode marks a body whose message is over, before its sidecar goes: found alone
+// doneMode marks a body whose message is finished, before its sidecar goes: found alone
 // later, it is left over and no mail whose sidecar was lost. The sticky bit means nothing
 // on a file, so that nobody else's has this mode.
 const doneMode = 0o1400
 
 // Remove marks the body, unlinks the sidecar, makes that durable, and unlinks the body.
 // On an error before the sidecar is gone the claim goes on, so that the caller can write
-// down that the message is over.
+// down that the message is finished.
 func (c *claim) Remove(d spool.Durability) error {
 	if c.done {
 		return errOver
@@ -29,7 +29,7 @@ func (c *claim) Remove(d spool.Durability) error {
 	return c.removeMarked(d)
 }
 
-// removeMarked removes a message whose body is marked as done with.
+// removeMarked removes a message whose body is marked as finished.
 func (c *claim) removeMarked(d spool.Durability) error {
 	dir := folderOf(c.entry.State)
 	if err := c.removeSidecar(); err != nil {
@@ -56,9 +56,9 @@ func (c *claim) imported() imported {
 	return imported{c.rec.Envelope.ID, c.rec.Envelope.ImportKeys}
 }
 
-// removeUnmarked is for a body whose mode we may not change: somebody else's, or immutable.
-// The body can go first if the record says that the message is over: Repair knows such a
-// sidecar for left over.
+// removeUnmarked is for a body whose mode we may not change: another user's, or immutable.
+// The body can go first if the record says that the message is finished: Repair removes such
+// a sidecar.
 func (c *claim) removeUnmarked(cause error) error {
 	body, dir := bodyPath(folderOf(c.entry.State), c.entry.ID), folderOf(c.entry.State)
 	if !c.rec.Finished() {

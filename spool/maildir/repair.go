@@ -48,7 +48,7 @@ func (r *repair) swept(name, why string) {
 func (r *repair) setAside(dir, name, why string) {
 	moved, err := r.s.aside(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return // somebody else did
+		return // another process did
 	}
 	if !r.addError(err) {
 		r.found = append(r.found, spool.Anomaly{Name: dir + "/" + name, Moved: moved, Why: why})
@@ -119,7 +119,7 @@ func (r *repair) dir(ctx context.Context, dir string, sum *balance) {
 func (r *repair) secondSidecars(dir string, list []spool.Entry) {
 	lock, err := r.s.fs.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
 	if err != nil {
-		return // it left meanwhile, or is odd and found out as that
+		return // it has left, or is handled as an orphan
 	}
 	defer lock.Close()
 	if lock.Lock(false) != nil {
@@ -153,7 +153,7 @@ func (s *Store) sameFile(dir, one, other string) bool {
 	return missing == nil && gone == nil && a.Inode == b.Inode
 }
 
-// leftOver is what is said of a file of a message that was done with.
+// leftOver is the reason for removing a file of a finished message.
 const leftOver = "left over, no message"
 
 // sidecar handles a sidecar without body. The body may have arrived since the
@@ -176,7 +176,7 @@ func (r *repair) sidecar(e spool.Entry) {
 		r.setAside(dir, name, "its message is missing")
 		return
 	}
-	// It says that its message is over (removeUnmarked).
+	// It says that its message is finished (removeUnmarked).
 	if err := r.s.removeSidecar(dir+"/"+name, imported{e.ID, rec.Envelope.ImportKeys}); err == nil {
 		r.swept(dir+"/"+name, leftOver)
 	} else {

@@ -14,15 +14,15 @@ import (
 // claimed, or by the balance: bodies and sidecars cancel out, and if they do not,
 // Repair looks closer.
 func (s *Store) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
-	odd, err := s.scan(ctx, curDir, yield)
-	s.unbalancedCur.Store(odd)
+	unbalanced, err := s.scan(ctx, curDir, yield)
+	s.unbalancedCur.Store(unbalanced)
 	return err
 }
 
 // ScanFailed lists failed once.
 func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
-	odd, err := s.scan(ctx, failedDir, yield)
-	s.unbalancedFailed.Store(odd)
+	unbalanced, err := s.scan(ctx, failedDir, yield)
+	s.unbalancedFailed.Store(unbalanced)
 	return err
 }
 
@@ -35,7 +35,7 @@ func (b *balance) part(id sidecar.Checksum) *sidecar.Checksum { return &b[id%sid
 // scan returns what does not add up; nil: all is in order.
 func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
 	sum := new(balance)
-	names, whole, odd := 0, true, false
+	names, whole, strange := 0, true, false
 	err := s.list(dir, func(name []byte) bool {
 		if names++; names%4096 == 0 && ctx.Err() != nil {
 			whole = false
@@ -44,7 +44,7 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 		p := sidecar.ParseName(name)
 		switch p.Kind {
 		case sidecar.Foreign:
-			odd = true
+			strange = true
 		case sidecar.Body:
 			id := sidecar.Start.Over(p.ID)
 			*sum.part(id) += id
@@ -52,7 +52,7 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 			id := sidecar.Start.Over(p.ID)
 			*sum.part(id) -= id
 			if (p.Failed()) != (dir == failedDir) {
-				odd = true
+				strange = true
 			} else {
 				whole = yield(p.Entry())
 			}
@@ -63,11 +63,11 @@ func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bo
 		err = ctx.Err()
 	}
 	switch {
-	case !whole && odd:
+	case !whole && strange:
 		for i := range sum { // every part is one to look at
 			sum[i] = 1
 		}
-	case !odd && (!whole || *sum == balance{}):
+	case !strange && (!whole || *sum == balance{}):
 		sum = nil
 	}
 	return sum, err

@@ -102,9 +102,8 @@ func (s *Store) checkMode() error {
 	return nil
 }
 
-// layout makes the folders of the spool. It is called when one turned out to be
-// missing, so that an enqueue need not look for them. tmp is made last: where it is,
-// the others are, whoever died here.
+// layout makes the folders of the spool. It is called when one turned out to be missing, so
+// that an enqueue need not check for them. tmp is made last: if it exists, the others do.
 func (s *Store) layout() error {
 	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir, importDir}, {tmpDir}} {
 		for _, dir := range dirs {

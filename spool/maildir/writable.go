@@ -17,7 +17,7 @@ const probeLock = stateDir + "/.trial.lock"
 
 // Writable tries every step that the outcome of an attempt may need, in the folder where
 // it needs it, with one file that walks through all folders: it finds a full disk, a
-// read-only mount, a folder that somebody else owns after a restore, and a file system
+// read-only mount, a folder that another user owns after a restore, and a file system
 // that keeps no modes, before a server hears of any message. It costs some thirty system
 // calls, however many messages there are.
 func (s *Store) Writable(context.Context) error { return s.withLayout(s.probe) }
@@ -104,7 +104,7 @@ func withoutPath(err error) error {
 }
 
 // withRepair adds to an error the command that repairs it. names are the files and
-// folders that may be its cause. Of a full disk whoever shows the error knows more.
+// folders that may be its cause. The caller explains a full disk.
 func (s *Store) withRepair(err error, names ...string) error {
 	repair := ""
 	switch {

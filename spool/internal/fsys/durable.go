@@ -58,7 +58,7 @@ type File interface {
 	// file's mode and its entry in a folder included that the caller may not open.
 	SyncFS() error
 	// Lock takes the exclusive flock(2) of the file, which ends with Close or with the
-	// process, whatever ends it. wait false: ErrLocked if somebody else has it.
+	// process, whatever ends it. Without wait: ErrLocked if it is taken.
 	Lock(wait bool) error
 	// Allocate makes sure that the file can grow to size without ENOSPC. What it adds
 	// reads as NUL octets.

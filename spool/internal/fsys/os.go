@@ -10,8 +10,8 @@ import (
 )
 
 // osFS is the real thing: system calls relative to open folders. No name given to the
-// system has more than one part, so that no link on the way is followed, whoever put it
-// there and whoever works here. The folders are opened when they are first used.
+// system has more than one part, so that no symbolic link on the way is ever followed. The
+// folders are opened when they are first used.
 type osFS struct {
 	path  string // for error texts
 	fd    int
@@ -137,7 +137,7 @@ func (d *osFS) Rename(from, to string) error {
 
 // linkAndUnlink is a rename that never replaces, where the system or the file system has
 // none in one step. A process that dies between the two leaves both names of one file;
-// whoever sweeps a folder knows them by their inode.
+// Repair recognizes them by their inode.
 func linkAndUnlink(at int, base string, into int, name string) error {
 	err := unix.Linkat(at, base, into, name, 0)
 	if err == nil {

@@ -37,8 +37,8 @@ func syncParent(dir string) error {
 	return parent.Sync()
 }
 
-// Shared tells file systems that other machines may have mounted too; "" for a local
-// one. flock(2) there is missing, local to each machine, or turned into something else.
+// Shared names the kind of a file system that other machines may have mounted too; "" for a
+// local one. flock(2) there is missing, local to each machine, or turned into something else.
 func Shared(dir string) (string, error) {
 	var st unix.Statfs_t
 	if err := retry(func() error { return unix.Statfs(dir, &st) }); err != nil {
@@ -79,7 +79,7 @@ func WriteFile(d FS, name, tmp string, content []byte, sync bool) error {
 	return err
 }
 
-// ReadFile reads a file of at most limit octets; nil when there is none.
+// ReadFile reads a file of at most limit octets; nil if it does not exist.
 func ReadFile(d FS, name string, limit int64) ([]byte, error) {
 	f, err := d.Open(name, unix.O_RDONLY, 0)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -104,7 +104,7 @@ func ReadFile(d FS, name string, limit int64) ([]byte, error) {
 	return b[:n], err
 }
 
-// foreignError is fs.ErrInvalid: something else than a small file of ours has its name.
+// foreignError is fs.ErrInvalid: the name is not that of a small file of ours.
 type foreignError struct {
 	name  string
 	limit int64

@@ -57,7 +57,7 @@ type inode struct {
 	links  uint64
 	mode   uint32 // a power cut may take back a change of it
 	born   uint32
-	mtime  int64 // a power cut leaves it alone: nobody relies on it
+	mtime  int64 // a power cut leaves it alone, since nothing relies on it
 	data   []byte
 	synced []byte
 	owner  *file // who has the lock
@@ -83,7 +83,7 @@ func (d *Disk) mkdir(name string, number uint64, mode uint32) {
 	d.now[name] = &folder{inode{number: number, mode: mode, born: mode}, map[string]*inode{}, nil}
 }
 
-// file is the file of that name; nil: there is none.
+// file is the file of that name; nil: it does not exist.
 func (d *Disk) file(name string) *inode {
 	if f := d.now[path.Dir(name)]; f != nil {
 		return f.files[name]
@@ -272,7 +272,7 @@ func (d *Disk) Names(dir string) (names []string) {
 	return names
 }
 
-// Read returns a file's content, for checks; nil when there is none.
+// Read returns a file's content, for checks; nil if it does not exist.
 func (d *Disk) Read(name string) []byte {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -183,7 +183,7 @@ func (p *Process) List(name string, yield func([]byte) bool) error {
 	return nil
 }
 
-// Stat tells of a file or folder.
+// Stat describes a file or folder.
 func (p *Process) Stat(name string) (fsys.Info, error) {
 	if err := p.step("read", name); err != nil {
 		return fsys.Info{}, err

@@ -8,21 +8,25 @@ import (
 	"notices/spool"
 )
 
-// JournalLine is a line of import/DAY: a checksum as in a sidecar, the key in hexadecimal,
-// when that was in unix seconds, and its id.
+// JournalLine is a line of import/DAY: a checksum as in a sidecar, the import keys of a
+// message in hexadecimal with commas between, the time in unix seconds, and the id. All keys
+// are in one line, so that a torn file has all of a message's keys or none.
 type JournalLine struct {
-	Key spool.ImportKey
-	At  int64
-	ID  spool.ID
+	Keys []spool.ImportKey
+	At   int64
+	ID   spool.ID
 }
 
 // Append appends the line.
 func (l JournalLine) Append(b []byte) []byte {
 	start := len(b)
-	b = append(b, "0123456789abcdef "...)
-	b = hex.AppendEncode(b, l.Key[:])
-	b = append(b, ' ')
-	b = strconv.AppendInt(b, l.At, 10)
+	b = append(b, "0123456789abcdef"...)
+	separator := byte(' ')
+	for _, key := range l.Keys {
+		b = hex.AppendEncode(append(b, separator), key[:])
+		separator = ','
+	}
+	b = strconv.AppendInt(append(b, ' '), l.At, 10)
 	b = append(b, ' ')
 	b = append(b, l.ID...)
 	b = append(b, '\n')
@@ -33,10 +37,17 @@ func (l JournalLine) Append(b []byte) []byte {
 // ParseJournalLine reads a line; false: it is torn.
 func ParseJournalLine(line []byte) (l JournalLine, ok bool) {
 	text, _, _, ok := NextLine(line, Start)
-	key, rest, _ := bytes.Cut(text, []byte(" "))
+	keys, rest, _ := bytes.Cut(text, []byte(" "))
 	at, id, _ := bytes.Cut(rest, []byte(" "))
-	if !ok || l.Key.UnmarshalText(key) != nil || !spool.ID(id).Valid() {
+	if !ok || !spool.ID(id).Valid() {
 		return l, false
+	}
+	for text := range bytes.SplitSeq(keys, []byte(",")) {
+		var key spool.ImportKey
+		if key.UnmarshalText(text) != nil {
+			return l, false
+		}
+		l.Keys = append(l.Keys, key)
 	}
 	seconds, err := strconv.ParseInt(string(at), 10, 64)
 	l.At, l.ID = seconds, spool.ID(id)

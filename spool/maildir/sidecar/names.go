@@ -129,7 +129,7 @@ func validID(name []byte) bool { return spool.ID(name).Valid() }
 // Failed reports whether it is the sidecar of a failed message.
 func (p ParsedName) Failed() bool { return p.state == letterFailed }
 
-// Entry is what the name tells of its message.
+// Entry is what the name says about its message.
 func (p ParsedName) Entry() spool.Entry {
 	e := spool.Entry{ID: spool.ID(p.ID), Next: seconds(p.next), State: spool.StateQueued}
 	if p.expires >= 0 {

@@ -66,8 +66,8 @@ func WriteSum(line []byte, c Checksum) Checksum {
 	return c
 }
 
-// NextLine cuts the first line off p and checks it. A line that is torn, padding,
-// or written behind another line is none.
+// NextLine cuts the first line off p and checks it. A line that is torn, is padding, or was
+// written behind another line does not count.
 func NextLine(p []byte, c Checksum) (text []byte, rest []byte, next Checksum, ok bool) {
 	end := bytes.IndexByte(p, '\n')
 	if end < SumDigits+2 || p[SumDigits] != ' ' {
