@@ -19,17 +19,32 @@ func (s *Server) implicit() bool {
 	return s.TLS == TLSImplicit || s.TLS != TLSStart && s.Port == 465
 }
 
-// beginTLS does the TLS handshake. Where a step down is allowed, a certificate that cannot be
-// verified does not end it.
+// beginTLS does the TLS handshake, with TLS 1.2 at least. Where a step down is allowed, a certificate
+// that cannot be verified does not end it.
 func (c *Conn) beginTLS() error {
+	config := &tls.Config{ServerName: strings.TrimSuffix(c.server.Host, "."), RootCAs: c.server.Roots, MinVersion: tls.VersionTLS12}
+	if c.oldCiphers {
+		config.CipherSuites = allCiphers()
+	}
+	lenient := c.level != verified
 	var unverified error
-	tc := tls.Client(c.wire.raw, c.server.tlsConfig(c.level != verified, c.oldCiphers, &unverified))
+	if lenient || c.server.Fingerprint != "" {
+		config.InsecureSkipVerify = true // VerifyConnection verifies
+		config.VerifyConnection = func(state tls.ConnectionState) error {
+			err := c.server.verify(state, config.ServerName)
+			if lenient {
+				unverified, err = err, nil
+			}
+			return err
+		}
+	}
+	tc := tls.Client(c.wire.raw, config)
 	c.wire.deadlines.set(c.wire.raw.SetDeadline, c.wire.timeout)
 	if err := c.wire.deadlines.explain(tc.Handshake()); err != nil {
 		return c.tlsTrouble(err)
 	}
-	state := tc.ConnectionState()
 	c.wire.use(tc)
+	state := tc.ConnectionState()
 	cert := state.PeerCertificates[0]
 	step := Step{Stage: smtpreply.StageTLS, TLS: &state, Detail: fmt.Sprintf("%s, %s, certificate of %s by %s until %s",
 		tls.VersionName(state.Version), tls.CipherSuiteName(state.CipherSuite), certName(cert), cert.Issuer, day(cert.NotAfter))}
@@ -47,31 +62,9 @@ func (c *Conn) beginTLS() error {
 	return nil
 }
 
-// tlsConfig is TLS 1.2 at least. With lenient, a certificate that cannot be verified does not end
-// the handshake, and unverified is set to the reason.
-func (s *Server) tlsConfig(lenient, oldCiphers bool, unverified *error) *tls.Config {
-	host := strings.TrimSuffix(s.Host, ".")
-	config := &tls.Config{ServerName: host, RootCAs: s.Roots, MinVersion: tls.VersionTLS12}
-	if oldCiphers {
-		config.CipherSuites = allCiphers()
-	}
-	if !lenient && s.Fingerprint == "" {
-		return config
-	}
-	config.InsecureSkipVerify = true // VerifyConnection verifies
-	config.VerifyConnection = func(state tls.ConnectionState) error {
-		err := verify(state, host, s)
-		if lenient {
-			*unverified, err = err, nil
-		}
-		return err
-	}
-	return config
-}
-
 // verify is what crypto/tls does without InsecureSkipVerify, or compares with the one
 // certificate that is accepted.
-func verify(state tls.ConnectionState, host string, s *Server) error {
+func (s *Server) verify(state tls.ConnectionState, host string) error {
 	leaf := state.PeerCertificates[0]
 	var err error
 	if s.Fingerprint != "" {
