@@ -104,7 +104,7 @@ func TestBreakerProven(t *testing.T) {
 	b := newBreaker(c)
 	b.restore(spool.Health{})
 	if b.servesAccount() {
-		t.Error("proven by nothing")
+		t.Error("it took nothing, and yet serves the account")
 	}
 	b.noteDelivered()
 	if h, _, changed := b.atEnd(); !b.servesAccount() || !changed || !h.AcceptedAt.Equal(c.now()) {
@@ -123,6 +123,6 @@ func TestBreakerProven(t *testing.T) {
 		b.noteRefusal(&spool.Message{ID: spool.ID(fmt.Sprint(i)), Sender: "library@example.org"})
 	}
 	if b.servesAccount() {
-		t.Error("proven, though it refused three since")
+		t.Error("it serves the account, though it refused three since")
 	}
 }

@@ -13,7 +13,7 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// chaos is three servers that do anything, and what they took.
+// chaos is three servers that do anything, and what they accepted.
 type chaos struct {
 	mu     sync.Mutex
 	random *rand.Rand
@@ -65,8 +65,8 @@ func (c *chaos) answer(ctx context.Context, l *fakeClient, t *smtpclient.Transac
 	return r
 }
 
-// note checks that nobody is asked about again who was told for good or accepted,
-// and nobody before the attempt was recorded.
+// note checks that no recipient is tried again that was refused for good or accepted, and none before
+// the attempt was recorded.
 func (c *chaos) note(t *smtpclient.Transaction, r smtpclient.Result) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

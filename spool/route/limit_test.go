@@ -127,7 +127,7 @@ func TestLimitGivesBack(t *testing.T) {
 	}
 }
 
-// Whom nobody limits costs nothing; a limit that is used up, one look at the state.
+// Mail under no limit costs nothing; a limit that is used up costs one look at the state.
 func TestLimitIsCheap(t *testing.T) {
 	w := newWorld(t, &fake{})
 	w.limits = []rate.Limit{gmail(3, time.Hour)}

@@ -231,7 +231,7 @@ func TestRefusedAccountCorrected(t *testing.T) {
 	}
 }
 
-// Without a secret nobody can be asked: no attempt, until it can be had.
+// Without a secret no server can be asked, so no attempt is made until the secret can be read.
 func TestSecretUnreadable(t *testing.T) {
 	var missing error = errors.New("/etc/notices/server1.password: permission denied")
 	f := &fake{}

@@ -75,7 +75,7 @@ func TestNeedsUTF8InParts(t *testing.T) {
 	}
 }
 
-// No server at all: nobody was asked, and it is no attempt.
+// No server at all: none was asked, and no attempt was made.
 func TestNeedsUTF8NoServer(t *testing.T) {
 	s := smtptest.New(t, smtptest.Options{Reply: ever("connect", "421 4.3.2 no")})
 	w := real(t, s)

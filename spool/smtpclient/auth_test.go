@@ -86,7 +86,7 @@ func TestAuthRefused(t *testing.T) {
 	}
 }
 
-// Without a secret nobody is dialled.
+// Without a secret no server is dialled.
 func TestSecretMissing(t *testing.T) {
 	gone := errors.New("/etc/notices/server1.password: no such file")
 	for name, change := range map[string]func(*Server){

@@ -74,7 +74,7 @@ func TestParseCapabilities(t *testing.T) {
 }
 
 // TestHelloWithoutAName: a machine that has no full name says its address, as RFC 5321
-// section 4.1.4 has it, and never a name that nobody finds.
+// section 4.1.4 has it, and never a name that cannot be resolved.
 func TestHelloWithoutAName(t *testing.T) {
 	for name, c := range map[string]struct {
 		find func() string

@@ -128,7 +128,7 @@ func TestWithoutTLSNothing(t *testing.T) {
 	}
 }
 
-// allow_non_secure = true: down the ladder, each step noted. The password goes along
+// allow_non_secure = true: level after level, each step down noted. The password goes along
 // only with allow_non_secure_login.
 func TestLadder(t *testing.T) {
 	ca := smtptest.NewCA(t)
