@@ -172,8 +172,8 @@ type Delivery struct {
 	// Skipped are the failures on the way to the server that answered, one for each server
 	// skipped in this attempt, for the history.
 	Skipped []Outcome
-	// Doubted, if set, says that the message was deferred only because it is not known whether
+	// ServesAccount, if set, says that the message was deferred only because it is not known whether
 	// it or the account was refused (ReasonRefused, ReasonSender). Called at the end of the run,
 	// it reports whether the server accepted another message meanwhile: then it was the message.
-	Doubted func() bool
+	ServesAccount func() bool
 }

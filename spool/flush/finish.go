@@ -45,8 +45,8 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 	}
 	if r.pending {
 		j.deferred = true
-		if d.Doubted != nil && !j.own {
-			j.engine.results.change(func(r *results) { r.refusals = append(r.refusals, refusal{j.id(), j.n, d.Doubted}) })
+		if d.ServesAccount != nil && !j.own {
+			j.engine.results.change(func(r *results) { r.refusals = append(r.refusals, refusal{j.id(), j.n, d.ServesAccount}) })
 		}
 		return reporter{j}.warn(now)
 	}

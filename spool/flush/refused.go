@@ -14,9 +14,9 @@ const maxRefused = 3
 // refusal is an attempt that was deferred because it is not known yet whether the message or
 // the account was refused.
 type refusal struct {
-	id        spool.ID
-	n         int         // the attempt
-	otherTook func() bool // Delivery.Doubted
+	id            spool.ID
+	n             int         // the attempt
+	servesAccount func() bool // Delivery.ServesAccount
 }
 
 // isAmbiguous reports whether an outcome is such a refusal.
@@ -48,7 +48,7 @@ func (e *engine) resolveRefusals(ctx context.Context) {
 		if e.stopped(ctx) {
 			return
 		}
-		if !r.otherTook() {
+		if !r.servesAccount() {
 			continue
 		}
 		if entry, err := spool.FindOne(e.work, e.Store, r.id); err == nil { // else somebody was faster

@@ -148,7 +148,7 @@ func (a *attempt) delivery(servers int) spool.Delivery {
 	case a.refusalStands():
 		o.Class = spool.Failed
 	default:
-		d.Doubted = a.ambiguousFrom.breaker.servesAccount
+		d.ServesAccount = a.ambiguousFrom.breaker.servesAccount
 		if o.Reason != spool.ReasonSender {
 			o.Reason = spool.ReasonRefused
 		}

@@ -151,7 +151,7 @@ func TestRealOneFullMailbox(t *testing.T) {
 		t.Errorf("two servers: %+v", d)
 	}
 	w := real(t, one)
-	if d := w.realOnce(everybody...); classes(d) != "deferred deferred deferred" || d.Doubted == nil {
+	if d := w.realOnce(everybody...); classes(d) != "deferred deferred deferred" || d.ServesAccount == nil {
 		t.Errorf("a server that has taken nothing yet: %+v", d)
 	}
 	w.realOnce("dan@example.com")
