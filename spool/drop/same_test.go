@@ -51,7 +51,7 @@ func TestAllOfTheEnvelope(t *testing.T) {
 	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.DSNParams)} {
 		for i := range v.NumField() {
 			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Form" || name == "ReturnFull" || name == "ImportKeys") {
-				t.Errorf("%s: %v; if it is new, Letter must have it, and letter.check must look at it", name, v.Field(i))
+				t.Errorf("%s: %v; if it is new, intake.RequestOf must take it, and message.validate must look at it", name, v.Field(i))
 			}
 		}
 	}

@@ -16,87 +16,87 @@ import (
 const maxRef = 255
 
 // arguments checks all that was given beside the message, before that is read.
-func (j *job) arguments() error {
-	if err := j.sender(); err != nil {
+func (m *message) arguments() error {
+	if err := m.sender(); err != nil {
 		return err
 	}
-	if err := j.r.DSN.Check(len(j.r.Recipients)); err != nil {
+	if err := m.r.DSN.Check(len(m.r.Recipients)); err != nil {
 		return badUsage("%s", err)
 	}
-	j.to.each = len(j.r.DSN.NotifyEach)+len(j.r.DSN.Originals) > 0
-	for i, arg := range j.r.Recipients {
-		j.to.dsn = recipientDSN{j.r.DSN.NotifyOf(i), j.r.DSN.OriginalOf(i)}
-		if err := j.recipient(arg); err != nil {
+	m.to.each = len(m.r.DSN.NotifyEach)+len(m.r.DSN.Originals) > 0
+	for i, arg := range m.r.Recipients {
+		m.to.dsn = recipientDSN{m.r.DSN.NotifyOf(i), m.r.DSN.OriginalOf(i)}
+		if err := m.recipient(arg); err != nil {
 			return err
 		}
 	}
-	j.to.dsn = recipientDSN{}
-	if hasControl(j.r.FullName) || !utf8.ValidString(j.r.FullName) {
-		return badUsage("the full name %s has a character that a header must not have", quote(j.r.FullName))
+	m.to.dsn = recipientDSN{}
+	if hasControl(m.r.FullName) || !utf8.ValidString(m.r.FullName) {
+		return badUsage("the full name %s has a character that a header must not have", quote(m.r.FullName))
 	}
-	if hasControl(j.r.Ref) || !utf8.ValidString(j.r.Ref) || len(j.r.Ref) > maxRef {
-		return badUsage("the reference %s is not one line of text of at most %d octets", quote(j.r.Ref), maxRef)
+	if hasControl(m.r.Ref) || !utf8.ValidString(m.r.Ref) || len(m.r.Ref) > maxRef {
+		return badUsage("the reference %s is not one line of text of at most %d octets", quote(m.r.Ref), maxRef)
 	}
-	j.env.Ref = j.r.Ref
-	j.env.DSNParams = j.r.DSN
-	if j.r.Expires < 0 {
-		return badUsage("the message would have expired before it is queued: %s", j.r.Expires)
+	m.env.Ref = m.r.Ref
+	m.env.DSNParams = m.r.DSN
+	if m.r.Expires < 0 {
+		return badUsage("the message would have expired before it is queued: %s", m.r.Expires)
 	}
-	if j.r.Expires > 0 {
-		j.env.ExpiresAt = j.env.QueuedAt.Add(j.r.Expires)
+	if m.r.Expires > 0 {
+		m.env.ExpiresAt = m.env.QueuedAt.Add(m.r.Expires)
 	}
 	return nil
 }
 
 // sender settles the envelope sender and where returns go.
-func (j *job) sender() error {
-	site := &j.in.Site
+func (m *message) sender() error {
+	site := &m.in.Site
 	if site.RewriteFrom && site.Address == "" {
 		return noAddress("rewrite_from makes it the sender of every message")
 	}
-	if j.r.Sender == nil {
+	if m.r.Sender == nil {
 		if site.Address == "" {
 			return noAddress("set it, or name the sender of this message with -f")
 		}
-		j.env.Sender = site.Address
+		m.env.Sender = site.Address
 		return nil
 	}
-	sender := *j.r.Sender
+	sender := *m.r.Sender
 	if strings.HasPrefix(sender, "<") && strings.HasSuffix(sender, ">") {
 		sender = sender[1 : len(sender)-1]
 	}
 	if sender == "" {
 		return nil
 	}
-	if given := j.asArgument(mailaddr.TrimBlanks(sender)); len(given) == 1 {
+	if given := m.asArgument(mailaddr.TrimBlanks(sender)); len(given) == 1 {
 		sender = given[0]
 	}
-	sender, err := j.local.qualify(sender)
+	sender, err := m.local.qualify(sender)
 	if err != nil {
 		return err
 	}
 	if err := mailaddr.Check(sender); err != nil {
 		return badUsage("the sender is malformed: %s", err)
 	}
-	j.env.Sender = sender
+	m.env.Sender = sender
 	if site.RewriteFrom && !mailaddr.Equal(sender, site.Address) {
-		j.env.Sender, j.env.ReturnTo = site.Address, sender
+		m.env.Sender, m.env.ReturnTo = site.Address, sender
 	}
 	return nil
 }
 
 // recipient adds one recipient of the command line.
-func (j *job) recipient(arg string) error {
-	given := j.asArgument(mailaddr.TrimBlanks(arg))
-	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !j.returned(arg, none) {
+func (m *message) recipient(arg string) error {
+	given := m.asArgument(mailaddr.TrimBlanks(arg))
+	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !m.returned(arg, none) {
 		return badUsage("a recipient is malformed: %s; nothing was queued", none)
 	}
 	for _, address := range given {
-		bad, err := j.addRecipient(address)
+		bad, err := m.addRecipient(address)
 		if err != nil {
 			return err
 		}
-		if bad == nil || j.returned(address, bad) {
+		if bad == nil || m.returned(address, bad) {
 			continue
 		}
 		return badUsage("a recipient is malformed: %s; nothing was queued", bad)
@@ -106,49 +106,49 @@ func (j *job) recipient(arg string) error {
 
 // returned keeps a malformed recipient for the return that names it, if that is wanted. A
 // control character is refused, since it may be an attempt to inject a command.
-func (j *job) returned(address string, bad error) bool {
-	if !j.r.ReturnBad || hasControl(address) {
+func (m *message) returned(address string, bad error) bool {
+	if !m.r.ReturnBad || hasControl(address) {
 		return false
 	}
 	const enough = 200 // what the return shows
 	if address = strings.ToValidUTF8(address, "?"); address == "" {
 		address = "<>"
 	}
-	j.to.addBad(printable.Short(address, enough), bad)
+	m.to.addBad(printable.Short(address, enough), bad)
 	return true
 }
 
 // asArgument are the addresses in an argument. Callers of sendmail also give what stands in
 // a header, or several with blanks or commas between them, which Postfix accepts.
-func (j *job) asArgument(arg string) []string {
-	if bare, ok := strings.CutSuffix(arg, ">"); ok && j.r.Qualify && !strings.Contains(arg, "<") {
+func (m *message) asArgument(arg string) []string {
+	if bare, ok := strings.CutSuffix(arg, ">"); ok && m.r.Qualify && !strings.Contains(arg, "<") {
 		arg = bare
 	}
 	switch {
 	case hasControl(arg):
 		return []string{arg}
 	case strings.IndexByte(arg, '\\') >= 0 && strings.IndexByte(arg, '"') < 0:
-		return unescape(arg, j.r.Qualify)
-	case !j.r.Qualify || !strings.ContainsAny(arg, "<>(\"@, ;\t"):
+		return unescape(arg, m.r.Qualify)
+	case !m.r.Qualify || !strings.ContainsAny(arg, "<>(\"@, ;\t"):
 		return []string{mailaddr.WithoutDot(arg)}
 	}
 	var addresses []string
 	for box := range mailaddr.List(arg) {
-		addresses = append(addresses, j.several(box)...)
+		addresses = append(addresses, m.several(box)...)
 	}
 	return addresses
 }
 
 // several are the addresses of a mailbox: one, or those of a list without commas.
-func (j *job) several(box mailaddr.Mailbox) []string {
+func (m *message) several(box mailaddr.Mailbox) []string {
 	address := mailaddr.WithoutDot(box.Address)
 	words := strings.Fields(box.Raw)
-	if !j.r.Qualify || len(words) < 2 || strings.ContainsAny(box.Raw, "<>()\"") || spool.CheckAddress(address) == nil {
+	if !m.r.Qualify || len(words) < 2 || strings.ContainsAny(box.Raw, "<>()\"") || spool.CheckAddress(address) == nil {
 		return []string{address}
 	}
 	for i, word := range words {
 		words[i] = mailaddr.WithoutDot(word)
-		if full := j.domain.Complete(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
+		if full := m.domain.Complete(words[i]); spool.CheckAddress(full) != nil && strings.Contains(full, "@") {
 			return []string{address}
 		}
 	}
@@ -187,17 +187,17 @@ func unescape(arg string, list bool) []string {
 
 // addRecipient adds an address, or those that a name of this machine stands for. bad
 // is what is wrong with it; the caller knows whose fault that is.
-func (j *job) addRecipient(address string) (bad, err error) {
-	addresses, discarded, err := j.local.expand(mailaddr.WithoutDot(address))
+func (m *message) addRecipient(address string) (bad, err error) {
+	addresses, discarded, err := m.local.expand(mailaddr.WithoutDot(address))
 	if err != nil {
 		return nil, err
 	}
-	j.to.discarded = j.to.discarded || discarded
+	m.to.discarded = m.to.discarded || discarded
 	for _, address := range addresses {
 		if err := mailaddr.Check(address); err != nil {
 			return err, nil
 		}
-		if err := j.to.add(address); err != nil {
+		if err := m.to.add(address); err != nil {
 			return nil, err
 		}
 	}

@@ -116,24 +116,24 @@ func (b *body) end() error {
 
 // recode writes the message once more, with its long lines re-encoded and the fields of
 // its parts in ASCII, if that is needed.
-func (j *job) recode(b *body) error {
+func (m *message) recode(b *body) error {
 	long := b.longest > maxLine
 	switch {
-	case !long && (!b.wide || j.r.ID != ""):
+	case !long && (!b.wide || m.r.ID != ""):
 		return nil
-	case j.r.ID != "":
+	case m.r.ID != "":
 		return badMessage("%s, and it was to have none", lineIs(b.where, b.longest))
 	}
-	first := j.out
+	first := m.out
 	var src io.ReaderAt = bytes.NewReader(first.buf)
 	size := int64(len(first.buf))
-	second := &output{ctx: j.ctx, store: j.in.Store, id: first.id}
+	second := &output{ctx: m.ctx, store: m.in.Store, id: first.id}
 	if first.draft != nil {
 		if err := first.flush(); err != nil {
 			return err
 		}
 		src, size = first.draft, first.draft.Len()
-		second.id = spool.NewID(j.now)
+		second.id = spool.NewID(m.now)
 	}
 	if err := recode.Recode(second, src, size, recode.Options{Fields: b.wide}); err != nil {
 		second.abort()
@@ -147,7 +147,7 @@ func (j *job) recode(b *body) error {
 		return err
 	}
 	first.abort()
-	j.out = second
+	m.out = second
 	return nil
 }
 

@@ -15,18 +15,18 @@ import (
 
 // header checks and completes the header and writes it, with the empty line. rest is
 // how much of the body is known already.
-func (j *job) header(h *header, rest int) error {
-	if err := j.recipientsOf(h); err != nil {
+func (m *message) header(h *header, rest int) error {
+	if err := m.recipientsOf(h); err != nil {
 		return err
 	}
 	h.removeDuplicates()
-	from, err := j.from(h)
+	from, err := m.from(h)
 	if err != nil {
 		return err
 	}
 	// One allocation for a small message, with room for a CR in each of its lines.
-	j.out.buf = make([]byte, 0, len(h.text)+rest+rest/8+1024)
-	w := headerWriter{job: j, h: h, from: from}
+	m.out.buf = make([]byte, 0, len(h.text)+rest+rest/8+1024)
+	w := headerWriter{message: m, h: h, from: from}
 	for _, f := range h.fields {
 		if err := w.field(f); err != nil {
 			return err
@@ -35,21 +35,21 @@ func (j *job) header(h *header, rest int) error {
 	if err := w.complete(); err != nil {
 		return err
 	}
-	head := j.out.buf
+	head := m.out.buf
 	if recode.EightBit(head) {
-		j.out.eightBit = true
-		j.env.UTF8 = utf8.Valid(head)
+		m.out.eightBit = true
+		m.env.UTF8 = utf8.Valid(head)
 	}
-	j.env.UTF8 = j.env.UTF8 || j.to.utf8 || recode.NeedsUTF8(j.env.Sender)
-	j.out.buf = append(head, '\r', '\n')
+	m.env.UTF8 = m.env.UTF8 || m.to.utf8 || recode.NeedsUTF8(m.env.Sender)
+	m.out.buf = append(head, '\r', '\n')
 	return nil
 }
 
 // headerWriter writes the fields of a header.
 type headerWriter struct {
-	job  *job
-	h    *header
-	from fromField
+	message *message
+	h       *header
+	from    fromField
 
 	hasDate, hasID, hasFrom, hasReplyTo bool // so far
 }
@@ -71,7 +71,7 @@ func (w *headerWriter) field(f field) error {
 		}
 		if !w.hasID {
 			_, value, _ := strings.Cut(string(w.stored(f)), ":")
-			w.job.env.MessageID = messageID(value)
+			w.message.env.MessageID = messageID(value)
 		}
 		w.hasID = true
 	case h.is(f, "From"):
@@ -108,14 +108,14 @@ func (w *headerWriter) complete() error {
 		errs[0] = w.add("From", w.from.value)
 	}
 	if w.from.rewritten && w.from.original != "" && !w.hasReplyTo {
-		original, _ := w.job.domain.Repair(recode.ToUTF8(w.from.original)) // as any other address field is stored
+		original, _ := w.message.domain.Repair(recode.ToUTF8(w.from.original)) // as any other address field is stored
 		errs[1] = w.add("Reply-To", original)
 	}
 	if !w.hasDate {
-		errs[2] = w.add("Date", w.job.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+		errs[2] = w.add("Date", w.message.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	}
-	if env := &w.job.env; !w.hasID {
-		env.MessageID = "<" + string(env.ID) + "@" + w.job.in.Site.host() + ">"
+	if env := &w.message.env; !w.hasID {
+		env.MessageID = "<" + string(env.ID) + "@" + w.message.in.Site.host() + ">"
 		errs[3] = w.add("Message-ID", env.MessageID)
 	}
 	return errors.Join(errs[:]...)
@@ -133,7 +133,7 @@ func (w *headerWriter) stored(f field) []byte {
 	switch {
 	case h.isSigned():
 	case recode.IsAddressField(string(bytes.TrimRight(h.text[f.start:f.colon], " \t"))):
-		if list, changed := w.job.domain.Repair(h.value(f)); changed {
+		if list, changed := w.message.domain.Repair(h.value(f)); changed {
 			raw = append(append(slices.Clone(h.text[f.start:f.colon+1]), list...), '\r', '\n')
 		}
 		if !utf8.Valid(raw) {
@@ -153,7 +153,7 @@ func (w *headerWriter) write(raw []byte, number int) error {
 		fit, err = recode.FitField([]byte(name + ": " + mailaddr.EncodeNames(value) + "\r\n"))
 	}
 	if err == nil {
-		w.job.out.buf = append(w.job.out.buf, fit...)
+		w.message.out.buf = append(w.message.out.buf, fit...)
 		return nil
 	}
 	for line := range bytes.Lines(raw) {

@@ -19,16 +19,16 @@ type fromField struct {
 
 // from decides on the From field. One that cannot be understood stays as it is, as with
 // Postfix: the envelope says who sends, and the mail must not be lost for it.
-func (j *job) from(h *header) (fromField, error) {
-	site := &j.in.Site
+func (m *message) from(h *header) (fromField, error) {
+	site := &m.in.Site
 	f, found := h.first("From")
 	var boxes []mailaddr.Mailbox
 	understood, repaired := true, false
 	if found {
-		boxes, repaired, understood = j.domain.From(h.value(f))
+		boxes, repaired, understood = m.domain.From(h.value(f))
 	}
 	if understood && len(boxes) == 0 {
-		value, err := j.ownFrom()
+		value, err := m.ownFrom()
 		return fromField{value: value, replaces: true, rewritten: site.RewriteFrom}, err
 	}
 	if understood && boxes[0].Address == "" { // words alone are a name
@@ -40,57 +40,57 @@ func (j *job) from(h *header) (fromField, error) {
 		return fromField{}, badMessage("the From field of the message has a carriage return in it, and is not a list of addresses: %s", quote(h.value(f)))
 	}
 	if !understood {
-		return j.unreadableFrom(h, f)
+		return m.unreadableFrom(h, f)
 	}
 	from := fromField{}
-	if from.value, _ = j.domain.Repair(strings.TrimLeft(h.value(f), " \t\r\n")); repaired {
+	if from.value, _ = m.domain.Repair(strings.TrimLeft(h.value(f), " \t\r\n")); repaired {
 		from.value, from.replaces = mailaddr.Join(boxes), true
 	}
 	if !site.RewriteFrom || len(boxes) == 1 && mailaddr.Equal(boxes[0].Address, site.Address) {
 		return from, nil
 	}
 	from.original = from.value
-	from.value, from.replaces, from.rewritten = j.siteFrom(boxes[0]), true, true
+	from.value, from.replaces, from.rewritten = m.siteFrom(boxes[0]), true, true
 	return from, nil
 }
 
 // unreadableFrom is for a From that cannot be read.
-func (j *job) unreadableFrom(h *header, f field) (from fromField, err error) {
+func (m *message) unreadableFrom(h *header, f field) (from fromField, err error) {
 	value := printable.WithoutControls(recode.ToUTF8(h.value(f)), "\t\r\n") // it may be folded
 	if from.value = strings.TrimLeft(value, " \t\r\n"); recode.EightBit([]byte(from.value)) {
 		from.value = recode.EncodeText(recode.Unfold(from.value))
 	}
 	_, err = recode.FitField([]byte("From: " + from.value + "\r\n"))
-	if from.rewritten = j.in.Site.RewriteFrom; from.rewritten || err != nil {
-		from.value, err = j.ownFrom()
+	if from.rewritten = m.in.Site.RewriteFrom; from.rewritten || err != nil {
+		from.value, err = m.ownFrom()
 	}
 	from.replaces = true
 	return from, err
 }
 
 // ownFrom is the From of a message that has none.
-func (j *job) ownFrom() (string, error) {
-	site := &j.in.Site
+func (m *message) ownFrom() (string, error) {
+	site := &m.in.Site
 	address := site.Address
 	if address == "" {
-		if address = j.env.Sender; address == "" {
+		if address = m.env.Sender; address == "" {
 			return "", noAddress("the message has no From field, and this is what it would get")
 		}
 	}
 	name := site.Name
-	if j.r.FromSender && !site.RewriteFrom && j.env.Sender != "" && !mailaddr.Equal(j.env.Sender, address) {
-		name, address = "", j.env.Sender
+	if m.r.FromSender && !site.RewriteFrom && m.env.Sender != "" && !mailaddr.Equal(m.env.Sender, address) {
+		name, address = "", m.env.Sender
 	}
-	if j.r.FullName != "" {
-		name = j.r.FullName
+	if m.r.FullName != "" {
+		name = m.r.FullName
 	}
 	return mailaddr.Mailbox{Name: name, Address: address}.String(), nil
 }
 
 // siteFrom is the rewritten From. It shows the original's name, but for one that has
 // an @ in it: that would show the address which is just being replaced.
-func (j *job) siteFrom(original mailaddr.Mailbox) string {
-	site := &j.in.Site
+func (m *message) siteFrom(original mailaddr.Mailbox) string {
+	site := &m.in.Site
 	if original.Name == "" || strings.Contains(original.Name, "@") {
 		return mailaddr.Mailbox{Name: site.Name, Address: site.Address}.String()
 	}

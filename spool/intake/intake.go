@@ -127,37 +127,37 @@ func (in *Intake) Accept(ctx context.Context, r Request) (spool.ID, error) {
 // envelope that was sealed, for the log. The caller commits the draft or aborts it.
 // errDiscarded: there is nothing to commit.
 func (in *Intake) Draft(ctx context.Context, r Request) (spool.Draft, *spool.Envelope, error) {
-	j := in.job(ctx, r)
-	d, err := j.run()
+	m := in.message(ctx, r)
+	d, err := m.run()
 	if err == errDiscarded {
-		in.Log.Discarded(j.env.ID, "its recipients lead to /dev/null")
+		in.Log.Discarded(m.env.ID, "its recipients lead to /dev/null")
 	}
 	if err != nil {
-		j.out.abort()
+		m.out.abort()
 	}
-	return d, &j.env, err
+	return d, &m.env, err
 }
 
 // CheckRequest reports, as an *Error, what is wrong with a request whatever its message
 // is, for those who know sender and recipients before the message.
 func (in *Intake) CheckRequest(r Request) error {
-	return in.job(context.Background(), r).arguments()
+	return in.message(context.Background(), r).arguments()
 }
 
-func (in *Intake) job(ctx context.Context, r Request) *job {
-	j := &job{in: in, r: r, ctx: ctx, now: r.QueuedAt, local: localNames{in: in, bare: r.Qualify}, domain: in.Site.domain}
+func (in *Intake) message(ctx context.Context, r Request) *message {
+	m := &message{in: in, r: r, ctx: ctx, now: r.QueuedAt, local: localNames{in: in, bare: r.Qualify}, domain: in.Site.domain}
 	switch {
-	case !j.now.IsZero():
+	case !m.now.IsZero():
 	case in.Now != nil:
-		j.now = in.Now()
+		m.now = in.Now()
 	default:
-		j.now = time.Now()
+		m.now = time.Now()
 	}
-	return j
+	return m
 }
 
-// job is one message on its way in.
-type job struct {
+// message is one message on its way in.
+type message struct {
 	in  *Intake
 	r   Request
 	ctx context.Context
@@ -170,24 +170,24 @@ type job struct {
 	domain mailaddr.Domain // what a name without a domain gets
 }
 
-func (j *job) run() (spool.Draft, error) {
-	if j.env.ID = j.r.ID; j.env.ID == "" {
-		j.env.ID = spool.NewID(j.now)
+func (m *message) run() (spool.Draft, error) {
+	if m.env.ID = m.r.ID; m.env.ID == "" {
+		m.env.ID = spool.NewID(m.now)
 	}
-	j.env.QueuedAt = j.now.UTC().Truncate(time.Second)
-	j.out = &output{ctx: j.ctx, store: j.in.Store, id: j.env.ID}
-	if err := j.arguments(); err != nil {
+	m.env.QueuedAt = m.now.UTC().Truncate(time.Second)
+	m.out = &output{ctx: m.ctx, store: m.in.Store, id: m.env.ID}
+	if err := m.arguments(); err != nil {
 		return nil, err
 	}
-	src := &input{ctx: j.ctx, r: j.r.Body, max: j.in.MaxSize}
-	h, err := src.header(j.r.Lenient)
+	src := &input{ctx: m.ctx, r: m.r.Body, max: m.in.MaxSize}
+	h, err := src.header(m.r.Lenient)
 	if err != nil {
 		return nil, err
 	}
-	if err := j.header(h, len(src.buf)); err != nil {
+	if err := m.header(h, len(src.buf)); err != nil {
 		return nil, err
 	}
-	b := &body{out: j.out, lines: h.lines}
+	b := &body{out: m.out, lines: h.lines}
 	second := mbox.SecondMessage{Line: h.lines}
 	err = src.each(func(piece []byte) error {
 		if h.mbox && second.Found(piece) {
@@ -201,28 +201,28 @@ func (j *job) run() (spool.Draft, error) {
 	if err := b.end(); err != nil {
 		return nil, err
 	}
-	if err := j.recode(b); err != nil {
+	if err := m.recode(b); err != nil {
 		return nil, err
 	}
-	return j.seal()
+	return m.seal()
 }
 
 // seal writes what is left of the message, and its envelope.
-func (j *job) seal() (spool.Draft, error) {
-	if err := j.out.flush(); err != nil {
+func (m *message) seal() (spool.Draft, error) {
+	if err := m.out.flush(); err != nil {
 		return nil, err
 	}
-	j.env.ID = j.out.id
-	j.env.Size = j.out.draft.Len()
-	j.env.EightBit = j.out.eightBit
-	if j.r.importKeys != nil {
+	m.env.ID = m.out.id
+	m.env.Size = m.out.draft.Len()
+	m.env.EightBit = m.out.eightBit
+	if m.r.importKeys != nil {
 		var err error
-		if j.env.ImportKeys, err = j.r.importKeys(); err != nil {
+		if m.env.ImportKeys, err = m.r.importKeys(); err != nil {
 			return nil, err
 		}
 	}
-	if err := j.out.draft.Seal(j.env); err != nil {
+	if err := m.out.draft.Seal(m.env); err != nil {
 		return nil, fmt.Errorf("writing the message: %w", err)
 	}
-	return j.out.draft, nil
+	return m.out.draft, nil
 }

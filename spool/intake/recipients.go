@@ -65,38 +65,38 @@ func (r *recipients) addBad(address string, why error) {
 }
 
 // recipientsOf takes the recipients from the header, if they are to come from there.
-func (j *job) recipientsOf(h *header) error {
-	if len(j.r.Recipients) == 0 || j.r.FromHeader {
-		if err := j.headerRecipients(h); err != nil {
+func (m *message) recipientsOf(h *header) error {
+	if len(m.r.Recipients) == 0 || m.r.FromHeader {
+		if err := m.headerRecipients(h); err != nil {
 			return err
 		}
 	}
 	switch {
-	case len(j.to.list) > 0:
-	case j.to.discarded && j.to.badWhy == nil:
+	case len(m.to.list) > 0:
+	case m.to.discarded && m.to.badWhy == nil:
 		return errDiscarded
-	case j.to.badWhy != nil:
-		return badMessage("no recipient is left: %s; nothing was queued", j.to.badWhy)
+	case m.to.badWhy != nil:
+		return badMessage("no recipient is left: %s; nothing was queued", m.to.badWhy)
 	default:
 		return badMessage("the message has no recipient: name one as an argument, or in a To, Cc or Bcc field")
 	}
-	for _, address := range j.to.bad {
-		if err := j.to.add(address); err != nil {
+	for _, address := range m.to.bad {
+		if err := m.to.add(address); err != nil {
 			return err
 		}
 	}
-	j.env.Recipients = j.to.list
-	if j.to.each {
+	m.env.Recipients = m.to.list
+	if m.to.each {
 		var notify, originals []string
-		for _, d := range j.to.dsns {
+		for _, d := range m.to.dsns {
 			notify, originals = append(notify, d.notify), append(originals, d.original)
 		}
-		j.env.SetForEach(notify, originals)
+		m.env.SetForEach(notify, originals)
 	}
 	return nil
 }
 
-func (j *job) headerRecipients(h *header) error {
+func (m *message) headerRecipients(h *header) error {
 	names, prefix := []string{"To", "Cc", "Bcc"}, ""
 	for _, name := range names {
 		if _, found := h.first("Resent-" + name); found {
@@ -106,7 +106,7 @@ func (j *job) headerRecipients(h *header) error {
 	for _, f := range h.fields {
 		for _, name := range names {
 			if h.is(f, prefix+name) {
-				if err := j.fieldRecipients(prefix+name, h.value(f)); err != nil {
+				if err := m.fieldRecipients(prefix+name, h.value(f)); err != nil {
 					return err
 				}
 			}
@@ -115,27 +115,27 @@ func (j *job) headerRecipients(h *header) error {
 	return nil
 }
 
-func (j *job) fieldRecipients(name, value string) error {
-	if j.r.Qualify {
-		if err := j.local.read(); err != nil {
+func (m *message) fieldRecipients(name, value string) error {
+	if m.r.Qualify {
+		if err := m.local.read(); err != nil {
 			return err
 		}
 	}
 	list := slices.Collect(mailaddr.List(value))
 	for i, box := range list {
 		half := i+1 < len(list) && strings.HasSuffix(list[i+1].Raw, ">")
-		if half && j.r.Qualify && j.local.isHalfName(box.Raw) {
+		if half && m.r.Qualify && m.local.isHalfName(box.Raw) {
 			continue
 		}
-		if err := j.bareName(box, half); err != nil {
+		if err := m.bareName(box, half); err != nil {
 			return err
 		}
-		for _, address := range j.fieldAddresses(box) {
-			bad, err := j.addRecipient(address)
+		for _, address := range m.fieldAddresses(box) {
+			bad, err := m.addRecipient(address)
 			if err != nil {
 				return err
 			}
-			if bad == nil || j.returned(address, bad) {
+			if bad == nil || m.returned(address, bad) {
 				continue
 			}
 			return badMessage("%s in the %s field of the message is not a recipient: %s; nothing was queued", quote(box.Raw), name, bad)
@@ -144,30 +144,30 @@ func (j *job) fieldRecipients(name, value string) error {
 	return nil
 }
 
-// bareName sets j.local.bare for an entry of a header: in "To: root", root is this machine's,
+// bareName sets m.local.bare for an entry of a header: in "To: root", root is this machine's,
 // whoever hands the message in. In "Lee, Ann <ann@...>", where half is true for Lee, a name
 // is this machine's only if it is known here.
-func (j *job) bareName(box mailaddr.Mailbox, half bool) error {
-	j.local.bare = j.r.Qualify
+func (m *message) bareName(box mailaddr.Mailbox, half bool) error {
+	m.local.bare = m.r.Qualify
 	name := box.Address
-	if j.local.bare || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
+	if m.local.bare || strings.Contains(name, "@") || recode.EightBit([]byte(name)) || spool.CheckAddress(name+"@example") != nil {
 		return nil
 	}
-	if err := j.local.read(); err != nil {
+	if err := m.local.read(); err != nil {
 		return err
 	}
-	j.local.bare = !half || strings.HasSuffix(box.Raw, ">") || j.local.isKnown(mailaddr.Unquote(name))
+	m.local.bare = !half || strings.HasSuffix(box.Raw, ">") || m.local.isKnown(mailaddr.Unquote(name))
 	return nil
 }
 
 // fieldAddresses are those of one entry. What callers of sendmail write is repaired as From is.
-func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
-	found := j.several(box)
-	if !j.r.Qualify {
+func (m *message) fieldAddresses(box mailaddr.Mailbox) []string {
+	found := m.several(box)
+	if !m.r.Qualify {
 		return found
 	}
 	if len(found) > 1 { // of "Ann Lee a@..." one is an address
-		if full := slices.DeleteFunc(slices.Clone(found), j.local.isHalfName); len(full) > 0 {
+		if full := slices.DeleteFunc(slices.Clone(found), m.local.isHalfName); len(full) > 0 {
 			return full
 		}
 		return found
@@ -179,7 +179,7 @@ func (j *job) fieldAddresses(box mailaddr.Mailbox) []string {
 	if strings.IndexByte(raw, '\\') >= 0 && strings.IndexByte(raw, '"') < 0 {
 		raw = strings.ReplaceAll(raw, `\`, "")
 	}
-	boxes := j.domain.Guess(raw)
+	boxes := m.domain.Guess(raw)
 	if len(boxes) > 0 {
 		found = nil
 	}

@@ -18,7 +18,7 @@ type span struct{ start, end int64 }
 type header struct {
 	start, end int64 // end: of the last field
 	body       int64
-	place      place
+	position   position
 
 	mime     bool // has a MIME-Version
 	kind     kind
@@ -31,8 +31,8 @@ type header struct {
 
 // readHeader reads the header that begins at off. It ends at an empty line, or where
 // no field begins, or at a delimiter.
-func (k *walker) readHeader(off int64, in place) (*header, error) {
-	h := &header{start: off, end: off, body: off, place: in}
+func (k *walker) readHeader(off int64, in position) (*header, error) {
+	h := &header{start: off, end: off, body: off, position: in}
 	var f fields
 	for h.body < k.src.size {
 		l, err := k.src.line(h.body)

@@ -33,7 +33,7 @@ func (k *walker) leaf(h *header) (int64, error) {
 
 // plan chooses how a leaf is made to fit, and what its header says then.
 func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int64) error, change edit, err error) {
-	retype := h.place.root && len(h.types) == 0
+	retype := h.position.root && len(h.types) == 0
 	switch {
 	case h.encoding == quotedPrintable:
 		return k.mendQuotedPrintable, edit{}, nil
@@ -49,7 +49,7 @@ func (k *walker) plan(h *header, e extent, why string) (encode func(off, end int
 	default:
 		encode, change.label = k.base64, "base64"
 	}
-	change.mime = h.kind.major != "multipart" && h.place.root && !h.mime
+	change.mime = h.kind.major != "multipart" && h.position.root && !h.mime
 	if retype {
 		var charset string
 		charset, err = k.src.charset(h.body, e)

@@ -53,7 +53,7 @@ func Recode(w io.Writer, r io.ReaderAt, size int64, o Options) error {
 		out:     output{bufio.NewWriterSize(w, int(min(size+512, 32<<10)))},
 		octets:  bufio.NewReaderSize(nil, 512),
 	}
-	if _, err := k.entity(0, place{root: true}); err != nil {
+	if _, err := k.entity(0, position{root: true}); err != nil {
 		return err
 	}
 	return k.out.Flush()
@@ -85,15 +85,15 @@ func (o output) failed() error {
 	return err
 }
 
-// place says where an entity stands, which decides what its header leaves unsaid.
-type place struct {
+// position says where an entity stands, which decides what its header leaves unsaid.
+type position struct {
 	root   bool // a message of its own, not a part of a multipart
 	digest bool // in a multipart/digest: no type means message/rfc822
 }
 
 // entity writes the entity that begins at off. It returns where the delimiter that
 // ends it begins, or the size of the message.
-func (k *walker) entity(off int64, in place) (int64, error) {
+func (k *walker) entity(off int64, in position) (int64, error) {
 	h, err := k.readHeader(off, in)
 	if err != nil {
 		return 0, err
@@ -138,7 +138,7 @@ func (k *walker) message(h *header) (int64, error) {
 	if err := k.writeHeader(h, k.relabelled(h)); err != nil {
 		return 0, err
 	}
-	return k.entity(h.body, place{root: true})
+	return k.entity(h.body, position{root: true})
 }
 
 // hasParts reports whether a multipart's delimiter is in it at all.
@@ -173,7 +173,7 @@ func (k *walker) multipart(h *header) (int64, error) {
 			k.bounds = k.bounds[:level]
 			return k.filler(d.line.next)
 		}
-		off, err = k.entity(d.line.next, place{digest: h.kind.minor == "digest"})
+		off, err = k.entity(d.line.next, position{digest: h.kind.minor == "digest"})
 	}
 	return 0, err
 }

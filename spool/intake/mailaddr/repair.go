@@ -33,15 +33,22 @@ func (d Domain) Repair(value string) (repaired string, changed bool) {
 	if !mayNeedRepair(value) {
 		return value, false
 	}
+	repaired = rewrite(value, groupName, d.entry)
+	return repaired, repaired != value
+}
+
+// rewrite writes a list anew, with what between and entry make of what stands before each
+// entry and of the entry itself.
+func rewrite(list string, between, entry func(string) string) string {
 	var b strings.Builder
 	at := 0
-	for from, to := range entries(value) {
-		b.WriteString(groupName(value[at:from]))
-		b.WriteString(d.entry(value[from:to]))
+	for from, to := range entries(list) {
+		b.WriteString(between(list[at:from]))
+		b.WriteString(entry(list[from:to]))
 		at = to
 	}
-	b.WriteString(value[at:])
-	return b.String(), b.String() != value
+	b.WriteString(list[at:])
+	return b.String()
 }
 
 // mayNeedRepair is quick, and true in doubt: nearly all fields need no repair, and may
@@ -115,21 +122,17 @@ const longName = 200
 
 // EncodeNames encodes the long names of a list, so that it can be folded within them.
 func EncodeNames(value string) string {
-	value = recode.Unfold(strings.Trim(value, " \t\r\n"))
-	var b strings.Builder
-	at := 0
-	for from, to := range entries(value) {
-		before, piece := value[at:from], value[from:to]
-		if group := strings.Trim(before, ",;: \t"); len(group) > longName {
-			before = strings.Replace(before, group, recode.EncodeAll(strings.Trim(group, `"`)), 1)
+	group := func(before string) string {
+		if name := strings.Trim(before, ",;: \t"); len(name) > longName {
+			return strings.Replace(before, name, recode.EncodeAll(strings.Trim(name, `"`)), 1)
 		}
-		b.WriteString(before)
-		if box, ok := Parse(piece); ok && len(box.Name) > longName && CanWrite(box.Address) {
-			piece = " " + recode.EncodeAll(box.Name) + " <" + recode.HeaderAddress(box.Address) + ">"
-		}
-		b.WriteString(piece)
-		at = to
+		return before
 	}
-	b.WriteString(value[at:])
-	return strings.TrimLeft(b.String(), " ")
+	entry := func(piece string) string {
+		if box, ok := Parse(piece); ok && len(box.Name) > longName && CanWrite(box.Address) {
+			return " " + recode.EncodeAll(box.Name) + " <" + recode.HeaderAddress(box.Address) + ">"
+		}
+		return piece
+	}
+	return strings.TrimLeft(rewrite(recode.Unfold(strings.Trim(value, " \t\r\n")), group, entry), " ")
 }
