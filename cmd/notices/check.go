@@ -35,19 +35,19 @@ func checkCommand(a *cli) *cobra.Command {
 	}
 }
 
-// checker says what is wrong, each thing once: what a key names is looked at when the
-// config is read, and again when it is used.
+// checker says what is wrong, each thing once: what a key names is checked when the config
+// is read, and again when it is used.
 type checker struct {
 	a       *cli
 	said    []string
-	keys    []string // that something was said of
+	keys    []string // that something was said about
 	owner   string   // of the spool, if that is another user
-	denied  bool     // something was not looked at: it is the owner's
-	reading bool     // of the config; afterwards nothing new is said of a key
+	denied  bool     // something could not be checked: it is the owner's
+	reading bool     // the config; afterwards nothing more is said about a key
 }
 
-// run looks at everything that flush will need but the servers themselves, and
-// says all that is wrong, not the first only.
+// run checks everything that flush will need except the servers themselves, and says all
+// that is wrong, not only the first error.
 func (c *checker) run(ctx context.Context) error {
 	path, err := config.Find(c.a.Config, c.a.Getenv)
 	if err != nil {
@@ -55,7 +55,7 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	cfg, err := config.Load(path)
 	if errors.As(err, new(config.Problems)) {
-		// All that can be read is read nevertheless, to tell what is wrong with it too.
+		// The readable part is checked too.
 		if readable, e := config.LoadFor(path, config.Intake); e == nil {
 			cfg = readable
 		}
@@ -66,7 +66,7 @@ func (c *checker) run(ctx context.Context) error {
 	c.reading = true
 	c.add(err)
 	if c.reading = false; cfg != nil {
-		// From here on it looks with the eyes of the user that the spool belongs to.
+		// From here on it checks as the user that the spool belongs to.
 		if err := c.a.BecomeOwner(cfg); err != nil {
 			c.add(err)
 		} else {
@@ -94,7 +94,7 @@ func (c *checker) run(ctx context.Context) error {
 	return err
 }
 
-// add says an error, if it is one, or each of those that it is made of.
+// add says an error, or each of several that are joined; nil is no error.
 func (c *checker) add(err error) {
 	if err == nil {
 		return
@@ -121,7 +121,7 @@ func (c *checker) add(err error) {
 	}
 }
 
-// parts tries secrets, CA files, spool and log.
+// parts checks secrets, CA files, spool and log.
 func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 	for i := range cfg.Servers {
 		if s := &cfg.Servers[i]; s.Login != "" && s.Auth == config.AuthPassword {
@@ -171,8 +171,8 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 	return errors.Join(store.Writable(ctx), err)
 }
 
-// readAgain reads the config as flush will: by now root is the user that flush runs as, and
-// what only root may read is of no use to that user.
+// readAgain reads the config as flush will: root has become the user that flush runs as, who
+// cannot use a file that only root may read.
 func readAgain(path string) error {
 	_, err := config.Load(path)
 	var e *config.Error
@@ -197,7 +197,8 @@ func closedFolder(path string) string {
 }
 
 // spoolOfAnother names the user that the spool belongs to, if that is neither this user
-// nor root, nor is this user root: what only the service can read is then no fault.
+// nor root, and this user is not root: then a file that only the service can read is not an
+// error.
 func spoolOfAnother(cfg *config.Config) string {
 	var st unix.Stat_t
 	if os.Geteuid() == 0 || unix.Stat(cfg.Spool.Dir, &st) != nil || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
@@ -226,7 +227,7 @@ func remarks(a *cli, cfg *config.Config) (list []string) {
 	return list
 }
 
-// printPresets shows what presets set: it stands nowhere in the file.
+// printPresets shows what presets set, because the file does not show it.
 func printPresets(w io.Writer, cfg *config.Config) {
 	for i := range cfg.Servers {
 		if s := &cfg.Servers[i]; s.Preset != "" {

@@ -56,7 +56,7 @@ func (a *cli) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
 
-// suits reports whether a command has something to do with messages in that state.
+// suits reports whether a command is of use for messages in that state.
 func suits(command string, state spool.MessageState) bool {
 	switch command {
 	case "release":
@@ -67,7 +67,7 @@ func suits(command string, state spool.MessageState) bool {
 	return true
 }
 
-// quietly opens config and spool for a completion, which must print nothing else.
+// quietly opens config and spool for a completion, which must not print errors.
 func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	stderr := a.Stderr
 	a.Stderr = io.Discard
@@ -84,7 +84,7 @@ func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	work(cfg, store)
 }
 
-// completeStates offers the states that are not named yet, behind those that are.
+// completeStates offers the states that are not named yet, after those that are.
 func completeStates(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	before := begun[:strings.LastIndexByte(begun, ',')+1]
 	var found []cobra.Completion

@@ -38,7 +38,7 @@ type flushing struct {
 	bar     *term.Progress
 }
 
-// longestSplay: whoever asks for more has mistyped the unit.
+// longestSplay is a day: more is a mistyped unit.
 const longestSplay = 24 * time.Hour
 
 func flushCommand(a *cli) *cobra.Command {
@@ -109,7 +109,7 @@ func (a *cli) route() (*config.Config, []route.Server, error) {
 }
 
 // wait waits for a random part of --splay, so that a thousand machines whose cron fires in
-// the same second do not connect in the same second. false: told to stop meanwhile.
+// the same second do not connect in the same second. It returns false if the run is stopped meanwhile.
 func (r *flushing) wait(ctx context.Context) bool {
 	if r.splay <= 0 {
 		return true
@@ -174,8 +174,8 @@ func (r *flushing) send(ctx context.Context, log *maillog.Log) error {
 	return err
 }
 
-// ended turns the end of a run into the error of the command. That it was told to stop is
-// not an error: what is left is due, and goes out with the next run.
+// ended turns the end of a run into the error of the command. A stopped run is not an error:
+// the rest is due and goes out with the next run.
 func (r *flushing) ended(ctx context.Context, err error) error {
 	var unknown *flush.UnknownError
 	switch {
@@ -220,9 +220,9 @@ func (r *flushing) plan(ctx context.Context) error {
 	return err
 }
 
-// waiting tells what a flush waits for: that it was told to stop, servers that are paused,
-// and when nothing has moved for a while what that may be. Troubles from before since do
-// not count.
+// waiting returns what the progress line says of a flush that waits: that it was stopped,
+// which servers are paused, and when nothing has moved for a while what that may be. Errors
+// from before since do not count.
 func waiting(ctx context.Context, state spool.State, servers []route.Server, since time.Time, now func() time.Time) func(time.Duration) string {
 	return func(idle time.Duration) string {
 		if ctx.Err() != nil {
@@ -239,8 +239,8 @@ func waiting(ctx context.Context, state spool.State, servers []route.Server, sin
 	}
 }
 
-// slow is why nothing moves. Which server is asked is not known here; a limit that it
-// may wait for is.
+// slow says why nothing moves. It does not know which server is being asked, but it knows
+// the limits that the run may wait for.
 func slow(servers []route.Server, idle time.Duration) string {
 	for i := range servers {
 		if n := servers[i].RatePerMinute; n > 0 {

@@ -14,12 +14,11 @@ import (
 	"notices/spool/probe"
 )
 
-// cli is one run of the program. What both programs have, the world they run in and
-// the options of every command, is package app's.
+// cli is one run of the program.
 type cli struct {
 	*app.Program
 	random  func(n int64) int64 // uniform in [0, n)
-	started bool                // a command's own work has begun: its errors are no usage errors
+	started bool                // a command's own work has begun: its errors are not usage errors
 }
 
 func newCLI() *cli {
@@ -76,7 +75,7 @@ func (a *cli) root() *cobra.Command {
 	return root
 }
 
-// runE makes a command's work callable by cobra.
+// runE makes a command's work a RunE of cobra.
 func (a *cli) runE(work func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
 	return func(cmd *cobra.Command, args []string) error {
 		a.started = true
@@ -84,15 +83,15 @@ func (a *cli) runE(work func(ctx context.Context, args []string) error) func(*co
 	}
 }
 
-// withExitCode gives an error of the packages that only this program links its exit code;
-// package app knows those of the rest.
+// withExitCode gives the errors of packages that only this program links their exit codes;
+// package app knows the others.
 func withExitCode(err error) error {
 	switch {
 	case errors.As(err, new(*app.Failure)):
 		return err
 	case errors.As(err, new(*probe.Error)):
 		return &app.Failure{Code: app.ExitUnavailable, Err: err}
-	case errors.As(err, new(*oauth.Error)): // of a sign-in: what stands in [google] is wrong
+	case errors.As(err, new(*oauth.Error)): // of a sign-in: a key of [google] is wrong
 		return &app.Failure{Code: app.ExitConfig, Err: err}
 	case errors.Is(err, flush.ErrSpool):
 		return &app.Failure{Code: app.ExitTryLater, Err: err}

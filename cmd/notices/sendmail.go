@@ -91,7 +91,7 @@ func isSender(text string) func(*spool.Record) bool {
 	}
 }
 
-// hasText does not heed capitals: nobody knows how an address was written.
+// hasText ignores case: nobody knows how an address was written.
 func hasText(address, text string) bool {
 	return strings.Contains(strings.ToLower(address), strings.ToLower(text))
 }
@@ -121,9 +121,9 @@ func (a *cli) mailq(ctx context.Context) error {
 	})
 }
 
-// serveSMTP speaks SMTP on standard input and output. A client that is gone ends it, and
-// must not kill it between a message's commit and its answer: what was answered is
-// stored, and what was not the client will hand in again.
+// serveSMTP speaks SMTP on standard input and output. When the client closes the connection
+// it ends, but it must not be killed between a message's commit and its answer: a message that
+// was answered is stored, and the client hands in again what was not answered.
 func (a *cli) serveSMTP(ctx context.Context) error {
 	signal.Ignore(syscall.SIGPIPE)
 	cfg, err := a.Load(config.Intake)

@@ -23,13 +23,12 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// Here the config becomes objects. A command asks for what it needs and for no
-// more: enqueue reads no server, no secret and no CA file, and works when they are
-// broken.
+// Here the objects are made from the config. A command asks only for what it needs: enqueue
+// reads no server, no secret and no CA file, and works when they are broken.
 
-// withQueue opens the spool and the log for work, and closes them behind it. A command that
-// works on messages in the queue and hands none in needs config.Queue: what is wrong with the
-// config beside [spool] dir is no reason not to show them.
+// withQueue opens the spool and the log for work, and closes them afterwards. A command that
+// works on messages in the queue and hands none in needs config.Queue: it shows them even if
+// the config is wrong in anything but [spool] dir.
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
@@ -54,8 +53,8 @@ func (a *cli) bounceSite(cfg *config.Config) bounce.Site {
 	return bounce.Site{Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, FindHostname: a.FindHostname(cfg, true)}
 }
 
-// servers makes the way that mail goes out of the config. Secrets are read when a
-// server asks for one, CA files now; tokens want signIn.
+// servers are the servers that mail goes out through. Secrets are read when a server asks for
+// one, CA files now; tokens need signin.UseState.
 func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
 	if cfg.Delivery.Via == config.ViaServers {
 		return a.configServers(cfg)
@@ -119,8 +118,8 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 	return s, signin.AddCertificates(s.Roots, c.CAFile)
 }
 
-// allServers are all servers that are configured: those of the route, those that stand in
-// the config beside it, and the accounts' own.
+// allServers are all configured servers: those that mail goes out through, the other ones in
+// the config, and the accounts' own.
 func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
 	list, err := a.configServers(cfg)
 	for _, name := range signin.AccountServers(cfg) {
@@ -132,7 +131,7 @@ func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
 	return list, err
 }
 
-// limits makes the [[limit]] sections of the config those of a route.
+// limits are the [[limit]] sections of the config.
 func limits(cfg *config.Config) []rate.Limit {
 	list := make([]rate.Limit, len(cfg.Limits))
 	for i, l := range cfg.Limits {
@@ -141,8 +140,8 @@ func limits(cfg *config.Config) []rate.Limit {
 	return list
 }
 
-// checkLimits refuses a domain that is in two of them. The config refuses it where it is
-// written alike; here it is known that bücher.example is xn--bcher-kva.example.
+// checkLimits refuses a domain that is in two of them. The config refuses one that is written
+// alike; only here it is known that bücher.example is xn--bcher-kva.example.
 func checkLimits(cfg *config.Config) error {
 	domain, first, second, ok := rate.Duplicate(limits(cfg))
 	if !ok {
@@ -151,8 +150,8 @@ func checkLimits(cfg *config.Config) error {
 	return cfg.Fault("limit", second+1, "domains", fmt.Errorf("names %s a second time: it is in [[limit]] %d already, perhaps in its other form, xn-- or not", domain, first+1))
 }
 
-// handIn takes over what other users of the machine handed in. It goes through intake
-// once more, under the rules of this config: theirs may have been another one.
+// handIn takes over what other users of the machine handed in. Each message goes through
+// intake once more under the rules of this config: the user's config may be another one.
 func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
 	if a.Store != nil {
 		return nil

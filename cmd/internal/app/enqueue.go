@@ -48,7 +48,7 @@ func queue(ctx context.Context, p *Program, in *input, r intake.Request) (spool.
 	return id, in.explain(err)
 }
 
-// input is standard input; it tells its own trouble from that of the spool.
+// input is standard input; it keeps its own errors apart from those of the spool.
 type input struct {
 	io.Reader
 	n   int64

@@ -11,7 +11,7 @@ import (
 	"notices/spool"
 )
 
-// Host is where this machine's name stands.
+// Host is where this machine's name is found.
 type Host struct {
 	Kernel   func() (string, error) // nil: not asked
 	Hosts    string                 // the file /etc/hosts

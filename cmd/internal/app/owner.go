@@ -25,9 +25,9 @@ import (
 // nobody else lives, a test) is used as root, if nobody but root can put another one in
 // its place.
 
-// BecomeOwner makes a process of root's one of the owner of the spool: all ids and
-// groups, for good. For anybody else it does nothing. Load has done it; who uses
-// ReadConfig calls it before anything of the spool, the log or the state is opened.
+// BecomeOwner makes a process of root's a process of the owner of the spool: all ids and
+// groups, for good. For any other user it does nothing. Load calls it; a user of ReadConfig
+// calls it before opening anything of the spool, the log or the state.
 // spool.ErrNoSpool: the path of the spool is not a folder.
 func (p *Program) BecomeOwner(cfg *config.Config) error {
 	owner, err := p.SpoolOwner(cfg)
@@ -43,10 +43,10 @@ func (p *Program) BecomeOwner(cfg *config.Config) error {
 	return nil
 }
 
-// Owner is who has a file, or a folder.
+// Owner is the owner of a file or folder.
 type Owner struct{ uid, gid uint32 }
 
-// SpoolOwner is who BecomeOwner will make of this process; nil: who it is.
+// SpoolOwner is the user that BecomeOwner will make this process run as; nil: it changes nothing.
 func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	if p.Store != nil || os.Geteuid() != 0 {
 		return nil, nil
@@ -58,8 +58,8 @@ func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	return &owner.Owner, nil
 }
 
-// Controls reports whether an owner, who is not root, has a say in what file is opened
-// under a path: because a folder or a link on the way is the owner's.
+// Controls reports whether the owner can change which file a path leads to, because a folder
+// or a link on the way is the owner's.
 func (o *Owner) Controls(path string) bool {
 	whole, err := filepath.Abs(path)
 	if err != nil {
@@ -105,8 +105,8 @@ func spoolOwner(cfg *config.Config) (pathStep, error) {
 	return owner, nil
 }
 
-// pathSteps is all that the system passes on its way to a path, each link included, as far as
-// it is there; the last one is what the path leads to.
+// pathSteps are the folders and links that the system passes on its way to a path, as far as
+// they exist; the last one is what the path leads to.
 func pathSteps(path string) ([]pathStep, error) {
 	at := string(filepath.Separator)
 	root, err := lstat(at)
@@ -160,11 +160,11 @@ func lstat(path string) (pathStep, error) {
 	return pathStep{path, Owner{st.Uid, st.Gid}, widen(st.Mode)}, nil
 }
 
-// widen is for a mode, which has half the width on some systems.
+// widen is for a mode, which has 16 bits on some systems.
 func widen[T ~uint16 | ~uint32](mode T) uint32 { return uint32(mode) }
 
-// checkTrusted refuses a spool that somebody else than its owner and root could have put there:
-// root would work as whoever they chose.
+// checkTrusted refuses a spool that a user other than its owner and root could have put there:
+// root would work as any user that they chose.
 func checkTrusted(dir string, owner uint32, steps []pathStep) error {
 	for _, s := range steps {
 		if s.uid != 0 && s.uid != owner {

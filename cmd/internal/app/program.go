@@ -22,7 +22,7 @@ import (
 	"notices/spool/printable"
 )
 
-// Program is the world that a run of either program lives in.
+// Program is what a run of either program works with.
 type Program struct {
 	Stdin  io.Reader
 	Stdout io.Writer
@@ -39,8 +39,8 @@ type Program struct {
 	Notify func(maillog.Notice)
 }
 
-// New is a Program in the real world. It is called before anything is made: what this
-// process makes can be used by its owner, whatever the umask that it was started with.
+// New is the Program of this process. It is called before any file is made, for it sets the
+// umask: the owner of a file can always use it, whatever umask the process was started with.
 func New() *Program {
 	const usual = 0o022 // with which this is one call
 	if old := unix.Umask(usual); old&^0o700 != usual {
@@ -49,7 +49,7 @@ func New() *Program {
 	return &Program{Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr, Getenv: os.Getenv, Now: time.Now, Host: thisHost()}
 }
 
-// Say tells a person something on standard error, line by line.
+// Say prints a text for a person on standard error, "notices: " before each line.
 func (p *Program) Say(format string, args ...any) {
 	for line := range strings.Lines(fmt.Sprintf(format, args...)) {
 		fmt.Fprintf(p.Stderr, "notices: %s\n", printable.Text(strings.TrimSuffix(line, "\n")))
@@ -64,8 +64,8 @@ func (p *Program) Report(err error) int {
 	return ExitCode(err)
 }
 
-// Load finds and reads the config, and makes root the owner of the spool that it names.
-// Only what need covers is refused.
+// Load finds and reads the config, and calls BecomeOwner. Only errors that need covers are
+// refused.
 func (p *Program) Load(need config.Need) (*config.Config, error) {
 	cfg, err := p.ReadConfig(need)
 	if err == nil {
@@ -124,9 +124,9 @@ func (p *Program) LogOptions(cfg *config.Config) maillog.Options {
 	return o
 }
 
-// OpenIntake opens what this user queues mail in, and the log: the spool, or, for who
-// may not write that, its drop. There the log is the next flush's to write: its file is
-// closed to other users, too, and what is wrong goes to standard error alone.
+// OpenIntake opens the folder that this user queues mail in, and the log. The folder is the
+// spool, or its drop for a user who may not write to the spool. Then the next flush writes
+// the log, whose file is closed to other users too, and errors go to standard error alone.
 func (p *Program) OpenIntake(cfg *config.Config) (intake.Store, *maillog.Log, error) {
 	if p.Store == nil && !mayWrite(cfg.Spool.Dir) {
 		folder, err := drop.Open(cfg.Spool.Dir)
@@ -145,8 +145,8 @@ func (p *Program) OpenIntake(cfg *config.Config) (intake.Store, *maillog.Log, er
 	return store, p.OpenLog(cfg), nil
 }
 
-// mayWrite reports whether the spool is this user's: only his folder says so for
-// certain, but where that cannot be known, opening it says more.
+// mayWrite reports whether this user may write to the spool. Where that cannot be known it
+// says yes: opening the spool gives a better error.
 func mayWrite(dir string) bool {
 	var st unix.Stat_t
 	if err := unix.Stat(dir, &st); err != nil {

@@ -1,6 +1,6 @@
-// Package announce tells a person what a flush met: problems of its servers, of messages,
-// of the spool and of the run itself, in words that say what to do. A person at a terminal
-// hears it in each run; the reader of cron's mail hears what is new and what is over, which
+// Package announce tells a person about the problems that a flush met, with servers, with
+// messages, with the spool or with the run itself, and says what to do. A person at a terminal
+// is told in each run. The reader of cron's mail is told what is new and what is over, which
 // package alert decides.
 package announce
 
@@ -149,7 +149,7 @@ func (c *Collector) Finish(ctx context.Context, err error) error {
 }
 
 // addError adds what ended the run. What a notice had already is not said twice, and that
-// the run was told to stop is not a problem.
+// the run was stopped is not a problem.
 func (c *Collector) addError(err error) bool {
 	failure := (*app.Failure)(nil)
 	if err == nil || errors.As(err, &failure) && failure.Err == nil || c.isKnown(err) {

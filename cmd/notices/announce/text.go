@@ -40,8 +40,8 @@ func (c *Collector) alerts(ctx context.Context) []alert.Alert {
 	return list
 }
 
-// serverText tells that a server is in trouble: what it is, what becomes of the mail, and
-// what a person can do.
+// serverText is about a server that takes no mail: why, what becomes of the mail, and what a
+// person can do.
 func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome) string {
 	s := &smtpclient.Server{Name: name}
 	if i := c.find(name); i >= 0 {

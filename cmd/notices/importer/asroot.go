@@ -11,9 +11,9 @@ import (
 	"notices/config"
 )
 
-// asRoot opens all files with root's rights, then becomes the owner of the spool, who may
-// not read what lies in root's home, say. What the owner could exchange for a link is left
-// for the owner to open; and in a folder no link leads out of it. done: it was root.
+// asRoot opens all files with root's rights, then becomes the owner of the spool, who perhaps
+// may not read them. A file that the owner could exchange for a link is left for the owner to
+// open, and in a folder no link leads out of it. done: the process was root's.
 func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (files []file, done bool, err error) {
 	owner, err := p.SpoolOwner(cfg)
 	if err != nil || owner == nil {

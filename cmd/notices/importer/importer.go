@@ -133,7 +133,7 @@ func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spoo
 
 // againName is the value of the spool that has the last import --again that did not queue
 // everything. A repeat of its command may be a new wish (a job that sends the same mail
-// each day), so it is continued only when told to.
+// each day), so it is continued only with --continue.
 const againName = "import-again"
 
 type againRun struct {

@@ -94,8 +94,8 @@ func scratchFile() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// input is a file; it ends when the run ends, tells its own trouble from that of the spool,
-// and counts what was read of it.
+// input is a file that is read. It ends when the run ends, keeps its own errors apart from
+// those of the spool, and counts the octets.
 type input struct {
 	io.Reader
 	ctx    context.Context

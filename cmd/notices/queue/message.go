@@ -1,6 +1,7 @@
 package queue
 
 import (
+	"slices"
 	"time"
 
 	"notices/cmd/notices/term"
@@ -84,52 +85,37 @@ type historyJSON struct {
 	Reply   string     `json:"reply"`
 }
 
-// history tells a record's events: an attempt by the answers that it brought.
+// history is a record's events: an attempt is shown by the answers that it brought.
 func history(r *spool.Record) []historyJSON {
-	told := make([]historyJSON, 0, len(r.Events))
+	list := make([]historyJSON, 0, len(r.Events))
+	add := func(at time.Time, server, outcome, reply string) {
+		list = append(list, historyJSON{term.Stamp(at), server, outcome, reply})
+	}
 	for i, e := range r.Events {
-		switch e.Kind {
-		case spool.Try:
-			switch {
-			case i == len(r.Events)-1:
-				told = append(told, underWay(e))
-			case !answered(r.Events[i+1:]):
-				told = append(told, historyJSON{At: term.Stamp(e.At), Outcome: "interrupted"})
+		switch {
+		case e.Kind == spool.Result:
+			for _, a := range e.Results {
+				at := a.Reply.At
+				if at.IsZero() {
+					at = e.At
+				}
+				add(at, a.Reply.Server, string(a.Class), a.Reply.String())
 			}
-		case spool.Result:
-			told = append(told, answers(e)...)
-		default:
-			told = append(told, historyJSON{At: term.Stamp(e.At), Outcome: string(e.Kind), Reply: e.Note})
+		case e.Kind != spool.Try:
+			add(e.At, "", string(e.Kind), e.Note)
+		case i == len(r.Events)-1:
+			// The record of an attempt whose flush was killed just now is the same, and to claim
+			// the message for the difference would keep it from being sent.
+			add(e.At, "", "under way", "or interrupted, if no flush is running")
+		case !hasResult(r.Events[i+1:]):
+			add(e.At, "", "interrupted", "")
 		}
 	}
-	return told
+	return list
 }
 
-// underWay tells of a try of which nothing came yet. The record of one whose flush was
-// killed just now is the same, and to claim the message for the difference would keep it
-// from being sent.
-func underWay(try spool.Event) historyJSON {
-	return historyJSON{At: term.Stamp(try.At), Outcome: "under way", Reply: "or interrupted, if no flush is running"}
-}
-
-// answered reports whether the result of a try follows before another try.
-func answered(events []spool.Event) bool {
-	for _, e := range events {
-		if e.Kind == spool.Try || e.Kind == spool.Result {
-			return e.Kind == spool.Result
-		}
-	}
-	return false
-}
-
-func answers(e spool.Event) []historyJSON {
-	var told []historyJSON
-	for _, a := range e.Results {
-		at := a.Reply.At
-		if at.IsZero() {
-			at = e.At
-		}
-		told = append(told, historyJSON{term.Stamp(at), a.Reply.Server, string(a.Class), a.Reply.String()})
-	}
-	return told
+// hasResult reports whether the result of an attempt follows before another attempt.
+func hasResult(events []spool.Event) bool {
+	i := slices.IndexFunc(events, func(e spool.Event) bool { return e.Kind == spool.Try || e.Kind == spool.Result })
+	return i >= 0 && events[i].Kind == spool.Result
 }

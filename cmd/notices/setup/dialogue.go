@@ -36,7 +36,7 @@ type dialogue struct {
 	address string
 	servers []*answers
 	results heldResults
-	user    *user.User // who is to run it; nil: whoever runs this
+	user    *user.User // who will run notices; nil: the user who runs init
 }
 
 // runDialogue asks, tests, and writes a config.

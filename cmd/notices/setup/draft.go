@@ -24,7 +24,7 @@ type draft struct {
 	removed []config.Setting // from old
 	secrets []secretFile
 	replace bool // a config that is there is moved aside
-	owner   int  // who is to have the files; 0: whoever writes them
+	owner   int  // of the files; 0: the user who runs init
 	moved   string
 }
 

@@ -99,7 +99,7 @@ func oldAnswers(cfg *config.Config) []*answers {
 
 func (v *answers) choose(which int) { v.which, v.serverKind = which, serverKinds()[which] }
 
-// describe tells a server from others.
+// describe is what a server is called in a question.
 func (v *answers) describe() string {
 	what := v.title
 	if v.host != "" {

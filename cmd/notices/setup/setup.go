@@ -36,9 +36,9 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	return writeConfig(p, o)
 }
 
-// Path is where the config is to be: where it was said, else for root the
-// system's, for anybody else the user's own. $HOME alone says nothing of root: sudo may
-// keep that of the user who called it.
+// Path is where the config will be: the path that was given, else the system's for root,
+// and the user's own for any other user. $HOME alone does not count for root: sudo may keep
+// the one of the user who called it.
 func Path(p *app.Program, root bool) string {
 	for _, named := range []string{p.Config, p.Getenv("NOTICES_CONFIG")} {
 		if named != "" {

@@ -148,7 +148,7 @@ func UseState(ctx context.Context, cfg *config.Config, servers []route.Server, s
 			continue
 		}
 		source.State, source.IgnoreRefusals = state, insist
-		// Without a name no login would be tried, and nobody told that it is missing.
+		// Without a name no login would be tried, and nobody would learn that it is missing.
 		servers[i].Login = cmp.Or(servers[i].Login, source.Login(ctx), cfg.Site.Address, "nobody")
 	}
 }

@@ -297,7 +297,7 @@ func (s *snapshot) serversDown(takes func(*route.Server) bool) (g sendersGroup) 
 	return g
 }
 
-// forRecipients tells of mail that nobody here can do anything about.
+// forRecipients is about mail that nobody here can do anything about.
 func (s *snapshot) forRecipients() string {
 	if s.WaitingForRecipient == 1 {
 		return "1 message waits for its recipients, whose server does not take it yet"
@@ -305,7 +305,7 @@ func (s *snapshot) forRecipients() string {
 	return fmt.Sprintf("%d messages wait for their recipients, whose servers do not take them yet", s.WaitingForRecipient)
 }
 
-// forLimit tells of mail that waits for a limit of the site's own.
+// forLimit is about mail that waits for a limit of the site's own.
 func (s *snapshot) forLimit() string {
 	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
 }

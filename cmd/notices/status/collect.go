@@ -342,7 +342,7 @@ func (c *collector) files(ctx context.Context) {
 	if cfg := c.o.Config; cfg != nil {
 		c.s.asideDir = filepath.Join(cfg.Spool.Dir, "aside") + "/"
 		if !c.o.Check {
-			c.s.handedIn, _ = drop.Waiting(cfg.Spool.Dir) // who may not list drop/ is not told of it
+			c.s.handedIn, _ = drop.Waiting(cfg.Spool.Dir) // a user who may not list drop/ does not see it
 		}
 	}
 	var err error

@@ -82,28 +82,28 @@ func (v *server) judge(test *spool.TestResult, now time.Time) {
 // The result of a test is kept under the server's number. When servers change places in
 // the config their results follow them: each goes by host, port and login.
 
-// testResults loads the results of servers, in their order; the zero value: none is kept.
+// testResults loads the results of servers, in their order; the zero value for a server without one.
 func testResults(ctx context.Context, state spool.State, servers []smtpclient.Server) ([]spool.TestResult, error) {
-	kept := make([]spool.TestResult, len(servers))
+	stored := make([]spool.TestResult, len(servers))
 	for i := range servers {
 		var err error
-		if kept[i], err = spool.LoadState[spool.TestResult](ctx, state, spool.TestName+servers[i].Name); err != nil {
+		if stored[i], err = spool.LoadState[spool.TestResult](ctx, state, spool.TestName+servers[i].Name); err != nil {
 			return nil, err
 		}
 	}
 	found := make([]spool.TestResult, len(servers))
 	for i := range servers {
-		found[i] = resultOf(kept, i, &servers[i])
+		found[i] = resultOf(stored, i, &servers[i])
 	}
 	return found, nil
 }
 
 // resultOf picks a server's result: the one in its place if that is its own, else another.
-func resultOf(kept []spool.TestResult, i int, s *smtpclient.Server) spool.TestResult {
-	if own := &kept[i]; !own.At.IsZero() && own.Of(s.Host, s.Port, s.Login) {
+func resultOf(stored []spool.TestResult, i int, s *smtpclient.Server) spool.TestResult {
+	if own := &stored[i]; !own.At.IsZero() && own.Of(s.Host, s.Port, s.Login) {
 		return *own
 	}
-	for _, r := range kept {
+	for _, r := range stored {
 		if r.Host != "" && r.Of(s.Host, s.Port, s.Login) {
 			return r
 		}
@@ -112,8 +112,8 @@ func resultOf(kept []spool.TestResult, i int, s *smtpclient.Server) spool.TestRe
 }
 
 // PlaceTestResults puts the results where their servers stand now, so that a new one does not
-// take the place of another server's. What cannot be read or written here cannot be either
-// when the new result is kept, and is told then.
+// take the place of another server's. An error here is met again, and reported, when the new
+// result is stored.
 func PlaceTestResults(ctx context.Context, state spool.State, servers []smtpclient.Server) {
 	found, err := testResults(ctx, state, servers)
 	for i := 0; i < len(found) && err == nil; i++ {

@@ -21,13 +21,13 @@ type Options struct {
 	JSON           bool
 	Prometheus     bool
 	Check          bool
-	Warn, Critical app.Duration // ages, for Check and what a person is told
+	Warn, Critical app.Duration // ages, for Check and the verdict that a person reads
 
 	Config  *config.Config  // nil in a test that needs none
 	Servers []config.Server // those that test-server knows
 	Limits  []rate.Limit    // the [[limit]]s of the config
 	Refused error           // what flush refuses of the config; nil: nothing
-	Spares  []spool.State   // where flush keeps what it told when it cannot keep it in the spool
+	Spares  []spool.State   // where flush keeps its alerts when it cannot keep them in the spool
 	// SignIn is how the sign-in of an account is; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }

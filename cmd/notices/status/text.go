@@ -179,7 +179,7 @@ func (t *statusText) signIn(title string, s *SignIn) {
 	}
 }
 
-// limits tells how far each limit is used up, and what waits for it.
+// limits shows how far each limit is used up, and how many messages wait for it.
 func (t *statusText) limits() {
 	if len(t.s.limitsUsed) > 0 {
 		t.Title(term.Bold, "Limits")

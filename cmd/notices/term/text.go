@@ -177,8 +177,8 @@ func Listed(names []string) string {
 	}
 }
 
-// SayLines tells a person something on standard error without "notices: " before each
-// line: in a dialogue, where an address may be copied from it.
+// SayLines writes lines without "notices: " before them: in a dialogue, where a person may
+// copy an address.
 func SayLines(w io.Writer, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintln(w, printable.Text(line))
