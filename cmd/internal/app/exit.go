@@ -51,7 +51,7 @@ func Fail(code int, format string, args ...any) error {
 	return &Failure{code, fmt.Errorf(format, args...)}
 }
 
-// UsageError is a command line that cannot be understood.
+// UsageError is the error of a command line that cannot be understood.
 func UsageError(command string, err error) error {
 	return Fail(ExitUsage, "%w (see %s --help)", err, command)
 }
@@ -84,7 +84,7 @@ func ExitCode(err error) int {
 	return StoreCode(err)
 }
 
-// StoreCode is for what a store says, and for the system's own errors.
+// StoreCode is for errors of a store and of the system.
 func StoreCode(err error) int {
 	switch {
 	case errors.Is(err, spool.ErrUnsure):
@@ -96,9 +96,9 @@ func StoreCode(err error) int {
 	case errors.Is(err, spool.ErrGone):
 		return ExitUnknown
 	case isAny(err, spool.ErrBusy, context.Canceled, context.DeadlineExceeded),
-		// The disk takes nothing more.
+		// The disk is full or read-only.
 		isAny(err, unix.ENOSPC, unix.EDQUOT, unix.EROFS),
-		// The file system is not there, or the machine is short of something.
+		// The file system is away, or the machine is short of a resource.
 		isAny(err, fs.ErrNotExist, unix.ESTALE, unix.ENOTCONN, unix.EHOSTDOWN, unix.EMFILE, unix.ENFILE, unix.ENOMEM, unix.EAGAIN, unix.ENOLCK):
 		return ExitTryLater
 	case errors.Is(err, fs.ErrPermission):

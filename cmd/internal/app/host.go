@@ -30,9 +30,9 @@ func thisHost() Host {
 const resolverTime = 2 * time.Second
 
 // FullName is the machine's full name: the kernel's, if it has a dot; else what the
-// resolver makes of it, as hostname -f does, /etc/hosts first; else /etc/mailname.
-// It is empty if the machine has no full name. Without ask the network is not used, so that an enqueue never
-// waits for it.
+// resolver returns for it, as hostname -f does, /etc/hosts first; else /etc/mailname.
+// It is empty if the machine has no full name. Without ask the network is not used, so that
+// an enqueue never waits for it.
 func (h *Host) FullName(ask bool) string {
 	kernel := h.kernel()
 	if isFull(kernel) {
@@ -89,14 +89,14 @@ func fullName(hosts, name string) string {
 	return ""
 }
 
-// isFull reports whether a name is one that other hosts can make something of.
+// isFull reports whether other hosts can use a name.
 func isFull(name string) bool {
 	lower := strings.ToLower(name)
 	return strings.Contains(name, ".") && !strings.HasPrefix(lower, "localhost.") && !strings.HasSuffix(lower, ".localdomain") &&
 		!strings.ContainsFunc(name, func(r rune) bool { return r >= 0x80 }) && spool.CheckAddress("postmaster@"+name) == nil
 }
 
-// readSmall reads a file of the system's; what cannot be read is empty.
+// readSmall reads a system file; one that cannot be read counts as empty.
 func readSmall(path string) string {
 	text, _ := os.ReadFile(path)
 	return string(text)

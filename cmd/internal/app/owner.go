@@ -18,12 +18,11 @@ import (
 	"notices/spool"
 )
 
-// A command that root runs works as the owner of the spool: what the owner puts there,
-// links and all, then reaches what the owner can reach, and nothing that is made in
-// spool, log and state is root's. Root reads the config and opens what the command line
-// names; then there is no way back. A spool that belongs to root (a container where
-// nobody else lives, a test) is used as root, if nobody but root can put another one in
-// its place.
+// A command that root runs works as the owner of the spool. So a link that the owner puts
+// there reaches only what the owner can reach, and no file in spool, log and state becomes
+// root's. Root reads the config and opens what the command line names; then the change is
+// final. A spool that belongs to root (in a container without other users, or a test) is used
+// as root, if only root can put another one in its place.
 
 // BecomeOwner makes a process of root's a process of the owner of the spool: all ids and
 // groups, for good. For any other user it does nothing. Load calls it; a user of ReadConfig
@@ -72,7 +71,7 @@ func (o *Owner) Controls(path string) bool {
 	return err != nil || slices.ContainsFunc(steps, func(s pathStep) bool { return s.uid == o.uid })
 }
 
-// pathStep is what stands on the way to a path, a folder or a link, or the end of it.
+// pathStep is a folder or link on the way to a path, or its end.
 type pathStep struct {
 	path string
 	Owner
@@ -81,7 +80,7 @@ type pathStep struct {
 
 func (s pathStep) isDir() bool { return s.mode&unix.S_IFMT == unix.S_IFDIR }
 
-// spoolOwner says who owns the spool, or would if it were made now.
+// spoolOwner finds who owns the spool, or would own it if it were made now.
 func spoolOwner(cfg *config.Config) (pathStep, error) {
 	dir := cfg.Spool.Dir
 	steps, err := pathSteps(dir)
@@ -188,8 +187,8 @@ func userName(uid uint32) string {
 	return number
 }
 
-// become takes on the ids of the folder's owner: the groups are those that the owner
-// logs in with; an owner without an account has the folder's group alone.
+// become makes the process run with the ids of the owner and the groups of the owner's
+// account; for an owner without an account, with the folder's group alone.
 func (o *Owner) become() error {
 	uid, gid := int(o.uid), int(o.gid)
 	groups := []int{gid}
@@ -238,7 +237,7 @@ func groupIDs(u *user.User) []int {
 	return list
 }
 
-// SetupScript is where make install or the package put it.
+// SetupScript is the path of the setup script that make install or the package installed.
 func SetupScript() string {
 	if self, err := os.Executable(); err == nil {
 		dir := filepath.Dir(self)

@@ -11,9 +11,8 @@ import (
 	"notices/spool/intake"
 )
 
-// Arguments is a command line as it is after the program's name. A program that is
-// called as sendmail, mailq or newaliases is `notices sendmail` with the option that
-// the name stands for.
+// Arguments is a command line without the program's name. A program that is called as
+// sendmail, mailq or newaliases is `notices sendmail` with the option that the name stands for.
 func Arguments(argv []string) []string {
 	if len(argv) == 0 {
 		return nil
@@ -30,7 +29,7 @@ func Arguments(argv []string) []string {
 	return args
 }
 
-// SendmailMode is what a call of sendmail wants done.
+// SendmailMode is what a call of sendmail asks for.
 type SendmailMode int
 
 // Modes.
@@ -55,8 +54,8 @@ type Sendmail struct {
 	Recipients []string
 }
 
-// Run queues the message on standard input. 0 means that it is stored; from then on
-// nothing may end in another code: PHP's mail() takes any for a message that was not.
+// Run queues the message on standard input. Once it is stored, the exit code must be 0: PHP's
+// mail() takes any other code for a message that was not queued.
 func (s *Sendmail) Run(ctx context.Context, p *Program) error {
 	if s.Mode == SendmailAliases {
 		return nil // /etc/aliases is read as it is

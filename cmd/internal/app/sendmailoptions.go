@@ -9,16 +9,16 @@ import (
 )
 
 // SendmailOptions are those of Postfix's sendmail, as getopt(3) writes them: a colon
-// behind those that take a value. Programs that were written for one sendmail or
-// another give all of them; what has no meaning here is swallowed.
+// behind those that take a value. Programs that were written for other sendmails give all of
+// them; options without a meaning here are ignored.
 const SendmailOptions = "A:B:C:F:GIL:N:O:R:UV:X:b:ce:f:h:imno:p:r:q:tvx"
 
-// Sendmail reads the arguments of `notices sendmail`, those that stood before the
-// command's name first. The error is one of usage.
+// Sendmail reads the arguments of `notices sendmail`, after options that stood before the
+// command's name. The error is a usage error.
 func (p *Program) Sendmail(args []string) (*Sendmail, error) {
 	s, err := parseSendmail(p.Leading(args))
 	if err == nil && p.Verbose {
-		// One -v is as good as the other. It asks for the id, not for a line of the log.
+		// Either -v asks for the id, not for the log.
 		s.Verbose, p.Verbose = true, false
 	}
 	return s, err
@@ -120,7 +120,7 @@ func (s *Sendmail) option(c byte, value string) error {
 	return nil
 }
 
-// named is an error with the option that it is about in front.
+// withOption puts the option in front of its error.
 func withOption(option string, err error) error {
 	if err != nil {
 		err = fmt.Errorf("%s %w", option, err)

@@ -40,7 +40,7 @@ type Collector struct {
 	causes   []string   // of all notices
 }
 
-// problem is an alert in the making.
+// problem is an alert that may grow.
 type problem struct {
 	alert.Alert
 	more    int            // how many of its kind there are, after the first
@@ -53,7 +53,7 @@ const maxShown = 5
 // KeyFlush is the key of the alert that a run as a whole failed.
 const KeyFlush = "flush"
 
-// Keys of alerts that more is known of than that they were met.
+// Keys of alerts whose end can be found out.
 const (
 	keyLog         = "log"
 	keyFailed      = "failed"
@@ -64,7 +64,7 @@ const (
 	keyServer      = "server " // + its name
 )
 
-// New makes the program's notices go to a Collector. each: all are said in this run.
+// New makes the program's notices go to a Collector. each: say all of them in this run.
 func New(p *app.Program, each bool) *Collector {
 	_, terminal := app.Terminal(p.Stderr)
 	c := &Collector{p: p, each: each || terminal || p.Verbose}
@@ -127,8 +127,8 @@ func keyOf(n *maillog.Notice) string {
 	return "trouble: " + n.What[:min(len(n.What), maxKey)]
 }
 
-// Finish ends the run: it says what there is to say, the run's own error among it, and
-// returns the error that is left to be said.
+// Finish ends the run: it says the problems, the run's own error among them, and returns the
+// error that still has to be said.
 func (c *Collector) Finish(ctx context.Context, err error) error {
 	c.p.Notify = nil
 	ctx = context.WithoutCancel(ctx)
@@ -148,8 +148,8 @@ func (c *Collector) Finish(ctx context.Context, err error) error {
 	return err
 }
 
-// addError adds what ended the run. What a notice had already is not said twice, and that
-// the run was stopped is not a problem.
+// addError adds the error that ended the run. An error that a notice had already is not said
+// twice, and a stopped run is not a problem.
 func (c *Collector) addError(err error) bool {
 	failure := (*app.Failure)(nil)
 	if err == nil || errors.As(err, &failure) && failure.Err == nil || c.isKnown(err) {
@@ -185,7 +185,7 @@ func (c *Collector) isKnown(err error) bool {
 	return !errors.Is(err, flush.ErrSpool)
 }
 
-// sayNew says what is new or over. complete: what was not met in the run is over.
+// sayNew says what is new or over. complete: the run would have met all problems that last.
 func (c *Collector) sayNew(ctx context.Context, met []alert.Alert, complete bool) {
 	now := c.p.Now()
 	places := Spares(c.p)
@@ -219,9 +219,9 @@ func (c *Collector) sayNew(ctx context.Context, met []alert.Alert, complete bool
 	}
 }
 
-// status is the status of a problem that this run did not meet. One of which no more is
-// known is over when it was not met for longer than a deferred message takes by default to
-// come round again; an event is not said twice in a day.
+// status is the status of a problem that this run did not meet. If its end cannot be found
+// out, it is over when no run has met it for longer than a deferred message waits by default.
+// An event is not said twice in a day.
 func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now time.Time) alert.Status {
 	const (
 		overAfter = 2 * time.Hour
@@ -279,9 +279,9 @@ func hash(text string) string {
 	return fmt.Sprintf("%016x", h.Sum64())
 }
 
-// Spares are where what was said is kept when the spool cannot be written, or is not
-// known: the first of the folders that takes a file. TMPDIR may name one that is gone (of
-// a session that ended), and a disk that is full may be that of /tmp as well.
+// Spares are where alerts are kept when the spool cannot be written or is not known: the
+// first of the folders that takes a file. TMPDIR may name a folder of a session that has
+// ended, and /tmp may be on the same full disk.
 func Spares(p *app.Program) []spool.State {
 	path, _ := config.Find(p.Config, p.Getenv)
 	if abs, err := filepath.Abs(path); err == nil {

@@ -83,7 +83,7 @@ func (c *Collector) instead(ctx context.Context, name string) string {
 	return text + ": mail waits here and goes out by itself when one takes it again."
 }
 
-// OtherSenders is who a server without senders takes mail from.
+// OtherSenders stands for the senders of a server that names none.
 const OtherSenders = "senders that no server names"
 
 // sentence ends a text with a full stop, if it has no mark of its own.
@@ -94,7 +94,7 @@ func sentence(text string) string {
 	return text + "."
 }
 
-// kindOf puts together the reasons for which a person does the same.
+// kindOf groups the reasons after which a person does the same.
 func kindOf(r spool.Reason) string {
 	switch r {
 	case spool.ReasonAuth, spool.ReasonSecret:
@@ -178,13 +178,13 @@ func Paused(ctx context.Context, state spool.State, servers []route.Server, sinc
 	return names
 }
 
-// asideCounter is a store that can say how many messages and foreign files were set aside.
+// asideCounter is a store that counts the messages and foreign files that were set aside.
 type asideCounter interface {
 	CountAside(ctx context.Context) (n, fromDrop int, err error)
 }
 
-// CountAside is how many messages and files a store has set aside, those of other users
-// apart. known: the store can tell.
+// CountAside counts the messages and files that a store has set aside, and those of other
+// users. known: the store can count them.
 func CountAside(ctx context.Context, store spool.Store) (n, fromDrop int, known bool, err error) {
 	counter, known := store.(asideCounter)
 	if known {

@@ -25,7 +25,7 @@ func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (fil
 	}
 	for i := range files {
 		if f := &files[i]; f.path != "-" && !f.own && !owner.Controls(f.path) {
-			// What cannot be opened is opened once more by the owner, and then refused.
+			// On an error the owner tries again, and then the file is refused.
 			f.opened, _ = f.openAsRoot()
 		}
 	}
@@ -55,7 +55,7 @@ func (f *file) openAsRoot() (*os.File, error) {
 	return onlyRegular(folder.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
 }
 
-// moreFiles makes room for so many open files.
+// moreFiles raises the limit of open files.
 func moreFiles(n int) error {
 	var limit unix.Rlimit
 	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -72,7 +72,7 @@ func moreFiles(n int) error {
 	return nil
 }
 
-// raise is for both widths that systems have for a limit.
+// raise is for the two integer types that systems have for a limit.
 func raise[T int64 | uint64](soft, hard *T, want int) bool {
 	if *soft >= T(want) {
 		return false

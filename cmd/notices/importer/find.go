@@ -25,8 +25,8 @@ type file struct {
 
 const notRegular = "is not a regular file; passed over"
 
-// open opens a regular file, and nothing else that was put in its place meanwhile: to open a
-// pipe may never end.
+// open opens a regular file only: opening a pipe that was put in its place meanwhile might
+// never return.
 func (f *file) open() (*os.File, error) {
 	if f.opened != nil {
 		return f.opened, nil
@@ -57,7 +57,7 @@ func reason(err error) string {
 	return err.Error()
 }
 
-// search finds the files to read; what cannot be read is refused.
+// search finds the files to read, and refuses those that cannot be read.
 type search struct {
 	spool   string // our own
 	results *results
@@ -67,7 +67,7 @@ func (s *search) refuse(path, why string) {
 	s.results.refuse(refusal{Path: path, Error: why, code: app.ExitUnknown})
 }
 
-// files finds what is to be read in all paths.
+// files finds the files in all paths.
 func (s *search) files(paths []string) []file {
 	var all []file
 	for _, path := range paths {
@@ -127,8 +127,7 @@ func (s *search) inSpool(path string) bool {
 	return false
 }
 
-// folder lists a Maildir's messages, or the .eml files in a folder, not in those
-// below it.
+// folder lists a Maildir's messages, or the .eml files in a folder, without subfolders.
 func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
 	if own, err := os.Stat(s.spool); err == nil && os.SameFile(own, info) {
 		return nil, errors.New("this is the spool itself: what is in there is queued")

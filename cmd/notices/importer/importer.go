@@ -33,7 +33,7 @@ type Options struct {
 	Ref     string
 	Expires time.Duration // 0: give_up decides
 	Again   bool          // also what an earlier import queued
-	// Continue goes on with the last import Again that did not queue all.
+	// Continue goes on with the last import with Again that did not queue everything.
 	Continue  bool
 	Separator mbox.Separator
 	DryRun    bool
@@ -62,9 +62,9 @@ type importing struct {
 	octets, size int64 // read, and of all files; size 0: not known
 }
 
-// Run queues the messages of all paths. A first SIGINT or SIGTERM ends it
-// cleanly: what was read is queued, and it says how far it came. A second one kills;
-// then too a run of the same command queues what is missing and nothing twice.
+// Run queues the messages of all paths. A first SIGINT or SIGTERM ends it cleanly: what was
+// read is queued, and it says how far it came. A second one kills it. In both cases a run of
+// the same command queues what is missing and nothing twice.
 func Run(ctx context.Context, p *app.Program, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -117,7 +117,7 @@ func imported(ctx context.Context, p *app.Program, store spool.Store) (map[spool
 	}
 }
 
-// queue makes the run, and remembers of one that is --again whether all is queued.
+// queue makes the run. Of a run with --again it remembers whether everything is queued.
 func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spool.ImportKey]struct{}, state spool.State, files []file) error {
 	again, err := m.again(ctx, state)
 	if err != nil {
@@ -141,8 +141,8 @@ type againRun struct {
 	At   time.Time `json:"at,omitzero"`    // when it began
 }
 
-// again names the import, if it is one again: anew, or as the interrupted one. The name is
-// kept before anything is queued under it.
+// again is the name of an import with --again: a new name, or that of the interrupted import.
+// It is stored before anything is queued under it.
 func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again, error) {
 	if !m.o.Again {
 		return nil, nil
@@ -168,11 +168,11 @@ func (m *importing) again(ctx context.Context, state spool.State) (*intake.Again
 	})
 }
 
-// errStopped: by a signal.
+// errStopped says that a signal stopped the run.
 var errStopped = errors.New("stopped")
 
-// run reads and queues until the end, a signal or trouble with the spool, and says
-// how far it came.
+// run reads and queues until the end, a signal or an error of the spool, and says how far it
+// came.
 func (m *importing) run(ctx context.Context, files []file) error {
 	m.bar = term.NewProgress(m.p)
 	defer m.bar.Clear()
@@ -187,7 +187,7 @@ func (m *importing) run(ctx context.Context, files []file) error {
 	for i := 0; i < len(files) && err == nil; i++ {
 		err = m.file(ctx, files[i])
 	}
-	// What was read so far is good, whatever came then.
+	// What was read so far is queued, whatever happened then.
 	if e := m.commit(ctx); err == nil || errors.Is(err, errStopped) && e != nil {
 		err = e
 	}
@@ -203,7 +203,7 @@ func (m *importing) run(ctx context.Context, files []file) error {
 	return err
 }
 
-// commit queues what was added, and prints the ids: they are durable then.
+// commit queues what was added, and prints the ids once they are durable.
 func (m *importing) commit(ctx context.Context) error {
 	ids, err := m.bulk.Commit(context.WithoutCancel(ctx))
 	if len(ids) > 0 {
@@ -242,8 +242,8 @@ func (m *importing) file(ctx context.Context, f file) error {
 	return nil
 }
 
-// check reads an mbox to its end before anything of it is queued, and looks for messages of an
-// mbox in what does not begin as one.
+// check reads an mbox to its end before anything of it is queued, and refuses a file that
+// does not begin as an mbox but has messages of one.
 func (m *importing) check(ctx context.Context, f file, source *os.File) error {
 	if f.single {
 		return nil
@@ -306,7 +306,7 @@ func (m *importing) message(ctx context.Context, where refusal, r io.Reader) err
 	}
 	before, err := m.add(ctx, where, r)
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
-		// Some words of it are for enqueue.
+		// Some of its words only make sense for enqueue.
 		where.Error = strings.Replace(strings.TrimSuffix(refused.Msg, "; nothing was queued"), "name one as an argument, or in", "name one in", 1)
 		where.code = app.ExitCode(refused)
 		m.tally.Messages++

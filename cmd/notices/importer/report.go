@@ -77,7 +77,7 @@ func (r *results) wouldQueue(p *app.Program, where refusal, env *spool.Envelope)
 	r.print(p, where.String()+"\n")
 }
 
-// print prints a result. That its reader is gone does not stop the import.
+// print prints a result. The import goes on when the reader of the pipe is gone.
 func (r *results) print(p *app.Program, text string) {
 	if err := p.PrintBare(text); err != nil && !r.stdoutGone {
 		r.stdoutGone = true
@@ -106,7 +106,7 @@ const mostNamed = 1000
 
 // refuse notes what was not queued.
 func (r *results) refuse(e refusal) {
-	// The worst trouble is the one to end with.
+	// The exit code is that of the worst error.
 	order := []int{app.ExitOK, app.ExitUnknown, app.ExitBadMessage, app.ExitConfig, app.ExitIO}
 	if max(slices.Index(order, e.code), 1) > slices.Index(order, r.worst) {
 		r.worst = e.code

@@ -29,8 +29,8 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	if err != nil {
 		return nil, app.Fail(app.ExitIO, "no file to keep it in until all of it is read: %w; set TMPDIR to a folder with room", err)
 	}
-	// A read from a terminal or a pipe may never end. When the run is stopped meanwhile, it is
-	// left to the end of the process.
+	// A read from a terminal or a pipe may never return. If the run is stopped meanwhile, the
+	// read ends with the process.
 	copied := make(chan error, 1)
 	go func() {
 		if f.pipe {

@@ -72,8 +72,8 @@ func (q *Queue) Remove(ctx context.Context, s Selection) error {
 	})
 }
 
-// Return returns messages as a flush would whose time for them is over. The next
-// flush sends the returns. What has no sender goes to failed/.
+// Return gives messages up and returns them, as a flush does when they expire. The next
+// flush sends the returns. A message without a sender goes to failed/.
 func (q *Queue) Return(ctx context.Context, s Selection) error {
 	o := flush.Options{Store: q.Store, Policy: q.Policy, Site: q.Site, Log: q.Log, Now: q.Program.Now, Random: q.Random}
 	return q.each(ctx, s, action{

@@ -20,13 +20,13 @@ type Selection struct {
 	IDs []string
 }
 
-// Check refuses what cannot be meant.
+// Check refuses options that exclude each other or make no sense.
 func (s Selection) Check() error {
 	switch {
 	case s.All && len(s.IDs) > 0:
 		return errors.New("--all and ids exclude each other")
 	case !s.All && len(s.IDs) == 0:
-		// All commands on messages ask this, also those that have no --all.
+		// All commands on messages say this, also those without --all.
 		return errors.New("which message? Give its id (notices list shows them); hold, release and retry take --all, too")
 	}
 	return nil
@@ -54,7 +54,7 @@ func refuse(id spool.ID, format string, args ...any) error {
 // the listing and the claim.
 const maxRounds = 5
 
-// each applies an action to every message that is meant. A message that is unknown or in
+// each applies an action to every selected message. A message that is unknown or in
 // flight is named, and the action is applied to the others. The exit code is 66 when one
 // was unknown, else 75 when one was in flight.
 func (q *Queue) each(ctx context.Context, s Selection, a action) error {
@@ -64,7 +64,7 @@ func (q *Queue) each(ctx context.Context, s Selection, a action) error {
 	}
 	b := &bulk{q: q, action: a, all: s.All, bar: term.NewProgress(q.Program), total: len(list)}
 	defer b.bar.Clear()
-	// Those that moved meanwhile are looked up together: by itself each would cost a listing.
+	// Messages that moved meanwhile are looked up together: one by one, each would cost a listing.
 	for n := 1; err == nil && len(list) > 0; n++ {
 		if list, err = b.round(ctx, list, n == maxRounds); err == nil {
 			err = q.lookUp(ctx, list)
@@ -120,10 +120,10 @@ func (q *Queue) find(ctx context.Context, s Selection, all func(spool.Entry) boo
 	return list, q.lookUp(ctx, list)
 }
 
-// isListed: a listing showed it. Else the entry is nothing but the id that was asked for.
+// isListed reports whether a listing showed the entry. Else it is only an id to look up.
 func isListed(e spool.Entry) bool { return e.State != "" }
 
-// lookUp fills in where messages are, if they are there.
+// lookUp fills in the entries of messages that exist.
 func (q *Queue) lookUp(ctx context.Context, list []spool.Entry) error {
 	if len(list) == 0 {
 		return nil
@@ -152,12 +152,11 @@ type bulk struct {
 	done, code   int
 }
 
-// workers is how many messages are worked on at once: waits for the disk that overlap
-// are shared.
+// workers is how many messages are worked on at once: they share their waits for the disk.
 const workers = 16
 
-// round applies the action to all, and returns those that are not any more where they
-// were; in the last round these count as in flight. The first message goes alone: it shows
+// round applies the action to all, and returns those that were renamed since they were
+// listed; in the last round these count as in flight. The first message goes alone: it shows
 // whether the spool is in trouble.
 func (b *bulk) round(ctx context.Context, list []spool.Entry, last bool) (moved []spool.Entry, err error) {
 	const atOnce = 16 * workers
@@ -213,8 +212,8 @@ func (b *bulk) apply(ctx context.Context, e spool.Entry) error {
 	return cmp.Or(err, c.Release())
 }
 
-// count says what became of one message. fatal: the spool itself is in trouble, and the
-// rest would meet the same.
+// count says what became of one message. fatal: the spool itself failed, and would fail for
+// the rest too.
 func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 	b.shown++
 	b.bar.Show(b.shown, b.total)

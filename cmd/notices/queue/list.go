@@ -18,20 +18,19 @@ type ListOptions struct {
 	JSON   bool
 	States []string // none: all
 	To     string
-	Server string // anyTrouble, or a text
+	Server string // AnyServerError, or a text
 	Due    bool
 	Older  app.Duration // 0: whatever its age
 	// Senders shows who the mail is from, as mailq does.
 	Senders bool
 }
 
-// AnyServerError is ListOptions.Server without a text. A space keeps it from being one.
+// AnyServerError is ListOptions.Server without a text. No text is a single space.
 const AnyServerError = " "
 
 // Check refuses what the options parser cannot. `--server-error TEXT` is taken for
-// --server-error=TEXT: the parser makes an argument of it, and list has none. An option
-// with nothing in it, as of a variable that a script forgot to set, chooses nothing that
-// anybody meant.
+// --server-error=TEXT: the parser makes an argument of it, and list has no arguments. An
+// empty option is refused: it may come from a variable that a script forgot to set.
 func (o *ListOptions) Check(args []string, given func(option string) bool) error {
 	if len(args) == 1 {
 		if o.Server != AnyServerError {
@@ -71,8 +70,8 @@ func (q *Queue) List(ctx context.Context, o ListOptions) error {
 	return err
 }
 
-// Print reads some messages at a time and keeps none, however many there are. octets is
-// what all of them take in the spool, but those that cannot be read.
+// Print prints messages, which it reads a few at a time. octets is what all of them take in
+// the spool, except those that cannot be read.
 func (q *Queue) Print(ctx context.Context, entries []spool.Entry, o ListOptions) (octets int64, err error) {
 	now := q.Program.Now()
 	out := newListing(q.Program, o, entries)
@@ -91,7 +90,7 @@ func (q *Queue) Print(ctx context.Context, entries []spool.Entry, o ListOptions)
 	return octets, out.end()
 }
 
-// mayHave sorts out by the listing alone what the options cannot choose.
+// mayHave reports by the listing alone whether the options can choose a message.
 func (o *ListOptions) mayHave(e spool.Entry, policy schedule.Policy, now time.Time) bool {
 	if o.Due && (e.State != spool.StateQueued || !policy.Due(e.Next, now)) {
 		return false
@@ -125,8 +124,8 @@ func matches(address, want string) bool {
 	return strings.Contains(address, want)
 }
 
-// serverError reports whether the last that was heard is a server's own trouble and
-// no word about the message (SPEC section 5), or has the text in it.
+// serverError reports whether the last reply was a server's own error and not about the
+// message (SPEC section 5), or has the text in it.
 func (o *ListOptions) serverError(r *spool.Record) bool {
 	if o.Server != AnyServerError {
 		return strings.Contains(strings.ToLower(r.LastError), strings.ToLower(o.Server))

@@ -59,8 +59,8 @@ func NextSend(r *spool.Record) time.Time {
 	return r.NextSendAt
 }
 
-// deadline is when the message is given up. What outlived that waits for a person and is
-// not returned for its age (zero), or is owed one more attempt (SPEC section 6).
+// deadline is when the message is given up. A message that outlived it waits for a person and
+// is not returned for its age (zero), or gets one more attempt (SPEC section 6).
 func deadline(r *spool.Record, policy schedule.Policy) time.Time {
 	at := r.QueuedAt
 	if n := len(r.Events); n > 0 {

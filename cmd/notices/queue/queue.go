@@ -69,8 +69,8 @@ func rank(s spool.MessageState) int {
 	return 0
 }
 
-// ahead is how many records read reads at once: enough to keep all processors busy, few
-// enough to be no burden on memory.
+// ahead is how many records Read reads at once: enough to keep all processors busy, and few
+// enough for the memory.
 const ahead = 256
 
 // Message is a record that was read, or why it could not be.
@@ -81,7 +81,7 @@ type Message struct {
 }
 
 // Read hands the records of entries to visit in their order, each read once, many at a
-// time. A message that left meanwhile is passed over; another error comes in its place.
+// time. A message that left meanwhile is skipped; for another error visit gets a Message with Err.
 func (q *Queue) Read(ctx context.Context, entries []spool.Entry, visit func(Message)) error {
 	results := make([]Message, min(ahead, len(entries)))
 	for some := range slices.Chunk(entries, ahead) {

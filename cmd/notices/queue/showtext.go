@@ -59,7 +59,7 @@ func (t *messageText) summary(m *shownJSON) {
 	}
 }
 
-// advice is what to do about a message that does not go on by itself.
+// advice is what to do about a message that is held or has failed.
 func advice(m *shownJSON) string {
 	switch m.State {
 	case spool.StateHeld:

@@ -144,7 +144,7 @@ func (l *listing) row(m messageJSON) row {
 	return r
 }
 
-// roomy is the width of a terminal that has room for the number of attempts.
+// roomy is the width of a terminal with room for the number of attempts.
 const roomy = 100
 
 // line lays a row out. On a terminal the recipient has what the other columns leave.

@@ -20,9 +20,9 @@ import (
 	"notices/spool/route"
 )
 
-// dialogue sets a site up. Nothing is on disk until all is said. A second run starts from
-// the configuration that is there: Enter takes its values, and what the dialogue does not
-// ask for stays, comments too.
+// dialogue sets a site up. It writes nothing before the last answer. A second run starts from
+// the existing configuration: Enter takes its values, and what the dialogue does not ask for
+// stays, comments too.
 type dialogue struct {
 	*term.Prompter
 	ctx     context.Context
@@ -82,8 +82,8 @@ func (s *dialogue) askAll() error {
 	return s.Err
 }
 
-// askExisting changes the configuration that is there, or makes a new one and keeps the old
-// one beside it, or leaves it.
+// askExisting asks whether to change the existing configuration, or to make a new one and
+// keep the old one beside it.
 func (s *dialogue) askExisting() error {
 	why, err := s.readExisting()
 	if err != nil {
@@ -100,8 +100,8 @@ func (s *dialogue) askExisting() error {
 	return s.Err
 }
 
-// readExisting reads the configuration that is there. why says how it cannot be the start of
-// the dialogue, if it cannot.
+// readExisting reads the existing configuration. why says why the dialogue cannot start from
+// it, if it cannot.
 func (s *dialogue) readExisting() (why string, err error) {
 	text, err := os.ReadFile(s.path)
 	if err != nil {
@@ -139,7 +139,7 @@ func (s *dialogue) askSite() {
 	s.address = s.Ask("Its e-mail address, the sender of its mail", s.address, site("address"))
 }
 
-// askUser asks root who is to run notices: the files must be that user's.
+// askUser asks root which user will run notices: the files must belong to that user.
 func (s *dialogue) askUser() {
 	if s.path != config.SystemFile || os.Geteuid() != 0 {
 		return
@@ -178,7 +178,7 @@ func (s *dialogue) write() (*draft, error) {
 	return d, d.write()
 }
 
-// whatNext says what was written and what is left to do.
+// whatNext says what was written and what to do next.
 func (s *dialogue) whatNext(d *draft) {
 	option := s.configOption()
 	call, cron := "notices"+option, "crontab -e:\n      * * * * *"
@@ -236,8 +236,7 @@ func (s *dialogue) configOption() string {
 	return " --config " + printable.ShellQuote(path)
 }
 
-// programPath is how this program was called, with its whole path: the PATH of cron is
-// short. What runs may be the full program behind the small one that was called.
+// programPath is the absolute path of the program that was called: the PATH of cron is short. What runs may be the full program behind the small one that was called.
 func programPath() string {
 	called, err := exec.LookPath(os.Args[0])
 	if err == nil {
@@ -256,8 +255,8 @@ func programPath() string {
 	return self
 }
 
-// heldResults are the results of tests until the configuration is written: the spool, where
-// status finds them, may belong to another user than the one who sets it up.
+// heldResults holds the results of tests until the configuration is written: the spool, where
+// status finds them, may belong to another user than the one who runs init.
 type heldResults map[string][]byte
 
 func (r *heldResults) Load(_ context.Context, key string) ([]byte, error) { return (*r)[key], nil }
@@ -274,8 +273,8 @@ func (r *heldResults) Update(_ context.Context, key string, _ bool, change func(
 	return nil
 }
 
-// keepResults writes them into the spool. Root becomes its owner for that, so this comes
-// last.
+// keepResults writes the results into the spool. Root becomes its owner for that, so this is
+// the last step.
 func (s *dialogue) keepResults() error {
 	if len(s.results) == 0 {
 		return nil

@@ -28,14 +28,14 @@ type draft struct {
 	moved   string
 }
 
-// secretFile is a password on its way into a file of its own.
+// secretFile is a password that gets a file of its own.
 type secretFile struct {
 	server int // which [[server]]
 	path   string
 	secret string
 }
 
-// put sets a key of a section that there is one of.
+// put sets a key of a section that can be there once.
 func (d *draft) put(section, key string, value any) {
 	d.set = append(d.set, config.Setting{Section: section, Key: key, Value: value})
 }
@@ -49,14 +49,14 @@ func (d *draft) putServer(n int, key string, value any) {
 	d.set = append(d.set, config.Setting{Section: "server", N: n, Key: key, Value: value})
 }
 
-// putPassword gives a server a file for its password: one that is not there yet.
+// putPassword gives a server a new file for its password.
 func (d *draft) putPassword(n int, secret string) {
 	path := d.unusedName("server" + strconv.Itoa(n) + ".password")
 	d.putServer(n, "password_file", path)
 	d.secrets = append(d.secrets, secretFile{n, path, secret})
 }
 
-// unusedName is a name in the config's folder that nothing has.
+// unusedName is an unused name in the config's folder.
 func (d *draft) unusedName(name string) string {
 	dir, err := filepath.Abs(filepath.Dir(d.path))
 	if err != nil { // the working folder is gone
@@ -78,8 +78,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// config is what the draft means, as if it had been written. With an error of its values
-// it is what can be read of it.
+// config reads the draft as if it had been written. With an error in a value it returns the
+// rest.
 func (d *draft) config() (*config.Config, error) {
 	text, err := d.text()
 	if err != nil {
@@ -99,8 +99,8 @@ func (d *draft) text() ([]byte, error) {
 	return text, nil
 }
 
-// write puts the files where they belong, the secrets first and the config last:
-// each whole or not at all, and none over another. When it fails nothing is left.
+// write writes the secrets and then the config, each completely or not at all. It overwrites
+// nothing, and leaves nothing if it fails.
 func (d *draft) write() (err error) {
 	if err := os.MkdirAll(filepath.Dir(d.path), 0o755); err != nil {
 		return cannotMake(d.path, err)
@@ -147,7 +147,7 @@ func (d *draft) configMode() (fs.FileMode, int) {
 	return 0o600, d.owner
 }
 
-// writeFile writes a file under a name of its own and then gives it its own.
+// writeFile writes a file under a temporary name and then renames it.
 func (d *draft) writeFile(path string, data []byte, mode fs.FileMode, owner int, replace bool) error {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".new-*")
 	if err != nil {
@@ -200,12 +200,11 @@ func cannotMake(path string, err error) error {
 	return &app.Failure{Code: code, Err: fmt.Errorf("%s cannot be written: %w", path, err)}
 }
 
-// serviceUser is the user whose mail goes out by the machine's configuration: `setup`
-// makes one of that name.
+// serviceUser is the user of the machine's configuration; scripts/setup makes it.
 const serviceUser = "notices"
 
-// needsSetup refuses to write the machine's configuration while nobody is there to run
-// by it: files that root makes first would be in the service's way.
+// needsSetup refuses to write the machine's configuration before the user of the service
+// exists: that user could not use files that root makes now.
 func needsSetup(path string) error {
 	if filepath.Clean(path) != config.SystemFile || os.Geteuid() != 0 || exists(config.SystemSpool) {
 		return nil
@@ -217,8 +216,9 @@ func needsSetup(path string) error {
 		serviceUser, config.SystemSpool, app.SetupScript())
 }
 
-// spoolOwner is who has to have the files of a draft that root writes: whose spool it is,
-// else the user that runs the service, if the draft is the machine's. 0: root.
+// spoolOwner is the user that the files of a draft will belong to when root writes it: the
+// owner of the spool, else the user of the service if it is the machine's configuration.
+// 0: root.
 func (d *draft) spoolOwner() int {
 	if os.Geteuid() != 0 {
 		return 0
@@ -238,7 +238,7 @@ func (d *draft) spoolOwner() int {
 	return 0
 }
 
-// ownerName is what to call who can read the files that were written.
+// ownerName names the user who can read the files.
 func (d *draft) ownerName() string {
 	if d.owner == 0 {
 		return "its owner"

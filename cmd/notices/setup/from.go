@@ -15,8 +15,8 @@ import (
 	"notices/spool/printable"
 )
 
-// migrateFrom writes a config that does what another program's does, and says of every
-// setting what became of it.
+// migrateFrom writes a config that does what another program's config does, and prints what
+// became of each setting.
 func migrateFrom(p *app.Program, o Options) error {
 	if exists(o.Path) {
 		return alreadyThere(o.Path)

@@ -1,6 +1,6 @@
-// Package signin makes [google] and [microsoft] of the config into objects: the client that
-// signs in, the source of tokens, and the server that mail goes out through; and it is what
-// google-login, microsoft-login and their logouts do.
+// Package signin makes the objects of [google] and [microsoft] in the config: the client that
+// signs in, the source of tokens, and the server that mail goes out through. google-login,
+// microsoft-login and their logouts are here too.
 package signin
 
 import (
@@ -39,7 +39,7 @@ func provider(name string, c *config.Account) oauth.Provider {
 	return p
 }
 
-// newClient makes what signs in, or a service account that needs no sign-in.
+// newClient makes the client of a sign-in, or of a service account, which needs none.
 func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
 	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: p.Now}
@@ -68,7 +68,7 @@ func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, 
 	return client, nil
 }
 
-// AddCertificates adds those of a private CA.
+// AddCertificates adds the certificates of a private CA to a pool.
 func AddCertificates(pool *x509.CertPool, path string) error {
 	pem, err := os.ReadFile(path)
 	if err != nil {
@@ -123,8 +123,8 @@ func UseTokens(p *app.Program, cfg *config.Config, s *route.Server, name string)
 	return nil
 }
 
-// AccountServers are the accounts that are servers of their own: that mail goes through, or
-// that no [[server]] stands for.
+// AccountServers are the accounts with a server of their own: mail goes out through it, or no
+// [[server]] uses the account.
 func AccountServers(cfg *config.Config) []string {
 	var list []string
 	for _, name := range Names() {
@@ -139,8 +139,8 @@ func AccountServers(cfg *config.Config) []string {
 	return list
 }
 
-// UseState gives the sources of tokens the state in which the sign-in is kept, and the
-// servers the name of the account. insist: a refusal of the last hour does not count.
+// UseState gives the sources of tokens the state that has the sign-in, and the servers the
+// name of the account. insist: ignore a refusal of the last hour.
 func UseState(ctx context.Context, cfg *config.Config, servers []route.Server, state spool.State, insist bool) {
 	for i := range servers {
 		source, ok := servers[i].Tokens.(*oauth.Source)
@@ -165,7 +165,7 @@ func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 	}
 }
 
-// Status is how the sign-in of that name is; nil: it is not configured.
+// Status is the state of the sign-in of that name; nil: it is not configured.
 func Status(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.SignIn, error) {
 	c := cfg.Account(name)
 	if !c.Usable() {

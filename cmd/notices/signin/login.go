@@ -26,7 +26,7 @@ type LoginOptions struct {
 	Device    bool
 }
 
-// Check refuses what cannot be meant.
+// Check refuses options that exclude each other or make no sense.
 func (o *LoginOptions) Check() error {
 	switch {
 	case o.Port < 0 || o.Port > 65535:
@@ -37,8 +37,8 @@ func (o *LoginOptions) Check() error {
 	return nil
 }
 
-// Login is the dialogue with the person. It goes to standard error like all that is said
-// to a person, but without "notices: " before each line: an address is copied from it.
+// Login is the dialogue with the person. It goes to standard error without "notices: " before
+// each line, because the person copies an address from it.
 func Login(ctx context.Context, p *app.Program, name string, o LoginOptions) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
@@ -100,8 +100,8 @@ func Logout(ctx context.Context, p *app.Program, name string) error {
 	})
 }
 
-// accountConfig reads the config for a sign-in. Of what is wrong in it only what concerns
-// the account is refused: who signs out may do so because the rest is not in order.
+// accountConfig reads the config for a sign-in. It refuses only errors of the account: a
+// person may sign out because the rest is wrong.
 func accountConfig(p *app.Program, name string) (*config.Config, error) {
 	cfg, err := p.Load(config.Everything)
 	var problems config.Problems
@@ -158,8 +158,8 @@ func browser(getenv func(string) string) func(address string) error {
 	return nil
 }
 
-// start leaves the browser to itself: it outlives the sign-in, and what ends that does
-// not end it.
+// start starts the browser in a session of its own: it outlives the sign-in, and a signal to
+// that does not reach it.
 func start(path string, options []string, address string) error {
 	args, placed := []string{}, false
 	for _, o := range options {

@@ -23,8 +23,8 @@ const (
 	Critical = 2
 )
 
-// verdict is what status --check finds: the worst level, and why. Remarks are worth a
-// person's knowing and no reason to wake one.
+// verdict is what status --check finds: the worst level, and the reasons for it. Remarks are
+// worth knowing, but nobody has to be woken for them.
 type verdict struct {
 	s              *snapshot
 	warn, critical time.Duration
@@ -53,7 +53,7 @@ func (c *verdict) age(age time.Duration, format string, args ...any) {
 	}
 }
 
-// down notes that servers take no mail: critical when that lasts.
+// down notes that servers take no mail, which becomes critical when it lasts.
 func (c *verdict) down(since time.Time, text string) {
 	text += c.s.lasting(since)
 	if !since.IsZero() && c.s.now.Sub(since) > c.warn {
@@ -63,7 +63,7 @@ func (c *verdict) down(since time.Time, text string) {
 	}
 }
 
-// lasting is how long something has been so, if that is known.
+// lasting says how long something has lasted, if that is known.
 func (s *snapshot) lasting(since time.Time) string {
 	if since.IsZero() {
 		return ""
@@ -73,9 +73,9 @@ func (s *snapshot) lasting(since time.Time) string {
 
 // check is SPEC section 3: the oldest message that is due or waits for a server, the last
 // flush, what failed, sign-ins that wait for a person, no server that takes mail, a config
-// that flush refuses. Beyond it: that no flush ever ran is a flush too old, for then nobody
-// has set up cron; and a server that refuses the login has failed, for it too waits for a
-// person. A server that is only paused for a while is not: with a backup mail goes out.
+// that flush refuses. Beyond SPEC it warns if no flush ever ran, because then nobody has set
+// up cron, and if a server refuses the login, because a person has to mend that. A server
+// that is only paused is a remark: with a backup server mail goes out.
 func (s *snapshot) check(o Options) *verdict {
 	c := &verdict{s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}
 	c.setUp()
@@ -83,7 +83,7 @@ func (s *snapshot) check(o Options) *verdict {
 		text := fmt.Sprintf("%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
 		if !s.ratesKeepAll() {
 			c.age(age, "%s", text)
-		} else if age > c.warn { // it is as the site wants it
+		} else if age > c.warn { // the site wants it so
 			c.note(Warning, "%s", text)
 		}
 	}
@@ -103,7 +103,7 @@ func (s *snapshot) check(o Options) *verdict {
 	return c
 }
 
-// setUp finds what keeps all mail here: the config, the sign-ins, the servers.
+// setUp finds what stops all mail: the config, the sign-ins, the servers.
 func (c *verdict) setUp() {
 	s := c.s
 	if s.ConfigError != nil {
@@ -141,7 +141,7 @@ func (c *verdict) setUp() {
 	}
 }
 
-// sendersWithoutServer remarks on mail that no server takes for its sender.
+// sendersWithoutServer remarks on mail that no server takes because of its sender.
 func (c *verdict) sendersWithoutServer() {
 	const shown = 3
 	for i, sender := range slices.Sorted(maps.Keys(c.s.withoutServer)) {
@@ -172,12 +172,12 @@ func (c *verdict) server(v *server) {
 	}
 }
 
-// signInSays reports whether trouble of a server is that of a sign-in, which is named already.
+// signInSays reports whether a server's error is that of a sign-in, which is a reason already.
 func (s *snapshot) signInSays(text string) bool {
 	return slices.ContainsFunc(s.signIns(), func(in *SignIn) bool { return in.NeedsPerson && strings.Contains(text, *in.Error) })
 }
 
-// waiting looks at what servers put off.
+// waiting checks the messages that wait for a server.
 func (c *verdict) waiting() {
 	if c.s.WaitingForServerSince == nil {
 		return
@@ -198,13 +198,13 @@ func waits(n int) string {
 	return term.Count(n, "message") + " wait"
 }
 
-// lastFlush looks whether cron still runs, and whether its runs work.
+// lastFlush checks whether cron still runs, and whether its runs work.
 func (c *verdict) lastFlush() {
 	s := c.s
 	switch {
 	case s.unwritable:
 		c.note(Critical, "no mail goes out: the spool cannot be written: %s", *s.FlushError)
-		return // how long ago a run was noted there means nothing
+		return // and the time of the last run cannot have been written
 	case s.FlushError != nil && s.ConfigError == nil:
 		c.remark("no mail goes out: the last notices flush failed: %s", *s.FlushError)
 	}
@@ -220,7 +220,7 @@ func (c *verdict) lastFlush() {
 	c.age(age, "the last flush ran %s ago; cron or a timer should run it every minute", term.Span(age))
 }
 
-// usedUp says that a rate keeps mail here, if one does.
+// usedUp names the first server whose rate is used up, if there is one.
 func (s *snapshot) usedUp() string {
 	for i := range s.Servers {
 		if s.Servers[i].rateUsedUp() {
@@ -297,7 +297,7 @@ func (s *snapshot) serversDown(takes func(*route.Server) bool) (g sendersGroup) 
 	return g
 }
 
-// forRecipients is about mail that nobody here can do anything about.
+// forRecipients is about mail that only its recipients' servers delay.
 func (s *snapshot) forRecipients() string {
 	if s.WaitingForRecipient == 1 {
 		return "1 message waits for its recipients, whose server does not take it yet"
@@ -310,7 +310,7 @@ func (s *snapshot) forLimit() string {
 	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
 }
 
-// text says all of it in one line.
+// text is the verdict in one line.
 func (c *verdict) text() string {
 	parts, s := c.reasons, c.s
 	if c.level == OK {
@@ -357,7 +357,7 @@ func (c *verdict) performance() string {
 	return strings.Join(fields, " ")
 }
 
-// printCheck says it in one line; the exit code is the level.
+// printCheck prints the verdict in one line; the exit code is the level.
 func printCheck(p *app.Program, c *verdict) error {
 	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.level]
 	if err := p.PrintBare(word + " - " + PlainText(c.text()) + " | " + c.performance() + "\n"); err != nil {

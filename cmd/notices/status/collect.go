@@ -36,8 +36,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 	c := &collector{
 		s: &snapshot{now: now, Servers: []server{}, sends: newHistogram(now), asideDir: "aside/"},
 		q: q, o: o,
-		// Mail depends on none of these small values: one that cannot be read is no reason to
-		// show nothing of the rest.
+		// Mail does not depend on these small values: if one cannot be read, the rest is shown.
 		state: spool.Lenient(q.Store.State(), func(name string, err error) {
 			q.Program.Say("%s; it counts as not there. What writes state/%s next makes it anew; it may be removed", err, name)
 		}),
@@ -78,9 +77,9 @@ func (c *collector) loadLimits(ctx context.Context) (err error) {
 	return err
 }
 
-// messages counts what is in the spool. Whether a message was tried yet only its record
-// knows, so each is read, but for failed ones. A check runs every minute: it goes by the
-// listing, and by so many records as tell what messages wait for.
+// messages counts what is in the spool. Only its record says whether a message was tried,
+// so all records are read, except those of failed messages. A check runs every minute: it
+// goes by the listing, and reads a sample of the records to find what messages wait for.
 func (c *collector) messages(ctx context.Context) (err error) {
 	if c.s.stuck, err = spool.LoadState[spool.Stuck](ctx, c.state, spool.StuckName); err != nil {
 		return err
@@ -134,8 +133,8 @@ func (c *collector) messages(ctx context.Context) (err error) {
 	return err
 }
 
-// unreadBytes adds what the messages take whose records were not read: failed ones, and
-// those that cannot be read.
+// unreadBytes adds the size of the messages whose records were not read: failed ones, and
+// damaged ones.
 func (c *collector) unreadBytes(ctx context.Context) (err error) {
 	switch {
 	case len(c.s.unreadable) > 0:
@@ -148,12 +147,12 @@ func (c *collector) unreadBytes(ctx context.Context) (err error) {
 	return err
 }
 
-// mostRecords are read for a check.
+// mostRecords is how many records a check reads.
 const mostRecords = 10_000
 
-// sample keeps n of the messages, in their order: the older half of what is kept are the
-// oldest, the other half is spread over the rest. What waits longest is among the oldest;
-// but these may all wait for their recipients.
+// sample picks n of the messages, by age: half of them are the oldest, the other half is
+// spread over the rest. What waits longest is among the oldest, but all of these may wait for
+// their recipients.
 func sample(list []spool.Entry, n int) []spool.Entry {
 	if len(list) <= n {
 		return list
@@ -197,8 +196,8 @@ func earliest(least **time.Time, at time.Time) {
 	}
 }
 
-// dueAt is when a message goes out next; a [[limit]] that is used up puts that off, and
-// limited says so: it is not stuck. Zero: it does not go out.
+// dueAt is when a message goes out next; zero if it does not. limited: a [[limit]] that is
+// used up delays it.
 func (c *collector) dueAt(r *spool.Record) (next time.Time, limited bool) {
 	next = queue.NextSend(r)
 	if next.IsZero() {
@@ -221,8 +220,8 @@ func (c *collector) dueAt(r *spool.Record) (next time.Time, limited bool) {
 	return at, true
 }
 
-// findOldestDue finds the due message that has been so for longest. Some of the listing
-// are not due: they are being attempted, left, or wait for a limit.
+// findOldestDue finds the message that has been due for longest. Some messages that the
+// listing shows as due are being attempted, have left, or wait for a limit.
 func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error {
 	c.s.sends.due = len(due)
 	slices.SortFunc(due, queue.ByNextSend)
@@ -255,14 +254,14 @@ func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error 
 func (c *collector) addWait(r *spool.Record) {
 	unnamed := c.countWithoutServer(&r.Envelope)
 	if w, ok := r.Waiting(); ok {
-		w.Answered = w.Answered || unnamed // what other mail meets says nothing of it
+		w.Answered = w.Answered || unnamed // other mail says nothing about it
 		c.waits = append(c.waits, w)
 	} else if r.State() == spool.StateDeferred {
 		c.s.WaitingForRecipient++
 	}
 }
 
-// countWithoutServer counts a message that no server takes, for its sender.
+// countWithoutServer counts a message that no server takes because of its sender.
 func (c *collector) countWithoutServer(env *spool.Envelope) bool {
 	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
 	if bounce || env.Sender == "" || len(c.route) == 0 || route.AnyTakes(c.route, env.Sender) {
@@ -275,9 +274,10 @@ func (c *collector) countWithoutServer(env *spool.Envelope) bool {
 	return true
 }
 
-// countWaits sums up what waits for a server. Where all servers work, and one took a message
-// since, or was found up again, only its next send is to come; but not if a server put off
-// this very message. An attempt under way counts when it has taken longer than any does.
+// countWaits counts the messages that wait for a server. A message does not wait if all
+// servers work and one has taken mail or was found up since: it goes out at its next send,
+// unless a server deferred this very message. An attempt that is under way counts when it
+// has taken longer than any attempt does.
 func (c *collector) countWaits() {
 	var took time.Time
 	for i := range c.s.Servers {
@@ -315,9 +315,9 @@ func (c *collector) signIns(context.Context) (err error) {
 	return err
 }
 
-// flush says how the last flush went, and why flush cannot work: the config is refused; the
-// spool cannot be written, which flush can note nowhere in it, so that the same is tried
-// here; or what its last run met.
+// flush finds how the last flush went, and why flush cannot work: it refuses the config, its
+// last run failed, or the spool cannot be written. That last error flush cannot write down,
+// so it is tried here.
 func (c *collector) flush(ctx context.Context) error {
 	if c.o.Refused != nil {
 		text := c.o.Refused.Error()
@@ -346,7 +346,7 @@ func (c *collector) files(ctx context.Context) {
 		}
 	}
 	var err error
-	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil { // it is nothing that mail depends on
+	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil { // mail does not depend on it
 		c.q.Program.Say("what lies in %s cannot be counted: %s", c.s.asideDir, err)
 	}
 }

@@ -60,7 +60,7 @@ func (m *metrics) metric(name, help string, points ...point) {
 	}
 }
 
-// times are those of the times that are known.
+// times are points of the times that are known.
 func times(list ...*time.Time) []point {
 	var points []point
 	for _, t := range list {
@@ -119,7 +119,7 @@ func (m *metrics) queue(s *snapshot) {
 }
 
 func (m *metrics) servers(s *snapshot) {
-	// each has a line for the servers for which of returns one.
+	// each writes a metric with a line for each server that of returns a point for.
 	each := func(name, help string, of func(v *server) []point) {
 		var points []point
 		for i := range s.Servers {
@@ -151,7 +151,7 @@ func (m *metrics) limits(used []rate.Usage) {
 	var sent, most, waiting []point
 	for i := range used {
 		u := &used[i]
-		// A limit is named by all its domains, for no domain is under two.
+		// A domain is in one limit at most, so the domains name the limit.
 		labels := []string{"domains", strings.Join(u.Domains, ","), "per_seconds", strconv.FormatInt(int64(u.Per.Seconds()), 10)}
 		sent, most, waiting = append(sent, value(u.Used, labels...)), append(most, value(u.Messages, labels...)), append(waiting, value(u.Waiting, labels...))
 	}

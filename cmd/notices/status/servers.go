@@ -14,7 +14,7 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// Servers are those that test-server knows.
+// Servers are the servers that test-server knows.
 func Servers(cfg *config.Config) []config.Server {
 	list := slices.Clone(cfg.Servers)
 	for _, name := range signin.AccountServers(cfg) {
@@ -24,8 +24,8 @@ func Servers(cfg *config.Config) []config.Server {
 	return list
 }
 
-// servers finds what is kept of each server. That of another one, which stood in its place in
-// the config before, is not shown.
+// servers loads what is stored about each server. What was stored about another server with
+// the same number, before the config changed, is ignored.
 func (c *collector) servers(ctx context.Context) error {
 	list := make([]smtpclient.Server, len(c.o.Servers))
 	for i, s := range c.o.Servers {
@@ -47,12 +47,12 @@ func (c *collector) servers(ctx context.Context) error {
 	return err
 }
 
-// rates is a server as far as its rates and senders go.
+// rates is a server with nothing but its name, rates and senders.
 func rates(c *config.Server) route.Server {
 	return route.Server{Server: smtpclient.Server{Name: c.Name}, RatePerMinute: c.RatePerMinute, RatePerDay: c.RatePerDay, Senders: c.Senders}
 }
 
-// judge says how a server is by what is kept of it.
+// judge finds the state of a server.
 func (v *server) judge(test *spool.TestResult, now time.Time) {
 	if !test.At.IsZero() {
 		result := "error"
@@ -71,7 +71,7 @@ func (v *server) judge(test *spool.TestResult, now time.Time) {
 		return
 	}
 	v.DownSince = term.Stamp(h.Began())
-	// The pause after its trouble may be long over, and nothing came to it since.
+	// Its pause may be long over, and no mail has come to it since.
 	last := h.DownUntil
 	if at := h.Last.Reply.At; at.After(last) {
 		last = at
@@ -79,8 +79,8 @@ func (v *server) judge(test *spool.TestResult, now time.Time) {
 	v.outdated = now.Sub(last) > WarnAge
 }
 
-// The result of a test is kept under the server's number. When servers change places in
-// the config their results follow them: each goes by host, port and login.
+// The result of a test is stored under the server's number. When servers change places in
+// the config, their results follow them by host, port and login.
 
 // testResults loads the results of servers, in their order; the zero value for a server without one.
 func testResults(ctx context.Context, state spool.State, servers []smtpclient.Server) ([]spool.TestResult, error) {

@@ -16,7 +16,7 @@ import (
 	"notices/spool/route"
 )
 
-// Options are those of notices status, and where it looks.
+// Options are the options of notices status, and what it reads.
 type Options struct {
 	JSON           bool
 	Prometheus     bool
@@ -28,11 +28,11 @@ type Options struct {
 	Limits  []rate.Limit    // the [[limit]]s of the config
 	Refused error           // what flush refuses of the config; nil: nothing
 	Spares  []spool.State   // where flush keeps its alerts when it cannot keep them in the spool
-	// SignIn is how the sign-in of an account is; nil: there are no accounts.
+	// SignIn returns the state of an account's sign-in; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }
 
-// WarnAge and CriticalAge are the ages from which on status warns, SPEC section 3.
+// WarnAge and CriticalAge are the ages from which status warns, SPEC section 3.
 const (
 	WarnAge     = 15 * time.Minute
 	CriticalAge = 2 * time.Hour
@@ -52,8 +52,8 @@ type snapshot struct {
 	Microsoft      *SignIn    `json:"microsoft"` // null: no account
 	LastFlush      *lastFlush `json:"last_flush"`
 
-	// Of the messages that are deferred: how many wait for a server or for their recipients,
-	// and since when the first one waits for a server.
+	// How many deferred messages wait for a server or for their recipients, and since when the
+	// first one waits for a server.
 	WaitingForServer      int          `json:"waiting_for_server"`
 	WaitingForRecipient   int          `json:"waiting_for_recipient"`
 	WaitingForServerSince *time.Time   `json:"waiting_for_server_since"`
@@ -69,15 +69,15 @@ type snapshot struct {
 	sends         histogram
 	unreadable    []error        // messages that cannot be counted
 	stuck         spool.Stuck    // what flushes met
-	inTrouble     []spool.ID     // messages of it that are still there
-	withoutServer map[string]int // messages by a sender that no server takes mail from
+	inTrouble     []spool.ID     // the messages in stuck that still exist
+	withoutServer map[string]int // senders that no server takes mail from, and their messages
 	limitsUsed    []rate.Usage
 	limited       int         // messages that wait for a [[limit]]
-	limitedBy     *rate.Usage // the limit that lets the next one go first
+	limitedBy     *rate.Usage // the limit that will let one go first
 	unwritable    bool        // flush cannot write to the spool: FlushError says why
 }
 
-// server is what is known of one server.
+// server is what is known about one server.
 type server struct {
 	Name           string     `json:"name"`
 	Host           string     `json:"host"`
@@ -91,8 +91,8 @@ type server struct {
 
 	unused   bool // mail does not go through it
 	health   spool.Health
-	failing  bool // the last that was met of it is trouble
-	outdated bool // and that is long ago: nobody knows how it is now
+	failing  bool // the last thing that it did was an error
+	outdated bool // and that is long ago: its state is not known
 	rates    route.Server
 	used     rate.ServerUsage
 }
@@ -109,17 +109,17 @@ type lastFlush struct {
 	spool.Tally
 }
 
-// SignIn is how a sign-in is.
+// SignIn is the state of a sign-in.
 type SignIn struct {
 	Account   string     `json:"account"`
 	Scopes    []string   `json:"scopes"`
 	ExpiresAt *time.Time `json:"expires_at"` // of the access token, which is renewed by itself
 	Error     *string    `json:"error"`      // and what to run; null: all is well
 
-	NeedsPerson bool `json:"-"` // the error is for a person to mend; else it passes
+	NeedsPerson bool `json:"-"` // a person has to mend the error; else it is temporary
 }
 
-// DescribeSignIn is what a sign-in is shown as.
+// DescribeSignIn makes a SignIn of what signin.Status returns.
 func DescribeSignIn(found *oauth.SignIn, err error) (*SignIn, error) {
 	if found == nil || err != nil {
 		return nil, err
@@ -169,7 +169,7 @@ func (s *snapshot) sayTrouble(p *app.Program) {
 	}
 }
 
-// signIns are those that are configured.
+// signIns are the configured ones.
 func (s *snapshot) signIns() []*SignIn {
 	var list []*SignIn
 	for _, in := range []*SignIn{s.Google, s.Microsoft} {
@@ -180,8 +180,8 @@ func (s *snapshot) signIns() []*SignIn {
 	return list
 }
 
-// noServer reports whether no server takes mail, by the last that was met of each, and since
-// when. recent: none of that is long ago.
+// noServer reports whether no server takes mail, by the last attempt of each, and since when.
+// recent: the last attempts are not outdated.
 func (s *snapshot) noServer() (since time.Time, recent, yes bool) {
 	recent = true
 	for i := range s.Servers {
@@ -201,7 +201,7 @@ func (s *snapshot) noServer() (since time.Time, recent, yes bool) {
 	return since, recent, yes
 }
 
-// goesOut: nothing is known that keeps all mail here.
+// goesOut: as far as is known, mail goes out.
 func (s *snapshot) goesOut() bool {
 	usable, known := false, false
 	for i := range s.Servers {
@@ -212,7 +212,7 @@ func (s *snapshot) goesOut() bool {
 	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
 }
 
-// sendingOK: mail goes out, or what is known of the servers is too old to say that it does not.
+// sendingOK: mail goes out, or what is known about the servers is outdated.
 func (s *snapshot) sendingOK() bool {
 	_, recent, yes := s.noServer()
 	return s.goesOut() || yes && !recent && s.ConfigError == nil && s.FlushError == nil
@@ -237,5 +237,5 @@ func (s *snapshot) since(at *time.Time) time.Duration {
 	return max(s.now.Sub(*at), 0)
 }
 
-// ago is when something was or will be.
+// ago says when something was or will be.
 func (s *snapshot) ago(at time.Time) string { return term.Ago(at, s.now) }

@@ -37,8 +37,8 @@ func (t *statusText) write(c *verdict) {
 	t.lastFlush()
 }
 
-// row prints a name and what is to be said of it, which stays in its column even where a
-// path is longer than a line.
+// row prints a name and a text, which stays in its column even if a path in it is longer
+// than a line.
 func (t *statusText) row(name string, c term.Colour, format string, args ...any) {
 	const names = 20
 	for _, line := range term.Wrap(printable.Text(fmt.Sprintf(format, args...)), t.Width-names-2) {
@@ -112,7 +112,7 @@ func (t *statusText) queue() {
 	}
 }
 
-// when is a time, and how far from now that is.
+// when is a time, and how far away it is.
 func (t *statusText) when(at time.Time) string {
 	return term.Clock(at) + " (" + t.s.ago(at) + ")"
 }

@@ -6,10 +6,9 @@ import (
 	"github.com/mattn/go-runewidth"
 )
 
-// cells measures text in columns of a terminal: patrons' names and addresses have runes
-// that take two, and marks that combine with the letter before. Which locale it is does
-// not count: in UTF-8 terminals show what is ambiguous in one column, as they are set up
-// by default.
+// cells measures text in columns of a terminal: names and addresses have runes that take two
+// columns, and marks that combine with the letter before. The locale does not matter: by
+// default UTF-8 terminals show ambiguous runes in one column.
 var cells = runewidth.Condition{StrictEmojiNeutral: true}
 
 // Columns is how many columns a terminal needs for s.
@@ -25,8 +24,7 @@ func Cut(s string, width int) string {
 	return cells.Truncate(s, width, ellipsis)
 }
 
-// CutMiddle is Cut for an address: whose it is stands at the beginning, and where it
-// is at the end.
+// CutMiddle is Cut for an address, of which both the beginning and the end matter.
 func CutMiddle(s string, width int) string {
 	if width <= 0 || Columns(s) <= width {
 		return s
@@ -39,7 +37,7 @@ func CutMiddle(s string, width int) string {
 func Pad(s string, width int) string { return cells.FillRight(s, width) }
 
 // Wrap breaks text at spaces into lines of so many columns; 0: it stays one line. A
-// longer word stays whole, for it may be an address to copy.
+// longer word is not broken, because it may be an address to copy.
 func Wrap(text string, width int) []string {
 	if width <= 0 {
 		return []string{text}
@@ -60,12 +58,12 @@ func Wrap(text string, width int) []string {
 	return append(lines, line)
 }
 
-// least is the narrowest column that text is still pleasant to read in.
+// least is the narrowest column for text.
 const least = 30
 
-// Hang puts text behind a beginning, and what does not fit below where it began; where
-// that is too narrow for reading or for one of its words, all of it on lines of its own.
-// 0 columns: it stays one line.
+// Hang puts text behind a beginning, and the lines that do not fit below it, indented to the
+// same column. If that column is too narrow for reading or for one of the words, all of the
+// text goes on lines of its own. 0 columns: it stays one line.
 func Hang(beginning, text string, width int) []string {
 	room, bare := width-Columns(beginning), strings.TrimRight(beginning, " ")
 	longest := 0

@@ -9,11 +9,11 @@ import (
 	"notices/spool/printable"
 )
 
-// Page is text for a person, in titles and rows. In a terminal what is long goes on below
-// where it began; elsewhere a line is a line.
+// Page is text for a person, in titles and rows. On a terminal long rows are wrapped;
+// elsewhere a row is one line.
 type Page struct {
 	Painter
-	Width int // in columns; 0: a line is a line
+	Width int // in columns; 0: rows are not wrapped
 	out   strings.Builder
 }
 

@@ -10,10 +10,10 @@ import (
 	"notices/cmd/internal/app"
 )
 
-// Progress is one line on a terminal that says how far a long command is. On anything
-// else it says nothing. It is drawn as messages are done, and once a second while none
-// is, so that a wait does not look like a standstill. Until it is cleared, what is said
-// on standard error goes through it, to take the line's place and not stand behind it.
+// Progress is a line on a terminal that says how far a long command is. On anything else it
+// prints nothing. It is drawn as messages are done, and once a second while it waits, so that
+// a wait does not look like a standstill. Until it is cleared, standard error goes through
+// it: other text takes the place of the line.
 type Progress struct {
 	On  bool                            // standard error is a terminal
 	Why func(idle time.Duration) string // what it waits for, if that is known; may be nil
@@ -31,7 +31,7 @@ type Progress struct {
 	moved time.Time // when a message was done
 }
 
-// line is what a progress line says.
+// line is the content of a progress line.
 type line struct {
 	done, total  int // messages; total 0: not known yet
 	octets, size int // of an import, which does not know how many messages there are
@@ -43,7 +43,7 @@ type line struct {
 func NewProgress(program *app.Program) *Progress {
 	_, terminal := app.Terminal(program.Stderr)
 	now := time.Now()
-	// With -v each message has a line of its own: they would mix.
+	// With -v each message has a line of its own, and the two would mix.
 	p := &Progress{program: program, stderr: program.Stderr, On: terminal && !program.Verbose, quit: make(chan struct{})}
 	p.line.began, p.moved = now, now
 	if p.On {
@@ -52,14 +52,14 @@ func NewProgress(program *app.Program) *Progress {
 	return p
 }
 
-// Start has the line drawn from now on, once a second at least.
+// Start draws the line from now on, once a second at least.
 func (p *Progress) Start() {
 	if p.On {
 		p.begin.Do(func() { go p.tick() })
 	}
 }
 
-// interval keeps the terminal from being most of the work.
+// interval is the shortest time between two drawings.
 const interval = 100 * time.Millisecond
 
 // Show draws the line anew, if it is time.
@@ -70,8 +70,8 @@ func (p *Progress) Show(done, total int) {
 	}
 }
 
-// ShowOctets is Show for messages of which only the octets are known beforehand; size 0:
-// not even these.
+// ShowOctets is Show for a known number of octets and an unknown number of messages; size 0:
+// the number of octets is not known either.
 func (p *Progress) ShowOctets(done int, octets, size int64) {
 	if p.On {
 		p.update(line{done: done, octets: int(octets), size: int(size)})
@@ -117,7 +117,7 @@ func (p *Progress) reason(now time.Time) string {
 	return p.Why(idle)
 }
 
-// spare is left free on the right: for the cursor, and for ^C.
+// spare is how many columns stay free on the right, for the cursor and for ^C.
 const spare = 4
 
 // draw and erase are called with the lock held.

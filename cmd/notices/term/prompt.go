@@ -17,11 +17,11 @@ import (
 	"notices/spool/printable"
 )
 
-// ErrStopped says that the person ended the dialogue: by Ctrl-C, or the end of what is typed.
+// ErrStopped says that the person ended the dialogue, by Ctrl-C or Ctrl-D.
 var ErrStopped = errors.New("stopped")
 
-// Prompter asks a person at a terminal. What it says goes to standard error like all
-// that is said to a person, without "notices: " before each line.
+// Prompter asks a person at a terminal. It writes to standard error, without "notices: "
+// before each line.
 type Prompter struct {
 	Err error // why nothing is asked any more
 
@@ -54,8 +54,7 @@ func (p *Prompter) prompt(text string) {
 // Newline ends a line.
 func (p *Prompter) Newline() { fmt.Fprintln(p.p.Stderr) }
 
-// SayWrapped prints a line in as many as the terminal needs, each further in than the
-// first.
+// SayWrapped wraps a line to the terminal, with further lines indented.
 func (p *Prompter) SayWrapped(line string) {
 	if utf8.RuneCountInString(line) < Width(p.p.Stderr) {
 		p.Say("%s", line)
@@ -76,8 +75,8 @@ func (p *Prompter) Heading(text string) {
 	fmt.Fprintf(p.p.Stderr, "\n%s\n", NewPainter(p.p.Stderr, p.p.Getenv).Paint(Bold, printable.Text(text)))
 }
 
-// typed is what read gives, unless the person stops first: a read from a terminal
-// cannot be interrupted, so it is left to itself.
+// typed returns what read returns, unless the person stops the program first. A read from a
+// terminal cannot be interrupted, so it is left running.
 func (p *Prompter) typed(read func() (string, error)) string {
 	type answer struct {
 		text string
@@ -104,8 +103,8 @@ func (p *Prompter) typed(read func() (string, error)) string {
 	return ""
 }
 
-// Ask repeats a question until check is content; nil takes any answer. Enter alone means
-// normal. What went wrong is in Err; from then on nothing is asked any more.
+// Ask repeats a question until check accepts the answer; nil accepts any. Enter alone means
+// normal. After an error, which is in Err, nothing more is asked.
 func (p *Prompter) Ask(question, normal string, check func(string) error) string {
 	if normal != "" {
 		question += " [" + normal + "]"
@@ -131,8 +130,8 @@ func (p *Prompter) Ask(question, normal string, check func(string) error) string
 	return normal
 }
 
-// Secret asks for what is not shown. The terminal is dark before the question stands
-// there: who types at once must not be shown either.
+// Secret asks for an answer that is not shown. Echo is off before the question is printed:
+// a person may type at once.
 func (p *Prompter) Secret(question string) string {
 	if p.Err != nil {
 		return ""
@@ -156,7 +155,7 @@ func (p *Prompter) Secret(question string) string {
 	return text
 }
 
-// darken has a terminal show nothing of what is typed; all else stays as it is.
+// darken turns a terminal's echo off and changes nothing else.
 func darken(fd int) error {
 	t, err := unix.IoctlGetTermios(fd, getTermios)
 	if err != nil {
@@ -182,7 +181,7 @@ func (p *Prompter) Yes(question string, normal bool) bool {
 	return strings.HasPrefix(strings.ToLower(answer), "y")
 }
 
-// Choose has one of the options chosen by its number, and returns its index.
+// Choose asks for one of the options by its number, and returns its index.
 func (p *Prompter) Choose(question string, options []string, normal int) int {
 	if p.Err != nil {
 		return normal

@@ -1,8 +1,8 @@
 // Package term is how the program talks to a person. All commands keep to this:
 //
-//   - Results go to standard output, whatever is said to a person to standard
-//     error, each line behind "notices: ".
-//   - When there is nothing to say, nothing is said: cron mails every line.
+//   - Results go to standard output. Messages for a person go to standard error,
+//     "notices: " before each line.
+//   - A command that has nothing to say says nothing: cron mails every line.
 //   - An error says what is wrong and what to do: the key, the file, the command.
 //   - Colour and width follow the terminal, and only a terminal; NO_COLOR
 //     (no-color.org) and TERM=dumb end colour. Elsewhere tables are plain and
