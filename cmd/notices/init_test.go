@@ -397,6 +397,47 @@ func TestInitAgain(t *testing.T) {
 	p.ends()
 }
 
+// A password file that is corrected while init waits is read again for the next test.
+func TestInitReadsThePasswordAgain(t *testing.T) {
+	home := t.TempDir()
+	dir := filepath.Join(home, ".config", "notices")
+	ca := smtptest.NewCA(t)
+	one := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Users: map[string]string{"library": "right"}})
+	text := "[site]\nname = \"Library\"\naddress = \"library@example.org\"\n[[server]]\nhost = \"127.0.0.1\"\nport = " + portOf(one) +
+		"\nlogin = \"library\"\npassword_file = \"password\"\n"
+	password := filepath.Join(dir, "password")
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	for path, text := range map[string]string{filepath.Join(home, "ca.pem"): string(ca.PEM()), filepath.Join(dir, "notices.toml"): text, password: "wrong\n"} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	p := sit(t, home, "init")
+	p.answers("[yes]: ", "\n")
+	p.answers("[Library]: ", "\n")
+	p.answers("[library@example.org]: ", "\n")
+	p.answers("Server 1 is 127.0.0.1", "2\n")
+	p.answers("Number [1]: ", "\n")
+	p.answers("[127.0.0.1]: ", "\n")
+	p.answers("["+portOf(one)+"]: ", "\n")
+	p.answers("Does TLS begin with the connection there", "no\n")
+	p.answers("[library]: ", "\n")
+	p.answers("Enter: the same): ", "\n")
+	p.answers("Test server 1 now?", "\n")
+	p.sees("It did not work. What now?")
+	if err := os.WriteFile(password, []byte("right\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.answers("keep it as it is", "2\n")
+	p.answers("A further server", "\n")
+	p.sees("notices.toml is written.")
+	if code := p.ends(); code != 0 || len(one.Messages()) != 1 {
+		t.Errorf("exit %d, %d messages:\n%s", code, len(one.Messages()), p.all())
+	}
+}
+
 // What failed its test, and was kept as it is, is told at the end, the backup too; and TLS
 // from the start is to be had at any port.
 func TestInitTellsWhatFailed(t *testing.T) {

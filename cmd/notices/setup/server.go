@@ -50,6 +50,7 @@ type answers struct {
 	user      string
 	password  string
 	old       config.Secret // that the configuration has, if it is one that is changed
+	tried     string        // what was read of old for the last test
 	via       bool          // it is an account that all mail goes by
 	keep      bool          // of a configuration that is changed: as it is
 	nonSecure bool          // also without verified TLS
@@ -364,7 +365,11 @@ func (s *dialogue) probe(n int, v *answers) error {
 	}
 	switch {
 	case v.keptSecret():
-		server.Password = v.old.Read
+		server.Password = func(ctx context.Context) (string, error) { // it may have been corrected since the last test
+			password, err := v.old.Refresh(ctx, v.tried)
+			v.tried = password
+			return password, err
+		}
 	case v.user != "":
 		server.Password = func(context.Context) (string, error) { return v.password, nil }
 	}
