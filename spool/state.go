@@ -24,7 +24,7 @@ type State interface {
 const (
 	HealthName    = "health-" // + server: Health
 	TestName      = "test-"   // + server: TestResult
-	RateName      = "rate-"   // + server: delivery's own
+	RateName      = "rate-"   // + server: package rate's own
 	LastFlushName = "last-flush"
 	StuckName     = "stuck" // Stuck
 )
