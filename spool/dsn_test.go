@@ -9,7 +9,7 @@ import (
 	"pgregory.net/rapid"
 )
 
-func TestWants(t *testing.T) {
+func TestNotifies(t *testing.T) {
 	for notify, want := range map[string]string{
 		"": "failure delay", "never": "", "success": "success", "delay": "delay", "failure,success": "failure success",
 	} {
@@ -79,7 +79,7 @@ func TestOldEnvelope(t *testing.T) {
 	}
 }
 
-func TestCheckAsked(t *testing.T) {
+func TestCheckDSNParams(t *testing.T) {
 	for name, a := range map[string]DSNParams{
 		"words":            {Notify: "always"},
 		"never with more":  {Notify: "never,failure"},
@@ -175,7 +175,7 @@ func TestFreshRetryOfTheUnreturned(t *testing.T) {
 	}
 }
 
-func TestUntoldIn(t *testing.T) {
+func TestUnreportedIn(t *testing.T) {
 	handedOn := Answer{Outcome: Outcome{Class: Delivered, Reason: ReasonRelayed}, To: []int{1}}
 	r := record("a@x", "b@x")
 	r.Apply(Event{Kind: Result, N: 2, Results: []Answer{answer(Delivered, "ok", 0), handedOn}})

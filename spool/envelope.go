@@ -67,7 +67,7 @@ type Envelope struct {
 	UTF8      bool      `json:"utf8,omitempty"`       // the header or a local part has them: SMTPUTF8 where it is offered
 	Form      Form      `json:"form,omitempty"`
 
-	DSNParams // what the sender wants to be told
+	DSNParams // which reports the sender asked for
 
 	// ImportKeys are what an import that is run again knows the message by.
 	ImportKeys []ImportKey `json:"import,omitempty"`

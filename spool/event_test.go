@@ -78,7 +78,7 @@ func TestUnknownEventsPass(t *testing.T) {
 	}
 }
 
-// An attempt that came to nobody is no attempt; the next one takes its number.
+// An attempt that asked no server does not count; the next one takes its number.
 func TestPostponeTakesTheAttemptBack(t *testing.T) {
 	r := record("a@x")
 	r.Apply(Event{Kind: Try, At: sec(110), N: 1, Next: sec(400)})

@@ -8,7 +8,7 @@ import (
 )
 
 // Class says what an answer means for the recipient. Unknown means Deferred:
-// nothing is given up for a reply that nobody understood.
+// no message is given up for a reply that is not understood.
 type Class string
 
 // The four classes.
@@ -70,7 +70,7 @@ const (
 	// ReasonRate: not the server's word: a rate or a [[limit]] of ours is used up. The
 	// recipient was not asked for and stays due; no event holds it.
 	ReasonRate Reason = "rate"
-	// ReasonRelayed, of what was delivered: the sender asked to be told of success, and the
+	// ReasonRelayed, of what was delivered: the sender asked for a report of success, and the
 	// server does not report it (it offers no DSN, RFC 3461). So we say how far we saw it.
 	ReasonRelayed Reason = "relayed"
 )

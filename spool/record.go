@@ -13,7 +13,7 @@ const (
 	Postpone Kind = "postpone" // not attempted, every server is paused
 	Returned Kind = "returned" // the return for attempt N is stored durably
 	Relayed  Kind = "relayed"  // the report on the recipients relayed in attempt N is stored durably
-	Warned   Kind = "warned"   // the sender was told of the delay
+	Warned   Kind = "warned"   // a warning of the delay is stored durably
 	Hold     Kind = "hold"     // by a person, or by the third uncertain attempt in a row
 	Release  Kind = "release"  // due again at Next
 	Retry    Kind = "retry"    // due at Next; Fresh: as if queued at At
@@ -222,13 +222,13 @@ func (r *Record) State() MessageState {
 }
 
 // Pending returns the indices of the recipients that still wait for the message.
-func (r *Record) Pending() []int { return r.in(RecipientPending, 0) }
+func (r *Record) Pending() []int { return r.withState(RecipientPending, 0) }
 
 // FailedIn returns the indices of the recipients that failed in attempt n.
-func (r *Record) FailedIn(n int) []int { return r.in(RecipientFailed, n) }
+func (r *Record) FailedIn(n int) []int { return r.withState(RecipientFailed, n) }
 
 // in returns the recipients in state s, and if n > 0 only those failed in n.
-func (r *Record) in(s RecipientState, n int) []int {
+func (r *Record) withState(s RecipientState, n int) []int {
 	var found []int
 	for i := range r.Recipients {
 		if r.Recipients[i].State == s && (n == 0 || r.Recipients[i].FailedIn == n) {
@@ -254,7 +254,7 @@ func (r *Record) returned(i int) bool {
 	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Notifies(OnFailure, i)
 }
 
-// Unreturned reports whether a recipient failed and the sender was not told, because the
+// Unreturned reports whether a recipient failed and that was not reported to the sender, because the
 // return is still to be made or is not wanted.
 func (r *Record) Unreturned() bool {
 	for i := range r.Recipients {
@@ -335,7 +335,7 @@ func (r *Record) Waiting() (w Waiting, ok bool) {
 		case Postpone:
 			putOff, w.Trying = true, false
 		case Result:
-			server, own := r.putOffBy(e)
+			server, own := r.deferredBy(e)
 			if !server {
 				return w, ok
 			}
@@ -365,7 +365,7 @@ func (w Waiting) from(queued time.Time, putOff bool) Waiting {
 
 // putOffBy reports whether a server, and not its own mailbox, deferred a recipient that is
 // still pending. own: by an answer about this message.
-func (r *Record) putOffBy(e *Event) (server, own bool) {
+func (r *Record) deferredBy(e *Event) (server, own bool) {
 	for i := range e.Results {
 		a := &e.Results[i]
 		if a.Class == Delivered || a.Class == Failed || a.Class != Uncertain && a.Scope != ServerScope && a.Scope != MessageScope {

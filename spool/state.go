@@ -114,7 +114,7 @@ type Tally struct {
 	Failed   int `json:"failed"`
 }
 
-// LoadState reads a JSON value; the zero value when there is none.
+// LoadState reads a JSON value; the zero value if it does not exist.
 func LoadState[T any](ctx context.Context, s State, name string) (T, error) {
 	v, err := loadState[T](ctx, s, name)
 	if err == nil {

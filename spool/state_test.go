@@ -24,17 +24,17 @@ func (v values) Update(_ context.Context, name string, _ bool, change func([]byt
 	return err
 }
 
-// TestLenient: who only shows what is kept is not stopped by a value that cannot be read,
-// and says so; who works with it is told. Nothing of a half value is taken for true.
+// TestLenient: a program that only shows values is not stopped by one that cannot be read,
+// but reports it; one that works with them gets an error. No part of a value is used.
 func TestLenient(t *testing.T) {
 	ctx := context.Background()
 	kept := values{"whole": []byte(`{"sent":3}`), "torn": []byte(`{"sent":3,`), "other": []byte(`{"sent":3,"deferred":"x"}`)}
-	var told []string
+	var reported []string
 	lenient := Lenient(kept, func(name string, err error) {
 		if err == nil {
 			t.Error(name)
 		}
-		told = append(told, name)
+		reported = append(reported, name)
 	})
 	for _, name := range []string{"whole", "none", "torn", "other", "unreadable"} {
 		want := Tally{}
@@ -50,8 +50,8 @@ func TestLenient(t *testing.T) {
 			t.Errorf("%s, not lenient: %+v, %v", name, got, err)
 		}
 	}
-	if !slices.Equal(told, []string{"torn", "other", "unreadable"}) {
-		t.Errorf("told of %v", told)
+	if !slices.Equal(reported, []string{"torn", "other", "unreadable"}) {
+		t.Errorf("reported: %v", reported)
 	}
 	if b, err := lenient.Load(ctx, "torn"); string(b) != `{"sent":3,` || err != nil {
 		t.Errorf("its owner is given %q, %v", b, err)

@@ -49,7 +49,7 @@ type Store interface {
 	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
 	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
 	// others may be). ErrExists: one of that id is there; that draft is dropped. Where a
-	// sync failed nobody knows what is on disk, and imported drafts can be committed no more.
+	// sync failed it is not known what is on disk, and imported drafts cannot be committed any more.
 	Commit(ctx context.Context, drafts ...Draft) (n int, err error)
 
 	// Scan calls yield for every message that is queued, deferred or held, in no

@@ -93,7 +93,7 @@ func (c *claim) Revive(e spool.Event) error {
 }
 
 // Release by a living process is carried out even when it is to fail: a claim
-// that nobody can end would hang a test for a reason that no store has.
+// that cannot be ended would hang a test for a reason that no store has.
 func (c *claim) Release() error {
 	v := c.f.count(Call{Method: "Claim.Release", ID: c.inner.Entry().ID})
 	if v.err == nil {

@@ -274,21 +274,21 @@ func testUsage(k kit, h Harness) {
 	}
 }
 
-// sameUsage: who looks at every message learns what all of them take.
+// sameUsage: Usage is the sum of what Peek says of each message.
 func (k kit) sameUsage(s spool.Store, want int64) {
 	k.Helper()
 	var all, failed int64
 	for id, e := range k.list(s) {
-		_, looked, err := s.Peek(k.ctx, e)
+		_, body, err := s.Peek(k.ctx, e)
 		k.ok(err, "Peek "+string(id))
-		if all += looked.Stored(); e.State == spool.StateFailed {
-			failed += looked.Stored()
+		if all += body.Stored(); e.State == spool.StateFailed {
+			failed += body.Stored()
 		}
-		k.ok(looked.Close(), "Close")
+		k.ok(body.Close(), "Close")
 	}
 	n, err := s.UsageFailed(k.ctx)
 	k.ok(err, "UsageFailed")
 	if all != want || failed != n {
-		k.Errorf("Usage %d, of failed ones %d; looked at one by one they are %d and %d", want, n, all, failed)
+		k.Errorf("Usage %d, of failed ones %d; by Peek they are %d and %d", want, n, all, failed)
 	}
 }

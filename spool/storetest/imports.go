@@ -228,7 +228,7 @@ func testImportAlone(k kit, h Harness) {
 		_, _, err := s.Imported(k.ctx, start)
 		k.wants(err, "a second Imported", spool.ErrBusy)
 	}
-	k.putSample(other, "enqueued") // nobody else waits for it
+	k.putSample(other, "enqueued") // only imports wait for it
 	k.ok(release(), "release")
 	k.imports(other, "A")
 	k.knows("after all", h.Store, start, "A")
@@ -243,7 +243,7 @@ func testImportExpires(k kit, h Harness) {
 	k.knows("long after", h.Store, time.Now().Add(100*time.Hour), "B", "C")
 }
 
-// testImportBesideFlush: a flush beside an import takes nothing of it for left over.
+// testImportBesideFlush: a flush beside an import does not remove what it is writing.
 func testImportBesideFlush(k kit, h Harness) {
 	other := h.Reopen()
 	defer closeAll(k, other)

@@ -213,7 +213,7 @@ func (m *model) sync(t *rapid.T) {
 }
 
 // synced notes that all that handle i did Soon is durable. What the other did may
-// be, but nobody promised it.
+// be, but that is not promised.
 func (m *model) synced(i int) {
 	for _, v := range m.there {
 		v.sure = max(v.sure, v.soon[i])
@@ -240,7 +240,7 @@ func (m *model) repaired(s spool.Store) []spool.Anomaly {
 }
 
 // crash kills handle 0: what it had claimed is free, and may still be listed as
-// it was before the attempt. What it meant to sync nobody will.
+// it was before the attempt. What it was to sync is not synced.
 func (m *model) crash(t *rapid.T) {
 	m.at(t)
 	if m.h.Crash == nil {
@@ -287,7 +287,7 @@ func (m *model) powerCut(t *rapid.T) {
 	m.handles[1] = m.h.Reopen()
 	m.forget(0)
 	m.forget(1)
-	m.repaired(m.handles[0]) // may find odd things, as long as the messages are right
+	m.repaired(m.handles[0]) // may find remains, as long as the messages are right
 	m.comeBack()
 	for _, v := range m.there {
 		m.adopt(v)

@@ -75,7 +75,7 @@ func testRaceForClaims(k kit, h Harness) {
 	k.listed("after the race", []spool.Store{h.Store, other})
 }
 
-// work goes on until every message is removed, or somebody met an error.
+// work goes on until every message is removed, or a worker met an error.
 func (r *racer) work(s spool.Store) {
 	for r.errors.Load() == 0 {
 		left := 0

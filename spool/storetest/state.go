@@ -128,7 +128,7 @@ func increment(k kit, s spool.State) error {
 	})
 }
 
-// testCrashOfAWriter: what was not committed is not there, is in nobody's way,
+// testCrashOfAWriter: what was not committed is not there, is in no one's way,
 // and is swept.
 func testCrashOfAWriter(k kit, h Harness) {
 	if h.Crash == nil {

@@ -20,7 +20,7 @@ const (
 	lastRun                  // power cut: what the last second sent
 )
 
-// check holds the world against what it was given: accepted are the letters whose
+// check holds the world against what it was given: accepted are the messages whose
 // enqueue returned nil, the others may be there or not.
 func (w *world) check(accepted map[spool.ID]bool, l lenience) error {
 	waiting, failed := w.left()
@@ -30,57 +30,57 @@ func (w *world) check(accepted map[spool.ID]bool, l lenience) error {
 	if aside := w.disk.Names("aside"); len(aside) > 0 && l == inFlight {
 		return fmt.Errorf("set aside: %v", aside)
 	}
-	for _, let := range w.letters {
-		if err := w.checkLetter(let, accepted[let.id], failed, l); err != nil {
+	for _, m := range w.messages {
+		if err := w.checkMessage(m, accepted[m.id], failed, l); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *world) checkLetter(let letter, accepted bool, failed []spool.ID, l lenience) error {
+func (w *world) checkMessage(m testMessage, accepted bool, failed []spool.ID, l lenience) error {
 	seen := 0
-	for _, r := range let.recipients {
+	for _, r := range m.recipients {
 		if strings.HasPrefix(r, "gone") {
 			continue
 		}
-		n := w.taken[string(let.id)+" "+r]
+		n := w.taken[string(m.id)+" "+r]
 		seen += n
-		if err := w.count(string(let.id), r, n, accepted, l); err != nil {
+		if err := w.count(string(m.id), r, n, accepted, l); err != nil {
 			return err
 		}
 	}
-	if let.notify != "" && accepted {
-		return w.checkTold(let, l)
+	if m.notify != "" && accepted {
+		return w.checkReported(m, l)
 	}
-	if !strings.Contains(strings.Join(let.recipients, " "), "gone") {
+	if !strings.Contains(strings.Join(m.recipients, " "), "gone") {
 		return nil
 	}
-	returns := w.returns(let)
-	kept := strings.Count(fmt.Sprint(failed), string(let.id))
+	returns := w.returns(m)
+	kept := strings.Count(fmt.Sprint(failed), string(m.id))
 	switch {
 	case !accepted && seen+returns+kept == 0:
 		return nil
-	case let.kept && (kept != 1 || returns != 0):
-		return fmt.Errorf("%s has no sender: %d in failed/, %d returns", let.id, kept, returns)
-	case !let.kept && let.sender == librarian && returns == 0:
-		return fmt.Errorf("%s: its sender was never told", let.id)
-	case !let.kept && let.sender != librarian && kept != 1:
-		return fmt.Errorf("%s: its return, undeliverable, is %d times in failed/", let.id, kept)
-	case returns > 1 && l == inFlight && !w.diedOver(let.id):
-		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
+	case m.kept && (kept != 1 || returns != 0):
+		return fmt.Errorf("%s has no sender: %d in failed/, %d returns", m.id, kept, returns)
+	case !m.kept && m.sender == librarian && returns == 0:
+		return fmt.Errorf("%s: its sender got no return", m.id)
+	case !m.kept && m.sender != librarian && kept != 1:
+		return fmt.Errorf("%s: its return, undeliverable, is %d times in failed/", m.id, kept)
+	case returns > 1 && l == inFlight && !w.diedOver(m.id):
+		return fmt.Errorf("%s: its sender got %d returns", m.id, returns)
 	case returns > 2:
-		return fmt.Errorf("%s: its sender was told %d times", let.id, returns)
+		return fmt.Errorf("%s: its sender got %d returns", m.id, returns)
 	}
 	return nil
 }
 
-// checkTold: its recipients are handed on one after the other, and of each the sender is
-// told once; but a report may be sent twice, as any message.
-func (w *world) checkTold(let letter, l lenience) error {
-	told := w.returns(let)
-	if told == 0 || told < len(let.recipients) && l == inFlight || told > 2*len(let.recipients) {
-		return fmt.Errorf("%s: its sender was told %d times that it was handed on", let.id, told)
+// checkReported: its recipients are relayed one after the other, and each is reported to the
+// sender once; but a report may be sent twice, as any message.
+func (w *world) checkReported(m testMessage, l lenience) error {
+	reports := w.returns(m)
+	if reports == 0 || reports < len(m.recipients) && l == inFlight || reports > 2*len(m.recipients) {
+		return fmt.Errorf("%s: its sender got %d reports that it was relayed", m.id, reports)
 	}
 	return nil
 }
@@ -97,11 +97,11 @@ func (w *world) count(id, recipient string, n int, accepted bool, l lenience) er
 	return nil
 }
 
-// returns counts what the librarian was told about a letter.
-func (w *world) returns(let letter) (n int) {
+// returns counts the reports on a message that the librarian got.
+func (w *world) returns(m testMessage) (n int) {
 	for key, times := range w.taken {
 		id, to, _ := strings.Cut(key, " ")
-		if to == let.sender && strings.HasPrefix(id, string(let.id)) && id != string(let.id) {
+		if to == m.sender && strings.HasPrefix(id, string(m.id)) && id != string(m.id) {
 			n += times
 		}
 	}
@@ -117,14 +117,14 @@ func (w *world) diedOver(id spool.ID) bool {
 	return false
 }
 
-// fill queues all letters undisturbed.
+// fill queues all messages undisturbed.
 func (w *world) fill() map[spool.ID]bool {
 	accepted := map[spool.ID]bool{}
-	for _, let := range w.letters {
-		if _, err := w.process(0, nil, w.put(let)); err != nil {
+	for _, m := range w.messages {
+		if _, err := w.process(0, nil, w.put(m)); err != nil {
 			w.t.Fatal(err)
 		}
-		accepted[let.id] = true
+		accepted[m.id] = true
 	}
 	return accepted
 }
@@ -137,14 +137,14 @@ const runs = 3
 // go wrong. It returns how many steps that flush took.
 func broken(t *testing.T, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
 	t.Helper()
-	return brokenOver(t, letters, before, k, wrong)
+	return brokenOver(t, messages, before, k, wrong)
 }
 
-// brokenOver is broken with those letters.
-func brokenOver(t *testing.T, of []letter, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
+// brokenOver is broken with those messages.
+func brokenOver(t *testing.T, of []testMessage, before, k int, wrong error) (w *world, accepted map[spool.ID]bool, steps int) {
 	t.Helper()
 	w = newWorld(t)
-	w.letters = of
+	w.messages = of
 	accepted = w.fill()
 	for range before {
 		if _, err := w.process(0, nil, w.flush); err != nil {
@@ -230,15 +230,15 @@ func TestPowerCutAtEveryStep(t *testing.T) {
 	t.Logf("%d states after a power cut", states)
 }
 
-// TestBrokenOverSuccess is all three for letters whose sender is told that they were
+// TestBrokenOverSuccess is all three for messages whose sender gets a report that they were
 // handed on: each recipient, in a report of its attempt.
 func TestBrokenOverSuccess(t *testing.T) {
 	states := 0
 	for before := range runs {
-		_, _, steps := brokenOver(t, asking, before, 0, nil)
+		_, _, steps := brokenOver(t, wantingReports, before, 0, nil)
 		for k := 1; k <= steps; k++ {
 			for _, wrong := range []error{simfs.ErrDead, unix.EIO, unix.ENOSPC} {
-				w, accepted, _ := brokenOver(t, asking, before, k, wrong)
+				w, accepted, _ := brokenOver(t, wantingReports, before, k, wrong)
 				l := lastRun
 				if wrong == simfs.ErrDead {
 					l = inFlight
@@ -250,7 +250,7 @@ func TestBrokenOverSuccess(t *testing.T) {
 				states++
 			}
 			for seed := range uint64(cuts) {
-				w, accepted, _ := brokenOver(t, asking, before, k, simfs.ErrDead)
+				w, accepted, _ := brokenOver(t, wantingReports, before, k, simfs.ErrDead)
 				w.disk = w.disk.PowerCut(rand.New(rand.NewPCG(seed, uint64(k))))
 				w.settle()
 				if err := w.check(accepted, lastRun); err != nil {

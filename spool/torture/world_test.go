@@ -21,11 +21,11 @@ import (
 // world is a site: its disk, its mail server and its clock, which outlive each
 // process that works on them.
 type world struct {
-	t       *testing.T
-	letters []letter
-	disk    *simfs.Disk
-	clock   time.Time
-	dice    *rand.Rand
+	t        *testing.T
+	messages []testMessage
+	disk     *simfs.Disk
+	clock    time.Time
+	dice     *rand.Rand
 
 	steps int   // taken by the process of this run
 	stop  int   // at this step (1, 2, ...) wrong happens; 0: never
@@ -45,7 +45,7 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	return &world{
-		t: t, letters: letters, disk: simfs.New(), clock: time.Unix(1_900_000_000, 0), dice: rand.New(rand.NewPCG(7, 7)),
+		t: t, messages: messages, disk: simfs.New(), clock: time.Unix(1_900_000_000, 0), dice: rand.New(rand.NewPCG(7, 7)),
 		taken: map[string]int{}, tries: map[string]int{}, again: map[string]bool{},
 	}
 }
@@ -124,14 +124,14 @@ func (w *world) serve(m *spool.Message, recipient string) spool.Outcome {
 	}
 	w.taken[key]++
 	reply.Code, reply.Text = 250, "taken"
-	if m.DSN != nil && m.DSN.Notifies(spool.OnSuccess, 0) { // of all of them, in these letters
+	if m.DSN != nil && m.DSN.Notifies(spool.OnSuccess, 0) { // of all of them, in these messages
 		return spool.Outcome{Class: spool.Delivered, Scope: spool.MessageScope, Reason: spool.ReasonRelayed, Reply: reply}
 	}
 	return spool.Outcome{Class: spool.Delivered, Scope: spool.RecipientScope, Reply: reply}
 }
 
-func (w *world) put(let letter) func(spool.Store) error {
-	id := let.id
+func (w *world) put(m testMessage) func(spool.Store) error {
+	id := m.id
 	return func(s spool.Store) error {
 		d, err := s.New(context.Background(), id)
 		if err != nil {
@@ -143,8 +143,8 @@ func (w *world) put(let letter) func(spool.Store) error {
 			return err
 		}
 		err = d.Seal(spool.Envelope{
-			Sender: let.sender, Recipients: let.recipients, QueuedAt: w.clock, MessageID: "<" + string(id) + "@example.org>",
-			DSNParams: spool.DSNParams{Notify: let.notify},
+			Sender: m.sender, Recipients: m.recipients, QueuedAt: w.clock, MessageID: "<" + string(id) + "@example.org>",
+			DSNParams: spool.DSNParams{Notify: m.notify},
 		})
 		if err == nil {
 			_, err = s.Commit(context.Background(), d)
@@ -167,18 +167,18 @@ func (w *world) flush(s spool.Store) error {
 	return err
 }
 
-// letter is a message of the test and what must become of it.
-type letter struct {
+// testMessage is a message of the test and what must become of it.
+type testMessage struct {
 	id         spool.ID
 	sender     string
 	recipients []string
-	kept       bool   // ends in failed/: nobody can be told
-	notify     string // what the sender asked to be told; the server reports no success
+	kept       bool   // ends in failed/: it cannot be returned
+	notify     string // NOTIFY; the server reports no success
 }
 
 const librarian = "librarian@example.org"
 
-var letters = []letter{
+var messages = []testMessage{
 	{id: "0CKRP4W3R1A9B8C1", sender: librarian, recipients: []string{"ok@example.net"}},
 	{id: "0CKRP4W3R1A9B8C2", sender: librarian, recipients: []string{"ok@example.net", "gone@example.net", "later@example.net"}},
 	{id: "0CKRP4W3R1A9B8C3", sender: librarian, recipients: []string{"gone@example.net"}},
@@ -187,8 +187,8 @@ var letters = []letter{
 	{id: "0CKRP4W3R1A9B8C6", sender: librarian, recipients: []string{"silent@example.net", "later@example.net"}},
 }
 
-// asking are letters whose sender asked to be told of success.
-var asking = []letter{
+// wantingReports are messages whose sender asked for reports of success.
+var wantingReports = []testMessage{
 	{id: "0CKRP4W3R1A9B8C7", sender: librarian, recipients: []string{"ok@example.net"}, notify: "success"},
 	{id: "0CKRP4W3R1A9B8C8", sender: librarian, recipients: []string{"ok@example.net", "later@example.net"}, notify: "success,failure"},
 }
