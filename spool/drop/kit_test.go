@@ -26,7 +26,7 @@ func must(t *testing.T, err error) {
 // noon is when all tests begin.
 var noon = time.Unix(1_900_000_000, 0)
 
-var site = intake.Site{Name: "Library", Address: "library@example.org", Hostname: "mail.example.org"}
+var site = intake.Site{Name: "Library", Address: "library@example.org", FindHostname: func() string { return "mail.example.org" }}
 
 const notice = "To: patron@example.net\nSubject: Overdue\n\nPlease bring it back.\n"
 

@@ -112,7 +112,7 @@ func TestAliasesNeedNoDomain(t *testing.T) {
 	if err := os.WriteFile(path, []byte("root: admin@example.net\n"), 0o644); err != nil {
 		t.Fatal(err)
 	}
-	d := newDesk(Site{Hostname: "desk.example.org"})
+	d := newDesk(Site{FindHostname: hostname})
 	d.Aliases = path
 	r := Request{Sender: pointer("a@example.org"), FromSender: true, Qualify: true}
 	r.Recipients, r.Body = []string{"root"}, strings.NewReader("From: a@example.org\n\n")

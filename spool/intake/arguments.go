@@ -1,6 +1,7 @@
 package intake
 
 import (
+	"cmp"
 	"errors"
 	"strings"
 	"unicode/utf8"
@@ -209,33 +210,27 @@ func (s *Site) domain() string {
 	if s.Address != "" {
 		return mailaddr.DomainOf(s.Address)
 	}
-	name := s.hostname()
-	if strings.HasPrefix(name, "[") {
+	if name := s.hostname(); !strings.HasPrefix(name, "[") {
+		return name
+	}
+	return ""
+}
+
+// hostname is this host's full name; empty if it has none.
+func (s *Site) hostname() string {
+	if s.FindHostname == nil {
 		return ""
 	}
-	return name
+	return s.FindHostname()
 }
 
-// hostname is this host's full name; empty: it has none.
-func (s *Site) hostname() string {
-	if s.Hostname == "" && s.FindHostname != nil {
-		return s.FindHostname()
+// messageIDHost is the right side of a Message-ID.
+func (s *Site) messageIDHost() string {
+	ours, err := recode.ASCIIDomain(mailaddr.DomainOf(s.Address))
+	if err != nil {
+		ours = ""
 	}
-	return s.Hostname
-}
-
-// host is the right side of a Message-ID.
-func (s *Site) host() string {
-	name := s.hostname()
-	switch {
-	case name != "":
-		return name
-	case s.Address != "":
-		if name, err := recode.ASCIIDomain(mailaddr.DomainOf(s.Address)); err == nil {
-			return name
-		}
-	}
-	return "localhost"
+	return cmp.Or(s.hostname(), ours, "localhost")
 }
 
 func hasControl(s string) bool {

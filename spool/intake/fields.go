@@ -115,7 +115,7 @@ func (w *headerWriter) complete() error {
 		errs[2] = w.add("Date", w.message.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
 	}
 	if env := &w.message.env; !w.hasID {
-		env.MessageID = "<" + string(env.ID) + "@" + w.message.in.Site.host() + ">"
+		env.MessageID = "<" + string(env.ID) + "@" + w.message.in.Site.messageIDHost() + ">"
 		errs[3] = w.add("Message-ID", env.MessageID)
 	}
 	return errors.Join(errs[:]...)

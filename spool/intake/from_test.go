@@ -249,7 +249,7 @@ func TestAddressFields(t *testing.T) {
 			t.Errorf("%q: no %q in\n%s", in, want, q.text)
 		}
 	}
-	named := Site{Address: "", Hostname: "desk.example.org"}
+	named := Site{Address: "", FindHostname: hostname}
 	r := plain("From: a@site.example\nTo: root\n\nx\n")
 	r.Sender = pointer("a@site.example")
 	if q := newDesk(named).must(t, r); !strings.Contains(q.text, "To: root@desk.example.org\r\n") {

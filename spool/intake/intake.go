@@ -15,11 +15,11 @@ import (
 
 // Site is who sends, as in [site] of the config.
 type Site struct {
-	Name     string
-	Address  string // default sender; may be empty
-	Hostname string // for Message-ID: a name or an address literal
-	// FindHostname finds one if Hostname is empty and one is needed; it must not be
-	// slow. Without it, or if it returns "", the domain of Address is used.
+	Name    string
+	Address string // default sender; may be empty
+	// FindHostname finds this host's name, or an address literal, when one is needed, as for a
+	// Message-ID; it must not be slow. Without it, or if it returns "", the domain of Address
+	// is used.
 	FindHostname func() string
 	// RewriteFrom makes From and the envelope sender Address.
 	RewriteFrom bool

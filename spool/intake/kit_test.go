@@ -14,7 +14,7 @@ import (
 
 var (
 	now  = time.Date(2026, 11, 24, 9, 30, 0, 500, time.FixedZone("", 3600))
-	site = Site{Name: "Springfield Public Library", Address: "library@example.org", Hostname: "desk.example.org"}
+	site = Site{Name: "Springfield Public Library", Address: "library@example.org", FindHostname: hostname}
 )
 
 // watched is a store that knows what became of its drafts.
@@ -151,3 +151,5 @@ func pointer(s string) *string { return &s }
 
 // crlf is text with line ends as a stored message has them.
 func crlf(text string) string { return strings.ReplaceAll(text, "\n", "\r\n") }
+
+func hostname() string { return "desk.example.org" }

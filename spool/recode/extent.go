@@ -38,7 +38,7 @@ func (o *Options) unfit(e extent) string {
 	switch {
 	case o.SevenBit && e.eightBit:
 		return "octets over 127"
-	case e.longest > int64(o.MaxLine):
+	case e.longest > MaxLine:
 		return fmt.Sprintf("a line of %d octets", e.longest)
 	}
 	return ""
@@ -86,7 +86,7 @@ func (k *walker) delimiterAt(off int64) (delimiter, error) {
 }
 
 func (k *walker) writeDelimiter(d delimiter) error {
-	if d.line.length <= int64(k.MaxLine) {
+	if d.line.length <= MaxLine {
 		return k.copy(d.line.start, d.line.next)
 	}
 	_, err := fmt.Fprintf(k.out, "%s\r\n", bytes.TrimRight(d.line.head, " \t"))
@@ -111,7 +111,7 @@ func (k *walker) filler(off int64) (int64, error) {
 				c = '?'
 			}
 			// The blank keeps the rest of the line from looking like a delimiter.
-			if column >= k.MaxLine && c != '\r' && c != '\n' {
+			if column >= MaxLine && c != '\r' && c != '\n' {
 				k.out.text("\r\n ")
 				column = 1
 			}

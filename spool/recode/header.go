@@ -46,7 +46,7 @@ func (k *walker) readHeader(off int64, in position) (*header, error) {
 		if k.bounds.delimits(l).found || !f.take(h, l) {
 			break
 		}
-		h.unfit = h.unfit || l.length > int64(k.MaxLine) || l.eightBit && (k.SevenBit || k.Fields && !in.root || k.Header && off == 0)
+		h.unfit = h.unfit || l.length > MaxLine || l.eightBit && (k.SevenBit || k.Fields && !in.root || k.Header && off == 0)
 		h.end, h.body = l.next, l.next
 	}
 	h.kind = parseKind(f.kind)

@@ -14,7 +14,7 @@ import (
 func checkFit(t rapid.TB, got string, o Options, mayHead bool) {
 	t.Helper()
 	for line := range strings.SplitSeq(got, "\r\n") {
-		if len(line) > max(o.MaxLine, MaxLine) {
+		if len(line) > MaxLine {
 			t.Fatalf("a line of %d octets is left: %.100q", len(line), line)
 		}
 		_, _, field := CutField([]byte(line))
@@ -131,7 +131,7 @@ func TestDecodesToTheSame(t *testing.T) {
 func FuzzRecode(f *testing.F) {
 	f.Fuzz(func(t *testing.T, message []byte, sevenBit bool) {
 		in := crlf(strings.NewReplacer("\r\n", "\n", "\r", "\n", "\x00", "").Replace(string(message))) + "\r\n"
-		o := Options{SevenBit: sevenBit, MaxLine: 998}
+		o := Options{SevenBit: sevenBit}
 		got, err := run(in, o)
 		if err != nil {
 			return

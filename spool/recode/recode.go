@@ -23,7 +23,8 @@ var (
 	ErrHeader = errors.New("a header line would have to be changed")
 )
 
-// Options says what the message has to fit.
+// Options says what the message has to fit, besides lines of at most MaxLine. What is
+// re-encoded has lines of 76 at most (RFC 2045 section 6.7).
 type Options struct {
 	// SevenBit: no octet over 127 may remain, neither in a body nor in a header.
 	SevenBit bool
@@ -35,18 +36,12 @@ type Options struct {
 	// Fields: the fields of parts, such as the name of a file, are encoded where they have
 	// octets over 127, whatever else may stay. In what is signed they stay.
 	Fields bool
-	// MaxLine is the longest line allowed, in octets without its CRLF; 0: 998. What
-	// is re-encoded has lines of 76 at most (RFC 2045 section 6.7).
-	MaxLine int
 }
 
 // Recode writes the message of size octets in r to w, changed as little as o asks.
 // The message is in canonical form: CRLF line ends only. The errors are those of r
 // and w, ErrSigned and ErrHeader; after an error what was written is of no use.
 func Recode(w io.Writer, r io.ReaderAt, size int64, o Options) error {
-	if o.MaxLine <= 0 {
-		o.MaxLine = MaxLine
-	}
 	k := &walker{
 		Options: o,
 		src:     newSource(r, size),

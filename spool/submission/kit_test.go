@@ -28,7 +28,7 @@ func newDesk(t testing.TB) *desk {
 	return &desk{t: t, store: store, Options: Options{
 		Intake: &intake.Intake{
 			Store:   store,
-			Site:    intake.Site{Name: "Library", Address: "library@example.org", Hostname: "desk.example.org"},
+			Site:    intake.Site{Name: "Library", Address: "library@example.org", FindHostname: func() string { return "desk.example.org" }},
 			MaxSize: 2000,
 			Now:     func() time.Time { return now },
 		},

@@ -162,12 +162,10 @@ func (p *Program) Intake(cfg *config.Config, store intake.Store, log *maillog.Lo
 	return &intake.Intake{
 		Store: store,
 		Site: intake.Site{
-			Name:        cfg.Site.Name,
-			Address:     cfg.Site.Address,
-			Hostname:    cfg.Site.Hostname,
-			RewriteFrom: cfg.Site.RewriteFrom,
-			Admin:       cfg.Site.Admin,
-
+			Name:         cfg.Site.Name,
+			Address:      cfg.Site.Address,
+			RewriteFrom:  cfg.Site.RewriteFrom,
+			Admin:        cfg.Site.Admin,
 			FindHostname: p.FindHostname(cfg, false),
 		},
 		MaxSize: cfg.Spool.MaxMessageSize,
