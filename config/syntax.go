@@ -24,19 +24,22 @@ func parseTOML(path string, data []byte) (map[string]any, error) {
 	return doc, nil
 }
 
-// withoutComments empties the lines that are comments. The parser takes as long for a
-// letter of a comment as for any other, and the template is mostly comments: without
-// this, BenchmarkLoad/template takes four times as long, in each enqueue.
+// withoutComments cuts comments, but for those behind a text that a # may be part of. The
+// parser takes as long for a letter of a comment as for any other, and the template is
+// mostly comments: without this, BenchmarkLoad/template takes four times as long, in each
+// enqueue.
 func withoutComments(data []byte) []byte {
 	if bytes.Contains(data, []byte(`"""`)) || bytes.Contains(data, []byte("'''")) {
 		return data // in a text of several lines, a # begins no comment
 	}
 	text := make([]byte, 0, len(data))
 	for line := range bytes.Lines(data) {
-		if bytes.HasPrefix(bytes.TrimLeft(line, " \t"), []byte{'#'}) {
-			line = line[len(line)-1:] // the line end
+		before, _, found := bytes.Cut(line, []byte{'#'})
+		if !found || bytes.ContainsAny(before, `'\`) || bytes.Count(before, []byte{'"'})%2 != 0 {
+			text = append(text, line...)
+			continue
 		}
-		text = append(text, line...)
+		text = append(append(text, before...), '\n')
 	}
 	return text
 }
