@@ -154,16 +154,9 @@ func (c *filter) command(line []byte) error {
 
 // log notes the command and its stage; what AUTH sends is not kept.
 func (c *filter) log(text string) {
-	if c.prompted {
-		c.s.note("***")
-		return
-	}
-	words := strings.Fields(text)
-	c.stage = ""
-	if len(words) > 0 {
-		c.stage = strings.ToUpper(words[0])
-	}
-	if c.stage == "AUTH" && len(words) > 2 {
+	if words := append(strings.Fields(text), ""); c.prompted {
+		text = "***"
+	} else if c.stage = strings.ToUpper(words[0]); c.stage == "AUTH" && len(words) > 3 {
 		text = strings.Join(words[:2], " ") + " ***"
 	}
 	c.s.note(text)
@@ -178,8 +171,7 @@ func (c *filter) offersAuth(o *Options) bool {
 // Write takes go-smtp's reply line by line and lets it out when it is whole.
 func (c *filter) Write(p []byte) (int, error) {
 	c.reply = append(c.reply, p...)
-	start := bytes.LastIndexByte(bytes.TrimSuffix(c.reply, []byte("\r\n")), '\n') + 1
-	last := c.reply[start:]
+	last := c.reply[bytes.LastIndexByte(bytes.TrimSuffix(c.reply, []byte("\r\n")), '\n')+1:]
 	if len(last) < 4 || last[3] == '-' || !bytes.HasSuffix(last, []byte("\r\n")) {
 		return len(p), nil
 	}
@@ -256,14 +248,11 @@ func (c *filter) play(answer string) error {
 func end(conn net.Conn, ending string) {
 	switch ending {
 	case Reset:
-		raw := conn
-		if tc, ok := raw.(*tls.Conn); ok {
-			raw = tc.NetConn()
+		if tc, ok := conn.(*tls.Conn); ok {
+			conn = tc.NetConn()
 		}
-		if tcp, ok := raw.(*net.TCPConn); ok {
-			tcp.SetLinger(0)
-			tcp.Close()
-		}
+		conn.(*net.TCPConn).SetLinger(0)
+		conn.Close()
 	case Silent:
 		io.Copy(io.Discard, conn)
 	case Drip:

@@ -99,23 +99,23 @@ func New(t TB, o Options) *Server {
 
 // Messages are those that were answered with 2xx, in order.
 func (s *Server) Messages() []Message {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.messages)
+	return locked(s, func() []Message { return slices.Clone(s.messages) })
 }
 
 // Commands are all command lines so far, without what AUTH sends.
 func (s *Server) Commands() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return slices.Clone(s.commands)
+	return locked(s, func() []string { return slices.Clone(s.commands) })
 }
 
 // Counts tells what happened so far.
-func (s *Server) Counts() Counts {
+func (s *Server) Counts() Counts { return locked(s, func() Counts { return s.counts }) }
+
+func (s *Server) now() Options { return locked(s, func() Options { return s.options }) }
+
+func locked[T any](s *Server, get func() T) T {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.counts
+	return get()
 }
 
 // Set changes the options from the next command on.
@@ -127,12 +127,6 @@ func (s *Server) Set(change func(*Options)) {
 
 // Close ends the server and its connections.
 func (s *Server) Close() { s.smtp.Close() }
-
-func (s *Server) now() Options {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.options
-}
 
 func (s *Server) count(change func(*Counts)) {
 	s.mu.Lock()
