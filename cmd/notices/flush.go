@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os/signal"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -230,22 +231,16 @@ func waiting(ctx context.Context, state spool.State, servers []route.Server, sin
 		}
 		var notes []string
 		if idle > 2*time.Second {
-			notes = append(notes, slow(servers, idle))
+			// Which server is being asked is not known, but the limits that the run may wait for are.
+			why := " for an answer"
+			if i := slices.IndexFunc(servers, func(s route.Server) bool { return s.RatePerMinute > 0 }); i >= 0 {
+				why = fmt.Sprintf(" (rate_per_minute = %d)", servers[i].RatePerMinute)
+			}
+			notes = append(notes, "waits "+term.Span(idle)+why)
 		}
 		for _, name := range announce.Paused(ctx, state, servers, since, now()) {
 			notes = append(notes, fmt.Sprintf("server %s is down", name))
 		}
 		return strings.Join(notes, "; ")
 	}
-}
-
-// slow says why nothing moves. It does not know which server is being asked, but it knows
-// the limits that the run may wait for.
-func slow(servers []route.Server, idle time.Duration) string {
-	for i := range servers {
-		if n := servers[i].RatePerMinute; n > 0 {
-			return fmt.Sprintf("waits %s (rate_per_minute = %d)", term.Span(idle), n)
-		}
-	}
-	return fmt.Sprintf("waits %s for an answer", term.Span(idle))
 }

@@ -97,13 +97,13 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 func (p *Program) OpenLog(cfg *config.Config) *maillog.Log {
 	log, err := p.LogOptions(cfg).Open()
 	if err != nil {
-		p.LogTrouble(cfg.Path+": [log] to", err)
+		p.logFailed(cfg.Path+": [log] to", err)
 	}
 	return log
 }
 
-// LogTrouble says that the log itself failed.
-func (p *Program) LogTrouble(what string, err error) {
+// logFailed says that the log itself failed.
+func (p *Program) logFailed(what string, err error) {
 	n := maillog.Notice{Event: "log", What: what, Why: err.Error()}
 	if p.Notify == nil {
 		p.Say("%s", n)
@@ -200,7 +200,7 @@ func (p *Program) Second() time.Time { return p.Now().UTC().Truncate(time.Second
 // CloseLog says when not all could be written to the log.
 func (p *Program) CloseLog(log *maillog.Log) {
 	if err := log.Close(); err != nil {
-		p.LogTrouble("the log could not be written", err)
+		p.logFailed("the log could not be written", err)
 	}
 }
 

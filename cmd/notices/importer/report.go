@@ -56,7 +56,7 @@ type results struct {
 	tally      tally
 	json       bool
 	stdoutGone bool      // standard output is gone, and that was said
-	named      []refusal // what was refused, to be named at the end
+	shown      []refusal // what was refused, to be named at the end
 	refusals   int       // how many those are, with more than are named
 	worst      int       // exit code
 }
@@ -115,17 +115,17 @@ func (r *results) refuse(e refusal) {
 		r.tally.Errors = append(r.tally.Errors, e)
 	}
 	if r.refusals++; r.refusals <= mostNamed {
-		r.named = append(r.named, e)
+		r.shown = append(r.shown, e)
 	}
 }
 
 // report says how far the run came. What was refused is named now, at the end, where it is
 // not lost among the ids.
 func (r *results) report(p *app.Program, again bool) error {
-	for _, e := range r.named {
+	for _, e := range r.shown {
 		p.Say("%s", e)
 	}
-	if more := r.refusals - len(r.named); more > 0 {
+	if more := r.refusals - len(r.shown); more > 0 {
 		p.Say("and %s more; with --json all are named", term.Grouped(more))
 	}
 	p.Say("%s", r.text(again))

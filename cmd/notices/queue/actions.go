@@ -10,7 +10,7 @@ import (
 
 // Hold keeps messages back until a release.
 func (q *Queue) Hold(ctx context.Context, s Selection) error {
-	return q.each(ctx, s, action{
+	return q.forEach(ctx, s, action{
 		done:  "held",
 		inAll: func(e spool.Entry) bool { return e.State == spool.StateQueued },
 		log:   func(id spool.ID) { q.Log.Held(id, maillog.ByHand) },
@@ -29,7 +29,7 @@ func (q *Queue) Hold(ctx context.Context, s Selection) error {
 
 // Release ends a hold; the message is due.
 func (q *Queue) Release(ctx context.Context, s Selection) error {
-	return q.each(ctx, s, action{
+	return q.forEach(ctx, s, action{
 		done:  "released",
 		inAll: func(e spool.Entry) bool { return e.State == spool.StateHeld },
 		log:   q.Log.Released,
@@ -45,7 +45,7 @@ func (q *Queue) Release(ctx context.Context, s Selection) error {
 
 // Retry makes messages due and sends nothing: the next flush does.
 func (q *Queue) Retry(ctx context.Context, s Selection) error {
-	return q.each(ctx, s, action{
+	return q.forEach(ctx, s, action{
 		done:  "due now",
 		inAll: func(e spool.Entry) bool { return e.State != spool.StateHeld },
 		log:   q.Log.Retried,
@@ -65,7 +65,7 @@ func (q *Queue) Retry(ctx context.Context, s Selection) error {
 // Remove takes messages out of the spool for good. It never bounces, and has no
 // --all: what it takes is gone.
 func (q *Queue) Remove(ctx context.Context, s Selection) error {
-	return q.each(ctx, s, action{
+	return q.forEach(ctx, s, action{
 		done:  "removed",
 		log:   func(id spool.ID) { q.Log.Removed(id, maillog.ByHand) },
 		apply: func(_ context.Context, c spool.Claim) error { return c.Remove(spool.Soon) }, // each syncs at its end, for all
@@ -76,7 +76,7 @@ func (q *Queue) Remove(ctx context.Context, s Selection) error {
 // flush sends the returns. A message without a sender goes to failed/.
 func (q *Queue) Return(ctx context.Context, s Selection) error {
 	o := flush.Options{Store: q.Store, Policy: q.Policy, Site: q.Site, Log: q.Log, Now: q.Program.Now, Random: q.Random}
-	return q.each(ctx, s, action{
+	return q.forEach(ctx, s, action{
 		done: "returned",
 		apply: func(ctx context.Context, c spool.Claim) error {
 			if r := c.Record(); r.GivenUp {

@@ -54,10 +54,10 @@ func refuse(id spool.ID, format string, args ...any) error {
 // the listing and the claim.
 const maxRounds = 5
 
-// each applies an action to every selected message. A message that is unknown or in
+// forEach applies an action to every selected message. A message that is unknown or in
 // flight is named, and the action is applied to the others. The exit code is 66 when one
 // was unknown, else 75 when one was in flight.
-func (q *Queue) each(ctx context.Context, s Selection, a action) error {
+func (q *Queue) forEach(ctx context.Context, s Selection, a action) error {
 	list, err := q.takeAndFind(ctx, s, a.inAll)
 	if err != nil {
 		return err

@@ -2,14 +2,19 @@ package queue
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"mime"
 	"strings"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // ShowOptions are those of notices show.
@@ -50,7 +55,8 @@ func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 	}
 	t := &messageText{term.NewPage(q.Program), q.Program.Now()}
 	t.write(&m)
-	return t.Print(q.Program.Stdout)
+	_, err = io.WriteString(q.Program.Stdout, t.Text())
+	return err
 }
 
 // open reads record and headers. A message that is renamed between the two steps
@@ -101,4 +107,139 @@ func readHeaders(message io.Reader) ([]headerJSON, error) {
 			return headers, nil
 		}
 	}
+}
+
+// messageText is a message for a person.
+type messageText struct {
+	*term.Page
+	now time.Time
+}
+
+func (t *messageText) write(m *shownJSON) {
+	t.summary(m)
+	t.recipients(m.Recipients)
+	t.headers(m.Headers)
+	t.history(m)
+}
+
+func (t *messageText) title(text string) {
+	t.Line("")
+	t.Title(term.Bold, text)
+}
+
+func (t *messageText) summary(m *shownJSON) {
+	row := func(name string, c term.Colour, format string, args ...any) {
+		t.Row(term.Pad(name, 12), c, format, args...)
+	}
+	when := func(at *time.Time) string { return fmt.Sprintf("%s (%s)", term.Clock(*at), term.Ago(*at, t.now)) }
+	row("Id", "", "%s", m.ID)
+	row("State", stateColour(m.State), "%s, %s%s", m.State, term.Count(m.Attempts, "attempt"), advice(m))
+	row("Sender", "", "%s", cmp.Or(m.Sender, "<> (the null sender)"))
+	row("Size", "", "%s", term.Octets(m.Size))
+	if m.Ref != "" {
+		row("Reference", "", "%s", m.Ref)
+	}
+	if m.QueuedAt != nil {
+		row("Queued", "", "%s", when(m.QueuedAt))
+	}
+	switch next := m.NextSendAt; {
+	case next == nil:
+	case next.After(t.now):
+		row("Next send", "", "%s", when(next))
+	default:
+		row("Next send", "", "with the next flush; due since %s", when(next))
+	}
+	if m.ExpiresAt != nil && m.NextSendAt != nil {
+		row("Gives up", "", "%s", when(m.ExpiresAt))
+	}
+	if m.LastError != "" {
+		row("Last error", "", "%s", m.LastError)
+	}
+}
+
+// advice is what to do about a message that is held or has failed.
+func advice(m *shownJSON) string {
+	switch m.State {
+	case spool.StateHeld:
+		return fmt.Sprintf("; let it go by: notices release %s", m.ID)
+	case spool.StateFailed:
+		return fmt.Sprintf("; queue it afresh by: notices retry %s", m.ID)
+	}
+	return ""
+}
+
+func (t *messageText) recipients(to []recipientJSON) {
+	t.title("Recipients")
+	names := 0
+	for i := range to {
+		names = max(names, term.Columns(printable.Text(to[i].Address)))
+	}
+	for _, r := range to {
+		t.Row("  "+term.Pad(printable.Text(r.Address), names)+"  "+term.Pad(string(r.State), 9)+"  ", "", "%s", r.Reply)
+	}
+}
+
+func (t *messageText) headers(headers []headerJSON) {
+	t.title("Headers")
+	decoder := new(mime.WordDecoder)
+	for _, h := range headers {
+		value, err := decoder.DecodeHeader(h.Value)
+		if err != nil {
+			value = h.Value
+		}
+		t.Row("  "+h.Name+": ", "", "%s", value)
+	}
+}
+
+// history begins with the queueing, which the record has no event for.
+func (t *messageText) history(m *shownJSON) {
+	t.title("History")
+	events := m.History
+	if m.QueuedAt != nil && (len(events) == 0 || !events[0].At.Before(*m.QueuedAt)) {
+		events = append([]historyJSON{{At: m.QueuedAt, Outcome: "queued"}}, events...)
+	}
+	servers, words := 0, 0
+	for i := range events {
+		servers, words = max(servers, len(events[i].Server)), max(words, len(wordsFor(events[i].Outcome)))
+	}
+	for i := range events {
+		e := &events[i]
+		server := ""
+		if e.Server != "" {
+			server = "server " + e.Server
+		}
+		if servers > 0 {
+			server = term.Pad(server, len("server ")+servers) + "  "
+		}
+		t.Row("  "+term.Clock(*e.At)+"  "+server+term.Pad(wordsFor(e.Outcome), words)+"  ", outcomeColour(e.Outcome), "%s", e.Reply)
+	}
+}
+
+// wordsFor is an outcome or event as a person would say it.
+func wordsFor(outcome string) string {
+	switch spool.Kind(outcome) {
+	case spool.Postpone:
+		return "put off"
+	case spool.Hold:
+		return "held"
+	case spool.Release:
+		return "released"
+	case spool.Retry:
+		return "made due"
+	case spool.GiveUp:
+		return "given up"
+	}
+	return outcome
+}
+
+func outcomeColour(outcome string) term.Colour {
+	switch spool.Class(outcome) {
+	case spool.Delivered:
+		return term.Green
+	case spool.Failed:
+		return term.Red
+	case spool.Deferred, spool.Uncertain:
+		return term.Yellow
+	}
+	return ""
 }

@@ -4,9 +4,18 @@ package setup
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"reflect"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/config"
+	"notices/config/migrate"
+	"notices/spool/printable"
 	"notices/spool/route"
 )
 
@@ -71,4 +80,118 @@ func writeConfig(p *app.Program, o Options) error {
 		"then: notices test-server\nand let cron run every minute: notices flush", o.Path)
 	sayNoFullName(p, "")
 	return nil
+}
+
+// migrateFrom writes a config that does what another program's config does, and prints what
+// became of each setting.
+func migrateFrom(p *app.Program, o Options) error {
+	if exists(o.Path) {
+		return alreadyThere(o.Path)
+	}
+	found, err := migrate.Read(o.From, readConfig)
+	if err != nil {
+		code := app.ExitUnknown
+		if errors.Is(err, fs.ErrPermission) {
+			code = app.ExitPermission
+		}
+		if e := (*fs.PathError)(nil); errors.Is(err, fs.ErrNotExist) {
+			err = errors.New("is not there, or is a folder without a configuration that is known here")
+		} else if errors.As(err, &e) {
+			err = e.Err // the path is said
+		}
+		return &app.Failure{Code: code, Err: fmt.Errorf("%s %w", o.From, err)}
+	}
+	d := &draft{path: o.Path}
+	refused := d.translate(found)
+	for _, n := range append(found.Notes, refused...) {
+		if _, err := fmt.Fprintln(p.Stdout, printable.Text(n.String())); err != nil {
+			return err
+		}
+	}
+	d.owner = d.spoolOwner()
+	if err := d.write(); err != nil {
+		return err
+	}
+	p.Say("wrote %s", d.path)
+	for _, f := range d.secrets {
+		p.Say("wrote %s, the password of server %d, for %s alone to read", f.path, f.server, d.ownerName())
+	}
+	if _, err := config.Load(d.path); err != nil {
+		p.Say("%s does not hold all that it needs. Mend what follows there; then run: notices check", d.path)
+		return err
+	}
+	sayNoFullName(p, found.Hostname)
+	if found.Address == "" {
+		p.Say("Next: set [site] address in %s: it is the sender of mail that names none", d.path)
+	}
+	p.Say("Look it through; then run: notices check\nthen: notices test-server\nand when that works, let cron run every minute: notices flush\n"+
+		"What still waits in the queue of %s has to go out through it", found.Program)
+	return nil
+}
+
+// readConfig reads a file of another program.
+func readConfig(path string) ([]byte, error) {
+	const maxSize = 256 << 10 // octets; longer than any such file
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a file")}
+	}
+	text, err := io.ReadAll(io.LimitReader(f, maxSize+1))
+	if err == nil && len(text) > maxSize {
+		err = &fs.PathError{Op: "read", Path: path, Err: errors.New("is too long for a configuration")}
+	}
+	return text, err
+}
+
+// translate makes settings of what was found. It returns those that notices does not take.
+func (d *draft) translate(c *migrate.Config) (refused []migrate.Note) {
+	put := func(section string, n int, key string, value any) {
+		if reflect.ValueOf(value).IsZero() {
+			return
+		}
+		if length, ok := value.(time.Duration); ok {
+			value = migrate.Duration(length)
+		}
+		s := config.Setting{Section: section, N: n, Key: key, Value: value}
+		if err := s.Check(d.set...); err != nil {
+			refused = append(refused, migrate.Note{File: c.Program, What: fmt.Sprintf("%s = %v", key, value), Why: key + " " + err.Error()})
+			return
+		}
+		d.set = append(d.set, s)
+	}
+	put("site", 0, "name", c.Name)
+	put("site", 0, "address", c.Address)
+	put("site", 0, "admin", c.Admin)
+	put("site", 0, "hostname", c.Hostname)
+	put("site", 0, "rewrite_from", c.Rewrite)
+	for i := range c.Servers {
+		n, s := i+1, &c.Servers[i]
+		put("server", n, "host", s.Host)
+		put("server", n, "port", s.Port)
+		if s.TLS == config.Implicit && s.Port != 465 || s.TLS == config.StartTLS && s.Port == 465 {
+			put("server", n, "tls", s.TLS)
+		}
+		put("server", n, "allow_non_secure", s.NonSecure)
+		put("server", n, "allow_non_secure_login", s.NonSecureLogin)
+		put("server", n, "login", s.Login)
+		put("server", n, "ca_file", s.CAFile)
+		put("server", n, "tls_fingerprint", s.Fingerprint)
+		put("server", n, "password_command", s.PasswordCommand)
+		put("server", n, "token_command", s.TokenCommand)
+		put("server", n, "timeout", s.Timeout)
+		if s.Password != "" {
+			d.putPassword(n, s.Password)
+		}
+	}
+	put("retry", 0, "give_up", c.GiveUp)
+	put("retry", 0, "warn_after", c.WarnAfter)
+	put("spool", 0, "max_message_size", c.MaxSize)
+	if c.Syslog {
+		put("log", 0, "to", "syslog")
+	}
+	return refused
 }

@@ -26,21 +26,21 @@ const (
 // verdict is what status --check finds: the worst level, and the reasons for it. Remarks are
 // worth knowing, but nobody has to be woken for them.
 type verdict struct {
+	Level   int      `json:"level"`   // 0, 1 or 2, its exit code
+	Reasons []string `json:"reasons"` // why it is not 0
+	Remarks []string `json:"remarks"` // what else is worth knowing
+
 	s              *snapshot
 	warn, critical time.Duration
-
-	level   int
-	reasons []string
-	remarks []string
 }
 
 func (c *verdict) note(level int, format string, args ...any) {
-	c.level = max(c.level, level)
-	c.reasons = append(c.reasons, fmt.Sprintf(format, args...))
+	c.Level = max(c.Level, level)
+	c.Reasons = append(c.Reasons, fmt.Sprintf(format, args...))
 }
 
 func (c *verdict) remark(format string, args ...any) {
-	c.remarks = append(c.remarks, fmt.Sprintf(format, args...))
+	c.Remarks = append(c.Remarks, fmt.Sprintf(format, args...))
 }
 
 // age notes what is older than a limit.
@@ -77,7 +77,7 @@ func (s *snapshot) lasting(since time.Time) string {
 // up cron, and if a server refuses the login, because a person has to mend that. A server
 // that is only paused is a remark: with a backup server mail goes out.
 func (s *snapshot) check(o Options) *verdict {
-	c := &verdict{s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}
+	c := &verdict{Reasons: []string{}, Remarks: []string{}, s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}
 	c.setUp()
 	if age := s.dueFor(); s.sends.due > 0 {
 		text := fmt.Sprintf("%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
@@ -184,8 +184,8 @@ func (c *verdict) waiting() {
 	}
 	age := c.s.waitingFor()
 	text := fmt.Sprintf("%s for a server, the oldest for %s", waits(c.s.WaitingForServer), term.Span(age))
-	before := c.level
-	if c.age(age, "%s", text); c.level == before && age <= min(c.warn, c.critical) {
+	before := c.Level
+	if c.age(age, "%s", text); c.Level == before && age <= min(c.warn, c.critical) {
 		c.remark("%s", text)
 	}
 }
@@ -312,8 +312,8 @@ func (s *snapshot) forLimit() string {
 
 // text is the verdict in one line.
 func (c *verdict) text() string {
-	parts, s := c.reasons, c.s
-	if c.level == OK {
+	parts, s := c.Reasons, c.s
+	if c.Level == OK {
 		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
 		if s.goesOut() && len(s.withoutServer) == 0 && len(s.sendersDown()) == 0 {
 			text = "mail goes out, " + text
@@ -326,7 +326,7 @@ func (c *verdict) text() string {
 		}
 		parts = []string{text}
 	}
-	return strings.Join(append(parts, c.remarks...), "; ")
+	return strings.Join(append(parts, c.Remarks...), "; ")
 }
 
 // performance is what monitoring programs draw: 'label'=value[unit];warn;critical;min.
@@ -359,14 +359,14 @@ func (c *verdict) performance() string {
 
 // printCheck prints the verdict in one line; the exit code is the level.
 func printCheck(p *app.Program, c *verdict) error {
-	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.level]
+	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.Level]
 	if err := p.PrintBare(word + " - " + PlainText(c.text()) + " | " + c.performance() + "\n"); err != nil {
 		return err
 	}
-	if c.level == OK {
+	if c.Level == OK {
 		return nil
 	}
-	return &app.Failure{Code: c.level}
+	return &app.Failure{Code: c.Level}
 }
 
 // PlainText is fit for a line in which | ends the text.

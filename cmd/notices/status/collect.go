@@ -34,7 +34,7 @@ type collector struct {
 func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) {
 	now := q.Program.Now()
 	c := &collector{
-		s: &snapshot{now: now, Servers: []server{}, sends: newHistogram(now), asideDir: "aside/"},
+		s: &snapshot{now: now, Servers: []server{}, sends: histogram{now: now}, asideDir: "aside/"},
 		q: q, o: o,
 		// Mail does not depend on these small values: if one cannot be read, the rest is shown.
 		state: spool.Lenient(q.Store.State(), func(name string, err error) {

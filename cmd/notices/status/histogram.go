@@ -2,6 +2,7 @@ package status
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -10,31 +11,21 @@ import (
 type histogram struct {
 	now  time.Time
 	due  int
-	bins []bin
+	bins [5]int
 }
 
-type bin struct {
-	name  string
-	until time.Duration
-	n     int
-}
-
-// newHistogram has bins that the default delays fall into: minutes while a message
-// is young, an hour or so after that.
-func newHistogram(now time.Time) histogram {
-	return histogram{now: now, bins: []bin{
-		{name: "within 5 min", until: 5 * time.Minute},
-		{name: "5 to 15 min", until: 15 * time.Minute},
-		{name: "15 to 60 min", until: time.Hour},
-		{name: "1 to 2 hours", until: 2 * time.Hour},
-		{name: "later", until: 1<<63 - 1},
-	}}
+// bins are those that the default delays fall into: minutes while a message is young, an
+// hour or so after that.
+func bins() (names [5]string, limits [5]time.Duration) {
+	return [5]string{"within 5 min", "5 to 15 min", "15 to 60 min", "1 to 2 hours", "later"},
+		[5]time.Duration{5 * time.Minute, 15 * time.Minute, time.Hour, 2 * time.Hour, 1<<63 - 1}
 }
 
 func (h *histogram) add(next time.Time) {
-	for i := range h.bins {
-		if next.Sub(h.now) <= h.bins[i].until {
-			h.bins[i].n++
+	_, limits := bins()
+	for i := range limits {
+		if next.Sub(h.now) <= limits[i] {
+			h.bins[i]++
 			return
 		}
 	}
@@ -43,19 +34,14 @@ func (h *histogram) add(next time.Time) {
 // lines draws the bars in so many columns; a bin with anything in it shows at least one
 // mark.
 func (h *histogram) lines(width int) []string {
-	const names = 27 // what stands before the bar
-	bins := append([]bin{{name: "due now", n: h.due}}, h.bins...)
-	most, longest := 0, min(max(width-names-5, 10), 100)
-	for _, b := range bins {
-		most = max(most, b.n)
-	}
+	const before = 27 // columns before the bar
+	names, _ := bins()
+	counts := append([]int{h.due}, h.bins[:]...)
+	most, longest := max(slices.Max(counts), 1), min(max(width-before-5, 10), 100)
 	var lines []string
-	for _, b := range bins {
-		bar := ""
-		if most > 0 {
-			bar = strings.Repeat("#", (b.n*longest+most-1)/most)
-		}
-		lines = append(lines, strings.TrimRight(fmt.Sprintf("  %-14s %8d  %s", b.name, b.n, bar), " "))
+	for i, name := range append([]string{"due now"}, names[:]...) {
+		bar := strings.Repeat("#", (counts[i]*longest+most-1)/most)
+		lines = append(lines, strings.TrimRight(fmt.Sprintf("  %-14s %8d  %s", name, counts[i], bar), " "))
 	}
 	return lines
 }

@@ -10,7 +10,7 @@ import (
 // thousand.
 func TestHistogram(t *testing.T) {
 	now := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
-	h := newHistogram(now)
+	h := histogram{now: now}
 	h.due = 1
 	for range 1000 {
 		h.add(now.Add(7 * time.Minute))

@@ -76,7 +76,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 	m := &metrics{}
 	m.metric("notices_build_info", "The version of notices; always 1.", value(1, "version", app.Version))
 	m.queue(s)
-	m.metric("notices_check_level", "What notices status --check says: 0 all is well, 1 warning, 2 critical.", value(c.level))
+	m.metric("notices_check_level", "What notices status --check says: 0 all is well, 1 warning, 2 critical.", value(c.Level))
 	m.metric("notices_sending_ok", "0: nothing goes out, as far as is known: no server takes mail, or flush fails or refuses the configuration; 1: not so.", truth(s.sendingOK()))
 	m.metric("notices_config_ok", "0: flush refuses the configuration; 1: it does not.", truth(s.ConfigError == nil))
 	m.servers(s)

@@ -54,12 +54,12 @@ type snapshot struct {
 
 	// How many deferred messages wait for a server or for their recipients, and since when the
 	// first one waits for a server.
-	WaitingForServer      int          `json:"waiting_for_server"`
-	WaitingForRecipient   int          `json:"waiting_for_recipient"`
-	WaitingForServerSince *time.Time   `json:"waiting_for_server_since"`
-	ConfigError           *string      `json:"config_error"` // what flush refuses; null: nothing
-	FlushError            *string      `json:"flush_error"`  // why the last flush failed; null: it did not
-	Check                 *verdictJSON `json:"check"`        // what --check says
+	WaitingForServer      int        `json:"waiting_for_server"`
+	WaitingForRecipient   int        `json:"waiting_for_recipient"`
+	WaitingForServerSince *time.Time `json:"waiting_for_server_since"`
+	ConfigError           *string    `json:"config_error"` // what flush refuses; null: nothing
+	FlushError            *string    `json:"flush_error"`  // why the last flush failed; null: it did not
+	Check                 *verdict   `json:"check"`        // what --check says
 
 	now           time.Time
 	handedIn      int    // in drop/, not taken over yet
@@ -95,13 +95,6 @@ type server struct {
 	outdated bool // and that is long ago: its state is not known
 	rates    route.Server
 	used     rate.ServerUsage
-}
-
-// verdictJSON is the verdict of --check.
-type verdictJSON struct {
-	Level   int      `json:"level"`   // 0, 1 or 2, its exit code
-	Reasons []string `json:"reasons"` // why it is not 0
-	Remarks []string `json:"remarks"` // what else is worth knowing
 }
 
 type lastFlush struct {
@@ -144,7 +137,7 @@ func Run(ctx context.Context, q *queue.Queue, o Options) error {
 	case o.Check:
 		return printCheck(q.Program, c)
 	case o.JSON:
-		s.Check = &verdictJSON{c.level, append([]string{}, c.reasons...), append([]string{}, c.remarks...)}
+		s.Check = c
 		return term.PrintJSON(q.Program.Stdout, s)
 	case o.Prometheus:
 		return printMetrics(q.Program.Stdout, s, c)

@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"fmt"
+	"io"
 	"strings"
 	"time"
 
@@ -22,7 +23,8 @@ func printStatus(p *app.Program, s *snapshot, c *verdict) error {
 	t := &statusText{term.NewPage(p), s}
 	t.Width = cmp.Or(t.Width, 80)
 	t.write(c)
-	return t.Print(p.Stdout)
+	_, err := io.WriteString(p.Stdout, t.Text())
+	return err
 }
 
 func (t *statusText) write(c *verdict) {
@@ -52,21 +54,21 @@ func (t *statusText) verdict(c *verdict) {
 	s := t.s
 	shade := term.Yellow
 	switch {
-	case c.level == Critical:
+	case c.Level == Critical:
 		shade = term.Red
 		t.Title(term.Red, "Needs a person")
-	case c.level == Warning:
+	case c.Level == Warning:
 		t.Title(term.Yellow, "Needs attention")
 	case !s.sendingOK():
 		t.Title(term.Yellow, "No mail goes out now")
-	case len(c.remarks) > 0:
+	case len(c.Remarks) > 0:
 		t.Title(term.Yellow, "Not all is well")
 	case s.WaitingForRecipient > 0 || s.limited > 0:
 		t.Title(term.Green, "Mail goes out")
 	default:
 		t.Title(term.Green, "All is well")
 	}
-	for _, reason := range append(c.reasons, c.remarks...) {
+	for _, reason := range append(c.Reasons, c.Remarks...) {
 		t.Row("  - ", shade, "%s", reason)
 	}
 	if s.WaitingForRecipient > 0 {

@@ -61,10 +61,10 @@ func Wrap(text string, width int) []string {
 // least is the narrowest column for text.
 const least = 30
 
-// Hang puts text behind a beginning, and the lines that do not fit below it, indented to the
+// hang puts text behind a beginning, and the lines that do not fit below it, indented to the
 // same column. If that column is too narrow for reading or for one of the words, all of the
 // text goes on lines of its own. 0 columns: it stays one line.
-func Hang(beginning, text string, width int) []string {
+func hang(beginning, text string, width int) []string {
 	room, bare := width-Columns(beginning), strings.TrimRight(beginning, " ")
 	longest := 0
 	for word := range strings.FieldsSeq(text) {

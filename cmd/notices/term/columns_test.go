@@ -91,7 +91,7 @@ func TestHang(t *testing.T) {
 		{"all is well and the rest goes below it", 30, []string{"at ten", "      all is well and the rest", "      goes below it"}},
 		{"see https://example.org/a-long-address-to-copy-and-paste", 44, []string{"at ten", "      see", "      https://example.org/a-long-address-to-copy-and-paste"}},
 	} {
-		if got := Hang("at ten  ", c.text, c.width); !slices.Equal(got, c.want) {
+		if got := hang("at ten  ", c.text, c.width); !slices.Equal(got, c.want) {
 			t.Errorf("%q in %d columns: %q", c.text, c.width, got)
 		}
 	}

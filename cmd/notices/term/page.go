@@ -2,7 +2,6 @@ package term
 
 import (
 	"fmt"
-	"io"
 	"strings"
 
 	"notices/cmd/internal/app"
@@ -33,7 +32,7 @@ func (p *Page) Line(text string) { p.out.WriteString(text + "\n") }
 // Row writes text in a colour behind a beginning.
 func (p *Page) Row(beginning string, c Colour, format string, args ...any) {
 	beginning = printable.Text(beginning)
-	for i, line := range Hang(beginning, printable.Text(fmt.Sprintf(format, args...)), p.Width) {
+	for i, line := range hang(beginning, printable.Text(fmt.Sprintf(format, args...)), p.Width) {
 		plain := ""
 		if i == 0 {
 			plain = beginning[:min(len(beginning), len(line))]
@@ -42,11 +41,5 @@ func (p *Page) Row(beginning string, c Colour, format string, args ...any) {
 	}
 }
 
-// Text is the page as it is written.
+// Text is the whole page.
 func (p *Page) Text() string { return p.out.String() }
-
-// Print writes the page.
-func (p *Page) Print(w io.Writer) error {
-	_, err := io.WriteString(w, p.out.String())
-	return err
-}
