@@ -20,7 +20,7 @@ import (
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
 	var lock fsys.File
 	err := s.withLayout(func() (err error) {
-		lock, err = s.fs.Open(importLock, unix.O_RDWR|unix.O_CREAT, 0o600)
+		lock, err = s.fs.Open(importDir+"/lock", unix.O_RDWR|unix.O_CREAT, 0o600)
 		return err
 	})
 	if err != nil {

@@ -151,6 +151,31 @@ func TestImportLosesPowerAnywhere(t *testing.T) {
 	t.Logf("%d states after a power cut", states)
 }
 
+// TestImportDiesDuringRepair: a flush has swept tmp when an import is killed beside it, and
+// then finds bodies in cur. They are not lost mail.
+func TestImportDiesDuringRepair(t *testing.T) {
+	_, steps, _ := disturbed(t, 0, nil)
+	swept := 0
+	for k := 1; k <= steps; k++ {
+		disk, _, _ := disturbed(t, k, simfs.ErrDead)
+		undisturbed(t, disk, func(s *Store) error {
+			listed(t, s)
+			r := &repair{s: s}
+			r.dir(t.Context(), curDir, s.unbalancedCur.Swap(nil))
+			for _, a := range r.found {
+				if swept++; a.Moved != "" {
+					t.Errorf("killed at step %d of %d: %+v", k, steps, a)
+				}
+			}
+			return r.err
+		})
+		onceEach(t, disk, k%2 == 0)
+	}
+	if swept == 0 {
+		t.Error("no body was found in cur")
+	}
+}
+
 // TestImportMakesRoom: where a step finds the disk full, a batch is tried again with
 // fewer messages. What is told to be queued then is as durable as ever, and the rest can
 // be queued later.

@@ -30,9 +30,8 @@ import (
 //	import/notes  lines in the same form of all that an older version imported; there,
 //	              import/.ID was a message that it died over, and voids its line
 const (
-	importDir  = "import"
-	importLock = importDir + "/lock"
-	notesName  = "notes"
+	importDir = "import"
+	notesName = "notes"
 )
 
 func importPath(id spool.ID) string { return importDir + "/." + string(id) }
@@ -101,8 +100,7 @@ func (j *journal) read(name string, do func(sidecar.JournalLine)) error {
 		return ignoreMissing(err)
 	}
 	defer f.Close()
-	const most = 1 << 40
-	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, most), 1<<16)
+	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<40), 1<<16)
 	for {
 		line, err := r.ReadSlice('\n')
 		if l, ok := sidecar.ParseJournalLine(line); ok {

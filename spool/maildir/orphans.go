@@ -152,7 +152,7 @@ func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
 		case !here || b.busy: // being committed, whatever its name; or committed since; or gone
 		case b.File == nil:
 			r.setAside(dir, string(id), "its sidecar is missing, and it is not ours to read")
-		case b.mode == doneMode:
+		case b.mode == doneMode, r.s.isDraft(id):
 			done = append(done, b)
 		default:
 			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
@@ -164,6 +164,13 @@ func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
 	for _, b := range done {
 		r.swept(bodyPath(dir, b.id), leftOver)
 	}
+}
+
+// isDraft reports whether the sidecar is in tmp: then the writer died before the commit, after
+// tmp was swept.
+func (s *Store) isDraft(id spool.ID) bool {
+	_, err := s.fs.Stat(tmpDir + "/." + string(id))
+	return err == nil
 }
 
 // sweepBody removes a body that has no sidecar, unless it is locked.
