@@ -92,17 +92,11 @@ func (m *message) recipient(arg string) error {
 	if none := errors.New("there is no address in " + quote(arg)); len(given) == 0 && !m.returned(arg, none) {
 		return badUsage("a recipient is malformed: %s; nothing was queued", none)
 	}
-	for _, address := range given {
-		bad, err := m.addRecipient(address)
-		if err != nil {
-			return err
-		}
-		if bad == nil || m.returned(address, bad) {
-			continue
-		}
+	bad, err := m.addRecipients(given)
+	if bad != nil {
 		return badUsage("a recipient is malformed: %s; nothing was queued", bad)
 	}
-	return nil
+	return err
 }
 
 // returned keeps a malformed recipient for the return that names it, if that is wanted. A
@@ -186,20 +180,25 @@ func unescape(arg string, list bool) []string {
 	return addresses
 }
 
-// addRecipient adds an address, or those that a name of this machine stands for. bad
-// is what is wrong with it; the caller knows whose fault that is.
-func (m *message) addRecipient(address string) (bad, err error) {
-	addresses, discarded, err := m.local.expand(mailaddr.WithoutDot(address))
-	if err != nil {
-		return nil, err
-	}
-	m.to.discarded = m.to.discarded || discarded
+// addRecipients adds addresses, or those that names of this machine stand for. bad is what is
+// wrong with one that cannot be returned; the caller knows whose fault that is.
+func (m *message) addRecipients(addresses []string) (bad, err error) {
 	for _, address := range addresses {
-		if err := mailaddr.Check(address); err != nil {
-			return err, nil
-		}
-		if err := m.to.add(address); err != nil {
+		meant, discarded, err := m.local.expand(mailaddr.WithoutDot(address))
+		if err != nil {
 			return nil, err
+		}
+		m.to.discarded = m.to.discarded || discarded
+		for _, a := range meant {
+			if bad := mailaddr.Check(a); bad != nil {
+				if m.returned(address, bad) {
+					break
+				}
+				return bad, nil
+			}
+			if err := m.to.add(a); err != nil {
+				return nil, err
+			}
 		}
 	}
 	return nil, nil

@@ -22,8 +22,8 @@ const (
 
 // Bulk queues many messages for an import, sharing syncs among them, and none twice:
 // of messages that are alike, octet for octet, the import keys of the spool tell how many
-// were queued by earlier runs, and this run passes over as many. So two equal
-// messages in one mbox are two, and a second run over it adds none.
+// were queued by earlier runs, and this run skips as many. So two equal messages in one mbox
+// are two, and a second run over it adds none.
 //
 // It is used by one goroutine.
 type Bulk struct {
@@ -41,13 +41,13 @@ type Bulk struct {
 
 const sha256Size = 32
 
-// Again names an import that queues once more what earlier ones queued. Interrupted, it
-// is gone on with under the same name: what it queued itself it passes over.
+// Again names an import that queues once more what earlier ones queued. If it is
+// interrupted, it continues under the same name and skips what it queued itself.
 type Again [16]byte
 
-// Bulk begins to queue many messages, but none that is known; again nil: none that an
-// earlier run queued. sha256 is sha256.New: the small program links this package, and must
-// not link crypto for it.
+// Bulk begins to queue many messages, except those that are known: if again is nil, those
+// that an earlier run queued. sha256 is sha256.New: the small program links this package,
+// and must not link crypto for it.
 func (in *Intake) Bulk(sha256 func() hash.Hash, known map[spool.ImportKey]struct{}, again *Again) *Bulk {
 	return &Bulk{in: in, sha256: sha256, known: known, again: again, seen: map[[sha256Size]byte]uint64{}, piece: make([]byte, pieceSize)}
 }

@@ -130,15 +130,12 @@ func (m *message) fieldRecipients(name, value string) error {
 		if err := m.bareName(box, half); err != nil {
 			return err
 		}
-		for _, address := range m.fieldAddresses(box) {
-			bad, err := m.addRecipient(address)
-			if err != nil {
-				return err
-			}
-			if bad == nil || m.returned(address, bad) {
-				continue
-			}
+		bad, err := m.addRecipients(m.fieldAddresses(box))
+		if bad != nil {
 			return badMessage("%s in the %s field of the message is not a recipient: %s; nothing was queued", quote(box.Raw), name, bad)
+		}
+		if err != nil {
+			return err
 		}
 	}
 	return nil
