@@ -21,7 +21,7 @@ const commandTime = 30 * time.Second
 func run(ctx context.Context, command string, limit time.Duration) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
-	var out, said capped
+	var out, said limitedBuffer
 	out.most, said.most = maxSecret+2, 1<<10
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdout, cmd.Stderr = &out, &said
@@ -35,26 +35,26 @@ func run(ctx context.Context, command string, limit time.Duration) (string, erro
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded; a grandchild kept the pipe
 		return out.String(), nil
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("took longer than %s%s", limit, tail(said.String()))
+		return "", fmt.Errorf("took longer than %s%s", limit, errorOutput(said.String()))
 	}
-	return "", fmt.Errorf("failed (%w)%s", err, tail(said.String()))
+	return "", fmt.Errorf("failed (%w)%s", err, errorOutput(said.String()))
 }
 
-// tail is the standard error of a command, on one line.
-func tail(said string) string {
+// errorOutput is the standard error of a command, on one line.
+func errorOutput(said string) string {
 	if said = printable.Line(said); said == "" {
 		return ""
 	}
 	return ": " + said
 }
 
-// capped keeps the first octets that are written to it.
-type capped struct {
+// limitedBuffer keeps the first octets that are written to it.
+type limitedBuffer struct {
 	bytes.Buffer
 	most int
 }
 
-func (c *capped) Write(p []byte) (int, error) {
+func (c *limitedBuffer) Write(p []byte) (int, error) {
 	room := max(0, c.most-c.Len())
 	c.Buffer.Write(p[:min(len(p), room)])
 	return len(p), nil

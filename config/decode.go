@@ -132,7 +132,7 @@ func (l *loader) unknownTop(name string, v any, all []section) {
 	case table, []table:
 	default:
 		e.Msg = "is above the first section, and unknown"
-		if home := homes(name); home != "" {
+		if home := sectionsWith(name); home != "" {
 			e.Msg = "is above the first section; it belongs in " + home
 			e.meant = strings.Trim(home, "[]")
 		}

@@ -143,8 +143,8 @@ func namesOf[T any](keys []key[T]) func() []string {
 	}
 }
 
-// homes lists the sections that have a key of that name, as they are written.
-func homes(name string) string {
+// sectionsWith lists the sections that have a key of that name, as they are written.
+func sectionsWith(name string) string {
 	var found []string
 	eachKey(func(s *section, key string) {
 		if key == name {

@@ -45,7 +45,7 @@ func LoadFor(path string, need Need) (*Config, error) {
 		c, err = spoolAlone(path, data, mode, e)
 	}
 	if err == nil {
-		err = c.Problems.that(need.covers)
+		err = c.Problems.filter(need.covers)
 	}
 	if err != nil {
 		return nil, err
@@ -81,7 +81,7 @@ func spoolAlone(path string, data []byte, mode fs.FileMode, why *Error) (*Config
 		return nil, why // it is there in some other form
 	}
 	c, err := parse(path, part, mode, Queue)
-	if err != nil || c.Problems.that(Queue.covers) != nil {
+	if err != nil || c.Problems.filter(Queue.covers) != nil {
 		return nil, why
 	}
 	c.Problems = Problems{why}

@@ -7,7 +7,7 @@ func hint(name string, known []string) string {
 	if near := nearest(name, known); near != "" {
 		return ": did you mean " + near + "?"
 	}
-	if home := homes(name); home != "" {
+	if home := sectionsWith(name); home != "" {
 		return " here; it belongs in " + home
 	}
 	return "; the keys here are " + strings.Join(known, ", ")

@@ -60,8 +60,8 @@ func (p Problems) Unwrap() []error {
 	return errs
 }
 
-// that returns the problems for which keep holds, as an error, or nil.
-func (p Problems) that(keep func(*Error) bool) error {
+// filter returns the problems for which keep holds, as an error, or nil.
+func (p Problems) filter(keep func(*Error) bool) error {
 	if kept := slices.DeleteFunc(slices.Clone(p), func(e *Error) bool { return !keep(e) }); len(kept) > 0 {
 		return kept
 	}

@@ -17,21 +17,21 @@ import (
 // shows what is behind it, and copies share what was read.
 type Secret struct{ src *source }
 
-// way is how a secret is given.
-type way int
+// secretKind is how a secret is given.
+type secretKind int
 
 const (
-	inline     way = iota // in the config itself
-	file                  // a file with the secret on its only line
-	document              // a file that is taken whole: the JSON files of Google
-	command               // a command that prints it
-	token                 // a command that prints an access token
-	credential            // a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
+	inline     secretKind = iota // in the config itself
+	file                         // a file with the secret on its only line
+	document                     // a file that is taken whole: the JSON files of Google
+	command                      // a command that prints it
+	token                        // a command that prints an access token
+	credential                   // a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
 )
 
 // source is where a secret comes from, and what came from there.
 type source struct {
-	by     way
+	by     secretKind
 	text   string // the secret, the path, the command, or the credential's name
 	at     place  // the key that gives it
 	config string // the config file
@@ -227,7 +227,7 @@ func notReadable(path string) string {
 }
 
 // newSource is the source that a key, or the lack of one, gives a secret.
-func (l *loader) newSource(by way, at place, text string) *source {
+func (l *loader) newSource(by secretKind, at place, text string) *source {
 	return &source{by: by, text: text, at: at, config: l.cfg.Path, reading: make(chan struct{}, 1)}
 }
 
@@ -241,7 +241,7 @@ func (l *loader) checkWritable() {
 
 // checkMode refuses a config that holds a secret and that others can read, and one
 // that names a command to run and that others can change.
-func (l *loader) checkMode(at place, by way) {
+func (l *loader) checkMode(at place, by secretKind) {
 	switch {
 	case by == inline && l.mode&othersBits != 0:
 		l.bad(at, "is in a file that others can read; run: chmod 600 "+l.cfg.Path)

@@ -142,7 +142,7 @@ func Parse(path string, data []byte) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return c, c.Problems.that(Everything.covers)
+	return c, c.Problems.filter(Everything.covers)
 }
 
 // quote writes a TOML basic string.

@@ -153,7 +153,7 @@ func (v value) caFile(to *string) {
 
 // secret takes one of the ways to give a secret, and refuses a second one. It never
 // repeats the value.
-func (v value) secret(to *Secret, by way) {
+func (v value) secret(to *Secret, by secretKind) {
 	s, ok := v.raw.(string)
 	switch {
 	case !ok:
