@@ -56,16 +56,17 @@ func (g *keyReader) add(keys []spool.ImportKey) {
 	}
 }
 
-// all reads the journal first, too, as a message with a line there need not be opened. It
-// reads failed twice, since messages move both ways between it and cur.
+// all reads the journal first as well, since a message with a line there need not be opened,
+// and failed twice, since messages move both ways between it and cur.
 func (g *keyReader) all() error {
+	began := g.s.soon.journal.day() // files of earlier days do not grow any more
 	steps := []func() error{
 		func() error { return g.journal("") },
 		func() error { return g.messages(failedDir) },
 		func() error { return g.messages(curDir) },
 		func() error { return g.messages(failedDir) },
 		g.sidecars,
-		func() error { return g.journal(g.s.soon.journal.day()) },
+		func() error { return g.journal(began) },
 	}
 	for _, step := range steps {
 		if err := errors.Join(step(), g.ctx.Err()); err != nil {

@@ -17,18 +17,18 @@ import (
 // importDir holds what an import must know of messages that have left the spool: the keys in
 // their envelopes. A removal renames the sidecar of an imported message to import/.ID instead
 // of unlinking it, so that a kill at any step keeps its keys. The journal takes them over
-// together with those of others, and then the sidecar goes. A full disk keeps no message from
-// leaving: its sidecar waits for the next import, which hands it to the journal.
+// together with those of others, and then the sidecar is removed. A full disk does not stop a
+// message from leaving: its sidecar waits for the next import, which hands it over.
 //
-// An import adds a line for what it queues, too, without a sync: by that the next one knows
-// what it need not open. Only the line of a message that has left is relied upon.
+// An import also adds a line for each message that it queues, without a sync, so that the next
+// one need not open these sidecars.
 //
 //	import/.ID    the sidecar of an imported message that has left
-//	import/DAY    the journal: lines of that day (UTC), added at the end. Days are dropped as
-//	              a whole, so that nothing is ever written anew.
+//	import/DAY    the journal: lines of that day (UTC), added at the end. Old days are removed
+//	              as a whole, so that no file is ever rewritten.
 //	import/lock   locked by the import at work
-//	import/notes  lines in the same form of all that an older version imported; there,
-//	              import/.ID was a message that it died over, and voids its line
+//	import/notes  the lines of an older version, in the same form. Its import/.ID, without
+//	              keys, is of a message that was not queued, so that its line does not count.
 const (
 	importDir = "import"
 	notesName = "notes"

@@ -27,7 +27,6 @@ type orphan struct {
 	busy bool // leave it alone: it is locked, or its state is not known
 }
 
-// orphans are bodies without sidecar by their ids.
 type orphans map[spool.ID]orphan
 
 func (o orphans) close() {
