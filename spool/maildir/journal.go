@@ -100,10 +100,10 @@ func (j *journal) read(name string, do func(sidecar.JournalLine)) error {
 		return ignoreMissing(err)
 	}
 	defer f.Close()
-	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<40), 1<<16)
-	for {
+	r := bufio.NewReaderSize(io.NewSectionReader(f, 0, 1<<40), 1<<14)
+	for l := (sidecar.JournalLine{}); ; {
 		line, err := r.ReadSlice('\n')
-		if l, ok := sidecar.ParseJournalLine(line); ok {
+		if l.Parse(line) {
 			do(l)
 		}
 		if err == io.EOF {

@@ -34,22 +34,23 @@ func (l JournalLine) Append(b []byte) []byte {
 	return b
 }
 
-// ParseJournalLine reads a line; false: it is torn.
-func ParseJournalLine(line []byte) (l JournalLine, ok bool) {
+// Parse reads a line, in place of what was read before; false: it is torn.
+func (l *JournalLine) Parse(line []byte) bool {
 	text, _, _, ok := NextLine(line, Start)
 	keys, rest, _ := bytes.Cut(text, []byte(" "))
 	at, id, _ := bytes.Cut(rest, []byte(" "))
 	if !ok || !spool.ID(id).Valid() {
-		return l, false
+		return false
 	}
+	l.Keys = l.Keys[:0]
 	for text := range bytes.SplitSeq(keys, []byte(",")) {
 		var key spool.ImportKey
 		if key.UnmarshalText(text) != nil {
-			return l, false
+			return false
 		}
 		l.Keys = append(l.Keys, key)
 	}
 	seconds, err := strconv.ParseInt(string(at), 10, 64)
 	l.At, l.ID = seconds, spool.ID(id)
-	return l, err == nil
+	return err == nil
 }
