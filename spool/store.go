@@ -48,8 +48,9 @@ type Store interface {
 	New(ctx context.Context, id ID) (Draft, error)
 	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
 	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
-	// others may be). ErrExists: one of that id is there; that draft is dropped. Where a
-	// sync failed it is not known what is on disk, and imported drafts cannot be committed any more.
+	// others may be). ErrExists: one of that id is there; that draft is dropped. After a
+	// failed sync it is not known what is on disk, and a second one may succeed though the first
+	// lost data: none of these drafts can be committed any more. Write them anew.
 	Commit(ctx context.Context, drafts ...Draft) (n int, err error)
 
 	// Scan calls yield for every message that is queued, deferred or held, in no

@@ -12,14 +12,13 @@ import (
 // something is in both places.
 func (r *run) commit(ctx context.Context) error {
 	r.readySize = 0
-	for size := batch; len(r.ready) > 0; {
-		group := r.ready[:min(size, len(r.ready))]
-		drafts := make([]spool.Draft, len(group))
-		for i, m := range group {
+	for len(r.ready) > 0 {
+		drafts := make([]spool.Draft, len(r.ready))
+		for i, m := range r.ready {
 			drafts[i] = m.draft
 		}
 		n, err := r.c.Store.Commit(ctx, drafts...)
-		for _, m := range group[:n] {
+		for _, m := range r.ready[:n] {
 			r.c.Log.Queued(m.sealed)
 			if err := r.removeCollected(m); err != nil {
 				return err
@@ -30,14 +29,36 @@ func (r *run) commit(ctx context.Context) error {
 		case err == nil:
 		case ctx.Err() != nil:
 			return ctx.Err()
-		case n < len(group) && errors.Is(err, spool.ErrExists):
+		case len(r.ready) > 0 && errors.Is(err, spool.ErrExists):
 			if err := r.alreadyStored(ctx, r.dropFirst()); err != nil {
 				return err
 			}
-		case size > 1:
-			size = 1 // one of them may be too much for the disk, or bring the error with it
+		case len(drafts) > 1:
+			return r.commitSingly(ctx)
 		case n == 0:
 			r.postpone(r.dropFirst().env.ID, err)
+		}
+	}
+	return nil
+}
+
+// commitSingly stores each message by itself, after a Commit of several failed: one of them
+// may be too large for the disk. Each draft is written anew, because the failed sync may have
+// lost the old one.
+func (r *run) commitSingly(ctx context.Context) error {
+	var names []string
+	for len(r.ready) > 0 {
+		names = append(names, string(r.dropFirst().env.ID))
+	}
+	for _, name := range names {
+		if r.postponed >= maxPostponed {
+			break
+		}
+		if err := r.collect(ctx, name); err != nil {
+			return err
+		}
+		if err := r.commit(ctx); err != nil {
+			return err
 		}
 	}
 	return nil

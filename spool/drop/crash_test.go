@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"strings"
+	"sync"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -239,3 +240,64 @@ func TestFullStoreKeepsNothingElseBack(t *testing.T) {
 }
 
 var _ fsys.FS = (*simfs.Process)(nil)
+
+// TestTakeoverTrustsNoSecondSync: a sync fails, the system forgets what it could not write, and
+// the next sync of the same file succeeds (fsync(2)). Nothing is lost: what could not be
+// synced is written anew from the drop.
+func TestTakeoverTrustsNoSecondSync(t *testing.T) {
+	for k, last := 1, 1; k <= last; k++ {
+		disk, ids := prepared(t)
+		f := &forgetful{FS: disk.Open(nil), at: k}
+		must(t, flush(f, nil, nil))
+		last = f.syncs
+		for seed := range uint64(6) {
+			after := disk.PowerCut(rand.New(rand.NewPCG(seed, uint64(k))))
+			counts := sent(t, after, &strings.Builder{})
+			for _, id := range ids {
+				if counts[id] != 1 {
+					t.Errorf("sync %d failed, cut %d: %s was sent %d times", k, seed, id, counts[id])
+				}
+			}
+		}
+		if left := disk.Names(Name); len(left) > 0 {
+			t.Errorf("sync %d failed, and the next one did not: %q wait", k, left)
+		}
+	}
+}
+
+// forgetful is a disk that fails to sync one file, and then no longer knows that there is
+// something of it to write.
+type forgetful struct {
+	fsys.FS
+	at int
+
+	mu    sync.Mutex
+	syncs int
+}
+
+func (d *forgetful) Open(name string, flags int, perm uint32) (fsys.File, error) {
+	f, err := d.FS.Open(name, flags, perm)
+	if err != nil {
+		return nil, err
+	}
+	return &forgetfulFile{File: f, disk: d}, nil
+}
+
+type forgetfulFile struct {
+	fsys.File
+	disk   *forgetful
+	forgot bool
+}
+
+func (f *forgetfulFile) Sync() error {
+	f.disk.mu.Lock()
+	defer f.disk.mu.Unlock()
+	if f.disk.syncs++; f.disk.syncs == f.disk.at {
+		f.forgot = true
+		return unix.EIO
+	}
+	if f.forgot {
+		return nil
+	}
+	return f.File.Sync()
+}

@@ -16,8 +16,8 @@ import (
 	"notices/spool/maildir/sidecar"
 )
 
-// draft is a message in tmp. It holds the lock on its body, which goes with the
-// file to cur: from the first octet on the message has an owner.
+// draft is a message in tmp. It holds the lock on its body, which stays with the file
+// when that is renamed to cur: the message is never without an owner.
 type draft struct {
 	s        *Store
 	id       spool.ID
@@ -25,10 +25,10 @@ type draft struct {
 	side     fsys.File
 	size     int64
 	next     time.Time
-	over     time.Time // when --expires is
+	expires  time.Time // the end of --expires; zero: not given
 	done     bool
 	keys     []spool.ImportKey
-	unsynced error // its Commit met a sync that failed
+	unsynced error // the failed sync of an earlier Commit
 }
 
 func bodyPath(dir string, id spool.ID) string { return dir + "/" + string(id) }
@@ -49,8 +49,8 @@ func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 	return d, nil
 }
 
-// create makes tmp/ID. Between making and locking it a sweeper may take it for
-// left over: then the lock is had on a file without a name, and it is made anew.
+// create creates and locks tmp/ID. Between the two, a sweeper may remove the file as left
+// over. The lock is then on a file without a name, and create tries again.
 func (d *draft) create() error {
 	for {
 		f, err := d.s.fs.Open(d.tmpBody(), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
@@ -105,7 +105,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if err != nil {
 		return err
 	}
-	d.next, d.over, d.keys = env.QueuedAt, env.ExpiresAt, env.ImportKeys
+	d.next, d.expires, d.keys = env.QueuedAt, env.ExpiresAt, env.ImportKeys
 	_, err = d.side.Write(line)
 	return err
 }
@@ -131,7 +131,8 @@ func (d *draft) close() error {
 	return errors.Join(err, d.body.Close())
 }
 
-// Commit syncs all files at once, renames them, and syncs cur once.
+// Commit syncs all files at once, renames them, and syncs cur. Imported drafts cost two
+// more syncs of folders, see rename.
 func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	own, err := sealed(drafts)
 	files := make([]fsys.File, 0, 2*len(own))
@@ -139,15 +140,12 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		files = append(files, d.body, d.side)
 	}
 	if err == nil {
-		err = syncFiles(files)
-	}
-	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
-	if anyImported {
-		err = unsynced(own, err)
+		err = unsynced(own, syncFiles(files))
 	}
 	if err != nil {
 		return 0, err
 	}
+	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
 	n, failure := s.rename(own, anyImported)
 	if n > 0 {
 		if err := s.fs.SyncDir(curDir); err != nil {
@@ -160,7 +158,7 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		d.close()
 	}
 	if anyImported {
-		_ = s.soon.journal.append(queued, false) // without it they are opened next time
+		_ = s.soon.journal.append(queued, false) // without it, the next import opens their sidecars
 	}
 	if errors.Is(failure, spool.ErrExists) {
 		own[n].Abort()
@@ -168,7 +166,8 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	return n, failure
 }
 
-// sealed are the drafts as those of this store, if they can be committed.
+// sealed returns the drafts as this store's own type. It is an error if one of them is not
+// sealed, or met a failed sync before.
 func sealed(drafts []spool.Draft) ([]*draft, error) {
 	own := make([]*draft, len(drafts))
 	for i, d := range drafts {
@@ -177,15 +176,15 @@ func sealed(drafts []spool.Draft) ([]*draft, error) {
 			return nil, fmt.Errorf("message %s is not sealed", d.ID())
 		}
 		if cause := own[i].unsynced; cause != nil {
-			// Not %w: what is tried again when there is more room must not be this.
-			return nil, fmt.Errorf("message %s is not queued, for a sync failed: %v", d.ID(), cause) //nolint:errorlint // see above
+			// Not %w: the caller must not mistake this for ENOSPC and retry.
+			return nil, fmt.Errorf("message %s is not queued, because a sync failed: %v", d.ID(), cause) //nolint:errorlint // see above
 		}
 	}
 	return own, nil
 }
 
-// unsynced notes in drafts that a sync failed. A second one may succeed though the first
-// lost what was to be written (fsync(2)).
+// unsynced records in all drafts that a sync of theirs failed. They cannot be committed any
+// more: a second sync may succeed although the first lost data (fsync(2)).
 func unsynced(drafts []*draft, err error) error {
 	for _, d := range drafts {
 		d.unsynced = err
@@ -193,10 +192,10 @@ func unsynced(drafts []*draft, err error) error {
 	return err
 }
 
-// rename makes messages of drafts. All bodies go first: with its sidecar, the commit point, a
-// message is complete. It does so in order: on an error the first n are messages.
-// For imported ones it syncs twice more: a sidecar is in tmp for certain when its body is
-// moved, and is moved itself when the body is in cur for certain.
+// rename moves drafts to cur, first all bodies, then the sidecars in order. A message exists
+// once its sidecar is renamed, and is durable once the caller has synced cur. On an error the
+// first n drafts are messages. For imported drafts, rename syncs twice more: a body is moved
+// when its sidecar is durably in tmp, and the sidecar when the body is durably in cur.
 func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
 	var err error
 	if imported {
@@ -220,13 +219,13 @@ func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
 		err = errors.Join(err, s.fs.Rename(bodyPath(curDir, d.id), d.tmpBody()))
 	}
 	if err != nil {
-		failed = err // what stopped the bodies was behind n
+		failed = err // about draft n; the error of a body was about a later one
 	}
 	return n, failed
 }
 
-// unsure undoes what can be undone after the last sync failed. Whether the
-// messages survive is not known: ErrUnsure.
+// unsure undoes what it can after the last sync failed. Whether the messages survive a
+// power cut is not known: ErrUnsure.
 func unsure(renamed []*draft, cause error) error {
 	for _, d := range renamed {
 		cause = errors.Join(cause, d.s.fs.Unlink(d.curSide()), d.s.fs.Unlink(bodyPath(curDir, d.id)), d.close())
@@ -235,7 +234,7 @@ func unsure(renamed []*draft, cause error) error {
 }
 
 func (d *draft) curSide() string {
-	return filepath.Join(curDir, sidecar.Name(spool.Entry{ID: d.id, Next: d.next, Expires: d.over}))
+	return filepath.Join(curDir, sidecar.Name(spool.Entry{ID: d.id, Next: d.next, Expires: d.expires}))
 }
 
 func (d *draft) renameBody() error {
@@ -252,8 +251,8 @@ func (d *draft) renameBody() error {
 	return err
 }
 
-// checkNotFailed refuses an id that is in failed already: that of a return is derived, and
-// after a crash it is stored again.
+// checkNotFailed refuses an id that is already in failed. The id of a return is derived from
+// its message, so after a crash the same return is stored again.
 func (d *draft) checkNotFailed() error {
 	_, err := d.s.fs.Stat(bodyPath(failedDir, d.id))
 	if err == nil {
@@ -265,8 +264,8 @@ func (d *draft) checkNotFailed() error {
 	return err
 }
 
-// replaceOrphan looks at a body that is in the way: with a sidecar it is a
-// message, locked it is becoming one, else its writer died before the commit.
+// replaceOrphan removes a body in cur that has the draft's name, if its writer died before it
+// renamed the sidecar. A body with a sidecar is a message, and one that is locked may become one.
 func (d *draft) replaceOrphan() error {
 	exists := fmt.Errorf("%s: %w", d.id, spool.ErrExists)
 	found, err := d.s.findIn(curDir, []spool.ID{d.id})
