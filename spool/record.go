@@ -37,8 +37,9 @@ type Event struct {
 // Answer is an outcome and the recipients that it is for.
 type Answer struct {
 	Outcome
-	// To holds indices into Envelope.Recipients. It is nil for a server that was skipped in
-	// an attempt: its answer is kept for the history.
+	// To holds indices into Envelope.Recipients. It is nil for an answer that is kept for the
+	// history alone: that of a server that was skipped in an attempt, and an uncertain one to
+	// recipients whose time is over, which stand in another Answer as failed.
 	To []int `json:"to,omitempty"`
 }
 

@@ -201,7 +201,7 @@ func TestPlainWords(t *testing.T) {
 		{refused(550, "5.2.1", "disabled"), "closed"},
 		{refused(554, "5.7.1", "looks like spam"), "rules against unwanted mail"},
 		{refused(554, "", "no"), "refused it permanently"},
-		{expired, "5 times in 4 days"},
+		{expired, "5 times over 4 days"},
 		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonSender, Reply: reply(550, "5.1.8", "bad sender")}, "not accept mail from the sender address desk@example.org"},
 		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonCannot}, "cannot handle"},
 		{spool.Outcome{Class: spool.Failed, Reason: spool.ReasonReturned}, "took it out of the queue"},
@@ -215,10 +215,12 @@ func TestPlainWords(t *testing.T) {
 }
 
 func TestExpiredAfterNoAnswerMayHaveArrived(t *testing.T) {
-	r := about(Failed, []string{"a@example.net"}, []spool.Outcome{expired}, nil)
+	outcome := noAnswer
+	outcome.Class, outcome.Reason = spool.Failed, spool.ReasonExpired
+	r := about(Failed, []string{"a@example.net"}, []spool.Outcome{outcome}, nil)
 	last := &r.Record.Events[len(r.Record.Events)-1]
 	last.Results = append(last.Results, spool.Answer{Outcome: noAnswer})
-	if text := parse(t, compose(t, r)).text; !strings.Contains(text, "all\r\nthe same") {
+	if text := parse(t, compose(t, r)).text; !strings.Contains(text, "arrived\r\nall the same") {
 		t.Errorf("not told that it may have arrived:\n%s", text)
 	}
 }

@@ -3,6 +3,7 @@ package bounce
 import (
 	"fmt"
 	"mime/quotedprintable"
+	"slices"
 	"strings"
 	"time"
 
@@ -115,22 +116,21 @@ func (c *composer) explain(o spool.Outcome) (why, do string) {
 			"nothing. If it cannot be delivered after all, you will be told, as for any other message."
 	}
 	why, do = explainFailure(o, c.r.Record)
-	if o.Reason == spool.ReasonExpired && mayHaveArrived(c.r.Record) {
+	if o.Reason == spool.ReasonExpired && mayHaveArrived(c.r.Record, o.Reply) {
 		why += " It may have arrived all the same: a server received the whole message and did not confirm that it accepted it."
 	}
 	return why, do
 }
 
-// mayHaveArrived reports whether the last attempt ended without an answer to the final dot.
-func mayHaveArrived(r *spool.Record) bool {
+// mayHaveArrived reports whether last, the last reply for a recipient, is a missing answer to
+// the final dot: the last result holds the same reply as an uncertain answer.
+func mayHaveArrived(r *spool.Record, last spool.Reply) bool {
 	for i := len(r.Events) - 1; i >= 0; i-- {
 		if e := &r.Events[i]; e.Kind == spool.Result {
-			for _, a := range e.Results {
-				if a.Class == spool.Uncertain {
-					return true
-				}
-			}
-			return false
+			return slices.ContainsFunc(e.Results, func(a spool.Answer) bool {
+				last.At = a.Reply.At
+				return a.Class == spool.Uncertain && a.Reply == last
+			})
 		}
 	}
 	return false
@@ -196,9 +196,9 @@ func tried(r *spool.Record, last time.Time) string {
 	s := fmt.Sprintf("It was tried %d times", r.Attempts)
 	switch hours := int(last.Sub(r.QueuedAt).Round(time.Hour) / time.Hour); {
 	case hours >= 48:
-		s += fmt.Sprintf(" in %d days", (hours+12)/24)
+		s += fmt.Sprintf(" over %d days", (hours+12)/24)
 	case hours >= 2:
-		s += fmt.Sprintf(" in %d hours", hours)
+		s += fmt.Sprintf(" over %d hours", hours)
 	}
 	return s + ", without success."
 }

@@ -54,7 +54,7 @@ func TestExpiredSaysTheLastAnswer(t *testing.T) {
 	w.pass(100 * time.Hour)
 	w.wants(0, 0, 1, 0)
 	body := w.mail.bodies["A-2"]
-	for _, want := range []string{"Action: failed", "Status: 4.4.7", "Diagnostic-Code: smtp; 451 greylisted", "in 4 days"} {
+	for _, want := range []string{"Action: failed", "Status: 4.4.7", "Diagnostic-Code: smtp; 451 greylisted", "over 4 days"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not in the return:\n%s", want, body)
 		}
@@ -242,6 +242,33 @@ func TestUncertainAtTheEndMayHaveArrived(t *testing.T) {
 	w.wants(0, 0, 1, 0)
 	if body := w.mail.bodies["A-1"]; !strings.Contains(body, "arrived all the same") {
 		t.Errorf("return:\n%s", body)
+	}
+}
+
+// TestOnlyTheUncertainMayHaveArrived: of two recipients whose time is over, one was refused, so
+// that it is known not to have the message.
+func TestOnlyTheUncertainMayHaveArrived(t *testing.T) {
+	w := newWorld(t)
+	w.mail.answer = func(_ *spool.Message, recipient string) spool.Outcome {
+		switch recipient {
+		case "a@example.net":
+			return noAnswer
+		case "b@example.net":
+			return greylisted
+		}
+		return delivered
+	}
+	w.put("A", func(e *spool.Envelope) {
+		e.Recipients, e.ExpiresAt = []string{"a@example.net", "b@example.net"}, start.Add(time.Hour)
+	})
+	w.pass(time.Hour)
+	w.wants(0, 0, 1, 0)
+	_, toA, _ := strings.Cut(w.mail.bodies["A-1"], "    a@example.net")
+	toA, toB, _ := strings.Cut(toA, "    b@example.net")
+	toB, _, _ = strings.Cut(toB, "The message:")
+	const words = "may have arrived"
+	if !strings.Contains(toA, words) || strings.Contains(toB, words) {
+		t.Errorf("return:\n%s", w.mail.bodies["A-1"])
 	}
 }
 
