@@ -38,7 +38,9 @@ var accountKeys = [...]key[Account]{
 	{name: "smtp_host", read: func(v value, a *Account) { v.host(&a.SMTPHost) }},
 	{name: "smtp_port", read: func(v value, a *Account) { v.number(&a.SMTPPort, 1, 65535) }},
 	{name: "ca_file", read: func(v value, a *Account) { v.caFile(&a.CAFile) }},
-	{name: "tenant", read: func(v value, a *Account) { v.tenant(&a.Tenant) }},
+	{name: "tenant", read: func(v value, a *Account) {
+		take(v, &a.Tenant, `a domain like "school.example", a directory (tenant) ID, or "common"`, optional(validHost))
+	}},
 }
 
 // keysOf are the keys of [google] or [microsoft], which has one more.
@@ -122,9 +124,4 @@ func validEndpoint(s string) bool {
 	ip, err := netip.ParseAddr(u.Hostname())
 	local := u.Hostname() == "localhost" || err == nil && ip.IsLoopback()
 	return u.Scheme == "https" || u.Scheme == "http" && local
-}
-
-// tenant takes a domain, an id, or one of Microsoft's words.
-func (v value) tenant(to *string) {
-	take(v, to, `a domain like "school.example", a directory (tenant) ID, or "common"`, optional(validHost))
 }

@@ -114,6 +114,7 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 		at.key = name
 		switch {
 		case slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }):
+		case isPlanned(at) && t[name] == "": // as good as none
 		case isPlanned(at):
 			l.bad(at, notYet)
 		default:

@@ -54,7 +54,7 @@ func (v value) fingerprint(to *string) {
 
 // senders reads envelope senders: addresses, or all of a domain as "@branch.example.org".
 func (v value) senders(to *[]string) {
-	v.list(to, `a list of addresses and of domains with their @, like ["branch@example.org", "@branch.example.org"]`, func(s string) bool {
+	takeList(v, to, `a list of addresses and of domains with their @, like ["branch@example.org", "@branch.example.org"]`, func(s string) bool {
 		domain, whole := strings.CutPrefix(s, "@")
 		return whole && validDomain(domain) || !whole && validAddress(s) && !strings.Contains(s, "*") // no wildcard
 	})
@@ -67,11 +67,11 @@ func (v value) domains(to *[]string) {
 	if list, ok := v.raw.([]any); ok && len(list) == 0 {
 		v.l.bad(v.at, "must be "+form+", not an empty one")
 	}
-	v.list(to, form, validDomain)
+	takeList(v, to, form, validDomain)
 }
 
-// list reads a list of texts, each once and in lower case.
-func (v value) list(to *[]string, form string, valid func(string) bool) {
+// takeList reads a list of texts, each once and in lower case.
+func takeList(v value, to *[]string, form string, valid func(string) bool) {
 	list, ok := v.raw.([]any)
 	if !ok {
 		v.bad(form)

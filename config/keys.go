@@ -72,7 +72,9 @@ var retryKeys = [...]key[Retry]{
 
 var spoolKeys = [...]key[Spool]{
 	{name: "dir", read: func(v value, s *Spool) { v.path(&s.Dir) }},
-	{name: "max_message_size", read: func(v value, s *Spool) { v.size(&s.MaxMessageSize) }},
+	{name: "max_message_size", read: func(v value, s *Spool) {
+		take(v, &s.MaxMessageSize, `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`, sizeOf)
+	}},
 	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
 }
 

@@ -54,6 +54,8 @@ func TestWhatIsPlannedIsNoKeyYet(t *testing.T) {
 			t.Errorf("%s is listed", key)
 		}
 	}
+	// One that is empty is as good as none.
+	load(t, oneServer+"[spool]\ndatabase = \"\"\n")
 }
 
 // Every key is read: a wrong type is noticed at each of them.

@@ -73,14 +73,12 @@ func ParseDuration(s string) (time.Duration, bool) {
 	return time.Duration(math.Round(n)), ok || s == "0"
 }
 
-func (v value) size(to *int64) {
-	take(v, to, `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`, func(raw any) (int64, bool) {
-		n, ok := raw.(int64)
-		if s, isText := raw.(string); isText {
-			n, ok = parseSize(s)
-		}
-		return n, ok && n > 0
-	})
+func sizeOf(raw any) (int64, bool) {
+	n, ok := raw.(int64)
+	if s, isText := raw.(string); isText {
+		n, ok = parseSize(s)
+	}
+	return n, ok && n > 0
 }
 
 // parseSize reads a number of octets with or without a unit; the decimal units are

@@ -2,29 +2,67 @@ package migrate
 
 import (
 	"encoding/hex"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 )
 
-// This file has the settings that several programs share.
+// This file has what several programs share: files of settings, and settings.
+
+// settings are those of a file, in its order.
+type settings []setting
+
+// get is the setting of that key; its line is 0 when it is not set.
+func (l settings) get(key string) setting {
+	for _, v := range slices.Backward(l) {
+		if v.key == key {
+			return v
+		}
+	}
+	return setting{key: key}
+}
+
+// on reports whether a setting is on; normal, when it is not set.
+func (l settings) on(key string, normal bool) bool {
+	s := l.get(key)
+	return s.line == 0 && normal || s.line > 0 && (s.value == "" || s.value == "on")
+}
+
+// put sets a key, and removes its old value.
+func (l *settings) put(s setting) {
+	*l = append(slices.DeleteFunc(*l, func(old setting) bool { return old.key == s.key }), s)
+}
+
+// wordSetting is a line of a key and a value.
+func wordSetting(n int, line string) setting {
+	key, value := cutWord(line)
+	return setting{n, key, value, strings.TrimSpace(key + " " + value)}
+}
+
+// firstLine is a text's first line without the spaces around it.
+func firstLine(text []byte) string {
+	first, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSpace(first)
+}
 
 // add adds a server that the line names.
 func (r *reader) add(line int, s Server) {
-	switch {
-	case s.Port == 0 && s.TLS == "implicit":
+	if s.Port == 0 && s.TLS == "implicit" {
 		s.Port = 465
-	case s.Port == 0:
-		r.noPort(line, &s)
 	}
+	r.defaultPort(line, &s)
 	r.security(line, &s)
 	r.out.Servers = append(r.out.Servers, s)
 }
 
-func (r *reader) noPort(line int, s *Server) {
-	s.Port = 25
-	r.became(setting{line: line, what: "no port"}, "port = 25")
-	r.explain(r.out.Program + "'s default")
+// defaultPort sets the port that is taken if none is set.
+func (r *reader) defaultPort(line int, s *Server) {
+	if s.Port == 0 {
+		s.Port = 25
+		r.became(setting{line: line, what: "no port"}, "port = 25")
+		r.explain(r.out.Program + "'s default")
+	}
 }
 
 // port takes over a port, by number or name.
@@ -150,19 +188,15 @@ func (r *reader) hello(v setting, name string) {
 		r.skip(v, "notices takes the machine's name unless [site] hostname is set")
 		return
 	}
-	if name = strings.TrimSuffix(name, "."); !isFullName(name) {
-		r.skip(v, notFullName)
+	name = strings.TrimSuffix(name, ".")
+	if !strings.Contains(name, ".") && !strings.HasPrefix(name, "[") { // neither a full name nor an address
+		r.skip(v, "it is not a full name, and some servers refuse a machine that calls itself so: "+
+			"notices takes the machine's own unless [site] hostname is set")
 		return
 	}
 	r.out.Hostname = name
 	r.became(v, "[site] hostname = %q", name)
 }
-
-// isFullName reports whether a name is more than a short one, or an address in brackets.
-func isFullName(name string) bool { return strings.Contains(name, ".") || strings.HasPrefix(name, "[") }
-
-const notFullName = "it is not a full name, and some servers refuse a machine that calls itself so: " +
-	"notices takes the machine's own unless [site] hostname is set"
 
 // seconds takes over a number of seconds.
 func (r *reader) seconds(v setting, most time.Duration, to *time.Duration, became, otherwise string) {

@@ -2,83 +2,78 @@ package migrate
 
 import "strings"
 
-// dma reads dma.conf and the file of passwords that it names, dma(8). A word
-// alone means yes.
-func (r *reader) dma(text []byte) {
-	p := &account{}
+// dma reads dma.conf and the file of passwords that it names, dma(8).
+type dma struct {
+	r      *reader
+	set    settings // of dma.conf
+	server Server
+}
+
+// readDMA reads dma.conf. A word alone means yes.
+func readDMA(r *reader, text []byte) {
+	d := &dma{r: r}
 	for n, line := range lines(text) {
-		key, value := cutWord(line)
-		p.put(setting{n, key, value, strings.TrimSpace(key + " " + value)})
+		d.set.put(wordSetting(n, line))
 	}
-	has := func(key string) bool { return p.get(key).line > 0 }
-	hub := p.get("SMARTHOST")
-	s := Server{Host: hub.value, NonSecureLogin: has("INSECURE")} // without it dma shows no password
+	hub, insecure := d.set.get("SMARTHOST"), d.has("INSECURE")
+	d.server = Server{Host: hub.value, NonSecureLogin: insecure} // without it dma shows no password
 	switch {
-	case has("STARTTLS"):
-		s.TLS, s.NonSecure = "starttls", has("OPPORTUNISTIC_TLS")
-	case has("SECURETRANSFER"), has("SECURETRANS"):
-		s.TLS = "implicit"
+	case d.has("STARTTLS"):
+		d.server.TLS, d.server.NonSecure = "starttls", d.has("OPPORTUNISTIC_TLS")
+	case d.has("SECURETRANSFER"), d.has("SECURETRANS"):
+		d.server.TLS = "implicit"
 	}
-	for _, v := range p.set {
-		r.dmaSetting(v, &s)
+	for _, v := range d.set {
+		d.setting(v)
 	}
-	if s.Host == "" {
+	if hub.value == "" {
 		r.noServer = ": SMARTHOST is not set; notices sends through a server, never to the recipients' own"
 		return
 	}
-	if s.Port == 0 {
-		r.noPort(hub.line, &s)
+	r.defaultPort(hub.line, &d.server) // with TLS, too
+	if auth := d.set.get("AUTHPATH"); auth.line > 0 {
+		d.login(auth.bare())
 	}
-	if auth := p.get("AUTHPATH"); auth.line > 0 {
-		r.dmaLogin(auth.bare(), &s)
-	}
-	r.add(hub.line, s)
-	if has("INSECURE") && !r.out.Servers[0].NonSecureLogin {
-		r.skip(p.get("INSECURE").bare(), "no password went in clear")
+	r.add(hub.line, d.server)
+	if insecure && !r.out.Servers[0].NonSecureLogin {
+		r.skip(d.set.get("INSECURE").bare(), "no password went in clear")
 	}
 }
 
-func (r *reader) dmaSetting(v setting, s *Server) {
-	switch v.key {
+func (d *dma) has(key string) bool { return d.set.get(key).line > 0 }
+
+func (d *dma) setting(v setting) {
+	switch r := d.r; v.key {
 	case "SMARTHOST":
 		r.became(v, "[[server]] 1 host = %q", v.value)
 	case "PORT":
-		r.port(v, v.value, s)
+		r.port(v, v.value, &d.server)
 	case "SECURETRANSFER", "SECURETRANS":
 		r.became(v, "TLS")
 	case "STARTTLS":
 		r.became(v, "STARTTLS")
 	case "AUTHPATH", "INSECURE", "OPPORTUNISTIC_TLS": // told with the login, and by security
-	case "MAILNAME":
-		r.mailname(v)
+	case "MAILNAME": // a name, or the file that holds it
+		if !strings.HasPrefix(v.value, "/") {
+			r.hello(v, v.value)
+		} else if _, text, ok := r.other(v, v.value); ok {
+			r.hello(v, firstLine(text))
+		}
 	case "MASQUERADE":
 		if r.sender(v, v.value) {
 			r.rewrite("dma replaced the envelope sender by it; notices the From too, with its own in Reply-To")
 		}
 	case "FINGERPRINT":
-		r.fingerprint(v, s)
+		r.fingerprint(v, &d.server)
 	default:
 		r.unknown(v.bare(), noSuchSetting)
 	}
 }
 
-// mailname is a name, or the file that holds it.
-func (r *reader) mailname(v setting) {
-	if !strings.HasPrefix(v.value, "/") {
-		r.hello(v, v.value)
-	} else if _, text, ok := r.other(v, v.value); ok {
-		first, _, _ := strings.Cut(string(text), "\n")
-		r.hello(v, strings.TrimSpace(first))
-	}
-}
-
-// dmaLogin looks up the smarthost in lines of the form user|host:password.
-func (r *reader) dmaLogin(auth setting, s *Server) {
-	file, text, ok := r.other(auth, auth.value)
-	if !ok {
-		return
-	}
-	r.within(file, func() {
+// login looks up the smarthost in lines of the form user|host:password.
+func (d *dma) login(auth setting) {
+	r, s := d.r, &d.server
+	ok := r.within(auth, auth.value, func(text []byte) {
 		for n, line := range lines(text) {
 			user, rest, ok := strings.Cut(line, "|")
 			host, password, ok2 := strings.Cut(rest, ":")
@@ -98,7 +93,7 @@ func (r *reader) dmaLogin(auth setting, s *Server) {
 			}
 		}
 	})
-	if s.Login == "" {
+	if ok && s.Login == "" {
 		r.skip(auth, "it has no password for "+s.Host)
 	}
 }

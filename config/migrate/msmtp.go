@@ -6,33 +6,11 @@ import (
 	"time"
 )
 
-// account is one of an msmtprc: its settings, in the order of the file, the inherited
-// ones first. It is used for other programs, too.
+// account is one of an msmtprc: its settings, the inherited ones first.
 type account struct {
 	name string
-	set  []setting
+	set  settings
 	from []int // the lines of this account and of those that it inherits from
-}
-
-// get is the setting of that key; its line is 0 when it is not set.
-func (a *account) get(key string) setting {
-	for _, v := range slices.Backward(a.set) {
-		if v.key == key {
-			return v
-		}
-	}
-	return setting{key: key}
-}
-
-// on reports whether a setting is on; normal, when it is not set.
-func (a *account) on(key string, normal bool) bool {
-	s := a.get(key)
-	return s.line == 0 && normal || s.line > 0 && (s.value == "" || s.value == "on")
-}
-
-// put sets a key, and removes its old value.
-func (a *account) put(s setting) {
-	a.set = append(slices.DeleteFunc(a.set, func(old setting) bool { return old.key == s.key }), s)
 }
 
 // inherit takes over the settings of accounts with that name.
@@ -43,55 +21,61 @@ func (a *account) inherit(all []*account, name string) {
 		}
 		a.from = append(a.from, parent.from[0])
 		for _, s := range parent.set {
-			a.put(s)
+			a.set.put(s)
 		}
 	}
 }
 
-// msmtp reads an msmtprc, msmtp(1). Its accounts are alternatives, not backups: the
+// msmtp is an account that becomes a server.
+type msmtp struct {
+	r      *reader
+	set    settings // of that account
+	server Server
+}
+
+// readMSMTP reads an msmtprc, msmtp(1). Its accounts are alternatives, not backups: the
 // default one becomes Server 1, and a note names each of the others.
-func (r *reader) msmtp(text []byte) {
-	accounts := r.accounts(text)
+func readMSMTP(r *reader, text []byte) {
+	accounts := readAccounts(r, text)
 	if len(accounts) == 0 {
 		r.noServer = ": no account is defined"
 		return
 	}
-	chosen := accounts[0]
-	if i := slices.IndexFunc(accounts, func(a *account) bool { return a.name == "default" }); i >= 0 {
-		chosen = accounts[i]
-	}
+	chosen := accounts[max(0, slices.IndexFunc(accounts, func(a *account) bool { return a.name == "default" }))]
 	for _, a := range accounts {
-		if line := a.get("account").line; !slices.Contains(chosen.from, line) {
+		if line := a.set.get("account").line; !slices.Contains(chosen.from, line) {
 			r.skip(setting{line: line, what: "account " + a.name},
 				`it is not the default one; notices tries servers one after the other: add a [[server]] if it is to be the backup`)
 		}
 	}
-	r.account(chosen)
+	if chosen.set.get("host").value == "" {
+		r.noServer = ": account " + chosen.name + " has no host"
+		return
+	}
+	(&msmtp{r: r, set: chosen.set}).read()
 }
 
-// accounts splits the file.
-func (r *reader) accounts(text []byte) []*account {
+// readAccounts splits the file.
+func readAccounts(r *reader, text []byte) []*account {
 	var all []*account
 	defaults := &account{}
 	into := defaults
 	for n, line := range lines(text) {
-		key, value := cutWord(line)
-		v := setting{n, key, value, strings.TrimSpace(key + " " + value)}
-		switch key {
+		switch v := wordSetting(n, line); v.key {
 		case "defaults":
 			into = defaults
 		case "account":
-			name, parents, _ := strings.Cut(value, ":")
+			name, parents, _ := strings.Cut(v.value, ":")
 			into = &account{name: strings.TrimSpace(name), set: slices.Clone(defaults.set), from: []int{n}}
 			for parent := range strings.SplitSeq(parents, ",") {
 				into.inherit(all, strings.TrimSpace(parent))
 			}
-			into.put(v)
+			into.set.put(v)
 			all = append(all, into)
 		case "eval":
 			r.skip(v.bare(), "notices runs no command to read a configuration: put its result here")
 		default:
-			into.put(v)
+			into.set.put(v)
 		}
 	}
 	return all
@@ -110,35 +94,31 @@ func cutWord(line string) (key, value string) {
 	return line[:i], value
 }
 
-// account makes a server of one.
-func (r *reader) account(a *account) {
-	host := a.get("host")
-	if host.value == "" {
-		r.noServer = ": account " + a.name + " has no host"
-		return
-	}
-	s := Server{Host: host.value}
-	if a.on("tls", false) {
+// read makes the server.
+func (m *msmtp) read() {
+	host, s := m.set.get("host"), &m.server
+	s.Host = host.value
+	if m.set.on("tls", false) {
 		s.TLS = "starttls"
-		if !a.on("tls_starttls", true) {
+		if !m.set.on("tls_starttls", true) {
 			s.TLS = "implicit"
 		}
-		s.Unverified = !a.on("tls_certcheck", true)
+		s.Unverified = !m.set.on("tls_certcheck", true)
 	}
 	// Without TLS it finds a way to log in by itself only if that does not show the password.
-	method := a.get("auth").value
+	method := m.set.get("auth").value
 	s.NonSecureLogin = method == "plain" || method == "login"
-	for _, v := range a.set {
-		r.msmtpSetting(a, &s, v)
+	for _, v := range m.set {
+		m.setting(v)
 	}
-	r.add(host.line, s)
+	m.r.add(host.line, *s)
 	if s.Login != "" && s.Password == "" && s.PasswordCommand == "" && s.TokenCommand == "" {
-		r.skip(setting{line: a.get("user").line, what: "no password"}, "msmtp has it in a key ring or in .netrc: write it into the password_file")
+		m.r.skip(setting{line: m.set.get("user").line, what: "no password"}, "msmtp has it in a key ring or in .netrc: write it into the password_file")
 	}
 }
 
-func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
-	switch v.key {
+func (m *msmtp) setting(v setting) {
+	switch r, s := m.r, &m.server; v.key {
 	case "account":
 		r.became(v, "[[server]] 1")
 	case "host":
@@ -154,7 +134,7 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 	case "tls_trust_file":
 		r.authority(v, s)
 	case "auth", "user", "password", "passwordeval":
-		r.msmtpAuth(a, s, v)
+		m.auth(v)
 	case "from":
 		r.sender(v, v.value)
 	case "domain":
@@ -174,7 +154,7 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 		r.out.Name = v.value
 		r.became(v, "[site] name = %q", v.value)
 	case "set_from_header":
-		if v.value != "on" || !oneAddress(a.get("from").value) {
+		if v.value != "on" || !oneAddress(m.set.get("from").value) {
 			r.skip(v, reasonFor(v.key))
 			return
 		}
@@ -185,14 +165,15 @@ func (r *reader) msmtpSetting(a *account, s *Server, v setting) {
 	}
 }
 
-// msmtpAuth reads the settings of the login, which needs auth.
-func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
-	off := !a.on("auth", false)
-	switch method := a.get("auth").value; method {
+// auth reads the settings of the login, which needs auth.
+func (m *msmtp) auth(v setting) {
+	r, s := m.r, &m.server
+	off := !m.set.on("auth", false)
+	switch method := m.set.get("auth").value; method {
 	case "plain", "login", "scram-sha-1", "scram-sha-256", "scram-sha-256-plus", "cram-md5", "digest-md5":
 		off = false
 	case "oauthbearer", "xoauth2":
-		r.msmtpToken(a, s, v)
+		m.token(v)
 		return
 	case "external", "gssapi", "ntlm":
 		r.skip(v.bare(), "notices cannot log in by "+method)
@@ -210,7 +191,7 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 		v.what = "password " + hidden
 		s.PasswordCommand = ""
 		r.password(v, s)
-	case a.get("password").value == "":
+	case m.set.get("password").value == "":
 		s.PasswordCommand = v.value
 		r.became(v.bare(), "password_command")
 		r.explain("it is run without a terminal, as the user that runs notices")
@@ -219,10 +200,11 @@ func (r *reader) msmtpAuth(a *account, s *Server, v setting) {
 	}
 }
 
-// msmtpToken reads the settings of a login with a token, which passwordeval prints.
-func (r *reader) msmtpToken(a *account, s *Server, v setting) {
-	switch evaluated := a.get("passwordeval").value; {
-	case evaluated == "" || a.get("user").value == "":
+// token reads the settings of a login with a token, which passwordeval prints.
+func (m *msmtp) token(v setting) {
+	r, s := m.r, &m.server
+	switch evaluated := m.set.get("passwordeval").value; {
+	case evaluated == "" || m.set.get("user").value == "":
 		r.skip(v.bare(), "tokens come from token_command, notices google-login or notices microsoft-login; see notices-google(7)")
 	case v.key == "user":
 		r.login(v, s)

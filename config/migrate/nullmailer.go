@@ -9,19 +9,19 @@ import (
 
 // nullmailer reads /etc/nullmailer: remotes, nullmailer-send(8), and the files beside
 // it that hold one value each.
-func (r *reader) nullmailer(text []byte) {
+func nullmailer(r *reader, text []byte) {
 	for n, line := range lines(text) {
-		r.remote(n, line)
+		remote(r, n, line)
 	}
 	hello := func(v setting) { r.hello(v, v.value) }
-	r.value("helohost", hello)
+	oneValue(r, "helohost", hello)
 	if r.out.Hostname != "" {
 		hello = func(v setting) { r.skip(v, "helohost goes first") }
 	}
-	r.value("me", hello)
-	r.value("allmailfrom", func(v setting) {
+	oneValue(r, "me", hello)
+	oneValue(r, "allmailfrom", func(v setting) {
 		if !strings.Contains(v.value, "@") {
-			v.value += "@" + r.defaultHost()
+			v.value += "@" + defaultHost(r)
 		}
 		if !oneAddress(v.value) {
 			r.skip(v, "it is not an address: set [site] address, and rewrite_from = true")
@@ -30,48 +30,46 @@ func (r *reader) nullmailer(text []byte) {
 		r.out.Address, r.out.Rewrite = v.value, true
 		r.became(v, "[site] address = %q, rewrite_from = true: the From too, with its own in Reply-To", v.value)
 	})
-	r.value("adminaddr", r.admin)
+	oneValue(r, "adminaddr", r.admin)
 	admin := r.admin
 	if r.out.Admin != "" {
 		admin = func(v setting) {
 			r.skip(v, "adminaddr goes first: [site] admin gets copies of what can be neither delivered nor returned")
 		}
 	}
-	r.value("doublebounceto", admin)
-	r.value("queuelifetime", func(v setting) {
+	oneValue(r, "doublebounceto", admin)
+	oneValue(r, "queuelifetime", func(v setting) {
 		r.seconds(v, 365*24*time.Hour, &r.out.GiveUp, "[retry] give_up", "it is not a number of seconds")
 	})
 	for _, name := range []string{"defaulthost", "defaultdomain", "idhost", "pausetime", "maxpause", "sendtimeout"} {
-		r.value(name, func(v setting) { r.skip(v, reasonFor(name)) })
+		oneValue(r, name, func(v setting) { r.skip(v, reasonFor(name)) })
 	}
 }
 
 // defaultHost is the domain that nullmailer gives to an address without one.
-func (r *reader) defaultHost() string {
-	host := cmp.Or(r.oneLine("defaulthost"), r.oneLine("me"))
-	if domain := r.oneLine("defaultdomain"); domain != "" && host != "" && !strings.Contains(host, ".") {
+func defaultHost(r *reader) string {
+	oneLine := func(name string) string {
+		text, _ := r.readFile(path.Join(r.dir, name))
+		return firstLine(text)
+	}
+	host := cmp.Or(oneLine("defaulthost"), oneLine("me"))
+	if domain := oneLine("defaultdomain"); domain != "" && host != "" && !strings.Contains(host, ".") {
 		host += "." + domain
 	}
 	return host
 }
 
-// oneLine is the first line of a file in the folder; "" if it has none.
-func (r *reader) oneLine(name string) string {
-	text, _ := r.readFile(path.Join(r.dir, name))
-	first, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSpace(first)
-}
-
-// value takes over a file of one line, if it exists.
-func (r *reader) value(name string, take func(setting)) {
-	first := r.oneLine(name)
-	if file, _, ok := r.other(setting{}, name); ok && first != "" {
-		r.within(file, func() { take(setting{line: 1, key: name, value: first, what: first}) })
-	}
+// oneValue takes over a file of one line, if it exists.
+func oneValue(r *reader, name string, take func(setting)) {
+	r.within(setting{}, name, func(text []byte) {
+		if first := firstLine(text); first != "" {
+			take(setting{line: 1, key: name, value: first, what: first})
+		}
+	})
 }
 
 // remote reads a line: host, protocol, options with or without --.
-func (r *reader) remote(n int, line string) {
+func remote(r *reader, n int, line string) {
 	words, ok := shellWords(line)
 	if !ok || len(words) == 0 {
 		r.skip(setting{line: n, what: "the line"}, "its quotes do not match")
@@ -86,12 +84,12 @@ func (r *reader) remote(n int, line string) {
 	for _, w := range words[min(2, len(words)):] {
 		w = strings.TrimPrefix(w, "--")
 		key, value, _ := strings.Cut(w, "=")
-		r.remoteOption(setting{n, key, value, w}, &s)
+		remoteOption(r, setting{n, key, value, w}, &s)
 	}
 	r.add(n, s)
 }
 
-func (r *reader) remoteOption(v setting, s *Server) {
+func remoteOption(r *reader, v setting, s *Server) {
 	switch v.key {
 	case "port":
 		r.port(v, v.value, s)

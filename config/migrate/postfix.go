@@ -9,52 +9,48 @@ import (
 	"time"
 )
 
-// postfix reads the settings of main.cf, postconf(5), about a relay host. Maps are read if
-// their source is there as text.
-func (r *reader) postfix(text []byte) {
-	p := mainCF(text)
-	relays, backups := p.get("relayhost"), p.get("smtp_fallback_relay")
-	var all Server
+// postfix reads the settings of main.cf, postconf(5), about a relay host.
+type postfix struct {
+	r    *reader
+	set  settings  // of main.cf
+	all  Server    // what all servers have
+	hops []setting // one for each server: its value is the server's name in main.cf
+}
+
+// readPostfix reads main.cf. Maps are read if their source is there as text.
+func readPostfix(r *reader, text []byte) {
+	p := &postfix{r: r, set: mainCF(text)}
+	relays := p.set.get("relayhost")
 	for _, v := range p.set {
-		r.postfixSetting(p, &all, v)
+		p.setting(v)
 	}
 	if relays.value == "" {
 		r.noServer = ": relayhost is not set; notices sends through a server, never to the recipients' own"
 		return
 	}
-	var hops []string // the servers' names here
-	var named []int   // their lines
-	for _, v := range []setting{relays, backups} {
-		for _, hop := range destinations(v.value) {
-			s := all
-			v.what = v.key + " = " + hop
-			r.relay(v, &s, hop)
-			r.out.Servers = append(r.out.Servers, s)
-			hops, named = append(hops, hop), append(named, v.line)
+	for _, v := range []setting{relays, p.set.get("smtp_fallback_relay")} {
+		// Postfix tries them one after the other.
+		for _, hop := range strings.FieldsFunc(v.value, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' }) {
+			p.relay(setting{v.line, v.key, hop, v.key + " = " + hop})
 		}
 	}
-	r.sasl(p, hops)
+	p.sasl()
 	// By default it sends no password in plain text, not even over TLS.
-	options := p.get("smtp_sasl_security_options")
+	options := p.set.get("smtp_sasl_security_options")
 	for i := range r.out.Servers {
 		s := &r.out.Servers[i]
 		s.NonSecureLogin = options.line > 0 && !strings.Contains(options.value, "noplaintext")
 		if s.TLS == "implicit" {
 			s.NonSecure = false // no connection begins in clear
 		}
-		r.security(named[i], s)
+		r.security(p.hops[i].line, s)
 	}
-}
-
-// destinations splits a list of servers, which Postfix tries one after the other.
-func destinations(list string) []string {
-	return strings.FieldsFunc(list, func(c rune) bool { return c == ',' || c == ' ' || c == '\t' })
 }
 
 // mainCF splits main.cf into its parameters. A line that begins with a blank goes on
 // with the one before; $name and ${name} are replaced where name is in the file.
-func mainCF(text []byte) *account {
-	p := &account{}
+func mainCF(text []byte) settings {
+	var found settings
 	n := 0
 	for raw := range bytes.Lines(text) {
 		n++
@@ -62,30 +58,27 @@ func mainCF(text []byte) *account {
 		if trimmed == "" || trimmed[0] == '#' {
 			continue
 		}
-		if (raw[0] == ' ' || raw[0] == '\t') && len(p.set) > 0 {
-			last := &p.set[len(p.set)-1]
+		if (raw[0] == ' ' || raw[0] == '\t') && len(found) > 0 {
+			last := &found[len(found)-1]
 			last.value = strings.TrimSpace(last.value + " " + trimmed)
 			continue
 		}
 		key, value, _ := strings.Cut(trimmed, "=")
-		p.put(setting{line: n, key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
+		found.put(setting{line: n, key: strings.TrimSpace(key), value: strings.TrimSpace(value)})
 	}
-	p.expand()
-	return p
+	found.expand()
+	return found
 }
 
 // expand replaces names once: names in the values stay as they are, and so do names that
 // the file does not set.
-func (a *account) expand() {
-	values := map[string]string{}
-	for _, v := range a.set {
-		values[v.key] = v.value
-	}
-	for i := range a.set {
-		v := &a.set[i]
+func (l settings) expand() {
+	unexpanded := slices.Clone(l)
+	for i := range l {
+		v := &l[i]
 		v.value = os.Expand(v.value, func(name string) string {
-			if value, ok := values[name]; ok && len(value) < 256 {
-				return value
+			if v := unexpanded.get(name); v.line > 0 && len(v.value) < 256 {
+				return v.value
 			}
 			return "$" + name
 		})
@@ -93,10 +86,10 @@ func (a *account) expand() {
 	}
 }
 
-func (r *reader) postfixSetting(p *account, s *Server, v setting) {
-	switch v.key {
+func (p *postfix) setting(v setting) {
+	switch r, s := p.r, &p.all; v.key {
 	case "smtp_tls_security_level":
-		r.securityLevel(v, s)
+		p.securityLevel(v)
 	case "smtp_use_tls", "smtp_enforce_tls":
 		if v.value == "yes" && s.TLS == "" {
 			s.TLS, s.NonSecure = "starttls", v.key == "smtp_use_tls"
@@ -110,7 +103,7 @@ func (r *reader) postfixSetting(p *account, s *Server, v setting) {
 	case "smtp_tls_CAfile":
 		r.authority(v, s)
 	case "myhostname":
-		if hello := p.get("smtp_helo_name"); hello.line > 0 && hello.value != v.value {
+		if hello := p.set.get("smtp_helo_name"); hello.line > 0 && hello.value != v.value {
 			r.skip(v, "smtp_helo_name is what it called itself to servers")
 			return
 		}
@@ -132,22 +125,22 @@ func (r *reader) postfixSetting(p *account, s *Server, v setting) {
 	case "myorigin":
 		r.skip(v, "set [site] address, the sender of mail that names none")
 	case "maximal_queue_lifetime":
-		r.lifetime(v, "d", "[retry] give_up", &r.out.GiveUp)
+		p.lifetime(v, "d", "[retry] give_up", &r.out.GiveUp)
 	case "delay_warning_time":
-		r.lifetime(v, "h", "[retry] warn_after", &r.out.WarnAfter)
+		p.lifetime(v, "h", "[retry] warn_after", &r.out.WarnAfter)
 	case "smtp_tls_fingerprint_cert_match":
 		r.fingerprint(v, s)
 	case "luser_relay": // who gets the mail for users that do not exist
 		r.admin(v)
 	case "sender_canonical_maps", "smtp_generic_maps", "canonical_maps":
-		r.senderMap(v)
+		p.senderMap(v)
 	default:
 		r.unknown(v.bare(), "it is not about a relay host")
 	}
 }
 
 // lifetime takes over a time: a number and s, m, h, d or w.
-func (r *reader) lifetime(v setting, unit, became string, to *time.Duration) {
+func (p *postfix) lifetime(v setting, unit, became string, to *time.Duration) {
 	digits := strings.TrimRight(v.value, "smhdw")
 	if len(digits) < len(v.value) {
 		unit = v.value[len(digits):]
@@ -156,18 +149,19 @@ func (r *reader) lifetime(v setting, unit, became string, to *time.Duration) {
 	count, err := strconv.Atoi(digits)
 	switch {
 	case err != nil || one == 0 || count < 0 || count > 10_000_000:
-		r.skip(v, "it is not a time")
+		p.r.skip(v, "it is not a time")
 	case count == 0:
-		r.skip(v, became+" has a default of its own")
+		p.r.skip(v, became+" has a default of its own")
 	default:
 		*to = time.Duration(count) * one
-		r.became(v, "%s = %q", became, Duration(*to))
+		p.r.became(v, "%s = %q", became, Duration(*to))
 	}
 }
 
 // senderMap takes over a map that gives every sender the same address, as rewrite_from
 // does; any other map has no counterpart.
-func (r *reader) senderMap(v setting) {
+func (p *postfix) senderMap(v setting) {
+	r := p.r
 	kind, file, _ := strings.Cut(v.value, ":")
 	address := ""
 	switch kind {
@@ -204,29 +198,30 @@ func catchAll(text []byte) (address string) {
 }
 
 // relay is [HOST]:PORT, or HOST for a domain whose mail exchanger is looked up.
-func (r *reader) relay(v setting, s *Server, hop string) {
+func (p *postfix) relay(v setting) {
+	r, s := p.r, p.all
 	var rest string
-	inner, bracket := strings.CutPrefix(hop, "[")
+	inner, bracket := strings.CutPrefix(v.value, "[")
 	if bracket {
 		s.Host, rest, _ = strings.Cut(inner, "]")
 		s.Host, rest = strings.TrimPrefix(s.Host, "ipv6:"), strings.TrimPrefix(rest, ":")
 	} else {
-		s.Host, rest, _ = strings.Cut(hop, ":")
+		s.Host, rest, _ = strings.Cut(v.value, ":")
 	}
 	r.became(v, "[[server]] %d host = %q", len(r.out.Servers)+1, s.Host)
 	if !bracket {
 		r.explain("Postfix looks its mail exchanger up (MX); notices connects to the name itself: check it")
 	}
 	if rest != "" {
-		r.port(v, rest, s)
+		r.port(v, rest, &s)
 	}
-	if s.Port == 0 {
-		r.noPort(v.line, s)
-	}
+	r.defaultPort(v.line, &s)
+	r.out.Servers, p.hops = append(r.out.Servers, s), append(p.hops, v)
 }
 
 // securityLevel reads smtp_tls_security_level. Only verify and above check the certificate.
-func (r *reader) securityLevel(v setting, s *Server) {
+func (p *postfix) securityLevel(v setting) {
+	r, s := p.r, &p.all
 	switch v.value {
 	case "none", "":
 		return
@@ -245,9 +240,9 @@ func (r *reader) securityLevel(v setting, s *Server) {
 	s.Unverified = v.value == "encrypt" // security tells
 }
 
-// sasl gives each server the login that Postfix has for it; hops are their names there.
-func (r *reader) sasl(p *account, hops []string) {
-	enabled, maps := p.get("smtp_sasl_auth_enable"), p.get("smtp_sasl_password_maps")
+// sasl gives each server the login that Postfix has for it.
+func (p *postfix) sasl() {
+	r, enabled, maps := p.r, p.set.get("smtp_sasl_auth_enable"), p.set.get("smtp_sasl_password_maps")
 	if enabled.value != "yes" {
 		if enabled.line > 0 {
 			r.skip(enabled, "no login")
@@ -257,8 +252,7 @@ func (r *reader) sasl(p *account, hops []string) {
 		}
 		return
 	}
-	r.saslLogin(maps, hops)
-	if slices.ContainsFunc(r.out.Servers, func(s Server) bool { return s.Login != "" }) {
+	if p.saslLogin(maps) {
 		r.became(enabled, "login")
 		return
 	}
@@ -266,49 +260,48 @@ func (r *reader) sasl(p *account, hops []string) {
 }
 
 // saslLogin looks up the servers in the source of the password map: a key, a blank,
-// user:password.
-func (r *reader) saslLogin(maps setting, hops []string) {
+// user:password. found says that one of them has a login.
+func (p *postfix) saslLogin(maps setting) (found bool) {
+	r := p.r
 	maps.what = maps.key + " = " + maps.value
 	kind, file, ok := strings.Cut(maps.value, ":")
 	if !ok || !strings.HasPrefix(file, "/") || strings.ContainsAny(file, " ,") || kind == "static" {
 		r.skip(maps.bare(), "it is not a single file: write the password into the password_file")
-		return
+		return false
 	}
-	file, text, ok := r.other(maps, file)
-	if !ok {
-		return
-	}
-	found := false
-	r.within(file, func() {
+	if !r.within(maps, file, func(text []byte) {
 		for n, line := range lines(text) {
 			key, value := cutWord(line)
 			v := setting{line: n, what: key}
 			user, password, ok := strings.Cut(value, ":")
-			if ok && r.useLogin(v, hops, user, password) {
+			if ok && p.useLogin(v, user, password) {
 				found = true
 			} else {
 				r.skip(v, "it is for another server")
 			}
 		}
-	})
+	}) {
+		return false
+	}
 	for i, s := range r.out.Servers {
 		if s.Login == "" {
-			r.skip(maps, "it has no password for "+hops[i])
+			r.skip(maps, "it has no password for "+p.hops[i].value)
 		}
 	}
 	if found {
 		r.became(maps, "login, password_file")
 	}
+	return found
 }
 
 // useLogin gives a login to the servers that v.what stands for, and reports whether there
 // is one.
-func (r *reader) useLogin(v setting, hops []string, user, password string) (used bool) {
-	key := v.what
+func (p *postfix) useLogin(v setting, user, password string) (used bool) {
+	r, key := p.r, v.what
 	v.what += " " + user + ":" + hidden
 	for i := range r.out.Servers {
 		s := &r.out.Servers[i]
-		if key != hops[i] && key != s.Host || s.Login != "" {
+		if key != p.hops[i].value && key != s.Host || s.Login != "" {
 			continue
 		}
 		s.Login, s.Password = user, password

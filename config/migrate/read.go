@@ -88,12 +88,12 @@ type ReadFile func(path string) ([]byte, error)
 
 // Read reads the configuration at p: a file, or the folder that a program has it in.
 func Read(p string, read ReadFile) (*Config, error) {
-	for _, k := range programs() {
+	for _, k := range programs {
 		if slices.Contains(k.files, path.Base(p)) {
 			return k.read(path.Dir(p), path.Base(p), read)
 		}
 	}
-	for _, k := range programs() { // a folder
+	for _, k := range programs { // a folder
 		for _, name := range k.files {
 			if _, err := read(path.Join(p, name)); err == nil {
 				return k.read(p, name, read)
@@ -104,9 +104,12 @@ func Read(p string, read ReadFile) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range programs() { // a file of another name
-		if k.wrote(text) {
-			return k.read(path.Dir(p), path.Base(p), read)
+	for _, line := range lines(text) { // a file of another name
+		word := line[:strings.IndexAny(line+" ", "= \t")]
+		for _, k := range programs {
+			if k.word != "" && (word == k.word || k.name == "ssmtp" && strings.EqualFold(word, k.word)) {
+				return k.read(path.Dir(p), path.Base(p), read)
+			}
 		}
 	}
 	return nil, errors.New("is not a file that is known here: notices init --from reads the files of nullmailer (remotes), msmtp (msmtprc), " +
@@ -121,25 +124,12 @@ type program struct {
 	parse func(r *reader, text []byte)
 }
 
-func programs() []program {
-	return []program{
-		{"nullmailer", []string{"remotes"}, "", (*reader).nullmailer},
-		{"msmtp", []string{"msmtprc", ".msmtprc"}, "account", (*reader).msmtp},
-		{"ssmtp", []string{"ssmtp.conf"}, "mailhub", (*reader).ssmtp},
-		{"dma", []string{"dma.conf"}, "SMARTHOST", (*reader).dma},
-		{"Postfix", []string{"main.cf"}, "relayhost", (*reader).postfix},
-	}
-}
-
-// wrote reports whether a text is a file of that program, by the word that must be in it.
-func (k *program) wrote(text []byte) bool {
-	for _, line := range lines(text) {
-		word := strings.FieldsFunc(line+" ", func(c rune) bool { return c == '=' || c == ' ' || c == '\t' })[0]
-		if k.word != "" && (word == k.word || k.name == "ssmtp" && strings.EqualFold(word, k.word)) {
-			return true
-		}
-	}
-	return false
+var programs = [...]program{
+	{"nullmailer", []string{"remotes"}, "", nullmailer},
+	{"msmtp", []string{"msmtprc", ".msmtprc"}, "account", readMSMTP},
+	{"ssmtp", []string{"ssmtp.conf"}, "mailhub", readSSMTP},
+	{"dma", []string{"dma.conf"}, "SMARTHOST", readDMA},
+	{"Postfix", []string{"main.cf"}, "relayhost", readPostfix},
 }
 
 func (k *program) read(dir, name string, read ReadFile) (*Config, error) {
@@ -167,7 +157,8 @@ func (k *program) read(dir, name string, read ReadFile) (*Config, error) {
 	return r.out, nil
 }
 
-// reader reads one configuration.
+// reader reads one configuration. Each program has a function or a type of its own that
+// uses it.
 type reader struct {
 	dir, file string
 	readFile  ReadFile
@@ -214,8 +205,7 @@ func (r *reader) explain(why string) { r.out.Notes[len(r.out.Notes)-1].Why = why
 // other reads another file of the program, in its folder unless the name is a path. If v
 // names the file and it cannot be read, a note says so.
 func (r *reader) other(v setting, name string) (file string, text []byte, ok bool) {
-	file = name
-	if !path.IsAbs(file) {
+	if file = name; !path.IsAbs(file) {
 		file = path.Join(r.dir, name)
 	}
 	text, err := r.readFile(file)
@@ -225,12 +215,16 @@ func (r *reader) other(v setting, name string) (file string, text []byte, ok boo
 	return file, text, err == nil
 }
 
-// within calls work, whose notes are about another file.
-func (r *reader) within(file string, work func()) {
-	main := r.file
-	r.file = file
-	work()
-	r.file = main
+// within is other, and work reads the text; its notes are about that file.
+func (r *reader) within(v setting, name string, work func(text []byte)) (ok bool) {
+	file, text, ok := r.other(v, name)
+	if ok {
+		main := r.file
+		r.file = file
+		work(text)
+		r.file = main
+	}
+	return ok
 }
 
 // lines yields the number and the text of each line that is neither empty nor a

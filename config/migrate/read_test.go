@@ -89,14 +89,15 @@ func noSecrets(t *testing.T, c *Config) {
 // A file is known by what is in it, whatever its name; and what is none says so.
 func TestKinds(t *testing.T) {
 	for text, want := range map[string]string{
-		"defaults\naccount x\nhost h.example.org\n":    "msmtp",
-		"MAILHUB=h.example.org\n":                      "ssmtp",
-		"SMARTHOST h.example.org\n":                    "dma",
-		"# Postfix\nrelayhost = [h.example.org]:587\n": "Postfix",
-		"hello\n":                             "",
-		"account x\n":                         "",
-		"relayhost =\n":                       "",
-		"\x00account x\nhost h.example.org\n": "",
+		"defaults\naccount x\nhost h.example.org\n":     "msmtp",
+		"MAILHUB=h.example.org\n":                       "ssmtp",
+		"SMARTHOST h.example.org\n":                     "dma",
+		"# Postfix\nrelayhost = [h.example.org]:587\n":  "Postfix",
+		"=\nmailhub=h.example.org\n":                    "ssmtp", // a line without a word
+		"hello\n":                                       "",
+		"account x\n":                                   "",
+		"relayhost =\n":                                 "",
+		"\x00account x\nhost h.example.org\n":           "",
 		"smtp.example.org smtp --port=587 --starttls\n": "",
 	} {
 		c, err := Read("/tmp/old.conf", func(path string) ([]byte, error) {
