@@ -28,7 +28,7 @@ const (
 // Types that still have more than maxMethods, and the most that one of them has. These
 // numbers may only fall.
 const (
-	largeTypes  = 7
+	largeTypes  = 5
 	mostMethods = 49
 )
 

@@ -33,19 +33,14 @@ type Client struct {
 	Account string
 	// Service stands in for a person; nil: a person signs in.
 	Service *ServiceAccount
-	Roots   *x509.CertPool // nil: the system's
-	Now     func() time.Time
+	Roots   *x509.CertPool   // nil: the system's
+	Now     func() time.Time // Peek and Logout need none
 
 	// Transport is how HTTP is done; nil: net/http's own. For tests.
 	Transport http.RoundTripper
 }
 
-func (c *Client) now() time.Time {
-	if c.Now == nil {
-		return time.Now().UTC()
-	}
-	return c.Now().UTC()
-}
+func (c *Client) now() time.Time { return c.Now().UTC() }
 
 // credentials are the client's id and secret.
 func (c *Client) credentials(ctx context.Context) (id, secret string, err error) {

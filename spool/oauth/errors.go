@@ -28,11 +28,8 @@ func (e *Error) Error() string { return e.text }
 
 func (e *Error) Unwrap() error { return e.err }
 
-// Temporary reports whether waiting can help.
+// Temporary reports whether waiting can help; else a person has to do what the text says.
 func (e *Error) Temporary() bool { return e.temporary }
-
-// NeedsPerson reports whether a person has to do what the text says.
-func (e *Error) NeedsPerson() bool { return !e.temporary }
 
 // errorf makes an error that waiting does not cure.
 func errorf(format string, args ...any) *Error { return &Error{text: fmt.Sprintf(format, args...)} }

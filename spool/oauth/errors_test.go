@@ -63,7 +63,7 @@ func TestRefusals(t *testing.T) {
 				t.Errorf("stored %+v", after)
 			}
 			a, err := f.client.Peek(context.Background(), f.state)
-			if err != nil || a.Account != library || a.Error == nil || a.Error.NeedsPerson() != c.person {
+			if err != nil || a.Account != library || a.Error == nil || a.Error.Temporary() == c.person {
 				t.Errorf("status shows %+v, %v", a, err)
 			}
 		})

@@ -148,14 +148,14 @@ func (f *fixture) signedIn(left time.Duration) {
 
 func (f *fixture) store(k *storedToken) {
 	f.t.Helper()
-	if err := f.client.put(context.Background(), f.state, k); err != nil {
+	if err := f.client.tokens(f.state).put(context.Background(), k); err != nil {
 		f.t.Fatal(err)
 	}
 }
 
 func (f *fixture) stored() *storedToken {
 	f.t.Helper()
-	k, err := f.client.load(context.Background(), f.state)
+	k, err := f.client.tokens(f.state).load(context.Background())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func (f *fixture) stored() *storedToken {
 
 // raw is the value as it is stored.
 func (f *fixture) raw() string {
-	b, err := f.state.Load(context.Background(), f.client.stateName())
+	b, err := f.state.Load(context.Background(), f.client.tokens(f.state).name())
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -186,8 +186,8 @@ func (f *fixture) wantError(err error, person bool, says ...string) *Error {
 	if !errors.As(err, &e) {
 		f.t.Fatalf("error %v (%T)", err, err)
 	}
-	if e.NeedsPerson() != person || e.Temporary() == person {
-		f.t.Errorf("needs a person: %v, want %v: %v", e.NeedsPerson(), person, e)
+	if e.Temporary() == person {
+		f.t.Errorf("needs a person: %v, want %v: %v", !e.Temporary(), person, e)
 	}
 	f.wantSays(e.Error(), says...)
 	return e

@@ -234,7 +234,7 @@ func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
 	if !present {
 		k.Scopes = names(c.asked())
 	}
-	if err := c.put(context.WithoutCancel(ctx), l.State, k); err != nil {
+	if err := c.tokens(l.State).put(context.WithoutCancel(ctx), k); err != nil {
 		return SignIn{}, err
 	}
 	return SignIn{Account: c.accountOf(k), Scopes: k.Scopes, ExpiresAt: k.ExpiresAt}, nil

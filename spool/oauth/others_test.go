@@ -27,7 +27,7 @@ func deviceAnswer(fields map[string]any) string {
 
 // inTime runs a sign-in by code, with time that takes none.
 func (f *fixture) byCode() (said string, a SignIn, err error) {
-	f.client.Now = nil
+	f.client.Now = time.Now
 	f.clock = time.Now()
 	l := &Login{Client: f.client, State: f.state, Say: func(text string) { said += text + "\n" }}
 	a, err = l.RunDevice(context.Background())

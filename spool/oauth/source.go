@@ -37,7 +37,7 @@ const pollTime = 50 * time.Millisecond
 
 // Login is the user name for the mail server: the account; empty: nobody signed in.
 func (s *Source) Login(ctx context.Context) string {
-	k, err := s.Client.load(ctx, s.State)
+	k, err := s.Client.tokens(s.State).load(ctx)
 	if err != nil {
 		return s.Client.Account
 	}
@@ -47,7 +47,7 @@ func (s *Source) Login(ctx context.Context) string {
 // Token returns an access token that has not expired. The error is an *Error, ctx's,
 // or the state's.
 func (s *Source) Token(ctx context.Context) (string, error) {
-	k, err := s.Client.load(ctx, s.State)
+	k, err := s.Client.tokens(s.State).load(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -84,7 +84,7 @@ func (s *Source) Refresh(ctx context.Context, stale string) (string, error) {
 
 // KeepAlive renews a sign-in that was not used for a month.
 func (s *Source) KeepAlive(ctx context.Context) error {
-	k, err := s.Client.load(ctx, s.State)
+	k, err := s.Client.tokens(s.State).load(ctx)
 	if err != nil || k.Refresh == "" || s.Client.Service != nil {
 		return err
 	}
@@ -114,7 +114,7 @@ type renewal struct {
 func (r *renewal) claim(ctx context.Context) (mine bool, err error) {
 	var refused *Error
 	c := r.source.Client
-	err = c.update(ctx, r.source.State, false, func(k *storedToken) error {
+	err = c.tokens(r.source.State).update(ctx, false, func(k *storedToken) error {
 		now := c.now()
 		mine, refused, r.other = false, c.whyUnusable(k), ""
 		switch {
@@ -151,7 +151,7 @@ func (r *renewal) run(ctx context.Context) (string, error) {
 	c := r.source.Client
 	fresh, refused := c.fetch(ctx, r.account, r.refresh)
 	var other string
-	err := c.update(ctx, r.source.State, true, func(k *storedToken) error {
+	err := c.tokens(r.source.State).update(ctx, true, func(k *storedToken) error {
 		other = ""
 		if k.Refresh != r.refresh { // somebody signed in, or out, or was faster
 			other = k.Access

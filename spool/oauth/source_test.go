@@ -132,7 +132,7 @@ func TestEightFlushesRefreshOnce(t *testing.T) {
 func TestEightWaitForOneFailure(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		f.client.Now = nil
+		f.client.Now = time.Now
 		f.clock = time.Now()
 		f.signedIn(-time.Minute)
 		f.p.says(tokenPath, 0, "")
@@ -164,7 +164,7 @@ func TestEightWaitForOneFailure(t *testing.T) {
 func TestLeaseOfTheDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		f := newFixture(t)
-		f.client.Now = nil
+		f.client.Now = time.Now
 		f.clock = time.Now()
 		f.signedIn(-time.Minute)
 		k := f.stored()

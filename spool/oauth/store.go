@@ -52,25 +52,33 @@ func (l *lease) live(now time.Time) bool {
 	return l != nil && now.Before(l.Until) && l.Until.Sub(now) <= leaseTime
 }
 
-func (c *Client) stateName() string { return StateName + c.Provider.Key }
+// tokenStore is where the value of a provider is kept.
+type tokenStore struct {
+	provider *Provider
+	state    spool.State
+}
+
+func (c *Client) tokens(state spool.State) tokenStore { return tokenStore{&c.Provider, state} }
+
+func (s tokenStore) name() string { return StateName + s.provider.Key }
 
 // load reads the stored value. A damaged one is an error: a sign-in must not vanish
 // silently.
-func (c *Client) load(ctx context.Context, state spool.State) (*storedToken, error) {
-	b, err := state.Load(ctx, c.stateName())
+func (s tokenStore) load(ctx context.Context) (*storedToken, error) {
+	b, err := s.state.Load(ctx, s.name())
 	if err != nil {
-		return nil, fmt.Errorf("reading the sign-in with %s: %w", c.Provider.Name, err)
+		return nil, fmt.Errorf("reading the sign-in with %s: %w", s.provider.Name, err)
 	}
-	return c.decode(b)
+	return s.decode(b)
 }
 
-func (c *Client) decode(b []byte) (*storedToken, error) {
+func (s tokenStore) decode(b []byte) (*storedToken, error) {
 	k := new(storedToken)
 	if len(b) == 0 {
 		return k, nil
 	}
 	if json.Unmarshal(b, k) != nil || k.Access != "" && !wellFormed(k.Access) {
-		return nil, errorf("what is stored of the sign-in with %s is damaged; run: %s", c.Provider.Name, c.Provider.login())
+		return nil, errorf("what is stored of the sign-in with %s is damaged; run: %s", s.provider.Name, s.provider.login())
 	}
 	return k, nil
 }
@@ -79,9 +87,9 @@ func (c *Client) decode(b []byte) (*storedToken, error) {
 var errKeep = errors.New("nothing to change")
 
 // update changes the stored value atomically. change returns errKeep to leave it as it is.
-func (c *Client) update(ctx context.Context, state spool.State, durable bool, change func(*storedToken) error) error {
-	err := state.Update(ctx, c.stateName(), durable, func(old []byte) ([]byte, error) {
-		k, err := c.decode(old)
+func (s tokenStore) update(ctx context.Context, durable bool, change func(*storedToken) error) error {
+	err := s.state.Update(ctx, s.name(), durable, func(old []byte) ([]byte, error) {
+		k, err := s.decode(old)
 		if err == nil {
 			err = change(k)
 		}
@@ -97,10 +105,10 @@ func (c *Client) update(ctx context.Context, state spool.State, durable bool, ch
 }
 
 // put replaces the stored value, durably.
-func (c *Client) put(ctx context.Context, state spool.State, k *storedToken) error {
+func (s tokenStore) put(ctx context.Context, k *storedToken) error {
 	b, err := json.Marshal(k)
 	if err == nil {
-		err = state.Update(ctx, c.stateName(), true, func([]byte) ([]byte, error) { return b, nil })
+		err = s.state.Update(ctx, s.name(), true, func([]byte) ([]byte, error) { return b, nil })
 	}
 	if err != nil {
 		return fmt.Errorf("the sign-in cannot be stored: %w", err)
@@ -140,7 +148,7 @@ type SignIn struct {
 
 // Peek reads how the sign-in is without asking the provider.
 func (c *Client) Peek(ctx context.Context, state spool.State) (SignIn, error) {
-	k, err := c.load(ctx, state)
+	k, err := c.tokens(state).load(ctx)
 	if e := (*Error)(nil); errors.As(err, &e) {
 		return SignIn{Scopes: []string{}, Error: e}, nil
 	}
@@ -184,9 +192,9 @@ func (c *Client) isOtherAccount(account string) bool {
 // stored is removed in any case. account is whose it was; "" if nobody was signed in.
 // revoked is nil when the provider has forgotten it, else it says how a person ends it.
 func (c *Client) Logout(ctx context.Context, state spool.State) (account string, revoked *Error, err error) {
-	k := new(storedToken)
-	err = state.Update(ctx, c.stateName(), true, func(old []byte) ([]byte, error) {
-		if k, _ = c.decode(old); k == nil {
+	k, s := new(storedToken), c.tokens(state)
+	err = state.Update(ctx, s.name(), true, func(old []byte) ([]byte, error) {
+		if k, _ = s.decode(old); k == nil {
 			k = &storedToken{Account: "an unknown account"} // it is damaged
 		}
 		return nil, nil

@@ -53,16 +53,11 @@ func (t *test) ports(ctx context.Context) string {
 	case better == 0:
 		return fmt.Sprintf("But only %s answers at %s.", list(yes), t.server.Host)
 	}
-	return fmt.Sprintf("Answering at %s: %s; not answering: %s. %s", t.server.Host, list(yes), list(no), t.setPort(better))
-}
-
-// setPort says which keys to set; the tls of the old port must not stay.
-func (t *test) setPort(port int) string {
-	tls := ""
+	tls := "" // that of the old port must not stay
 	if t.server.TLS != "" && t.server.TLS != smtpclient.TLSAuto {
 		tls = ` and tls = "auto"`
 	}
-	return fmt.Sprintf("Set port = %d%s in %s.", port, tls, t.section())
+	return fmt.Sprintf("Answering at %s: %s; not answering: %s. Set port = %d%s in %s.", t.server.Host, list(yes), list(no), better, tls, section(&t.server))
 }
 
 func list(words []string) string { return cmp.Or(strings.Join(words, ", "), "none") }

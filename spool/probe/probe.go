@@ -2,8 +2,8 @@
 // past the queue, and prints every step in plain words and, when one fails, what to try. It
 // stores the result for `notices status`.
 //
-// smtpclient decides what a step or a refusal means, so that a test always ends as the mail
-// does.
+// Package smtpreply decides what a refusal means, as it does for all mail, so that a test
+// ends as the mail does.
 package probe
 
 import (

@@ -114,7 +114,7 @@ func (l *fakeClient) Close() {
 	}
 }
 
-// outcomes as smtpclient classifies them.
+// outcomes as smtpreply classifies them.
 var (
 	delivered   = spool.Outcome{Class: spool.Delivered, Scope: spool.MessageScope, Reply: reply(250, "2.0.0", "ok")}
 	uncertain   = spool.Outcome{Class: spool.Uncertain, Scope: spool.MessageScope, Reply: reply(0, "", "no answer")}
