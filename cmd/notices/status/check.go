@@ -310,13 +310,15 @@ func (s *snapshot) forLimit() string {
 	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
 }
 
+const goesOutText = "mail goes out, "
+
 // text is the verdict in one line.
 func (c *verdict) text() string {
 	parts, s := c.Reasons, c.s
 	if c.Level == OK {
 		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
 		if s.goesOut() && len(s.withoutServer) == 0 && len(s.sendersDown()) == 0 {
-			text = "mail goes out, " + text
+			text = goesOutText + text
 		}
 		if s.WaitingForRecipient > 0 {
 			text += ", " + s.forRecipients()
@@ -357,10 +359,14 @@ func (c *verdict) performance() string {
 	return strings.Join(fields, " ")
 }
 
-// printCheck prints the verdict in one line; the exit code is the level.
+// printCheck prints the verdict in one line; the exit code is the level. OK is said only of
+// mail that goes out, for people read the word and not the code.
 func printCheck(p *app.Program, c *verdict) error {
-	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.Level]
-	if err := p.PrintBare(word + " - " + PlainText(c.text()) + " | " + c.performance() + "\n"); err != nil {
+	word, text := [...]string{"OK", "WARNING", "CRITICAL"}[c.Level], c.text()
+	if c.Level == OK && !strings.HasPrefix(text, goesOutText) {
+		word = "NOTICE"
+	}
+	if err := p.PrintBare(word + " - " + PlainText(text) + " | " + c.performance() + "\n"); err != nil {
 		return err
 	}
 	if c.Level == OK {

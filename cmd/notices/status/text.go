@@ -57,10 +57,10 @@ func (t *statusText) verdict(c *verdict) {
 	case c.Level == Critical:
 		shade = term.Red
 		t.Title(term.Red, "Needs a person")
-	case c.Level == Warning:
-		t.Title(term.Yellow, "Needs attention")
 	case !s.sendingOK():
 		t.Title(term.Yellow, "No mail goes out now")
+	case c.Level == Warning:
+		t.Title(term.Yellow, "Needs attention")
 	case len(c.Remarks) > 0:
 		t.Title(term.Yellow, "Not all is well")
 	case s.WaitingForRecipient > 0 || s.limited > 0:
