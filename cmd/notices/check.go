@@ -68,7 +68,7 @@ func (c *checker) run(ctx context.Context) error {
 	if c.reading = false; cfg != nil {
 		// From here on it checks as the user that the spool belongs to.
 		if err := c.a.BecomeOwner(cfg); err != nil {
-			c.add(err)
+			c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 		} else {
 			c.add(readAgain(path))
 			c.parts(ctx, cfg)
@@ -196,12 +196,17 @@ func closedFolder(path string) string {
 	return closedFolder(dir)
 }
 
-// spoolOfAnother names the user that the spool belongs to, if that is neither this user
-// nor root, and this user is not root: then a file that only the service can read is not an
-// error.
+// spoolOfAnother names the user that the spool belongs to, or a folder on the way to it that
+// this user may not enter, if that is another user and this one is not root: then a file that
+// only the other user can read is not an error.
 func spoolOfAnother(cfg *config.Config) string {
 	var st unix.Stat_t
-	if os.Geteuid() == 0 || unix.Stat(cfg.Spool.Dir, &st) != nil || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
+	path := cfg.Spool.Dir
+	err := unix.Stat(path, &st)
+	if errors.Is(err, fs.ErrPermission) {
+		err = unix.Stat(closedFolder(path), &st)
+	}
+	if os.Geteuid() == 0 || err != nil || int(st.Uid) == os.Geteuid() {
 		return ""
 	}
 	return setup.UserName(int(st.Uid))
