@@ -18,11 +18,7 @@ type claim struct {
 	s     *Store
 	entry spool.Entry // as the listing has it now
 	body  *openBody
-	side  *sharedFile
-	rec   *spool.Record
-	end   int64 // where the next line goes
-	room  int64 // size of the sidecar
-	sum   sidecar.Checksum
+	side  *openSidecar
 	done  bool
 }
 
@@ -47,37 +43,32 @@ func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 }
 
 func (c *claim) open() error {
-	f, err := c.s.fs.Open(bodyPath(folderOf(c.entry.State), c.entry.ID), unix.O_RDONLY, 0)
+	f, err := c.s.folders.Open(bodyOf(c.entry), unix.O_RDONLY, 0)
 	if notAFile(err) {
 		return c.setAside("the message is not a file")
 	}
 	if err != nil {
-		return c.unusable(bodyPath(folderOf(c.entry.State), c.entry.ID), err)
+		return c.unusable(bodyOf(c.entry), err)
 	}
 	c.body = &openBody{File: f}
-	if err := f.Lock(false); err != nil {
-		return c.lockedOut(err)
+	if err = f.Lock(false); errors.Is(err, fsys.ErrLocked) {
+		if _, err := c.s.folders.Stat(sidecarOf(c.entry)); err != nil {
+			return goneError(c.entry.ID, err) // it has left or was renamed
+		}
+		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrBusy)
 	}
-	side, err := c.s.fs.Open(c.sidePath(), unix.O_RDWR, 0)
+	if err != nil {
+		return err
+	}
+	side, err := c.s.folders.Open(sidecarOf(c.entry), unix.O_RDWR, 0)
 	if notAFile(err) {
 		return c.setAside("its sidecar is not a file")
 	}
 	if err != nil {
-		return c.unusable(c.sidePath(), err)
+		return c.unusable(sidecarOf(c.entry), err)
 	}
-	c.side = share(side)
+	c.side = &openSidecar{sharedFile: share(side)}
 	return c.read()
-}
-
-// lockedOut distinguishes a message in flight from one that has left or was renamed.
-func (c *claim) lockedOut(err error) error {
-	if !errors.Is(err, fsys.ErrLocked) {
-		return err
-	}
-	if _, err := c.s.fs.Stat(c.sidePath()); err != nil {
-		return c.gone(err)
-	}
-	return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrBusy)
 }
 
 // notAFile reports whether opening or reading failed because it is a link, a folder, a fifo
@@ -87,9 +78,10 @@ func notAFile(err error) bool {
 		errors.Is(err, unix.ENXIO) || errors.Is(err, unix.ESPIPE)
 }
 
-func (c *claim) gone(err error) error {
+// goneError says of a missing file that its message has left.
+func goneError(id spool.ID, err error) error {
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
+		return fmt.Errorf("%s: %w", id, spool.ErrGone)
 	}
 	return err
 }
@@ -98,14 +90,12 @@ func (c *claim) gone(err error) error {
 // user, may not be opened, is immutable, or cannot be read from the disk.
 func (c *claim) unusable(name string, err error) error {
 	if errors.Is(err, fs.ErrPermission) || errors.Is(err, unix.EIO) {
-		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.withRepair(err, name, folderOf(c.entry.State)))
+		return fmt.Errorf("%w: %w", spool.ErrUnusable, c.s.folders.withRepair(err, name, folderOf(c.entry.State)))
 	}
-	return c.gone(err)
+	return goneError(c.entry.ID, err)
 }
 
-func (c *claim) sidePath() string { return folderOf(c.entry.State) + "/" + sidecar.Name(c.entry) }
-
-// read folds the sidecar and checks that the pair belongs together. A body without
+// read reads the sidecar and checks that the pair belongs together. A body without
 // a name was removed, and its id given to a new message, since it was opened.
 func (c *claim) read() error {
 	st, err := c.body.Stat()
@@ -115,23 +105,23 @@ func (c *claim) read() error {
 	if st.Links == 0 {
 		return fmt.Errorf("%s: %w", c.entry.ID, spool.ErrGone)
 	}
-	got, err := sidecar.Read(c.side)
-	c.rec, c.end, c.sum, c.room, c.body.size = got.Record, got.End, got.Sum, got.Size, st.Size
+	c.side.Content, err = sidecar.Read(c.side)
+	c.body.size = st.Size
 	switch {
 	case st.Mode == doneMode && st.Regular:
 		return c.finishRemoval()
 	case notAFile(err):
 		return c.setAside("its sidecar is not a file")
 	case errors.As(err, new(*fs.PathError)):
-		return c.unusable(c.sidePath(), err)
+		return c.unusable(sidecarOf(c.entry), err)
 	case err != nil:
 		return c.setAside(err.Error())
 	case !st.Regular:
 		return c.setAside("the message is not a file")
-	case c.rec.Envelope.ID != c.entry.ID:
-		return c.setAside("the sidecar belongs to message " + string(c.rec.Envelope.ID))
-	case c.rec.Envelope.Size != st.Size:
-		return c.setAside(fmt.Sprintf("the message has %d octets, its sidecar says %d", st.Size, c.rec.Envelope.Size))
+	case c.side.Record.Envelope.ID != c.entry.ID:
+		return c.setAside("the sidecar belongs to message " + string(c.side.Record.Envelope.ID))
+	case c.side.Record.Envelope.Size != st.Size:
+		return c.setAside(fmt.Sprintf("the message has %d octets, its sidecar says %d", st.Size, c.side.Record.Envelope.Size))
 	}
 	return nil
 }
@@ -148,15 +138,10 @@ func (c *claim) finishRemoval() error {
 // setAside moves the pair, which cannot be understood, out of the way.
 func (c *claim) setAside(why string) error {
 	dir := folderOf(c.entry.State)
-	moved, err := c.s.aside(dir, string(c.entry.ID))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = nil
-	}
-	if _, e := c.s.aside(dir, sidecar.Name(c.entry)); e != nil && !errors.Is(e, fs.ErrNotExist) {
-		err = errors.Join(err, e)
-	}
-	if err != nil {
-		return c.unusable(bodyPath(dir, c.entry.ID), fmt.Errorf("%s, and cannot be moved to aside/: %w", why, err))
+	moved, bodyErr := c.s.folders.setAside(dir, string(c.entry.ID))
+	_, sideErr := c.s.folders.setAside(dir, sidecar.Name(c.entry))
+	if err := errors.Join(ignoreMissing(bodyErr), ignoreMissing(sideErr)); err != nil {
+		return c.unusable(bodyOf(c.entry), fmt.Errorf("%s, and cannot be moved to aside/: %w", why, err))
 	}
 	return fmt.Errorf("%s: %w: %s (%s)", c.entry.ID, spool.ErrDamaged, why, moved)
 }
@@ -166,49 +151,25 @@ var errOver = errors.New("the claim on the message is over")
 
 func (c *claim) Entry() spool.Entry { return c.entry }
 
-func (c *claim) Record() *spool.Record { return c.rec }
+func (c *claim) Record() *spool.Record { return c.side.Record }
 
 func (c *claim) Body() spool.Body { return c.body }
 
-// Begin makes room for the result first: an attempt whose outcome could not be
-// written down must not be made.
 func (c *claim) Begin(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
-	line, sum, err := sidecar.NewLine(c.sum, e)
-	if err != nil {
-		return err
-	}
 	if err := c.s.soon.backgroundError(); err != nil {
 		return err // what a server took before may not be on disk
 	}
-	need := c.end + int64(len(line)) + sidecar.RoomFor(len(c.rec.Pending()))
-	if need > c.room {
-		need = (need + sidecar.BlockSize - 1) / sidecar.BlockSize * sidecar.BlockSize
-		if err := c.side.Allocate(need); err != nil {
-			return err
-		}
-		c.room = need
-	}
-	return c.write(e, line, sum)
-}
-
-func (c *claim) write(e spool.Event, line []byte, sum sidecar.Checksum) error {
-	if c.end+int64(len(line)) > sidecar.MaxSize {
-		return sidecar.ErrLong
-	}
-	if _, err := c.side.WriteAt(line, c.end); err != nil {
-		return err
-	}
-	c.end += int64(len(line))
-	c.room, c.sum = max(c.room, c.end), sum
-	c.rec.Apply(e)
-	return nil
+	return c.side.begin(e)
 }
 
 func (c *claim) Append(e spool.Event, d spool.Durability) error {
-	if err := c.append(e); err != nil {
+	if c.done {
+		return errOver
+	}
+	if err := c.side.append(e); err != nil {
 		return err
 	}
 	c.renameToMatch()
@@ -221,44 +182,12 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 	return nil
 }
 
-// append writes the event. When the disk is full it is cut to the room that Begin
-// reserved: the texts of the replies go before the fact.
-func (c *claim) append(e spool.Event) error {
-	if c.done {
-		return errOver
-	}
-	e = sidecar.MergeReplies(e, len(c.rec.Recipients))
-	line, sum, err := sidecar.NewLine(c.sum, e)
-	if err == nil {
-		err = c.write(e, line, sum)
-	}
-	if err != nil {
-		err = c.appendTruncated(e, err)
-	}
-	return err
-}
-
-// appendTruncated writes the event with shorter replies, if that fits.
-func (c *claim) appendTruncated(e spool.Event, cause error) error {
-	for _, limit := range []int{64, 0} {
-		short := sidecar.TruncateReplies(e, limit)
-		line, sum, err := sidecar.NewLine(c.sum, short)
-		if err == nil && c.end+int64(len(line)) <= c.room {
-			return c.write(short, line, sum)
-		}
-	}
-	return cause
-}
-
 // renameToMatch renames the sidecar to what the record says. The name is a hint: where
 // that fails, the next run looks into the message too early and tries again.
 func (c *claim) renameToMatch() {
-	want := sidecar.EntryOf(c.rec)
-	if folderOf(want.State) != folderOf(c.entry.State) || sidecar.Name(want) == sidecar.Name(c.entry) {
-		return
-	}
-	from := c.sidePath()
-	if c.s.fs.Rename(from, folderOf(want.State)+"/"+sidecar.Name(want)) == nil {
+	want := sidecar.EntryOf(c.side.Record)
+	from, to := sidecarOf(c.entry), sidecarOf(want)
+	if folderOf(want.State) == folderOf(c.entry.State) && from != to && c.s.folders.Rename(from, to) == nil {
 		c.entry = want
 	}
 }
@@ -283,4 +212,76 @@ func (c *claim) close() error {
 		err = errors.Join(err, c.body.Close())
 	}
 	return err
+}
+
+// openSidecar is the sidecar of a claimed message: what it says, and where to append to it.
+type openSidecar struct {
+	*sharedFile
+	sidecar.Content
+}
+
+// begin appends a try. It makes room for the result first: an attempt whose outcome could
+// not be written down must not be made.
+func (f *openSidecar) begin(e spool.Event) error {
+	line, sum, err := sidecar.NewLine(f.Sum, e)
+	if err != nil {
+		return err
+	}
+	need := f.End + int64(len(line)) + sidecar.RoomFor(len(f.Record.Pending()))
+	if need > f.Size {
+		need = (need + sidecar.BlockSize - 1) / sidecar.BlockSize * sidecar.BlockSize
+		if err := f.Allocate(need); err != nil {
+			return err
+		}
+		f.Size = need
+	}
+	return f.write(e, line, sum)
+}
+
+// append writes any other event. When the disk is full it is cut to the room that begin
+// reserved: the texts of the replies go before the fact.
+func (f *openSidecar) append(e spool.Event) error {
+	e = sidecar.MergeReplies(e, len(f.Record.Recipients))
+	line, sum, err := sidecar.NewLine(f.Sum, e)
+	if err == nil {
+		err = f.write(e, line, sum)
+	}
+	if err != nil {
+		err = f.appendTruncated(e, err)
+	}
+	return err
+}
+
+// appendTruncated writes the event with shorter replies, if that fits.
+func (f *openSidecar) appendTruncated(e spool.Event, cause error) error {
+	for _, limit := range []int{64, 0} {
+		short := sidecar.TruncateReplies(e, limit)
+		line, sum, err := sidecar.NewLine(f.Sum, short)
+		if err == nil && f.End+int64(len(line)) <= f.Size {
+			return f.write(short, line, sum)
+		}
+	}
+	return cause
+}
+
+func (f *openSidecar) write(e spool.Event, line []byte, sum sidecar.Checksum) error {
+	if f.End+int64(len(line)) > sidecar.MaxSize {
+		return sidecar.ErrLong
+	}
+	if _, err := f.WriteAt(line, f.End); err != nil {
+		return err
+	}
+	f.End += int64(len(line))
+	f.Size, f.Sum = max(f.Size, f.End), sum
+	f.Record.Apply(e)
+	return nil
+}
+
+// imported is the message with its import keys. It has none if it was not imported, or its
+// record cannot be read.
+func (f *openSidecar) imported() imported {
+	if f.Record == nil {
+		return imported{}
+	}
+	return imported{f.Record.Envelope.ID, f.Record.Envelope.ImportKeys}
 }

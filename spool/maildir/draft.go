@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"slices"
 	"time"
 
@@ -19,7 +18,7 @@ import (
 // draft is a message in tmp. It holds the lock on its body, which stays with the file
 // when that is renamed to cur: the message is never without an owner.
 type draft struct {
-	s        *Store
+	folders  folders
 	id       spool.ID
 	body     fsys.File
 	side     fsys.File
@@ -31,20 +30,16 @@ type draft struct {
 	unsynced error // the failed sync of an earlier Commit
 }
 
-func bodyPath(dir string, id spool.ID) string { return dir + "/" + string(id) }
-
 func (d *draft) tmpBody() string { return bodyPath(tmpDir, d.id) }
-
-func (d *draft) tmpSide() string { return tmpDir + "/." + string(d.id) }
 
 // New creates and locks the body of a new message in tmp.
 func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
-	d := &draft{s: s, id: id}
+	d := &draft{folders: s.folders, id: id}
 	if !id.Valid() {
 		return nil, fmt.Errorf("%q is no queue id", id)
 	}
-	if err := s.withLayout(d.create); err != nil {
-		return nil, s.hint(err)
+	if err := s.folders.ensure(d.create); err != nil {
+		return nil, notASpool(err)
 	}
 	return d, nil
 }
@@ -53,9 +48,9 @@ func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 // over. The lock is then on a file without a name, and create tries again.
 func (d *draft) create() error {
 	for {
-		f, err := d.s.fs.Open(d.tmpBody(), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
+		f, err := d.folders.Open(d.tmpBody(), unix.O_RDWR|unix.O_CREAT|unix.O_EXCL, 0o600)
 		if errors.Is(err, fs.ErrExist) {
-			swept, err := d.s.sweepDraft(d.id)
+			swept, err := sweepDraft(d.folders, d.id)
 			if err != nil {
 				return err
 			}
@@ -101,7 +96,7 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if err != nil {
 		return err
 	}
-	d.side, err = d.s.fs.Open(d.tmpSide(), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
+	d.side, err = d.folders.Open(tmpSidecar(d.id), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
 	if err != nil {
 		return err
 	}
@@ -117,9 +112,9 @@ func (d *draft) Abort() error {
 	}
 	var err error
 	if d.side != nil {
-		err = d.s.fs.Unlink(d.tmpSide())
+		err = d.folders.Unlink(tmpSidecar(d.id))
 	}
-	return errors.Join(err, d.s.fs.Unlink(d.tmpBody()), d.close())
+	return errors.Join(err, d.folders.Unlink(d.tmpBody()), d.close())
 }
 
 func (d *draft) close() error {
@@ -132,7 +127,7 @@ func (d *draft) close() error {
 }
 
 // Commit syncs all files at once, renames them, and syncs cur. Imported drafts cost two
-// more syncs of folders, see rename.
+// more syncs of folders, see renameDrafts.
 func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	own, err := sealed(drafts)
 	files := make([]fsys.File, 0, 2*len(own))
@@ -146,9 +141,9 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		return 0, err
 	}
 	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
-	n, failure := s.rename(own, anyImported)
+	n, failure := renameDrafts(s.folders, own, anyImported)
 	if n > 0 {
-		if err := s.fs.SyncDir(curDir); err != nil {
+		if err := s.folders.SyncDir(curDir); err != nil {
 			return 0, unsure(own[:n], err)
 		}
 	}
@@ -192,14 +187,14 @@ func unsynced(drafts []*draft, err error) error {
 	return err
 }
 
-// rename moves drafts to cur, first all bodies, then the sidecars in order. A message exists
+// renameDrafts moves drafts to cur, first all bodies, then the sidecars in order. A message exists
 // once its sidecar is renamed, and is durable once the caller has synced cur. On an error the
-// first n drafts are messages. For imported drafts, rename syncs twice more: a body is moved
+// first n drafts are messages. For imported drafts, it syncs twice more: a body is moved
 // when its sidecar is durably in tmp, and the sidecar when the body is durably in cur.
-func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
+func renameDrafts(f folders, drafts []*draft, imported bool) (n int, failed error) {
 	var err error
 	if imported {
-		err = unsynced(drafts, s.fs.SyncDir(tmpDir))
+		err = unsynced(drafts, f.SyncDir(tmpDir))
 	}
 	bodies := 0
 	for bodies < len(drafts) && err == nil && failed == nil {
@@ -208,15 +203,15 @@ func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
 		}
 	}
 	if imported && err == nil {
-		err = unsynced(drafts, s.fs.SyncDir(curDir))
+		err = unsynced(drafts, f.SyncDir(curDir))
 	}
 	for n < bodies && err == nil {
-		if err = s.fs.Rename(drafts[n].tmpSide(), drafts[n].curSide()); err == nil {
+		if err = f.Rename(tmpSidecar(drafts[n].id), drafts[n].curSide()); err == nil {
 			n++
 		}
 	}
 	for _, d := range drafts[n:bodies] { // so that Abort finds both names
-		err = errors.Join(err, s.fs.Rename(bodyPath(curDir, d.id), d.tmpBody()))
+		err = errors.Join(err, f.Rename(bodyPath(curDir, d.id), d.tmpBody()))
 	}
 	if err != nil {
 		failed = err // about draft n; the error of a body was about a later one
@@ -228,13 +223,13 @@ func (s *Store) rename(drafts []*draft, imported bool) (n int, failed error) {
 // power cut is not known: ErrUnsure.
 func unsure(renamed []*draft, cause error) error {
 	for _, d := range renamed {
-		cause = errors.Join(cause, d.s.fs.Unlink(d.curSide()), d.s.fs.Unlink(bodyPath(curDir, d.id)), d.close())
+		cause = errors.Join(cause, d.folders.Unlink(d.curSide()), d.folders.Unlink(bodyPath(curDir, d.id)), d.close())
 	}
 	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
 }
 
 func (d *draft) curSide() string {
-	return filepath.Join(curDir, sidecar.Name(spool.Entry{ID: d.id, Next: d.next, Expires: d.expires}))
+	return sidecarOf(spool.Entry{ID: d.id, Next: d.next, Expires: d.expires})
 }
 
 func (d *draft) renameBody() error {
@@ -242,10 +237,10 @@ func (d *draft) renameBody() error {
 		return err
 	}
 	to := bodyPath(curDir, d.id)
-	err := d.s.fs.Rename(d.tmpBody(), to)
+	err := d.folders.Rename(d.tmpBody(), to)
 	if errors.Is(err, fs.ErrExist) {
 		if err = d.replaceOrphan(); err == nil {
-			err = d.s.fs.Rename(d.tmpBody(), to)
+			err = d.folders.Rename(d.tmpBody(), to)
 		}
 	}
 	return err
@@ -254,7 +249,7 @@ func (d *draft) renameBody() error {
 // checkNotFailed refuses an id that is already in failed. The id of a return is derived from
 // its message, so after a crash the same return is stored again.
 func (d *draft) checkNotFailed() error {
-	_, err := d.s.fs.Stat(bodyPath(failedDir, d.id))
+	_, err := d.folders.Stat(bodyPath(failedDir, d.id))
 	if err == nil {
 		return fmt.Errorf("%s: %w", d.id, spool.ErrExists)
 	}
@@ -268,11 +263,11 @@ func (d *draft) checkNotFailed() error {
 // renamed the sidecar. A body with a sidecar is a message, and one that is locked may become one.
 func (d *draft) replaceOrphan() error {
 	exists := fmt.Errorf("%s: %w", d.id, spool.ErrExists)
-	found, err := d.s.findIn(curDir, []spool.ID{d.id})
+	found, err := d.folders.find(curDir, []spool.ID{d.id})
 	if err != nil || len(found) > 0 {
 		return errors.Join(err, exists)
 	}
-	swept, err := d.s.sweepBody(curDir, d.id)
+	swept, err := sweepBody(d.folders, curDir, d.id)
 	if err == nil && !swept {
 		err = exists
 	}

@@ -19,14 +19,17 @@ import (
 // journal. So it misses no message that leaves while it reads.
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
 	var lock fsys.File
-	err := s.withLayout(func() (err error) {
-		lock, err = s.fs.Open(importDir+"/lock", unix.O_RDWR|unix.O_CREAT, 0o600)
+	err := s.folders.ensure(func() (err error) {
+		lock, err = s.folders.Open(importDir+"/lock", unix.O_RDWR|unix.O_CREAT, 0o600)
 		return err
 	})
 	if err != nil {
-		return nil, nil, s.hint(err)
+		return nil, nil, notASpool(err)
 	}
-	g := &keyReader{s: s, ctx: ctx, since: since, keys: map[spool.ImportKey]struct{}{}, lines: map[sidecar.Checksum]struct{}{}, void: map[spool.ID]bool{}}
+	g := &keyReader{
+		folders: s.folders, journal: &s.soon.journal, ctx: ctx, since: since,
+		keys: map[spool.ImportKey]struct{}{}, lines: map[sidecar.Checksum]struct{}{}, void: map[spool.ID]bool{},
+	}
 	if err = lock.Lock(false); err == nil {
 		err = g.all()
 	}
@@ -42,12 +45,13 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 
 // keyReader is an Imported under way.
 type keyReader struct {
-	s     *Store
-	ctx   context.Context
-	since time.Time
-	keys  map[spool.ImportKey]struct{}
-	lines map[sidecar.Checksum]struct{} // hashes of the ids that the journal has lines of
-	void  map[spool.ID]bool             // what an import of an older version died over
+	folders folders
+	journal *journal
+	ctx     context.Context
+	since   time.Time
+	keys    map[spool.ImportKey]struct{}
+	lines   map[sidecar.Checksum]struct{} // hashes of the ids that the journal has lines of
+	void    map[spool.ID]bool             // what an import of an older version died over
 }
 
 func (g *keyReader) add(keys []spool.ImportKey) {
@@ -59,14 +63,14 @@ func (g *keyReader) add(keys []spool.ImportKey) {
 // all reads the journal first as well, since a message with a line there need not be opened,
 // and failed twice, since messages move both ways between it and cur.
 func (g *keyReader) all() error {
-	began := g.s.soon.journal.day() // files of earlier days do not grow any more
+	began := g.journal.day() // files of earlier days do not grow any more
 	steps := []func() error{
-		func() error { return g.journal("") },
+		func() error { return g.readJournal("") },
 		func() error { return g.messages(failedDir) },
 		func() error { return g.messages(curDir) },
 		func() error { return g.messages(failedDir) },
 		g.sidecars,
-		func() error { return g.journal(began) },
+		func() error { return g.readJournal(began) },
 	}
 	for _, step := range steps {
 		if err := errors.Join(step(), g.ctx.Err()); err != nil {
@@ -84,7 +88,7 @@ func (g *keyReader) messages(dir string) error {
 	for range 3 {
 		var failed error
 		unread := new(balance) // the bodies less the sidecars that were read
-		err := g.s.list(dir, func(name []byte) bool {
+		err := g.folders.list(dir, func(name []byte) bool {
 			p := sidecar.ParseName(name)
 			id := sidecar.Start.Over(p.ID)
 			_, known := g.lines[id]
@@ -93,7 +97,7 @@ func (g *keyReader) messages(dir string) error {
 			case p.Kind == sidecar.Body:
 				*unread.part(id) += id
 			default:
-				keys, err := g.s.keysAt(dir + "/" + string(name))
+				keys, err := g.keysAt(dir + "/" + string(name))
 				if err == nil {
 					*unread.part(id) -= id
 				}
@@ -112,13 +116,13 @@ func (g *keyReader) messages(dir string) error {
 
 // keysAt reads the keys in a sidecar. One that cannot be understood has none: a flush will
 // set it aside.
-func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
-	rec, err := s.recordAt(path)
+func (g *keyReader) keysAt(path string) ([]spool.ImportKey, error) {
+	rec, err := g.folders.record(path)
 	if rec == nil && notAFile(err) {
 		return nil, nil
 	}
 	if rec == nil {
-		return nil, s.withRepair(err, path)
+		return nil, g.folders.withRepair(err, path)
 	}
 	return rec.Envelope.ImportKeys, nil
 }
@@ -127,14 +131,14 @@ func (s *Store) keysAt(path string) ([]spool.ImportKey, error) {
 func (g *keyReader) sidecars() error {
 	var left []imported
 	var failed error
-	err := g.s.list(importDir, func(name []byte) bool {
+	err := g.folders.list(importDir, func(name []byte) bool {
 		id, ok := bytes.CutPrefix(name, []byte("."))
 		if !ok || !spool.ID(id).Valid() {
 			return true
 		}
 		m := imported{id: spool.ID(id)}
 		var err error
-		m.keys, err = g.s.keysAt(importPath(m.id))
+		m.keys, err = g.keysAt(importPath(m.id))
 		if failed = ignoreMissing(err); err == nil && len(m.keys) == 0 {
 			g.void[m.id] = true
 		}
@@ -143,15 +147,15 @@ func (g *keyReader) sidecars() error {
 		return failed == nil
 	})
 	// What does not become a line now does when the next import begins.
-	_ = g.s.soon.journal.handOver(left)
+	_ = g.journal.handOver(left)
 	return errors.Join(err, failed)
 }
 
-// journal reads the files of the journal, from a day on. What an older version left is read
-// only when it is known what it died over.
-func (g *keyReader) journal(from string) error {
+// readJournal reads the files of the journal, from a day on. What an older version left is
+// read only when it is known what it died over.
+func (g *keyReader) readJournal(from string) error {
 	var files []string
-	err := g.s.list(importDir, func(name []byte) bool {
+	err := g.folders.list(importDir, func(name []byte) bool {
 		_, err := time.Parse(time.DateOnly, string(name))
 		if err == nil && string(name) >= from || string(name) == notesName && from != "" {
 			files = append(files, string(name))
@@ -168,7 +172,7 @@ func (g *keyReader) journal(from string) error {
 // left, if nothing in it counts any more.
 func (g *keyReader) file(name string) error {
 	good := 0
-	err := g.s.soon.journal.read(name, func(l sidecar.JournalLine) {
+	err := g.journal.read(name, func(l sidecar.JournalLine) {
 		if l.At < g.since.Unix() || name == notesName && g.void[l.ID] {
 			return
 		}
@@ -180,10 +184,10 @@ func (g *keyReader) file(name string) error {
 	if err != nil || !old && name >= g.since.UTC().Format(time.DateOnly) {
 		return err
 	}
-	err = ignoreMissing(g.s.fs.Unlink(importDir + "/" + name))
+	err = ignoreMissing(g.folders.Unlink(importDir + "/" + name))
 	for id := range g.void {
 		if old && err == nil {
-			err = ignoreMissing(g.s.fs.Unlink(importPath(id)))
+			err = ignoreMissing(g.folders.Unlink(importPath(id)))
 		}
 	}
 	return err

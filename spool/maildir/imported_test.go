@@ -160,7 +160,7 @@ func TestImportDiesDuringRepair(t *testing.T) {
 		disk, _, _ := disturbed(t, k, simfs.ErrDead)
 		undisturbed(t, disk, func(s *Store) error {
 			listed(t, s)
-			r := &repair{s: s}
+			r := &repair{folders: s.folders}
 			r.dir(t.Context(), curDir, s.unbalancedCur.Swap(nil))
 			for _, a := range r.found {
 				if swept++; a.Moved != "" {
@@ -496,7 +496,7 @@ func TestImportedMissesNoneThatMoves(t *testing.T) {
 	s.soon.journal.now = func() time.Time { return time.Unix(1e6, 0) } // its lines are too old to help
 	_, err := storetest.Import(t.Context(), s, ids...)
 	must(t, err)
-	mover, err := Open(s.dir, Options{})
+	mover, err := Open(s.folders.dir, Options{})
 	must(t, err)
 	t.Cleanup(func() { mover.Close() })
 	var wg sync.WaitGroup

@@ -37,11 +37,11 @@ const (
 func importPath(id spool.ID) string { return importDir + "/." + string(id) }
 
 // removeSidecar takes the sidecar of a message out of cur or failed.
-func (s *Store) removeSidecar(path string, m imported) error {
+func (f folders) removeSidecar(path string, m imported) error {
 	if len(m.keys) == 0 {
-		return s.fs.Unlink(path)
+		return f.Unlink(path)
 	}
-	return s.withLayout(func() error { return s.fs.Replace(path, importPath(m.id)) })
+	return f.ensure(func() error { return f.Replace(path, importPath(m.id)) })
 }
 
 // imported is a message with its import keys, if it has any.

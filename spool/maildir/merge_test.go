@@ -51,9 +51,9 @@ func TestLongestMessageIsReadAgain(t *testing.T) {
 			t.Fatalf("attempt %d: %d recipients are pending after %d attempts", n, got, c.Record().Attempts)
 		}
 		must(t, c.Begin(spool.Event{Kind: spool.Try, At: unixTime(1_900_000_000), N: n, Next: unixTime(1_900_000_300)}))
-		before := c.(*claim).end
+		before := c.(*claim).side.End
 		must(t, c.Append(refusals(n), spool.Lazy))
-		size := c.(*claim).end
+		size := c.(*claim).side.End
 		if room := int64(sidecar.DeferralRoom(spool.MaxRecipients)); size-before > room+64<<10 {
 			t.Errorf("attempt %d took %d octets of the record, %d may be", n, size-before, room)
 		}

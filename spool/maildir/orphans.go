@@ -38,12 +38,12 @@ func (o orphans) close() {
 }
 
 // lockOrphans locks those of ids that are bodies without sidecar; close lets them go.
-func (s *Store) lockOrphans(dir string, ids []spool.ID) (orphans, error) {
+func lockOrphans(f folders, dir string, ids []spool.ID) (orphans, error) {
 	found := orphans{}
 	var failed error
 	busy := 0
 	for _, id := range ids {
-		b, err := s.lockOrphan(dir, id)
+		b, err := lockOrphan(f, dir, id)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}
@@ -55,7 +55,7 @@ func (s *Store) lockOrphans(dir string, ids []spool.ID) (orphans, error) {
 	if busy == len(found) {
 		return found, failed
 	}
-	with, err := s.sidecarsOf(dir, ids)
+	with, err := f.sidecarsOf(dir, ids)
 	for id, b := range found {
 		_, has := with[id]
 		if b.File != nil && (has || err != nil) {
@@ -70,8 +70,8 @@ func (s *Store) lockOrphans(dir string, ids []spool.ID) (orphans, error) {
 	return found, errors.Join(failed, err)
 }
 
-func (s *Store) lockOrphan(dir string, id spool.ID) (orphan, error) {
-	f, err := s.fs.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
+func lockOrphan(f folders, dir string, id spool.ID) (orphan, error) {
+	body, err := f.Open(bodyPath(dir, id), unix.O_RDONLY, 0)
 	switch {
 	case errors.Is(err, fs.ErrPermission):
 		return orphan{id: id}, nil
@@ -80,13 +80,13 @@ func (s *Store) lockOrphan(dir string, id spool.ID) (orphan, error) {
 	case err != nil:
 		return orphan{busy: true}, err
 	}
-	if err = f.Lock(false); err == nil {
+	if err = body.Lock(false); err == nil {
 		var st fsys.Info
-		if st, err = f.Stat(); err == nil && st.Links > 0 {
-			return orphan{File: f, id: id, mode: st.Mode}, nil
+		if st, err = body.Stat(); err == nil && st.Links > 0 {
+			return orphan{File: body, id: id, mode: st.Mode}, nil
 		}
 	}
-	f.Close()
+	body.Close()
 	if errors.Is(err, fsys.ErrLocked) {
 		err = nil
 	}
@@ -95,15 +95,47 @@ func (s *Store) lockOrphan(dir string, id spool.ID) (orphan, error) {
 
 // unlinkOrphans removes bodies. That their sidecars are missing is made durable first:
 // half a message must not come back.
-func (s *Store) unlinkOrphans(dir string, bodies []orphan) error {
+func unlinkOrphans(f folders, dir string, bodies []orphan) error {
 	if len(bodies) == 0 {
 		return nil
 	}
-	err := s.fs.SyncDir(dir)
+	err := f.SyncDir(dir)
 	for i := 0; i < len(bodies) && err == nil; i++ {
-		err = ignoreMissing(s.fs.Unlink(bodyPath(dir, bodies[i].id)))
+		err = ignoreMissing(f.Unlink(bodyPath(dir, bodies[i].id)))
 	}
 	return err
+}
+
+// sweepBody removes a body that has no sidecar, unless it is locked.
+func sweepBody(f folders, dir string, id spool.ID) (swept bool, err error) {
+	found, err := lockOrphans(f, dir, []spool.ID{id})
+	defer found.close()
+	if b := found[id]; b.File != nil && err == nil {
+		return true, unlinkOrphans(f, dir, []orphan{b})
+	}
+	_, missing := f.Stat(bodyPath(dir, id))
+	return errors.Is(missing, fs.ErrNotExist), err
+}
+
+// sweepDraft removes tmp/ID and tmp/.ID, unless their writer lives.
+func sweepDraft(f folders, id spool.ID) (swept bool, err error) {
+	body, err := f.Open(bodyPath(tmpDir, id), unix.O_RDONLY, 0)
+	if errors.Is(err, fs.ErrNotExist) {
+		return true, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	defer body.Close()
+	if err = body.Lock(false); err == nil {
+		if err = ignoreMissing(f.Unlink(tmpSidecar(id))); err == nil {
+			return true, ignoreMissing(f.Unlink(bodyPath(tmpDir, id))) // its writer may have moved it since
+		}
+	}
+	if errors.Is(err, fsys.ErrLocked) {
+		err = nil
+	}
+	return false, err
 }
 
 // bodies handles bodies without sidecar: on their way between the folders, or
@@ -112,22 +144,18 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 	if len(ids) == 0 {
 		return
 	}
-	other := failedDir
-	if dir == failedDir {
-		other = curDir
-	}
-	moving, err := r.s.sidecarsOf(other, ids)
+	moving, err := r.folders.sidecarsOf(otherFolder(dir), ids)
 	if r.addError(err) {
 		return
 	}
 	var rest []spool.ID
 	for _, id := range ids {
 		if entry, here := moving[id]; here {
-			_, err := r.s.finishMove(entry)
+			_, err := r.finishMove(entry)
 			r.addError(err)
 			continue
 		}
-		switch st, err := r.s.fs.Stat(bodyPath(dir, id)); {
+		switch st, err := r.folders.Stat(bodyPath(dir, id)); {
 		case err != nil: // it left meanwhile
 		case !st.Regular:
 			r.setAside(dir, string(id), "not a file of this spool")
@@ -142,7 +170,7 @@ func (r *repair) bodies(dir string, ids []spool.ID) {
 
 // sweepOrphans removes bodies that are marked as finished, and sets aside what may be mail.
 func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
-	found, err := r.s.lockOrphans(dir, ids)
+	found, err := lockOrphans(r.folders, dir, ids)
 	r.addError(err)
 	defer found.close()
 	var done []orphan
@@ -151,57 +179,25 @@ func (r *repair) sweepOrphans(dir string, ids []spool.ID) {
 		case !here || b.busy: // being committed, whatever its name; or committed since; or gone
 		case b.File == nil:
 			r.setAside(dir, string(id), "its sidecar is missing, and it is not ours to read")
-		case b.mode == doneMode, r.s.isDraft(id):
+		case b.mode == doneMode, r.isDraft(id):
 			done = append(done, b)
 		default:
 			r.setAside(dir, string(id), "its sidecar is missing, or it is not a file of this spool")
 		}
 	}
-	if r.addError(r.s.unlinkOrphans(dir, done)) {
+	if r.addError(unlinkOrphans(r.folders, dir, done)) {
 		return
 	}
 	for _, b := range done {
-		r.swept(bodyPath(dir, b.id), leftOver)
+		r.swept(bodyPath(dir, b.id), leftOver, nil)
 	}
 }
 
 // isDraft reports whether the sidecar is in tmp: then the writer died before the commit, after
 // tmp was swept.
-func (s *Store) isDraft(id spool.ID) bool {
-	_, err := s.fs.Stat(tmpDir + "/." + string(id))
+func (r *repair) isDraft(id spool.ID) bool {
+	_, err := r.folders.Stat(tmpSidecar(id))
 	return err == nil
-}
-
-// sweepBody removes a body that has no sidecar, unless it is locked.
-func (s *Store) sweepBody(dir string, id spool.ID) (swept bool, err error) {
-	found, err := s.lockOrphans(dir, []spool.ID{id})
-	defer found.close()
-	if b := found[id]; b.File != nil && err == nil {
-		return true, s.unlinkOrphans(dir, []orphan{b})
-	}
-	_, missing := s.fs.Stat(bodyPath(dir, id))
-	return errors.Is(missing, fs.ErrNotExist), err
-}
-
-// sweepLocked unlinks a file that is not locked, unless before returns an error.
-func (s *Store) sweepLocked(path string, before func() error) (swept bool, err error) {
-	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
-	if errors.Is(err, fs.ErrNotExist) {
-		return true, nil
-	}
-	if err != nil {
-		return false, err
-	}
-	defer f.Close()
-	if err = f.Lock(false); err == nil {
-		if err = before(); err == nil {
-			return true, ignoreMissing(s.fs.Unlink(path)) // its writer may have moved it since
-		}
-	}
-	if errors.Is(err, fsys.ErrLocked) {
-		err = nil
-	}
-	return false, err
 }
 
 // neverAccepted is what is said of a file in tmp whose writer died.
@@ -210,7 +206,7 @@ const neverAccepted = "never accepted, its writer is gone"
 // tmp removes what dead writers left in tmp: nothing there was ever accepted.
 func (r *repair) tmp() {
 	var names []string
-	r.addError(r.s.list(tmpDir, func(name []byte) bool {
+	r.addError(r.folders.list(tmpDir, func(name []byte) bool {
 		names = append(names, string(name))
 		return true
 	}))
@@ -220,20 +216,20 @@ func (r *repair) tmp() {
 		switch {
 		case name == sidecar.ProbeName:
 			continue
-		case !id.Valid() || !id.Generated() && !r.s.locked(tmpDir+"/"+string(id)):
+		case !id.Valid() || !id.Generated() && !r.folders.locked(bodyPath(tmpDir, id)):
 			r.setAside(tmpDir, name, "not a file of this spool")
 			continue
 		case strings.HasPrefix(name, "."):
 			sidecars = append(sidecars, id)
 			continue
 		}
-		swept, err := r.s.sweepDraft(id)
+		swept, err := sweepDraft(r.folders, id)
 		if errors.Is(err, fs.ErrPermission) { // writers of this spool can be read by us
 			r.setAside(tmpDir, name, "not ours to read")
 			continue
 		}
 		if swept {
-			r.swept(tmpDir+"/"+name, neverAccepted)
+			r.swept(tmpDir+"/"+name, neverAccepted, nil)
 		}
 		r.addError(err)
 	}
@@ -242,37 +238,25 @@ func (r *repair) tmp() {
 	}
 }
 
-// sweepDraft removes tmp/ID and tmp/.ID, unless their writer lives.
-func (s *Store) sweepDraft(id spool.ID) (swept bool, err error) {
-	return s.sweepLocked(bodyPath(tmpDir, id), func() error {
-		return ignoreMissing(s.fs.Unlink(tmpDir + "/." + string(id)))
-	})
-}
-
 // tmpSidecars removes sidecars in tmp whose bodies are not there: renamed to cur by
 // a writer that is just about to follow (locked), or died. Then the body, never
 // accepted, goes first: without this sidecar it would pass for lost mail.
 func (r *repair) tmpSidecars(ids []spool.ID) {
 	alone := slices.DeleteFunc(ids, func(id spool.ID) bool {
-		_, err := r.s.fs.Stat(bodyPath(tmpDir, id))
+		_, err := r.folders.Stat(bodyPath(tmpDir, id))
 		return err == nil // goes with its body
 	})
-	found, err := r.s.lockOrphans(curDir, alone)
+	found, err := lockOrphans(r.folders, curDir, alone)
 	defer found.close()
 	r.addError(err)
 	bodies := slices.DeleteFunc(slices.Collect(maps.Values(found)), func(b orphan) bool { return b.File == nil })
-	if r.addError(r.s.unlinkOrphans(curDir, bodies)) {
+	if r.addError(unlinkOrphans(r.folders, curDir, bodies)) {
 		return
 	}
 	for _, id := range alone {
 		if found[id].busy {
 			continue
 		}
-		side := tmpDir + "/." + string(id)
-		if err := r.s.fs.Unlink(side); err == nil {
-			r.swept(side, neverAccepted)
-		} else {
-			r.addError(ignoreMissing(err))
-		}
+		r.swept(tmpSidecar(id), neverAccepted, r.folders.Unlink(tmpSidecar(id)))
 	}
 }

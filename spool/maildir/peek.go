@@ -17,25 +17,24 @@ import (
 // many messages needs: the message is opened when it is first read from, and may have
 // left by then.
 func (s *Store) Peek(_ context.Context, e spool.Entry) (*spool.Record, spool.PeekedBody, error) {
-	c := &claim{s: s, entry: e}
-	f, err := s.fs.Open(c.sidePath(), unix.O_RDONLY, 0)
+	f, err := s.folders.Open(sidecarOf(e), unix.O_RDONLY, 0)
 	if err != nil {
-		return nil, nil, c.gone(err)
+		return nil, nil, goneError(e.ID, err)
 	}
 	got, err := sidecar.Read(f)
 	f.Close()
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", e.ID, err)
 	}
-	return got.Record, &lazyBody{s: s, entry: e, size: got.Record.Envelope.Size, side: got.Size}, nil
+	return got.Record, &lazyBody{folders: s.folders, entry: e, size: got.Record.Envelope.Size, side: got.Size}, nil
 }
 
 // lazyBody is a message that is opened when it is read from.
 type lazyBody struct {
-	s     *Store
-	entry spool.Entry
-	size  int64
-	side  int64 // octets of the sidecar
+	folders folders
+	entry   spool.Entry
+	size    int64
+	side    int64 // octets of the sidecar
 
 	mu   sync.Mutex
 	file fsys.File
@@ -58,9 +57,9 @@ func (b *lazyBody) open() (fsys.File, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.file == nil && b.err == nil {
-		b.file, b.err = b.s.fs.Open(bodyPath(folderOf(b.entry.State), b.entry.ID), unix.O_RDONLY, 0)
+		b.file, b.err = b.folders.Open(bodyOf(b.entry), unix.O_RDONLY, 0)
 		if b.err != nil {
-			b.err = (&claim{s: b.s, entry: b.entry}).gone(b.err)
+			b.err = goneError(b.entry.ID, b.err)
 		}
 	}
 	return b.file, b.err

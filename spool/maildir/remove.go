@@ -2,9 +2,6 @@ package maildir
 
 import (
 	"errors"
-	"fmt"
-	"io/fs"
-	"path/filepath"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
@@ -31,11 +28,11 @@ func (c *claim) Remove(d spool.Durability) error {
 
 // removeMarked removes a message whose body is marked as finished.
 func (c *claim) removeMarked(d spool.Durability) error {
-	dir := folderOf(c.entry.State)
-	if err := c.removeSidecar(); err != nil {
-		return c.s.withRepair(err, dir, importDir, c.sidePath())
+	dir, left := folderOf(c.entry.State), c.side.imported()
+	if err := ignoreMissing(c.s.folders.removeSidecar(sidecarOf(c.entry), left)); err != nil {
+		return c.s.folders.withRepair(err, dir, importDir, sidecarOf(c.entry))
 	}
-	c.s.soon.addBody(removedBody{dir, bodyPath(dir, c.entry.ID), c.body.File, c.imported()})
+	c.s.soon.addBody(removedBody{dir, bodyOf(c.entry), c.body.File, left})
 	c.body.File = closedFile{}
 	err := c.close()
 	if d == spool.Now {
@@ -44,39 +41,27 @@ func (c *claim) removeMarked(d spool.Durability) error {
 	return err
 }
 
-func (c *claim) removeSidecar() error {
-	return ignoreMissing(c.s.removeSidecar(c.sidePath(), c.imported()))
-}
-
-// imported has no keys if the message was not imported, or its record cannot be read.
-func (c *claim) imported() imported {
-	if c.rec == nil {
-		return imported{}
-	}
-	return imported{c.rec.Envelope.ID, c.rec.Envelope.ImportKeys}
-}
-
 // removeUnmarked is for a body whose mode we may not change: another user's, or immutable.
 // The body can go first if the record says that the message is finished: Repair removes such
 // a sidecar.
 func (c *claim) removeUnmarked(cause error) error {
-	body, dir := bodyPath(folderOf(c.entry.State), c.entry.ID), folderOf(c.entry.State)
-	if !c.rec.Finished() {
-		return c.s.withRepair(cause, body)
+	body, dir, left := bodyOf(c.entry), folderOf(c.entry.State), c.side.imported()
+	if !c.side.Record.Finished() {
+		return c.s.folders.withRepair(cause, body)
 	}
 	err := c.side.Sync()
 	if err == nil {
-		err = c.s.fs.Unlink(body)
+		err = c.s.folders.Unlink(body)
 	}
 	if err != nil {
-		return c.s.withRepair(err, dir, body)
+		return c.s.folders.withRepair(err, dir, body)
 	}
-	err = c.s.fs.SyncDir(dir)
+	err = c.s.folders.SyncDir(dir)
 	if err == nil {
-		err = c.removeSidecar()
+		err = ignoreMissing(c.s.folders.removeSidecar(sidecarOf(c.entry), left))
 	}
 	if err == nil {
-		_ = c.s.soon.journal.handOver([]imported{c.imported()})
+		_ = c.s.soon.journal.handOver([]imported{left})
 	}
 	return errors.Join(err, c.close())
 }
@@ -102,37 +87,18 @@ func (c *claim) Revive(e spool.Event) error {
 // move appends the event that says where the message belongs, then renames the
 // pair. Stopped half way, the record tells Repair which way to go.
 func (c *claim) move(e spool.Event) error {
-	if e.Kind != spool.GiveUp || !c.rec.GivenUp { // else an earlier move failed behind it
-		if err := errors.Join(c.append(e), c.side.Sync()); err != nil {
+	if c.done {
+		return errOver
+	}
+	if e.Kind != spool.GiveUp || !c.side.Record.GivenUp { // else an earlier move failed behind it
+		if err := errors.Join(c.side.append(e), c.side.Sync()); err != nil {
 			return err
 		}
 	}
-	if err := c.s.movePair(c.entry, sidecar.EntryOf(c.rec)); err != nil {
-		return c.s.withRepair(err, curDir, failedDir, bodyPath(folderOf(c.entry.State), c.entry.ID))
+	to := sidecar.EntryOf(c.side.Record)
+	if err := c.s.folders.movePair(c.entry, to); err != nil {
+		return c.s.folders.withRepair(err, curDir, failedDir, bodyOf(c.entry))
 	}
-	c.entry = sidecar.EntryOf(c.rec)
+	c.entry = to
 	return c.close()
-}
-
-func (s *Store) movePair(from, to spool.Entry) error {
-	fromDir, toDir := folderOf(from.State), folderOf(to.State)
-	err := s.fs.Rename(bodyPath(fromDir, from.ID), bodyPath(toDir, to.ID))
-	if err == nil {
-		err = s.fs.Rename(fromDir+"/"+sidecar.Name(from), toDir+"/"+sidecar.Name(to))
-	}
-	return errors.Join(err, s.fs.SyncDir(toDir), s.fs.SyncDir(fromDir))
-}
-
-// aside moves a name of a message folder to aside/, under a name that is free.
-func (s *Store) aside(dir, name string) (moved string, err error) {
-	for n := 0; ; n++ {
-		moved = asideDir + "/" + name
-		if n > 0 {
-			moved = fmt.Sprintf("%s.%d", moved, n)
-		}
-		err = s.withLayout(func() error { return s.fs.Rename(filepath.Join(dir, name), moved) })
-		if !errors.Is(err, fs.ErrExist) || n > 1000 {
-			return moved, err
-		}
-	}
 }

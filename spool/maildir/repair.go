@@ -17,7 +17,7 @@ import (
 // Repair sweeps tmp, and looks closer at the folders whose last listing did not
 // add up.
 func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
-	r := &repair{s: s}
+	r := &repair{folders: s.folders}
 	r.tmp()
 	r.dir(ctx, curDir, s.unbalancedCur.Swap(nil))
 	r.dir(ctx, failedDir, s.unbalancedFailed.Swap(nil))
@@ -26,12 +26,12 @@ func (s *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
 
 // repair is a Repair under way: what it found, and what it could not do.
 type repair struct {
-	s     *Store
-	found []spool.Anomaly
-	err   error
+	folders folders
+	found   []spool.Anomaly
+	err     error
 }
 
-// failed notes an error, and reports whether it is one.
+// addError notes an error, and reports whether it is one.
 func (r *repair) addError(err error) bool {
 	if err != nil {
 		r.err = errors.Join(r.err, err)
@@ -39,14 +39,17 @@ func (r *repair) addError(err error) bool {
 	return err != nil
 }
 
-// swept notes a file that was removed.
-func (r *repair) swept(name, why string) {
-	r.found = append(r.found, spool.Anomaly{Name: name, Why: why})
+// swept notes a file that was removed, or the error of its removal.
+func (r *repair) swept(name, why string, err error) {
+	if err == nil {
+		r.found = append(r.found, spool.Anomaly{Name: name, Why: why})
+	}
+	r.addError(ignoreMissing(err))
 }
 
 // setAside moves a name to aside and notes it.
 func (r *repair) setAside(dir, name, why string) {
-	moved, err := r.s.aside(dir, name)
+	moved, err := r.folders.setAside(dir, name)
 	if errors.Is(err, fs.ErrNotExist) {
 		return // another process did
 	}
@@ -64,9 +67,9 @@ type unpaired struct {
 
 // unpaired lists a folder again. Of a million names it keeps those that sum leaves
 // under suspicion.
-func (s *Store) unpaired(dir string, sum *balance) (h unpaired, err error) {
+func (r *repair) unpaired(dir string, sum *balance) (h unpaired, err error) {
 	h.bodies, h.sidecars = map[spool.ID]bool{}, map[spool.ID][]spool.Entry{}
-	err = s.list(dir, func(name []byte) bool {
+	err = r.folders.list(dir, func(name []byte) bool {
 		p := sidecar.ParseName(name)
 		inPlace := p.Kind == sidecar.Body || p.Kind == sidecar.Sidecar && (p.Failed()) == (dir == failedDir)
 		switch {
@@ -94,7 +97,7 @@ func (r *repair) dir(ctx context.Context, dir string, sum *balance) {
 	if sum == nil || ctx.Err() != nil {
 		return
 	}
-	h, err := r.s.unpaired(dir, sum)
+	h, err := r.unpaired(dir, sum)
 	if r.addError(err) {
 		return
 	}
@@ -117,7 +120,7 @@ func (r *repair) dir(ctx context.Context, dir string, sum *balance) {
 // secondSidecars keeps of several sidecars of one message the one that knows most. Two names
 // of one file are a rename that was cut short (fsys, linkAndUnlink): one name goes.
 func (r *repair) secondSidecars(dir string, list []spool.Entry) {
-	lock, err := r.s.fs.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
+	lock, err := r.folders.Open(bodyPath(dir, list[0].ID), unix.O_RDONLY, 0)
 	if err != nil {
 		return // it has left, or is handled as an orphan
 	}
@@ -127,30 +130,20 @@ func (r *repair) secondSidecars(dir string, list []spool.Entry) {
 	}
 	best, most := -1, -1
 	for i, e := range list {
-		rec, body, err := r.s.Peek(context.Background(), e)
-		if err != nil {
-			continue
-		}
-		body.Close()
-		if len(rec.Events) > most {
+		rec, _ := r.folders.record(sidecarOf(e))
+		if rec != nil && len(rec.Events) > most {
 			best, most = i, len(rec.Events)
 		}
 	}
 	for i, e := range list {
 		switch {
 		case i == best || best < 0:
-		case r.s.sameFile(dir, sidecar.Name(e), sidecar.Name(list[best])):
-			r.addError(ignoreMissing(r.s.fs.Unlink(dir + "/" + sidecar.Name(e))))
+		case r.folders.sameFile(sidecarOf(e), sidecarOf(list[best])):
+			r.addError(ignoreMissing(r.folders.Unlink(sidecarOf(e))))
 		default:
 			r.setAside(dir, sidecar.Name(e), "a second sidecar of the same message")
 		}
 	}
-}
-
-func (s *Store) sameFile(dir, one, other string) bool {
-	a, missing := s.fs.Stat(dir + "/" + one)
-	b, gone := s.fs.Stat(dir + "/" + other)
-	return missing == nil && gone == nil && a.Inode == b.Inode
 }
 
 // leftOver is the reason for removing a file of a finished message.
@@ -159,49 +152,33 @@ const leftOver = "left over, no message"
 // sidecar handles a sidecar without body. The body may have arrived since the
 // listing, or be in the other folder, from a move that was cut short.
 func (r *repair) sidecar(e spool.Entry) {
-	dir, name := folderOf(e.State), sidecar.Name(e)
-	if _, err := r.s.fs.Stat(bodyPath(dir, e.ID)); err == nil {
+	dir, path := folderOf(e.State), sidecarOf(e)
+	if _, err := r.folders.Stat(bodyOf(e)); err == nil {
 		return
 	}
-	done, err := r.s.finishMove(e)
+	done, err := r.finishMove(e)
 	switch {
 	case errors.Is(err, fs.ErrExist): // the pair is whole over there
-		r.setAside(dir, name, "a second sidecar of the same message")
+		r.setAside(dir, sidecar.Name(e), "a second sidecar of the same message")
 		return
 	case r.addError(err) || done:
 		return
 	}
-	rec, err := r.s.recordAt(dir + "/" + name)
+	rec, err := r.folders.record(path)
 	if err != nil || rec == nil || !rec.Finished() {
-		r.setAside(dir, name, "its message is missing")
+		r.setAside(dir, sidecar.Name(e), "its message is missing")
 		return
 	}
 	// It says that its message is finished (removeUnmarked).
-	if err := r.s.removeSidecar(dir+"/"+name, imported{e.ID, rec.Envelope.ImportKeys}); err == nil {
-		r.swept(dir+"/"+name, leftOver)
-	} else {
-		r.addError(ignoreMissing(err))
-	}
-}
-
-func (s *Store) locked(path string) bool {
-	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
-	if err != nil {
-		return false
-	}
-	defer f.Close()
-	return errors.Is(f.Lock(false), fsys.ErrLocked)
+	r.swept(path, leftOver, r.folders.removeSidecar(path, imported{e.ID, rec.Envelope.ImportKeys}))
 }
 
 // finishMove finishes a move between cur and failed whose body and sidecar are in
 // different folders; e is the sidecar. The record says where both belong.
-func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
+func (r *repair) finishMove(e spool.Entry) (done bool, err error) {
 	sideDir := folderOf(e.State)
-	bodyDir := failedDir
-	if sideDir == failedDir {
-		bodyDir = curDir
-	}
-	f, err := s.fs.Open(bodyPath(bodyDir, e.ID), unix.O_RDONLY, 0)
+	bodyDir := otherFolder(sideDir)
+	f, err := r.folders.Open(bodyPath(bodyDir, e.ID), unix.O_RDONLY, 0)
 	if err != nil {
 		return false, ignoreMissing(err)
 	}
@@ -209,36 +186,15 @@ func (s *Store) finishMove(e spool.Entry) (done bool, err error) {
 	if err := f.Lock(false); err != nil {
 		return errors.Is(err, fsys.ErrLocked), nil // being moved just now
 	}
-	rec, err := s.recordAt(sideDir + "/" + sidecar.Name(e))
+	rec, err := r.folders.record(sidecarOf(e))
 	if rec == nil {
 		return false, ignoreMissing(err)
 	}
 	to := sidecar.EntryOf(rec)
 	if folderOf(to.State) == sideDir {
-		err = s.fs.Rename(bodyPath(bodyDir, e.ID), bodyPath(sideDir, e.ID))
+		err = r.folders.Rename(bodyPath(bodyDir, e.ID), bodyOf(e))
 	} else {
-		err = s.fs.Rename(sideDir+"/"+sidecar.Name(e), bodyDir+"/"+sidecar.Name(to))
+		err = r.folders.Rename(sidecarOf(e), sidecarOf(to))
 	}
-	return true, errors.Join(err, s.fs.SyncDir(curDir), s.fs.SyncDir(failedDir))
-}
-
-// recordAt reads a sidecar; nil without an error: it is torn.
-func (s *Store) recordAt(path string) (*spool.Record, error) {
-	f, err := s.fs.Open(path, unix.O_RDONLY, 0)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	got, err := sidecar.Read(f)
-	if errors.As(err, new(*fs.PathError)) {
-		return nil, err
-	}
-	return got.Record, nil
-}
-
-func ignoreMissing(err error) error {
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return err
+	return true, errors.Join(err, r.folders.SyncDir(curDir), r.folders.SyncDir(failedDir))
 }

@@ -45,14 +45,14 @@ func TestForeignThingsGoAside(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			put(t, s, theID, theBody)
-			must(t, make(filepath.Join(s.dir, curDir, name)))
+			must(t, make(filepath.Join(s.folders.dir, curDir, name)))
 			must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
 			found, err := s.Repair(context.Background())
 			must(t, err)
 			if len(found) != 1 || found[0].Moved != "aside/"+name || found[0].Why == "" {
 				t.Fatalf("found %+v", found)
 			}
-			if _, err := os.Lstat(filepath.Join(s.dir, found[0].Moved)); err != nil {
+			if _, err := os.Lstat(filepath.Join(s.folders.dir, found[0].Moved)); err != nil {
 				t.Fatal(err)
 			}
 			if e, err := spool.FindOne(context.Background(), s, theID); err != nil || e.ID != theID {
@@ -86,11 +86,11 @@ func TestTornPairsGoAside(t *testing.T) {
 			put(t, s, theID, theBody)
 			e, err := spool.FindOne(context.Background(), s, theID)
 			must(t, err)
-			must(t, damage(filepath.Join(s.dir, bodyPath(curDir, theID)), filepath.Join(s.dir, curDir, sidecar.Name(e))))
+			must(t, damage(filepath.Join(s.folders.dir, bodyPath(curDir, theID)), filepath.Join(s.folders.dir, curDir, sidecar.Name(e))))
 			if _, err := s.Claim(context.Background(), e); !errors.Is(err, spool.ErrDamaged) || !strings.Contains(err.Error(), string(theID)) {
 				t.Fatalf("Claim: %v", err)
 			}
-			left, err := os.ReadDir(filepath.Join(s.dir, asideDir))
+			left, err := os.ReadDir(filepath.Join(s.folders.dir, asideDir))
 			must(t, err)
 			if len(left) != 2 {
 				t.Fatalf("aside holds %v, want body and sidecar", left)
@@ -113,8 +113,8 @@ func TestLostSidecar(t *testing.T) {
 	put(t, s, theID, theBody)
 	e, err := spool.FindOne(context.Background(), s, theID)
 	must(t, err)
-	must(t, os.Remove(filepath.Join(s.dir, curDir, sidecar.Name(e))))
-	must(t, os.WriteFile(filepath.Join(s.dir, tmpDir, "junk"), nil, 0o600))
+	must(t, os.Remove(filepath.Join(s.folders.dir, curDir, sidecar.Name(e))))
+	must(t, os.WriteFile(filepath.Join(s.folders.dir, tmpDir, "junk"), nil, 0o600))
 	must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
 	found, err := s.Repair(context.Background())
 	must(t, err)
@@ -132,7 +132,7 @@ func TestRenameCutShort(t *testing.T) {
 	must(t, err)
 	later := e
 	later.Next = later.Next.Add(time.Hour)
-	name := func(e spool.Entry) string { return filepath.Join(s.dir, curDir, sidecar.Name(e)) }
+	name := func(e spool.Entry) string { return filepath.Join(s.folders.dir, curDir, sidecar.Name(e)) }
 	must(t, os.Link(name(e), name(later)))
 	repair := func() (names int) {
 		must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
@@ -141,11 +141,11 @@ func TestRenameCutShort(t *testing.T) {
 		if len(found) != 0 {
 			t.Fatalf("found %+v", found)
 		}
-		left, err := filepath.Glob(filepath.Join(s.dir, curDir, "."+string(theID)+",*"))
+		left, err := filepath.Glob(filepath.Join(s.folders.dir, curDir, "."+string(theID)+",*"))
 		must(t, err)
 		return len(left)
 	}
-	renamer, err := s.fs.Open(bodyPath(curDir, theID), unix.O_RDONLY, 0)
+	renamer, err := s.folders.Open(bodyPath(curDir, theID), unix.O_RDONLY, 0)
 	must(t, err)
 	must(t, renamer.Lock(false))
 	if n := repair(); n != 2 {
@@ -161,13 +161,13 @@ func TestAsideNeverReplaces(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)
 	for range 3 {
-		must(t, os.WriteFile(filepath.Join(s.dir, curDir, "README"), nil, 0o600))
+		must(t, os.WriteFile(filepath.Join(s.folders.dir, curDir, "README"), nil, 0o600))
 		must(t, s.Scan(context.Background(), func(spool.Entry) bool { return true }))
 		if _, err := s.Repair(context.Background()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	left, err := os.ReadDir(filepath.Join(s.dir, asideDir))
+	left, err := os.ReadDir(filepath.Join(s.folders.dir, asideDir))
 	must(t, err)
 	if len(left) != 3 {
 		t.Fatalf("aside holds %v", left)
@@ -199,7 +199,7 @@ func TestFilesArePrivate(t *testing.T) {
 	s := open(t)
 	put(t, s, theID, theBody)
 	must(t, s.State().Update(context.Background(), "value", true, func([]byte) ([]byte, error) { return []byte("x"), nil }))
-	must(t, filepath.WalkDir(s.dir, func(path string, d fs.DirEntry, err error) error {
+	must(t, filepath.WalkDir(s.folders.dir, func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}

@@ -269,7 +269,7 @@ func TestRepairOfManyListsSeldom(t *testing.T) {
 	for _, e := range listed(t, s)[:n] {
 		m, err := s.Claim(t.Context(), e)
 		must(t, err)
-		must(t, c.FS.Unlink(m.(*claim).sidePath()))
+		must(t, c.FS.Unlink(sidecarOf(m.Entry())))
 		must(t, m.(*claim).body.Chmod(doneMode))
 		must(t, m.Release())
 	}

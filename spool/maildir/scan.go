@@ -14,14 +14,14 @@ import (
 // claimed, or by the balance: bodies and sidecars cancel out, and if they do not,
 // Repair looks closer.
 func (s *Store) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
-	unbalanced, err := s.scan(ctx, curDir, yield)
+	unbalanced, err := s.folders.scan(ctx, curDir, yield)
 	s.unbalancedCur.Store(unbalanced)
 	return err
 }
 
 // ScanFailed lists failed once.
 func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
-	unbalanced, err := s.scan(ctx, failedDir, yield)
+	unbalanced, err := s.folders.scan(ctx, failedDir, yield)
 	s.unbalancedFailed.Store(unbalanced)
 	return err
 }
@@ -33,10 +33,10 @@ type balance [4096]sidecar.Checksum
 func (b *balance) part(id sidecar.Checksum) *sidecar.Checksum { return &b[id%sidecar.Checksum(len(b))] }
 
 // scan returns what does not add up; nil: all is in order.
-func (s *Store) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
+func (f folders) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
 	sum := new(balance)
 	names, whole, strange := 0, true, false
-	err := s.list(dir, func(name []byte) bool {
+	err := f.list(dir, func(name []byte) bool {
 		if names++; names%4096 == 0 && ctx.Err() != nil {
 			whole = false
 			return false
@@ -78,7 +78,7 @@ func (s *Store) Find(ctx context.Context, ids ...spool.ID) (map[spool.ID]spool.E
 	found := make(map[spool.ID]spool.Entry, len(ids))
 	missing := slices.DeleteFunc(slices.Clone(ids), func(id spool.ID) bool { return !id.Valid() })
 	for _, dir := range []string{curDir, failedDir} {
-		some, err := s.findIn(dir, missing)
+		some, err := s.folders.find(dir, missing)
 		if err != nil {
 			return nil, err
 		}
@@ -88,18 +88,18 @@ func (s *Store) Find(ctx context.Context, ids ...spool.ID) (map[spool.ID]spool.E
 	return found, ctx.Err()
 }
 
-// findIn lists a folder for the sidecars of messages. A listing may miss a name that is
+// find lists a folder for the sidecars of messages. A listing may miss a name that is
 // renamed while it runs, so it lists again if a message has its body there and no sidecar.
-func (s *Store) findIn(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
-	found, err := s.sidecarsOf(dir, ids)
+func (f folders) find(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
+	found, err := f.sidecarsOf(dir, ids)
 	missing := slices.DeleteFunc(without(ids, found), func(id spool.ID) bool {
-		_, err := s.fs.Stat(bodyPath(dir, id))
+		_, err := f.Stat(bodyPath(dir, id))
 		return err != nil
 	})
 	if err != nil || len(missing) == 0 {
 		return found, err
 	}
-	more, err := s.sidecarsOf(dir, missing)
+	more, err := f.sidecarsOf(dir, missing)
 	maps.Copy(found, more)
 	return found, err
 }
@@ -110,7 +110,7 @@ func without(ids []spool.ID, found map[spool.ID]spool.Entry) []spool.ID {
 }
 
 // sidecarsOf lists a folder once for the sidecars of some messages.
-func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
+func (f folders) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry, error) {
 	missing := make(map[spool.ID]bool, len(ids))
 	for _, id := range ids {
 		missing[id] = true
@@ -119,7 +119,7 @@ func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry
 	if len(ids) == 0 {
 		return found, nil
 	}
-	err := s.list(dir, func(name []byte) bool {
+	err := f.list(dir, func(name []byte) bool {
 		if p := sidecar.ParseName(name); p.Kind == sidecar.Sidecar && missing[spool.ID(p.ID)] {
 			e := p.Entry()
 			found[e.ID] = e
@@ -135,7 +135,7 @@ func (s *Store) sidecarsOf(dir string, ids []spool.ID) (map[spool.ID]spool.Entry
 // apart, since it is no mail of ours. It costs one listing.
 func (s *Store) CountAside(ctx context.Context) (n, fromDrop int, err error) {
 	found := map[string]bool{}
-	err = s.list(asideDir, func(name []byte) bool {
+	err = s.folders.list(asideDir, func(name []byte) bool {
 		if bytes.HasPrefix(name, []byte(spool.FromDrop)) {
 			fromDrop++
 			return ctx.Err() == nil

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -17,29 +16,19 @@ import (
 	"notices/spool/maildir/values"
 )
 
-// The folders of a spool.
-const (
-	tmpDir    = "tmp"
-	curDir    = "cur"
-	failedDir = "failed"
-	asideDir  = "aside"
-	stateDir  = values.Dir
-)
-
 // Options are for tests; the zero value is right.
 type Options struct {
 	FS  fsys.FS          // nil: the folder itself
 	Now func() time.Time // nil: the system's clock
 }
 
-// Store is a spool folder. It implements spool.Store.
+// Store is a spool folder. It implements spool.Store. What a call keeps while it runs is a
+// type of its own: draft, claim, repair, keyReader, probe.
 type Store struct {
-	fs     fsys.FS
-	dir    string
-	state  values.Values
-	soon   syncer
-	claims sync.Map // of *claim: those under way
-	closed atomic.Bool
+	folders folders
+	soon    syncer
+	claims  sync.Map // of *claim: those under way
+	closed  atomic.Bool
 	// What the last listing of cur or failed showed beside pairs; nil: nothing.
 	unbalancedCur, unbalancedFailed atomic.Pointer[balance]
 }
@@ -48,24 +37,28 @@ type Store struct {
 // spool.ErrNoSpool: dir is no folder, or on a file system without shared locks.
 // fs.ErrPermission: not ours to write, or others may write to it.
 func Open(dir string, o Options) (*Store, error) {
-	s := &Store{fs: o.FS, dir: dir}
-	if s.fs == nil {
+	if o.FS == nil {
 		opened, err := openDir(dir)
 		if err != nil {
 			return nil, err
 		}
-		s.fs = opened
+		o.FS = opened
 	}
-	if err := s.checkMode(); err != nil {
-		s.fs.Close()
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	st, err := o.FS.Stat(".")
+	if err == nil && st.Mode&0o022 != 0 {
+		err = fmt.Errorf("%w: others may write to the spool %s; run: chmod go-w %s", fs.ErrPermission, dir, dir)
+	}
+	if err != nil {
+		o.FS.Close()
 		return nil, err
 	}
-	s.state = values.Values{FS: s.fs}
-	s.soon.fs, s.soon.journal = s.fs, journal{s.fs, o.Now}
-	if o.Now == nil {
-		s.soon.journal.now = time.Now
-	}
-	return s, nil
+	return &Store{
+		folders: folders{o.FS, dir},
+		soon:    syncer{fs: o.FS, journal: journal{o.FS, o.Now}},
+	}, nil
 }
 
 func openDir(dir string) (fsys.FS, error) {
@@ -91,88 +84,20 @@ func openDir(dir string) (fsys.FS, error) {
 	return d, nil
 }
 
-func (s *Store) checkMode() error {
-	st, err := s.fs.Stat(".")
-	if err != nil {
-		return err
-	}
-	if st.Mode&0o022 != 0 {
-		return fmt.Errorf("%w: others may write to the spool %s; run: chmod go-w %s", fs.ErrPermission, s.dir, s.dir)
-	}
-	return nil
-}
-
-// layout makes the folders of the spool. It is called when one turned out to be missing, so
-// that an enqueue need not check for them. tmp is made last: if it exists, the others do.
-func (s *Store) layout() error {
-	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir, importDir}, {tmpDir}} {
-		for _, dir := range dirs {
-			err := s.fs.Mkdir(dir, 0o700)
-			if err != nil && !errors.Is(err, fs.ErrExist) {
-				return s.hint(err)
-			}
-		}
-		if err := s.fs.SyncDir("."); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// hint says more about an error where a person can mend it.
-func (s *Store) hint(err error) error {
-	if errors.Is(err, unix.ENOTDIR) || errors.Is(err, fs.ErrExist) {
-		return fmt.Errorf("%w: %w", spool.ErrNoSpool, err)
-	}
-	return err
-}
-
-// withLayout runs a step again after making the folders, if one was missing.
-func (s *Store) withLayout(step func() error) error {
-	err := step()
-	if !errors.Is(err, fs.ErrNotExist) {
-		return err
-	}
-	if err := s.layout(); err != nil {
-		return err
-	}
-	return step()
-}
-
 // State gives the small values kept in state/.
-func (s *Store) State() spool.State { return s.state }
+func (s *Store) State() spool.State { return values.Values{FS: s.folders.FS} }
 
 // Sync makes durable now what was to be durable soon.
 func (s *Store) Sync(context.Context) error { return s.soon.flush() }
 
 // Usage adds up the sizes of all files of messages.
-func (s *Store) Usage(ctx context.Context) (int64, error) { return s.usage(ctx, curDir, failedDir) }
-
-// UsageFailed is that for failed.
-func (s *Store) UsageFailed(ctx context.Context) (int64, error) { return s.usage(ctx, failedDir) }
-
-func (s *Store) usage(ctx context.Context, dirs ...string) (total int64, err error) {
-	for _, dir := range dirs {
-		err := s.list(dir, func(name []byte) bool {
-			if st, err := s.fs.Stat(filepath.Join(dir, string(name))); err == nil {
-				total += st.Size
-			}
-			return ctx.Err() == nil
-		})
-		if err != nil {
-			return 0, err
-		}
-	}
-	return total, ctx.Err()
+func (s *Store) Usage(ctx context.Context) (int64, error) {
+	return s.folders.usage(ctx, curDir, failedDir)
 }
 
-// list is a listing that takes a folder not yet made for an empty one.
-func (s *Store) list(dir string, yield func(name []byte) bool) error {
-	err := s.fs.List(dir, yield)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	return s.hint(err)
+// UsageFailed is that for failed.
+func (s *Store) UsageFailed(ctx context.Context) (int64, error) {
+	return s.folders.usage(ctx, failedDir)
 }
 
 // Close ends the claims, syncs what is pending and closes the folder.
@@ -185,16 +110,8 @@ func (s *Store) Close() error {
 		return true
 	})
 	err := s.soon.flush()
-	if e := s.fs.Close(); err == nil {
+	if e := s.folders.Close(); err == nil {
 		err = e
 	}
 	return err
-}
-
-// folderOf is the folder of messages in that state.
-func folderOf(s spool.MessageState) string {
-	if s == spool.StateFailed {
-		return failedDir
-	}
-	return curDir
 }
