@@ -200,7 +200,7 @@ func (l *loader) server(t table, at place) {
 	s.Port = 0
 	t, s.FromPreset = withPreset(t)
 	fill(l, t, at, serverKeys[:], &s)
-	if _, ok := t["host"]; !ok && s.Auth == AuthPassword {
+	if _, ok := t["host"]; !ok && s.Auth == AuthPassword && (s.Preset != "" || t["preset"] == nil || t["preset"] == "") {
 		msg := `has no host: add host = "mail.example.org"`
 		if s.Preset == "ses" {
 			msg = `has no host; Amazon SES has one in each region: add host = "email-smtp.eu-west-1.amazonaws.com", with your region in it`

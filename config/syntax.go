@@ -3,6 +3,7 @@ package config
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/BurntSushi/toml"
@@ -95,10 +96,13 @@ func syntaxError(path string, data []byte, err error) *Error {
 		}
 		return e
 	}
-	for _, t := range syntaxTexts {
+	for i, t := range syntaxTexts {
 		for _, part := range strings.Split(t.parser, "|") {
 			if strings.Contains(pe.Message, part) {
 				e.Msg = t.text
+				if _, key, _ := strings.Cut(pe.LastKey, "."); i == len(syntaxTexts)-1 && slices.Contains(Keys(), pe.LastKey) {
+					e.Key = key // not one that may be a secret
+				}
 				return e
 			}
 		}
@@ -118,5 +122,5 @@ var syntaxTexts = [...]struct{ parser, text string }{
 	{"inline table", "has an inline table that is not closed or lacks a comma"},
 	{"table name|table array name|table separator", "has a section header that is not of the form [name] or [[name]]"},
 	{"key separator|expected '.' or '='|keys cannot|key name|unexpected '", "is not of the form: key = value"},
-	{"value|nvalid|range|digit|sign with|not a|floats", `has no valid value; a text is written in quotes, like "text"`},
+	{"value|nvalid|range|digit|sign with|not a|floats", `has a value that is not valid; put text in quotes, like "text"`},
 }
