@@ -95,7 +95,7 @@ func (r *reader) password(v setting, s *Server) {
 func (r *reader) authority(v setting, s *Server) {
 	switch v.value {
 	case "system", "/etc/ssl/certs/ca-certificates.crt", "/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/ca-bundle.pem", "/etc/ssl/cert.pem":
-		r.skip(v, "notices uses the system's certificates by itself")
+		r.skip(v, "notices uses the system's certificates by default")
 		return
 	}
 	s.CAFile = v.value
@@ -106,7 +106,7 @@ func (r *reader) authority(v setting, s *Server) {
 func (r *reader) fingerprint(v setting, s *Server) {
 	digits := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(v.value))
 	if _, err := hex.DecodeString(digits); err != nil || len(digits) != 64 {
-		r.skip(v, "it is not a SHA-256 hash in hexadecimal digits, and notices takes no other: set tls_fingerprint, or ca_file, if its CA is not among the system's")
+		r.skip(v, "it is not a SHA-256 hash in hexadecimal digits, the only kind that notices accepts: set tls_fingerprint, or ca_file if its CA is not among the system's")
 		return
 	}
 	s.Fingerprint = "sha256:" + digits
@@ -120,20 +120,20 @@ func (r *reader) security(line int, s *Server) {
 	s.NonSecureLogin = s.NonSecureLogin && s.NonSecure && s.Login != ""
 	if !s.NonSecure {
 		if s.Unverified {
-			r.skip(setting{line: line, what: "the certificate was not looked at"}, "notices looks at it; if notices test-server complains of it, name its CA in ca_file, "+
+			r.skip(setting{line: line, what: "no certificate check"}, "notices verifies the certificate; if notices test-server reports an error in it, name its CA in ca_file, "+
 				"or as a last resort, on a network that you trust, set allow_non_secure and, for a login, allow_non_secure_login")
 		}
 		return
 	}
-	what, why := "TLS only where it is offered", "notices verifies it first; take this out if that works"
+	what, why := "TLS only if it is offered", "notices tries verified TLS first; remove this if that works"
 	if s.TLS == "" {
-		what, why = "no TLS", "notices tries TLS first; take this out if the server has it"
+		what, why = "no TLS", "notices tries TLS first; remove this if the server offers it"
 	}
 	became := "allow_non_secure = true"
 	if s.NonSecureLogin {
 		became += ", allow_non_secure_login = true"
 	} else if s.Login != "" {
-		why += "; the password goes over verified TLS alone, for it did not go in clear before"
+		why += "; the password is sent only over verified TLS, as it was never sent in clear before"
 	}
 	r.became(setting{line: line, what: what}, "%s", became)
 	r.explain(why)
@@ -190,7 +190,7 @@ func (r *reader) hello(v setting, name string) {
 	}
 	name = strings.TrimSuffix(name, ".")
 	if !strings.Contains(name, ".") && !strings.HasPrefix(name, "[") { // neither a full name nor an address
-		r.skip(v, "it is not a full name, and some servers refuse a machine that calls itself so: "+
+		r.skip(v, "it is not a full name, and some servers reject a machine with such a name: "+
 			"notices takes the machine's own unless [site] hostname is set")
 		return
 	}

@@ -129,7 +129,7 @@ func (m *msmtp) setting(v setting) {
 		r.became(v, "%s", tlsText(s.TLS))
 	case "tls_certcheck":
 		if !s.Unverified {
-			r.skip(v, "notices verifies certificates by itself")
+			r.skip(v, "notices always verifies certificates")
 		}
 	case "tls_trust_file":
 		r.authority(v, s)
@@ -147,7 +147,7 @@ func (m *msmtp) setting(v setting) {
 			r.became(v, `[log] to = "syslog"`)
 		}
 	case "logfile":
-		r.skip(v, "its lines are of another form; notices has a log of its own: [log] to")
+		r.skip(v, "its lines have another form; notices has its own log: [log] to")
 	case "tls_fingerprint":
 		r.fingerprint(v, s)
 	case "from_full_name":
@@ -194,7 +194,7 @@ func (m *msmtp) auth(v setting) {
 	case m.set.get("password").value == "":
 		s.PasswordCommand = v.value
 		r.became(v.bare(), "password_command")
-		r.explain("it is run without a terminal, as the user that runs notices")
+		r.explain("it runs without a terminal, as the user that runs notices")
 	default:
 		r.skip(v.bare(), "password is set")
 	}
@@ -211,7 +211,7 @@ func (m *msmtp) token(v setting) {
 	case v.key == "passwordeval":
 		s.TokenCommand = v.value
 		r.became(v.bare(), "token_command")
-		r.explain("it is run without a terminal, as the user that runs notices")
+		r.explain("it runs without a terminal, as the user that runs notices")
 	case v.key == "auth":
 		r.skip(v, "a token goes by XOAUTH2")
 	default:

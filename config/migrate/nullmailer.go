@@ -77,7 +77,7 @@ func remote(r *reader, n int, line string) {
 	}
 	s := Server{Host: words[0], NonSecureLogin: true} // it logs in over what it has
 	if len(words) > 1 && words[1] != "smtp" {
-		r.skip(setting{line: n, what: words[0] + " " + words[1]}, "notices speaks SMTP alone")
+		r.skip(setting{line: n, what: words[0] + " " + words[1]}, "notices speaks only SMTP")
 		return
 	}
 	r.became(setting{line: n, what: words[0]}, "[[server]] %d host = %q", len(r.out.Servers)+1, s.Host)

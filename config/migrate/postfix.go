@@ -174,7 +174,7 @@ func (p *postfix) senderMap(v setting) {
 	}
 	if v.key == "canonical_maps" || !oneAddress(address) {
 		r.skip(v, "notices gives every mail one sender ([site] address, with rewrite_from = true), or leaves each its own: "+
-			"set that if the server takes no other, or senders in each [[server]]")
+			"set that if the server accepts no other, or senders in each [[server]]")
 		return
 	}
 	r.sender(v, address)

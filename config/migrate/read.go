@@ -193,7 +193,11 @@ func (r *reader) skip(v setting, why string) {
 // does not show its value, which may be a password.
 func (r *reader) unknown(v setting, otherwise string) {
 	why := reasonFor(v.key)
-	if why == "" {
+	switch {
+	case strings.EqualFold(v.key, "aliases") && v.value == "/etc/aliases":
+		r.became(v, "notices reads it too")
+		return
+	case why == "":
 		v, why = v.bare(), otherwise
 	}
 	r.skip(v, why)

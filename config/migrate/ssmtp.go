@@ -72,7 +72,7 @@ func (s *ssmtp) fromLine(v setting) {
 		return
 	}
 	s.r.skip(v, "ssmtp wrote USER@HOST into the From; notices keeps what a mail has, and adds [site] address to one that has none: "+
-		"set [site] rewrite_from = true if the server takes no other sender")
+		"set [site] rewrite_from = true if the server accepts no other sender")
 }
 
 // reverseAliases notes the file revaliases, which has a sender for each user.

@@ -180,7 +180,7 @@ func (s *dialogue) write() (*draft, error) {
 
 // whatNext says what was written and what to do next.
 func (s *dialogue) whatNext(d *draft) {
-	option := s.configOption()
+	option := configOption(s.path)
 	call, cron := "notices"+option, "crontab -e:\n      * * * * *"
 	if s.user != nil {
 		cron = "/etc/cron.d/notices:\n      * * * * * " + s.user.Username
@@ -198,7 +198,7 @@ func (s *dialogue) whatNext(d *draft) {
 	}
 	for i, v := range s.servers {
 		if v.failed != "" {
-			s.SayWrapped(fmt.Sprintf("Server %d failed its test: %s. No mail goes out through it until that is mended; then run: %s test-server %d",
+			s.SayWrapped(fmt.Sprintf("Server %d failed its test: %s. It sends no mail until this is fixed; then run: %s test-server %d",
 				i+1, strings.TrimRight(v.failed, "."), call, i+1))
 		}
 	}
@@ -225,8 +225,7 @@ func (s *dialogue) whatNext(d *draft) {
 
 // configOption is --config, where the config is not found without it. The path is absolute:
 // cron and sudo may start in another folder.
-func (s *dialogue) configOption() string {
-	path := s.path
+func configOption(path string) string {
 	if abs, err := filepath.Abs(path); err == nil {
 		path = abs
 	}

@@ -186,7 +186,7 @@ func syncFolder(dir string) error {
 }
 
 func alreadyThere(path string) error {
-	return app.Fail(app.ExitCannotMake, "%s is there already and stays as it is; see whether it is in order by: notices check", path)
+	return app.Fail(app.ExitCannotMake, "%s exists already and was not changed; to check it, run: notices%s check", path, configOption(path))
 }
 
 func cannotMake(path string, err error) error {

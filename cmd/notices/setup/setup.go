@@ -68,16 +68,16 @@ func sayNoFullName(p *app.Program, hostname string) {
 	}
 }
 
-const noFullName = "This machine has no full name, and some mail servers refuse one without: " +
-	"set hostname in [site] to a name that they find, such as mail.example.org."
+const noFullName = "This machine has no full name, and some mail servers reject machines that have none: " +
+	"set hostname in [site] to a name that is in the DNS, such as mail.example.org."
 
 // writeConfig writes the commented config, and says what to do next.
 func writeConfig(p *app.Program, o Options) error {
 	if err := (&draft{path: o.Path}).write(); err != nil {
 		return err
 	}
-	p.Say("wrote %s\nNext: fill in [site] and [[server]] there; then run: notices check\n"+
-		"then: notices test-server\nand let cron run every minute: notices flush", o.Path)
+	p.Say("wrote %s\nNext: fill in [site] and [[server]] there; then run: %[2]s check\n"+
+		"then: %[2]s test-server\nand let cron run every minute: %[2]s flush", o.Path, "notices"+configOption(o.Path))
 	sayNoFullName(p, "")
 	return nil
 }
@@ -114,18 +114,21 @@ func migrateFrom(p *app.Program, o Options) error {
 	}
 	p.Say("wrote %s", d.path)
 	for _, f := range d.secrets {
-		p.Say("wrote %s, the password of server %d, for %s alone to read", f.path, f.server, d.ownerName())
+		p.Say("wrote %s, the password of server %d, readable only by %s", f.path, f.server, d.ownerName())
 	}
+	call := "notices" + configOption(d.path)
 	if _, err := config.Load(d.path); err != nil {
-		p.Say("%s does not hold all that it needs. Mend what follows there; then run: notices check", d.path)
+		p.Say("%s cannot be used yet. Correct what follows there; then run: %s check", d.path, call)
 		return err
 	}
 	sayNoFullName(p, found.Hostname)
 	if found.Address == "" {
-		p.Say("Next: set [site] address in %s: it is the sender of mail that names none", d.path)
+		p.Say("Next: set [site] address in %s: mail queued without a sender needs it, and so does test-server", d.path)
 	}
-	p.Say("Look it through; then run: notices check\nthen: notices test-server\nand when that works, let cron run every minute: notices flush\n"+
-		"What still waits in the queue of %s has to go out through it", found.Program)
+	p.Say("Review it; then run: %[1]s check\nthen: %[1]s test-server\nand when that works, let cron run every minute: %[1]s flush", call)
+	if found.Program != "msmtp" && found.Program != "ssmtp" { // these have none
+		p.Say("Mail that still waits in the queue of %[1]s stays there: %[1]s has to send it", found.Program)
+	}
 	return nil
 }
 
