@@ -300,7 +300,7 @@ func (m *Reader) separates(line, behind []byte) (separates bool, doubt string) {
 	dated := exact && IsDated(line)
 	switch {
 	case m.separator == Any && dated && !beginsHeader(behind):
-		return false, noHeader
+		return false, headless
 	case m.separator == Any:
 		return dated, ""
 	case m.separator == Blank:
@@ -318,11 +318,16 @@ func (m *Reader) separates(line, behind []byte) (separates bool, doubt string) {
 // Reasons to doubt a line.
 const (
 	noHeader = "has a date like the beginning of a message, but no header behind it"
+	headless = "has a date, but no header behind it" // of Any, which cannot be the advice then
 	noDate   = "has a header behind it like the beginning of a message, but no date as separators have it"
 	inParts  = "begins a message or stands within an attachment: the parts that began before it go on behind it"
 )
 
 func doubtful(number int, line []byte, why string) error {
-	return errorf("line %d of the mbox, %s, %s. Nothing of this file was queued. If it is text, write >From there, or say --mbox separator=blank "+
-		"when all messages begin after an empty line; if a message begins there, say --mbox separator=any when each has a date", number, printable.Quote(string(line), 100), why)
+	begins := "use --mbox separator=any if every message has a date"
+	if why == headless {
+		begins = "add its header below that line"
+	}
+	return errorf("line %d of the mbox, %s, %s. Nothing of this file was queued. If it is text, write >From there, or use --mbox separator=blank "+
+		"if every message begins after an empty line; if a message begins there, %s", number, printable.Quote(string(line), 100), why, begins)
 }

@@ -159,7 +159,7 @@ func TestSeparator(t *testing.T) {
 		{fromLine + one + fromLine + two, []string{one + fromLine + two}, []string{one, two}},
 		{fromLine + one + "\n" + fromLine + two, []string{one, two}, []string{one, two}},
 		{"From x\n" + one + "\nFrom x\n" + two, []string{one, two}, []string{one + "\nFrom x\n" + two}},
-		{fromLine + text, []string{text}, []string{unsure(6, "From Thu Dec 24 12:00 2026 until Monday nobody is here.", noHeader)}},
+		{fromLine + text, []string{text}, []string{unsure(6, "From Thu Dec 24 12:00 2026 until Monday nobody is here.", headless)}},
 		{attached("b", fromLine), []string{"Content-Type: multipart/mixed;\n boundary=\"b\"\n\n--b\nContent-Type: message/rfc822\n", "To: a\n\nAttached.\n--b--\n"},
 			[]string{"Content-Type: multipart/mixed;\n boundary=\"b\"\n\n--b\nContent-Type: message/rfc822\n", "To: a\n\nAttached.\n--b--\n"}},
 		{fromLine + "\n" + fromLine + one, []string{"", one}, []string{"", one}},
