@@ -36,7 +36,9 @@ func (t *test) advise(ctx context.Context, e *Error) {
 		t.Print("  - " + hint)
 	}
 	if a.anotherPortMayHelp() {
-		t.Print("  - Try a different port. " + t.ports(ctx))
+		if hint := t.ports(ctx); hint != "" {
+			t.Print("  - Try a different port. " + hint)
+		}
 	}
 	if hint := a.lastResort(); hint != "" && e.Outcome.Reason == spool.ReasonTLS {
 		t.Print("  - " + hint)
@@ -55,7 +57,7 @@ func section(s *smtpclient.Server) string {
 func (a *advice) hints() []string {
 	s := a.server
 	if a.failure.Outcome.Class == spool.Uncertain {
-		return []string{"It may have taken it all the same: look whether the message has come to " + a.to + ", then run the test again."}
+		return []string{"It may have accepted it: see whether the message has arrived at " + a.to + ", then run the test again."}
 	}
 	switch a.failure.Outcome.Reason {
 	case spool.ReasonDNS:
@@ -102,13 +104,13 @@ func (a *advice) loginCommand() string {
 		return fmt.Sprintf("Run the command of token_command in %s by hand, as the user that runs notices: it must print an access token of %s that is still good, and nothing else.",
 			section(a.server), s.Login)
 	}
-	return "Log in anew: notices google-login, or notices microsoft-login."
+	return "Log in again: notices google-login, or notices microsoft-login."
 }
 
 // loginHints are for a login that was refused, or required.
 func (a *advice) loginHints() []string {
 	if a.server.Login == "" {
-		return []string{fmt.Sprintf("The server wants a login: set login and password_file in %s.", section(a.server))}
+		return []string{fmt.Sprintf("The server requires a login: set login and password_file in %s.", section(a.server))}
 	}
 	none, other := smtpclient.NoMechanism(a.failure.Outcome)
 	switch {
@@ -119,10 +121,10 @@ func (a *advice) loginHints() []string {
 		}
 		return append(hints, a.checkAddress())
 	case other && a.server.Tokens != nil && a.isServerSection():
-		return []string{fmt.Sprintf("The server takes no access token (XOAUTH2). Set login and password_file in %s instead of %s, or check host and port.",
+		return []string{fmt.Sprintf("The server does not accept access tokens (XOAUTH2). Set login and password_file in %s instead of %s, or check host and port.",
 			section(a.server), cmp.Or(a.server.SecretKey, "auth"))}
 	case other:
-		return []string{a.checkAddress(), "The server knows no way to log in that notices knows, too. Ask who runs it to offer AUTH PLAIN or SCRAM-SHA-256."}
+		return []string{a.checkAddress(), "The server supports no login method that notices supports. Ask whoever runs it to offer AUTH PLAIN or SCRAM-SHA-256."}
 	case smtpclient.NotProved(a.failure.Outcome):
 		return []string{
 			fmt.Sprintf("The server could not prove that it knows the password of %s: it may be an impostor, or keep another password. The password was not shown to it.", a.server.Login),
@@ -135,7 +137,7 @@ func (a *advice) loginHints() []string {
 	}
 	return []string{
 		fmt.Sprintf("Check login = %q in %s: some servers want the whole address, some only the part before the @.", a.server.Login, section(a.server)),
-		"Check the password. The file must hold it alone, on one line.",
+		"Check the password. The file must contain nothing else, on one line.",
 		"Google, Microsoft, Yahoo and others refuse the ordinary password to programs: make an app password in the account's security settings, or log in with notices google-login or notices microsoft-login.",
 		"Ask your provider whether sending by SMTP (SMTP AUTH) is switched on for the account.",
 	}
@@ -162,11 +164,11 @@ func (a *advice) messageHints() []string {
 	case spool.ReasonRelay:
 		return []string{
 			fmt.Sprintf("The server does not send mail for this machine. If you have an account there, set login and password_file in %s.", section(a.server)),
-			"Else ask who runs the server to let this machine send through it.",
+			"Otherwise ask whoever runs the server to let this machine send through it.",
 		}
 	case spool.ReasonHelo:
 		return []string{
-			"The server refuses the name that this machine greets it with. Set hostname in [site] to a full name of this machine that the server finds in DNS, such as mail.example.org.",
+			"The server rejects the name with which this machine greets it. Set hostname in [site] to a full name of this machine that the server finds in DNS, such as mail.example.org.",
 			"Or log in: if you have an account there, set login and password_file in " + section(a.server) + ".",
 		}
 	case spool.ReasonSender, spool.ReasonSendAs, spool.ReasonIdentity:
@@ -183,21 +185,21 @@ func (a *advice) messageHints() []string {
 	case a.failure.Outcome.Scope == spool.RecipientScope:
 		return []string{fmt.Sprintf("The server works but does not take mail for %s. Check that address, or send the test to another: --to ADDRESS.", a.to)}
 	case a.failure.Outcome.Class == spool.Deferred:
-		return []string{"Run the test again in a few minutes: this is a refusal for now."}
+		return []string{"Run the test again in a few minutes: the refusal is temporary."}
 	}
 	if a.failure.Outcome.Reply.Code == 0 {
 		return []string{"No server was asked: what is said above is wrong with the message."}
 	}
-	return []string{"The answer is the server's own: ask who runs it what it means."}
+	return []string{"Ask whoever runs the server what its answer means."}
 }
 
 // cannotHints are for addresses with letters that only servers with SMTPUTF8 take.
 func (a *advice) cannotHints() (hints []string) {
 	if recode.NeedsUTF8(a.from) {
-		hints = append(hints, fmt.Sprintf("The server takes no sender with other letters than a-z before the @. Set address in [site] to one with letters a-z alone, in place of %s.", a.from))
+		hints = append(hints, fmt.Sprintf("The server accepts no sender with letters other than a-z before the @. In [site], set address to one that has only a-z, instead of %s.", a.from))
 	}
 	if recode.NeedsUTF8(a.to) && a.to != a.from {
-		hints = append(hints, "Send the test to an address with letters a-z alone before the @: --to ADDRESS.")
+		hints = append(hints, "Send the test to an address that has only letters a-z before the @: --to ADDRESS.")
 	}
 	return append(hints, "Or use a server that offers SMTPUTF8, as Gmail's and Microsoft's do.")
 }
@@ -210,9 +212,9 @@ func (a *advice) tlsHints() []string {
 	case bad:
 		return a.certificateHints(&f)
 	case strings.Contains(text, "protocol version"):
-		return []string{"The server knows only old versions of TLS that protect nothing any more. Whoever runs it must bring it up to date: TLS 1.2 at least."}
+		return []string{"The server supports only old versions of TLS that are no longer secure. Whoever runs it must update it: TLS 1.2 at least."}
 	case strings.Contains(text, "handshake failure"):
-		return []string{"The server and this machine have no cipher in common: it knows only such as RC4 and 3DES, which protect nothing any more. Whoever runs it must bring it up to date."}
+		return []string{"The server and this machine have no cipher in common: it supports only ciphers like RC4 and 3DES, which are no longer secure. Whoever runs it must update it."}
 	case a.failure.Outcome.Reply.Code != 0:
 		return []string{"The server wants or refuses TLS in its own way; try tls = \"starttls\" with port 587, or tls = \"implicit\" with port 465."}
 	}
@@ -227,7 +229,7 @@ func (a *advice) certificateHints(f *smtpclient.Faults) (hints []string) {
 			hints = append(hints, fmt.Sprintf(format, args...))
 		}
 	}
-	hint(f.NotPinned, "The certificate is not the one that tls_fingerprint names. If whoever runs the server says that it was renewed, set it anew: tls_fingerprint = %q in %s.", pin(f.Cert), section(a.server))
+	hint(f.NotPinned, "The certificate is not the one that tls_fingerprint names. If whoever runs the server says that it was renewed, set the new one: tls_fingerprint = %q in %s.", pin(f.Cert), section(a.server))
 	if f.NotPinned {
 		return hints
 	}
@@ -235,7 +237,7 @@ func (a *advice) certificateHints(f *smtpclient.Faults) (hints []string) {
 	hint(f.WrongName, "The certificate is not for %s but for %s. If that is your provider's server too, set host to a name that the certificate has.", host, strings.Join(names(f.Cert), ", "))
 	hint(f.SelfSigned && !f.NoAltName, "The certificate is self-signed: no authority vouches for it. If the server is your own, name a file with its certificate: ca_file = \"/etc/notices/ca.pem\".")
 	hint(f.SelfSigned && f.NoAltName, "It is also self-signed: no authority vouches for it.")
-	hint(f.SHA1, "The certificate is signed with SHA-1, by which certificates can be forged; ca_file does not help. Whoever runs the server must have it signed anew (SHA-256), or name another host.")
+	hint(f.SHA1, "The certificate is signed with SHA-1, which allows forged certificates; ca_file does not help. Whoever runs the server must have it signed again (SHA-256), or name another host.")
 	var unknown x509.UnknownAuthorityError
 	if f.Unknown && errors.As(a.failure.Err, &unknown) && unknown.Cert != nil {
 		hint(true, "The certificate was issued by %q, an authority that this machine does not know. If it is your own CA, name its certificate: ca_file = \"/etc/notices/ca.pem\".", issuer(unknown.Cert))

@@ -22,7 +22,7 @@ const portTime = 5 * time.Second
 // portProbe is smtpclient.ProbePort; tests have their servers at other ports.
 type portProbe func(ctx context.Context, host string, port int, timeout time.Duration, dial smtpclient.Dialer) (string, bool)
 
-// ports tries all of them at once and tells which answer and what to set.
+// ports tries all of them at once and says which answer and what to set; "" if no other does.
 func (t *test) ports(ctx context.Context) string {
 	ctx, cancel := context.WithTimeout(ctx, 2*portTime)
 	defer cancel()
@@ -46,12 +46,10 @@ func (t *test) ports(ctx context.Context) string {
 		}
 	}
 	switch {
-	case len(yes) == 0 && t.connected:
-		return fmt.Sprintf("But only port %d answers at %s.", t.server.Port, t.server.Host)
-	case len(yes) == 0:
-		return fmt.Sprintf("But none of %s answers at %s: is the name right, and does a firewall let this machine out?", list(no), t.server.Host)
+	case better == 0 && (t.connected || len(yes) > 0):
+		return ""
 	case better == 0:
-		return fmt.Sprintf("But only %s answers at %s.", list(yes), t.server.Host)
+		return fmt.Sprintf("None of %s answers at %s: is the name right, and does a firewall let this machine out?", list(no), t.server.Host)
 	}
 	tls := "" // that of the old port must not stay
 	if t.server.TLS != "" && t.server.TLS != smtpclient.TLSAuto {

@@ -115,10 +115,6 @@ func (t *test) sendOnce(ctx context.Context) (o spool.Outcome, elsewhere bool, e
 // save stores the result durably.
 func (t *test) save(ctx context.Context, o spool.Outcome) error {
 	r := spool.TestResult{At: t.Now().UTC().Truncate(time.Second), OK: o.Class == spool.Delivered, Detail: o.Reply.String(), Host: t.server.Host, Port: t.server.Port, Login: t.server.Login}
-	if !r.OK && o.Class != spool.Uncertain && o.Scope != spool.RecipientScope {
-		r.Failure = o
-		r.Failure.Reply.At = r.At
-	}
 	err := spool.UpdateState(context.WithoutCancel(ctx), t.State, spool.TestName+t.server.Name, true,
 		func(old *spool.TestResult) error { *old = r; return nil })
 	if err == nil && r.OK {
