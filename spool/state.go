@@ -59,8 +59,6 @@ type TestResult struct {
 	At     time.Time `json:"at"`
 	OK     bool      `json:"ok"`
 	Detail string    `json:"detail"` // the accepting reply, or the error in full
-	// Failure is why no mail goes out by the server: the test failed, and not for its recipient.
-	Failure Outcome `json:"failure,omitzero"`
 	// The server that was tested: the value is kept under the server's place in the config,
 	// which may name another one by now. Empty: an older version wrote it.
 	Host  string `json:"host,omitempty"`

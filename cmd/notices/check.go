@@ -68,7 +68,7 @@ func (c *checker) run(ctx context.Context) error {
 	if c.reading = false; cfg != nil {
 		// From here on it checks as the user that the spool belongs to.
 		if err := c.a.BecomeOwner(cfg); err != nil {
-			c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
+			c.add(err)
 		} else {
 			c.add(readAgain(path))
 			c.parts(ctx, cfg)
@@ -196,17 +196,12 @@ func closedFolder(path string) string {
 	return closedFolder(dir)
 }
 
-// spoolOfAnother names the user that the spool belongs to, or a folder on the way to it that
-// this user may not enter, if that is another user and this one is not root: then a file that
-// only the other user can read is not an error.
+// spoolOfAnother names the user that the spool belongs to, if that is neither this user
+// nor root, and this user is not root: then a file that only the service can read is not an
+// error.
 func spoolOfAnother(cfg *config.Config) string {
 	var st unix.Stat_t
-	path := cfg.Spool.Dir
-	err := unix.Stat(path, &st)
-	if errors.Is(err, fs.ErrPermission) {
-		err = unix.Stat(closedFolder(path), &st)
-	}
-	if os.Geteuid() == 0 || err != nil || int(st.Uid) == os.Geteuid() {
+	if os.Geteuid() == 0 || unix.Stat(cfg.Spool.Dir, &st) != nil || st.Uid == 0 || int(st.Uid) == os.Geteuid() {
 		return ""
 	}
 	return setup.UserName(int(st.Uid))
@@ -215,19 +210,19 @@ func spoolOfAnother(cfg *config.Config) string {
 // remarks are about what is not wrong in [site] and yet will cost mail.
 func remarks(a *cli, cfg *config.Config) (list []string) {
 	if cfg.Site.Address == "" {
-		list = append(list, "address is not set: set it, or mail without a sender of its own is refused, and test-server has nowhere to send to")
+		list = append(list, "address is not set: without it, mail that names no sender is refused, and test-server has nowhere to send to")
 	}
 	if recode.NeedsUTF8(cfg.Site.Address) {
 		list = append(list, "address has letters before the @ that only servers with SMTPUTF8 take: all others refuse mail from it and to it. "+
-			"If there is one with the letters a-z alone, set that")
+			"If you have one with only the letters a-z, set that")
 	}
 	if name := cfg.Site.Hostname; name != "" && !strings.ContainsAny(name, ".:") {
 		list = append(list, fmt.Sprintf("hostname %q is not a full name: set it to a name that mail servers find, such as mail.example.org. "+
-			"Some refuse a machine that calls itself %s", name, name))
+			"Some reject a machine that calls itself %s", name, name))
 	}
 	if a.FindHostname(cfg, true)() == "" {
 		list = append(list, "hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. "+
-			"Without one this machine greets them with its address in brackets, which some refuse")
+			"Without one this machine greets them with its address in brackets, which some reject")
 	}
 	return list
 }

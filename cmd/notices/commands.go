@@ -81,7 +81,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		return nil
 	}
-	return fmt.Errorf("%s takes no argument %q", cmd.Name(), args[0])
+	return fmt.Errorf("%s: unexpected argument %q", cmd.Name(), args[0])
 }
 
 // unknownCommand is the error for a command that does not exist.
@@ -142,7 +142,7 @@ func optionTable(f *pflag.FlagSet) string {
 	shown := pflag.NewFlagSet("", pflag.ContinueOnError)
 	f.VisitAll(func(o *pflag.Flag) {
 		option := *o
-		option.Value, option.NoOptDefVal = shownValue{o.Value}, ""
+		option.Value, option.NoOptDefVal, option.DefValue = shownValue{o.Value}, "", strings.TrimPrefix(o.DefValue, "[]")
 		shown.AddFlag(&option)
 	})
 	return shown.FlagUsages()

@@ -62,11 +62,11 @@ func flushCommand(a *cli) *cobra.Command {
 		var err error
 		switch {
 		case r.All && len(r.IDs) > 0:
-			err = errors.New("--all and ids exclude each other")
+			err = errors.New("--all cannot be combined with ids")
 		case f.Changed("max") && r.Max < 1: // who means none hardly calls the command
-			err = errors.New("--max is a number from 1 on; without it there is no limit")
+			err = errors.New("--max must be 1 or more; without it there is no limit")
 		case r.splay > longestSplay:
-			err = errors.New("--splay is too long: it is a day at most, and some seconds do for machines whose cron starts at the same time")
+			err = errors.New("--splay is too long: the maximum is a day, and some seconds are enough for machines whose cron starts at the same time")
 		default:
 			return r.run(ctx)
 		}
@@ -169,7 +169,7 @@ func (r *flushing) send(ctx context.Context, log *maillog.Log) error {
 	} else if r.bar.On {
 		r.a.Say("%d sent, %d deferred, %d returned, %d failed", tally.Sent, tally.Deferred, tally.Returned, tally.Failed)
 		if len(announce.Paused(ctx, state, r.servers, since, now())) == len(r.servers) {
-			r.a.Say("no server takes mail now; it waits, and goes out later by itself")
+			r.a.Say("no server accepts mail now; queued mail will be sent automatically later")
 		}
 	}
 	return err
@@ -183,12 +183,12 @@ func (r *flushing) ended(ctx context.Context, err error) error {
 	case errors.Is(err, flush.ErrSpool):
 	case errors.As(err, &unknown):
 		for _, id := range unknown.IDs {
-			r.a.Say("%s: no such message; notices list shows those there are", id)
+			r.a.Say("%s: no such message; to see all messages, run: notices list", id)
 		}
 		return &app.Failure{Code: app.ExitUnknown}
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		if r.bar.On || r.a.Verbose {
-			r.a.Say("stopped; what is left goes out with the next flush")
+			r.a.Say("stopped; the next flush sends the rest")
 		}
 		return nil
 	}

@@ -33,7 +33,7 @@ func importCommand(a *cli) *cobra.Command {
 			case !o.SetSeparator(mbox):
 				return app.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
 			case o.Continue && !o.Again:
-				return app.UsageError("notices import", errors.New("--continue goes with --again; any other import goes on by itself when it is run again"))
+				return app.UsageError("notices import", errors.New("--continue needs --again; any other import continues when it is run again"))
 			}
 			if err := checkExpires(cmd, expires); err != nil {
 				return err
@@ -47,7 +47,7 @@ func importCommand(a *cli) *cobra.Command {
 	f.Var(&expires, "expires", "give up after this `DURATION` instead of [retry] give_up")
 	f.BoolVar(&o.Again, "again", false, "queue what an earlier import queued once more")
 	f.BoolVar(&o.Continue, "continue", false, "with --again: pass over what the last import --again queued before it was interrupted")
-	f.StringVar(&mbox, "mbox", "", "`separator=WHICH` lines of an mbox begin a message: blank, those after an empty line; any, all with a date")
+	f.StringVar(&mbox, "mbox", "", "which \"From \" lines of an mbox begin a message: `separator=blank`, those after an empty line; separator=any, those with a date")
 	f.BoolVar(&o.DryRun, "dry-run", false, "print what would be queued, and queue nothing")
 	f.BoolVar(&o.JSON, "json", false, "print what was done as JSON")
 	return cmd

@@ -19,7 +19,7 @@ func initCommand(a *cli) *cobra.Command {
 		Args:  noArgs,
 		RunE: a.runE(func(ctx context.Context, _ []string) error {
 			if o.From != "" && o.Template {
-				return app.UsageError("notices init", errors.New("--from and --template exclude each other"))
+				return app.UsageError("notices init", errors.New("--from and --template cannot be combined"))
 			}
 			o.Path, o.Server = setup.Path(a.Program, os.Geteuid() == 0), a.server
 			return setup.Run(ctx, a.Program, o)

@@ -22,7 +22,7 @@ func listCommand(a *cli) *cobra.Command {
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	f.StringSliceVar(&o.States, "state", nil, "only these `STATES`: queued, deferred, held, failed; more than one with commas")
 	f.StringVar(&o.To, "to", "", "only to this `ADDRESS`, this domain, or a recipient with this text")
-	f.StringVar(&o.Server, "server-error", "", "only what waits for a server's trouble; with =`TEXT`, what has it in its last error")
+	f.StringVar(&o.Server, "server-error", "", "only what waits because of a server's error; with a `TEXT`, only what has it in its last error")
 	f.Lookup("server-error").NoOptDefVal = queue.AnyServerError
 	f.BoolVar(&o.Due, "due", false, "only what is due")
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")

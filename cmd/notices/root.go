@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
@@ -74,7 +75,7 @@ func (a *cli) root() *cobra.Command {
 		if name := cmd.Flags().Arg(0); cmd == root && name != "" {
 			return unknownCommand(root, name)
 		}
-		return err
+		return optionError(err)
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // ours is in completion.go
@@ -83,6 +84,24 @@ func (a *cli) root() *cobra.Command {
 	a.addCommands(root)
 	setHelp(root)
 	return root
+}
+
+// optionError says what pflag found wrong, in the words of the pages.
+func optionError(err error) error {
+	var unknown *pflag.NotExistError
+	var empty *pflag.ValueRequiredError
+	var bad *pflag.InvalidValueError
+	switch {
+	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
+		return fmt.Errorf("unknown option -%.1s", unknown.GetSpecifiedName())
+	case errors.As(err, &unknown):
+		return fmt.Errorf("unknown option --%s", unknown.GetSpecifiedName())
+	case errors.As(err, &empty):
+		return fmt.Errorf("--%s needs a value", empty.GetFlag().Name)
+	case errors.As(err, &bad):
+		return fmt.Errorf("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap())
+	}
+	return err
 }
 
 // runE makes a command's work a RunE of cobra.

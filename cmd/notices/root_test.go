@@ -17,7 +17,7 @@ func TestHelp(t *testing.T) {
 		if err := cmd.Help(); err != nil {
 			t.Fatal(err)
 		}
-		for _, never := range []string{"true|false", "(default 0", `" "`, "<no value>", "[flags]"} {
+		for _, never := range []string{"true|false", "(default 0", "(default []", `" "`, "<no value>", "[flags]"} {
 			if strings.Contains(b.String(), never) {
 				t.Errorf("help %s shows %q:\n%s", cmd.Name(), never, b.String())
 			}

@@ -20,7 +20,7 @@ func statusCommand(a *cli) *cobra.Command {
 	o := status.Options{Warn: app.Duration(status.WarnAge), Critical: app.Duration(status.CriticalAge)}
 	cmd := &cobra.Command{
 		Use:   "status [--json|--prometheus|--check [--warn DURATION] [--critical DURATION]]",
-		Short: "Show what is in the spool, when it goes out, and how the servers are",
+		Short: "Show what is in the spool, when it will be sent, and the state of the servers",
 		Args:  noArgs,
 	}
 	f := cmd.Flags()
@@ -31,10 +31,10 @@ func statusCommand(a *cli) *cobra.Command {
 	f.Var(&o.Critical, "critical", "with --check: exit 2 when it is older than this `DURATION`")
 	cmd.RunE = a.runE(func(ctx context.Context, _ []string) error {
 		if o.JSON && o.Prometheus || o.Check && (o.JSON || o.Prometheus) {
-			return app.UsageError("notices status", errors.New("--json, --prometheus and --check exclude each other"))
+			return app.UsageError("notices status", errors.New("--json, --prometheus and --check cannot be combined"))
 		}
 		if !o.Check && (f.Changed("warn") || f.Changed("critical")) {
-			return app.UsageError("notices status", errors.New("--warn and --critical go with --check"))
+			return app.UsageError("notices status", errors.New("--warn and --critical need --check"))
 		}
 		err := siteStatus(ctx, a, o)
 		if o.Check {

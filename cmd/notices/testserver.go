@@ -68,7 +68,7 @@ func testServers(ctx context.Context, a *cli, names []string, to string) error {
 		for _, name := range names {
 			if !slices.Contains(known, name) {
 				return app.UsageError("notices test-server",
-					fmt.Errorf("the config has no server %q; it has: %s", name, strings.Join(known, ", ")))
+					fmt.Errorf("there is no server %q in the configuration; the servers are: %s", name, strings.Join(known, ", ")))
 			}
 		}
 		servers = slices.DeleteFunc(servers, func(s route.Server) bool { return !slices.Contains(names, s.Name) })
@@ -83,7 +83,7 @@ func testServers(ctx context.Context, a *cli, names []string, to string) error {
 	for _, s := range servers {
 		sender := s.TestSender(from)
 		if sender != from {
-			fmt.Fprintf(a.Stdout, "Server %s takes no mail from %s: its test comes from %s, by its senders. If there is no such address, name one in senders.\n", s.Name, from, sender)
+			fmt.Fprintf(a.Stdout, "Server %s does not accept mail from %s, so the test comes from %s, because of its senders. If that address does not exist, add one that does to senders.\n", s.Name, from, sender)
 		}
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
 			To: to, From: sender, Site: cfg.Site.Name, State: store.State(), Now: a.Now,

@@ -27,7 +27,7 @@ type Alert struct {
 	Text string // what a person is told: sentences, with the next step
 
 	Cause    string // the problem in few words, for the sentence at its end
-	OverText string // what holds once it is over: "server 1 works again"
+	OverText string // what holds once it is over: "server 1 takes mail again"
 
 	// Repeat tells the problem again while it lasts. It is for problems that may also
 	// keep the mail about them from being queued.

@@ -18,7 +18,7 @@ import (
 var start = time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 
 func down(kind string) Alert {
-	return Alert{Key: "server 1", Kind: kind, Text: "server 1 is " + kind, Cause: kind, OverText: "server 1 works again"}
+	return Alert{Key: "server 1", Kind: kind, Text: "server 1 is " + kind, Cause: kind, OverText: "server 1 takes mail again"}
 }
 
 func over(string, *Entry) Status { return Resolved }
@@ -42,7 +42,7 @@ func TestOnce(t *testing.T) {
 		t.Errorf("written %d times", writes)
 	}
 	begun, ended := Update(context.Background(), now, nil, over, counted)
-	if len(begun) != 0 || len(ended) != 1 || !ended[0].Since.Equal(start) || ended[0].OverText != "server 1 works again" {
+	if len(begun) != 0 || len(ended) != 1 || !ended[0].Since.Equal(start) || ended[0].OverText != "server 1 takes mail again" {
 		t.Errorf("at the end: %v %v", begun, ended)
 	}
 	writes = 0

@@ -194,6 +194,7 @@ func TestPlainWords(t *testing.T) {
 		want    string
 	}{
 		{noSuchUser, "no mailbox with that name"},
+		{refused(0, "5.1.3", "a@@example.net is not an address"), "not a valid e-mail address"},
 		{refused(550, "5.1.2", "host unknown"), "after the @"},
 		{refused(550, "", "user unknown"), "no mailbox with that name"},
 		{refused(552, "5.2.2", "over quota"), "mailbox is full"},

@@ -170,7 +170,9 @@ func explainFailure(o spool.Outcome, r *spool.Record) (why, do string) {
 // explainStatus returns empty strings for a status that says nothing specific.
 func explainStatus(status string) (why, do string) {
 	switch status {
-	case "5.1.1", "5.1.0", "5.1.3", "5.1.6":
+	case "5.1.3":
+		return "This is not a valid e-mail address.", checkAddress
+	case "5.1.1", "5.1.0", "5.1.6":
 		return "There is no mailbox with that name: the address is misspelled, or no longer in use.", checkAddress
 	case "5.1.2", "5.1.10", "5.4.4":
 		return "The part of the address after the @ does not exist, or does not accept mail.", checkAddress

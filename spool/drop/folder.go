@@ -88,7 +88,11 @@ func cannotHandIn(dir string, owner fsys.Info, cause error) error {
 		}
 	}
 	if owner.Dir {
-		p.What += fmt.Sprintf(", only %s and root may", userName(owner.UID))
+		may := "root"
+		if owner.UID != 0 {
+			may = userName(owner.UID) + " and root"
+		}
+		p.What += ", only " + may + " may"
 		p.Do = "to let all users queue mail, " + asRoot + "chmod 711 " + printable.ShellQuote(dir) + " && " + installCommand(dir, owner)
 	}
 	return p
@@ -148,7 +152,7 @@ func checkWithin(d fsys.FS, dir string) error {
 		st, err := d.Stat(path(string(name)))
 		if err == nil && st.Dir {
 			found = &Problem{
-				What: fmt.Sprintf("user %s made a folder in %s; no mail is in it and none is held up by it", userName(st.UID), filepath.Join(dir, Name)),
+				What: fmt.Sprintf("user %s made a folder in %s; it contains no mail and delays none", userName(st.UID), filepath.Join(dir, Name)),
 				Do:   asRoot + "rm -r " + printable.ShellQuote(filepath.Join(dir, Name, string(name))),
 				Junk: true,
 			}

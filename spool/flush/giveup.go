@@ -15,7 +15,7 @@ func Return(ctx context.Context, o Options, c spool.Claim) ([]spool.ID, error) {
 	j := newJob(newEngine(ctx, o), c)
 	now := j.engine.now()
 	err := j.giveUp(now, func(r spool.Recipient) spool.Outcome {
-		text := "returned by hand"
+		text := "given up by hand"
 		if last := r.Outcome.Reply.String(); last != "" {
 			text += "; the last answer was: " + last
 		}

@@ -294,7 +294,7 @@ func TestReturnByHand(t *testing.T) {
 	}
 	w.wants(1, 0, 0, 0)
 	body := w.mail.bodies["A-2"]
-	for _, want := range []string{"a@example.net", "b@example.net", "returned by hand; the last answer was: 451", "greylisted", "Status: 5.0.0"} {
+	for _, want := range []string{"a@example.net", "b@example.net", "given up by hand; the last answer was: 451", "greylisted", "Status: 5.0.0"} {
 		if !strings.Contains(body, want) {
 			t.Errorf("%q is not in the return:\n%s", want, body)
 		}

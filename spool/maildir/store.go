@@ -69,7 +69,7 @@ func openDir(dir string) (fsys.FS, error) {
 		}
 	}
 	if errors.Is(err, unix.ENOTDIR) {
-		return nil, fmt.Errorf("%w: %s is not a folder; move away what is there", spool.ErrNoSpool, dir)
+		return nil, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
 	}
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ func notify(l *Log, n Notice) {
 func (n Notice) String() string {
 	switch n.Event {
 	case "paused":
-		return fmt.Sprintf("server %s takes no mail: %s", n.What, n.Why)
+		return fmt.Sprintf("server %s is not accepting mail: %s", n.What, n.Why)
 	case "interrupted":
 		return fmt.Sprintf("an earlier flush was killed while it sent message %s (begun %s): it may have arrived, and is sent again",
 			n.ID, n.At.Local().Format("2006-01-02 15:04"))

@@ -216,7 +216,7 @@ func (c *Client) Logout(ctx context.Context, state spool.State) (account string,
 func (c *Client) revoke(ctx context.Context, token string) (why string) {
 	p := &c.Provider
 	if p.RevokeURL == "" {
-		return "takes no word of it from a program"
+		return "does not let a program do that"
 	}
 	form := url.Values{"token": {token}}
 	if config, err := c.config(ctx); err == nil { // a broker may want to know who asks

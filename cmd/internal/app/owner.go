@@ -90,10 +90,10 @@ func spoolOwner(cfg *config.Config) (pathStep, error) {
 	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR):
-		return pathStep{}, fmt.Errorf("%w: %s is not a folder; move away what is there, or change [spool] dir in %s", spool.ErrNoSpool, dir, cfg.Path)
+		return pathStep{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)
 	case missing && (filepath.Clean(cfg.Path) == config.SystemFile || filepath.Clean(dir) == config.SystemSpool):
 		return pathStep{}, Fail(ExitConfig, "the spool %s does not exist yet; set notices up first, as root: %s\n"+
-			"(it makes the user notices and gives the spool to that user; root makes none in passing, because nobody else could use it)", dir, SetupScript())
+			"(it creates the user notices, who will own the spool; a spool made by root could be used by nobody else)", dir, SetupScript())
 	case err != nil && !missing:
 		return pathStep{}, err
 	}

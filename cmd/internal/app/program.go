@@ -89,14 +89,7 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	if p.Store != nil {
 		return p.Store, nil
 	}
-	store, err := maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now})
-	if errors.Is(err, spool.ErrNoSpool) {
-		err = fmt.Errorf("%w, or change [spool] dir in %s", err, cfg.Path)
-	}
-	if err != nil {
-		return nil, err
-	}
-	return store, nil
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now})
 }
 
 // OpenLog opens the log. An error of the log is said and does not stop mail: what matters

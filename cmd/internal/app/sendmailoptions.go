@@ -77,7 +77,7 @@ func valueOf(option byte, rest string, args []string) (value, letters string, ne
 	case rest != "":
 		return rest, "", args, nil
 	case len(args) == 0:
-		return "", "", nil, fmt.Errorf("-%c wants a value", option)
+		return "", "", nil, fmt.Errorf("-%c needs a value", option)
 	}
 	return args[0], "", args[1:], nil
 }
@@ -109,8 +109,11 @@ func (s *Sendmail) option(c byte, value string) error {
 		s.IgnoreDot = s.IgnoreDot || value == "i"
 	case 'q':
 		s.Mode, s.Which = SendmailFlush, value
-		if strings.HasPrefix(value, "!") {
-			return fmt.Errorf("-q%s: what is to be left out cannot be said; -qI, -qR and -qS say what is to be attempted", value)
+		switch interval := strings.TrimLeft(value, "0123456789"); {
+		case interval != value && strings.Trim(interval, "0123456789smhdw") != "":
+			return fmt.Errorf("-q%s: not a time, like -q30m", value)
+		case strings.HasPrefix(value, "!"):
+			return fmt.Errorf("-q%s: messages cannot be excluded; -qI, -qR and -qS choose messages", value)
 		}
 	case 't':
 		s.FromHeader = true

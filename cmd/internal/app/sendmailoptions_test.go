@@ -53,6 +53,7 @@ func TestCallers(t *testing.T) {
 		"-q":             {Mode: SendmailFlush},
 		"-q -v":          {Mode: SendmailFlush, Verbose: true},
 		"-q30m":          {Mode: SendmailFlush, Which: "30m"},
+		"-q1h30m":        {Mode: SendmailFlush, Which: "1h30m"},
 		"-qIK109DBCXG0E": {Mode: SendmailFlush, Which: "IK109DBCXG0E"},
 		// The end of the options
 		"a@b -t":   {Recipients: []string{"a@b", "-t"}},
@@ -79,7 +80,7 @@ func TestSendmailMistakes(t *testing.T) {
 	for line, want := range map[string]string{
 		"-t -Z":              "-Z",
 		"-: a@b":             "-:",
-		"-t -f":              "-f wants a value",
+		"-t -f":              "-f needs a value",
 		"-bd":                "no daemon",
 		"-bd -q30m":          "no daemon",
 		"-bD":                "no daemon",
@@ -91,6 +92,7 @@ func TestSendmailMistakes(t *testing.T) {
 		"-R half":            "-R half",
 		"-V bü":              "-V",
 		"-q!Rexample.net":    "-q!Rexample.net",
+		"-q30q":              "-q30q",
 		"--sender a@b":       "--",
 	} {
 		_, err := parseSendmail(strings.Fields(line))

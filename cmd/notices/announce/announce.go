@@ -103,7 +103,7 @@ func (c *Collector) add(n maillog.Notice) {
 	if n.Event == "paused" {
 		o := n.Outcome
 		m.outcome = &o
-		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s works again", withHost(n.What, o.Reply.Host))
+		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s takes mail again", withHost(n.What, o.Reply.Host))
 	}
 	c.problems = append(c.problems, m)
 }
@@ -211,9 +211,9 @@ func (c *Collector) sayNew(ctx context.Context, met []alert.Alert, complete bool
 		switch {
 		case a.Unsent == 0:
 		case a.Key == keyAside:
-			a.Text += "\n" + term.Count(a.Unsent, "more file") + " set aside since that was told last; to see where, run: notices status"
+			a.Text += "\n" + term.Count(a.Unsent, "more file") + " set aside since the last such message; to see where, run: notices status"
 		default:
-			a.Text += "\n" + term.Count(a.Unsent, "more message") + " moved to failed/ since that was told last; they are listed by: notices list --state failed"
+			a.Text += "\n" + term.Count(a.Unsent, "more message") + " moved to failed/ since the last such message; to list them, run: notices list --state failed"
 		}
 		c.p.Say("%s", strings.TrimPrefix(a.Text, "\n"))
 	}

@@ -34,9 +34,9 @@ func TestLoginStep(t *testing.T) {
 		{&password, 0, impostor, []string{"could not prove", "impostor", "password_file of server 1"}, []string{`login = ""`}},
 		{&command, 535, "no", []string{"token_command of server 2"}, []string{"password", "sign in"}},
 		{&command, 0, noAuth, []string{"offers no login", "remove token_command"}, []string{"password"}},
-		{&command, 0, only, []string{"takes no access token", "password_file instead of token_command of server 2"}, []string{"sign in"}},
+		{&command, 0, only, []string{"does not accept access tokens", "password_file instead of token_command of server 2"}, []string{"sign in"}},
 		{&account, 535, "no", []string{"notices google-login"}, []string{"password", "token_command"}},
-		{&smtpclient.Server{Name: "1"}, 530, "authentication required", []string{"wants a login", "password_file of server 1"}, nil},
+		{&smtpclient.Server{Name: "1"}, 530, "authentication required", []string{"requires a login", "password_file of server 1"}, nil},
 	} {
 		o := spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonAuth, Reply: spool.Reply{Code: c.code, Text: c.text}}
 		got := nextStep(c.server, o)

@@ -30,11 +30,11 @@ func (c *Collector) alerts(ctx context.Context) []alert.Alert {
 		case m.outcome != nil:
 			a.Text = c.serverText(ctx, strings.TrimPrefix(m.Key, keyServer), *m.outcome)
 		case m.Key == KeyFlush:
-			a.Text += "\nuntil that is mended no mail goes out; it waits, and none is lost"
+			a.Text += "\nNo mail is sent until this is fixed. Queued mail is safe."
 		case m.Key == keyLog:
-			a.Text += "; mail goes out all the same; mend that, or set [log] to in notices.toml to another place"
+			a.Text += ". Mail is still sent. Fix this, or set [log] to in notices.toml to another place"
 		case m.more >= maxShown:
-			a.Text += fmt.Sprintf("\n%d more like it; to see how the queue is, run: notices status", m.more-maxShown+1)
+			a.Text += fmt.Sprintf("\n%d more like it; to see the queue, run: notices status", m.more-maxShown+1)
 		}
 	}
 	return list
@@ -47,7 +47,7 @@ func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome
 	if i := c.find(name); i >= 0 {
 		s = &c.Servers[i].Server
 	}
-	return fmt.Sprintf("server %s takes no mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
+	return fmt.Sprintf("server %s is not accepting mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
 }
 
 // withHost is `1 (mail.example.org)`.
@@ -80,7 +80,7 @@ func (c *Collector) instead(ctx context.Context, name string) string {
 	if len(left) > 0 {
 		text += " for mail from " + term.Listed(left)
 	}
-	return text + ": mail waits here and goes out by itself when one takes it again."
+	return text + ": mail waits here and will be sent automatically when a server accepts it."
 }
 
 // OtherSenders stands for the senders of a server that names none.
@@ -119,17 +119,17 @@ func loginStep(s *smtpclient.Server, o spool.Outcome) string {
 	case none:
 		return "It offers no login here: set the host and port" + of + " that mail is handed in at (mostly port 587 or 465), or if it needs no login, " + probe.WithoutLogin(s)
 	case other && s.Tokens != nil:
-		return "It takes no access token (XOAUTH2): set password_file instead of " + key + of + ", or the right host and port"
+		return "It does not accept access tokens (XOAUTH2): set password_file instead of " + key + of + ", or the right host and port"
 	case other:
-		return "It knows no way to log in that notices knows: check host and port" + of
+		return "It supports no login method that notices supports: check host and port" + of
 	case smtpclient.NotProved(o):
 		return "It could not prove that it knows the password: it may be an impostor, or keep another password. Check host and " + key + of
 	case s.SecretKey == "token_command":
-		return "Run the command of token_command" + of + " by hand and mend what it prints"
+		return "Run the command of token_command" + of + " by hand and correct what it prints"
 	case s.Tokens != nil:
 		return "Sign in again (notices google-login or notices microsoft-login, as auth" + of + " says)"
 	case s.Login == "":
-		return "It wants a login: set login and password_file" + of
+		return "It requires a login: set login and password_file" + of
 	}
 	return "Set the right login and " + key + of
 }
@@ -143,27 +143,27 @@ func nextStep(s *smtpclient.Server, o spool.Outcome) string {
 	case spool.ReasonAccount:
 		return "Its provider has shut the account, or not opened it for sending: log in at the provider's site, or ask its support; then run: " + test
 	case spool.ReasonSecret:
-		return "Mend that, then run: " + test
+		return "Fix that, then run: " + test
 	case spool.ReasonToken:
-		return "It is tried again by itself; to see how it is, run: notices status"
+		return "notices will try it again; to see its state, run: notices status"
 	case spool.ReasonTLS:
 		return "To see its certificate and what helps, run: " + test
 	case spool.ReasonLimit:
-		return "It is tried again by itself; if that comes often, set rate_per_minute or rate_per_day of server " + name + " in notices.toml"
+		return "notices will try it again. If this happens often, set rate_per_minute or rate_per_day of server " + name + " in notices.toml"
 	case spool.ReasonRelay:
-		return "It takes mail only from those it knows: set login and password of server " + name + " in notices.toml, or ask those who run it; then run: " + test
+		return "It accepts mail only from clients that it knows: set login and password of server " + name + " in notices.toml, or ask whoever runs it; then run: " + test
 	case spool.ReasonHelo:
-		return "Set [site] hostname in notices.toml to this machine's full name, as the DNS has it, then run: " + test
+		return "Set [site] hostname in notices.toml to this machine's full name, as it is in the DNS, then run: " + test
 	case spool.ReasonIdentity:
 		return "Have the sender's address verified by the provider, or set [site] address to one that is, then run: " + test
 	case spool.ReasonRefused:
-		return "It refused several messages in a row, perhaps for the account: ask those who run it, then run: " + test
+		return "It refused several messages in a row, perhaps because of the account: ask whoever runs it, then run: " + test
 	case spool.ReasonSender, spool.ReasonSendAs:
 		return "Set rewrite_from = true in [site], or let the account send as that address; then run: " + test
 	case spool.ReasonDNS:
-		return "It is tried again by itself; if it lasts, check host of server " + name + " in notices.toml and this machine's network, then run: " + test
+		return "notices will try it again. If the problem persists, check host of server " + name + " in notices.toml and this machine's network, then run: " + test
 	}
-	return "It is tried again by itself; if it lasts, run: " + test
+	return "notices will try it again. If the problem persists, run: " + test
 }
 
 // Paused are the names of the servers that are paused after an error.

@@ -25,7 +25,7 @@ type file struct {
 	opened *os.File // by root, before it became the owner of the spool
 }
 
-const notRegular = "is not a regular file; passed over"
+const notRegular = "is not a regular file; skipped"
 
 // open opens a regular file only: opening a pipe that was put in its place meanwhile might
 // never return.

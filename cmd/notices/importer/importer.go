@@ -305,9 +305,6 @@ func (m *importing) message(ctx context.Context, where refusal, r io.Reader) err
 		return err
 	}
 	before, err := m.add(ctx, where, r)
-	if cutOff := mbox.Error(""); errors.As(err, &cutOff) { // this message; Next fails if it is the file
-		err = &intake.Error{Kind: intake.BadMessage, Msg: cutOff.Error()}
-	}
 	if refused := (*intake.Error)(nil); errors.As(err, &refused) {
 		// Some of its words only make sense for enqueue.
 		where.Error = strings.Replace(strings.TrimSuffix(refused.Msg, "; nothing was queued"), "name one as an argument, or in", "name one in", 1)

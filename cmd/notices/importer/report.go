@@ -81,7 +81,7 @@ func (r *results) wouldQueue(p *app.Program, where refusal, env *spool.Envelope)
 func (r *results) print(p *app.Program, text string) {
 	if err := p.PrintBare(text); err != nil && !r.stdoutGone {
 		r.stdoutGone = true
-		p.Say("what was done could not be printed: %s; the import went on all the same", err)
+		p.Say("what was done could not be printed: %s; the import went on", err)
 	}
 }
 

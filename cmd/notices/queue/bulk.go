@@ -24,7 +24,7 @@ type Selection struct {
 func (s Selection) Check() error {
 	switch {
 	case s.All && len(s.IDs) > 0:
-		return errors.New("--all and ids exclude each other")
+		return errors.New("--all cannot be combined with ids")
 	case !s.All && len(s.IDs) == 0:
 		// All commands on messages say this, also those without --all.
 		return errors.New("which message? Give its id (notices list shows them); hold, release and retry take --all, too")
@@ -230,7 +230,7 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 		if b.all {
 			return false // it left meanwhile
 		}
-		p.Say("%s: no such message; notices list shows those there are", id)
+		p.Say("%s: no such message; to see all messages, run: notices list", id)
 		code = app.ExitUnknown
 	case errors.Is(err, spool.ErrBusy):
 		p.Say("%s is in flight: try again when its attempt is over", id)

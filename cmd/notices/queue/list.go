@@ -38,7 +38,7 @@ const AnyServerError = " "
 func (o *ListOptions) Check(args []string, given func(option string) bool) error {
 	if len(args) == 1 {
 		if o.Server != AnyServerError {
-			return fmt.Errorf("list takes no argument %q; one message is shown by: notices show ID", args[0])
+			return fmt.Errorf("list: unexpected argument %q; to see one message, run: notices show ID", args[0])
 		}
 		o.Server = args[0]
 	}

@@ -41,7 +41,7 @@ type headerJSON struct {
 func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 	r, headers, err := q.open(ctx, o.ID)
 	if errors.Is(err, spool.ErrGone) {
-		return app.Fail(app.ExitUnknown, "%s: no such message; notices list shows those there are", o.ID)
+		return app.Fail(app.ExitUnknown, "%s: no such message; to see all messages, run: notices list", o.ID)
 	}
 	if err != nil && app.ExitCode(err) == app.ExitInternal {
 		return app.Fail(app.ExitIO, "%w; the next flush sets aside what is damaged", err)

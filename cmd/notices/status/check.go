@@ -162,13 +162,13 @@ func (c *verdict) server(v *server) {
 	case !v.failing:
 	case h.Last.NeedsPerson() && c.s.signInSays(h.Last.Reply.Text):
 	case h.Last.Reason == spool.ReasonAccount, h.Last.Reason == spool.ReasonIdentity:
-		c.note(Warning, "server %s takes no mail until somebody mends the account: %s", v.Name, h.Last.Reply)
+		c.note(Warning, "server %s is not accepting mail until somebody fixes the account: %s", v.Name, h.Last.Reply)
 	case h.Last.NeedsPerson():
 		c.note(Warning, "server %s refuses the login: %s", v.Name, h.Last.Reply)
 	case v.outdated:
 		c.remark("server %s took no mail when it was last tried, %s; to see how it is now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
 	default:
-		c.remark("server %s takes no mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
+		c.remark("server %s is not accepting mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
 	}
 }
 
@@ -310,15 +310,13 @@ func (s *snapshot) forLimit() string {
 	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
 }
 
-const goesOutText = "mail goes out, "
-
 // text is the verdict in one line.
 func (c *verdict) text() string {
 	parts, s := c.Reasons, c.s
 	if c.Level == OK {
 		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
 		if s.goesOut() && len(s.withoutServer) == 0 && len(s.sendersDown()) == 0 {
-			text = goesOutText + text
+			text = "mail goes out, " + text
 		}
 		if s.WaitingForRecipient > 0 {
 			text += ", " + s.forRecipients()
@@ -359,14 +357,10 @@ func (c *verdict) performance() string {
 	return strings.Join(fields, " ")
 }
 
-// printCheck prints the verdict in one line; the exit code is the level. OK is said only of
-// mail that goes out, for people read the word and not the code.
+// printCheck prints the verdict in one line; the exit code is the level.
 func printCheck(p *app.Program, c *verdict) error {
-	word, text := [...]string{"OK", "WARNING", "CRITICAL"}[c.Level], c.text()
-	if c.Level == OK && !strings.HasPrefix(text, goesOutText) {
-		word = "NOTICE"
-	}
-	if err := p.PrintBare(word + " - " + PlainText(text) + " | " + c.performance() + "\n"); err != nil {
+	word := [...]string{"OK", "WARNING", "CRITICAL"}[c.Level]
+	if err := p.PrintBare(word + " - " + PlainText(c.text()) + " | " + c.performance() + "\n"); err != nil {
 		return err
 	}
 	if c.Level == OK {

@@ -85,7 +85,7 @@ func TestCheckWhatIsNoTrouble(t *testing.T) {
 		Last: spool.Outcome{Reason: spool.ReasonConnect, Reply: spool.Reply{Text: "no connection | at all"}}})
 	code, line := w.checkLine(statusDefaults())
 	want := "OK - mail goes out, 0 messages are due, the last flush ran 1m ago, 1 message waits for its recipients, whose server does not take it yet; " +
-		"server 2 takes no mail: no connection / at all | " +
+		"server 2 is not accepting mail: no connection / at all | " +
 		"due=0;;;0 oldest_due=0s;900;7200;0 waiting=1;;;0 waiting_for_server=0;;;0 oldest_waiting_for_server=0s;900;7200;0 held=1;;;0 failed=0;0;;0 aside=0;0;;0 servers_down=1;;;0;2 last_flush=60s;900;7200;0\n"
 	if code != 0 || line != want {
 		t.Errorf("%d\ngot  %swant %s", code, line, want)

@@ -38,7 +38,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 		q: q, o: o,
 		// Mail does not depend on these small values: if one cannot be read, the rest is shown.
 		state: spool.Lenient(q.Store.State(), func(name string, err error) {
-			q.Program.Say("%s; it counts as not there. What writes state/%s next makes it anew; it may be removed", err, name)
+			q.Program.Say("%s; it is ignored, and may be removed. state/%s is written again when it is needed", err, name)
 		}),
 	}
 	for i := range o.Servers {

@@ -77,7 +77,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 	m.metric("notices_build_info", "The version of notices; always 1.", value(1, "version", app.Version))
 	m.queue(s)
 	m.metric("notices_check_level", "What notices status --check says: 0 all is well, 1 warning, 2 critical.", value(c.Level))
-	m.metric("notices_sending_ok", "0: nothing goes out, as far as is known: no server takes mail, or flush fails or refuses the configuration; 1: not so.", truth(s.sendingOK()))
+	m.metric("notices_sending_ok", "0 if no mail can be sent, as far as is known: no server accepts mail, or flush fails or refuses the configuration; else 1.", truth(s.sendingOK()))
 	m.metric("notices_config_ok", "0: flush refuses the configuration; 1: it does not.", truth(s.ConfigError == nil))
 	m.servers(s)
 	var ok []point
@@ -87,7 +87,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 	if s.Microsoft != nil {
 		ok = append(ok, truth(!s.Microsoft.NeedsPerson, "account", "microsoft"))
 	}
-	m.metric("notices_account_ok", "0: somebody must sign in again, or mend what notices status says; 1: not so.", ok...)
+	m.metric("notices_account_ok", "0 if somebody must sign in again, or fix what notices status says; else 1.", ok...)
 	m.limits(s.limitsUsed)
 	if f := s.LastFlush; f != nil {
 		m.metric("notices_last_flush_timestamp_seconds", "When the latest flush ended.", times(f.At)...)
@@ -111,7 +111,7 @@ func (m *metrics) queue(s *snapshot) {
 		value(s.WaitingForServer, "for", "server"), value(s.WaitingForRecipient, "for", "recipient"))
 	m.metric("notices_oldest_waiting_for_server_seconds", "How long the first of them has been waiting for a server; 0: none does.", seconds(s.waitingFor()))
 	m.metric("notices_due_messages", "Messages that the next flush attempts.", value(s.sends.due))
-	m.metric("notices_oldest_due_seconds", "How long the oldest due message has been due; 0: none is due.", seconds(s.dueFor()))
+	m.metric("notices_oldest_due_seconds", "How long the oldest due message has been due; 0 if no message is due.", seconds(s.dueFor()))
 	if s.OldestQueuedAt != nil {
 		m.metric("notices_oldest_message_seconds", "How long ago the oldest message was queued, failed ones left out.", seconds(s.since(s.OldestQueuedAt)))
 	}
@@ -129,13 +129,13 @@ func (m *metrics) servers(s *snapshot) {
 		}
 		m.metric(name, help, points...)
 	}
-	each("notices_server_up", "0: the last that was met of the server is trouble; 1: it is not.",
+	each("notices_server_up", "0 if the server's last result was an error; else 1.",
 		func(v *server) []point { return []point{truth(!v.failing)} })
 	each("notices_server_troubles", "Troubles of the server in a row, 0 once it works.",
 		func(v *server) []point { return []point{value(v.health.Troubles)} })
 	each("notices_server_down_until_timestamp_seconds", "When the server is tried again, if it is paused.",
 		func(v *server) []point { return times(v.DownUntil) })
-	each("notices_server_down_since_timestamp_seconds", "Since when the last that was met of the server is trouble, if it is.",
+	each("notices_server_down_since_timestamp_seconds", "Since when the server has failed, if its last result was an error.",
 		func(v *server) []point { return times(v.DownSince) })
 	each("notices_last_test_timestamp_seconds", "When notices test-server last tested the server, if it did.",
 		func(v *server) []point { return times(v.LastTestedOn) })
@@ -157,5 +157,5 @@ func (m *metrics) limits(used []rate.Usage) {
 	}
 	m.metric("notices_limit_used_messages", "Messages counted in the window of a [[limit]] that ends now.", sent...)
 	m.metric("notices_limit_max_messages", "Messages that a [[limit]] allows in its window.", most...)
-	m.metric("notices_limit_waiting_messages", "Messages that a [[limit]] put off at the last flush that met it.", waiting...)
+	m.metric("notices_limit_waiting_messages", "Messages that a [[limit]] put off at the last flush that reached it.", waiting...)
 }

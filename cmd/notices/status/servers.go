@@ -62,9 +62,6 @@ func (v *server) judge(test *spool.TestResult, now time.Time) {
 		v.LastTestedOn, v.LastTestResult, v.LastTestDetail = term.Stamp(test.At), &result, &test.Detail
 	}
 	h := &v.health
-	if f := test.Failure; f.Class != "" && h.Troubles == 0 && test.At.After(h.AcceptedAt) && test.At.After(h.UpAt) {
-		h.Troubles, h.Since, h.Last = 1, test.At, f // no flush has met it yet
-	}
 	if h.DownUntil.After(now) {
 		v.DownUntil = term.Stamp(h.DownUntil)
 	}

@@ -57,10 +57,10 @@ func (t *statusText) verdict(c *verdict) {
 	case c.Level == Critical:
 		shade = term.Red
 		t.Title(term.Red, "Needs a person")
-	case !s.sendingOK():
-		t.Title(term.Yellow, "No mail goes out now")
 	case c.Level == Warning:
 		t.Title(term.Yellow, "Needs attention")
+	case !s.sendingOK():
+		t.Title(term.Yellow, "No mail goes out now")
 	case len(c.Remarks) > 0:
 		t.Title(term.Yellow, "Not all is well")
 	case s.WaitingForRecipient > 0 || s.limited > 0:
@@ -204,7 +204,7 @@ func (t *statusText) lastFlush() {
 	t.Title(term.Bold, "Last flush")
 	switch {
 	case f == nil && t.s.unwritable:
-		t.row("Run", "", "none is noted; the spool cannot be written")
+		t.row("Run", "", "not recorded; the spool cannot be written")
 		return
 	case f == nil:
 		t.row("Run", "", "never; cron or a timer should run: notices flush")
