@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
@@ -13,6 +14,9 @@ import (
 // on top of the parse, where decoding into a struct would walk it by reflection
 // and stop at the first wrong value.
 func parseTOML(path string, data []byte) (map[string]any, error) {
+	if err := checkOctets(path, data); err != nil {
+		return nil, err
+	}
 	text := withoutComments(data)
 	if err := checkShape(path, text); err != nil {
 		return nil, err
@@ -23,6 +27,25 @@ func parseTOML(path string, data []byte) (map[string]any, error) {
 	}
 	doc, _ := v.(map[string]any)
 	return doc, nil
+}
+
+// checkOctets refuses what TOML does not allow, in comments too, which the parser does not see.
+func checkOctets(path string, data []byte) error {
+	e := &Error{File: path}
+	for line := range bytes.Lines(data) {
+		e.Line++
+		if !utf8.Valid(line) {
+			e.Msg = "is not UTF-8: save the file as UTF-8"
+			return e
+		}
+		for _, c := range bytes.TrimRight(line, "\r\n") {
+			if c < ' ' && c != '\t' || c == 0x7f {
+				e.Msg = "has a control character: remove it"
+				return e
+			}
+		}
+	}
+	return nil
 }
 
 // withoutComments cuts comments, but for those behind a text that a # may be part of. The
@@ -113,8 +136,6 @@ func syntaxError(path string, data []byte, err error) *Error {
 // syntaxTexts are parts of the parser's messages, and the messages that replace them. TestBadConfigs
 // shows each, and FuzzSyntaxErrorsHideSecrets what it is for.
 var syntaxTexts = [...]struct{ parser, text string }{
-	{"UTF-8 byte|UTF-16", "is not UTF-8: save the file as UTF-8"},
-	{"control characters", "has a control character: remove it"},
 	{"strings cannot contain newlines|EOF; expected '|EOF; expected \"", "has a text without its closing quote"},
 	{"hexadecimal digits|scape", `has a backslash in a "text": write two of them, or the text in '...'`},
 	{"end with a newline", "has more on this line than one key = value: is a quote missing?"},

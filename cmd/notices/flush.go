@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os/signal"
 	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -49,9 +50,10 @@ func flushCommand(a *cli) *cobra.Command {
 		Use:               "flush [--all] [--max N] [--splay DURATION] [--dry-run] [--json] [ID...]",
 		Short:             "Attempt what is due",
 	}
+	var most string
 	f := cmd.Flags()
 	f.BoolVar(&r.All, "all", false, "attempt everything that is not held, due or not")
-	f.IntVar(&r.Max, "max", 0, "attempt at most `N` messages")
+	f.StringVar(&most, "max", "", "attempt at most `N` messages")
 	f.Var((*app.Duration)(&r.splay), "splay", "first wait a random part of `DURATION`")
 	f.BoolVar(&r.dryRun, "dry-run", false, "say what would be attempted and send nothing")
 	f.BoolVar(&r.json, "json", false, "print what was done as JSON")
@@ -60,6 +62,7 @@ func flushCommand(a *cli) *cobra.Command {
 			r.IDs = append(r.IDs, spool.ID(id))
 		}
 		var err error
+		r.Max, _ = strconv.Atoi(most)
 		switch {
 		case r.All && len(r.IDs) > 0:
 			err = errors.New("--all cannot be combined with ids")
