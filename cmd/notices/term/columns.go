@@ -63,7 +63,7 @@ const least = 30
 
 // hang puts text behind a beginning, and the lines that do not fit below it, indented to the
 // same column. If that column is too narrow for reading or for one of the words, all of the
-// text goes on lines of its own. 0 columns: it stays one line.
+// text goes on lines of its own, if these have more room. 0 columns: it stays one line.
 func hang(beginning, text string, width int) []string {
 	room, bare := width-Columns(beginning), strings.TrimRight(beginning, " ")
 	longest := 0
@@ -76,7 +76,7 @@ func hang(beginning, text string, width int) []string {
 		return []string{bare}
 	case width <= 0 || Columns(text) <= room:
 		return []string{beginning + text}
-	case room < least || longest > room:
+	case room < width-6 && (room < least || longest > room):
 		first, room = []string{bare}, width-6
 	}
 	lines := Wrap(text, room)

@@ -95,4 +95,9 @@ func TestHang(t *testing.T) {
 			t.Errorf("%q in %d columns: %q", c.text, c.width, got)
 		}
 	}
+	// A bullet stays beside its text: a line of its own would give no more room.
+	word := strings.Repeat("x", 90)
+	if got, want := hang("  - ", word+" y", 80), []string{"  - " + word, "    y"}; !slices.Equal(got, want) {
+		t.Errorf("got %q, want %q", got, want)
+	}
 }
