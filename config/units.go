@@ -63,7 +63,7 @@ func durationOf(raw any) (time.Duration, bool) {
 	return 0, false
 }
 
-// ParseDuration reads what SPEC section 2 calls a duration: a number with s, m, h
+// ParseDuration reads a duration as notices.toml(5) describes it: a number with s, m, h
 // or d, or "0".
 func ParseDuration(s string) (time.Duration, bool) {
 	n, ok := parseUnits(s, unit{"s", float64(time.Second)}, unit{"m", float64(time.Minute)}, unit{"h", float64(time.Hour)}, unit{"d", 24 * float64(time.Hour)})

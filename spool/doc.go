@@ -24,8 +24,8 @@
 //     to a server that does not report success, so that we do.
 //   - return: the message to the sender about recipients that failed. Report: a return,
 //     a warning of a delay, or a notice of success; it is never itself returned.
-//   - give up: move a message to failed/, since there is nobody to return it to. Revive:
-//     queue it again.
+//   - give up: stop trying to deliver a message. It is returned; if nobody can get the
+//     return, it is moved to failed/, with the event "giveup". Revive: queue it again.
 //   - aside: the folder for what was not understood. It is for a person to look at.
 //   - hand in: how a user who may not write the spool queues mail, by a file in drop/.
 //   - import key: what an import that is run again recognizes a message by.

@@ -20,8 +20,8 @@ const (
 	Uncertain Class = "uncertain"
 )
 
-// Scope says what failed. It decides failover: only a failure of the server itself, and a
-// 4xx for the whole message, lead to the next server.
+// Scope says what failed. It decides failover: the next server is tried after a failure of the
+// server itself, a 4xx for the whole message, and a 5xx for it that another server may not give.
 type Scope string
 
 // The three scopes.
@@ -31,8 +31,8 @@ const (
 	RecipientScope Scope = "recipient"
 )
 
-// Reason refines an outcome where a rule of SPEC section 5 needs more than class
-// and scope. The zero value is the ordinary case: the reply's code says it all.
+// Reason refines an outcome where its class and scope do not decide what follows. The zero
+// value is the ordinary case: the reply's code says it all.
 type Reason string
 
 // Reasons.
@@ -63,7 +63,7 @@ const (
 	ReasonCannot   Reason = "cannot"   // the server lacks SMTPUTF8, or takes no message of this size or in a loop
 	ReasonTooMany  Reason = "toomany"  // 452 4.5.3: the rest belongs in another transaction
 	ReasonExpired  Reason = "expired"  // not the server's word: the message's time is over
-	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be had here
+	ReasonSecret   Reason = "secret"   // not the server's word: the password or token could not be read here
 	ReasonToken    Reason = "token"    // not the server's word: the provider gives no token now; waiting helps
 	ReasonNoServer Reason = "noserver" // not the server's word: no [[server]] takes mail from this sender
 	ReasonReturned Reason = "returned" // not the server's word: a person returned the message

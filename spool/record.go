@@ -17,7 +17,7 @@ const (
 	Hold     Kind = "hold"     // by a person, or by the third uncertain attempt in a row
 	Release  Kind = "release"  // due again at Next
 	Retry    Kind = "retry"    // due at Next; Fresh: as if queued at At
-	GiveUp   Kind = "giveup"   // moved to failed/: nobody to return it to
+	GiveUp   Kind = "giveup"   // moved to failed/, because nobody can get its return
 )
 
 // Event is one entry of a message's record. Times are whole seconds in UTC.
@@ -228,7 +228,7 @@ func (r *Record) Pending() []int { return r.withState(RecipientPending, 0) }
 // FailedIn returns the indices of the recipients that failed in attempt n.
 func (r *Record) FailedIn(n int) []int { return r.withState(RecipientFailed, n) }
 
-// in returns the recipients in state s, and if n > 0 only those failed in n.
+// withState returns the recipients in state s, and if n > 0 only those failed in n.
 func (r *Record) withState(s RecipientState, n int) []int {
 	var found []int
 	for i := range r.Recipients {
@@ -364,7 +364,7 @@ func (w Waiting) from(queued time.Time, putOff bool) Waiting {
 	return w
 }
 
-// putOffBy reports whether a server, and not its own mailbox, deferred a recipient that is
+// deferredBy reports whether a server, and not its own mailbox, deferred a recipient that is
 // still pending. own: by an answer about this message.
 func (r *Record) deferredBy(e *Event) (server, own bool) {
 	for i := range e.Results {

@@ -18,8 +18,7 @@ import (
 	"notices/spool/probe"
 )
 
-// TestExitCodes: the codes of SPEC section 3, by what went wrong. Scripts branch
-// on them.
+// TestExitCodes: the exit codes of notices(1), by what went wrong. Scripts branch on them.
 func TestExitCodes(t *testing.T) {
 	system := func(errno unix.Errno) error {
 		return fmt.Errorf("queueing: %w", &fs.PathError{Op: "write", Path: "cur/x", Err: errno})

@@ -172,5 +172,5 @@ func thisCommand() string {
 	return strings.Join(words, " ")
 }
 
-// systemFolders are those of a machine's configuration and spool.
+// systemFolders are the folders of a machine's configuration and spool.
 func systemFolders() []string { return []string{filepath.Dir(config.SystemFile), config.SystemSpool} }

@@ -17,8 +17,8 @@ import (
 	"notices/config"
 )
 
-// The scripts in testdata/script run the program as its users do, one a story of
-// SPEC section 3 or a folder of mistakes. What they can do beyond testscript:
+// The scripts in testdata/script run the program as its users do. Each tells a user story, or
+// goes through a folder of mistakes. What they can do beyond testscript:
 //
 //	exits CODE COMMAND...       runs it and wants that exit code
 //	subst FILE...               puts environment variables in their places

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// installed is a machine on which notices is at work: a configuration in /etc/notices and
+// installed is a machine on which notices runs: a configuration in /etc/notices and
 // another in the home of who runs the tests, each with a spool that nobody may touch. It
 // has mounts of its own: the real machine's files stay as they are.
 type installed struct {
@@ -102,7 +102,7 @@ func readmeShows(t *testing.T, demo string) {
 }
 
 // TestInstalledIsLeftAlone runs the quick tests and the demo where notices is installed:
-// they pass, and open none of its configurations and none of its spools (SPEC section 11).
+// they pass, and open none of its configurations and none of its spools.
 func TestInstalledIsLeftAlone(t *testing.T) {
 	t.Parallel()
 	m := newInstalled(t)

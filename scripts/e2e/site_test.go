@@ -152,7 +152,7 @@ func (s *site) decode(into any, args ...string) {
 	}
 }
 
-// The JSON that SPEC section 3 promises, as far as the tests look at it.
+// The output of --json, as far as the tests look at it.
 type (
 	tally  struct{ Sent, Deferred, Returned, Failed int }
 	queued struct {

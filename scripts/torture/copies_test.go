@@ -112,7 +112,7 @@ type breach struct {
 	ext4 bool
 	do   func(u *userSite, id string)
 	undo func(u *userSite, id string)
-	// whole: nothing may be sent meanwhile, exit 75. Else the other message goes, exit 0.
+	// whole: nothing may be sent meanwhile, exit 75. Otherwise the other message goes, exit 0.
 	whole bool
 	// sent: the message itself goes, once.
 	sent bool

@@ -1,15 +1,15 @@
 // Package alert decides when a person is told of a problem that lasts. Flush runs every
 // minute, and cron mails what it prints, perhaps through the very spool that has the
-// problem. So each problem is told once when it begins, again when its kind changes, and
+// problem. So each problem is reported once when it begins, again when its kind changes, and
 // once when it is over.
 //
-// A problem is told repeatedly only if it also keeps the mail about it from being queued.
-// Such a problem, and one that comes and goes, is told less and less often: after an hour
-// at the earliest, then after two, four, and so on up to a day. Its end is told only if
+// A problem is reported repeatedly only if it also keeps the mail about it from being queued.
+// Such a problem, and one that comes and goes, is reported less and less often: after an hour
+// at the earliest, then after two, four, and so on up to a day. Its end is reported only if
 // its beginning was. After two days without it, the count starts again.
 //
-// What was told is a small state value. Each run reads it, and writes it under the state's
-// lock when it changes, so that only one of two simultaneous runs tells.
+// A small state value holds what was reported. Each run reads it, and writes it under the
+// state's lock when it changes, so that only one of two simultaneous runs reports.
 package alert
 
 import (
@@ -23,36 +23,36 @@ import (
 // Alert is a problem that a run met.
 type Alert struct {
 	Key  string // what has the problem: "server 1", "spool"
-	Kind string // what is wrong with it; another kind is told at once
-	Text string // what a person is told: sentences, with the next step
+	Kind string // what is wrong with it; another kind is reported at once
+	Text string // the report: sentences, with the next step
 
 	Cause    string // the problem in few words, for the sentence at its end
 	OverText string // what holds once it is over: "server 1 takes mail again"
 
-	// Repeat tells the problem again while it lasts. It is for problems that may also
+	// Repeat reports the problem again while it lasts. It is for problems that may also
 	// keep the mail about them from being queued.
 	Repeat bool
 
 	// Events is how many things happened that a person should look at, one by one; 0 if
-	// this is a state. They are told within an hour, however many there are.
+	// this is a state. They are reported within an hour, however many there are.
 	Events int
-	Unsent int // events since the last time they were told; Update sets it
+	Unsent int // events since the last report; Update sets it
 }
 
 // Entry is what is kept of a problem.
 type Entry struct {
 	Since    time.Time `json:"since,omitzero"` // when it began; zero: it is over
 	Seen     time.Time `json:"seen,omitzero"`  // when it was last met, to about seenInterval
-	SentKind string    `json:"told,omitempty"` // the kind that was told last; empty: not told since it began
+	SentKind string    `json:"told,omitempty"` // the kind that was reported last; empty: not reported since it began
 	Kind     string    `json:"kind,omitempty"` // the kind that was met last
 	Cause    string    `json:"cause,omitempty"`
 	OverText string    `json:"over,omitempty"`
-	Unsent   int       `json:"missed,omitempty"` // events since the last time they were told
+	Unsent   int       `json:"missed,omitempty"` // events since the last report
 
 	Sent map[string]Sent `json:"past,omitempty"` // by kind
 }
 
-// Sent is when a kind of problem was last told, and how often within two days.
+// Sent is when a kind of problem was last reported, and how many times within two days.
 type Sent struct {
 	At time.Time `json:"at"`
 	N  int       `json:"n"`
@@ -186,7 +186,7 @@ func (e *Entry) intervalOver(now time.Time) bool {
 	return age >= minInterval || age < 0
 }
 
-// takeUnsent returns the number of unsent events, which are told now, and resets it.
+// takeUnsent returns the number of unsent events, which are reported now, and resets it.
 func (e *Entry) takeUnsent(now time.Time) int {
 	n := e.Unsent
 	e.Unsent = 0

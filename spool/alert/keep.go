@@ -14,7 +14,7 @@ const StateName = "alerts"
 
 // Load reads the entries that states keep. If several have an entry of a problem, the
 // latest counts. A state that cannot be read, or is damaged, is taken for empty: at worst
-// something is told twice.
+// something is reported twice.
 func Load(ctx context.Context, states ...spool.State) Entries {
 	entries := Entries{}
 	for _, s := range states {
@@ -26,9 +26,9 @@ func Load(ctx context.Context, states ...spool.State) Entries {
 }
 
 // Update brings the entries up to date, as the package comment says, and returns what is
-// to be told. It keeps them in the first of states that can be written. The others are for
+// to be reported. It keeps them in the first of states that can be written. The others are for
 // a spool that cannot be written, or is unknown because the config cannot be read. If no
-// state can be written, everything that was met is told in each run.
+// state can be written, each run reports everything that it met.
 func Update(ctx context.Context, now time.Time, met []Alert, status func(string, *Entry) Status, states ...spool.State) ([]Alert, []Resolution) {
 	now = now.UTC().Truncate(time.Second)
 	begun, ended, changed := Load(ctx, states...).update(now, met, status)

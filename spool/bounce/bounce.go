@@ -32,7 +32,7 @@ const (
 	Delayed             // not delivered yet, tried until Report.Until
 	Held                // three answers in a row were lost: it may have arrived, a person decides
 	Relayed             // handed to a server that does not report success
-	Kept                // for the admin: given up, and kept because it cannot be returned
+	Kept                // for the admin: given up, and kept in failed/ because it cannot be returned
 )
 
 // kinds has what is fixed for each Kind.

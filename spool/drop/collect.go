@@ -140,7 +140,7 @@ func (r *run) lockFolder(ctx context.Context) (err error) {
 }
 
 // collectAll collects what one listing shows. What the store does not take waits for the
-// next run; but what of it is stored already must go all the same.
+// next run, but its files that are stored already must be removed in any case.
 func (r *run) collectAll(ctx context.Context) error {
 	names, others, err := r.list()
 	r.cleaner.until = time.Now().Add(r.cleaner.time)
@@ -228,8 +228,8 @@ func (r *run) postpone(id spool.ID, err error) {
 	}
 }
 
-// forIntake is what intake is to look at. A time to come is now, or the message would not
-// grow old; and so is one that no clock shows.
+// forIntake is the envelope for intake. A queueing time in the future, or before 1970, becomes
+// now; otherwise the message would not grow old.
 func (r *run) forIntake(e spool.Envelope) spool.Envelope {
 	e.Sender, e.ReturnTo = cmp.Or(e.ReturnTo, e.Sender), ""
 	if e.QueuedAt.After(r.now) || e.QueuedAt.Unix() < 0 {
@@ -241,7 +241,7 @@ func (r *run) forIntake(e spool.Envelope) spool.Envelope {
 	return e
 }
 
-// unlink removes a file. That its user was faster is not an error.
+// unlink removes a file. It is not an error if its user has removed it already.
 func unlink(d fsys.FS, name string) error { return ignoreMissing(d.Unlink(path(name))) }
 
 func ignoreMissing(err error) error {

@@ -158,7 +158,7 @@ const asideDir = "aside"
 func (c *cleaner) moveAside(name string, uid uint32, why string) {
 	moved, err := c.renameAside(name, uid)
 	if errors.Is(err, fs.ErrNotExist) {
-		return // its user was faster
+		return // its user removed it meanwhile
 	}
 	why += c.fromUser(uid)
 	if err != nil {

@@ -10,11 +10,11 @@ import (
 
 // job is one claimed message.
 type job struct {
-	engine *engine
-	claim  spool.Claim
-	rec    *spool.Record
-	body   watchedBody
-	own    bool // a report that this run made
+	engine    *engine
+	claim     spool.Claim
+	rec       *spool.Record
+	body      watchedBody
+	madeByRun bool // it is a report that this run made
 
 	timing   timing
 	n        int   // the attempt's number
@@ -33,7 +33,7 @@ func newJob(e *engine, c spool.Claim) *job {
 }
 
 // claim claims a message. It returns nil if that is not possible, for instance because
-// another process works on it, or was faster.
+// another process works on it, or has taken it out of the queue.
 func (e *engine) claim(entry spool.Entry) *job {
 	if e.stuck.waiting[entry.ID] {
 		return nil
@@ -74,7 +74,7 @@ func (j *job) end() {
 		switch {
 		case j.failed:
 			r.tally.Failed++
-		case j.own:
+		case j.madeByRun:
 		case j.returned:
 			r.tally.Returned++
 		case j.deferred:
@@ -97,13 +97,13 @@ func (j *job) append(e spool.Event, d spool.Durability) error {
 	return spoolError(err)
 }
 
-// serve makes one attempt of a message. own: it is a report that this run made.
-func (e *engine) serve(ctx context.Context, entry spool.Entry, own bool) {
+// serve makes one attempt of a message. madeByRun: it is a report that this run made.
+func (e *engine) serve(ctx context.Context, entry spool.Entry, madeByRun bool) {
 	if e.skip(entry) {
 		return
 	}
 	e.withClaim(entry, func(j *job) error {
-		j.own = own
+		j.madeByRun = madeByRun
 		return j.run(ctx)
 	})
 }
@@ -117,7 +117,7 @@ func (j *job) run(ctx context.Context) error {
 	}
 	j.timing.began, j.timing.scheduled = j.engine.now(), j.rec.NextSendAt
 	// The listing was a hint; a person or another flush may have changed the message. After a
-	// killed run it is free again at once (SPEC section 4 rule 4). After a second one in a row,
+	// killed run it is free again at once. After a second one in a row,
 	// its next send counts, so that a message that kills the program does not do so in every run.
 	wanted := j.engine.All || len(j.engine.IDs) > 0 || j.timing.due() || died(j.rec, 1) && !died(j.rec, 2)
 	if j.rec.Held || !wanted {
@@ -145,15 +145,12 @@ func (j *job) attempt(ctx context.Context) error {
 		return spoolError(j.beginErr)
 	}
 	if err != nil {
-		// The attempt stands as interrupted unless the route knows its outcome.
+		// Its outcome is not known: if the attempt was begun, it is recorded as interrupted.
 		j.engine.cut.Store(true)
 		if ctx.Err() == nil {
 			j.engine.results.stop(fmt.Errorf("delivery: %w", err))
 		}
-		if len(d.Outcomes) != len(j.to) {
-			return nil
-		}
-		return j.finish(ctx, d)
+		return nil
 	}
 	switch {
 	case d.Wait == spool.NoServer:

@@ -8,7 +8,9 @@
 //
 //	Try        before a server hears of it   not synced: it is for a killed process
 //	Result     nothing is final in it        not synced: costs an early try
-//	Result     somebody got it               synced with others: costs a duplicate
+//	Result     somebody got it, or perhaps   synced with others: costs a duplicate
+//	Result     perhaps, for the third time   synced; then the message is held
+//	           in a row
 //	Result     somebody failed               synced; then the return is stored durably,
 //	Returned   the return is stored          synced; only now may the message go
 //	Result     somebody got it, and success  synced; then a report on that is stored
@@ -64,8 +66,8 @@ func (e *UnknownError) Unwrap() error { return spool.ErrGone }
 // Deliverer sends messages. Package route's Route is one.
 type Deliverer interface {
 	// Deliver attempts one message. It calls m.Begin once before the first server hears of
-	// the message. An error ends the run. It is the error of Begin, or that of ctx if an
-	// attempt was abandoned and its outcome is not known.
+	// the message. An error ends the run: Begin failed, the rates could not be counted, or ctx
+	// ended before a server was asked. The outcome is then not known, and the Delivery is empty.
 	Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error)
 	// Workers is how many messages it takes at once.
 	Workers() int
@@ -172,7 +174,7 @@ func (e *engine) repair(ctx context.Context) {
 	}
 }
 
-// round calls visit for each entry, in as many goroutines as the route takes messages at once.
+// round calls visit for each entry, in as many goroutines as the route has workers.
 func (e *engine) round(ctx context.Context, entries *entryList, visit func(context.Context, spool.Entry)) {
 	e.results.change(func(r *results) { r.total += entries.n })
 	var next atomic.Int64

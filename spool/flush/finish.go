@@ -23,6 +23,7 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 		if j.claim.Remove(spool.Soon) == nil {
 			return nil
 		}
+		// First record the result. Then dequeue removes the message again, and reports the error.
 		if err := j.append(j.merge(ctx, now, d).event, spool.Now); err != nil {
 			return err
 		}
@@ -45,7 +46,7 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 	}
 	if r.pending {
 		j.deferred = true
-		if d.ServesAccount != nil && !j.own {
+		if d.ServesAccount != nil && !j.madeByRun {
 			j.engine.results.change(func(r *results) { r.refusals = append(r.refusals, refusal{j.id(), j.n, d.ServesAccount}) })
 		}
 		return reporter{j}.warn(now)
@@ -109,7 +110,7 @@ func (r *result) add(o spool.Outcome, recipient int) {
 			break
 		}
 		if o.Class == spool.Uncertain {
-			r.answer(o) // kept, because the return says that it may have arrived
+			r.answer(o) // kept for the return, which says that it may have arrived
 		}
 		r.failed = true
 		o = expired(o)

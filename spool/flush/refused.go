@@ -51,7 +51,7 @@ func (e *engine) resolveRefusals(ctx context.Context) {
 		if !r.servesAccount() {
 			continue
 		}
-		if entry, err := spool.FindOne(e.work, e.Store, r.id); err == nil { // else somebody was faster
+		if entry, err := spool.FindOne(e.work, e.Store, r.id); err == nil { // else it has left the queue meanwhile
 			e.withClaim(entry, func(j *job) error { return j.refuse(r.n) })
 		}
 	}

@@ -59,8 +59,8 @@ func (t *timing) nextLong(now time.Time) time.Time {
 }
 
 // over decides whether a message that is not delivered by now is given up, or gets another
-// try because the machine was off (SPEC section 6). needsPerson: waiting does not help its
-// account.
+// try because the machine was off when it was due. needsPerson: its account waits for a person,
+// and such a message is not given up for its age.
 func (t *timing) over(now time.Time, needsPerson bool) (over, grace bool) {
 	switch {
 	case now.Before(t.deadline(now)):

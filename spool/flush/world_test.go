@@ -15,7 +15,7 @@ import (
 	"notices/spool/schedule"
 )
 
-// policy is the one that SPEC section 2 shows.
+// policy is the default [retry] of notices.toml(5).
 var policy = schedule.Policy{
 	ShortRange: 3 * time.Hour,
 	ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},

@@ -21,7 +21,7 @@ type Site struct {
 	// Message-ID; it must not be slow. Without it, or if it returns "", the domain of Address
 	// is used.
 	FindHostname func() string
-	// RewriteFrom makes From and the envelope sender Address.
+	// RewriteFrom replaces both From and the envelope sender with Address.
 	RewriteFrom bool
 	// Admin gets mail for this machine's own users that no alias sends elsewhere; empty:
 	// it goes to the domain of Address.
@@ -64,17 +64,17 @@ type Request struct {
 	Body       io.Reader     // the message
 
 	// Qualify treats names without @ in Recipients as names of this machine, as sendmail
-	// does: they go where Aliases say, else to the domain of the site's address. In the
-	// header such names always are.
+	// does: they go where Aliases say, else to the domain of the site's address. Names in the
+	// header are always qualified.
 	Qualify bool
-	// FromSender makes Sender the From that is added, if Sender is given (sendmail).
+	// FromSender uses Sender, if it is given, as the generated From (sendmail).
 	FromSender bool
 	// Lenient lets the body begin where no header field does, instead of refusing it.
 	Lenient bool
 	// ReturnBad takes a malformed recipient beside good ones, as Postfix does: the first
-	// attempt returns it to the sender. Else nothing is queued.
+	// attempt returns it to the sender. Without it, nothing is queued.
 	ReturnBad bool
-	// FullName is for a From that is added (sendmail -F); empty: the site's name.
+	// FullName is the name in a generated From (sendmail -F); empty: the site's name.
 	FullName string
 	// DSN is what the sender wants to be told (sendmail -N, -R, -V; SMTP). Its lists are
 	// for Recipients, one by one; those that an alias names instead get the same.

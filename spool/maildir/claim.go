@@ -30,8 +30,8 @@ type openBody struct {
 
 func (b *openBody) Size() int64 { return b.size }
 
-// Claim locks the body, then opens the sidecar under the listed name: if it is not
-// there any more, another worker was faster.
+// Claim locks the body, then opens the sidecar under the listed name. If it is not there
+// any more, another worker has changed or removed the message meanwhile.
 func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 	c := &claim{s: s, entry: e}
 	if err := c.open(); err != nil {

@@ -21,8 +21,8 @@
 // line; a torn first one sends the message to aside/.
 //
 // flock(2) on the body is the claim; it dies with its process. Whoever changes a
-// sidecar holds it, and opens the sidecar under the listed name after locking:
-// gone means that another process was faster.
+// sidecar holds it, and opens the sidecar under the listed name after locking. If it is
+// gone, another process has changed or removed the message meanwhile.
 //
 // # Table of states
 //
@@ -46,7 +46,7 @@
 // # Steps
 //
 // Enqueue: write tmp/ID (locked) and tmp/.ID; sync both; rename the body, then
-// the sidecar, which is the commit point; sync cur. A killed writer leaves one of
+// the sidecar, from which on the message exists; sync cur, from which on it is durable. A killed writer leaves one of
 // the first two rows, a power cut those or a whole message.
 //
 // Import: as enqueue, for many at once, and so that a power cut leaves no part of one: sync
@@ -70,8 +70,8 @@
 // # Steps that fail
 //
 // What a server took must not be sent to it again, whatever fails behind its 250. So a run
-// that is about to send tries each step first, in each folder that it may need it in
-// (Writable): where one fails nothing is sent. What fails for one message only is met here:
+// that is about to send tries each step first, in each folder where it may need it
+// (Writable): if one fails, nothing is sent. What fails for one message only is met here:
 //
 //	open body or sidecar    (another user's, mode 0, immutable, EIO) before the attempt: it is
 //	                        skipped, stays where it is, and is reported once
@@ -99,8 +99,8 @@
 //
 // What a step costs does not grow with the number of messages, in calls (scale_test.go):
 //
-//	listing         one reading of the folder; nothing is kept of what is not asked for, and of
-//	                what does not add up only the names of its part (scan.go)
+//	listing         one reading of the folder; nothing is kept of what is not asked for; for
+//	                inconsistent files, only names (scan.go)
 //	list, status    a message: open, read and close the sidecar; what it takes on disk is
 //	                known by that (peek.go)
 //	hold and so on  a message: open, lock and read the pair, append, rename; its sync

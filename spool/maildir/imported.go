@@ -34,7 +34,7 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 		err = g.all()
 	}
 	if errors.Is(err, fsys.ErrLocked) {
-		err = fmt.Errorf("another import is at work: %w", spool.ErrBusy)
+		err = fmt.Errorf("another import is running: %w", spool.ErrBusy)
 	}
 	if err != nil {
 		lock.Close()

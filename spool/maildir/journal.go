@@ -26,7 +26,7 @@ import (
 //	import/.ID    the sidecar of an imported message that has left
 //	import/DAY    the journal: lines of that day (UTC), added at the end. Old days are removed
 //	              as a whole, so that no file is ever rewritten.
-//	import/lock   locked by the import at work
+//	import/lock   locked by the running import
 //	import/notes  the lines of an older version, in the same form. Its import/.ID, without
 //	              keys, is of a message that was not queued, so that its line does not count.
 const (

@@ -16,8 +16,8 @@ const syncDelay = time.Second
 
 // syncBatch ends the wait early, and bounds it for those who bring more. A folder of
 // many names is slow to sync, so the more share it the better. But each thing that
-// waits keeps a descriptor open, twice so many while a round is under way, and some
-// systems still grant a process no more than 1,024: a third of those, then.
+// waits keeps a descriptor open, and twice as many are open while a round is under way. Some
+// systems still grant a process no more than 1,024, so at most a third of them is used.
 const syncBatch = 4096
 
 // syncer gathers what is to be durable soon: bodies whose sidecar is gone, which

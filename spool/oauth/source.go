@@ -153,7 +153,7 @@ func (r *renewal) run(ctx context.Context) (string, error) {
 	var other string
 	err := c.tokens(r.source.State).update(ctx, true, func(k *storedToken) error {
 		other = ""
-		if k.Refresh != r.refresh { // somebody signed in, or out, or was faster
+		if k.Refresh != r.refresh { // somebody signed in or out, or another process refreshed first
 			other = k.Access
 			return errKeep
 		}

@@ -9,12 +9,12 @@ import (
 	"notices/spool"
 )
 
-// How long a server in trouble is paused after the run that met it: the first pause
-// is doubled with each trouble in a row, up to the last. SPEC section 5.
+// How long a server is paused after the run in which it failed, notices-flush(1). Each time
+// it fails again the pause is twice as long, up to lastPause.
 const (
 	firstPause = time.Minute
 	lastPause  = 10 * time.Minute
-	authPause  = time.Hour // at most; a changed secret ends it
+	authPause  = time.Hour // after a refused login; a changed secret ends it
 )
 
 // How many different messages in a row trip the breaker because a connection was lost, the final dot

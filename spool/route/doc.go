@@ -1,7 +1,7 @@
 // Package route takes messages to servers: in which order, what happens when one fails, the circuit
 // breaker, and the connections kept open. What a reply
-// means is decided in package smtpreply; what follows from it is decided here, as in the table of
-// SPEC section 5. Package rate counts the transactions.
+// means is decided in package smtpreply; what follows from it is decided here, as notices(1)
+// and notices-flush(1) describe it. Package rate counts the transactions.
 //
 // The files, in the order in which a message meets them:
 //

@@ -6,8 +6,8 @@ import (
 )
 
 // gate is the failover gate. A message that just met a server's trouble goes to the next server
-// first. The others, which the same trouble affects, wait until it has a connection there: else a
-// second message would lose its attempt to find out that no server is left.
+// first. The others, which the same trouble affects, wait until it has a connection there.
+// Otherwise a second message would use up an attempt only to learn that no server is left.
 type gate struct {
 	mu   sync.Mutex
 	n    int

@@ -34,7 +34,7 @@ type health struct {
 	shownAt      time.Time
 }
 
-// load reads what earlier runs kept. If it cannot be read, the server counts as well: the mail
+// load reads what earlier runs kept. If it cannot be read, the server is taken to be well: the mail
 // matters more.
 func (k *health) load(ctx context.Context) spool.Health {
 	h, err := spool.LoadState[spool.Health](ctx, k.state, spool.HealthName+k.server)

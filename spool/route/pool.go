@@ -14,12 +14,12 @@ import (
 // message.
 var errDown = errors.New("server is paused")
 
-// quitTime bounds QUIT, whose answer does not matter (SPEC section 5).
+// quitTime bounds QUIT. Its answer does not matter: the messages have their outcomes.
 const quitTime = 2 * time.Second
 
 // A server may refuse to have a connection replaced because it has not yet noticed
-// that the last one has gone: it is asked again after retryDelay, twice as long each
-// time, so often before it counts as a lower limit.
+// that the last one has gone. The pool tries again after retryDelay, and waits twice as long
+// each time. After replaceRetries refusals it assumes that the server's limit is lower.
 const (
 	replaceRetries = 3
 	retryDelay     = 100 * time.Millisecond
@@ -53,11 +53,11 @@ type pool struct {
 
 	successes  int  // grows whenever a connection shows that the server works
 	ended      int  // connections that we ended so far
-	unreplaced int  // of those
+	unreplaced int  // ended connections that are not replaced yet
 	refusals   int  // replacements in a row that the server refused
 	backingOff bool // the next dial must wait
-	lowered    int  // how often max was, for too many were open
-	drainFirst bool // it just was: no leases until the server has noticed which connections ended
+	lowered    int  // how many times max was lowered because too many were open
+	drainFirst bool // max was just lowered: grant no leases until the draining ones are gone
 }
 
 // conn is an open connection.
@@ -69,10 +69,10 @@ type conn struct {
 // lease is the right to one transaction on a connection.
 type lease struct {
 	conn    *conn // nil: the holder dials it
-	lowered int   // that of the pool when it was given
-	// When the dialling began:
-	successes, ended int  // those of the pool
-	replaces         bool // a connection that we ended
+	lowered int   // pool.lowered when the lease was granted
+	// With a connection to dial:
+	successes, ended int  // pool.successes and pool.ended when the dialling began
+	replaces         bool // it replaces a connection that we ended
 }
 
 // waiter waits for a lease. It gets nil when the pool closes.
@@ -196,8 +196,9 @@ func (p *pool) opened(l *lease, c client) {
 
 // refused notes that the server did not accept the connection that was dialled. It reports whether the
 // server only refused one more beside working ones, or (shutdown: it said 421) replacements of all
-// of them at once. Then the lease ends, and there are fewer connections from now on. Else
-// the lease goes on, so that no other message dials before the server is known to be down.
+// of them at once. If so, the lease ends, and the pool waits or opens fewer connections.
+// If not, the caller keeps the lease, so that no other message dials before the server is known
+// to be down.
 func (p *pool) refused(l *lease, shutdown bool) (oneMore bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -238,7 +239,7 @@ func (p *pool) after(delay time.Duration, change func()) {
 
 // tooManyOpen ends a lease on which the server said that too many connections are open, and its
 // connection. The server may say so on all of them: the others stay until it is known whether one
-// less helps. It reports whether there was another connection; else the lease goes on.
+// less helps. It returns false, and the caller keeps the lease, if this is the only connection.
 func (p *pool) tooManyOpen(l *lease) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -293,7 +294,7 @@ func (p *pool) giveBack(l *lease) {
 	p.dispatch()
 }
 
-// release ends a lease after its transaction. works: it showed that the server does.
+// release ends a lease after its transaction. works: the server answered as it should.
 func (p *pool) release(l *lease, works bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -314,7 +315,7 @@ func (p *pool) keep(c *conn) {
 	p.idle = append(p.idle, c)
 }
 
-// drain says QUIT beside the messages. The slot is free once the connection is
+// drain says QUIT in the background. The slot is free once the connection is
 // closed: the server counts it until then.
 func (p *pool) drain(c *conn) {
 	p.draining++

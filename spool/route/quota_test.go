@@ -140,7 +140,7 @@ func TestSpent(t *testing.T) {
 		"the only server's day":  {func(*world) {}, []string{"b@example.net"}, true, used},
 		"[[limit]]":              {func(w *world) { w.servers[0].RatePerDay = 9 }, []string{"a@gmail.com"}, false, gmail(1, time.Hour).String() + " is used up"},
 		"both":                   {func(*world) {}, []string{"a@gmail.com", "b@example.net"}, true, used},
-		"Server 2 has some left": {func(w *world) { w.addServer(5) }, []string{"b@example.net"}, true, used}, // SPEC section 5: no other server
+		"Server 2 has some left": {func(w *world) { w.addServer(5) }, []string{"b@example.net"}, true, used}, // a used-up day leads to no other server
 		"Server 1 is out of order": {func(w *world) {
 			w.addServer(1)
 			w.servers[0].RatePerDay = 9

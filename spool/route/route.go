@@ -73,7 +73,8 @@ func newRoute(o Options, open opener) *Route {
 }
 
 // Workers is how many messages may be handed to Deliver at once: one for each connection of
-// the largest server. The other servers are used in its stead, not beside it.
+// the largest server. Backup servers are used instead of it, and servers for different senders
+// share the workers.
 func (r *Route) Workers() int {
 	most := 1
 	for _, s := range r.servers {

@@ -23,12 +23,12 @@ var (
 )
 
 // maxStale bounds how many ended connections a message meets one after another
-// before that counts as the server's trouble.
+// before the server counts as down.
 const maxStale = 4
 
 type opener func(context.Context, *smtpclient.Server) (client, error)
 
-// server is a Server at work in one run.
+// server is the state of a Server during one run.
 type server struct {
 	config  Server
 	open    opener
@@ -191,8 +191,8 @@ func (s *server) renewReservations(ctx context.Context, a *attempt) (err error) 
 }
 
 // openFailed notes that no connection could be opened, and ends the lease. If the server only refused
-// one more beside working ones, there are fewer from now on, and the message waits for one of those:
-// errBusy. A refused or missing secret always means that the server is down.
+// one more beside working ones, there are fewer from now on, and the message waits for a working
+// one: errBusy. A refused or missing secret always means that the server is down.
 func (s *server) openFailed(ctx context.Context, a *attempt, l *lease, err error) error {
 	if ctx.Err() != nil {
 		s.pool.giveBack(l)

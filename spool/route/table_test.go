@@ -8,7 +8,7 @@ import (
 	"notices/spool/smtpclient"
 )
 
-// TestTable goes through SPEC section 5 with two servers: what server 1 does, what
+// TestTable goes through all that can happen, with two servers: what server 1 does, what
 // becomes of a message to ann and bob, and whether server 2 is asked.
 func TestTable(t *testing.T) {
 	two := func(ann, bob spool.Outcome) *fake {

@@ -14,7 +14,8 @@ const (
 	nextServer
 )
 
-// dispositionOf is the table of SPEC section 5 for one recipient.
+// dispositionOf decides which answers to one recipient lead to the next server (notices-flush(1),
+// When a send fails).
 func dispositionOf(o spool.Outcome) disposition {
 	switch {
 	case o.Class == spool.Delivered, o.Class == spool.Uncertain:
@@ -89,7 +90,7 @@ type verdict struct {
 	result result
 	// skip is the most severe reason to go on to the next server, if any.
 	skip *spool.Outcome
-	// taken is how many recipients were decided on.
+	// decided is how many recipients were decided on.
 	decided int
 	// delivered: the server took the message for a recipient.
 	delivered bool

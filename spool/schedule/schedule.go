@@ -1,4 +1,4 @@
-// Package schedule is the arithmetic of SPEC section 6: when a message that could not be sent
+// Package schedule is the arithmetic of [retry]: when a message that could not be sent
 // is tried again, and when its time is over. It is pure: the caller passes the clock and the
 // random source, so that a test prints the whole life of a message at once
 // (testdata/ladder.golden, which notices.toml(5) quotes).
@@ -23,10 +23,10 @@ type Age struct {
 }
 
 // EffectiveQueueTime is the time from which the age of a message counts. A queueing time in
-// the future was written by a wrong clock (SPEC 4.7). It counts as now, and after an attempt
-// as seen, the time of the earliest event on record (zero: all events are after queued). If
-// seen is so long before queued that the message's time would have been over by then, seen
-// was written by a wrong clock, and queued counts once it is past.
+// the future was written by a wrong clock. Before any attempt now is used instead; afterwards
+// seen, the time of the earliest recorded event (zero: all events are after queued). If seen is
+// so long before queued that the message's time would have been over by then, the wrong clock
+// wrote seen, and queued is used once it is past.
 func (p Policy) EffectiveQueueTime(queued, seen, now time.Time) time.Time {
 	switch {
 	case seen.IsZero() || now.Before(seen):
@@ -72,7 +72,7 @@ func (p Policy) NextLong(now time.Time, random func(n int64) int64) time.Time {
 
 // Due reports whether a message with that next send time is to be tried at now. If the next
 // send is further away than the longest delay, the clock was wrong then or is wrong now, and
-// the message counts as due (SPEC 4.7).
+// the message is due.
 func (p Policy) Due(next, now time.Time) bool {
 	return !next.After(now) || next.Sub(now) > p.Longest()
 }

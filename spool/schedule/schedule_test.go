@@ -13,8 +13,8 @@ import (
 
 var update = flag.Bool("update", false, "write testdata/*.golden anew")
 
-// spec is the policy that SPEC section 2 shows.
-var spec = Policy{
+// defaults is the default [retry] of notices.toml(5).
+var defaults = Policy{
 	ShortRange: 3 * time.Hour,
 	ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},
 	LongDelay:  [2]time.Duration{60 * time.Minute, 90 * time.Minute},
@@ -46,7 +46,7 @@ func TestLadder(t *testing.T) {
 		random func(int64) int64
 	}{{"every draw the lowest", lowest}, {"every draw in the middle", middle}, {"every draw the highest", highest}} {
 		fmt.Fprintf(&b, "\n%s\n", c.name)
-		times := ladder(spec, Age{QueuedAt: queued}, c.random)
+		times := ladder(defaults, Age{QueuedAt: queued}, c.random)
 		for i, at := range times {
 			delay := time.Duration(0)
 			if i > 0 {
@@ -166,7 +166,7 @@ func TestLadderEndsAtTheDeadline(t *testing.T) {
 func TestExpiresReplacesGiveUp(t *testing.T) {
 	for _, after := range []time.Duration{time.Minute, 2 * time.Hour, 200 * time.Hour} {
 		a := Age{QueuedAt: queued, ExpiresAt: queued.Add(after)}
-		times := ladder(spec, a, middle)
+		times := ladder(defaults, a, middle)
 		if last := times[len(times)-1]; !last.Equal(a.ExpiresAt) {
 			t.Errorf("--expires %v: last attempt after %v", after, last.Sub(queued))
 		}
@@ -183,7 +183,7 @@ func TestDue(t *testing.T) {
 		{90*time.Minute + time.Second, true}, // no delay is that long: the clock jumped
 		{20 * 365 * 24 * time.Hour, true},
 	} {
-		if got := spec.Due(now.Add(c.next), now); got != c.want {
+		if got := defaults.Due(now.Add(c.next), now); got != c.want {
 			t.Errorf("next send in %v: due %v, want %v", c.next, got, c.want)
 		}
 	}
@@ -192,7 +192,7 @@ func TestDue(t *testing.T) {
 func TestClockSetBackTriesSoon(t *testing.T) {
 	a := Age{QueuedAt: queued}
 	now := queued.Add(-10 * 365 * 24 * time.Hour)
-	if next := spec.Next(a, now, highest); next.Sub(now) >= 9*time.Minute {
+	if next := defaults.Next(a, now, highest); next.Sub(now) >= 9*time.Minute {
 		t.Errorf("a message from the future is tried again after %v", next.Sub(now))
 	}
 }
@@ -201,7 +201,7 @@ func TestDrawsSpread(t *testing.T) {
 	a := Age{QueuedAt: queued}
 	seen := map[time.Time]bool{}
 	for i := range int64(360) {
-		seen[spec.Next(a, queued, func(n int64) int64 { return i % n })] = true
+		seen[defaults.Next(a, queued, func(n int64) int64 { return i % n })] = true
 	}
 	if len(seen) != 360 {
 		t.Errorf("360 draws of 3m to 9m give %d different seconds", len(seen))

@@ -45,7 +45,7 @@ func (a *Addresses) noneVerified() bool {
 	return a.lower
 }
 
-// candidates are those of list that are worth a try, the best first: what has not
+// candidates are the names in list that are worth a try, the best first: what has not
 // failed in this run; else what worked once; else all.
 func (a *Addresses) candidates(list []string) []string {
 	a.mu.Lock()

@@ -80,8 +80,8 @@ func (c *Conn) login() error {
 	return err
 }
 
-// mechanisms are those that suit the secret and that the server offers, the best first
-// (SPEC section 5). Without TLS, those that do not show the password come first.
+// mechanisms returns the mechanisms that suit the secret and that the server offers, the best
+// first. Without TLS, those that do not show the password come first.
 func mechanisms(offered []string, secure, tokens bool) []string {
 	best := []string{authScram, authPlain, authLogin, authCramMD5}
 	if !secure {

@@ -19,8 +19,8 @@ import (
 // time-out for every connection.
 const headStart = 300 * time.Millisecond
 
-// mostAddresses is how many addresses of a name are tried before it is the server's
-// trouble (SPEC section 5).
+// mostAddresses is how many addresses of a name are tried before the server counts as down,
+// notices.toml(5).
 const mostAddresses = 4
 
 // resolve finds the addresses of the server, IPv6 and IPv4 in turn.

@@ -36,8 +36,7 @@ var tricks = []struct {
 	{"an intermediate reply", "> 334 go on\nsilent", true},
 }
 
-// Each trick at each step: the outcome that SPEC section 5 asks for, in bounded time
-// and memory.
+// Each trick at each step leads to the right outcome, in bounded time and memory.
 func TestHostile(t *testing.T) {
 	steps := []struct{ name, script, gone, nonsense string }{
 		{"greeting", "", "deferred server greeting 0", "deferred server protocol 0"},

@@ -40,7 +40,8 @@ func tokenRefused(err error) bool {
 	return errors.As(err, &e) && e.Outcome.Reason == spool.ReasonAuth && e.Outcome.Reply.Code == 535
 }
 
-// tlsLevel is how secure a connection is. A step down (SPEC section 5) leads to the next level.
+// tlsLevel is how secure a connection is. A step down, which allow_non_secure
+// permits, leads to the next level.
 type tlsLevel int
 
 const (

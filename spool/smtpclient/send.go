@@ -13,9 +13,9 @@ import (
 	"notices/spool/smtpreply"
 )
 
-// window bounds the commands whose replies are outstanding: so much fits into the
-// socket buffers of both sides, so that a write ends although the server writes
-// replies that nobody reads yet (RFC 2920 section 3.1 leaves that to the client).
+// window bounds the commands whose replies are outstanding, in octets. That much fits into the
+// socket buffers of both sides, so a write ends even while the server writes replies that
+// nobody reads yet (RFC 2920 section 3.1 leaves that to the client).
 const window = 24 << 10
 
 // pendingWait is how long a reply is looked for that a server sent before it hung up.
@@ -58,7 +58,7 @@ type sending struct {
 }
 
 // Send runs one transaction. Nothing is written behind the final dot before its reply was
-// read. When ctx ends, what was not yet sent is given up; the reply to a final dot is
+// read. When ctx ends, what was not yet sent is not sent any more; the reply to a final dot is
 // still waited for, half a minute at most.
 func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
 	s := &sending{c: c, t: t, outcomes: make([]spool.Outcome, len(t.Recipients))}
@@ -187,6 +187,7 @@ func (s *sending) readReply() error {
 	}
 	code, text, err := s.c.wire.read(wait)
 	stage := s.stage()
+	goAhead := stage == smtpreply.StageData && code == 354
 	switch {
 	case err != nil && s.writeErr != nil:
 		return s.writeErr
@@ -195,7 +196,7 @@ func (s *sending) readReply() error {
 	case code == 421:
 		s.decide(stage, code, text)
 		return errDecided
-	case code/100 == 3 != (stage == smtpreply.StageData && code == 354):
+	case code/100 == 3 && !goAhead:
 		return unexpectedReply(stage, code)
 	}
 	switch good := code/100 == 2; stage {

@@ -85,9 +85,9 @@ func (s *Server) verify(state tls.ConnectionState, host string) error {
 	return nil
 }
 
-// allCiphers are those that Go offers by default and those that it leaves out for lack of
-// forward secrecy or for CBC, but for RC4 and 3DES, which are broken. Old Exchange servers
-// have nothing else.
+// allCiphers are the ciphers that Go offers by default, and the ones that it leaves out because
+// they lack forward secrecy or use CBC. Old Exchange servers have nothing else. RC4 and 3DES
+// are broken and stay out.
 func allCiphers() []uint16 {
 	var ids []uint16
 	for _, suite := range append(tls.CipherSuites(), tls.InsecureCipherSuites()...) {

@@ -30,8 +30,7 @@ func Classify(stage Stage, code int, enhanced, text string) spool.Outcome {
 	return o
 }
 
-// byCode decides where no rule matches: the row of SPEC section 5 for the stage, by the code's
-// first digit.
+// byCode decides where no rule matches, by the stage and the code's first digit.
 func byCode(stage Stage, code int) spool.Outcome {
 	class := spool.Deferred
 	switch code / 100 {
@@ -81,7 +80,7 @@ type answer struct {
 }
 
 // rule recognises a reply that its code alone does not explain. A condition that is
-// nil matches all.
+// nil holds for every reply.
 type rule struct {
 	stages       []Stage
 	codes        []int      // 5 stands for all 5xx, 4 for all 4xx

@@ -56,7 +56,7 @@ func classifyRaw(t *testing.T, stage Stage, reply string) spool.Outcome {
 	return o
 }
 
-// Each code at each stage, without a word: what SPEC section 5 says for it.
+// Each code at each stage, without a word.
 func TestClassifyByCode(t *testing.T) {
 	server := func(r spool.Reason) spool.Outcome {
 		return spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope, Reason: r}

@@ -92,7 +92,7 @@ var rules = []rule{
 	{stages: envelope, codes: []int{5}, says: [][]string{loginPhrases}, not: [][]string{notLogin}, reason: spool.ReasonAuth},
 	{stages: envelope, codes: []int{4}, says: [][]string{loginPhrases}, not: [][]string{notLogin}, reason: spool.ReasonAuthWait},
 	{stages: envelope, test: aboutLimit, reason: spool.ReasonLimit},
-	{stages: envelope, says: [][]string{passesByItself}, test: aboutAccount, reason: spool.ReasonLimit},
+	{stages: envelope, says: [][]string{temporaryWords}, test: aboutAccount, reason: spool.ReasonLimit},
 	{stages: envelope, test: aboutAccount, reason: spool.ReasonAccount},
 
 	// RFC 1870 and RFC 5321 4.1.1.11: the size or a parameter of MAIL.

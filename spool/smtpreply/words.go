@@ -12,8 +12,8 @@ var sessionPhrases = []string{
 
 var limitWords = []string{"limit", "too many", "maxim", "exceed", "max ", "enough", "only", "allowed", "at most", "no more than", "reached"}
 
-// sessionWords, with one of limitWords, say the same on a connection that has carried something,
-// unless the number of connections is too high.
+// sessionWords, with one of limitWords, say that this connection has carried enough, unless the
+// reply is about the number of connections. They count only once it has carried something.
 var sessionWords = []string{"session", "connection", "connection:", "reconnect", "transactions"}
 
 // connectionsPhrases say that too many connections are open at once.
@@ -139,8 +139,8 @@ var accountPhrases = []string{
 	"are for test purposes", "activate your", "not yet activated",
 }
 
-// shutWords, with one of accountWords, say the same. At RCPT only with one of ourWords, for there
-// they may speak of the recipient's account.
+// shutWords, with one of accountWords, say that the account is shut. At RCPT one of ourWords is
+// needed too, because there they may speak of the recipient's account.
 var (
 	shutWords    = []string{"suspended", "disabled", "deactivated", "blocked", "locked", "frozen", "terminated", "on hold", "restricted", "expired", "paused", "not activated", "inactive"}
 	accountWords = []string{"account", "sender", "sending", "user ", "domain is", "domain has", "tenant", "organization", "organisation"}
@@ -234,8 +234,8 @@ var quotingPhrases = []string{"unverified address", "undeliverable address"}
 // notSender are words about the recipient.
 var notSender = []string{"recipient address", "recipient's", "resolver."}
 
-// passesByItself are words of an account that is shut only for now.
-var passesByItself = []string{"temporar", "again later", "try later", "try again", "hour", "minute", " seconds", "today", "tomorrow", "slow down", "will be enabled"}
+// temporaryWords say that an account is shut only for now.
+var temporaryWords = []string{"temporar", "again later", "try later", "try again", "hour", "minute", " seconds", "today", "tomorrow", "slow down", "will be enabled"}
 
 // recipientPolicyWords, beside a policy's code at RCPT, say that it is the recipient's policy.
 var recipientPolicyWords = []string{"recipient", "mailbox", "transport.rules", "organization policy", "account is", "account has", "user ", "this address", "closed", "no longer"}

@@ -19,7 +19,7 @@
 // command to the other. Only CRLF . CRLF ends it, as RFC 5321 section 4.1.1.4 has it. A
 // local program that writes LF is known by its first line, and from then on LF will do; who
 // begins with CRLF is held to CRLF, so that "LF . LF" in a patron's text, which such a
-// program has no reason to guard, stays text. Else a bare LF ends a line like CRLF, and
+// program has no reason to guard, stays text. Otherwise a bare LF ends a line like CRLF, and
 // the dot behind it that was put before another is taken off: Python's smtplib hands in
 // such messages. That is what Postfix does ("normalize"), too. And when reading a message
 // fails the connection is closed, because go-smtp would read the rest of it as commands.

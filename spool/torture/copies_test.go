@@ -69,9 +69,8 @@ func (w *world) suffer(k int, f *fault) bool {
 	return hit
 }
 
-// TestNoFaultSendsTwice is SPEC section 4 rules 3 and 8 for steps that fail, once or in
-// every run: each recipient gets one copy at most, and exactly one when the disk is well
-// again.
+// TestNoFaultSendsTwice: steps fail, once or in every run. Each recipient gets one copy at
+// most, and exactly one once the disk works again.
 func TestNoFaultSendsTwice(t *testing.T) {
 	places := 0
 	for before := range runs {

@@ -155,7 +155,7 @@ func (m *morning) wants(what string, taken, waiting int) {
 	}
 }
 
-// rules are the schedule that SPEC section 2 shows.
+// rules are the default schedule of notices.toml(5).
 var rules = schedule.Policy{
 	ShortRange: 3 * time.Hour,
 	ShortDelay: [2]time.Duration{3 * time.Minute, 9 * time.Minute},

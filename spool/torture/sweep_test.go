@@ -170,7 +170,7 @@ func TestUndisturbed(t *testing.T) {
 	}
 }
 
-// TestKilledAtEveryStep is SPEC section 4 rules 2, 3 and 4 for a process that is
+// TestKilledAtEveryStep holds notices to the promises of notices-spool(5) when a process is
 // killed anywhere in a flush.
 func TestKilledAtEveryStep(t *testing.T) {
 	places := 0

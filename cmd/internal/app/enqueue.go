@@ -59,7 +59,7 @@ func (in *input) Read(p []byte) (int, error) {
 	n, err := in.Reader.Read(p)
 	in.n += int64(n)
 	if err == io.EOF && in.n == 0 && wasClosed(in.Reader) {
-		err = unix.EBADF // an empty message is one thing, none another
+		err = unix.EBADF // a closed standard input is not an empty message
 	}
 	if err != nil && err != io.EOF {
 		in.err = err

@@ -16,7 +16,7 @@ import (
 	"notices/spool/intake"
 )
 
-// Exit codes: sysexits(3) and SPEC section 3. All of them are here.
+// Exit codes, from sysexits(3), as notices(1) lists them. All of them are here.
 const (
 	ExitOK          = 0
 	ExitUsage       = 64 // the command line

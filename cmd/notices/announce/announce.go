@@ -1,7 +1,7 @@
 // Package announce tells a person about the problems that a flush met, with servers, with
-// messages, with the spool or with the run itself, and says what to do. A person at a terminal
-// is told in each run. The reader of cron's mail is told what is new and what is over, which
-// package alert decides.
+// messages, with the spool or with the run itself, and says what to do. On a terminal each run
+// reports them all. Cron's mail reports only what is new and what is over, which package alert
+// decides.
 package announce
 
 import (

@@ -27,7 +27,7 @@ import (
 	"notices/spool/maillog"
 )
 
-// Options are those of notices import.
+// Options are the options of notices import.
 type Options struct {
 	Sender  *string // nil: [site] address; "" or "<>": the null sender
 	Ref     string
@@ -107,7 +107,7 @@ func imported(ctx context.Context, p *app.Program, store spool.Store) (map[spool
 			return known, release, err
 		}
 		if !said {
-			p.Say("another import is at work; waiting for it to end")
+			p.Say("another import is running; waiting for it to end")
 		}
 		select {
 		case <-ctx.Done():

@@ -120,7 +120,7 @@ func (q *Queue) find(ctx context.Context, s Selection, all func(spool.Entry) boo
 	return list, q.lookUp(ctx, list)
 }
 
-// isListed reports whether a listing showed the entry. Else it is only an id to look up.
+// isListed reports whether a listing showed the entry. If not, it is only an id to look up.
 func isListed(e spool.Entry) bool { return e.State != "" }
 
 // lookUp fills in the entries of messages that exist.

@@ -17,7 +17,7 @@ import (
 	"notices/spool/schedule"
 )
 
-// ListOptions are those of notices list.
+// ListOptions are the options of notices list.
 type ListOptions struct {
 	JSON   bool
 	States []string // none: all
@@ -129,7 +129,7 @@ func matches(address, want string) bool {
 }
 
 // serverError reports whether the last reply was a server's own error and not about the
-// message (SPEC section 5), or has the text in it.
+// message, or has the text in it.
 func (o *ListOptions) serverError(r *spool.Record) bool {
 	if o.Server != AnyServerError {
 		return strings.Contains(strings.ToLower(r.LastError), strings.ToLower(o.Server))

@@ -10,7 +10,7 @@ import (
 	"notices/spool/schedule"
 )
 
-// messageJSON is a message as list and show print it: SPEC section 3, exactly.
+// messageJSON is a message as list and show print it with --json, see notices-list(1).
 type messageJSON struct {
 	ID         spool.ID           `json:"id"`
 	State      spool.MessageState `json:"state"`
@@ -60,7 +60,7 @@ func NextSend(r *spool.Record) time.Time {
 }
 
 // deadline is when the message is given up. A message that outlived it waits for a person and
-// is not returned for its age (zero), or gets one more attempt (SPEC section 6).
+// is not returned for its age (zero), or gets one more attempt.
 func deadline(r *spool.Record, policy schedule.Policy) time.Time {
 	at := r.QueuedAt
 	if n := len(r.Events); n > 0 {

@@ -17,7 +17,7 @@ import (
 	"notices/spool/printable"
 )
 
-// ShowOptions are those of notices show.
+// ShowOptions are the options of notices show.
 type ShowOptions struct {
 	ID   string
 	JSON bool

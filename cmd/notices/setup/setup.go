@@ -19,7 +19,7 @@ import (
 	"notices/spool/route"
 )
 
-// Options are those of notices init.
+// Options are the options of notices init.
 type Options struct {
 	Path     string
 	From     string // a configuration of another program

@@ -19,7 +19,7 @@ import (
 	"notices/spool/oauth"
 )
 
-// LoginOptions are those of google-login and microsoft-login.
+// LoginOptions are the options of google-login and microsoft-login.
 type LoginOptions struct {
 	NoBrowser bool
 	Port      int

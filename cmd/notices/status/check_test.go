@@ -36,7 +36,7 @@ func (w *world) flushed(ago time.Duration) {
 }
 
 // TestCheckBoundaries: older than the limit, not as old; by default 15 minutes and two
-// hours, SPEC section 3.
+// hours.
 func TestCheckBoundaries(t *testing.T) {
 	given := Options{Warn: app.Duration(time.Minute), Critical: app.Duration(time.Hour)}
 	for _, c := range []struct {

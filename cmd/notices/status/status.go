@@ -32,13 +32,13 @@ type Options struct {
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }
 
-// WarnAge and CriticalAge are the ages from which status warns, SPEC section 3.
+// WarnAge and CriticalAge are the ages from which status --check warns by default.
 const (
 	WarnAge     = 15 * time.Minute
 	CriticalAge = 2 * time.Hour
 )
 
-// snapshot is everything that was collected; its JSON is SPEC section 3, exactly.
+// snapshot is everything that was collected; notices-status(1) documents its JSON.
 type snapshot struct {
 	Queued         int        `json:"queued"`
 	Deferred       int        `json:"deferred"`

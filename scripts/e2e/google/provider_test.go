@@ -12,7 +12,7 @@ import (
 	"notices/scripts/e2e/servers"
 )
 
-// provider is oidc-provider at work.
+// provider is a running oidc-provider.
 type provider struct {
 	port   int
 	output string

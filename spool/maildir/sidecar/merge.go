@@ -50,7 +50,7 @@ func sameClass(o spool.Outcome) spool.Outcome {
 	return spool.Outcome{Class: o.Class, Scope: o.Scope, Reason: o.Reason}
 }
 
-// join makes one answer of all to deferred recipients that by makes alike.
+// mergeBy makes one answer of all to deferred recipients that by makes alike.
 func mergeBy(answers []spool.Answer, by func(spool.Outcome) spool.Outcome) []spool.Answer {
 	var joined []spool.Answer
 	at := map[spool.Outcome]int{}
