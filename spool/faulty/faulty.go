@@ -3,10 +3,9 @@
 package faulty
 
 import (
-	"context"
 	"errors"
+	"slices"
 	"sync"
-	"time"
 
 	"notices/spool"
 )
@@ -59,8 +58,21 @@ type Plan struct {
 // Store is a spool.Store that goes wrong as planned. Commit of several
 // drafts counts as so many calls, so that it can break off in the middle.
 type Store struct {
-	inner spool.Store
-	plan  Plan
+	spool.Store
+	*process
+}
+
+// New wraps a store. To see what a dead process left behind, look at the spool
+// through another handle: what the wrapped one has claimed is still claimed until
+// it is killed, too (maildirtest.Spool.Crash).
+func New(s spool.Store, plan Plan) *Store {
+	p := &process{plan: plan}
+	return &Store{store{p, s}, p}
+}
+
+// process is what all calls through one Store have in common.
+type process struct {
+	plan Plan
 
 	mu    sync.Mutex
 	seen  int
@@ -68,190 +80,67 @@ type Store struct {
 	calls []Call
 }
 
-// New wraps a store. To see what a dead process left behind, look at the spool
-// through another handle: what the wrapped one has claimed is still claimed until
-// it is killed, too (maildirtest.Spool.Crash).
-func New(s spool.Store, plan Plan) *Store {
-	return &Store{inner: s, plan: plan}
-}
-
 // Calls returns the calls so far, those that Match, in order; the one that was
 // hit is the last that a dead process made.
-func (f *Store) Calls() []Call {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return append([]Call(nil), f.calls...)
+func (p *process) Calls() []Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
 }
 
 // Hit reports whether the plan's call was made.
-func (f *Store) Hit() bool {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	return f.plan.At > 0 && f.seen >= f.plan.At
+func (p *process) Hit() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.plan.At > 0 && p.seen >= p.plan.At
 }
 
 // Kill ends the process now.
-func (f *Store) Kill() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.dead = true
+func (p *process) Kill() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.dead = true
 }
 
-// verdict is what becomes of one call.
-type verdict struct {
-	err  error // nil: it goes through
-	late bool  // and only its result is replaced by err
-}
-
-func (f *Store) count(c Call) verdict {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.dead {
-		return verdict{err: ErrDead}
+// count returns the error that the plan has for one call; nil: it goes through. Of a
+// call that is late only the result is replaced by the error.
+func (p *process) count(c Call) (late bool, err error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.dead {
+		return false, ErrDead
 	}
-	if f.plan.Match != nil && !f.plan.Match(c) {
-		return verdict{}
+	if p.plan.Match != nil && !p.plan.Match(c) {
+		return false, nil
 	}
-	f.seen++
-	f.calls = append(f.calls, c)
-	hit := f.seen == f.plan.At || f.plan.Always && f.plan.At > 0 && f.seen > f.plan.At
-	switch {
+	p.seen++
+	p.calls = append(p.calls, c)
+	switch hit := p.seen == p.plan.At || p.plan.Always && p.plan.At > 0 && p.seen > p.plan.At; {
 	case !hit:
-		return verdict{}
-	case f.plan.Die:
-		f.dead = true
-		return verdict{err: ErrDead, late: f.plan.Late}
-	case f.plan.Err != nil:
-		return verdict{err: f.plan.Err, late: f.plan.Late}
+		return false, nil
+	case p.plan.Die:
+		p.dead = true
+		return p.plan.Late, ErrDead
+	case p.plan.Err != nil:
+		return p.plan.Late, p.plan.Err
 	}
-	return verdict{err: ErrInjected, late: f.plan.Late}
+	return p.plan.Late, ErrInjected
 }
 
-// do makes one call, or what the plan makes of it.
-func (f *Store) do(c Call, call func() error) error {
-	v := f.count(c)
-	if v.err == nil {
+// get makes one call, or what the plan makes of it.
+func get[T any](p *process, c Call, call func() (T, error)) (got T, err error) {
+	late, err := p.count(c)
+	if err == nil {
 		return call()
 	}
-	if v.late {
-		_ = call() // it failed for the caller in any case
-	}
-	return v.err
-}
-
-// get is do for a call that has a result; on an error of the plan it is the zero value.
-func get[T any](f *Store, c Call, call func() (T, error)) (T, error) {
-	var got T
-	err := f.do(c, func() (err error) {
-		got, err = call()
-		return err
-	})
-	if err != nil {
-		got = *new(T)
+	if late {
+		_, _ = call() // it failed for the caller in any case
 	}
 	return got, err
 }
 
-// New implements spool.Store.
-func (f *Store) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
-	return get(f, Call{Method: "New", ID: id}, func() (spool.Draft, error) {
-		inner, err := f.inner.New(ctx, id)
-		return &draft{f, inner}, err
-	})
-}
-
-// Commit implements spool.Store.
-func (f *Store) Commit(ctx context.Context, drafts ...spool.Draft) (int, error) {
-	for n, d := range drafts {
-		err := f.do(Call{Method: "Commit", ID: d.ID()}, func() error {
-			if own, ok := d.(*draft); ok {
-				d = own.inner
-			}
-			_, err := f.inner.Commit(ctx, d)
-			return err
-		})
-		if err != nil {
-			return n, err
-		}
-	}
-	return len(drafts), nil
-}
-
-// Scan implements spool.Store.
-func (f *Store) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
-	return f.do(Call{Method: "Scan"}, func() error { return f.inner.Scan(ctx, yield) })
-}
-
-// ScanFailed implements spool.Store.
-func (f *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) error {
-	return f.do(Call{Method: "ScanFailed"}, func() error { return f.inner.ScanFailed(ctx, yield) })
-}
-
-// Find implements spool.Store. Its call is about the first of several messages.
-func (f *Store) Find(ctx context.Context, ids ...spool.ID) (map[spool.ID]spool.Entry, error) {
-	call := Call{Method: "Find"}
-	if len(ids) > 0 {
-		call.ID = ids[0]
-	}
-	return get(f, call, func() (map[spool.ID]spool.Entry, error) { return f.inner.Find(ctx, ids...) })
-}
-
-// Imported implements spool.Store.
-func (f *Store) Imported(ctx context.Context, since time.Time) (keys map[spool.ImportKey]struct{}, release func() error, err error) {
-	err = f.do(Call{Method: "Imported"}, func() error {
-		keys, release, err = f.inner.Imported(ctx, since)
-		return err
-	})
-	return keys, release, err
-}
-
-// Claim implements spool.Store. A Late failure leaves the message claimed.
-func (f *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
-	return get(f, Call{Method: "Claim", ID: e.ID}, func() (spool.Claim, error) {
-		inner, err := f.inner.Claim(ctx, e)
-		return &claim{f, inner}, err
-	})
-}
-
-// Peek implements spool.Store.
-func (f *Store) Peek(ctx context.Context, e spool.Entry) (r *spool.Record, b spool.PeekedBody, err error) {
-	b, err = get(f, Call{Method: "Peek", ID: e.ID}, func() (spool.PeekedBody, error) {
-		record, found, err := f.inner.Peek(ctx, e)
-		r = record
-		return &peekedBody{body{f, found, e.ID}, found}, err
-	})
-	return r, b, err
-}
-
-// Writable implements spool.Store.
-func (f *Store) Writable(ctx context.Context) error {
-	return f.do(Call{Method: "Writable"}, func() error { return f.inner.Writable(ctx) })
-}
-
-// Sync implements spool.Store.
-func (f *Store) Sync(ctx context.Context) error {
-	return f.do(Call{Method: "Sync"}, func() error { return f.inner.Sync(ctx) })
-}
-
-// Repair implements spool.Store.
-func (f *Store) Repair(ctx context.Context) ([]spool.Anomaly, error) {
-	return get(f, Call{Method: "Repair"}, func() ([]spool.Anomaly, error) { return f.inner.Repair(ctx) })
-}
-
-// Usage implements spool.Store.
-func (f *Store) Usage(ctx context.Context) (int64, error) {
-	return get(f, Call{Method: "Usage"}, func() (int64, error) { return f.inner.Usage(ctx) })
-}
-
-// UsageFailed implements spool.Store.
-func (f *Store) UsageFailed(ctx context.Context) (int64, error) {
-	return get(f, Call{Method: "UsageFailed"}, func() (int64, error) { return f.inner.UsageFailed(ctx) })
-}
-
-// State implements spool.Store.
-func (f *Store) State() spool.State { return state{f} }
-
-// Close implements spool.Store.
-func (f *Store) Close() error {
-	return f.do(Call{Method: "Close"}, f.inner.Close)
+// do is get for a call that returns nothing but an error.
+func (p *process) do(c Call, call func() error) error {
+	_, err := get(p, c, func() (struct{}, error) { return struct{}{}, call() })
+	return err
 }
