@@ -141,7 +141,10 @@ func (d *Disk) PowerCut(dice *rand.Rand) *Disk {
 	for _, name := range slices.Sorted(maps.Keys(names)) { // the same dice, the same disk
 		n := names[name]
 		if copies[n] == nil {
-			content, mode := n.survivor(dice), n.oldOrNew(dice)
+			content, mode := n.survivor(dice), n.mode
+			if n.mode != n.born && dice.IntN(2) == 0 {
+				mode = n.born
+			}
 			copies[n] = &inode{number: n.number, mode: mode, born: mode, mtime: n.mtime, data: content, synced: slices.Clone(content)}
 		}
 		after.now[path.Dir(name)].link(name, copies[n])
@@ -163,13 +166,6 @@ func apply(names map[string]*inode, since map[string]int, c change) {
 		names[c.to] = c.node
 		since[c.to] = c.number
 	}
-}
-
-func (n *inode) oldOrNew(dice *rand.Rand) uint32 {
-	if n.mode != n.born && dice.IntN(2) == 0 {
-		return n.born
-	}
-	return n.mode
 }
 
 const sector = 512

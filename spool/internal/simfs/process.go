@@ -48,6 +48,18 @@ func (p *Process) may(op, name string) error {
 	return err
 }
 
+// do makes one step on the locked disk. Its error is that of a system call.
+func (p *Process) do(op, name string, act func(d *Disk) error) error {
+	if err := p.step(op, name); err != nil {
+		return err
+	}
+	defer p.disk.mu.Unlock()
+	if err := act(p.disk); err != nil {
+		return fail(op, name, err)
+	}
+	return nil
+}
+
 // Open opens or creates a file.
 func (p *Process) Open(name string, flags int, perm uint32) (fsys.File, error) {
 	op := "read"
@@ -87,92 +99,80 @@ func (p *Process) Rename(from, to string) error { return p.rename("rename", from
 func (p *Process) Replace(from, to string) error { return p.rename("replace", from, to, true) }
 
 func (p *Process) rename(op, from, to string, over bool) error {
-	if err := p.step(op, to); err != nil {
-		return err
-	}
-	defer p.disk.mu.Unlock()
-	n := p.disk.file(from)
-	switch {
-	case n == nil || p.disk.now[path.Dir(to)] == nil:
-		return fail(op, from, unix.ENOENT)
-	case !over && p.disk.file(to) != nil:
-		return fail(op, to, unix.EEXIST)
-	}
-	p.disk.change(from, to, n)
-	return nil
+	return p.do(op, to, func(d *Disk) error {
+		n := d.file(from)
+		switch {
+		case n == nil || d.now[path.Dir(to)] == nil:
+			return unix.ENOENT
+		case !over && d.file(to) != nil:
+			return unix.EEXIST
+		}
+		d.change(from, to, n)
+		return nil
+	})
 }
 
 // Unlink removes a name.
 func (p *Process) Unlink(name string) error {
-	if err := p.step("unlink", name); err != nil {
-		return err
-	}
-	defer p.disk.mu.Unlock()
-	n := p.disk.file(name)
-	if n == nil {
-		return fail("unlink", name, unix.ENOENT)
-	}
-	p.disk.change(name, "", n)
-	return nil
+	return p.do("unlink", name, func(d *Disk) error {
+		n := d.file(name)
+		if n == nil {
+			return unix.ENOENT
+		}
+		d.change(name, "", n)
+		return nil
+	})
 }
 
 // RemoveDir removes an empty folder, durably at once.
 func (p *Process) RemoveDir(name string) error {
-	if err := p.step("rmdir", name); err != nil {
-		return err
-	}
-	defer p.disk.mu.Unlock()
-	f := p.disk.now[name]
-	switch {
-	case f == nil:
-		return fail("rmdir", name, unix.ENOTDIR)
-	case len(f.files) > 0:
-		return fail("rmdir", name, unix.ENOTEMPTY)
-	}
-	delete(p.disk.now, name)
-	return nil
+	return p.do("rmdir", name, func(d *Disk) error {
+		switch f := d.now[name]; {
+		case f == nil:
+			return unix.ENOTDIR
+		case len(f.files) > 0:
+			return unix.ENOTEMPTY
+		}
+		delete(d.now, name)
+		return nil
+	})
 }
 
 // Mkdir makes a folder; folders are durable at once.
 func (p *Process) Mkdir(name string, perm uint32) error {
-	if err := p.step("mkdir", name); err != nil {
-		return err
-	}
-	defer p.disk.mu.Unlock()
-	if p.disk.now[name] != nil {
-		return fail("mkdir", name, unix.EEXIST)
-	}
-	p.disk.inos++
-	p.disk.mkdir(name, p.disk.inos, perm)
-	return nil
+	return p.do("mkdir", name, func(d *Disk) error {
+		if d.now[name] != nil {
+			return unix.EEXIST
+		}
+		d.inos++
+		d.mkdir(name, d.inos, perm)
+		return nil
+	})
 }
 
 // SyncDir makes the changes of a folder durable.
 func (p *Process) SyncDir(name string) error {
-	if err := p.step("syncdir", name); err != nil {
-		return err
-	}
-	defer p.disk.mu.Unlock()
-	dir := p.disk.now[name]
-	if dir == nil {
-		return fail("syncdir", name, unix.ENOENT)
-	}
-	p.disk.syncDir(dir)
-	return nil
+	return p.do("syncdir", name, func(d *Disk) error {
+		dir := d.now[name]
+		if dir == nil {
+			return unix.ENOENT
+		}
+		d.syncDir(dir)
+		return nil
+	})
 }
 
 // List yields the names of a folder.
 func (p *Process) List(name string, yield func([]byte) bool) error {
-	if err := p.step("read", name); err != nil {
-		return err
-	}
-	f := p.disk.now[name]
-	if f == nil {
-		p.disk.mu.Unlock()
-		return fail("readdir", name, unix.ENOENT)
-	}
-	names := slices.Clone(f.names)
-	p.disk.mu.Unlock()
+	var names []string
+	err := p.do("read", name, func(d *Disk) error {
+		f := d.now[name]
+		if f == nil {
+			return unix.ENOENT
+		}
+		names = slices.Clone(f.names)
+		return nil
+	})
 	var base []byte
 	for _, full := range names {
 		base = append(base[:0], path.Base(full)...)
@@ -180,23 +180,24 @@ func (p *Process) List(name string, yield func([]byte) bool) error {
 			break
 		}
 	}
-	return nil
+	return err
 }
 
 // Stat describes a file or folder.
-func (p *Process) Stat(name string) (fsys.Info, error) {
-	if err := p.step("read", name); err != nil {
-		return fsys.Info{}, err
-	}
-	defer p.disk.mu.Unlock()
-	if f := p.disk.now[name]; f != nil {
-		return fsys.Info{Links: 2, Mode: f.mode, Dir: true, Inode: f.number}, nil
-	}
-	n := p.disk.file(name)
-	if n == nil {
-		return fsys.Info{}, fail("stat", name, unix.ENOENT)
-	}
-	return n.info(), nil
+func (p *Process) Stat(name string) (info fsys.Info, err error) {
+	err = p.do("read", name, func(d *Disk) error {
+		f, n := d.now[name], d.file(name)
+		switch {
+		case f != nil:
+			info = fsys.Info{Links: 2, Mode: f.mode, Dir: true, Inode: f.number}
+		case n != nil:
+			info = n.info()
+		default:
+			return unix.ENOENT
+		}
+		return nil
+	})
+	return info, err
 }
 
 func (n *inode) info() fsys.Info {
@@ -223,6 +224,16 @@ func (f *file) step(op string) error {
 		return fail(op, f.name, unix.EBADF)
 	}
 	return f.process.step(op, f.name)
+}
+
+// do makes one step on the file with the disk locked.
+func (f *file) do(op string, act func()) error {
+	if err := f.step(op); err != nil {
+		return err
+	}
+	defer f.process.disk.mu.Unlock()
+	act()
+	return nil
 }
 
 // ErrShort makes a write stop in the middle.
@@ -265,36 +276,31 @@ func (f *file) put(p []byte, off int64) int {
 }
 
 func (f *file) ReadAt(p []byte, off int64) (int, error) {
-	if err := f.step("read"); err != nil {
-		return 0, err
-	}
-	defer f.process.disk.mu.Unlock()
-	if off >= int64(len(f.node.data)) {
-		return 0, io.EOF
-	}
-	n := copy(p, f.node.data[off:])
-	if n < len(p) {
-		return n, io.EOF
-	}
-	return n, nil
-}
-
-func (f *file) ReadOnce(p []byte, off int64) (int, error) {
-	n, err := f.ReadAt(p, off)
-	if err == io.EOF {
-		err = nil
+	n, err := f.ReadOnce(p, off)
+	if err == nil && n < len(p) {
+		err = io.EOF
 	}
 	return n, err
 }
 
+func (f *file) ReadOnce(p []byte, off int64) (n int, err error) {
+	err = f.do("read", func() { n = copy(p, f.node.data[min(off, int64(len(f.node.data))):]) })
+	return n, err
+}
+
 func (f *file) Truncate(size int64) error {
-	if err := f.step("truncate"); err != nil {
-		return err
-	}
-	defer f.process.disk.mu.Unlock()
-	f.resize(size)
-	f.at = size
-	return nil
+	return f.do("truncate", func() {
+		f.resize(size)
+		f.at = size
+	})
+}
+
+func (f *file) Allocate(size int64) error {
+	return f.do("allocate", func() {
+		if size > int64(len(f.node.data)) {
+			f.resize(size)
+		}
+	})
 }
 
 func (f *file) resize(size int64) {
@@ -305,41 +311,19 @@ func (f *file) resize(size int64) {
 }
 
 func (f *file) Chmod(mode uint32) error {
-	if err := f.step("chmod"); err != nil {
-		return err
-	}
-	defer f.process.disk.mu.Unlock()
-	f.node.mode = mode
-	return nil
+	return f.do("chmod", func() { f.node.mode = mode })
 }
 
-func (f *file) Stat() (fsys.Info, error) {
-	if err := f.step("read"); err != nil {
-		return fsys.Info{}, err
-	}
-	defer f.process.disk.mu.Unlock()
-	return f.node.info(), nil
+func (f *file) Stat() (info fsys.Info, err error) {
+	err = f.do("read", func() { info = f.node.info() })
+	return info, err
 }
 
 func (f *file) StartSync() {}
 
-func (f *file) Sync() error {
-	if err := f.step("sync"); err != nil {
-		return err
-	}
-	defer f.process.disk.mu.Unlock()
-	f.node.sync()
-	return nil
-}
+func (f *file) Sync() error { return f.do("sync", f.node.sync) }
 
-func (f *file) SyncFS() error {
-	if err := f.step("syncfs"); err != nil {
-		return err
-	}
-	defer f.process.disk.mu.Unlock()
-	f.process.disk.syncAll()
-	return nil
-}
+func (f *file) SyncFS() error { return f.do("syncfs", f.process.disk.syncAll) }
 
 // Lock waits, if it is to, until the owner closes the file or its process ends.
 func (f *file) Lock(wait bool) error {
@@ -355,17 +339,6 @@ func (f *file) Lock(wait bool) error {
 		d.unlocked.Wait()
 	}
 	f.node.owner = f
-	return nil
-}
-
-func (f *file) Allocate(size int64) error {
-	if err := f.step("allocate"); err != nil {
-		return err
-	}
-	defer f.process.disk.mu.Unlock()
-	if size > int64(len(f.node.data)) {
-		f.resize(size)
-	}
 	return nil
 }
 
