@@ -24,8 +24,8 @@ type CA struct {
 // NewCA makes a certificate authority.
 func NewCA(t TB) *CA {
 	t.Helper()
-	key := newKey(t)
-	template := &x509.Certificate{
+	ca := &CA{key: newKey(t)}
+	ca.cert = &x509.Certificate{
 		SerialNumber:          big.NewInt(1),
 		Subject:               pkix.Name{CommonName: "smtptest CA"},
 		NotBefore:             time.Now().Add(-time.Hour),
@@ -34,11 +34,12 @@ func NewCA(t TB) *CA {
 		BasicConstraintsValid: true,
 		KeyUsage:              x509.KeyUsageCertSign,
 	}
-	cert, err := x509.ParseCertificate(sign(t, template, template, key.Public(), key))
+	cert, err := x509.ParseCertificate(ca.sign(t, ca.cert, ca.key.Public()))
 	if err != nil {
 		t.Fatalf("smtptest: %v", err)
 	}
-	return &CA{cert, key}
+	ca.cert = cert
+	return ca
 }
 
 func newKey(t TB) *ecdsa.PrivateKey {
@@ -50,17 +51,13 @@ func newKey(t TB) *ecdsa.PrivateKey {
 	return key
 }
 
-func sign(t TB, template, parent *x509.Certificate, public crypto.PublicKey, signer crypto.Signer) []byte {
+func (ca *CA) sign(t TB, template *x509.Certificate, public crypto.PublicKey) []byte {
 	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, template, parent, public, signer)
+	der, err := x509.CreateCertificate(rand.Reader, template, ca.cert, public, ca.key)
 	if err != nil {
 		t.Fatalf("smtptest: %v", err)
 	}
 	return der
-}
-
-func configOf(der []byte, key crypto.PrivateKey) *tls.Config {
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 // serverTemplate is a certificate for hosts; none: for the names and the address that the
@@ -102,7 +99,7 @@ func (ca *CA) PEM() []byte {
 // names and the address that this package's servers are reached by.
 func (ca *CA) TLS(t TB, hosts ...string) *tls.Config {
 	t.Helper()
-	return ca.issue(t, serverTemplate(hosts...))
+	return ca.issue(t, serverTemplate(hosts...), newKey(t))
 }
 
 // Changed is TLS with a certificate that is changed before it is signed.
@@ -110,13 +107,13 @@ func (ca *CA) Changed(t TB, change func(*x509.Certificate)) *tls.Config {
 	t.Helper()
 	template := serverTemplate()
 	change(template)
-	return ca.issue(t, template)
+	return ca.issue(t, template, newKey(t))
 }
 
-func (ca *CA) issue(t TB, template *x509.Certificate) *tls.Config {
+func (ca *CA) issue(t TB, template *x509.Certificate, key crypto.Signer) *tls.Config {
 	t.Helper()
-	key := newKey(t)
-	return configOf(sign(t, template, ca.cert, key.Public(), ca.key), key)
+	der := ca.sign(t, template, key.Public())
+	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
 }
 
 // Expired is TLS with a certificate whose time is over.
@@ -144,7 +141,7 @@ func (ca *CA) SHA1(t TB) *tls.Config {
 func SelfSigned(t TB) *tls.Config {
 	t.Helper()
 	key, template := newKey(t), serverTemplate()
-	return configOf(sign(t, template, template, key.Public(), key), key)
+	return (&CA{template, key}).issue(t, template, key)
 }
 
 // RSAKeyExchange is TLS 1.2 by the ciphers of an old Exchange server: no forward secrecy.
@@ -154,7 +151,7 @@ func (ca *CA) RSAKeyExchange(t TB, ciphers ...uint16) *tls.Config {
 	if err != nil {
 		t.Fatalf("smtptest: %v", err)
 	}
-	c := configOf(sign(t, serverTemplate(), ca.cert, key.Public(), ca.key), key)
+	c := ca.issue(t, serverTemplate(), key)
 	c.CipherSuites, c.MaxVersion = ciphers, tls.VersionTLS12
 	return c
 }

@@ -159,7 +159,9 @@ func (c *filter) log(text string) {
 	} else if c.stage = strings.ToUpper(words[0]); c.stage == "AUTH" && len(words) > 3 {
 		text = strings.Join(words[:2], " ") + " ***"
 	}
-	c.s.note(text)
+	c.s.mu.Lock()
+	defer c.s.mu.Unlock()
+	c.s.commands = append(c.s.commands, text)
 }
 
 func (c *filter) offersTLS(o *Options) bool { return o.TLS != nil && !o.Implicit && !c.secure }
@@ -232,14 +234,14 @@ var errOver = errors.New("smtptest: the connection is over")
 
 // play answers the client with what Options.Reply gave.
 func (c *filter) play(answer string) error {
-	reply, ending := splitAnswer(answer)
-	if _, err := io.WriteString(c.Conn, reply); err != nil {
+	reply, ending, ends := strings.Cut(answer, "\x00")
+	if reply = strings.TrimSuffix(reply, "\n"); reply != "" {
+		reply = strings.ReplaceAll(reply, "\n", "\r\n") + "\r\n"
+	}
+	if _, err := io.WriteString(c.Conn, reply); err != nil || !ends {
 		return err
 	}
-	if ending == "" {
-		return nil
-	}
-	end(c.Conn, ending)
+	end(c.Conn, "\x00"+ending)
 	c.Conn.Close()
 	return errOver
 }

@@ -1,9 +1,6 @@
 package smtptest
 
-import (
-	"crypto/tls"
-	"strings"
-)
+import "crypto/tls"
 
 // TB is the part of testing.TB that is used here.
 type TB interface {
@@ -55,18 +52,6 @@ const (
 	Flood  = "\x00flood"  // a reply of endlessly many lines
 	Line   = "\x00line"   // a line that does not end
 )
-
-// splitAnswer takes the ending off an answer and gives the reply its CRLFs.
-func splitAnswer(answer string) (reply, ending string) {
-	answer, after, ended := strings.Cut(answer, "\x00")
-	if ended {
-		ending = "\x00" + after
-	}
-	if answer = strings.TrimSuffix(answer, "\n"); answer != "" {
-		reply = strings.ReplaceAll(answer, "\n", "\r\n") + "\r\n"
-	}
-	return reply, ending
-}
 
 func (o *Options) reply(stage, line string) string {
 	if o.Reply == nil {

@@ -69,8 +69,14 @@ func ScriptTLS(t TB, config *tls.Config, scripts ...string) *Peer {
 // for a reader.
 func Pipe(t TB, scripts ...string) *Peer {
 	p := &Peer{t: t}
-	for _, s := range scripts {
-		p.scripts = append(p.scripts, steps(s))
+	for _, script := range scripts {
+		var steps []string
+		for line := range strings.Lines(script) {
+			if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+				steps = append(steps, line)
+			}
+		}
+		p.scripts = append(p.scripts, steps)
 	}
 	t.Cleanup(p.Close)
 	return p
@@ -78,16 +84,6 @@ func Pipe(t TB, scripts ...string) *Peer {
 
 // Nobody fails the test when anyone connects.
 func Nobody(t TB) *Peer { return Script(t) }
-
-func steps(script string) []string {
-	var steps []string
-	for line := range strings.Lines(script) {
-		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
-			steps = append(steps, line)
-		}
-	}
-	return steps
-}
 
 // Dial reaches the peer whatever the address.
 func (p *Peer) Dial(ctx context.Context, network, address string) (net.Conn, error) {

@@ -134,9 +134,3 @@ func (s *Server) count(change func(*Counts)) {
 	change(&s.counts)
 	s.counts.Peak = max(s.counts.Peak, s.counts.Open)
 }
-
-func (s *Server) note(command string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.commands = append(s.commands, command)
-}

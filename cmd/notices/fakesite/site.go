@@ -14,6 +14,7 @@ import (
 	"notices/spool/flush"
 	"notices/spool/maildirtest"
 	"notices/spool/schedule"
+	"notices/spool/storetest"
 )
 
 // Site is a spool, a clock, and what a program printed and said.
@@ -45,13 +46,8 @@ func New(t *testing.T) *Site {
 // Queue puts a message into the spool.
 func (w *Site) Queue(id spool.ID, recipients ...string) {
 	w.T.Helper()
-	d, err := w.Store.New(context.Background(), id)
-	w.Check(err)
-	_, err = d.Write([]byte("Subject: x\r\n\r\ntext\r\n"))
-	w.Check(err)
-	w.Check(d.Seal(spool.Envelope{ID: id, Sender: "desk@example.org", Recipients: recipients, QueuedAt: w.Now, Size: d.Len()}))
-	_, err = w.Store.Commit(context.Background(), d)
-	w.Check(err)
+	env := spool.Envelope{ID: id, Sender: "desk@example.org", Recipients: recipients, QueuedAt: w.Now}
+	storetest.Put(w.T, w.Store, env, "Subject: x\r\n\r\ntext\r\n")
 }
 
 // Try gives a message an attempt with those answers; without any it is under way.
@@ -77,19 +73,22 @@ func (w *Site) Hold(id spool.ID) {
 // Claim claims a message.
 func (w *Site) Claim(id spool.ID) spool.Claim {
 	w.T.Helper()
-	e, err := spool.FindOne(context.Background(), w.Store, id)
-	w.Check(err)
-	c, err := w.Store.Claim(context.Background(), e)
+	c, err := w.Store.Claim(context.Background(), w.find(id))
 	w.Check(err)
 	return c
+}
+
+func (w *Site) find(id spool.ID) spool.Entry {
+	w.T.Helper()
+	e, err := spool.FindOne(context.Background(), w.Store, id)
+	w.Check(err)
+	return e
 }
 
 // Record is what is known of a message.
 func (w *Site) Record(id spool.ID) *spool.Record {
 	w.T.Helper()
-	e, err := spool.FindOne(context.Background(), w.Store, id)
-	w.Check(err)
-	r, body, err := w.Store.Peek(context.Background(), e)
+	r, body, err := w.Store.Peek(context.Background(), w.find(id))
 	w.Check(err)
 	w.Check(body.Close())
 	return r
