@@ -25,21 +25,6 @@ const (
 	maxSupport = 4700
 )
 
-// Types that still have more than maxMethods, and the most that one of them has. These
-// numbers may only fall.
-const (
-	largeTypes  = 3
-	mostMethods = 34
-)
-
-// exceptions are the packages that are still over a limit, with their size. A number
-// here may only fall.
-func exceptions() map[string]size {
-	return map[string]size{
-		"support": {lines: 4936},
-	}
-}
-
 // support are the packages that only tests import.
 func support() []string {
 	return []string{"cmd/notices/fakesite", "spool/faulty", "spool/internal/simfs", "spool/maildirtest", "spool/smtptest", "spool/storetest"}
@@ -169,31 +154,17 @@ func TestSizes(t *testing.T) {
 	if testing.Verbose() {
 		f.print(t.Output())
 	}
-	sizes := maps.Clone(f.packages)
-	_, sizes["support"] = f.totals()
-	for name, s := range sizes {
-		limit := size{maxLines, maxFiles}
-		if name == "support" {
-			limit = size{lines: maxSupport, files: s.files}
-		}
-		allowed := exceptions()[name]
-		if s.lines > max(limit.lines, allowed.lines) || s.files > max(limit.files, allowed.files) {
-			t.Errorf("%s has %d lines in %d files, more than %d and %d", name, s.lines, s.files,
-				max(limit.lines, allowed.lines), max(limit.files, allowed.files))
-		}
-		if allowed != (size{}) && s.lines <= limit.lines && s.files <= limit.files {
-			t.Logf("%s needs no exception any more", name)
+	for name, s := range f.packages {
+		if s.lines > maxLines || s.files > maxFiles {
+			t.Errorf("%s has %d lines in %d files, more than %d and %d", name, s.lines, s.files, maxLines, maxFiles)
 		}
 	}
-	large, most := 0, 0
-	for _, n := range f.methods {
-		most = max(most, n)
+	if _, forTests := f.totals(); forTests.lines > maxSupport {
+		t.Errorf("test support has %d lines, more than %d", forTests.lines, maxSupport)
+	}
+	for name, n := range f.methods {
 		if n > maxMethods {
-			large++
+			t.Errorf("%s has %d methods, more than %d", name, n, maxMethods)
 		}
-	}
-	if large > largeTypes || most > mostMethods {
-		t.Errorf("%d types have more than %d methods, at most %d: only %d may, with at most %d; scripts/figures names them",
-			large, maxMethods, most, largeTypes, mostMethods)
 	}
 }

@@ -11,14 +11,13 @@ import (
 type scanner func(context.Context, func(spool.Entry) bool) error
 
 func testClaimExclusive(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	entry := k.putSample(h.Store, "A")
 	k.putSample(h.Store, "B")
 
 	c := k.claim(h.Store, "A")
 	for what, s := range map[string]spool.Store{"the same handle": h.Store, "another": other} {
-		_, err := s.Claim(k.ctx, entry)
+		_, err := s.Claim(k.Context(), entry)
 		k.wants(err, "Claim twice by "+what, spool.ErrBusy)
 	}
 	k.ok(k.claim(other, "B").Release(), "Release of another message")
@@ -26,7 +25,7 @@ func testClaimExclusive(k kit, h Harness) {
 	k.ok(c.Release(), "Release once more")
 
 	c = k.claim(other, "A")
-	_, err := h.Store.Claim(k.ctx, entry)
+	_, err := h.Store.Claim(k.Context(), entry)
 	k.wants(err, "Claim of what the other handle has", spool.ErrBusy)
 	k.ok(c.Release(), "Release")
 	k.ok(k.claim(h.Store, "A").Release(), "Release")
@@ -39,19 +38,16 @@ func testClaimGone(k kit, h Harness) {
 	k.gone(h.Store, entry)
 	entry = k.putSample(h.Store, "B")
 	k.ok(k.claim(h.Store, "B").Fail(giveUp(1)), "Fail")
-	_, err := h.Store.Claim(k.ctx, entry)
+	_, err := h.Store.Claim(k.Context(), entry)
 	k.wants(err, "Claim of a failed message as a queued one", spool.ErrGone)
 }
 
 // testClaimStale claims by a listing that another handle has overtaken. The
 // answer is that it is gone, or the message as it is now.
 func testClaimStale(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
-	stale := k.put(h.Store, sample("A", 1), content(10))
-	env := sample("A", 1)
-	env.Size = 10
-	want := fold(env)
+	other := k.opened(h.Reopen())
+	want := k.putFolded(h.Store, sample("A", 1), content(10))
+	stale := k.find(h.Store, "A")
 	for i, e := range []spool.Event{
 		{Kind: spool.Postpone, At: later(1), Next: later(90), Note: "no server"},
 		{Kind: spool.Hold, At: later(2)},
@@ -61,31 +57,31 @@ func testClaimStale(k kit, h Harness) {
 		c := k.claim(other, "A")
 		k.append(c, e, spool.Lazy)
 		want.Apply(e)
-		_, err := h.Store.Claim(k.ctx, stale)
+		_, err := h.Store.Claim(k.Context(), stale)
 		k.wants(err, "Claim of a stale entry in flight", spool.ErrBusy, spool.ErrGone)
 		k.ok(c.Release(), "Release")
-		k.currentOrGone(h.Store, stale, want)
+		currentOrGone(k, h.Store, stale, want)
 		if i%2 == 0 {
 			stale = k.find(h.Store, "A")
 		}
 	}
 }
 
-func (k kit) currentOrGone(s spool.Store, stale spool.Entry, want *spool.Record) {
+// currentOrGone claims and peeks by a stale entry.
+func currentOrGone(k kit, s spool.Store, stale spool.Entry, want *spool.Record) {
 	k.Helper()
-	r, b, err := s.Peek(k.ctx, stale)
+	r, b, err := s.Peek(k.Context(), stale)
 	if err == nil {
 		k.same("Peek by a stale entry", r, want)
 		k.ok(b.Close(), "closing the body")
-	} else if !errors.Is(err, spool.ErrGone) {
-		k.Fatalf("Peek by a stale entry: %v", err)
-	}
-	c, err := s.Claim(k.ctx, stale)
-	if errors.Is(err, spool.ErrGone) {
-		c = k.claim(s, stale.ID)
 	} else {
-		k.ok(err, "Claim by a stale entry")
+		k.wants(err, "Peek by a stale entry", spool.ErrGone)
 	}
+	c, err := s.Claim(k.Context(), stale)
+	if errors.Is(err, spool.ErrGone) {
+		c, err = k.claim(s, stale.ID), nil
+	}
+	k.ok(err, "Claim by a stale entry")
 	k.same("Claim by a stale entry", c.Record(), want)
 	k.ok(c.Release(), "Release")
 }
@@ -126,8 +122,7 @@ func testClaimOver(k kit, h Harness) {
 
 // testClaimLeavesReading: lists and show work on what is in flight.
 func testClaimLeavesReading(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	entry := k.put(h.Store, sample("A", 2), content(700))
 	c := k.claim(h.Store, "A")
 	k.append(c, try(1, 0, later(60)), spool.Lazy)
@@ -145,8 +140,7 @@ func testClaimLeavesReading(k kit, h Harness) {
 
 // testScan lists a queued, a deferred, a held and a failed message.
 func testScan(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	both := []spool.Store{h.Store, other}
 	k.listed("empty", both)
 
@@ -183,8 +177,8 @@ func testScanStops(k kit, h Harness) {
 		}
 	}
 	// What is shown may be claimed at once, while the scan goes on.
-	err := h.Store.Scan(k.ctx, func(e spool.Entry) bool {
-		c, err := h.Store.Claim(k.ctx, e)
+	err := h.Store.Scan(k.Context(), func(e spool.Entry) bool {
+		c, err := h.Store.Claim(k.Context(), e)
 		k.ok(err, "Claim within Scan")
 		k.ok(c.Remove(spool.Soon), "Remove within Scan")
 		return true
@@ -199,7 +193,7 @@ func testScanStops(k kit, h Harness) {
 func (k kit) countTo(n int, scan scanner) int {
 	k.Helper()
 	seen := 0
-	err := scan(k.ctx, func(spool.Entry) bool {
+	err := scan(k.Context(), func(spool.Entry) bool {
 		seen++
 		return seen < n
 	})
@@ -208,19 +202,14 @@ func (k kit) countTo(n int, scan scanner) int {
 }
 
 func testFind(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	k.putSample(h.Store, "A")
 	k.putSample(h.Store, "A-1") // a return's id begins with its original's
 	k.putSample(h.Store, "A.w")
 	k.putSample(h.Store, "AA")
-	for id, want := range map[spool.ID]spool.Entry{
-		"A":   {ID: "A", Next: start, State: spool.StateQueued},
-		"A-1": {ID: "A-1", Next: start, State: spool.StateQueued},
-		"A.w": {ID: "A.w", Next: start, State: spool.StateQueued},
-	} {
-		if e := k.find(other, id); !sameEntry(e, want) {
-			k.Errorf("Find %s: %v, want %v", id, e, want)
+	for _, id := range []spool.ID{"A", "A-1", "A.w"} {
+		if e := k.find(other, id); !sameEntry(e, queued(id)) {
+			k.Errorf("Find %s: %v, want %v", id, e, queued(id))
 		}
 	}
 	k.ok(k.claim(h.Store, "A").Fail(giveUp(3)), "Fail")
@@ -228,13 +217,13 @@ func testFind(k kit, h Harness) {
 	if e := k.find(other, "A"); !sameEntry(e, want) {
 		k.Errorf("Find of a failed message: %v, want %v", e, want)
 	}
-	found, err := other.Find(k.ctx, "A-1", "B", "A", "../x", "AA", "A")
+	found, err := other.Find(k.Context(), "A-1", "B", "A", "../x", "AA", "A")
 	k.ok(err, "Find of several")
 	if len(found) != 3 || !sameEntry(found["A"], want) || found["A-1"].ID != "A-1" || found["AA"].ID != "AA" {
 		k.Errorf("Find of several: %v", found)
 	}
 	for _, id := range []spool.ID{"B", "A-2", "A-", "A.", "a"} {
-		_, err := spool.FindOne(k.ctx, other, id)
+		_, err := spool.FindOne(k.Context(), other, id)
 		k.wants(err, "Find "+string(id), spool.ErrGone)
 	}
 }
@@ -242,9 +231,22 @@ func testFind(k kit, h Harness) {
 func testUsage(k kit, h Harness) {
 	usage := func() int64 {
 		k.Helper()
-		n, err := h.Store.Usage(k.ctx)
+		n, err := h.Store.Usage(k.Context())
 		k.ok(err, "Usage")
-		k.sameUsage(h.Store, n)
+		var all, failed int64 // by what Peek says of each message
+		for id, e := range k.list(h.Store) {
+			_, body, err := h.Store.Peek(k.Context(), e)
+			k.ok(err, "Peek "+string(id))
+			if all += body.Stored(); e.State == spool.StateFailed {
+				failed += body.Stored()
+			}
+			k.ok(body.Close(), "Close")
+		}
+		ofFailed, err := h.Store.UsageFailed(k.Context())
+		k.ok(err, "UsageFailed")
+		if all != n || failed != ofFailed {
+			k.Errorf("Usage %d, of failed ones %d; by Peek they are %d and %d", n, ofFailed, all, failed)
+		}
 		return n
 	}
 	const size = 1 << 20
@@ -268,27 +270,8 @@ func testUsage(k kit, h Harness) {
 	}
 	k.ok(k.claim(h.Store, "A").Remove(spool.Now), "Remove")
 	k.ok(k.claim(h.Store, "B").Remove(spool.Now), "Remove")
-	k.ok(h.Store.Sync(k.ctx), "Sync")
+	k.ok(h.Store.Sync(k.Context()), "Sync")
 	if got := usage() - empty; got != 0 {
 		k.Errorf("%d octets are taken when all is removed", got)
-	}
-}
-
-// sameUsage: Usage is the sum of what Peek says of each message.
-func (k kit) sameUsage(s spool.Store, want int64) {
-	k.Helper()
-	var all, failed int64
-	for id, e := range k.list(s) {
-		_, body, err := s.Peek(k.ctx, e)
-		k.ok(err, "Peek "+string(id))
-		if all += body.Stored(); e.State == spool.StateFailed {
-			failed += body.Stored()
-		}
-		k.ok(body.Close(), "Close")
-	}
-	n, err := s.UsageFailed(k.ctx)
-	k.ok(err, "UsageFailed")
-	if all != want || failed != n {
-		k.Errorf("Usage %d, of failed ones %d; by Peek they are %d and %d", want, n, all, failed)
 	}
 }

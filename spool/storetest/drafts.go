@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,15 +17,28 @@ func testBodies(k kit, h Harness) {
 		id := spool.ID(fmt.Sprintf("size-%d", size))
 		body := content(size)
 		d := k.draft(h.Store, id)
-		k.writeInPieces(d, body)
+		for piece := range slices.Chunk(body, 7001) { // fits no buffer
+			k.write(d, piece)
+		}
+		if d.Len() != int64(size) {
+			k.Fatalf("a draft of %d octets says %d", size, d.Len())
+		}
 		if size > 0 {
-			k.readsBack(d, body)
+			// Before it is sealed, and past its end.
+			data := make([]byte, size+1)
+			n, err := d.ReadAt(data, 0)
+			if err != io.EOF {
+				k.Fatalf("ReadAt of a draft, and one octet more: %d, %v", n, err)
+			}
+			k.sameBody("draft", data[:n], body)
+			if _, err := d.ReadAt(data[:1], int64(size)); err != io.EOF {
+				k.Errorf("ReadAt behind the end of a draft: %v, want EOF", err)
+			}
 		}
 		env := sample(id, 1)
 		env.Size = int64(size)
 		k.ok(d.Seal(env), "Seal")
-		_, err := h.Store.Commit(k.ctx, d)
-		k.ok(err, "Commit")
+		k.commit(h.Store, d)
 
 		c := k.claim(h.Store, id)
 		k.sameBody("claimed", k.read(c.Body()), body)
@@ -36,39 +50,12 @@ func testBodies(k kit, h Harness) {
 	}
 }
 
-// writeInPieces takes steps that fit no buffer.
-func (k kit) writeInPieces(d spool.Draft, body []byte) {
-	k.Helper()
-	for rest := body; len(rest) > 0; {
-		n := min(len(rest), 7001)
-		k.write(d, rest[:n])
-		rest = rest[n:]
-	}
-	if d.Len() != int64(len(body)) {
-		k.Fatalf("a draft of %d octets says %d", len(body), d.Len())
-	}
-}
-
-// readsBack reads a draft before it is sealed, past its end too.
-func (k kit) readsBack(d spool.Draft, body []byte) {
-	k.Helper()
-	data := make([]byte, len(body)+1)
-	n, err := d.ReadAt(data, 0)
-	if err != io.EOF {
-		k.Fatalf("ReadAt of a draft, and one octet more: %d, %v", n, err)
-	}
-	k.sameBody("draft", data[:n], body)
-	if _, err := d.ReadAt(make([]byte, 1), int64(len(body))); err != io.EOF {
-		k.Errorf("ReadAt behind the end of a draft: %v, want EOF", err)
-	}
-}
-
 func testBodyManyReaders(k kit, h Harness) {
 	body := content(3 << 20)
 	k.put(h.Store, sample("A", 1), body)
 	c := k.claim(h.Store, "A")
 	defer c.Release()
-	_, seen, err := h.Store.Peek(k.ctx, k.find(h.Store, "A"))
+	_, seen, err := h.Store.Peek(k.Context(), k.find(h.Store, "A"))
 	k.ok(err, "Peek")
 	defer seen.Close()
 
@@ -117,13 +104,11 @@ func testEnvelope(k kit, h Harness) {
 		"null": {ID: "null", Recipients: []string{"a@example.net"}, QueuedAt: start, Form: spool.Report},
 		spool.ID("9" + strings.Repeat("-_.z", 24)): sample(spool.ID("9"+strings.Repeat("-_.z", 24)), 1),
 	} {
-		k.put(h.Store, env, content(300))
-		env.Size = 300
-		r, _ := k.look(h.Store, id)
-		k.same(string(id), r, fold(env))
+		want := k.putFolded(h.Store, env, content(300))
+		k.same(string(id), k.recordOf(h.Store, id), want)
 		other := h.Reopen()
 		c := k.claim(other, id)
-		k.same(string(id)+" claimed by another handle", c.Record(), fold(env))
+		k.same(string(id)+" claimed by another handle", c.Record(), want)
 		k.ok(c.Release(), "Release")
 		k.ok(other.Close(), "Close")
 	}
@@ -134,9 +119,7 @@ func testManyRecipients(k kit, h Harness) {
 	for i := range env.Recipients {
 		env.Recipients[i] = strings.Repeat("long-name-", 5) + env.Recipients[i]
 	}
-	k.put(h.Store, env, content(100))
-	env.Size = 100
-	want := fold(env)
+	want := k.putFolded(h.Store, env, content(100))
 	k.same("put", k.recordOf(h.Store, "A"), want)
 
 	c := k.claim(h.Store, "A")
@@ -159,7 +142,7 @@ func (k kit) recordOf(s spool.Store, id spool.ID) *spool.Record {
 }
 
 // append writes an event by the method that is for it.
-func (k kit) append(c spool.Claim, e spool.Event, d spool.Durability) {
+func (k checks) append(c spool.Claim, e spool.Event, d spool.Durability) {
 	k.Helper()
 	if e.Kind == spool.Try {
 		k.ok(c.Begin(e), "Begin")
@@ -169,10 +152,9 @@ func (k kit) append(c spool.Claim, e spool.Event, d spool.Durability) {
 }
 
 func testInvisibleBeforeCommit(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	both := []spool.Store{h.Store, other}
-	entry := spool.Entry{ID: "A", Next: start, State: spool.StateQueued}
+	entry := queued("A")
 
 	unseen := func(what string) {
 		k.Helper()
@@ -186,13 +168,12 @@ func testInvisibleBeforeCommit(k kit, h Harness) {
 	unseen("after Write")
 	k.ok(d.Seal(sample("A", 1)), "Seal")
 	unseen("after Seal")
-	_, err := h.Store.Commit(k.ctx, d)
-	k.ok(err, "Commit")
+	k.commit(h.Store, d)
 	k.listed("after Commit", both, entry)
 }
 
 func testAbort(k kit, h Harness) {
-	entry := spool.Entry{ID: "A", Next: start, State: spool.StateQueued}
+	entry := queued("A")
 	open := k.draft(h.Store, "A")
 	k.write(open, content(5000))
 	k.ok(open.Abort(), "Abort")
@@ -205,15 +186,14 @@ func testAbort(k kit, h Harness) {
 	k.listed("after Abort", []spool.Store{h.Store})
 
 	d = k.sealed(h.Store, sample("A", 1), content(77))
-	_, err := h.Store.Commit(k.ctx, d)
-	k.ok(err, "Commit after an Abort")
+	k.commit(h.Store, d)
 	k.ok(d.Abort(), "Abort after Commit")
 	_, body := k.look(h.Store, "A")
 	k.sameBody("after an Abort that came too late", body, content(77))
 }
 
 func testCommitMany(k kit, h Harness) {
-	if n, err := h.Store.Commit(k.ctx); n != 0 || err != nil {
+	if n, err := h.Store.Commit(k.Context()); n != 0 || err != nil {
 		k.Errorf("Commit of nothing: %d, %v", n, err)
 	}
 	var drafts []spool.Draft
@@ -224,13 +204,8 @@ func testCommitMany(k kit, h Harness) {
 		drafts = append(drafts, k.sealed(h.Store, env, content(i)))
 		want = append(want, spool.Entry{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued})
 	}
-	n, err := h.Store.Commit(k.ctx, drafts...)
-	k.ok(err, "Commit")
-	if n != len(drafts) {
-		k.Fatalf("Commit of %d says %d", len(drafts), n)
-	}
-	other := h.Reopen()
-	defer closeAll(k, other)
+	k.commit(h.Store, drafts...)
+	other := k.opened(h.Reopen())
 	k.listed("after Commit", []spool.Store{h.Store, other}, want...)
 	for i := range drafts {
 		_, body := k.look(other, want[i].ID)
@@ -242,25 +217,21 @@ func testCommitMany(k kit, h Harness) {
 // in flight, and failed: the first stays as it was, those before the second are
 // queued, those behind it are not, but still can be.
 func testCommitExisting(k kit, h Harness) {
-	k.put(h.Store, full("A"), content(1000))
-	env := full("A")
-	env.Size = 1000
-	want := fold(env)
+	want := k.putFolded(h.Store, full("A"), content(1000))
 	again := func(what string, before, after spool.ID) {
 		k.Helper()
 		first := k.sealed(h.Store, sample(before, 1), content(1))
 		second := k.sealed(h.Store, sample("A", 2), content(2))
 		third := k.sealed(h.Store, sample(after, 1), content(3))
-		n, err := h.Store.Commit(k.ctx, first, second, third)
+		n, err := h.Store.Commit(k.Context(), first, second, third)
 		k.wants(err, what, spool.ErrExists)
 		if n != 1 {
 			k.Errorf("%s: Commit says %d, want 1", what, n)
 		}
 		k.find(h.Store, before)
-		_, err = spool.FindOne(k.ctx, h.Store, after)
+		_, err = spool.FindOne(k.Context(), h.Store, after)
 		k.wants(err, what+": the draft behind it", spool.ErrGone)
-		_, err = h.Store.Commit(k.ctx, third)
-		k.ok(err, what+": Commit of the rest")
+		k.commit(h.Store, third)
 		k.find(h.Store, after)
 		k.ok(second.Abort(), "Abort of the dropped draft")
 		r, body := k.look(h.Store, "A")
@@ -284,7 +255,7 @@ func testCommitExisting(k kit, h Harness) {
 func testCommitUnsealed(k kit, h Harness) {
 	d := k.draft(h.Store, "A")
 	k.write(d, content(10))
-	n, err := h.Store.Commit(k.ctx, d)
+	n, err := h.Store.Commit(k.Context(), d)
 	if err == nil || n != 0 {
 		k.Errorf("Commit of a draft that is not sealed: %d, %v", n, err)
 	}
@@ -295,14 +266,14 @@ func testCommitUnsealed(k kit, h Harness) {
 // testNewBadID: an id becomes a path.
 func testNewBadID(k kit, h Harness) {
 	for _, id := range []spool.ID{"", ".hidden", "../A", "a/b", "a b", "a\x00b", "ä"} {
-		if d, err := h.Store.New(k.ctx, id); err == nil {
+		if d, err := h.Store.New(k.Context(), id); err == nil {
 			k.Errorf("New takes the id %q", id)
 			d.Abort()
 		}
-		if _, err := spool.FindOne(k.ctx, h.Store, id); err == nil {
+		if _, err := spool.FindOne(k.Context(), h.Store, id); err == nil {
 			k.Errorf("Find finds %q", id)
 		}
-		if _, err := h.Store.Claim(k.ctx, spool.Entry{ID: id, Next: start, State: spool.StateQueued}); err == nil {
+		if _, err := h.Store.Claim(k.Context(), spool.Entry{ID: id, Next: start, State: spool.StateQueued}); err == nil {
 			k.Errorf("Claim takes %q", id)
 		}
 	}

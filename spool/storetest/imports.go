@@ -98,10 +98,8 @@ func Send(ctx context.Context, s spool.Store, sent map[spool.ID]int) error {
 		errs = append(errs, err)
 	}
 	found, err := s.Repair(ctx)
-	for _, a := range found {
-		if a.Moved != "" {
-			errs = append(errs, fmt.Errorf("set aside: %+v", a))
-		}
+	for _, a := range setAside(found) {
+		errs = append(errs, fmt.Errorf("set aside: %+v", a))
 	}
 	return errors.Join(append(errs, err, s.Sync(ctx))...)
 }
@@ -118,7 +116,7 @@ func remove(c spool.Claim) error {
 // known tells which of the messages have a key that the store knows.
 func (k kit) known(s spool.Store, since time.Time, ids ...spool.ID) (known []spool.ID) {
 	k.Helper()
-	keys, release, err := s.Imported(k.ctx, since)
+	keys, release, err := s.Imported(k.Context(), since)
 	k.ok(err, "Imported")
 	for _, id := range ids {
 		if _, there := keys[KeyOf(id)]; there {
@@ -139,14 +137,14 @@ func (k kit) knows(what string, s spool.Store, since time.Time, want ...spool.ID
 
 func (k kit) imports(s spool.Store, ids ...spool.ID) {
 	k.Helper()
-	_, err := Import(k.ctx, s, ids...)
+	_, err := Import(k.Context(), s, ids...)
 	k.ok(err, "import")
 }
 
 // sends takes all messages out and wants to have seen each of these exactly once.
 func (k kit) sends(s spool.Store, sent map[spool.ID]int, want ...spool.ID) {
 	k.Helper()
-	k.ok(Send(k.ctx, s, sent), "sending all")
+	k.ok(Send(k.Context(), s, sent), "sending all")
 	for _, id := range want {
 		if sent[id] != 1 {
 			k.Errorf("%s was sent %d times", id, sent[id])
@@ -161,13 +159,11 @@ func (k kit) sends(s spool.Store, sent map[spool.ID]int, want ...spool.ID) {
 // sent either, by whatever handle.
 func testImportOnce(k kit, h Harness) {
 	sent := map[spool.ID]int{}
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	k.knows("empty", h.Store, start)
 	k.imports(h.Store)
 	k.imports(h.Store, "A", "B")
 	k.imports(other, "A", "B", "C")
-	queued := func(id spool.ID) spool.Entry { return spool.Entry{ID: id, Next: start, State: spool.StateQueued} }
 	k.listed("after two imports", []spool.Store{h.Store, other}, queued("A"), queued("B"), queued("C"))
 	k.sends(h.Store, sent, "A", "B", "C")
 	k.imports(other, "C", "A", "B", "D")
@@ -189,9 +185,8 @@ func testImportedEverywhere(k kit, h Harness) {
 	k.ok(k.claim(h.Store, "D").Remove(spool.Now), "Remove of a failed one")
 	k.ok(k.claim(h.Store, "E").Remove(spool.Soon), "Remove")
 	k.knows("everywhere", h.Store, start, "A", "B", "C", "D", "E", "F")
-	k.ok(h.Store.Sync(k.ctx), "Sync")
-	other := h.Reopen()
-	defer closeAll(k, other)
+	k.ok(h.Store.Sync(k.Context()), "Sync")
+	other := k.opened(h.Reopen())
 	k.knows("everywhere, synced", other, start, "A", "B", "C", "D", "E", "F")
 }
 
@@ -201,13 +196,12 @@ func testImportSeveral(k kit, h Harness) {
 	var drafts []spool.Draft
 	keys := map[spool.ID][]spool.ImportKey{"A": {KeyOf("A"), KeyOf("D"), KeyOf("E")}, "B": nil, "C": {KeyOf("C")}}
 	for _, id := range []spool.ID{"A", "B", "C"} {
-		d, err := draftImport(k.ctx, h.Store, id, keys[id]...)
+		d, err := draftImport(k.Context(), h.Store, id, keys[id]...)
 		k.ok(err, "draft")
 		drafts = append(drafts, d)
 	}
 	k.knows("before Commit", h.Store, start)
-	_, err := h.Store.Commit(k.ctx, drafts...)
-	k.ok(err, "Commit")
+	k.commit(h.Store, drafts...)
 	for id, want := range keys {
 		if got := k.recordOf(h.Store, id).Envelope.ImportKeys; !slices.Equal(got, want) {
 			k.Errorf("%s has the keys %v, want %v", id, got, want)
@@ -220,12 +214,11 @@ func testImportSeveral(k kit, h Harness) {
 
 // testImportAlone: two imports at once would both queue what is not known yet.
 func testImportAlone(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
-	_, release, err := h.Store.Imported(k.ctx, start)
+	other := k.opened(h.Reopen())
+	_, release, err := h.Store.Imported(k.Context(), start)
 	k.ok(err, "Imported")
 	for _, s := range []spool.Store{h.Store, other} {
-		_, _, err := s.Imported(k.ctx, start)
+		_, _, err := s.Imported(k.Context(), start)
 		k.wants(err, "a second Imported", spool.ErrBusy)
 	}
 	k.putSample(other, "enqueued") // only imports wait for it
@@ -245,48 +238,40 @@ func testImportExpires(k kit, h Harness) {
 
 // testImportBesideFlush: a flush beside an import does not remove what it is writing.
 func testImportBesideFlush(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
-	_, release, err := h.Store.Imported(k.ctx, start)
+	other := k.opened(h.Reopen())
+	_, release, err := h.Store.Imported(k.Context(), start)
 	k.ok(err, "Imported")
 	defer release()
 	open := k.draft(h.Store, "open")
 	defer open.Abort()
 	k.write(open, content(100))
-	a, err := draftImport(k.ctx, h.Store, "A", KeyOf("A"))
+	a, err := draftImport(k.Context(), h.Store, "A", KeyOf("A"))
 	k.ok(err, "draft")
 	k.sends(other, map[spool.ID]int{})
-	_, err = h.Store.Commit(k.ctx, a)
-	k.ok(err, "Commit")
+	k.commit(h.Store, a)
 	k.write(open, content(100))
 	k.sends(other, map[spool.ID]int{}, "A")
 }
 
-func testImportCrash(k kit, h Harness) { k.importCut(h, h.Crash) }
-
-func testImportPowerCut(k kit, h Harness) { k.importCut(h, h.PowerCut) }
-
-// importCut: an import that is cut short is known to have queued what it did and nothing
+// testImportCut: an import that is cut short is known to have queued what it did and nothing
 // else, and the next one need not wait.
-func (k kit) importCut(h Harness, cut func() spool.Store) {
+func testImportCut(k kit, h Harness, cut func() spool.Store) {
 	if cut == nil {
 		return
 	}
 	ids := []spool.ID{"000000000000000A", "000000000000000B", "000000000000000C", "000000000000000D"}
 	k.imports(h.Store, ids[:2]...)
-	_, _, err := h.Store.Imported(k.ctx, start)
+	_, _, err := h.Store.Imported(k.Context(), start)
 	k.ok(err, "Imported")
 	var drafts []spool.Draft
 	for _, id := range ids[2:] {
-		d, err := draftImport(k.ctx, h.Store, id, KeyOf(id))
+		d, err := draftImport(k.Context(), h.Store, id, KeyOf(id))
 		k.ok(err, "draft")
 		drafts = append(drafts, d)
 	}
-	_, err = h.Store.Commit(k.ctx, drafts[0])
-	k.ok(err, "Commit")
+	k.commit(h.Store, drafts[0])
 
-	s := cut()
-	defer closeAll(k, s)
+	s := k.opened(cut())
 	if got := k.known(s, start, ids...); !slices.Equal(got, ids[:3]) {
 		k.Errorf("afterwards %q are known", got)
 	}

@@ -3,6 +3,7 @@ package storetest
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"testing"
@@ -14,44 +15,54 @@ import (
 )
 
 // RunModel compares a store with a map over random histories: messages are put,
-// claimed, tried, answered, held, failed, revived, removed, over two handles that
-// crash and are opened anew, while the clock jumps both ways and the power fails. After every step each
-// message is in exactly one state, none is lost, none invented, and its record is
-// what its events fold to.
+// claimed, tried, answered, held, failed, revived and removed, over two handles that
+// crash and are opened anew, while the clock jumps both ways and the power fails. After
+// every step each message is in exactly one state, no message is lost or invented, and
+// each record is what its events fold to.
 //
-// checks is the number of histories, of some 30 steps; -rapid.checks on the command
+// histories is their number, of some 30 steps each; -rapid.checks on the command
 // line goes before it.
-func RunModel(t *testing.T, open func(t *testing.T) Harness, checks int) {
+func RunModel(t *testing.T, open func(t *testing.T) Harness, histories int) {
 	if f := flag.Lookup("rapid.checks"); f.Value.String() == f.DefValue {
 		t.Cleanup(func() { f.Value.Set(f.DefValue) })
-		f.Value.Set(strconv.Itoa(checks))
+		f.Value.Set(strconv.Itoa(histories))
 	}
 	rapid.Check(t, func(rt *rapid.T) {
-		m := newModel(open(t))
-		defer m.close()
+		k, h := kit{checks{rt}}, open(t)
+		m := &model{
+			k:       k,
+			h:       h,
+			handles: [2]spool.Store{k.opened(h.Store), k.opened(h.Reopen())},
+			now:     start,
+			there:   map[spool.ID]*modelled{},
+			limbo:   map[spool.ID]*modelled{},
+		}
+		mail, machine := mailSteps{m}, machineSteps{m}
 		rt.Repeat(map[string]func(*rapid.T){
 			"":              m.check,
-			"put":           m.put,
-			"put existing":  m.putExisting,
-			"abort":         m.abort,
-			"claim":         m.claim,
-			"claim removed": m.claimRemoved,
-			"begin":         m.begin,
-			"result":        m.result,
-			"append":        m.append,
-			"release":       m.release,
-			"remove":        m.remove,
-			"fail":          m.fail,
-			"revive":        m.revive,
-			"jump":          m.jump,
-			"sync":          m.sync,
-			"crash":         m.crash,
-			"power cut":     m.powerCut,
-			"reopen":        m.reopen,
-			"repair":        m.repair,
+			"put":           mail.put,
+			"put existing":  mail.putExisting,
+			"abort":         mail.abort,
+			"claim":         mail.claim,
+			"claim removed": mail.claimRemoved,
+			"begin":         mail.begin,
+			"result":        mail.result,
+			"append":        mail.append,
+			"release":       mail.release,
+			"remove":        mail.remove,
+			"fail":          mail.fail,
+			"revive":        mail.revive,
+			"jump":          machine.jump,
+			"sync":          machine.sync,
+			"crash":         machine.crash,
+			"power cut":     machine.powerCut,
+			"reopen":        machine.reopen,
+			"repair":        machine.repair,
 		})
-		m.k = kit{rt, t.Context()}
-		m.checkAll()
+		again := k.opened(h.Reopen())
+		for _, v := range m.there {
+			m.right("at the end", again, v)
+		}
 	})
 }
 
@@ -88,24 +99,6 @@ type modelled struct {
 	sure int
 	soon [2]int
 }
-
-func newModel(h Harness) *model {
-	return &model{
-		h:       h,
-		handles: [2]spool.Store{h.Store, h.Reopen()},
-		now:     start,
-		there:   map[spool.ID]*modelled{},
-		limbo:   map[spool.ID]*modelled{},
-	}
-}
-
-func (m *model) close() {
-	for _, s := range m.handles {
-		_ = s.Close()
-	}
-}
-
-func (m *model) at(t *rapid.T) { m.k = kit{t, t.Context()} }
 
 func (v *modelled) record() *spool.Record { return fold(v.env, v.events...) }
 
@@ -146,19 +139,13 @@ func (v *modelled) relist() {
 
 // pick draws one of the messages that pass, or skips the step.
 func (m *model) pick(t *rapid.T, pass func(*modelled) bool) *modelled {
-	var ids []spool.ID
-	for id, v := range m.there {
-		if pass(v) {
-			ids = append(ids, id)
-		}
-	}
-	if len(ids) == 0 {
+	passed := maps.Clone(m.there)
+	maps.DeleteFunc(passed, func(_ spool.ID, v *modelled) bool { return !pass(v) })
+	if len(passed) == 0 {
 		t.Skip("no such message")
 	}
-	slices.Sort(ids)
-	id := rapid.SampledFrom(ids).Draw(t, "message")
-	m.touched = id
-	return m.there[id]
+	m.touched = rapid.SampledFrom(slices.Sorted(maps.Keys(passed))).Draw(t, "message")
+	return m.there[m.touched]
 }
 
 func claimedOne(v *modelled) bool { return v.claim != nil }
@@ -174,17 +161,28 @@ func (m *model) handle(t *rapid.T) (int, spool.Store) {
 	return i, m.handles[i]
 }
 
-func (m *model) nextID() spool.ID {
-	m.seq++
-	return spool.ID(fmt.Sprintf("%016d", m.seq))
+// soon draws a next send time, up to two hours away.
+func (m *model) soon(t *rapid.T) time.Time {
+	return m.now.Add(time.Duration(rapid.IntRange(0, 7200).Draw(t, "next")) * time.Second)
+}
+
+// drop takes a message out that was removed. Unless that is sure, a power cut may bring it
+// back.
+func (m *model) drop(v *modelled, sure bool) {
+	delete(m.there, v.env.ID)
+	if !sure {
+		m.limbo[v.env.ID] = v
+	}
+	m.removed = append(m.removed, v.listed)
 }
 
 // check is run after every step: the listing in full, and the record of what the
 // step was about, as both handles see it.
-func (m *model) check(t *rapid.T) {
-	m.at(t)
-	m.touchedIsRight()
+func (m *model) check(*rapid.T) {
 	for i, s := range m.handles {
+		if v := m.there[m.touched]; v != nil {
+			m.right(fmt.Sprintf("by handle %d", i), s, v)
+		}
 		got := m.k.list(s)
 		for id, v := range m.there {
 			e, ok := got[id]
@@ -205,29 +203,13 @@ func (m *model) check(t *rapid.T) {
 	}
 }
 
-func (m *model) touchedIsRight() {
-	v := m.there[m.touched]
-	if v == nil {
-		return
-	}
-	want := v.record()
-	for i, s := range m.handles {
-		r, body := m.k.look(s, m.touched)
-		m.k.same(fmt.Sprintf("%s by handle %d", m.touched, i), r, want)
-		m.k.sameBody(string(m.touched), body, v.body)
-	}
+// right compares one message, as a handle sees it and as its claim does.
+func (m *model) right(what string, s spool.Store, v *modelled) {
+	what = string(v.env.ID) + " " + what
+	r, body := m.k.look(s, v.env.ID)
+	m.k.same(what, r, v.record())
+	m.k.sameBody(what, body, v.body)
 	if v.claim != nil {
-		m.k.same(fmt.Sprintf("the claim of %s", m.touched), v.claim.Record(), want)
-	}
-}
-
-// checkAll compares every message, and opens the spool once more for it.
-func (m *model) checkAll() {
-	again := m.h.Reopen()
-	defer closeAll(m.k, again)
-	for id, v := range m.there {
-		r, body := m.k.look(again, id)
-		m.k.same(string(id)+" at the end", r, v.record())
-		m.k.sameBody(string(id), body, v.body)
+		m.k.same(what+", the claim", v.claim.Record(), v.record())
 	}
 }

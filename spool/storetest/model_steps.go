@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"pgregory.net/rapid"
@@ -11,8 +12,10 @@ import (
 	"notices/spool"
 )
 
-func (m *model) put(t *rapid.T) {
-	m.at(t)
+// mailSteps are the steps about one message.
+type mailSteps struct{ *model }
+
+func (m mailSteps) put(t *rapid.T) {
 	_, s := m.handle(t)
 	var drafts []spool.Draft
 	var messages []*modelled
@@ -21,20 +24,17 @@ func (m *model) put(t *rapid.T) {
 		drafts = append(drafts, m.k.sealed(s, v.env, v.body))
 		messages = append(messages, v)
 	}
-	n, err := s.Commit(m.k.ctx, drafts...)
-	m.k.ok(err, "Commit")
-	if n != len(drafts) {
-		m.k.Fatalf("Commit of %d says %d", len(drafts), n)
-	}
+	m.k.commit(s, drafts...)
 	for _, v := range messages {
 		m.there[v.env.ID] = v
 		m.touched = v.env.ID
 	}
 }
 
-func (m *model) newMessage(t *rapid.T) *modelled {
+func (m mailSteps) newMessage(t *rapid.T) *modelled {
+	m.seq++
 	v := &modelled{
-		env:  sample(m.nextID(), rapid.IntRange(1, 4).Draw(t, "recipients")),
+		env:  sample(spool.ID(fmt.Sprintf("%016d", m.seq)), rapid.IntRange(1, 4).Draw(t, "recipients")),
 		body: content(rapid.IntRange(0, 200).Draw(t, "size")),
 	}
 	v.env.QueuedAt = m.now
@@ -47,19 +47,17 @@ func (m *model) newMessage(t *rapid.T) *modelled {
 	return v
 }
 
-func (m *model) putExisting(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) putExisting(t *rapid.T) {
 	v := m.pick(t, anyOne)
 	_, s := m.handle(t)
-	n, err := s.Commit(m.k.ctx, m.k.sealed(s, sample(v.env.ID, 1), content(5)))
+	n, err := s.Commit(m.k.Context(), m.k.sealed(s, sample(v.env.ID, 1), content(5)))
 	m.k.wants(err, "Commit of an id that is there", spool.ErrExists)
 	if n != 0 {
 		m.k.Fatalf("Commit of an id that is there says %d", n)
 	}
 }
 
-func (m *model) abort(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) abort(t *rapid.T) {
 	_, s := m.handle(t)
 	v := m.newMessage(t)
 	d := m.k.draft(s, v.env.ID)
@@ -70,20 +68,17 @@ func (m *model) abort(t *rapid.T) {
 	m.k.ok(d.Abort(), "Abort")
 }
 
-func (m *model) claim(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) claim(t *rapid.T) {
 	v := m.pick(t, anyOne)
 	i, s := m.handle(t)
-	c, err := s.Claim(m.k.ctx, m.k.find(s, v.env.ID))
+	c, err := s.Claim(m.k.Context(), m.k.find(s, v.env.ID))
 	if v.claim != nil {
 		m.k.wants(err, fmt.Sprintf("Claim of %s, which handle %d has", v.env.ID, v.owner), spool.ErrBusy)
 		return
 	}
 	if v.back && errors.Is(err, spool.ErrGone) { // its removal is finished
 		v.owner = i
-		delete(m.there, v.env.ID)
-		m.limbo[v.env.ID] = v
-		m.removed = append(m.removed, v.listed)
+		m.drop(v, false)
 		return
 	}
 	m.k.ok(err, "Claim")
@@ -91,8 +86,7 @@ func (m *model) claim(t *rapid.T) {
 	v.claim, v.owner = c, i
 }
 
-func (m *model) claimRemoved(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) claimRemoved(t *rapid.T) {
 	if len(m.removed) == 0 {
 		t.Skip("none removed yet")
 	}
@@ -100,25 +94,23 @@ func (m *model) claimRemoved(t *rapid.T) {
 	m.k.gone(s, rapid.SampledFrom(m.removed).Draw(t, "removed"))
 }
 
-func (m *model) begin(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) begin(t *rapid.T) {
 	v := m.pick(t, claimedQueued)
 	e := spool.Event{Kind: spool.Try, At: m.now, N: v.record().Attempts + 1, Next: m.soon(t)}
-	m.k.ok(v.claim.Begin(e), "Begin")
-	v.add(e, spool.Lazy)
+	m.event(v, e, spool.Lazy)
 }
 
-// soon draws a next send time, up to two hours away.
-func (m *model) soon(t *rapid.T) time.Time {
-	return m.now.Add(time.Duration(rapid.IntRange(0, 7200).Draw(t, "next")) * time.Second)
+// event writes an event, and notes it.
+func (m mailSteps) event(v *modelled, e spool.Event, d spool.Durability) {
+	m.k.append(v.claim, e, d)
+	v.add(e, d)
 }
 
 func durability(t *rapid.T) spool.Durability {
 	return rapid.SampledFrom([]spool.Durability{spool.Lazy, spool.Soon, spool.Now}).Draw(t, "durability")
 }
 
-func (m *model) result(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) result(t *rapid.T) {
 	v := m.pick(t, claimedQueued)
 	classes := []spool.Class{spool.Delivered, spool.Deferred, spool.Failed, spool.Uncertain}
 	e := spool.Event{Kind: spool.Result, At: m.now, N: v.record().Attempts, Next: m.soon(t)}
@@ -127,15 +119,12 @@ func (m *model) result(t *rapid.T) {
 		class := rapid.SampledFrom(classes).Draw(t, "class")
 		e.Results = append(e.Results, answer(class, 450, rapid.StringN(0, 20, -1).Draw(t, "reply"), i))
 	}
-	d := durability(t)
-	m.k.ok(v.claim.Append(e, d), "Append")
-	v.add(e, d)
+	m.event(v, e, durability(t))
 }
 
 // append writes one of the events that say when a message is due, or what was
 // done about it.
-func (m *model) append(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) append(t *rapid.T) {
 	v := m.pick(t, claimedQueued)
 	e := spool.Event{
 		Kind: rapid.SampledFrom([]spool.Kind{
@@ -150,35 +139,26 @@ func (m *model) append(t *rapid.T) {
 		e.N = v.record().Attempts
 	}
 	e.Note = rapid.StringN(0, 8, -1).Draw(t, "note")
-	d := durability(t)
-	m.k.ok(v.claim.Append(e, d), "Append")
-	v.add(e, d)
+	m.event(v, e, durability(t))
 }
 
-func (m *model) release(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) release(t *rapid.T) {
 	v := m.pick(t, claimedOne)
 	m.k.ok(v.claim.Release(), "Release")
 	v.claim = nil
 	v.relist()
 }
 
-func (m *model) remove(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) remove(t *rapid.T) {
 	v := m.pick(t, claimedOne)
 	d := rapid.SampledFrom([]spool.Durability{spool.Soon, spool.Now}).Draw(t, "durability")
 	m.k.ok(v.claim.Remove(d), "Remove")
 	m.k.ok(v.claim.Release(), "Release after Remove")
 	v.claim = nil
-	delete(m.there, v.env.ID)
-	if d != spool.Now {
-		m.limbo[v.env.ID] = v
-	}
-	m.removed = append(m.removed, v.listed)
+	m.drop(v, d == spool.Now)
 }
 
-func (m *model) fail(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) fail(t *rapid.T) {
 	v := m.pick(t, claimedQueued)
 	e := spool.Event{Kind: spool.GiveUp, At: m.now}
 	m.k.ok(v.claim.Fail(e), "Fail")
@@ -186,8 +166,7 @@ func (m *model) fail(t *rapid.T) {
 	v.add(e, spool.Now)
 }
 
-func (m *model) revive(t *rapid.T) {
-	m.at(t)
+func (m mailSteps) revive(t *rapid.T) {
 	v := m.pick(t, claimedFailed)
 	e := spool.Event{Kind: spool.Retry, At: m.now, Next: m.now, Fresh: true}
 	m.k.ok(v.claim.Revive(e), "Revive")
@@ -195,8 +174,11 @@ func (m *model) revive(t *rapid.T) {
 	v.add(e, spool.Now)
 }
 
+// machineSteps are the steps about all that is in the spool.
+type machineSteps struct{ *model }
+
 // jump moves the clock, which may be set back, by up to ten years.
-func (m *model) jump(t *rapid.T) {
+func (m machineSteps) jump(t *rapid.T) {
 	days := rapid.SampledFrom([]int{0, 0, 1, -1, 30, -30, 3650, -3650}).Draw(t, "days")
 	m.now = m.now.AddDate(0, 0, days).Add(time.Duration(rapid.IntRange(1, 5000).Draw(t, "seconds")) * time.Second)
 	// Ten digits of seconds are what a listing is promised to hold.
@@ -205,62 +187,56 @@ func (m *model) jump(t *rapid.T) {
 	}
 }
 
-func (m *model) sync(t *rapid.T) {
-	m.at(t)
+func (m machineSteps) sync(t *rapid.T) {
 	i, s := m.handle(t)
-	m.k.ok(s.Sync(m.k.ctx), "Sync")
+	m.k.ok(s.Sync(m.k.Context()), "Sync")
 	m.synced(i)
 }
 
 // synced notes that all that handle i did Soon is durable. What the other did may
 // be, but that is not promised.
-func (m *model) synced(i int) {
+func (m machineSteps) synced(i int) {
 	for _, v := range m.there {
 		v.sure = max(v.sure, v.soon[i])
 	}
 	maps.DeleteFunc(m.limbo, func(_ spool.ID, v *modelled) bool { return v.owner == i })
 }
 
-func (m *model) repair(t *rapid.T) {
-	m.at(t)
+func (m machineSteps) repair(t *rapid.T) {
 	_, s := m.handle(t)
-	for _, a := range m.repaired(s) {
-		// After a power cut a store may find what it cannot tell from lost mail.
-		if a.Moved != "" && !m.wasCut {
-			m.k.Fatalf("Repair sets aside what is ours: %+v", a)
-		}
+	// After a power cut a store may find what it cannot tell from lost mail.
+	if a := setAside(m.repaired(s)); len(a) > 0 && !m.wasCut {
+		m.k.Fatalf("Repair sets aside what is ours: %+v", a)
 	}
 }
 
-func (m *model) repaired(s spool.Store) []spool.Anomaly {
+func (m machineSteps) repaired(s spool.Store) []spool.Anomaly {
 	m.k.countTo(1<<20, s.Scan)
-	found, err := s.Repair(m.k.ctx)
+	found, err := s.Repair(m.k.Context())
 	m.k.ok(err, "Repair")
 	return found
 }
 
 // crash kills handle 0: what it had claimed is free, and may still be listed as
 // it was before the attempt. What it was to sync is not synced.
-func (m *model) crash(t *rapid.T) {
-	m.at(t)
+func (m machineSteps) crash(t *rapid.T) {
 	if m.h.Crash == nil {
 		t.Skip("no crashes")
 	}
-	m.handles[0] = m.h.Crash()
+	m.handles[0] = m.k.opened(m.h.Crash())
 	m.forget(0)
 }
 
 // reopen closes handle 1 as a process that ends in order, its claims with it.
-func (m *model) reopen(t *rapid.T) {
-	m.at(t)
+func (m machineSteps) reopen(t *rapid.T) {
 	m.k.ok(m.handles[1].Close(), "Close")
 	m.synced(1)
-	m.handles[1] = m.h.Reopen()
+	m.handles[1] = m.k.opened(m.h.Reopen())
 	m.forget(1)
 }
 
 // forget drops the claims of a handle that is no more.
-func (m *model) forget(handle int) {
+func (m machineSteps) forget(handle int) {
 	for _, v := range m.there {
 		v.soon[handle] = 0
 		if v.claim != nil && v.owner == handle {
@@ -277,48 +253,31 @@ func (m *model) forget(handle int) {
 // powerCut stops the machine. Each message must be there, with all events that
 // were durable and perhaps some of those that followed, in order; and so may be
 // those whose removal was not.
-func (m *model) powerCut(t *rapid.T) {
-	m.at(t)
-	m.wasCut = true
+func (m machineSteps) powerCut(t *rapid.T) {
 	if m.h.PowerCut == nil {
 		t.Skip("no power cuts")
 	}
-	m.handles[0] = m.h.PowerCut()
-	m.handles[1] = m.h.Reopen()
+	m.wasCut = true
+	m.handles[0] = m.k.opened(m.h.PowerCut())
+	m.handles[1] = m.k.opened(m.h.Reopen())
 	m.forget(0)
 	m.forget(1)
 	m.repaired(m.handles[0]) // may find remains, as long as the messages are right
-	m.comeBack()
+	listed := m.k.list(m.handles[0])
+	for id, v := range m.limbo {
+		if _, ok := listed[id]; ok {
+			m.there[id], v.back = v, true
+			m.removed = slices.DeleteFunc(m.removed, func(e spool.Entry) bool { return e.ID == id })
+		}
+	}
+	clear(m.limbo)
 	for _, v := range m.there {
 		m.adopt(v)
 	}
 }
 
-// comeBack takes the removed messages that the power cut brought back.
-func (m *model) comeBack() {
-	listed := m.k.list(m.handles[0])
-	for id, v := range m.limbo {
-		if _, ok := listed[id]; ok {
-			m.there[id] = v
-			v.back = true
-			m.unremove(id)
-		}
-	}
-	clear(m.limbo)
-}
-
-func (m *model) unremove(id spool.ID) {
-	var left []spool.Entry
-	for _, e := range m.removed {
-		if e.ID != id {
-			left = append(left, e)
-		}
-	}
-	m.removed = left
-}
-
 // adopt takes over how much of its history a message has kept.
-func (m *model) adopt(v *modelled) {
+func (m machineSteps) adopt(v *modelled) {
 	r, _ := m.k.look(m.handles[0], v.env.ID)
 	n := len(r.Events)
 	if n < v.sure || n > len(v.events) {

@@ -35,12 +35,8 @@ func life() []spool.Event {
 }
 
 func testRecord(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
-	k.put(h.Store, full("A"), content(100))
-	env := full("A")
-	env.Size = 100
-	want := fold(env)
+	other := k.opened(h.Reopen())
+	want := k.putFolded(h.Store, full("A"), content(100))
 
 	c := k.claim(h.Store, "A")
 	for i, e := range life() {
@@ -52,7 +48,7 @@ func testRecord(k kit, h Harness) {
 		if e.Kind == spool.Try {
 			continue // the listing stays
 		}
-		listed := spool.Entry{ID: "A", Next: want.NextSendAt, State: spool.StateQueued, Expires: env.ExpiresAt}
+		listed := spool.Entry{ID: "A", Next: want.NextSendAt, State: spool.StateQueued, Expires: want.Envelope.ExpiresAt}
 		if want.Held {
 			listed.State, listed.Expires = spool.StateHeld, time.Time{}
 		}
@@ -69,23 +65,19 @@ func testRecord(k kit, h Harness) {
 
 // testRecordUnknownKind: a newer program's event is kept by an older one.
 func testRecordUnknownKind(k kit, h Harness) {
-	k.put(h.Store, sample("A", 1), content(100))
-	env := sample("A", 1)
-	env.Size = 100
+	want := k.putFolded(h.Store, sample("A", 1), content(100))
 	e := spool.Event{Kind: "future", At: later(1), N: 7, Next: later(9), Note: "?"}
 	c := k.claim(h.Store, "A")
 	k.append(c, e, spool.Now)
 	k.ok(c.Release(), "Release")
-	k.same("an unknown event", k.recordOf(h.Store, "A"), fold(env, e))
+	want.Apply(e)
+	k.same("an unknown event", k.recordOf(h.Store, "A"), want)
 }
 
 // testRecordLong: a message that was long on the road outgrows any room that a
 // store sets aside for it.
 func testRecordLong(k kit, h Harness) {
-	k.put(h.Store, sample("A", 3), content(100))
-	env := sample("A", 3)
-	env.Size = 100
-	want := fold(env)
+	want := k.putFolded(h.Store, sample("A", 3), content(100))
 	c := k.claim(h.Store, "A")
 	for i := range 150 {
 		text := fmt.Sprintf("%d %s", i, strings.Repeat("4.7.0 please read our policy ", 70))
@@ -103,16 +95,14 @@ func testRecordLong(k kit, h Harness) {
 	}
 	k.same("the claim", c.Record(), want)
 	k.ok(c.Release(), "Release")
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	k.same("300 events", k.recordOf(other, "A"), want)
 }
 
 // testListingFarTimes: a held message's next send may be never, which is the last
 // second of ten digits.
 func testListingFarTimes(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	k.putSample(h.Store, "A")
 	for _, next := range []time.Time{time.Unix(9_999_999_999, 0).UTC(), time.Unix(1_000_000_000, 0).UTC()} {
 		c := k.claim(h.Store, "A")
@@ -125,14 +115,13 @@ func testListingFarTimes(k kit, h Harness) {
 
 // testListingExpires: the listing tells when --expires is over, of what waits to be sent.
 func testListingExpires(k kit, h Harness) {
-	other := h.Reopen()
-	defer closeAll(k, other)
+	other := k.opened(h.Reopen())
 	both := []spool.Store{h.Store, other}
 	env := sample("A", 3)
 	env.ExpiresAt = later(90)
 	k.put(h.Store, env, content(500))
 	k.putSample(h.Store, "never")
-	never := spool.Entry{ID: "never", Next: start, State: spool.StateQueued}
+	never := queued("never")
 	listed := func(what string, next int, state spool.MessageState) {
 		k.Helper()
 		e := spool.Entry{ID: "A", Next: later(next), State: state}

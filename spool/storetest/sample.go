@@ -44,17 +44,36 @@ var long = sync.OnceValue(func() []byte {
 // Put queues one message, for tests that need one. Size is filled in.
 func Put(t testing.TB, s spool.Store, env spool.Envelope, body string) spool.Entry {
 	t.Helper()
-	return kit{t, t.Context()}.put(s, env, []byte(body))
+	return kit{checks{t}}.put(s, env, []byte(body))
 }
 
 func (k kit) put(s spool.Store, env spool.Envelope, body []byte) spool.Entry {
 	k.Helper()
-	n, err := s.Commit(k.ctx, k.sealed(s, env, body))
-	k.ok(err, "Commit "+string(env.ID))
-	if n != 1 {
-		k.Fatalf("Commit of one draft says %d", n)
-	}
+	k.commit(s, k.sealed(s, env, body))
 	return k.find(s, env.ID)
+}
+
+// putFolded puts a message and returns the record that it must have.
+func (k kit) putFolded(s spool.Store, env spool.Envelope, body []byte) *spool.Record {
+	k.Helper()
+	k.put(s, env, body)
+	env.Size = int64(len(body))
+	return fold(env)
+}
+
+// commit queues all of the drafts.
+func (k kit) commit(s spool.Store, drafts ...spool.Draft) {
+	k.Helper()
+	n, err := s.Commit(k.Context(), drafts...)
+	k.ok(err, "Commit")
+	if n != len(drafts) {
+		k.Fatalf("Commit of %d says %d", len(drafts), n)
+	}
+}
+
+// queued is how putSample's message is listed.
+func queued(id spool.ID) spool.Entry {
+	return spool.Entry{ID: id, Next: start, State: spool.StateQueued}
 }
 
 func (k kit) putSample(s spool.Store, id spool.ID) spool.Entry {
@@ -64,7 +83,7 @@ func (k kit) putSample(s spool.Store, id spool.ID) spool.Entry {
 
 func (k kit) draft(s spool.Store, id spool.ID) spool.Draft {
 	k.Helper()
-	d, err := s.New(k.ctx, id)
+	d, err := s.New(k.Context(), id)
 	k.ok(err, "New "+string(id))
 	if d.ID() != id || d.Len() != 0 {
 		k.Fatalf("New %s: draft of %s with %d octets", id, d.ID(), d.Len())
@@ -81,7 +100,7 @@ func (k kit) sealed(s spool.Store, env spool.Envelope, body []byte) spool.Draft 
 	return d
 }
 
-func (k kit) write(d spool.Draft, body []byte) {
+func (k checks) write(d spool.Draft, body []byte) {
 	k.Helper()
 	n, err := d.Write(body)
 	k.ok(err, "Write "+string(d.ID()))
@@ -90,7 +109,7 @@ func (k kit) write(d spool.Draft, body []byte) {
 	}
 }
 
-func (k kit) read(b spool.Body) []byte {
+func (k checks) read(b spool.Body) []byte {
 	k.Helper()
 	// One octet more than there is: a ReaderAt must say EOF then.
 	data := make([]byte, b.Size()+1)

@@ -1,7 +1,8 @@
 // Package storetest is the definition of a spool.Store: what the interface's
 // comments promise, each as a test that every store must pass. Run is the suite of what a
-// history does not show, and RunModel compares a store with a model over random histories. Package faulty has a
-// store that fails or dies at a chosen call, for the tests of what works on one.
+// history does not show, and RunModel compares a store with a model over random histories.
+// Package faulty has a store that fails or dies at a chosen call, for the tests of what
+// works on one.
 //
 // It is an ordinary package so that each store's own test calls it in a few lines.
 package storetest
@@ -11,6 +12,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"notices/spool"
@@ -38,8 +40,8 @@ func Run(t *testing.T, open func(t *testing.T) Harness) {
 	for _, part := range parts {
 		t.Run(part.name, func(t *testing.T) {
 			h := open(t)
-			k := kit{t, t.Context()}
-			defer closeAll(k, h.Store)
+			k := kit{checks{t}}
+			k.opened(h.Store)
 			part.test(k, h)
 		})
 	}
@@ -86,52 +88,52 @@ var parts = []struct {
 	{"ImportAlone", testImportAlone},
 	{"ImportExpires", testImportExpires},
 	{"ImportBesideFlush", testImportBesideFlush},
-	{"ImportCrash", testImportCrash},
-	{"ImportPowerCut", testImportPowerCut},
+	{"ImportCrash", func(k kit, h Harness) { testImportCut(k, h, h.Crash) }},
+	{"ImportPowerCut", func(k kit, h Harness) { testImportCut(k, h, h.PowerCut) }},
 }
 
 // tb is what *testing.T and *rapid.T have in common and the suite needs.
 type tb interface {
 	Helper()
+	Cleanup(f func())
+	Context() context.Context
 	Errorf(format string, args ...any)
 	Fatalf(format string, args ...any)
 }
 
-// kit is the test that runs and what its parts do again and again.
-type kit struct {
-	tb
-	ctx context.Context
+// kit is the test that runs and what its parts do with a store again and again.
+type kit struct{ checks }
+
+// opened closes a store at the end of the test.
+func (k kit) opened(s spool.Store) spool.Store {
+	k.Cleanup(func() { _ = s.Close() }) // a handle that was killed may say so
+	return s
 }
 
-func closeAll(k kit, stores ...spool.Store) {
-	k.Helper()
-	for _, s := range stores {
-		// A handle that was killed may say so.
-		_ = s.Close()
-	}
-}
+// checks end a test whose store is not as it should be.
+type checks struct{ tb }
 
-func (k kit) ok(err error, what string) {
-	k.Helper()
+func (c checks) ok(err error, what string) {
+	c.Helper()
 	if err != nil {
-		k.Fatalf("%s: %v", what, err)
+		c.Fatalf("%s: %v", what, err)
 	}
 }
 
 // wants checks that err is one of those.
-func (k kit) wants(err error, what string, those ...error) {
-	k.Helper()
+func (c checks) wants(err error, what string, those ...error) {
+	c.Helper()
 	for _, want := range those {
 		if errors.Is(err, want) {
 			return
 		}
 	}
-	k.Fatalf("%s: error %v, want %v", what, err, those)
+	c.Fatalf("%s: error %v, want %v", what, err, those)
 }
 
 func (k kit) find(s spool.Store, id spool.ID) spool.Entry {
 	k.Helper()
-	e, err := spool.FindOne(k.ctx, s, id)
+	e, err := spool.FindOne(k.Context(), s, id)
 	k.ok(err, "Find "+string(id))
 	if e.ID != id {
 		k.Fatalf("Find %s returned the entry of %s", id, e.ID)
@@ -141,7 +143,7 @@ func (k kit) find(s spool.Store, id spool.ID) spool.Entry {
 
 func (k kit) claim(s spool.Store, id spool.ID) spool.Claim {
 	k.Helper()
-	c, err := s.Claim(k.ctx, k.find(s, id))
+	c, err := s.Claim(k.Context(), k.find(s, id))
 	k.ok(err, "Claim "+string(id))
 	if got := c.Entry().ID; got != id {
 		k.Fatalf("the claim of %s is on %s", id, got)
@@ -152,7 +154,7 @@ func (k kit) claim(s spool.Store, id spool.ID) spool.Claim {
 // look reads a message as it is in the store.
 func (k kit) look(s spool.Store, id spool.ID) (*spool.Record, []byte) {
 	k.Helper()
-	r, b, err := s.Peek(k.ctx, k.find(s, id))
+	r, b, err := s.Peek(k.Context(), k.find(s, id))
 	k.ok(err, "Peek "+string(id))
 	data := k.read(b)
 	k.ok(b.Close(), "closing the body of "+string(id))
@@ -175,8 +177,8 @@ func (k kit) list(s spool.Store) map[spool.ID]spool.Entry {
 			return true
 		}
 	}
-	k.ok(s.Scan(k.ctx, add(false)), "Scan")
-	k.ok(s.ScanFailed(k.ctx, add(true)), "ScanFailed")
+	k.ok(s.Scan(k.Context(), add(false)), "Scan")
+	k.ok(s.ScanFailed(k.Context(), add(true)), "ScanFailed")
 	return all
 }
 
@@ -203,21 +205,26 @@ func sameEntry(a, b spool.Entry) bool {
 	return a.ID == b.ID && a.State == b.State && a.Next.Equal(b.Next) && a.Expires.Equal(b.Expires)
 }
 
+// setAside are the anomalies for which Repair moved a file away.
+func setAside(found []spool.Anomaly) []spool.Anomaly {
+	return slices.DeleteFunc(found, func(a spool.Anomaly) bool { return a.Moved == "" })
+}
+
 // gone checks that nothing of a message can be reached.
 func (k kit) gone(s spool.Store, e spool.Entry) {
 	k.Helper()
-	_, err := spool.FindOne(k.ctx, s, e.ID)
+	_, err := spool.FindOne(k.Context(), s, e.ID)
 	k.wants(err, "Find "+string(e.ID), spool.ErrGone)
-	_, err = s.Claim(k.ctx, e)
+	_, err = s.Claim(k.Context(), e)
 	k.wants(err, "Claim "+string(e.ID), spool.ErrGone)
-	_, _, err = s.Peek(k.ctx, e)
+	_, _, err = s.Peek(k.Context(), e)
 	k.wants(err, "Peek "+string(e.ID), spool.ErrGone)
 }
 
 // same compares two records as they would be written down: times in UTC, no
 // difference between an empty list and none.
-func (k kit) same(what string, got, want *spool.Record) {
-	k.Helper()
+func (c checks) same(what string, got, want *spool.Record) {
+	c.Helper()
 	g, w := written(got), written(want)
 	if g == w {
 		return
@@ -227,7 +234,7 @@ func (k kit) same(what string, got, want *spool.Record) {
 		at++
 	}
 	from := max(0, at-60)
-	k.Fatalf("%s: the record differs at octet %d:\n got ...%.200s\nwant ...%.200s", what, at, g[from:], w[from:])
+	c.Fatalf("%s: the record differs at octet %d:\n got ...%.200s\nwant ...%.200s", what, at, g[from:], w[from:])
 }
 
 func written(r *spool.Record) string {
@@ -254,9 +261,9 @@ func fold(env spool.Envelope, events ...spool.Event) *spool.Record {
 	return r
 }
 
-func (k kit) sameBody(what string, got, want []byte) {
-	k.Helper()
+func (c checks) sameBody(what string, got, want []byte) {
+	c.Helper()
 	if !bytes.Equal(got, want) {
-		k.Fatalf("%s: body of %d octets differs from the %d put", what, len(got), len(want))
+		c.Fatalf("%s: body of %d octets differs from the %d put", what, len(got), len(want))
 	}
 }
