@@ -67,7 +67,7 @@ func flushCommand(a *cli) *cobra.Command {
 		case r.All && len(r.IDs) > 0:
 			err = errors.New("--all cannot be combined with ids")
 		case f.Changed("max") && r.Max < 1: // who means none hardly calls the command
-			err = errors.New("--max must be 1 or more; without it there is no limit")
+			err = errors.New("--max must be a number, 1 or more; without it there is no limit")
 		case r.splay > longestSplay:
 			err = errors.New("--splay is too long: the maximum is a day, and some seconds are enough for machines whose cron starts at the same time")
 		default:

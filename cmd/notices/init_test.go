@@ -152,7 +152,7 @@ func TestInitDialogue(t *testing.T) {
 	p.answers("without a port", "127.0.0.1\n")
 	p.answers(" [587]: ", portOf(one)+"\n")
 	p.answers("Does TLS begin with the connection there", "\n")
-	p.answers("User name there (- if it wants none) [-]: ", "library\n")
+	p.answers("User name there (- if it needs none) [-]: ", "library\n")
 	p.answers("Password", "Geheim-1\n")
 	p.answers("Test server 1 now?", "\n")
 	p.sees("Check the password.")

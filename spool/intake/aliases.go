@@ -207,7 +207,7 @@ func (l *localNames) read() error {
 	text, err := readRegular(l.in.Aliases, maxAliases)
 	switch {
 	case errors.Is(err, errTooLong):
-		return &Error{Kind: BadConfig, Err: err, Msg: fmt.Sprintf("%s is longer than %d MiB, so whose mail this is cannot be told; nothing was queued. "+
+		return &Error{Kind: BadConfig, Err: err, Msg: fmt.Sprintf("%s is longer than %d MiB, so its recipients are not known; nothing was queued. "+
 			"Take out of it what notices does not need, or name a shorter file in $NOTICES_ALIASES", l.in.Aliases, maxAliases>>20)}
 	case errors.Is(err, fs.ErrNotExist):
 		return nil

@@ -14,7 +14,7 @@ import (
 // Branches of a site may have accounts of their own: a server with Senders takes mail only from
 // these. A message goes to the servers that list its sender, else to those that list none.
 
-// serversFor returns the servers for a message, in their order; none: no server takes mail from
+// serversFor returns the servers for a message, in their order; none: no server accepts mail from
 // that sender.
 func (r *Route) serversFor(sender string, recipients []string) []*server {
 	if !r.bySender {
@@ -69,7 +69,7 @@ func (r *Route) Group(sender string, recipients []string) string {
 	return b.String()
 }
 
-// noServerFor is the result when no server takes mail from the sender.
+// noServerFor is the result when no server accepts mail from the sender.
 func (r *Route) noServerFor(sender string) spool.Delivery {
 	return spool.Delivery{Wait: spool.NoServer, Outcomes: []spool.Outcome{{
 		Class: spool.Deferred, Scope: spool.ServerScope, Reason: spool.ReasonNoServer,
@@ -77,9 +77,9 @@ func (r *Route) noServerFor(sender string) spool.Delivery {
 	}}}
 }
 
-// NoServerText says what to do about a sender that no server takes mail from.
+// NoServerText says what to do about a sender that no server accepts mail from.
 func NoServerText(sender string) string {
-	return fmt.Sprintf("no server takes mail from %s: each [[server]] has senders, and none has this address; add it to one of them, or add a server without senders", sender)
+	return fmt.Sprintf("no server accepts mail from %s: each [[server]] has senders, and none lists this address; add it to one of them, or add a server without senders", sender)
 }
 
 // AnyTakes reports whether one of the servers takes mail from a sender.

@@ -38,7 +38,7 @@ func (s *session) Logout() error { return nil }
 // Mail takes the sender.
 func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if s.hasMail {
-		return answer(503, smtp.EnhancedCode{5, 5, 1}, "one MAIL a message; RSET begins anew")
+		return answer(503, smtp.EnhancedCode{5, 5, 1}, "only one MAIL for each message; RSET starts again")
 	}
 	if o == nil {
 		o = &smtp.MailOptions{}
@@ -168,7 +168,7 @@ func (s *session) reply(err error, bad smtp.EnhancedCode) error {
 	var refused *intake.Error
 	switch {
 	case errors.As(err, &refused) && refused.Kind == intake.BadConfig:
-		return answer(451, smtp.EnhancedCode{4, 3, 5}, "trouble on this side; the message was not queued"+why)
+		return answer(451, smtp.EnhancedCode{4, 3, 5}, "local error; the message was not queued"+why)
 	case errors.As(err, &refused) && errors.Is(err, intake.ErrTooMany): // an alias stands for many
 		return answer(452, smtp.EnhancedCode{4, 5, 3}, refused.Msg)
 	case errors.As(err, &refused) && refused.Kind == intake.BadUsage:
@@ -176,11 +176,11 @@ func (s *session) reply(err error, bad smtp.EnhancedCode) error {
 	case errors.As(err, &refused):
 		return answer(554, bad, refused.Msg)
 	case errors.Is(err, spool.ErrUnsure):
-		return answer(451, smtp.EnhancedCode{4, 3, 0}, "trouble on this side; the message may be queued"+why)
+		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; the message may be queued"+why)
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT), errors.Is(err, syscall.EROFS):
 		return answer(452, smtp.EnhancedCode{4, 3, 1}, "no room in the spool; the message was not queued"+why)
 	}
-	return answer(451, smtp.EnhancedCode{4, 3, 0}, "trouble on this side; the message was not queued"+why)
+	return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; the message was not queued"+why)
 }
 
 // oneLine keeps a text within its reply line (RFC 5321 section 4.5.3.1.5).

@@ -182,7 +182,7 @@ func TestSpoolTrouble(t *testing.T) {
 		{fmt.Errorf("write: %w", syscall.ENOSPC), "452 4.3.1"},
 		{fmt.Errorf("write: %w", syscall.EROFS), "452 4.3.1"},
 		{errors.New("input/output error"), "451 4.3.0"},
-		{fmt.Errorf("x: %w", spool.ErrUnsure), "451 4.3.0 trouble on this side; the message may be queued"},
+		{fmt.Errorf("x: %w", spool.ErrUnsure), "451 4.3.0 local error; the message may be queued"},
 	} {
 		d := newDesk(t)
 		d.Intake.Store = broken{d.store, c.err}

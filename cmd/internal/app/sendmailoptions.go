@@ -71,7 +71,7 @@ func valueOf(option byte, rest string, args []string) (value, letters string, ne
 	_, behind, known := strings.Cut(SendmailOptions, string(option))
 	switch {
 	case !known || option == ':':
-		return "", "", nil, fmt.Errorf("there is no option -%c%s; its options are those of sendmail, man notices-sendmail", option, rest)
+		return "", "", nil, fmt.Errorf("unknown option -%c%s; the options are those of sendmail: man notices-sendmail", option, rest)
 	case !strings.HasPrefix(behind, ":"):
 		return "", rest, args, nil
 	case rest != "":

@@ -126,7 +126,7 @@ func (r *results) report(p *app.Program, again bool) error {
 		p.Say("%s", e)
 	}
 	if more := r.refusals - len(r.shown); more > 0 {
-		p.Say("and %s more; with --json all are named", term.Grouped(more))
+		p.Say("and %s more; --json names them all", term.Grouped(more))
 	}
 	p.Say("%s", r.text(again))
 	if !r.json {

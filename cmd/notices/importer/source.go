@@ -27,7 +27,7 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	}
 	kept, err := scratchFile()
 	if err != nil {
-		return nil, app.Fail(app.ExitIO, "no file to keep it in until all of it is read: %w; set TMPDIR to a folder with room", err)
+		return nil, app.Fail(app.ExitIO, "no temporary file can be made for it: %w; set TMPDIR to a folder with room", err)
 	}
 	// A read from a terminal or a pipe may never return. If the run is stopped meanwhile, the
 	// read ends with the process.
@@ -60,7 +60,7 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	case in.err != nil:
 		return nil, app.Fail(app.ExitIO, "reading it: %s", reason(in.err))
 	}
-	return nil, app.Fail(app.ExitIO, "keeping it until all of it is read: %w; set TMPDIR to a folder with room", err)
+	return nil, app.Fail(app.ExitIO, "writing it to a temporary file: %w; set TMPDIR to a folder with room", err)
 }
 
 // openPipe waits for a writer.

@@ -18,7 +18,7 @@ func (q *Queue) Hold(ctx context.Context, s Selection) error {
 			r, now := c.Record(), q.Program.Second()
 			switch {
 			case r.GivenUp:
-				return refuse(r.Envelope.ID, "has failed and is not sent any more; notices retry queues it afresh")
+				return refuse(r.Envelope.ID, "has failed and is no longer sent; notices retry queues it again")
 			case r.Held:
 				return refuse(r.Envelope.ID, "is held already")
 			}
@@ -55,7 +55,7 @@ func (q *Queue) Retry(ctx context.Context, s Selection) error {
 			case r.GivenUp:
 				return c.Revive(spool.Event{Kind: spool.Retry, At: now, Next: now, Fresh: true})
 			case r.Held:
-				return refuse(r.Envelope.ID, "is held; let it go by: notices release %s", r.Envelope.ID)
+				return refuse(r.Envelope.ID, "is held; to release it, run: notices release %s", r.Envelope.ID)
 			}
 			return c.Append(spool.Event{Kind: spool.Retry, At: now, Next: now}, spool.Soon)
 		},

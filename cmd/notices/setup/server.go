@@ -214,7 +214,7 @@ func (s *dialogue) askLogin(n int, v *answers) {
 			normal = s.address
 		}
 	}
-	v.user = s.Ask("User name there (- if it wants none)", normal, func(text string) error {
+	v.user = s.Ask("User name there (- if it needs none)", normal, func(text string) error {
 		if text == "" {
 			return errors.New("must be a user name, or - for none")
 		}
@@ -238,7 +238,7 @@ func (s *dialogue) askLogin(n int, v *answers) {
 
 // askAccount asks for the client that signs in.
 func (s *dialogue) askAccount(v *answers) {
-	s.Say("Signing in needs an OAuth client of your organization: notices-google(7) tells\nhow to get one. It can be filled in later.")
+	s.Say("Signing in needs an OAuth client of your organization: notices-google(7)\nexplains how to get one. It can be filled in later.")
 	v.client = s.Ask("Client ID, or the JSON file that Google gives (Enter: later)", v.client, nil)
 	v.secret = ""
 	if strings.HasSuffix(v.client, ".json") {

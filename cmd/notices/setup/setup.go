@@ -95,7 +95,7 @@ func migrateFrom(p *app.Program, o Options) error {
 			code = app.ExitPermission
 		}
 		if e := (*fs.PathError)(nil); errors.Is(err, fs.ErrNotExist) {
-			err = errors.New("is not there, or is a folder without a configuration that is known here")
+			err = errors.New("does not exist, or is a folder without a known configuration")
 		} else if errors.As(err, &e) {
 			err = e.Err // the path is said
 		}

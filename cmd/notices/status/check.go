@@ -98,7 +98,7 @@ func (s *snapshot) check(o Options) *verdict {
 		c.note(Warning, "%s cannot be read; the next flush sets aside what is damaged", term.Count(n, "message"))
 	}
 	if s.aside > 0 {
-		c.note(Warning, "%s in %s that a flush did not understand: look at each, put mail back with notices import FILE, then remove it", term.CountIs(s.aside, "file"), s.asideDir)
+		c.note(Warning, "%s in %s that a flush did not understand: check each, queue mail again with notices import FILE, then remove it", term.CountIs(s.aside, "file"), s.asideDir)
 	}
 	return c
 }
@@ -120,13 +120,13 @@ func (c *verdict) setUp() {
 	}
 	since, recent, all := s.noServer()
 	if all && recent {
-		c.down(since, "no mail goes out: no server takes any")
+		c.down(since, "no mail goes out: no server accepts any")
 	}
 	if !all {
 		for _, b := range s.sendersDown() {
-			servers := "server " + b.servers[0] + " takes none"
+			servers := "server " + b.servers[0] + " does not accept it"
 			if len(b.servers) > 1 {
-				servers = "servers " + term.Listed(b.servers) + " take none"
+				servers = "servers " + term.Listed(b.servers) + " do not accept it"
 			}
 			c.down(b.since, fmt.Sprintf("no mail from %s goes out: %s", term.Listed(b.senders), servers))
 		}
@@ -146,7 +146,7 @@ func (c *verdict) sendersWithoutServer() {
 	const shown = 3
 	for i, sender := range slices.Sorted(maps.Keys(c.s.withoutServer)) {
 		if i == shown {
-			c.remark("no server takes mail from %d more senders", len(c.s.withoutServer)-i)
+			c.remark("no server accepts mail from %d more senders", len(c.s.withoutServer)-i)
 			break
 		}
 		verb := "have"
@@ -166,7 +166,7 @@ func (c *verdict) server(v *server) {
 	case h.Last.NeedsPerson():
 		c.note(Warning, "server %s refuses the login: %s", v.Name, h.Last.Reply)
 	case v.outdated:
-		c.remark("server %s took no mail when it was last tried, %s; to see how it is now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
+		c.remark("server %s did not accept mail when it was last tried, %s; to test it now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
 	default:
 		c.remark("server %s is not accepting mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
 	}
@@ -214,7 +214,7 @@ func (c *verdict) lastFlush() {
 	}
 	age := s.now.Sub(*s.LastFlush.At)
 	if age < -c.warn {
-		c.note(Warning, "the last flush ran at %s, which is to come: the clock was set back, and no flush has ended since", term.Clock(*s.LastFlush.At))
+		c.note(Warning, "the last flush ran at %s, which is in the future: the clock was set back, and no flush has ended since", term.Clock(*s.LastFlush.At))
 		return
 	}
 	c.age(age, "the last flush ran %s ago; cron or a timer should run it every minute", term.Span(age))

@@ -347,6 +347,6 @@ func (c *collector) files(ctx context.Context) {
 	}
 	var err error
 	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil { // mail does not depend on it
-		c.q.Program.Say("what lies in %s cannot be counted: %s", c.s.asideDir, err)
+		c.q.Program.Say("the files in %s cannot be counted: %s", c.s.asideDir, err)
 	}
 }

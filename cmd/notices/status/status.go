@@ -70,7 +70,7 @@ type snapshot struct {
 	unreadable    []error        // messages that cannot be counted
 	stuck         spool.Stuck    // what flushes met
 	inTrouble     []spool.ID     // the messages in stuck that still exist
-	withoutServer map[string]int // senders that no server takes mail from, and their messages
+	withoutServer map[string]int // senders that no server accepts mail from, and their messages
 	limitsUsed    []rate.Usage
 	limited       int         // messages that wait for a [[limit]]
 	limitedBy     *rate.Usage // the limit that will let one go first

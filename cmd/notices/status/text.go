@@ -175,7 +175,7 @@ func (t *statusText) signIn(title string, s *SignIn) {
 	case s.Error == nil:
 		t.row("Sign-in", term.Green, "good")
 	case s.NeedsPerson:
-		t.row("Sign-in", term.Red, "does not work; what to do is said above")
+		t.row("Sign-in", term.Red, "does not work; see above")
 	default:
 		t.row("Sign-in", term.Yellow, "%s", *s.Error)
 	}
