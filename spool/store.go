@@ -22,7 +22,7 @@ var (
 	ErrNoSpool = errors.New("no usable spool")
 	// ErrUnusable: a file of the message cannot be opened, read or removed. Only this message
 	// is affected. It stays where it is; the text says what repairs it.
-	ErrUnusable = errors.New("passed over")
+	ErrUnusable = errors.New("skipped")
 	// ErrDamaged: the message's record cannot be understood; it was moved to aside/.
 	ErrDamaged = errors.New("moved to aside/")
 )

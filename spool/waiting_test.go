@@ -37,7 +37,7 @@ func TestWaiting(t *testing.T) {
 		{"first the server, then the recipients", []Event{
 			try(5), result(5, Deferred, ServerScope, 0, 1), try(60), result(60, Deferred, RecipientScope, 0, 1)}, no, 0, false, false},
 		{"told of the delay between", []Event{postpone(5), {Kind: Warned, At: at(6)}, postpone(7)}, 0, 7, false, false},
-		{"a server was passed over", []Event{try(5), {Kind: Result, At: at(5), N: 1, Results: []Answer{
+		{"a server was skipped", []Event{try(5), {Kind: Result, At: at(5), N: 1, Results: []Answer{
 			{Outcome: Outcome{Class: Deferred, Scope: ServerScope}},
 			{Outcome: Outcome{Class: Deferred, Scope: RecipientScope}, To: []int{0, 1}}}}}, no, 0, false, false},
 		{"one got it, the rest waits for the server", []Event{try(5), {Kind: Result, At: at(5), N: 1, Results: []Answer{

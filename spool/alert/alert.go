@@ -1,4 +1,4 @@
-// Package alert decides when a person is told of a problem that lasts. Flush runs every
+// Package alert decides when a problem that lasts is reported to a person. Flush runs every
 // minute, and cron mails what it prints, perhaps through the very spool that has the
 // problem. So each problem is reported once when it begins, again when its kind changes, and
 // once when it is over.
@@ -64,7 +64,7 @@ func (e *Entry) Open() bool { return !e.Since.IsZero() }
 // Entries are all entries that are kept, by key.
 type Entries map[string]*Entry
 
-// Resolution is the end of a problem that was told.
+// Resolution is the end of a problem that was reported.
 type Resolution struct {
 	Key string
 	Entry
@@ -85,12 +85,12 @@ const (
 	maxInterval  = 24 * time.Hour
 	forgetAfter  = 48 * time.Hour
 	seenInterval = 10 * time.Minute
-	maxKeys      = 64  // bounds the value; a problem beyond it is not told
+	maxKeys      = 64  // bounds the value; a problem beyond it is not reported
 	maxText      = 300 // the longest text that is kept, in octets
 )
 
 // update applies what a run met, and the status of what it did not meet. It returns what
-// is to be told, and whether the entries have to be kept.
+// is to be reported, and whether the entries have to be kept.
 func (b Entries) update(now time.Time, met []Alert, status func(key string, e *Entry) Status) (begun []Alert, ended []Resolution, changed bool) {
 	seen := map[string]bool{}
 	for _, a := range met {
@@ -172,7 +172,7 @@ func (b Entries) updateMet(now time.Time, a *Alert) (tell, changed bool) {
 	return true, true
 }
 
-// setSent records when SentKind was told.
+// setSent records when SentKind was reported.
 func (e *Entry) setSent(s Sent) {
 	if e.Sent == nil {
 		e.Sent = map[string]Sent{}
@@ -180,7 +180,7 @@ func (e *Entry) setSent(s Sent) {
 	e.Sent[e.SentKind] = s
 }
 
-// intervalOver reports whether further events of the kind that was told last may be told.
+// intervalOver reports whether further events of the kind that was reported last may be reported.
 func (e *Entry) intervalOver(now time.Time) bool {
 	age := now.Sub(e.Sent[e.SentKind].At)
 	return age >= minInterval || age < 0
@@ -194,7 +194,7 @@ func (e *Entry) takeUnsent(now time.Time) int {
 	return n
 }
 
-// interval is how long a kind that was told n times is not told again.
+// interval is how long a kind that was reported n times is not reported again.
 func interval(n int) time.Duration {
 	d := minInterval
 	for ; n > 1 && d < maxInterval; n-- {

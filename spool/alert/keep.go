@@ -77,7 +77,7 @@ func (b Entries) merge(other Entries) {
 	}
 }
 
-// latest is when the problem was last met or told.
+// latest is when the problem was last met or reported.
 func (e *Entry) latest() time.Time {
 	at := e.Seen
 	for _, sent := range e.Sent {

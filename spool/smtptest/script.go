@@ -31,7 +31,7 @@ import (
 //	slow                  reads a byte every 100 ms until the client hangs up
 //	wait                  neither reads nor writes for an hour; for Pipe
 //
-// Lines that are empty or begin with # are passed over. What is expected and does not
+// Lines that are empty or begin with # are skipped. What is expected and does not
 // come fails the test. At its end a script closes the connection.
 type Peer struct {
 	endpoint

@@ -1,5 +1,5 @@
-// Package announce tells a person about the problems that a flush met, with servers, with
-// messages, with the spool or with the run itself, and says what to do. On a terminal each run
+// Package announce reports the problems that a flush met, with servers, with
+// messages, with the spool or with the run itself, and says what a person can do. On a terminal each run
 // reports them all. Cron's mail reports only what is new and what is over, which package alert
 // decides.
 package announce

@@ -74,7 +74,7 @@ func (s *snapshot) lasting(since time.Time) string {
 // check is status --check, notices-status(1). It looks at the oldest message that is due or
 // waits for a server, the last flush, what failed, sign-ins that wait for a person, whether any
 // server takes mail, and whether flush accepts the config. It also warns if no flush ever ran, because then nobody has set
-// up cron, and if a server refuses the login, because a person has to mend that. A server
+// up cron, and if a server refuses the login, because a person has to fix that. A server
 // that is only paused is a remark: with a backup server mail goes out.
 func (s *snapshot) check(o Options) *verdict {
 	c := &verdict{Reasons: []string{}, Remarks: []string{}, s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}

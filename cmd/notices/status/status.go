@@ -109,7 +109,7 @@ type SignIn struct {
 	ExpiresAt *time.Time `json:"expires_at"` // of the access token, which is renewed by itself
 	Error     *string    `json:"error"`      // and what to run; null: all is well
 
-	NeedsPerson bool `json:"-"` // a person has to mend the error; else it is temporary
+	NeedsPerson bool `json:"-"` // a person has to fix the error; false: it is temporary
 }
 
 // DescribeSignIn makes a SignIn of what signin.Status returns.

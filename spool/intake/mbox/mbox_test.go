@@ -265,7 +265,7 @@ func TestLines(t *testing.T) {
 	}
 }
 
-// TestSkips: what is not read of a message is passed over.
+// TestSkips: what is not read of a message is skipped.
 func TestSkips(t *testing.T) {
 	box := NewReader(strings.NewReader(strings.Repeat(fromLine+"To: a\n\n>From\n\nText.\n\n", 100)+fromLine+"To: last"), Sure)
 	var last string
