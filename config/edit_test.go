@@ -76,7 +76,7 @@ func TestEditLeavesOtherForms(t *testing.T) {
 	}
 }
 
-// FuzzEdit: whatever the file, an edit holds and is all that happens, or there is none.
+// FuzzEdit: whatever the file, an edit is made and nothing else changes, or it is refused.
 func FuzzEdit(f *testing.F) {
 	f.Add(edited, "name", "x")
 	f.Add("[site]\r\nname = \"a\"\r\n[[server]]\r\n", "address", "'\"\\")

@@ -26,7 +26,7 @@ func Find(flag string, getenv func(string) string) (string, error) {
 	if named := getenv("NOTICES_CONFIG"); named != "" {
 		return named, nil
 	}
-	var looked []string
+	var tried []string
 	for _, path := range []string{UserFile(getenv), SystemFile} {
 		if path == "" {
 			continue
@@ -36,9 +36,9 @@ func Find(flag string, getenv func(string) string) (string, error) {
 		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
 			return path, nil
 		}
-		looked = append(looked, path)
+		tried = append(tried, path)
 	}
-	return "", &Error{Msg: "no config file: looked for " + strings.Join(looked, " and ") +
+	return "", &Error{Msg: "no config file: looked for " + strings.Join(tried, " and ") +
 		"; to write one, run: notices init", Err: fs.ErrNotExist}
 }
 

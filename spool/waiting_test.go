@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestWaiting: whom a deferred message waits for, and since when.
+// TestWaiting: what a deferred message waits for, and since when.
 func TestWaiting(t *testing.T) {
 	queued := time.Date(2026, 11, 24, 10, 0, 0, 0, time.UTC)
 	at := func(minutes int) time.Time { return queued.Add(time.Duration(minutes) * time.Minute) }

@@ -14,7 +14,7 @@ import (
 	"testing"
 )
 
-// floors says who may import whom: lower floors only, never sideways. The page
+// floors says which package may import which: lower floors only, never sideways. The page
 // that argues for it is the package comment of each. A package that is not here
 // fails the test: it has to be given its place.
 func floors() map[string]int {

@@ -104,7 +104,7 @@ func environment(home string) []string {
 }
 
 // outside names a place where this process would look for a config, a spool or aliases
-// and that is in no temporary folder of a test; empty: there is none.
+// and that is not in a temporary folder of a test; empty if all are.
 func outside() string {
 	places := map[string]string{"the system's config": config.SystemFile, "the system's spool": config.SystemSpool}
 	for _, name := range []string{"HOME", "NOTICES_ALIASES", "NOTICES_CONFIG", "XDG_CONFIG_HOME", "XDG_STATE_HOME"} {

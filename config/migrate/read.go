@@ -83,7 +83,7 @@ func (n Note) String() string {
 	return fmt.Sprintf("%s: %s: %s (%s)", at, n.What, n.Became, n.Why)
 }
 
-// ReadFile gives the content of a file; the error is fs.ErrNotExist when there is none.
+// ReadFile gives the content of a file; the error is fs.ErrNotExist if it does not exist.
 type ReadFile func(path string) ([]byte, error)
 
 // Read reads the configuration at p: a file, or the folder that a program has it in.

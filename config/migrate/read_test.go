@@ -86,7 +86,7 @@ func noSecrets(t *testing.T, c *Config) {
 	}
 }
 
-// A file is known by what is in it, whatever its name; and what is none says so.
+// A file is known by what is in it, whatever its name; and a file of no known program is refused.
 func TestKinds(t *testing.T) {
 	for text, want := range map[string]string{
 		"defaults\naccount x\nhost h.example.org\n":     "msmtp",

@@ -101,7 +101,7 @@ func (s *ssmtp) decideTLS() {
 	}
 }
 
-// cutEquals splits at the first =, or at the first blank where there is none.
+// cutEquals splits at the first =, or, without one, at the first blank.
 func cutEquals(line string) (key, value string, ok bool) {
 	i := strings.IndexAny(line, "= \t")
 	if i <= 0 {

@@ -137,7 +137,7 @@ func (r *Report) Addressee() string { return cmp.Or(r.To, r.Record.Envelope.Retu
 func (r *Report) Encoding() (eightBit, utf8 bool) {
 	env := &r.Record.Envelope
 	utf8 = recode.NeedsUTF8(r.Addressee())
-	return utf8 || r.whole() && env.EightBit && !env.UTF8, utf8
+	return utf8 || r.includesBody() && env.EightBit && !env.UTF8, utf8
 }
 
 // composer is a report being written. Flush returns the first error of the writer.

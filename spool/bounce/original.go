@@ -23,10 +23,10 @@ const (
 // fromField begins every report; Readdress relies on it.
 const fromField = "From: "
 
-// whole reports whether the original is attached as a whole. A mere warning has only its
+// includesBody reports whether the original is attached as a whole. A mere warning has only its
 // header. So has the return of a message that no server could take (for its size, or for
 // signed 8-bit parts), because no server could take it in a report either.
-func (r *Report) whole() bool {
+func (r *Report) includesBody() bool {
 	return (r.Kind == Failed || r.Kind == Kept) && r.Original.Size() <= maxWhole && !r.Record.Envelope.ReturnHeaders &&
 		!slices.ContainsFunc(r.Recipients, func(i int) bool { return r.Record.Recipients[i].Outcome.Reason == spool.ReasonCannot })
 }
@@ -64,7 +64,7 @@ func readHeader(body io.ReaderAt) (h originalHeader, err error) {
 func (c *composer) originalPart() error {
 	global := c.r.Record.Envelope.UTF8
 	mediaType, encoding := "message/rfc822", "7bit"
-	if !c.r.whole() {
+	if !c.r.includesBody() {
 		mediaType = "text/rfc822-headers"
 		global = global || !ascii(string(c.head.raw))
 	} else if c.r.Record.Envelope.EightBit {
@@ -72,7 +72,7 @@ func (c *composer) originalPart() error {
 	}
 	if global {
 		mediaType, encoding = "message/global", "base64"
-		if !c.r.whole() {
+		if !c.r.includesBody() {
 			mediaType = "message/global-headers" // RFC 6533 section 6.3
 		}
 		if c.utf8 {
@@ -87,7 +87,7 @@ func (c *composer) originalPart() error {
 
 func (c *composer) copyOriginal(encode bool) error {
 	var from io.Reader = bytes.NewReader(c.head.raw)
-	if c.r.whole() {
+	if c.r.includesBody() {
 		from = io.NewSectionReader(c.r.Original, 0, c.r.Original.Size())
 	}
 	if !encode {

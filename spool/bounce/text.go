@@ -227,7 +227,7 @@ func (c *composer) moment(t time.Time) string {
 
 func (c *composer) closing() string {
 	s := "It is attached. "
-	if !c.r.whole() {
+	if !c.r.includesBody() {
 		s = "Its first lines are attached. "
 	}
 	who := c.site.host()

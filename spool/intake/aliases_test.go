@@ -42,7 +42,7 @@ no colon here
 : nobody@example.net
 `
 
-// TestAliases: whom mail to a name of this machine goes to.
+// TestAliases: where mail to a name of this machine goes.
 func TestAliases(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "aliases")
 	if err := os.WriteFile(path, []byte(sampleAliases), 0o644); err != nil {
@@ -174,7 +174,7 @@ func TestMistakesInAliases(t *testing.T) {
 	}
 }
 
-// TestAdmin reads the mail of this machine's users whom no alias names, under all names
+// TestAdmin reads the mail of this machine's users that no alias names, under all names
 // that this machine has; nobody else's.
 func TestAdmin(t *testing.T) {
 	dir := t.TempDir()

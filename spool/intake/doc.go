@@ -1,5 +1,5 @@
-// Package intake takes mail in: from octets and a few words about them (who sends,
-// to whom) it makes a message in the spool. enqueue, import, sendmail and the
+// Package intake takes mail in: from octets and a few words about them (the sender,
+// the recipients) it makes a message in the spool. enqueue, import, sendmail and the
 // submission server differ only in the Request they make. Package mailaddr reads and
 // repairs addresses, package mbox reads mboxes.
 //

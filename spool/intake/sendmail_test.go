@@ -91,7 +91,7 @@ func TestCheckRequest(t *testing.T) {
 	d.empty(t)
 }
 
-// TestAskedOfEach: what was asked for a recipient holds for whom it leads to, whatever
+// TestAskedOfEach: what was asked for a recipient holds for the recipients that it leads to, whatever
 // stands for it and wherever else it is named.
 func TestAskedOfEach(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "aliases")

@@ -136,7 +136,7 @@ func (l *Log) Aside(a spool.Anomaly) {
 	write(l, level, event, "name", a.Name, "moved?", a.Moved, "why", a.Why)
 }
 
-// Removed logs that a message was taken out of the spool, and by whom or what.
+// Removed logs that a message was taken out of the spool, and by which user or command.
 func (l *Log) Removed(id spool.ID, by string) {
 	write(l, All, "removed", "id", string(id), "by", by)
 }

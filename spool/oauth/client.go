@@ -92,7 +92,7 @@ func (c *Client) config(ctx context.Context) (*oauth2.Config, error) {
 	}
 	p := &c.Provider
 	return &oauth2.Config{
-		ClientID: id, ClientSecret: secret, Scopes: names(c.asked()),
+		ClientID: id, ClientSecret: secret, Scopes: names(c.requestedScopes()),
 		Endpoint: oauth2.Endpoint{AuthURL: p.AuthURL, DeviceAuthURL: p.DeviceURL, TokenURL: p.TokenURL, AuthStyle: oauth2.AuthStyleInParams},
 	}, nil
 }

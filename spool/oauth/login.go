@@ -213,7 +213,7 @@ func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
 		return SignIn{}, l.refuse(c.Provider.Name+" gave no token that can be used", host(c.Provider.TokenURL)+": "+errAnswer.Error()+".")
 	}
 	granted, present := t.Extra("scope").(string)
-	if lacking := missing(c.asked(), granted, present); len(lacking) > 0 {
+	if lacking := missing(c.requestedScopes(), granted, present); len(lacking) > 0 {
 		return SignIn{}, l.unticked(lacking)
 	}
 	if t.RefreshToken == "" {
@@ -232,7 +232,7 @@ func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
 	k := &storedToken{Account: account, SignedIn: now.Truncate(time.Second)}
 	k.set(t, now)
 	if !present {
-		k.Scopes = names(c.asked())
+		k.Scopes = names(c.requestedScopes())
 	}
 	if err := c.tokens(l.State).put(context.WithoutCancel(ctx), k); err != nil {
 		return SignIn{}, err

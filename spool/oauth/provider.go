@@ -117,8 +117,8 @@ func (p *Provider) redirect(port string) string {
 	return "http://" + p.RedirectHost + ":" + port + p.RedirectPath
 }
 
-// asked lists the scopes of a sign-in.
-func (c *Client) asked() []Scope {
+// requestedScopes lists the scopes of a sign-in.
+func (c *Client) requestedScopes() []Scope {
 	if c.Account != "" {
 		return c.Provider.Scopes
 	}
@@ -143,7 +143,7 @@ func host(endpoint string) string {
 }
 
 // missing lists the scopes that were asked for and not granted. granted is the scope field
-// of the answer; if there is none, all were granted (RFC 6749 5.1).
+// of the answer; without it, all were granted (RFC 6749 5.1).
 func missing(asked []Scope, granted string, present bool) []Scope {
 	if !present {
 		return nil

@@ -176,7 +176,7 @@ func TestLeaseOfTheDead(t *testing.T) {
 		if took := time.Since(began); took > leaseTime+time.Second {
 			t.Errorf("took %v", took)
 		}
-		// A lease from a clock that was far ahead is none.
+		// A lease from a clock that was far ahead does not count.
 		k = f.stored()
 		k.ExpiresAt = time.Now().Add(-time.Second)
 		k.Lease = &lease{Owner: "dead", Until: time.Now().Add(24 * time.Hour)}

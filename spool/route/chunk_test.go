@@ -85,7 +85,7 @@ func TestTooManyEndless(t *testing.T) {
 }
 
 // Server 1 dies in the middle of a message of several transactions: server 2 gets
-// only those whom server 1 did not decide on.
+// only those that server 1 did not decide on.
 func TestFailoverInMidMessage(t *testing.T) {
 	var k recorder
 	n := 0

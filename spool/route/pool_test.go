@@ -35,7 +35,7 @@ func acquire(t *testing.T, p *pool) *lease {
 	return l
 }
 
-// later acquires beside the test; the lease comes over the channel, nil when there is none.
+// later acquires beside the test; the lease comes over the channel, nil if none can be had.
 func later(p *pool) <-chan *lease {
 	got := make(chan *lease, 1)
 	go func() {

@@ -64,7 +64,7 @@ func forgeable(a x509.SignatureAlgorithm) bool {
 	return a == x509.SHA1WithRSA || a == x509.ECDSAWithSHA1 || a == x509.DSAWithSHA1 || a == x509.MD5WithRSA
 }
 
-// words are the faults in a few words each. If there are none, x509's error says more.
+// words are the faults in a few words each. Without any, x509's error says more.
 func (f *Faults) words(host string, now time.Time) (words []string) {
 	for _, w := range []struct {
 		is   bool

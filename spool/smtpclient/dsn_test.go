@@ -76,7 +76,7 @@ func TestDSNParameters(t *testing.T) {
 	}
 }
 
-// TestRelayedIsOnlyWhatWasTaken: who was refused, or of whom nobody knows, was not
+// TestRelayedIsOnlyWhatWasTaken: a recipient that was refused, or whose outcome is not known, was not
 // handed on.
 func TestRelayedIsOnlyWhatWasTaken(t *testing.T) {
 	three := []string{"b@example.org", "c@example.org", "d@example.org"}

@@ -129,7 +129,7 @@ func testClaimLeavesReading(k kit, h Harness) {
 	both := []spool.Store{h.Store, other}
 	k.listed("in flight", both, entry)
 	for _, s := range both {
-		r, body := k.look(s, "A")
+		r, body := k.peek(s, "A")
 		k.sameBody("in flight", body, content(700))
 		if !r.InFlight || r.Attempts != 1 {
 			k.Errorf("Peek at what is in flight: in flight %v, attempts %d", r.InFlight, r.Attempts)

@@ -44,7 +44,7 @@ func testBodies(k kit, h Harness) {
 		k.sameBody("claimed", k.read(c.Body()), body)
 		k.ok(c.Release(), "Release")
 		other := h.Reopen()
-		_, data := k.look(other, id)
+		_, data := k.peek(other, id)
 		k.sameBody("looked at from another handle", data, body)
 		k.ok(other.Close(), "Close")
 	}
@@ -137,7 +137,7 @@ func testManyRecipients(k kit, h Harness) {
 
 func (k kit) recordOf(s spool.Store, id spool.ID) *spool.Record {
 	k.Helper()
-	r, _ := k.look(s, id)
+	r, _ := k.peek(s, id)
 	return r
 }
 
@@ -188,7 +188,7 @@ func testAbort(k kit, h Harness) {
 	d = k.sealed(h.Store, sample("A", 1), content(77))
 	k.commit(h.Store, d)
 	k.ok(d.Abort(), "Abort after Commit")
-	_, body := k.look(h.Store, "A")
+	_, body := k.peek(h.Store, "A")
 	k.sameBody("after an Abort that came too late", body, content(77))
 }
 
@@ -208,7 +208,7 @@ func testCommitMany(k kit, h Harness) {
 	other := k.opened(h.Reopen())
 	k.listed("after Commit", []spool.Store{h.Store, other}, want...)
 	for i := range drafts {
-		_, body := k.look(other, want[i].ID)
+		_, body := k.peek(other, want[i].ID)
 		k.sameBody(string(want[i].ID), body, content(i))
 	}
 }
@@ -234,7 +234,7 @@ func testCommitExisting(k kit, h Harness) {
 		k.commit(h.Store, third)
 		k.find(h.Store, after)
 		k.ok(second.Abort(), "Abort of the dropped draft")
-		r, body := k.look(h.Store, "A")
+		r, body := k.peek(h.Store, "A")
 		k.same(what, r, want)
 		k.sameBody(what, body, content(1000))
 	}

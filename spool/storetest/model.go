@@ -206,7 +206,7 @@ func (m *model) check(*rapid.T) {
 // right compares one message, as a handle sees it and as its claim does.
 func (m *model) right(what string, s spool.Store, v *modelled) {
 	what = string(v.env.ID) + " " + what
-	r, body := m.k.look(s, v.env.ID)
+	r, body := m.k.peek(s, v.env.ID)
 	m.k.same(what, r, v.record())
 	m.k.sameBody(what, body, v.body)
 	if v.claim != nil {

@@ -278,7 +278,7 @@ func (m machineSteps) powerCut(t *rapid.T) {
 
 // adopt takes over how much of its history a message has kept.
 func (m machineSteps) adopt(v *modelled) {
-	r, _ := m.k.look(m.handles[0], v.env.ID)
+	r, _ := m.k.peek(m.handles[0], v.env.ID)
 	n := len(r.Events)
 	if n < v.sure || n > len(v.events) {
 		m.k.Fatalf("after a power cut %s has %d events; %d of %d were durable", v.env.ID, n, v.sure, len(v.events))

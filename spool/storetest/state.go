@@ -134,7 +134,7 @@ func testCrashOfAWriter(k kit, h Harness) {
 		k.Errorf("what was never accepted is kept: %+v", a)
 	}
 	for id, size := range map[spool.ID]int{"open": 11, "sealed": 12} {
-		_, body := k.look(s, id)
+		_, body := k.peek(s, id)
 		k.sameBody(string(id), body, content(size))
 	}
 }

@@ -151,8 +151,8 @@ func (k kit) claim(s spool.Store, id spool.ID) spool.Claim {
 	return c
 }
 
-// look reads a message as it is in the store.
-func (k kit) look(s spool.Store, id spool.ID) (*spool.Record, []byte) {
+// peek reads a message as it is in the store.
+func (k kit) peek(s spool.Store, id spool.ID) (*spool.Record, []byte) {
 	k.Helper()
 	r, b, err := s.Peek(k.Context(), k.find(s, id))
 	k.ok(err, "Peek "+string(id))

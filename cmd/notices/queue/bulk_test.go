@@ -32,7 +32,7 @@ func listings(f *faulty.Store) (n int) {
 	return n
 }
 
-// TestManyIDsShareTheirListings: also those that there are none of.
+// TestManyIDsShareTheirListings: also ids that do not exist.
 func TestManyIDsShareTheirListings(t *testing.T) {
 	w := newWorld(t)
 	ids := w.many(100)

@@ -58,7 +58,7 @@ func TestListFilters(t *testing.T) {
 		{"deferred", ListOptions{States: []string{"deferred"}}, []string{deferred}},
 		{"held or failed", ListOptions{States: []string{"failed", "held"}}, []string{held, failed}},
 		{"an address in any case", ListOptions{To: "ANNA@example.com"}, []string{deferred}},
-		{"a part of an address is none", ListOptions{To: "nna@example.com"}, []string{}},
+		{"a part of an address does not match", ListOptions{To: "nna@example.com"}, []string{}},
 		{"a domain", ListOptions{To: "@Example.Net"}, []string{first, failed}},
 		{"a domain in letters of its own", ListOptions{To: "@例え.example"}, []string{held}},
 		{"a text", ListOptions{To: "amstel"}, []string{second, deferred}},

@@ -224,7 +224,7 @@ func TestCheckFlushFails(t *testing.T) {
 	}
 }
 
-// TestCheckClockSetBack: a last flush that is to come is none that ran.
+// TestCheckClockSetBack: a last flush in the future does not count as one.
 func TestCheckClockSetBack(t *testing.T) {
 	w := newWorld(t)
 	w.flushed(-16 * time.Minute)

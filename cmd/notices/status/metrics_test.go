@@ -78,7 +78,7 @@ func labels(t *testing.T, text string) string {
 		return ""
 	}
 	if rest := metricLabel.ReplaceAllString(text, ""); rest != "" {
-		t.Errorf("labels %q: %q is none", text, rest)
+		t.Errorf("labels %q: %q is not a label", text, rest)
 	}
 	var list []string
 	for _, m := range metricLabel.FindAllStringSubmatch(text, -1) {
