@@ -82,11 +82,10 @@ func (g *keyReader) all() error {
 
 // messages reads the sidecars in cur or failed. A listing may miss one that is renamed while
 // it runs, and a name may be gone when it is opened. The bodies, whose names stay, tell that:
-// where not every one had its sidecar read, the folder is listed again for those, until that
-// finds no more of them. Three listings at least: all of the few may have been renamed twice.
+// where not every one had its sidecar read, the folder is listed again for those.
 func (g *keyReader) messages(dir string) error {
 	var before *balance
-	for pass := range 20 {
+	for range 3 {
 		var failed error
 		unread := new(balance) // the bodies less the sidecars that were read
 		err := g.folders.list(dir, func(name []byte) bool {
@@ -107,7 +106,7 @@ func (g *keyReader) messages(dir string) error {
 			}
 			return failed == nil && g.ctx.Err() == nil
 		})
-		if err = errors.Join(err, failed); err != nil || *unread == (balance{}) || pass > 1 && *unread == *before {
+		if err = errors.Join(err, failed); err != nil || *unread == (balance{}) {
 			return err
 		}
 		before = unread
