@@ -134,7 +134,7 @@ func syntaxError(path string, data []byte, err error) *Error {
 }
 
 // syntaxTexts are parts of the parser's messages, and the messages that replace them. TestBadConfigs
-// shows each, and FuzzSyntaxErrorsHideSecrets what it is for.
+// checks each, and FuzzSyntaxErrorsHideSecrets checks that no message shows a password.
 var syntaxTexts = [...]struct{ parser, text string }{
 	{"strings cannot contain newlines|EOF; expected '|EOF; expected \"", "has a text without its closing quote"},
 	{"hexadecimal digits|scape", `has a backslash in a "text": write two of them, or the text in '...'`},

@@ -84,7 +84,8 @@ func (p *person) shown() string {
 	return regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(p.screen.String()[p.read:], "")
 }
 
-// sees waits for a text.
+// sees waits for a text that another process writes. It ends as soon as the text is there; the
+// bound only ends a test that would wait for ever.
 func (p *person) sees(text string) {
 	p.t.Helper()
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {

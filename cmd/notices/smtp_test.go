@@ -175,8 +175,8 @@ func serverOf(ts *testscript.TestScript, name string) *smtptest.Server {
 	return s
 }
 
-// awaits NAME COMMAND waits until the server was sent an SMTP command since the last
-// awaits.
+// awaits NAME COMMAND waits until another process has sent the server an SMTP command since
+// the last awaits. The bound only ends a test that would wait for ever.
 func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts, args[0])
 	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {

@@ -63,7 +63,7 @@ type Note struct {
 	File string
 	Line int    // 0: the file as a whole
 	What string // the setting as it stands there, secrets masked
-	// Became is what it is now, such as `port = 587`; empty: nothing, and Why says why.
+	// Became is the setting in notices.toml, such as `port = 587`. If it is empty, Why gives the reason.
 	Became string
 	Why    string
 }

@@ -159,7 +159,7 @@ func (d *demo) failover() error {
 }
 
 func (d *demo) refused() error {
-	narrate("A notice to three patrons, one of whom has closed her mailbox. Only her copy is returned.")
+	narrate("A notice to three patrons. One mailbox has been closed: only that copy is returned.")
 	d.server[1].refuseRecipient("moved@example.net", "550 5.1.1 no such mailbox here")
 	text := "From: Springfield Public Library <library@example.org>\n" +
 		"Subject: We close early on Friday\n\nAt three, that is.\n"

@@ -13,7 +13,7 @@ import (
 )
 
 // TestContainerRoot runs what a container has in it, under chroot, as its user: both
-// halves of the program, and the certificates that it trusts without being told.
+// programs, and the certificates that it trusts without being told.
 func TestContainerRoot(t *testing.T) {
 	t.Parallel()
 	dir, pit := folder(t), startMailpit(t)

@@ -127,7 +127,7 @@ func TestInstallSendmail(t *testing.T) {
 	}
 }
 
-// TestInstalledPrefix: both halves of the program find each other where they were
+// TestInstalledPrefix: the two programs find each other where they were
 // installed, whatever PREFIX they were built for, and nowhere else.
 func TestInstalledPrefix(t *testing.T) {
 	t.Parallel()

@@ -37,7 +37,7 @@ func (c *session) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// answer returns the server's answer to a line; within a message there is none.
+// answer returns the server's answer to a line. Lines of a message get none.
 func (c *session) answer(line []byte) string {
 	if c.inBody {
 		if !bytes.Equal(line, []byte(".")) {

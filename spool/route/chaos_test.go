@@ -30,7 +30,7 @@ func (c *chaos) n(n int) int {
 }
 
 func (c *chaos) dial(ctx context.Context, _ int) error {
-	time.Sleep(time.Duration(c.n(100)) * time.Millisecond)
+	time.Sleep(time.Duration(c.n(100)) * time.Millisecond) // the clock of a synctest bubble
 	if c.n(100) < c.calm || c.n(3) > 0 {
 		return nil
 	}

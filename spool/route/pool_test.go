@@ -224,7 +224,7 @@ func TestPoolChaos(t *testing.T) {
 
 // usePool is one message's way through the pool, with anything that may happen.
 func (f *fake) usePool(p *pool, random *rand.Rand) {
-	wait := func() { time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) }
+	wait := func() { time.Sleep(time.Duration(random.IntN(20)) * time.Millisecond) } // the clock of a synctest bubble
 	ctx, cancel := context.WithTimeout(context.Background(), time.Duration(1+random.IntN(200))*time.Millisecond)
 	defer cancel()
 	l, err := p.acquire(ctx)

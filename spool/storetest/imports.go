@@ -236,7 +236,7 @@ func testImportExpires(k kit, h Harness) {
 	k.knows("long after", h.Store, time.Now().Add(100*time.Hour), "B", "C")
 }
 
-// testImportBesideFlush: a flush beside an import does not remove what it is writing.
+// testImportBesideFlush: a flush that runs during an import does not remove the drafts of that import.
 func testImportBesideFlush(k kit, h Harness) {
 	other := k.opened(h.Reopen())
 	_, release, err := h.Store.Imported(k.Context(), start)

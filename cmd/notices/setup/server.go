@@ -54,7 +54,7 @@ type answers struct {
 	via       bool          // it is an account that all mail goes by
 	keep      bool          // of a configuration that is changed: as it is
 	nonSecure bool          // also without verified TLS
-	failed    string        // why it did not pass the test; empty: it did, or there was none
+	failed    string        // why the test failed; empty if it passed or was not run
 	client    string
 	secret    string // file
 }

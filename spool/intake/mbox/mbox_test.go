@@ -124,7 +124,7 @@ func TestMessages(t *testing.T) {
 	} {
 		for how, reader := range map[string]io.Reader{
 			"":                strings.NewReader(c.text),
-			", in two halves": iotest.HalfReader(strings.NewReader(c.text)),
+			", in half reads": iotest.HalfReader(strings.NewReader(c.text)),
 			", by octets":     iotest.OneByteReader(strings.NewReader(c.text)),
 			", with the EOF":  iotest.DataErrReader(strings.NewReader(c.text)),
 		} {
