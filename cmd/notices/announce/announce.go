@@ -103,7 +103,7 @@ func (c *Collector) add(n maillog.Notice) {
 	if n.Event == "paused" {
 		o := n.Outcome
 		m.outcome = &o
-		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s takes mail again", withHost(n.What, o.Reply.Host))
+		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s works again", withHost(n.What, o.Reply.Host))
 	}
 	c.problems = append(c.problems, m)
 }
