@@ -106,7 +106,7 @@ func (o *ListOptions) mayHave(e spool.Entry, policy schedule.Policy, now time.Ti
 func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.Time) bool {
 	switch {
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
-	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return matches(to.Address, o.To) }):
+	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return spool.MatchesAddress(to.Address, o.To) }):
 	case o.Server != "" && !o.serverError(r):
 	case o.Due && (NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):
@@ -114,18 +114,6 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 		return true
 	}
 	return false
-}
-
-// matches reports whether an address is, is at, or has in it what was asked for.
-func matches(address, want string) bool {
-	address, want = strings.ToLower(address), strings.ToLower(want)
-	switch at := strings.IndexByte(want, '@'); {
-	case at > 0:
-		return address == want
-	case at == 0:
-		return strings.HasSuffix(address, want)
-	}
-	return strings.Contains(address, want)
 }
 
 // serverError reports whether the last reply was a server's own error and not about the
