@@ -23,6 +23,8 @@ type Options struct {
 	State    spool.State      // where the result is kept
 	Now      func() time.Time // nil: time.Now
 	Print    func(line string)
+	// KeepOutages is how long it is known when a server was down; 0: not at all.
+	KeepOutages time.Duration
 }
 
 // Error is why the server did not take the test message: exit 69. Any other error of Run is
@@ -133,7 +135,11 @@ func (t *test) endPause(ctx context.Context) error {
 	if err == nil && h.DownUntil.IsZero() && h.Troubles == 0 {
 		return nil
 	}
-	return spool.UpdateState(context.WithoutCancel(ctx), t.State, name, false, func(h *spool.Health) error {
+	ctx = context.WithoutCancel(ctx)
+	if err := spool.EndOutage(ctx, t.State, t.server.Name, t.Now(), t.KeepOutages); err != nil {
+		return err
+	}
+	return spool.UpdateState(ctx, t.State, name, false, func(h *spool.Health) error {
 		h.DownUntil, h.Troubles, h.Secret = time.Time{}, 0, ""
 		return nil
 	})

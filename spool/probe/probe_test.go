@@ -56,7 +56,8 @@ func (b *bench) golden(t *testing.T, name string) error {
 	var out strings.Builder
 	o := Options{
 		To: b.to, From: "library@example.org", Site: "Springfield Public Library", State: b.state,
-		Print: func(line string) { out.WriteString(line + "\n") },
+		KeepOutages: 24 * time.Hour,
+		Print:       func(line string) { out.WriteString(line + "\n") },
 	}
 	knock := func(_ context.Context, _ string, port int, _ time.Duration, _ smtpclient.Dialer) (string, bool) {
 		return "", b.open[port]
@@ -175,7 +176,7 @@ func TestEndsPause(t *testing.T) {
 	b.server.Roots, b.server.Login, b.server.Password = ca.Pool(), "library", password("secret")
 	name := spool.HealthName + b.server.Name
 	err := spool.UpdateState(context.Background(), b.state, name, false, func(h *spool.Health) error {
-		h.DownUntil, h.Troubles, h.Secret = time.Now().Add(time.Hour), 3, "salt.digest"
+		h.DownUntil, h.Troubles, h.Secret, h.Since = time.Now().Add(time.Hour), 3, "salt.digest", time.Now().Add(-time.Hour)
 		return nil
 	})
 	if err != nil {
@@ -186,6 +187,9 @@ func TestEndsPause(t *testing.T) {
 	}
 	if h, err := spool.LoadState[spool.Health](context.Background(), b.state, name); err != nil || !h.DownUntil.IsZero() || h.Troubles != 0 || h.Secret != "" {
 		t.Errorf("%+v, %v", h, err)
+	}
+	if list, lasts, err := spool.LoadOutages(context.Background(), b.state, b.server.Name, time.Now()); err != nil || lasts || len(list) != 1 {
+		t.Errorf("the outage that it ends is not kept: %+v, %v", list, err)
 	}
 }
 

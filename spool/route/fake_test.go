@@ -218,7 +218,7 @@ func newWorld(t *testing.T, fakes ...*fake) *world {
 
 // run starts a new run.
 func (w *world) run() *Route {
-	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: w.clock.now, IgnoreBreaker: w.ignore}
+	o := Options{Servers: w.servers, Limits: w.limits, State: w.state, Now: w.clock.now, IgnoreBreaker: w.ignore, KeepOutages: 90 * 24 * time.Hour}
 	return newRoute(o, func(ctx context.Context, s *smtpclient.Server) (client, error) {
 		for _, f := range w.fakes {
 			if f.name == s.Name {

@@ -27,6 +27,7 @@ type health struct {
 	server string
 	log    *maillog.Log
 	now    func() time.Time
+	keep   time.Duration // Options.KeepOutages
 
 	mu           sync.Mutex
 	kinds, texts []string // the notices of this run
@@ -66,11 +67,22 @@ func (k *health) trySave(ctx context.Context, change func(*spool.Health)) {
 	}
 }
 
-// saveRecovery forgets the troubles of earlier runs.
+// saveRecovery forgets the troubles of earlier runs, but for the time they lasted.
 func (k *health) saveRecovery(ctx context.Context) {
+	k.endOutage(ctx, k.now())
 	k.trySave(ctx, func(h *spool.Health) {
 		*h = spool.Health{Notice: h.Notice, NoticeAt: h.NoticeAt, AcceptedAt: h.AcceptedAt, UpAt: k.now().UTC().Truncate(time.Second)}
 	})
+}
+
+// endOutage keeps for the report how long the troubles of earlier runs lasted.
+func (k *health) endOutage(ctx context.Context, at time.Time) {
+	if k.state == nil {
+		return
+	}
+	if err := spool.EndOutage(context.WithoutCancel(ctx), k.state, k.server, at, k.keep); err != nil {
+		k.log.Trouble("keeping the outage of server "+k.server, err)
+	}
 }
 
 // notice keeps a notice for status, once a run for each kind, and reports whether it is new.
@@ -130,6 +142,7 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool
 	if o.Reason == spool.ReasonAuth || o.Reason == spool.ReasonSecret {
 		digest = s.secret.digest()
 	}
+	s.endOtherOutage(ctx)
 	s.health.trySave(ctx, func(h *spool.Health) {
 		if h.Troubles == 0 || h.Since.IsZero() || !h.Of(s.config.Host) {
 			h.Since = mine.Since
@@ -137,6 +150,17 @@ func (s *server) saveTrouble(ctx context.Context, o spool.Outcome, unopened bool
 		h.Troubles = max(h.Troubles, mine.Troubles)
 		h.DownUntil, h.Last, h.Secret, h.Refused, h.Unopened = mine.DownUntil, mine.Last, digest, mine.Refused, unopened
 	})
+}
+
+// endOtherOutage ends the outage of the server that had this name before the config changed.
+func (s *server) endOtherOutage(ctx context.Context) {
+	if s.health.state == nil {
+		return
+	}
+	h, err := spool.LoadState[spool.Health](ctx, s.health.state, spool.HealthName+s.config.Name)
+	if err == nil && h.Troubles > 0 && !h.Of(s.config.Host) {
+		s.health.endOutage(ctx, h.Last.Reply.At)
+	}
 }
 
 // saveEnd saves what the end of the run changes: the pause of a server in trouble

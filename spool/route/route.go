@@ -35,6 +35,8 @@ type Options struct {
 	// IgnoreBreaker tries servers that an earlier run paused (flush ID, --all). What
 	// this run meets still pauses a server for the rest of the run.
 	IgnoreBreaker bool
+	// KeepOutages is how long it is known when a server was down; 0: not at all.
+	KeepOutages time.Duration
 }
 
 // Route takes messages to the first server that works. It lives for one run.

@@ -49,6 +49,7 @@ type server struct {
 func newServer(s Server, o Options, open opener, g *gate) *server {
 	w := &server{config: s, open: open, log: o.Log, now: o.Now, gate: g}
 	w.health.state, w.health.server, w.health.log, w.health.now = o.State, s.Name, o.Log, o.Now
+	w.health.keep = o.KeepOutages
 	w.config.Addresses = new(smtpclient.Addresses)
 	w.secret = wrapSecret(&w.config.Server)
 	w.rate = rate.NewQuota(rate.Server{Name: s.Name, PerMinute: s.RatePerMinute, PerDay: s.RatePerDay}, o.State, o.Now)
