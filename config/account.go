@@ -84,6 +84,9 @@ func (l *loader) accounts() {
 		}
 		l.wantClient(s.Auth, place{section: "server", n: i + 1, key: "auth"})
 	}
+	if b := &l.cfg.Bounces; b.Auth != AuthPassword {
+		l.wantClient(b.Auth, place{section: "bounces", key: "auth"})
+	}
 }
 
 // Account returns the section of that name: AuthGoogle or AuthMicrosoft.

@@ -46,7 +46,7 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
-// verdict is what flush and enqueue say of a config.
+// verdict is what check says of a config, and which commands it stops.
 func verdict(t *testing.T, data []byte) string {
 	t.Helper()
 	dir := t.TempDir()
@@ -61,6 +61,12 @@ func verdict(t *testing.T, data []byte) string {
 		t.Fatal("accepted")
 	}
 	stops := "flush"
+	if _, err := LoadFor("notices.toml", Sending); err == nil {
+		stops = "read-bounces"
+		if _, err := LoadFor("notices.toml", Returns); err == nil {
+			t.Error("read-bounces is not stopped")
+		}
+	}
 	_, enqueue := LoadFor("notices.toml", Intake)
 	if enqueue != nil {
 		stops = "flush and enqueue"

@@ -2,6 +2,7 @@ package config
 
 import (
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -18,6 +19,7 @@ type Config struct {
 	Log       Log
 	Google    Account
 	Microsoft Account // it has a Tenant as well
+	Bounces   Bounces
 	// Problems are all problems, in the order of the file, whatever the caller of LoadFor
 	// needed. A bad value leaves the default in place.
 	Problems Problems
@@ -120,6 +122,21 @@ type Log struct {
 	To string // "stderr", "syslog" or the absolute path of a file
 }
 
+// Bounces is the mailbox that late returns come to. Its keys Auth to CAFile are as those of
+// a Server.
+type Bounces struct {
+	Imap     string // "host:port"; empty: no mailbox
+	Auth     string
+	Login    string
+	Password Secret // systemd's credential is bounces.password
+	CAFile   string
+	Folder   string
+	MoveTo   string // where returns of ours are moved to; empty: nowhere, they are flagged as seen
+}
+
+// Implicit reports whether TLS begins with the first octet, and not by STARTTLS.
+func (b *Bounces) Implicit() bool { return strings.HasSuffix(b.Imap, ":993") }
+
 // withDefaults is the Config of an empty file, but for what depends on the machine.
 func withDefaults(path string) *Config {
 	return &Config{
@@ -136,6 +153,7 @@ func withDefaults(path string) *Config {
 		// Gmail uses TLS from the first octet; Microsoft 365 only STARTTLS.
 		Google:    Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465},
 		Microsoft: Account{SMTPHost: "smtp.office365.com", SMTPPort: 587},
+		Bounces:   Bounces{Auth: AuthPassword, Folder: "INBOX"},
 	}
 }
 

@@ -195,6 +195,30 @@ func (l *loader) limit(t table, at place) {
 	l.cfg.Limits = append(l.cfg.Limits, m)
 }
 
+func (l *loader) bounces(t table, at place) {
+	b := &l.cfg.Bounces
+	fill(l, t, at, bouncesKeys[:], b)
+	if b.Folder == "" {
+		b.Folder = "INBOX"
+	}
+	bad := func(key, msg string) { at.key = key; l.bad(at, msg) }
+	switch {
+	case b.Imap == "" && t["imap"] != nil && t["imap"] != "": // it was bad
+	case b.Imap == "" && (b.Login != "" || b.Password.IsSet() || b.MoveTo != ""):
+		bad("imap", `is not set: add the mailbox's server, like imap = "imap.example.org:993"`)
+	case b.Imap == "":
+	case b.Auth != AuthPassword && b.Password.IsSet():
+		l.bad(b.Password.src.at, "cannot be combined with auth = \""+b.Auth+"\": remove one of them")
+	case b.Auth == AuthPassword && b.Login == "":
+		bad("login", "is not set: a mailbox needs a login")
+	case b.Auth == AuthPassword && !b.Password.IsSet():
+		b.Password.src = l.newSource(credential, place{section: at.section, key: "password"}, "bounces.password")
+	}
+	if b.MoveTo != "" && strings.EqualFold(b.MoveTo, b.Folder) {
+		bad("move_to", "is the folder that is read: name another, or remove it")
+	}
+}
+
 func (l *loader) server(t table, at place) {
 	s := defaultServer(at.n)
 	s.Port = 0

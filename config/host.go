@@ -2,8 +2,10 @@ package config
 
 import (
 	"encoding/hex"
+	"net"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -14,6 +16,16 @@ func (v value) host(to *string) {
 	take(v, to, `a name or an IP address, like "mail.example.org", without a port`, matching(func(s string) bool {
 		_, err := netip.ParseAddr(s)
 		return err == nil || validHost(s)
+	}))
+}
+
+// hostPort reads a host with its port, or nothing.
+func hostPort(v value, to *string) {
+	take(v, to, `a name or an IP address with a port, like "imap.example.org:993"`, optional(func(s string) bool {
+		host, port, err := net.SplitHostPort(s)
+		_, bad := netip.ParseAddr(host)
+		n, _ := strconv.ParseUint(port, 10, 16)
+		return err == nil && (bad == nil || validHost(host)) && n > 0 && strconv.FormatUint(n, 10) == port
 	}))
 }
 

@@ -82,6 +82,19 @@ var logKeys = [...]key[Log]{
 	{name: "to", read: func(v value, l *Log) { v.logTarget(&l.To) }},
 }
 
+var bouncesKeys = [...]key[Bounces]{
+	{name: "imap", read: func(v value, b *Bounces) { hostPort(v, &b.Imap) }},
+	{name: "auth", read: func(v value, b *Bounces) { v.choice(&b.Auth, AuthPassword, AuthGoogle, AuthMicrosoft) }},
+	{name: "login", read: func(v value, b *Bounces) { v.text(&b.Login) }},
+	{name: "password", read: func(v value, b *Bounces) { v.secret(&b.Password, inline) }},
+	{name: "password_file", read: func(v value, b *Bounces) { v.secret(&b.Password, file) }},
+	{name: "password_command", read: func(v value, b *Bounces) { v.secret(&b.Password, command) }},
+	{name: "token_command", read: func(v value, b *Bounces) { v.secret(&b.Password, token) }},
+	{name: "ca_file", read: func(v value, b *Bounces) { v.caFile(&b.CAFile) }},
+	{name: "folder", read: func(v value, b *Bounces) { v.text(&b.Folder) }},
+	{name: "move_to", read: func(v value, b *Bounces) { v.text(&b.MoveTo) }},
+}
+
 // maxCount keeps a count within an int of any machine.
 const maxCount = 1_000_000_000
 
@@ -107,6 +120,7 @@ func sections() []section {
 		{name: "log", names: namesOf(logKeys[:]), read: func(l *loader, t table, at place) { fill(l, t, at, logKeys[:], &l.cfg.Log) }},
 		{name: "google", names: namesOf(keysOf(AuthGoogle)), read: (*loader).account},
 		{name: "microsoft", names: namesOf(keysOf(AuthMicrosoft)), read: (*loader).account},
+		{name: "bounces", names: namesOf(bouncesKeys[:]), read: (*loader).bounces},
 	}
 }
 

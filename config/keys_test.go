@@ -14,7 +14,7 @@ func TestKeysAndFields(t *testing.T) {
 	var want []string
 	for section, v := range map[string]any{
 		"site": Site{}, "delivery": Delivery{}, "server": Server{}, "limit": Limit{}, "retry": Retry{}, "spool": Spool{}, "log": Log{},
-		"google": Account{}, "microsoft": Account{},
+		"google": Account{}, "microsoft": Account{}, "bounces": Bounces{},
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			switch section + f.Name {
@@ -24,7 +24,9 @@ func TestKeysAndFields(t *testing.T) {
 			}
 		}
 	}
-	want = append(want, "server.password_file", "server.password_command", "server.token_command") // these fill Password too
+	for _, section := range []string{"server", "bounces"} { // these fill Password too
+		want = append(want, section+".password_file", section+".password_command", section+".token_command")
+	}
 	got := Keys()
 	slices.Sort(got)
 	slices.Sort(want)

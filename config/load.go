@@ -16,13 +16,18 @@ type Need int
 
 // Needs.
 const (
-	Everything Need = iota // flush, check, test-server
+	Everything Need = iota // check
 	// Intake is for what takes mail in or looks at the spool: [site] [spool] [retry].
 	// Anything wrong elsewhere must not keep a message from being queued.
 	Intake
 	// Queue is for commands that show the queue or change messages in it: only [spool] dir,
 	// which is read even from a file that is not TOML elsewhere.
 	Queue
+	// Sending is for flush and test-server: all but [bounces].
+	Sending
+	// Returns is for read-bounces with a mailbox: what Intake covers, [bounces], and the
+	// accounts whose sign-in it may use.
+	Returns
 )
 
 // MaxFile is the longest config that is read, in octets.
@@ -60,6 +65,10 @@ func (n Need) covers(e *Error) bool {
 		return slices.ContainsFunc(sections(), func(s section) bool { return s.name == e.section() && s.intake })
 	case Queue: // what leaves open where the spool is
 		return e.section() == "spool" && (e.place.key == "dir" || !slices.Contains(namesOf(spoolKeys[:])(), e.place.key))
+	case Sending:
+		return e.section() != "bounces"
+	case Returns:
+		return Intake.covers(e) || slices.Contains([]string{"bounces", AuthGoogle, AuthMicrosoft}, e.section())
 	}
 	return true
 }
@@ -154,7 +163,7 @@ func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, erro
 	l := &loader{cfg: withDefaults(path), mode: mode}
 	l.read(doc)
 	l.checkWritable()
-	if need == Everything {
+	if need != Intake && need != Queue {
 		l.checkFiles()
 	}
 	if len(l.cfg.Problems) > 0 {

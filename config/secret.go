@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	shell "notices/config/command"
 )
 
 // Secret is a password, a token or a key that is read when it is needed, never at Load.
@@ -105,7 +107,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 	case file, document:
 		text, err = readSecretFile(s.text, true)
 	case command, token:
-		text, err = run(ctx, s.text, commandTime)
+		text, err = shell.Run(ctx, s.text, shell.MaxTime, maxSecret+2)
 	case credential:
 		text, err = readCredential(s.text)
 	}

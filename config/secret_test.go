@@ -201,11 +201,7 @@ func TestDocument(t *testing.T) {
 	}
 }
 
-func TestCommandEndsInTime(t *testing.T) {
-	_, err := run(t.Context(), "echo waiting >&2; sleep 60 & sleep 60", 1)
-	if err == nil || !strings.HasPrefix(err.Error(), "took longer than 1ns") {
-		t.Error(err)
-	}
+func TestCommandEndsWithItsCaller(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	s := load(t, withLogin+"password_command = \"sleep 60\"\n").Servers[0].Password

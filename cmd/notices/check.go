@@ -129,6 +129,10 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 			c.add(err)
 		}
 	}
+	if b := &cfg.Bounces; b.Imap != "" && b.Password.IsSet() {
+		_, err := b.Password.Read(ctx)
+		c.add(err)
+	}
 	servers, err := c.a.allServers(cfg)
 	c.add(err)
 	if from := cfg.Site.Address; from != "" && len(servers) > 0 && !route.AnyTakes(servers, from) {

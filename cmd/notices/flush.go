@@ -104,7 +104,7 @@ func (r *flushing) run(ctx context.Context) error {
 // route loads the config and makes the way that mail goes out of it. An error is what
 // flush refuses.
 func (a *cli) route() (*config.Config, []route.Server, error) {
-	cfg, err := a.Load(config.Everything)
+	cfg, err := a.Load(config.Sending)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -45,7 +45,7 @@ func testServerCommand(a *cli) *cobra.Command {
 // testServers tests the servers of those names, in the order of the config, also when one
 // fails; without names, or with "all", all of them.
 func testServers(ctx context.Context, a *cli, names []string, to string) error {
-	cfg, err := a.Load(config.Everything)
+	cfg, err := a.Load(config.Sending)
 	if err != nil {
 		return err
 	}

@@ -42,6 +42,7 @@ type Scope struct {
 	For  string   // what it is for: "Notices needs it to ..."
 	// Unlisted: the answer does not name it even when it was granted.
 	Unlisted bool
+	Mailbox  bool // a mailbox cannot be read without it
 }
 
 // Google's table. Endpoints: https://accounts.google.com/.well-known/openid-configuration;
@@ -107,6 +108,26 @@ func Microsoft(tenant string) Provider {
 			{Name: "openid", Unlisted: true}, {Name: "email", Unlisted: true}, {Name: "profile", Unlisted: true},
 		},
 	}
+}
+
+// WithIMAP is the provider with the right to read the returns in a mailbox, too. Google's
+// scope for mail has it already.
+func (p Provider) WithIMAP() Provider {
+	p.Scopes = slices.Clone(p.Scopes)
+	if p.Key == "microsoft" {
+		p.Scopes = append(p.Scopes, Scope{
+			Name: "https://outlook.office.com/IMAP.AccessAsUser.All", Also: []string{"IMAP.AccessAsUser.All", "https://outlook.office365.com/IMAP.AccessAsUser.All"},
+			Box: "Read and write access to your mail via IMAP", For: "to read the returns in the mailbox of [bounces]", Mailbox: true,
+		})
+		return p
+	}
+	for i := range p.Scopes {
+		if p.Scopes[i].Name == MailScope {
+			p.Scopes[i].Mailbox = true
+			p.Scopes[i].For = "to send mail through Gmail, and to read the returns in the mailbox of [bounces]; Google has no smaller permission for that"
+		}
+	}
+	return p
 }
 
 // login is the command to sign in.

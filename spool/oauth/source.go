@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -42,6 +43,21 @@ func (s *Source) Login(ctx context.Context) string {
 		return s.Client.Account
 	}
 	return s.Client.accountOf(k)
+}
+
+// CoversMailbox returns an error if the sign-in lacks the permission to read a mailbox; nil:
+// it has that, or it is not known. The provider has to be one WithIMAP.
+func (s *Source) CoversMailbox(ctx context.Context) error {
+	k, err := s.Client.tokens(s.State).load(ctx)
+	if err != nil {
+		return err
+	}
+	p := &s.Client.Provider
+	needed := slices.DeleteFunc(slices.Clone(p.Scopes), func(s Scope) bool { return !s.Mailbox })
+	if len(missing(needed, strings.Join(k.Scopes, " "), s.Client.Service == nil && len(k.Scopes) > 0)) > 0 {
+		return errorf("the sign-in with %s does not cover reading mail (IMAP); sign in once more; run: %s", p.Name, p.login())
+	}
+	return nil
 }
 
 // Token returns an access token that has not expired. The error is an *Error, ctx's,

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"net/url"
+	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -322,5 +324,37 @@ func TestKeepAlive(t *testing.T) {
 	f.wantError(f.source().KeepAlive(ctx), false, "HTTP status 503")
 	if err := f.source().KeepAlive(ctx); err != nil {
 		t.Errorf("a minute later: %v", err)
+	}
+}
+
+// A sign-in from before [bounces] may read no mailbox: with Microsoft it has to be done once
+// more, and asks for that then. Google's covers it.
+func TestMailbox(t *testing.T) {
+	const imap, smtp = "https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"
+	for _, c := range []struct {
+		provider Provider
+		scopes   []string
+		want     string
+	}{
+		{Microsoft("").WithIMAP(), []string{smtp}, "run: notices microsoft-login"},
+		{Microsoft("").WithIMAP(), []string{smtp, imap}, ""},
+		{Microsoft("").WithIMAP(), nil, ""},
+		{Google().WithIMAP(), []string{"openid", MailScope}, ""},
+		{Google().WithIMAP(), []string{"openid", "email"}, "run: notices google-login"},
+	} {
+		f := newFixture(t)
+		f.client.Provider = c.provider
+		f.store(&storedToken{Account: library, Scopes: c.scopes, Refresh: "refresh-1"})
+		err := (&Source{Client: f.client, State: f.state}).CoversMailbox(t.Context())
+		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s with %v: %v", c.provider.Name, c.scopes, err)
+		}
+	}
+	p := Microsoft("")
+	if asked := names((&Client{Provider: p.WithIMAP(), Account: library}).requestedScopes()); !slices.Contains(asked, imap) {
+		t.Errorf("asked for %v", asked)
+	}
+	if len(p.Scopes) != 2 {
+		t.Error("the table itself was changed")
 	}
 }

@@ -24,8 +24,8 @@ import (
 func Names() []string { return []string{config.AuthGoogle, config.AuthMicrosoft} }
 
 // provider is the provider's table with what the config replaces in it.
-func provider(name string, c *config.Account) oauth.Provider {
-	p := oauth.Google()
+func provider(name string, cfg *config.Config) oauth.Provider {
+	c, p := cfg.Account(name), oauth.Google()
 	if name == config.AuthMicrosoft {
 		p = oauth.Microsoft(c.Tenant)
 	} else if c.ServiceAccountFile.IsSet() {
@@ -36,13 +36,16 @@ func provider(name string, c *config.Account) oauth.Provider {
 	p.TokenURL = cmp.Or(c.TokenURL, p.TokenURL)
 	p.UserinfoURL = cmp.Or(c.UserinfoURL, p.UserinfoURL)
 	p.RevokeURL = cmp.Or(c.RevokeURL, p.RevokeURL)
+	if cfg.Bounces.Auth == name {
+		p = p.WithIMAP()
+	}
 	return p
 }
 
 // newClient makes the client of a sign-in, or of a service account, which needs none.
 func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
-	client := &oauth.Client{Provider: provider(name, c), ID: c.ClientID, Account: c.Account, Now: p.Now}
+	client := &oauth.Client{Provider: provider(name, cfg), ID: c.ClientID, Account: c.Account, Now: p.Now}
 	if c.ClientSecretFile.IsSet() {
 		client.Secret = c.ClientSecretFile.Read
 	}
@@ -123,6 +126,17 @@ func UseTokens(p *app.Program, cfg *config.Config, s *route.Server, name string)
 	return nil
 }
 
+// MailboxTokens are the tokens for the mailbox of [bounces], and the login that they are for.
+func MailboxTokens(ctx context.Context, p *app.Program, cfg *config.Config, state spool.State) (tokens *oauth.Source, login string, err error) {
+	b := &cfg.Bounces
+	client, err := newClient(p, cfg, b.Auth)
+	if err != nil {
+		return nil, "", err
+	}
+	tokens = &oauth.Source{Client: client, State: state, IgnoreRefusals: true}
+	return tokens, cmp.Or(b.Login, tokens.Login(ctx)), tokens.CoversMailbox(ctx)
+}
+
 // AccountServers are the accounts with a server of their own: mail goes out through it, or no
 // [[server]] uses the account.
 func AccountServers(cfg *config.Config) []string {
@@ -171,7 +185,7 @@ func Status(ctx context.Context, cfg *config.Config, name string, state spool.St
 	if !c.Usable() {
 		return nil, nil
 	}
-	client := &oauth.Client{Provider: provider(name, c), Account: c.Account}
+	client := &oauth.Client{Provider: provider(name, cfg), Account: c.Account}
 	if c.ServiceAccountFile.IsSet() {
 		client.Service = &oauth.ServiceAccount{}
 	}

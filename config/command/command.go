@@ -1,4 +1,5 @@
-package config
+// Package command runs the shell commands that a config names, such as password_command.
+package command
 
 import (
 	"bytes"
@@ -12,17 +13,17 @@ import (
 	"notices/spool/printable"
 )
 
-// commandTime is how long a password_command may take. It must not ask a person: under
-// cron there is nobody to answer.
-const commandTime = 30 * time.Second
+// MaxTime is how long a password_command may take. It must not ask a person: under cron
+// there is nobody to answer.
+const MaxTime = 30 * time.Second
 
-// run gives the command to sh -c and returns what it prints. Its standard error is
-// shown when it fails; its standard output never is.
-func run(ctx context.Context, command string, limit time.Duration) (string, error) {
+// Run gives the command to sh -c and returns what it prints, at most so many octets. Its
+// standard error is shown when it fails; its standard output never is.
+func Run(ctx context.Context, command string, limit time.Duration, most int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var out, said limitedBuffer
-	out.most, said.most = maxSecret+2, 1<<10
+	out.most, said.most = most, 1<<10
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	// A new process group, so that the children of the shell end with it; and no wait for a
@@ -48,14 +49,17 @@ func errorOutput(said string) string {
 	return ": " + said
 }
 
-// limitedBuffer keeps the first octets that are written to it.
+// limitedBuffer keeps the first octets that are written to it. The buffer is no embedded
+// field: its ReadFrom would keep all.
 type limitedBuffer struct {
-	bytes.Buffer
-	most int
+	buffer bytes.Buffer
+	most   int
 }
 
 func (c *limitedBuffer) Write(p []byte) (int, error) {
-	room := max(0, c.most-c.Len())
-	c.Buffer.Write(p[:min(len(p), room)])
+	room := max(0, c.most-c.buffer.Len())
+	c.buffer.Write(p[:min(len(p), room)])
 	return len(p), nil
 }
+
+func (c *limitedBuffer) String() string { return c.buffer.String() }
