@@ -44,12 +44,14 @@ func floors() map[string]int {
 		"notices/spool/intake/mailaddr": 1,
 		"notices/spool/intake/mbox":     1,
 		"notices/spool/rate":            1,
+		"notices/spool/records":         1,
 		"notices/spool/smtpclient":      1,
 
 		"notices/spool/route":      2,
 		"notices/spool/probe":      2,
 		"notices/spool/submission": 2,
 		"notices/spool/flush":      2,
+		"notices/spool/history":    2,
 
 		"notices/cmd/internal/app": 2,
 

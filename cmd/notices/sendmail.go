@@ -15,6 +15,7 @@ import (
 	"notices/cmd/notices/queue"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/records"
 	"notices/spool/submission"
 )
 
@@ -100,7 +101,7 @@ func hasText(address, text string) bool {
 // Postfix's, because programs that watch a queue look for that.
 func (a *cli) mailq(ctx context.Context) error {
 	return a.withQueue(config.Queue, func(q *queue.Queue) error {
-		entries, err := q.Entries(ctx, func(spool.Entry) bool { return true })
+		entries, err := records.List(ctx, q.Store, func(spool.Entry) bool { return true })
 		if err != nil {
 			return err
 		}

@@ -85,7 +85,9 @@ func (c *composer) original(address, original string) string {
 
 // status is the enhanced status code (RFC 3463): the server's own if there is one, with a
 // first digit that agrees with the action.
-func status(k Kind, o spool.Outcome) string {
+func status(k Kind, o spool.Outcome) string { return statusOf(kinds[k].digit, o) }
+
+func statusOf(digit string, o spool.Outcome) string {
 	// Only this status has a 4 with the action "failed": the time ran out.
 	if o.Reason == spool.ReasonExpired {
 		return "4.4.7"
@@ -94,7 +96,7 @@ func status(k Kind, o spool.Outcome) string {
 	if detail == "" {
 		detail = guessDetail(o)
 	}
-	return kinds[k].digit + detail
+	return digit + detail
 }
 
 // enhancedDetail is "y.zzz" of "x.y.zzz", or empty if s is not such a code.

@@ -115,7 +115,7 @@ func (c *composer) explain(o spool.Outcome) (why, do string) {
 		return "That server does not report when it delivers mail, so nothing more is known.",
 			"nothing. If it cannot be delivered after all, you will be told, as for any other message."
 	}
-	why, do = explainFailure(o, c.r.Record)
+	why, do = explainFailure(o, summary{c.r.Record.Envelope.Sender, c.r.Record.Attempts, c.r.Record.QueuedAt})
 	if o.Reason == spool.ReasonExpired && mayHaveArrived(c.r.Record, o.Reply) {
 		why += " It may have arrived all the same: a server received the whole message and did not confirm that it accepted it."
 	}
@@ -143,17 +143,24 @@ const (
 	addressIsFine = "the address is probably right. If you need it delivered, "
 )
 
+// summary is what an explanation says of the message.
+type summary struct {
+	sender   string
+	attempts int
+	queuedAt time.Time
+}
+
 // explainFailure puts a final outcome into plain words.
-func explainFailure(o spool.Outcome, r *spool.Record) (why, do string) {
+func explainFailure(o spool.Outcome, m summary) (why, do string) {
 	switch o.Reason {
 	case spool.ReasonExpired:
-		return tried(r, o.Reply.At),
+		return m.tried(o.Reply.At),
 			"if the notice still matters, send it again. If more of your mail is returned like this, " + askTheAdmin
 	case spool.ReasonReturned:
 		return "The person who looks after the mail system took it out of the queue.",
 			"ask that person, if you did not expect this."
 	case spool.ReasonSender:
-		return "The mail servers do not accept mail from the sender address " + printable.Line(r.Envelope.Sender) + ".", askTheAdmin
+		return "The mail servers do not accept mail from the sender address " + printable.Line(m.sender) + ".", askTheAdmin
 	case spool.ReasonCannot:
 		return "The mail servers cannot handle this message: it is too large for them, or an address in it has " +
 			"letters that they do not support.", "make it smaller and send it again, or " + askTheAdmin
@@ -191,12 +198,12 @@ func explainStatus(status string) (why, do string) {
 }
 
 // tried says how often and for how long the message was tried, as far as that is known.
-func tried(r *spool.Record, last time.Time) string {
-	if r.Attempts <= 1 {
+func (m summary) tried(last time.Time) string {
+	if m.attempts <= 1 {
 		return "It could not be delivered in time."
 	}
-	s := fmt.Sprintf("It was tried %d times", r.Attempts)
-	switch hours := int(last.Sub(r.QueuedAt).Round(time.Hour) / time.Hour); {
+	s := fmt.Sprintf("It was tried %d times", m.attempts)
+	switch hours := int(last.Sub(m.queuedAt).Round(time.Hour) / time.Hour); {
 	case hours >= 48:
 		s += fmt.Sprintf(" over %d days", (hours+12)/24)
 	case hours >= 2:

@@ -12,6 +12,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/records"
 )
 
 // Selection is which messages a command is for.
@@ -105,7 +106,7 @@ func (q *Queue) takeAndFind(ctx context.Context, s Selection, all func(spool.Ent
 // find lists what a selection means, each message once.
 func (q *Queue) find(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
 	if s.All {
-		list, err := q.Entries(ctx, all)
+		list, err := records.List(ctx, q.Store, all)
 		slices.SortFunc(list, ByNextSend)
 		return list, err
 	}

@@ -14,6 +14,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
+	"notices/spool/records"
 	"notices/spool/schedule"
 )
 
@@ -65,7 +66,7 @@ func (o *ListOptions) Check(args []string, given func(option string) bool) error
 // List prints what the options choose, in the order in which it goes out.
 func (q *Queue) List(ctx context.Context, o ListOptions) error {
 	now := q.Program.Now()
-	entries, err := q.Entries(ctx, func(e spool.Entry) bool { return o.mayHave(e, q.Policy, now) })
+	entries, err := records.List(ctx, q.Store, func(e spool.Entry) bool { return o.mayHave(e, q.Policy, now) })
 	if err != nil {
 		return err
 	}
@@ -79,7 +80,7 @@ func (q *Queue) List(ctx context.Context, o ListOptions) error {
 func (q *Queue) Print(ctx context.Context, entries []spool.Entry, o ListOptions) (octets int64, err error) {
 	now := q.Program.Now()
 	out := newListing(q.Program, o, entries)
-	err = q.Read(ctx, entries, func(m Message) {
+	err = records.Read(ctx, q.Store, entries, func(m records.Message) {
 		octets += m.Stored
 		switch {
 		case m.Err != nil:
@@ -108,7 +109,7 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
 	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return spool.MatchesAddress(to.Address, o.To) }):
 	case o.Server != "" && !o.serverError(r):
-	case o.Due && (NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
+	case o.Due && (records.NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):
 	default:
 		return true

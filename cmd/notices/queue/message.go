@@ -7,6 +7,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/flush"
+	"notices/spool/records"
 	"notices/spool/schedule"
 )
 
@@ -40,7 +41,7 @@ func describe(r *spool.Record, policy schedule.Policy) messageJSON {
 		Size:       r.Envelope.Size,
 		Attempts:   r.Attempts,
 		QueuedAt:   term.Stamp(r.QueuedAt),
-		NextSendAt: term.Stamp(NextSend(r)),
+		NextSendAt: term.Stamp(records.NextSend(r)),
 		ExpiresAt:  term.Stamp(deadline(r, policy)),
 		Ref:        r.Envelope.Ref,
 		LastError:  r.LastError,
@@ -49,14 +50,6 @@ func describe(r *spool.Record, policy schedule.Policy) messageJSON {
 		m.Recipients = append(m.Recipients, recipientJSON{to.Address, to.State, to.Outcome.Reply.String()})
 	}
 	return m
-}
-
-// NextSend is when a message is sent next; zero if it will not be sent.
-func NextSend(r *spool.Record) time.Time {
-	if r.Held || r.GivenUp || r.Finished() {
-		return time.Time{}
-	}
-	return r.NextSendAt
 }
 
 // deadline is when the message is given up. A message that outlived it waits for a person and
@@ -68,7 +61,7 @@ func deadline(r *spool.Record, policy schedule.Policy) time.Time {
 	}
 	over := policy.Deadline(flush.AgeOf(policy, r, at))
 	switch {
-	case !r.Envelope.ExpiresAt.IsZero(), at.Before(over), NextSend(r).IsZero(), r.InFlight:
+	case !r.Envelope.ExpiresAt.IsZero(), at.Before(over), records.NextSend(r).IsZero(), r.InFlight:
 		return over
 	case r.Grace:
 		return r.NextSendAt

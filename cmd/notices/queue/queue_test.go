@@ -10,6 +10,7 @@ import (
 	"notices/cmd/notices/fakesite"
 	"notices/spool"
 	"notices/spool/faulty"
+	"notices/spool/records"
 )
 
 // world is a site and its queue.
@@ -65,8 +66,8 @@ func TestHoldLastsUntilRelease(t *testing.T) {
 	w.Queue("A1", "a@example.net")
 	w.Check(w.q.Hold(context.Background(), Selection{All: true}))
 	w.Now = w.Now.Add(400 * 24 * time.Hour)
-	if r := w.Record("A1"); !r.Held || !NextSend(r).IsZero() {
-		t.Errorf("after a year: held %v, next send %v", r.Held, NextSend(r))
+	if r := w.Record("A1"); !r.Held || !records.NextSend(r).IsZero() {
+		t.Errorf("after a year: held %v, next send %v", r.Held, records.NextSend(r))
 	}
 	w.Check(w.q.Retry(context.Background(), Selection{IDs: []string{"A1"}}))
 	if !w.Record("A1").Held {

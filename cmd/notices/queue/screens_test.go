@@ -10,6 +10,7 @@ import (
 	"notices/cmd/notices/fakesite"
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/records"
 )
 
 // screens are what a person sees, in terminals of 80 and 120 columns and without one
@@ -59,13 +60,13 @@ func TestColourIsAllThatItAdds(t *testing.T) {
 
 func (w *world) listScreen(columns int, colour bool) string {
 	w.T.Helper()
-	entries, err := w.q.Entries(context.Background(), func(spool.Entry) bool { return true })
+	entries, err := records.List(context.Background(), w.q.Store, func(spool.Entry) bool { return true })
 	w.Check(err)
 	slices.SortFunc(entries, ByNextSend)
 	w.Out.Reset()
 	l := newListing(w.Program, ListOptions{}, entries)
 	l.width, l.paint = columns, term.Painter{On: colour}
-	w.Check(w.q.Read(context.Background(), entries, func(r Message) {
+	w.Check(records.Read(context.Background(), w.q.Store, entries, func(r records.Message) {
 		w.Check(r.Err)
 		l.add(describe(r.Record, w.q.Policy))
 	}))

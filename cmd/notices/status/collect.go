@@ -17,6 +17,7 @@ import (
 	"notices/spool/alert"
 	"notices/spool/drop"
 	"notices/spool/rate"
+	"notices/spool/records"
 	"notices/spool/route"
 )
 
@@ -85,7 +86,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		return err
 	}
 	var due []spool.Entry
-	entries, err := c.q.Entries(ctx, func(e spool.Entry) bool {
+	entries, err := records.List(ctx, c.q.Store, func(e spool.Entry) bool {
 		if _, ok := c.s.stuck.Messages[e.ID]; ok {
 			c.s.inTrouble = append(c.s.inTrouble, e.ID)
 		}
@@ -109,7 +110,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		return err
 	}
 	if c.o.Check {
-		err := c.q.Read(ctx, sample(entries, mostRecords), func(m queue.Message) {
+		err := records.Read(ctx, c.q.Store, sample(entries, mostRecords), func(m records.Message) {
 			if m.Err == nil {
 				c.addWait(m.Record)
 			}
@@ -119,7 +120,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		}
 		return err
 	}
-	err = c.q.Read(ctx, entries, func(m queue.Message) {
+	err = records.Read(ctx, c.q.Store, entries, func(m records.Message) {
 		if m.Err != nil {
 			c.s.unreadable = append(c.s.unreadable, m.Err)
 			return
@@ -199,7 +200,7 @@ func earliest(least **time.Time, at time.Time) {
 // dueAt is when a message goes out next; zero if it does not. limited: a [[limit]] that is
 // used up delays it.
 func (c *collector) dueAt(r *spool.Record) (next time.Time, limited bool) {
-	next = queue.NextSend(r)
+	next = records.NextSend(r)
 	if next.IsZero() {
 		return next, false
 	}
@@ -229,7 +230,7 @@ func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error 
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		m := c.q.Peek(ctx, due[i])
+		m := records.Peek(ctx, c.q.Store, due[i])
 		if m.Err != nil {
 			c.s.sends.due--
 			if !errors.Is(m.Err, spool.ErrGone) { // it left meanwhile
