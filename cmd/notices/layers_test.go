@@ -55,6 +55,7 @@ func floors() map[string]int {
 
 		"notices/cmd/internal/app": 2,
 
+		"notices/cmd/notices/mailfile": 3,
 		"notices/cmd/notices/term":     3,
 		"notices/cmd/notices/announce": 4,
 		"notices/cmd/notices/importer": 4,

@@ -13,12 +13,12 @@ import (
 	"io"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"time"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/mailfile"
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
@@ -75,8 +75,12 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 		return err
 	}
 	m := &importing{p: p, o: o, results: results{json: o.JSON, tally: tally{DryRun: o.DryRun}}}
-	s := search{spool: cfg.Spool.Dir, results: &m.results}
-	files, asRoot, err := s.asRoot(p, cfg, o.Paths)
+	s := mailfile.Search{
+		Spool:  cfg.Spool.Dir,
+		Refuse: func(path, why string) { m.refuse(refusal{Path: path, Error: why, code: app.ExitUnknown}) },
+		Skip:   func() { m.tally.Marked++ },
+	}
+	files, asRoot, err := s.AsRoot(p, cfg, o.Paths)
 	if err != nil {
 		return err
 	}
@@ -91,7 +95,7 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 		}
 		if err = in.CheckRequest(m.request(nil)); err == nil {
 			if !asRoot {
-				files = s.files(o.Paths)
+				files = s.Files(o.Paths)
 			}
 			err = m.queue(ctx, in, known, store.State(), files)
 		}
@@ -118,7 +122,7 @@ func imported(ctx context.Context, p *app.Program, store spool.Store) (map[spool
 }
 
 // queue makes the run. Of a run with --again it remembers whether everything is queued.
-func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spool.ImportKey]struct{}, state spool.State, files []file) error {
+func (m *importing) queue(ctx context.Context, in *intake.Intake, known map[spool.ImportKey]struct{}, state spool.State, files []mailfile.File) error {
 	again, err := m.again(ctx, state)
 	if err != nil {
 		return err
@@ -173,15 +177,15 @@ var errStopped = errors.New("stopped")
 
 // run reads and queues until the end, a signal or an error of the spool, and says how far it
 // came.
-func (m *importing) run(ctx context.Context, files []file) error {
+func (m *importing) run(ctx context.Context, files []mailfile.File) error {
 	m.bar = term.NewProgress(m.p)
 	defer m.bar.Clear()
 	for _, f := range files {
-		if f.size == 0 && !f.single { // standard input, a pipe
+		if f.Size == 0 && !f.Single { // standard input, a pipe
 			m.size = 0
 			break
 		}
-		m.size += f.size
+		m.size += f.Size
 	}
 	var err error
 	for i := 0; i < len(files) && err == nil; i++ {
@@ -214,9 +218,9 @@ func (m *importing) commit(ctx context.Context) error {
 }
 
 // file queues the messages of a file. It returns an error only if that ends the run.
-func (m *importing) file(ctx context.Context, f file) error {
-	in := &input{ctx: ctx, octets: &m.octets}
-	source, err := m.source(ctx, &f)
+func (m *importing) file(ctx context.Context, f mailfile.File) error {
+	in := &mailfile.Input{Context: ctx, Octets: &m.octets}
+	source, err := f.Source(ctx, m.p.Stdin)
 	if err == nil {
 		defer source.Close()
 		err = m.check(ctx, f, source)
@@ -231,11 +235,11 @@ func (m *importing) file(ctx context.Context, f file) error {
 	case ctx.Err() != nil && errors.Is(err, ctx.Err()):
 		return errStopped
 	case errors.As(err, &refused): // the whole of it, or it was changed meanwhile
-		m.refuse(refusal{Path: f.path, Error: refused.Error(), code: app.ExitBadMessage})
-	case in.err != nil:
-		m.refuse(refusal{Path: f.path, Error: "reading it: " + reason(in.err), code: app.ExitIO})
+		m.refuse(refusal{Path: f.Path, Error: refused.Error(), code: app.ExitBadMessage})
+	case in.Err != nil:
+		m.refuse(refusal{Path: f.Path, Error: "reading it: " + mailfile.Reason(in.Err), code: app.ExitIO})
 	case errors.As(err, &failure):
-		m.refuse(refusal{Path: f.path, Error: failure.Error(), code: failure.Code})
+		m.refuse(refusal{Path: f.Path, Error: failure.Error(), code: failure.Code})
 	default:
 		return err
 	}
@@ -244,18 +248,18 @@ func (m *importing) file(ctx context.Context, f file) error {
 
 // check reads an mbox to its end before anything of it is queued, and refuses a file that
 // does not begin as an mbox but has messages of one.
-func (m *importing) check(ctx context.Context, f file, source *os.File) error {
-	if f.single {
+func (m *importing) check(ctx context.Context, f mailfile.File, source *os.File) error {
+	if f.Single {
 		return nil
 	}
-	in := &input{Reader: source, ctx: ctx, octets: new(int64)}
+	in := &mailfile.Input{Reader: source, Context: ctx}
 	beginning := make([]byte, 512)
 	n, err := source.ReadAt(beginning, 0)
 	switch {
 	case err != nil && err != io.EOF:
 	case mbox.Begins(beginning[:n]):
 		err = mbox.Check(in, m.o.Separator)
-	case isEML(f.path):
+	case mailfile.IsEML(f.Path):
 		return nil
 	default:
 		err = mbox.CheckMessage(in)
@@ -266,23 +270,21 @@ func (m *importing) check(ctx context.Context, f file, source *os.File) error {
 	if err == nil || errors.As(err, new(mbox.Error)) || ctx.Err() != nil {
 		return err
 	}
-	return app.Fail(app.ExitIO, "reading it: %s", reason(err))
+	return app.Fail(app.ExitIO, "reading it: %s", mailfile.Reason(err))
 }
 
-func isEML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".eml") }
-
 // read decides by the content whether it is an mbox.
-func (m *importing) read(ctx context.Context, f file, in io.Reader) error {
+func (m *importing) read(ctx context.Context, f mailfile.File, in io.Reader) error {
 	r := bufio.NewReaderSize(in, 1<<16)
 	beginning, err := r.Peek(512)
 	switch {
 	case err != nil && err != io.EOF:
 		return err
-	case f.single || !mbox.Begins(beginning):
-		if len(beginning) == 0 && !f.single && !isEML(f.path) {
+	case f.Single || !mbox.Begins(beginning):
+		if len(beginning) == 0 && !f.Single && !mailfile.IsEML(f.Path) {
 			return app.Fail(app.ExitUnknown, "has no message in it")
 		}
-		return m.message(ctx, refusal{Path: f.path}, r)
+		return m.message(ctx, refusal{Path: f.Path}, r)
 	}
 	for box := mbox.NewReader(r, m.o.Separator); ; {
 		r, err := box.Next()
@@ -290,7 +292,7 @@ func (m *importing) read(ctx context.Context, f file, in io.Reader) error {
 			return nil
 		}
 		if err == nil {
-			err = m.message(ctx, refusal{Path: f.path, Message: box.Number(), Line: box.Line()}, r)
+			err = m.message(ctx, refusal{Path: f.Path, Message: box.Number(), Line: box.Line()}, r)
 		}
 		if err != nil {
 			return err

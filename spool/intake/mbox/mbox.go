@@ -29,6 +29,9 @@ const (
 	Blank Separator = "blank"
 	// Any: those that have a date; all others are text.
 	Any Separator = "any"
+	// Loose: those with a date and a header behind them; all others are text. It refuses
+	// nothing, and is for mail that is only looked at.
+	Loose Separator = "loose"
 	// lenient is Sure, but what may be text is text.
 	lenient Separator = "lenient"
 )
@@ -307,6 +310,8 @@ func (m *Reader) separates(line, behind []byte) (separates bool, doubt string) {
 		return exact && m.afterBlank && isHeader(behind), ""
 	case dated && isHeader(behind):
 		return true, ""
+	case m.separator == Loose:
+		return false, ""
 	case dated && m.separator != lenient:
 		return false, noHeader
 	case beginsHeader(behind):

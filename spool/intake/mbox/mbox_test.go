@@ -384,6 +384,18 @@ type dribble struct {
 
 func (d *dribble) Read(p []byte) (int, error) { return d.Reader.Read(p[:min(len(p), d.size)]) }
 
+// Loose takes what may be text for text, where Sure refuses the file.
+func TestLoose(t *testing.T) {
+	text := fromLine + "To: a@example.net\n\nOne.\nFrom Monday on\n" + fromLine + "no header\nFrom x\nTo: b\n" + fromLine + "To: c@example.net\n\nTwo.\n"
+	if found, _ := split(strings.NewReader(text)); !strings.HasPrefix(found[len(found)-1], "error: ") {
+		t.Errorf("Sure: %q", found)
+	}
+	found, _ := splitBy(strings.NewReader(text), Loose)
+	if len(found) != 2 || found[1] != "To: c@example.net\n\nTwo.\n" {
+		t.Errorf("Loose: %q", found)
+	}
+}
+
 // FuzzMbox: any octets are split without a panic, whatever is read at a time; nothing is
 // made up, and where no line is in doubt no message has a separator within.
 func FuzzMbox(f *testing.F) {
@@ -392,14 +404,14 @@ func FuzzMbox(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf\n\nFrom x"))
 	f.Add([]byte(attached("b", fromLine)))
 	f.Fuzz(func(t *testing.T, text []byte) {
-		for _, how := range []Separator{Sure, Blank, Any} {
+		for _, how := range []Separator{Sure, Blank, Any, Loose} {
 			found, _ := splitBy(bytes.NewReader(text), how)
 			again, _ := splitBy(iotest.OneByteReader(bytes.NewReader(text)), how)
 			if !slices.Equal(found, again) {
 				t.Errorf("%s: by octets %q, at once %q", how, again, found)
 			}
 			if err := Check(bytes.NewReader(text), how); err != nil {
-				if how == Blank {
+				if how == Blank || how == Loose {
 					t.Errorf("%s: %v", how, err)
 				}
 				continue

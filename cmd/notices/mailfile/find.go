@@ -1,4 +1,6 @@
-package importer
+// Package mailfile finds and opens the files that people keep mail in: .eml, mbox, Maildir, a
+// folder of .eml, standard input. import and read-bounces read the same ones.
+package mailfile
 
 import (
 	"errors"
@@ -14,11 +16,11 @@ import (
 	"notices/config"
 )
 
-// file is one file to read.
-type file struct {
-	path   string   // "-": standard input
-	single bool     // it is one message; else it may be an mbox
-	size   int64    // octets
+// File is one file to read.
+type File struct {
+	Path   string   // "-": standard input
+	Single bool     // it is one message; else it may be an mbox
+	Size   int64    // octets; 0 if that is not known
 	pipe   bool     // or a device: even its opening may never end
 	own    bool     // within our own spool, where others may have put it
 	in     string   // the folder that was named, if it was one
@@ -29,7 +31,7 @@ const notRegular = "is not a regular file; skipped"
 
 // open opens a regular file only: opening a pipe that was put in its place meanwhile might
 // never return.
-func (f *file) open() (*os.File, error) {
+func (f *File) open() (*os.File, error) {
 	if f.opened != nil {
 		return f.opened, nil
 	}
@@ -37,7 +39,7 @@ func (f *file) open() (*os.File, error) {
 	if f.own {
 		flags |= unix.O_NOFOLLOW
 	}
-	return onlyRegular(os.OpenFile(f.path, flags, 0))
+	return onlyRegular(os.OpenFile(f.Path, flags, 0))
 }
 
 func onlyRegular(opened *os.File, err error) (*os.File, error) {
@@ -51,50 +53,47 @@ func onlyRegular(opened *os.File, err error) (*os.File, error) {
 	return opened, nil
 }
 
-// reason is an error without the path and the system call in it.
-func reason(err error) string {
+// Reason is an error without the path and the system call in it.
+func Reason(err error) string {
 	if e := (*fs.PathError)(nil); errors.As(err, &e) {
 		err = e.Err
 	}
 	return err.Error()
 }
 
-// search finds the files to read, and refuses those that cannot be read.
-type search struct {
-	spool   string // our own
-	results *results
+// Search finds the files to read.
+type Search struct {
+	Spool  string                 // our own, in which no link is followed
+	Refuse func(path, why string) // takes what cannot be read
+	Skip   func()                 // is called for a message that its owner marked as draft or deleted; nil: those are read, too
 }
 
-func (s *search) refuse(path, why string) {
-	s.results.refuse(refusal{Path: path, Error: why, code: app.ExitUnknown})
-}
-
-// files finds the files in all paths.
-func (s *search) files(paths []string) []file {
-	var all []file
+// Files finds the files in all paths.
+func (s *Search) Files(paths []string) []File {
+	var all []File
 	for _, path := range paths {
 		if path == "-" {
-			all = append(all, file{path: path})
+			all = append(all, File{Path: path})
 			continue
 		}
 		own := s.inSpool(path)
 		info, err := stat(path, own)
 		switch {
 		case err != nil:
-			s.refuse(path, reason(err))
+			s.Refuse(path, Reason(err))
 		case info.IsDir():
 			found, err := s.folder(path, info)
 			if err != nil {
-				s.refuse(path, err.Error())
+				s.Refuse(path, err.Error())
 			}
 			for _, f := range found {
 				f.in = path
 				all = append(all, f)
 			}
 		case own && !info.Mode().IsRegular():
-			s.refuse(path, notRegular)
+			s.Refuse(path, notRegular)
 		default:
-			all = append(all, file{path: path, own: own, single: own, size: info.Size(), pipe: !info.Mode().IsRegular()})
+			all = append(all, File{Path: path, own: own, Single: own, Size: info.Size(), pipe: !info.Mode().IsRegular()})
 		}
 	}
 	return all
@@ -109,8 +108,8 @@ func stat(path string, own bool) (fs.FileInfo, error) {
 }
 
 // inSpool reports whether a file lies in a folder of our own spool.
-func (s *search) inSpool(path string) bool {
-	spool, err := os.Stat(s.spool)
+func (s *Search) inSpool(path string) bool {
+	spool, err := os.Stat(s.Spool)
 	if err != nil {
 		return false
 	}
@@ -130,11 +129,11 @@ func (s *search) inSpool(path string) bool {
 }
 
 // folder lists a Maildir's messages, or the .eml files in a folder, without subfolders.
-func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
-	if own, err := os.Stat(s.spool); err == nil && os.SameFile(own, info) {
+func (s *Search) folder(dir string, info fs.FileInfo) ([]File, error) {
+	if own, err := os.Stat(s.Spool); err == nil && os.SameFile(own, info) {
 		return nil, errors.New("this is the spool itself: what is in there is queued")
 	}
-	var files []file
+	var files []File
 	maildir := false
 	for _, name := range []string{"new", "cur"} {
 		entries, err := os.ReadDir(filepath.Join(dir, name))
@@ -143,7 +142,7 @@ func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
 			maildir = true
 			files = append(files, s.pick(filepath.Join(dir, name), entries, s.isMaildirMessage)...)
 		case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, unix.ENOTDIR):
-			return nil, errors.New(name + ": " + reason(err))
+			return nil, errors.New(name + ": " + Reason(err))
 		}
 	}
 	if maildir {
@@ -151,9 +150,9 @@ func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
 	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
-		return nil, errors.New(reason(err))
+		return nil, errors.New(Reason(err))
 	}
-	files = s.pick(dir, entries, isEML)
+	files = s.pick(dir, entries, IsEML)
 	if len(files) == 0 && len(entries) > 0 {
 		return nil, errors.New("no file in this folder ends in .eml, and it is not a Maildir, which has folders new and cur")
 	}
@@ -161,21 +160,21 @@ func (s *search) folder(dir string, info fs.FileInfo) ([]file, error) {
 }
 
 // pick takes the files whose names are wanted, sorted as they are.
-func (s *search) pick(dir string, entries []fs.DirEntry, wanted func(name string) bool) []file {
-	var files []file
+func (s *Search) pick(dir string, entries []fs.DirEntry, wanted func(name string) bool) []File {
+	var files []File
 	own := s.inSpool(dir + "/.")
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), ".") || e.IsDir() || !wanted(e.Name()) {
 			continue
 		}
-		f := file{path: filepath.Join(dir, e.Name()), single: true, own: own}
-		switch info, err := stat(f.path, own); {
+		f := File{Path: filepath.Join(dir, e.Name()), Single: true, own: own}
+		switch info, err := stat(f.Path, own); {
 		case err != nil: // opening it says the same
 		case !info.Mode().IsRegular():
-			s.refuse(f.path, notRegular)
+			s.Refuse(f.Path, notRegular)
 			continue
 		default:
-			f.size = info.Size()
+			f.Size = info.Size()
 		}
 		files = append(files, f)
 	}
@@ -183,29 +182,29 @@ func (s *search) pick(dir string, entries []fs.DirEntry, wanted func(name string
 }
 
 // isMaildirMessage skips what its owner has marked as draft or as deleted.
-func (s *search) isMaildirMessage(name string) bool {
+func (s *Search) isMaildirMessage(name string) bool {
 	_, flags, _ := strings.Cut(name, ":2,")
-	if strings.ContainsAny(flags, "DT") {
-		s.results.tally.Marked++
+	if s.Skip != nil && strings.ContainsAny(flags, "DT") {
+		s.Skip()
 		return false
 	}
 	return true
 }
 
-// asRoot opens all files with root's rights, then becomes the owner of the spool, who perhaps
+// AsRoot opens all files with root's rights, then becomes the owner of the spool, who perhaps
 // may not read them. A file that the owner could exchange for a link is left for the owner to
 // open, and in a folder no link leads out of it. done: the process was root's.
-func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (files []file, done bool, err error) {
+func (s *Search) AsRoot(p *app.Program, cfg *config.Config, paths []string) (files []File, done bool, err error) {
 	owner, err := p.SpoolOwner(cfg)
 	if err != nil || owner == nil {
 		return nil, false, err
 	}
-	files = s.files(paths)
+	files = s.Files(paths)
 	if err := moreFiles(len(files)); err != nil {
 		return nil, false, app.Fail(app.ExitPermission, "%d files are too many to be opened by root at once (%w): name fewer, or make them readable for the user of the spool and run this as that user", len(files), err)
 	}
 	for i := range files {
-		if f := &files[i]; f.path != "-" && !f.own && !owner.Controls(f.path) {
+		if f := &files[i]; f.Path != "-" && !f.own && !owner.Controls(f.Path) {
 			// On an error the owner tries again, and then the file is refused.
 			f.opened, _ = f.openAsRoot()
 		}
@@ -213,14 +212,14 @@ func (s *search) asRoot(p *app.Program, cfg *config.Config, paths []string) (fil
 	return files, true, p.BecomeOwner(cfg)
 }
 
-func (f *file) openAsRoot() (*os.File, error) {
+func (f *File) openAsRoot() (*os.File, error) {
 	switch {
 	case f.pipe:
-		fd, err := unix.Open(f.path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
+		fd, err := unix.Open(f.Path, unix.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
 		if err != nil {
 			return nil, err
 		}
-		return os.NewFile(uintptr(fd), f.path), nil
+		return os.NewFile(uintptr(fd), f.Path), nil
 	case f.in == "":
 		return f.open()
 	}
@@ -229,12 +228,15 @@ func (f *file) openAsRoot() (*os.File, error) {
 		return nil, err
 	}
 	defer folder.Close()
-	name, err := filepath.Rel(f.in, f.path)
+	name, err := filepath.Rel(f.in, f.Path)
 	if err != nil {
 		return nil, err
 	}
 	return onlyRegular(folder.OpenFile(name, os.O_RDONLY|unix.O_NONBLOCK|unix.O_NOCTTY, 0))
 }
+
+// IsEML reports whether the name is that of a file with one message.
+func IsEML(path string) bool { return strings.EqualFold(filepath.Ext(path), ".eml") }
 
 // moreFiles raises the limit of open files.
 func moreFiles(n int) error {

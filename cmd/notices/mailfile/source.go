@@ -1,4 +1,4 @@
-package importer
+package mailfile
 
 import (
 	"context"
@@ -11,17 +11,18 @@ import (
 	"notices/cmd/internal/app"
 )
 
-// source opens a file. What can be read only once is read to its end first, into a file
-// without a name: nothing of an mbox is queued before all of it was looked at.
-func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
-	in := &input{ctx: ctx, octets: new(int64)}
+// Source opens a file. What can be read only once is read to its end first, into a file
+// without a name: nothing of an mbox is queued before all of it was looked at. The error
+// is an *app.Failure or ctx's.
+func (f *File) Source(ctx context.Context, stdin io.Reader) (*os.File, error) {
+	in := &Input{Context: ctx}
 	switch {
-	case f.path == "-":
-		f.path, in.Reader = "standard input", m.p.Stdin
+	case f.Path == "-":
+		f.Path, in.Reader = "standard input", stdin
 	case !f.pipe:
 		opened, err := f.open()
 		if err != nil {
-			return nil, app.Fail(app.ExitUnknown, "%s", reason(err))
+			return nil, app.Fail(app.ExitUnknown, "%s", Reason(err))
 		}
 		return opened, nil
 	}
@@ -34,9 +35,9 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	copied := make(chan error, 1)
 	go func() {
 		if f.pipe {
-			in.Reader, in.err = f.openPipe()
+			in.Reader, in.Err = f.openPipe()
 		}
-		err := in.err
+		err := in.Err
 		if err == nil {
 			_, err = io.Copy(kept, in)
 		}
@@ -57,16 +58,16 @@ func (m *importing) source(ctx context.Context, f *file) (*os.File, error) {
 	switch {
 	case ctx.Err() != nil:
 		return nil, ctx.Err()
-	case in.err != nil:
-		return nil, app.Fail(app.ExitIO, "reading it: %s", reason(in.err))
+	case in.Err != nil:
+		return nil, app.Fail(app.ExitIO, "reading it: %s", Reason(in.Err))
 	}
 	return nil, app.Fail(app.ExitIO, "writing it to a temporary file: %w; set TMPDIR to a folder with room", err)
 }
 
 // openPipe waits for a writer.
-func (f *file) openPipe() (*os.File, error) {
+func (f *File) openPipe() (*os.File, error) {
 	if f.opened == nil {
-		return os.Open(f.path)
+		return os.Open(f.Path)
 	}
 	// Root opened it without waiting.
 	ready := []unix.PollFd{{Fd: int32(f.opened.Fd()), Events: unix.POLLIN}}
@@ -84,9 +85,9 @@ func scratchFile() (*os.File, error) {
 	if dir == "" {
 		dir = "/var/tmp"
 	}
-	f, err := os.CreateTemp(dir, "notices-import-")
+	f, err := os.CreateTemp(dir, "notices-mail-")
 	if err != nil && os.Getenv("TMPDIR") == "" {
-		f, err = os.CreateTemp("", "notices-import-")
+		f, err = os.CreateTemp("", "notices-mail-")
 	}
 	if err != nil {
 		return nil, err
@@ -94,23 +95,25 @@ func scratchFile() (*os.File, error) {
 	return f, os.Remove(f.Name())
 }
 
-// input is a file that is read. It ends when the run ends, keeps its own errors apart from
+// Input is a file that is read. It ends when the run ends, keeps its own errors apart from
 // those of the spool, and counts the octets.
-type input struct {
+type Input struct {
 	io.Reader
-	ctx    context.Context
-	octets *int64
-	err    error
+	Context context.Context
+	Octets  *int64 // nil: they are not counted
+	Err     error
 }
 
-func (in *input) Read(p []byte) (int, error) {
-	if err := in.ctx.Err(); err != nil {
+func (in *Input) Read(p []byte) (int, error) {
+	if err := in.Context.Err(); err != nil {
 		return 0, err
 	}
 	n, err := in.Reader.Read(p)
-	*in.octets += int64(n)
+	if in.Octets != nil {
+		*in.Octets += int64(n)
+	}
 	if err != nil && err != io.EOF && !errors.Is(err, context.Canceled) {
-		in.err = err
+		in.Err = err
 	}
 	return n, err
 }
