@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
+	github.com/emersion/go-message v0.18.2 // header fields and transfer encodings of returns that other servers make; returns
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH of the test server; smtptest
 	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest
 	github.com/mattn/go-runewidth v0.0.31 // how many columns of a terminal text takes; cmd alone

@@ -24,6 +24,8 @@
 //     to a server that does not report success, so that we do.
 //   - return: the message to the sender about recipients that failed. Report: a return,
 //     a warning of a delay, or a notice of success; it is never itself returned.
+//   - late return: a return that another server makes of a message that we delivered to it,
+//     or to a server before it. The message has bounced then.
 //   - give up: stop trying to deliver a message. It is returned; if nobody can get the
 //     return, it is moved to failed/, with the event "giveup". Revive: queue it again.
 //   - aside: the folder for what was not understood. It is for a person to look at.

@@ -45,6 +45,7 @@ func floors() map[string]int {
 		"notices/spool/intake/mbox":     1,
 		"notices/spool/rate":            1,
 		"notices/spool/records":         1,
+		"notices/spool/returns":         1,
 		"notices/spool/smtpclient":      1,
 
 		"notices/spool/route":      2,
@@ -91,6 +92,7 @@ func owners() map[string][]string {
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
 		"github.com/spf13/pflag":          {"notices/cmd/notices"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
+		"github.com/emersion/go-message":  {"notices/spool/returns"},
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},

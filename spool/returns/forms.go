@@ -1,0 +1,273 @@
+package returns
+
+import (
+	"slices"
+	"strings"
+)
+
+// phrase begins the recipients of a return that is written for people. The phrases of a program
+// are few and do not change for decades. They are compared in lower case, with single blanks, and
+// may stand anywhere in a line.
+type phrase struct {
+	form  string // the program, for Return.Form
+	words string
+	// then: the recipient stands in the same line, between words and then.
+	then string
+	kind Kind
+	// bracketed: the recipients stand in < >, at the beginning of a line and with a colon behind.
+	bracketed bool
+}
+
+// phrases are tried in order.
+var phrases = [...]phrase{
+	{form: "exim", words: "the following address(es) failed:", kind: Failed},
+	{form: "exim", words: "the following address failed:", kind: Failed}, // GMX, IONOS
+	{form: "exim", words: "could not be delivered to one or more of its", kind: Failed},
+	{form: "exim", words: "has not yet been delivered to one or more of its", kind: Delayed},
+	{form: "exim", words: "to which the message has not yet been delivered", kind: Delayed},
+	{form: "qmail", words: "hi. this is the", kind: Failed, bracketed: true}, // QSBMF
+	{form: "yahoo", words: "we were unable to deliver your message to the following address", kind: Failed, bracketed: true},
+	{form: "postfix", words: "be delivered to one or more recipients", kind: Failed, bracketed: true},
+	{form: "postfix", words: "this is a warning only. you do not need to resend", kind: Delayed, bracketed: true},
+	{form: "sendmail", words: "addresses had permanent fatal errors", kind: Failed},
+	{form: "sendmail", words: "addresses had transient non-fatal errors", kind: Delayed},
+	{form: "gmail", words: "delivery to the following recipient failed permanently", kind: Failed},
+	{form: "gmail", words: "delivery to the following recipients failed permanently", kind: Failed},
+	{form: "gmail", words: "delivery to the following recipient has been delayed", kind: Delayed},
+	{form: "gmail", words: "your message wasn't delivered to ", then: " because", kind: Failed},
+	{form: "gmail", words: "there was a problem delivering your message to ", then: ". ", kind: Failed},
+	{form: "gmail", words: "there was a temporary problem delivering your message to ", then: ". ", kind: Delayed},
+	{form: "exchange", words: "your message to ", then: " couldn't be delivered", kind: Failed}, // Microsoft 365
+	{form: "exchange", words: "your message to ", then: " has been blocked", kind: Failed},
+	{form: "exchange", words: "delivery has failed to these recipients", kind: Failed},
+	{form: "exchange", words: "delivery is delayed to these recipients", kind: Delayed},
+	{form: "exchange", words: "did not reach the following recipient(s)", kind: Failed}, // up to 5.5
+	{form: "exchange", words: "the following recipient(s) could not be reached", kind: Failed},
+	{form: "exchange", words: "the following recipient(s) cannot be reached", kind: Failed},
+	{form: "domino", words: "was not delivered to:", kind: Failed},
+	{form: "opensmtpd", words: "an error has occurred while attempting to deliver a message", kind: Failed},
+	{form: "opensmtpd", words: "a message is delayed for more than", kind: Delayed},
+	{form: "ses", words: "an error occurred while trying to deliver the mail to the following recipients", kind: Failed},
+	{form: "other", words: "message could not be delivered to the following", kind: Failed},
+}
+
+// listEnds are phrases behind which no recipients follow, but perhaps the reply of the server.
+var listEnds = [...]string{"transcript of session follows", "original message details"}
+
+// copyBegins are phrases behind which the message stands that is returned.
+var copyBegins = [...]string{
+	"below this line is a copy of the message", "this is a copy of the message", "this is a copy of your message",
+	"original message follows", "message header follows", "original message headers:", "- original message -",
+	"the header of the original message",
+}
+
+// Bounds of words.
+const (
+	maxWords = 8 << 10 // octets kept of what is said about a recipient
+	maxNamed = 1000    // recipients
+)
+
+// readForms recognizes a return that has no delivery status part. It has to come from a mail system
+// and not through a mailing list.
+func (f *found) readForms(r *Return) bool {
+	named := f.header.addresses("X-Failed-Recipients") // Exim, Gmail and others
+	if len(named) == 0 && !f.report && !f.header.daemon() || f.header.Has("List-Id") {
+		return false
+	}
+	for _, text := range []string{f.text, f.html} {
+		s := scan{}
+		s.read(text)
+		for _, address := range named {
+			s.recipient(address)
+		}
+		if len(s.list) == 0 {
+			continue
+		}
+		r.Form, r.Recipients = s.form, s.finish(f.header)
+		f.returned(splitOnly([]byte(s.copied)))
+		return true
+	}
+	return false
+}
+
+// daemon reports whether a message says that it comes from a mail system.
+func (h header) daemon() bool {
+	from := strings.ToLower(h.get("From"))
+	return slices.ContainsFunc([]string{"mailer-daemon", "postmaster", "mail delivery s", "microsoftexchange", "system administrator"},
+		func(s string) bool { return strings.Contains(from, s) }) || strings.TrimSpace(h.Get("Return-Path")) == "<>"
+}
+
+// scan reads words line by line.
+type scan struct {
+	form      string // of the first phrase
+	phrase    *phrase
+	ended     bool // no more recipients are named
+	indent    int  // of the recipients
+	list      []named
+	current   int // in list
+	unrelated strings.Builder
+	copied    string
+}
+
+// named is a recipient and what is said about it. A blank line in it stays one.
+type named struct {
+	address string
+	kind    Kind
+	words   strings.Builder
+}
+
+func (s *scan) read(text string) {
+	for text != "" {
+		line, rest, _ := strings.Cut(text, "\n")
+		plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(line, "’", "'")), " "))
+		if containsAny(plain, copyBegins[:]) {
+			s.copied = rest
+			return
+		}
+		if p, address := findPhrase(plain); p != nil {
+			s.begin(p, address)
+		} else if s.phrase != nil {
+			s.ended = s.ended || containsAny(plain, listEnds[:])
+			s.line(strings.TrimRight(line, " \t\r"))
+		}
+		text = rest
+	}
+}
+
+func findPhrase(line string) (*phrase, string) {
+	for i := range phrases {
+		p := &phrases[i]
+		_, after, found := strings.Cut(line, p.words)
+		if !found {
+			continue
+		}
+		if p.then == "" {
+			return p, ""
+		}
+		if address, _, ok := strings.Cut(after+" ", p.then); ok {
+			if address = asAddress(address); address != "" {
+				return p, address
+			}
+		}
+	}
+	return nil, ""
+}
+
+func (s *scan) begin(p *phrase, address string) {
+	if s.form == "" {
+		s.form = p.form
+	}
+	s.phrase, s.ended, s.indent = p, false, -1
+	if address != "" {
+		s.recipient(address)
+	}
+}
+
+// recipient makes that one the current one.
+func (s *scan) recipient(address string) {
+	kind := Failed
+	if s.phrase != nil {
+		kind = s.phrase.kind
+	}
+	s.current = slices.IndexFunc(s.list, func(n named) bool { return strings.EqualFold(n.address, address) })
+	if s.current < 0 && len(s.list) < maxNamed {
+		s.list = append(s.list, named{address: address, kind: kind})
+		s.current = len(s.list) - 1
+	}
+}
+
+// line is one behind a phrase: it names a recipient, or says something about the last one.
+func (s *scan) line(line string) {
+	words := line
+	if address, rest, indent := s.named(line); address != "" {
+		s.recipient(address)
+		s.indent, words = indent, rest
+	}
+	to := &s.unrelated
+	if !s.ended && s.current < len(s.list) && s.current >= 0 {
+		to = &s.list[s.current].words
+	}
+	if to.Len()+len(words) < maxWords {
+		to.WriteString(strings.TrimSpace(words))
+		to.WriteByte('\n')
+	}
+}
+
+// named is the recipient that a line names, and what follows it. What the server said about one
+// stands further to the right than the recipients.
+func (s *scan) named(line string) (address, rest string, indent int) {
+	start := strings.TrimLeft(line, " \t")
+	if indent = len(line) - len(start); s.ended || start == "" || s.indent >= 0 && indent > s.indent {
+		return "", "", 0
+	}
+	if s.phrase.bracketed && (start[0] != '<' || !strings.Contains(start, ">:")) {
+		return "", "", 0
+	}
+	first, rest, _ := strings.Cut(start, " ")
+	if address = asAddress(first); address != "" {
+		return address, rest, indent
+	}
+	// Ann Reader (ann@example.net)
+	if open := strings.LastIndexAny(start, "(<"); open > 0 && !strings.Contains(start, ":") && strings.ContainsAny(start[len(start)-1:], ")>") {
+		return asAddress(start[open:]), "", indent
+	}
+	return "", "", 0
+}
+
+// asAddress is the address in < >, quotes or emphasis, with a colon or a comma behind; or empty.
+func asAddress(word string) string {
+	word = strings.Trim(word, " \t<>\"'*():;,")
+	if !strings.Contains(word, "@") {
+		return ""
+	}
+	return typedAddress("rfc822;" + word)
+}
+
+// finish makes recipients of what was said about each. Where nothing was, the reply may stand
+// further below.
+func (s *scan) finish(h header) []Recipient {
+	list := make([]Recipient, len(s.list))
+	for i := range s.list {
+		n := &s.list[i]
+		list[i] = Recipient{Final: n.address, Kind: n.kind}
+		if s.phrase == nil && strings.Contains(strings.ToLower(h.get("Subject")), "delay") {
+			list[i].Kind = Delayed
+		}
+		words := n.words.String()
+		if code, _, _ := firstReply(words); code == 0 && len(s.list) == 1 {
+			if code, _, _ = firstReply(s.unrelated.String()); code != 0 {
+				words += "\n" + s.unrelated.String()
+			}
+		}
+		list[i].RemoteMTA = remoteHost(words)
+		list[i].setReply(paragraph(words))
+	}
+	return list
+}
+
+// paragraph is the paragraph that has the reply of the server, from the reply on, or else the first.
+func paragraph(words string) string {
+	if code, _, rest := firstReply(words); code != 0 {
+		words = rest
+	}
+	words, _, _ = strings.Cut(strings.TrimSpace(words), "\n\n")
+	return strings.Trim(words, "'\"")
+}
+
+// remoteHost is the host that words name before its reply, or empty.
+func remoteHost(words string) string {
+	for _, before := range []string{"host ", "host: ", "while talking to ", "rejected by the server for the recipient domain "} {
+		if _, after, found := strings.Cut(words, before); found {
+			name, _, _ := strings.Cut(strings.TrimLeft(after, " \n"), "\n")
+			name, _, _ = strings.Cut(name, "[")
+			if name = hostName(strings.TrimRight(name, ":")); strings.Contains(name, ".") {
+				return name
+			}
+		}
+	}
+	return ""
+}
+
+func containsAny(s string, parts []string) bool {
+	return slices.ContainsFunc(parts, func(p string) bool { return strings.Contains(s, p) })
+}

@@ -1,0 +1,258 @@
+package returns
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"notices/spool"
+)
+
+// history is a store's history in memory.
+type history struct {
+	entries  []spool.HistoryEntry
+	searches int
+	refuses  error
+}
+
+func (h *history) History(_ context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
+	h.searches++
+	for i := range h.entries {
+		if e := h.entries[i]; q.Chooses(&e) && !yield(&e) {
+			break
+		}
+	}
+	return nil, nil
+}
+
+func (h *history) AddHistory(_ context.Context, entries ...spool.HistoryEntry) error {
+	if h.refuses != nil {
+		return h.refuses
+	}
+	for _, e := range entries {
+		i := slices.IndexFunc(h.entries, func(o spool.HistoryEntry) bool { return o.ID == e.ID && o.Index == e.Index })
+		h.entries[i] = e
+	}
+	return nil
+}
+
+const (
+	first  = spool.ID("0AAAAAAAAAAAAAA1")
+	second = spool.ID("0AAAAAAAAAAAAAA2")
+	third  = spool.ID("0AAAAAAAAAAAAAA3")
+)
+
+var sent = time.Date(2026, 3, 2, 8, 15, 0, 0, time.UTC)
+
+// site's history: one message to Ann, one to Ann and Bob, one that was returned to its sender.
+func siteHistory() *history {
+	entry := func(id spool.ID, index int, to string, at time.Time) spool.HistoryEntry {
+		return spool.HistoryEntry{
+			ID: id, Index: index, QueuedAt: at, EndedAt: at.Add(time.Minute), Sender: "library@example.org", Recipient: to,
+			Ref: "patron 4711", MessageID: "<" + string(id) + "@mail.example.org>", Attempts: 1, Ending: spool.EndedDelivered,
+			Last: spool.Outcome{Class: spool.Delivered, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "queued"}},
+		}
+	}
+	h := &history{entries: []spool.HistoryEntry{
+		entry(first, 0, "ann@example.net", sent),
+		entry(second, 0, "ann@example.net", sent.Add(time.Hour)),
+		entry(second, 1, "bob@example.net", sent.Add(time.Hour)),
+		entry(third, 0, "carl@example.net", sent.Add(2*time.Hour)),
+	}}
+	h.entries[1].EnvelopeID, h.entries[2].EnvelopeID = "run=7", "run=7"
+	h.entries[3].Ending = spool.EndedReturned
+	return h
+}
+
+// failure is a return about an address, made a day after.
+func failure(address string, change func(*Return)) *Return {
+	r := &Return{
+		Kind: Failed, At: sent.Add(24 * time.Hour), ReportingMTA: "mx.example.net",
+		Recipients: []Recipient{{Final: address, Kind: Failed, Status: "5.1.1", Code: 550, Text: "no such user"}},
+	}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+func messageID(id spool.ID) func(*Return) {
+	return func(r *Return) { r.MessageIDs = []string{"<" + string(id) + "@mail.example.org>"} }
+}
+
+func settle(t *testing.T, h *history, list ...*Return) (results []Result, counts Counts) {
+	t.Helper()
+	m := NewMatcher(h, func() time.Time { return sent.Add(48 * time.Hour) })
+	for _, r := range list {
+		m.Add(r)
+	}
+	results, _, err := m.Settle(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return results, m.Counts
+}
+
+// bounced are the names of the entries that are bounced.
+func (h *history) bounced() string {
+	var names []string
+	for _, e := range h.entries {
+		if e.Ending == spool.EndedBounced {
+			names = append(names, fmt.Sprintf("%s/%d", strings.TrimLeft(string(e.ID), "0A"), e.Index))
+		}
+	}
+	return strings.Join(names, " ")
+}
+
+// TestMatch: which entry a return is about, by whatever it names its message.
+func TestMatch(t *testing.T) {
+	ours := func(r *Return) { r.Addressees = []string{"Library+x@example.org"} }
+	for _, c := range []struct {
+		name    string
+		r       *Return
+		verdict Verdict
+		bounced string
+	}{
+		{"Message-ID", failure("ann@example.net", messageID(first)), Bounced, "1/0"},
+		{"upper case", failure("Ann@Example.NET", messageID(first)), Bounced, "1/0"},
+		{"Message-ID, one of two recipients", failure("bob@example.net", messageID(second)), Bounced, "2/1"},
+		{"VERP", failure("ann@example.net", func(r *Return) { r.IDs = []spool.ID{second} }), Bounced, "2/0"},
+		{"ENVID is the queue id", failure("ann@example.net", func(r *Return) { r.EnvelopeID = string(first) }), Bounced, "1/0"},
+		{"ENVID of the sender", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run=7" }), Bounced, "2/0"},
+		{"ENVID of the sender, not decoded", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run+3D7" }), Bounced, "2/0"},
+		{"ENVID of another system", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "QQ"; messageID(first)(r) }), Bounced, "1/0"},
+		{"forwarded, known as ours", failure("ann@home.example", func(r *Return) { r.Recipients[0].Original = "ann@example.net"; messageID(second)(r) }), Bounced, "2/0"},
+		{"forwarded, message to one", failure("ann@home.example", messageID(first)), Bounced, "1/0"},
+		{"forwarded, message to two", failure("ann@home.example", messageID(second)), NotOurs, ""},
+		{"the Message-ID of mail that we did not send", failure("ann@example.net", func(r *Return) { messageID("X")(r); ours(r) }), NotOurs, ""},
+		{"recipient and time", failure("ann@example.net", ours), Bounced, "2/0"},
+		{"recipient and time, too late", failure("ann@example.net", func(r *Return) { ours(r); r.At = sent.Add(-time.Hour * 2) }), NotOurs, ""},
+		{"recipient and time, addressed to somebody else", failure("ann@example.net", func(r *Return) { r.Addressees = []string{"x@example.org"} }), NotOurs, ""},
+		{"recipient and time, addressed to nobody", failure("ann@example.net", nil), NotOurs, ""},
+		{"nobody", failure("zoe@example.net", ours), NotOurs, ""},
+		{"returned already", failure("carl@example.net", messageID(third)), Known, ""},
+		{"our own return", failure("carl@example.net", func(r *Return) { r.QueueID = third }), Known, ""},
+		{"the return of another notices", failure("ann@example.net", func(r *Return) { r.QueueID = "0ZZZZZZZZZZZZZZZ"; messageID(first)(r) }), Bounced, "1/0"},
+		{"delayed", &Return{Kind: Delayed, Recipients: []Recipient{{Final: "ann@example.net", Kind: Delayed}}, EnvelopeID: string(first)}, Delay, ""},
+		{"failed for one, delayed for the other", failure("ann@example.net", func(r *Return) {
+			messageID(second)(r)
+			r.Recipients = append(r.Recipients, Recipient{Final: "bob@example.net", Kind: Delayed})
+		}), Bounced, "2/0"},
+		{"success", &Return{Kind: Succeeded, EnvelopeID: string(first)}, Other, ""},
+		{"auto-reply", &Return{Kind: AutoReply, MessageIDs: []string{"<" + string(first) + "@mail.example.org>"}}, Other, ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			h := siteHistory()
+			results, _ := settle(t, h, c.r)
+			if got := results[0].Verdict; got != c.verdict || h.bounced() != c.bounced {
+				t.Errorf("%s, bounced are %q; want %s, %q", got, h.bounced(), c.verdict, c.bounced)
+			}
+			if again, _ := settle(t, h, c.r); h.bounced() != c.bounced || again[0].Verdict == Bounced || c.verdict == Bounced && again[0].Verdict != Known {
+				t.Errorf("read again: %s, bounced are %q", again[0].Verdict, h.bounced())
+			}
+		})
+	}
+}
+
+// TestTheEntry: what the history says of a message that bounced.
+func TestTheEntry(t *testing.T) {
+	h := siteHistory()
+	was := h.entries[0]
+	r := failure("ann@example.net", messageID(first))
+	r.Recipients[0].RemoteMTA = "mx2.example.net"
+	results, _ := settle(t, h, r)
+	want := was
+	want.Ending, want.EndedAt = spool.EndedBounced, sent.Add(24*time.Hour)
+	want.Last = spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{
+		Server: "1", Host: "mx2.example.net", Code: 550, Enhanced: "5.1.1", Text: "no such user", At: sent.Add(24 * time.Hour)}}
+	if h.entries[0] != want {
+		t.Errorf("got  %+v\nwant %+v", h.entries[0], want)
+	}
+	if len(results[0].Entries) != 1 || results[0].Entries[0] != want {
+		t.Errorf("the result has %+v", results[0].Entries)
+	}
+}
+
+// TestTimes: an entry ends neither before it was delivered nor in the future.
+func TestTimes(t *testing.T) {
+	now := sent.Add(48 * time.Hour)
+	for _, c := range []struct{ at, want time.Time }{
+		{sent.Add(24 * time.Hour), sent.Add(24 * time.Hour)},
+		{time.Time{}, now},
+		{now.Add(time.Hour), now},
+		{sent, sent.Add(time.Minute)},
+	} {
+		h := siteHistory()
+		settle(t, h, failure("ann@example.net", func(r *Return) { messageID(first)(r); r.At = c.at }))
+		if got := h.entries[0]; got.Ending != spool.EndedBounced || !got.EndedAt.Equal(c.want) {
+			t.Errorf("made at %v: %s at %v, want %v", c.at, got.Ending, got.EndedAt, c.want)
+		}
+	}
+}
+
+// TestReasons: what a temporary status says of a return, and what a status is about.
+func TestReasons(t *testing.T) {
+	for status, want := range map[string]spool.Outcome{
+		"5.1.1": {Scope: spool.RecipientScope},
+		"":      {Scope: spool.RecipientScope},
+		"4.4.7": {Scope: spool.RecipientScope, Reason: spool.ReasonExpired},
+		"4.2.2": {Scope: spool.RecipientScope},
+		"4.7.1": {Scope: spool.MessageScope, Reason: spool.ReasonExpired},
+		"5.7.1": {Scope: spool.MessageScope},
+		"5.3.4": {Scope: spool.MessageScope},
+	} {
+		h := siteHistory()
+		settle(t, h, failure("ann@example.net", func(r *Return) { messageID(first)(r); r.Recipients[0].Status = status }))
+		if got := h.entries[0].Last; got.Class != spool.Failed || got.Scope != want.Scope || got.Reason != want.Reason {
+			t.Errorf("%q: %+v", status, got)
+		}
+	}
+}
+
+// TestOneSearch: however many returns there are, the history is read once; two copies of one
+// return count once; and nothing is read if nothing is a return.
+func TestOneSearch(t *testing.T) {
+	h := siteHistory()
+	_, counts := settle(t, h,
+		failure("ann@example.net", messageID(first)), failure("ann@example.net", messageID(first)),
+		failure("bob@example.net", messageID(second)), failure("zoe@example.net", messageID(second)),
+		&Return{Kind: Delayed}, &Return{Kind: NotReturn}, &Return{Kind: Complaint})
+	if want := (Counts{Read: 7, Bounced: 2, Known: 1, Delays: 1, NotReturns: 2, NotOurs: 1}); counts != want || h.searches != 1 {
+		t.Errorf("%d searches, %+v, want %+v", h.searches, counts, want)
+	}
+	h = siteHistory()
+	if settle(t, h, &Return{Kind: Delayed}, &Return{Kind: NotReturn}); h.searches != 0 {
+		t.Errorf("%d searches for no return", h.searches)
+	}
+}
+
+// TestRefused: what could not be written is not counted, and is written the next time.
+func TestRefused(t *testing.T) {
+	h := siteHistory()
+	h.refuses = errors.New("disk full")
+	m := NewMatcher(h, func() time.Time { return sent.Add(48 * time.Hour) })
+	m.Add(failure("ann@example.net", messageID(first)))
+	if _, _, err := m.Settle(t.Context()); !errors.Is(err, h.refuses) || m.Counts != (Counts{}) {
+		t.Fatalf("%v, %+v", err, m.Counts)
+	}
+	h.refuses = nil
+	results, _, err := m.Settle(t.Context())
+	if err != nil || len(results) != 1 || results[0].Verdict != Bounced || h.bounced() != "1/0" {
+		t.Errorf("%v, %+v, bounced are %s", err, results, h.bounced())
+	}
+}
+
+// TestFull: many recipients fill a Matcher before they fill the memory.
+func TestFull(t *testing.T) {
+	m := NewMatcher(siteHistory(), time.Now)
+	for added := 0; !m.Full(); added++ {
+		if added > 10 {
+			t.Fatal("100,000 recipients wait")
+		}
+		m.Add(&Return{Kind: Failed, Recipients: make([]Recipient, maxRecipients)})
+	}
+}
