@@ -60,6 +60,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/term":     3,
 		"notices/cmd/notices/announce": 4,
 		"notices/cmd/notices/importer": 4,
+		"notices/cmd/notices/past":     4,
 		"notices/cmd/notices/queue":    4,
 		"notices/cmd/notices/setup":    4,
 		"notices/cmd/notices/signin":   4,

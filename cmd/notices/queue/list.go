@@ -1,7 +1,6 @@
 package queue
 
 import (
-	"bufio"
 	"cmp"
 	"context"
 	"errors"
@@ -149,13 +148,12 @@ type listing struct {
 	ids     int // width of the column of ids
 	paint   term.Painter
 	n       int
-	out     *bufio.Writer
-	err     error
+	out     *term.Stream
 }
 
 func newListing(p *app.Program, o ListOptions, entries []spool.Entry) *listing {
 	l := &listing{program: p, json: o.JSON, senders: o.Senders, now: p.Now(), width: term.Width(p.Stdout), ids: len("ID"),
-		paint: term.NewPainter(p.Stdout, p.Getenv), out: bufio.NewWriter(p.Stdout)}
+		paint: term.NewPainter(p.Stdout, p.Getenv), out: term.NewStream(p.Stdout)}
 	for _, e := range entries {
 		l.ids = max(l.ids, len(e.ID))
 	}
@@ -164,52 +162,29 @@ func newListing(p *app.Program, o ListOptions, entries []spool.Entry) *listing {
 
 func (l *listing) add(m messageJSON) {
 	if l.json {
-		l.addJSON(m)
+		l.out.Add(m)
 	} else {
 		if l.n == 0 {
-			l.print(l.paint.Paint(term.Bold, l.line(l.title())) + "\n")
+			l.out.Print(l.paint.Paint(term.Bold, l.line(l.title())) + "\n")
 		}
-		l.print(l.shade(l.line(l.row(m)), m.State) + "\n")
+		l.out.Print(l.shade(l.line(l.row(m)), m.State) + "\n")
 		if more := l.second(m); more != "" {
-			l.print(more + "\n")
+			l.out.Print(more + "\n")
 		}
 	}
 	l.n++
 }
 
-func (l *listing) addJSON(m messageJSON) {
-	b, err := term.JSON(m)
-	if err != nil && l.err == nil {
-		l.err = err
-	}
-	opening := ",\n"
-	if l.n == 0 {
-		opening = "[\n"
-	}
-	l.print(opening + string(b))
-}
-
-func (l *listing) print(s string) {
-	if l.err == nil {
-		_, l.err = l.out.WriteString(s)
-	}
-}
-
 // end says on a terminal how many there were: for a person who scrolls back.
 func (l *listing) end() error {
-	switch {
-	case l.json && l.n == 0:
-		l.print("[]\n")
-	case l.json:
-		l.print("\n]\n")
+	if l.json {
+		return l.out.EndArray()
 	}
-	if err := l.out.Flush(); l.err == nil {
-		l.err = err
-	}
-	if !l.json && l.width > 0 && l.err == nil {
+	err := l.out.Flush()
+	if l.width > 0 && err == nil {
 		l.program.Say("%s", term.Count(l.n, "message"))
 	}
-	return l.err
+	return err
 }
 
 // shade colours the state in a line.
@@ -275,34 +250,25 @@ func (l *listing) line(r row) string {
 	if l.width == 0 {
 		times = 16
 	}
-	line := cells(r.id, l.ids, r.state, 8, r.queued, times, r.next, times)
+	line := term.Cells(r.id, l.ids, r.state, 8, r.queued, times, r.next, times)
 	if l.width == 0 || l.width >= roomy {
-		line += cells(r.tries, 5)
+		line += term.Cells(r.tries, 5)
 	}
 	if l.width > 0 {
 		room := max(l.width-term.Columns(line), 12)
 		return term.Cut(line+term.CutMiddle(r.to, room-len(r.more))+r.more, l.width)
 	}
 	if l.senders {
-		line += cells(r.from, 24)
+		line += term.Cells(r.from, 24)
 	}
 	switch to := r.to + r.more; {
 	case r.last != "":
-		return line + cells(to, 24, r.ref, 12) + r.last
+		return line + term.Cells(to, 24, r.ref, 12) + r.last
 	case r.ref != "-":
-		return line + cells(to, 24) + r.ref
+		return line + term.Cells(to, 24) + r.ref
 	default:
 		return line + to
 	}
-}
-
-// cells puts texts into columns; each text is followed by its column's width.
-func cells(list ...any) string {
-	var b strings.Builder
-	for i := 0; i < len(list); i += 2 {
-		b.WriteString(term.Pad(list[i].(string), list[i+1].(int)) + "  ")
-	}
-	return b.String()
 }
 
 // second is a message's second line on a terminal; empty if there is nothing to add.
