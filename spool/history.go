@@ -112,8 +112,14 @@ func MatchesAddress(address, want string) bool {
 
 // Endings are the history entries of a message that leaves the queue now. last is what
 // happened to it that the record does not hold yet: a Result or a GiveUp; the zero Event:
-// nothing. Recipients that are pending then were removed by a person.
+// nothing. Recipients that are pending then were removed by a person. A message in failed/
+// ended when it was moved there.
 func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
+	for i := range r.Events {
+		if r.GivenUp && r.Events[i].Kind == GiveUp {
+			now = r.Events[i].At // the last one counts
+		}
+	}
 	outcomes := r.lastOutcomes(last)
 	list := make([]HistoryEntry, len(outcomes))
 	for i := range outcomes {

@@ -70,6 +70,19 @@ type Store interface {
 	// since. Until release is called no other import gets them: ErrBusy.
 	Imported(ctx context.Context, since time.Time) (keys map[ImportKey]struct{}, release func() error, err error)
 
+	// History calls yield for the entries that q chooses, oldest first (CompareHistory), until it
+	// returns false. Of several entries of one name the one written last counts. The anomalies
+	// are damaged entries that were passed over. What still waits has no entry.
+	History(ctx context.Context, q HistoryQuery, yield func(*HistoryEntry) bool) ([]Anomaly, error)
+	// AddHistory adds entries durably. Each supersedes an earlier one of its name. A store that
+	// keeps no history ignores them.
+	AddHistory(ctx context.Context, entries ...HistoryEntry) error
+	// ForgetHistory drops the entries that were written on days (UTC) that had ended by then.
+	ForgetHistory(ctx context.Context, before time.Time) error
+	// HistoryError is the first error met in writing entries since the last call; nil: none was
+	// met. Mail does not wait for its history.
+	HistoryError() error
+
 	// Writable tries each step that an outcome may need: the disk may be full or read-only, a
 	// folder may belong to somebody else. The error says what repairs it.
 	Writable(ctx context.Context) error
@@ -79,7 +92,7 @@ type Store interface {
 	// writers left. Cheap when there is nothing to do.
 	Repair(ctx context.Context) ([]Anomaly, error)
 	// Usage is the number of octets that the messages in the store and their records take,
-	// failed ones included.
+	// failed ones included. The history does not count.
 	Usage(ctx context.Context) (int64, error)
 	// UsageFailed is that of the failed ones alone.
 	UsageFailed(ctx context.Context) (int64, error)
@@ -149,11 +162,15 @@ type Claim interface {
 	Begin(e Event) error
 	// Append appends any other event and lets the listing follow it.
 	Append(e Event, d Durability) error
-	// Remove takes the message out of the store: delivered, returned or removed. With Soon
-	// the claim is over and the rest happens with others; a crash may bring it back. On an
-	// error the claim goes on, so that what became of the message can be appended.
-	Remove(d Durability) error
-	// Fail appends a GiveUp and moves the message to the failed ones, durably.
+	// Remove takes the message out of the store: delivered, returned or removed. last is what
+	// happened to it and is not in the record, a Result; the zero Event: nothing. Its entries
+	// (Record.Endings) go to the history first, as durably as the removal; a killed process loses
+	// none of them. With Soon the claim is over and the rest happens with others; a crash may
+	// bring it back. On an error the claim goes on, so that what became of the message can be
+	// appended.
+	Remove(last Event, d Durability) error
+	// Fail appends a GiveUp and moves the message to the failed ones, durably. Its entries go to
+	// the history, durable Soon.
 	Fail(e Event) error
 	// Revive appends a fresh Retry to a failed message and queues it again, durably.
 	Revive(e Event) error

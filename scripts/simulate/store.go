@@ -75,6 +75,9 @@ func (s *store) Writable(context.Context) error { return nil }
 // Sync implements spool.Store.
 func (s *store) Sync(context.Context) error { return nil }
 
+// HistoryError implements spool.Store.
+func (s *store) HistoryError() error { return nil }
+
 // Repair implements spool.Store.
 func (s *store) Repair(context.Context) ([]spool.Anomaly, error) { return nil, nil }
 
@@ -96,7 +99,7 @@ func (c *claim) Begin(e spool.Event) error { return c.Append(e, spool.Lazy) }
 func (c *claim) Fail(spool.Event) error    { return errUnexpected }
 func (c *claim) Revive(spool.Event) error  { return errUnexpected }
 func (c *claim) Release() error            { c.m.claimed = false; return nil }
-func (c *claim) Remove(spool.Durability) error {
+func (c *claim) Remove(spool.Event, spool.Durability) error {
 	c.m.gone = true
 	delete(c.store.byID, c.m.record.Envelope.ID)
 	return nil

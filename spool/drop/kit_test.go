@@ -129,5 +129,5 @@ func send(ctx context.Context, s spool.Store, e spool.Entry, attempt func(spool.
 		return err
 	}
 	attempt(e.ID, string(b))
-	return c.Remove(spool.Now)
+	return c.Remove(spool.Event{}, spool.Now)
 }

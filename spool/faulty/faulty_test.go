@@ -56,7 +56,7 @@ func attempt(t *testing.T, s spool.Store, id spool.ID) error {
 	if err := c.Append(spool.Event{Kind: spool.Hold, At: at}, spool.Now); err != nil {
 		return err
 	}
-	return c.Remove(spool.Now)
+	return c.Remove(spool.Event{}, spool.Now)
 }
 
 func TestFaultyDiesAtEachCall(t *testing.T) {

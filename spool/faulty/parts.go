@@ -90,6 +90,27 @@ func (s store) Peek(ctx context.Context, e spool.Entry) (r *spool.Record, b spoo
 	return r, b, err
 }
 
+func (s store) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
+	return get(s.p, Call{Method: "History"}, func() ([]spool.Anomaly, error) { return s.inner.History(ctx, q, yield) })
+}
+
+// AddHistory is a call about the message of the first of several entries.
+func (s store) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) error {
+	call := Call{Method: "AddHistory"}
+	if len(entries) > 0 {
+		call.ID = entries[0].ID
+	}
+	return s.p.do(call, func() error { return s.inner.AddHistory(ctx, entries...) })
+}
+
+func (s store) ForgetHistory(ctx context.Context, before time.Time) error {
+	return s.p.do(Call{Method: "ForgetHistory"}, func() error { return s.inner.ForgetHistory(ctx, before) })
+}
+
+func (s store) HistoryError() error {
+	return s.p.do(Call{Method: "HistoryError"}, s.inner.HistoryError)
+}
+
 func (s store) Writable(ctx context.Context) error {
 	return s.p.do(Call{Method: "Writable"}, func() error { return s.inner.Writable(ctx) })
 }
@@ -171,8 +192,8 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 	return c.do("Append", e.Kind, func() error { return c.Claim.Append(e, d) })
 }
 
-func (c *claim) Remove(d spool.Durability) error {
-	return c.do("Remove", "", func() error { return c.Claim.Remove(d) })
+func (c *claim) Remove(last spool.Event, d spool.Durability) error {
+	return c.do("Remove", last.Kind, func() error { return c.Claim.Remove(last, d) })
 }
 
 func (c *claim) Fail(e spool.Event) error {

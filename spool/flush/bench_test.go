@@ -50,7 +50,7 @@ func (c *fastClaim) Record() *spool.Record                      { return c.rec }
 func (c *fastClaim) Body() spool.Body                           { return nil }
 func (c *fastClaim) Begin(spool.Event) error                    { return nil }
 func (c *fastClaim) Append(spool.Event, spool.Durability) error { return nil }
-func (c *fastClaim) Remove(spool.Durability) error              { return nil }
+func (c *fastClaim) Remove(spool.Event, spool.Durability) error { return nil }
 func (c *fastClaim) Release() error                             { return nil }
 
 type fastServer struct{ outcomes []spool.Outcome }

@@ -19,8 +19,9 @@ func (j *job) finish(ctx context.Context, d spool.Delivery) error {
 	j.sent = !slices.ContainsFunc(d.Outcomes, func(o spool.Outcome) bool { return o.Class != spool.Delivered })
 	relayed := slices.ContainsFunc(d.Outcomes, func(o spool.Outcome) bool { return o.Reason == spool.ReasonRelayed })
 	if j.sent && !relayed && !j.rec.Unreturned() {
-		j.logDelivered(d.Outcomes)
-		if j.claim.Remove(spool.Soon) == nil {
+		all := j.deliveredToAll(now, d.Outcomes)
+		all.log(j)
+		if j.claim.Remove(all.event, spool.Soon) == nil {
 			return nil
 		}
 		// First record the result. Then dequeue removes the message again, and reports the error.
@@ -206,7 +207,7 @@ func pending(r *spool.Record) bool {
 // stored. If nobody could get a return, the message goes to failed/, where a person finds it.
 func (j *job) dequeue() error {
 	if !j.rec.Unreturned() {
-		return j.engine.stuck.removalError(j.id(), j.claim.Remove(spool.Soon))
+		return j.engine.stuck.removalError(j.id(), j.claim.Remove(spool.Event{}, spool.Soon))
 	}
 	why := "undeliverable, and it has no sender to return it to"
 	switch {
@@ -227,18 +228,18 @@ func (j *job) dequeue() error {
 	return nil
 }
 
-// logDelivered logs an attempt that everybody got. It takes a short cut for a single
-// recipient, because almost every message has just one.
-func (j *job) logDelivered(outcomes []spool.Outcome) {
+// deliveredToAll is the result of an attempt by which everybody got the message. It takes a
+// short cut for a single recipient, because almost every message has just one.
+func (j *job) deliveredToAll(now time.Time, outcomes []spool.Outcome) *result {
+	r := &result{event: spool.Event{Kind: spool.Result, At: now, N: j.n}}
 	if len(outcomes) == 1 {
-		j.engine.Log.Answer(&j.rec.Envelope, j.n, spool.Answer{Outcome: outcomes[0], To: j.to}, time.Time{})
-		return
+		r.event.Results = []spool.Answer{{Outcome: normalize(outcomes[0], now), To: j.to}}
+		return r
 	}
-	r := &result{event: spool.Event{N: j.n}}
 	for k, o := range outcomes {
-		r.answer(o, j.to[k])
+		r.answer(normalize(o, now), j.to[k])
 	}
-	r.log(j)
+	return r
 }
 
 // log logs the answers.

@@ -59,7 +59,7 @@ func (e *engine) removeFailed(entry spool.Entry) error {
 	if j == nil {
 		return nil
 	}
-	err := j.claim.Remove(spool.Soon)
+	err := j.claim.Remove(spool.Event{}, spool.Soon)
 	if err == nil {
 		e.Log.Removed(entry.ID, "keep_failed")
 	}

@@ -96,7 +96,7 @@ func (c *counter) take() {
 	for _, e := range all {
 		claim, err := c.store.Claim(c.t.Context(), e)
 		if err == nil {
-			err = claim.Remove(spool.Now)
+			err = claim.Remove(spool.Event{}, spool.Now)
 		}
 		if err != nil {
 			c.t.Fatal(err)

@@ -64,7 +64,7 @@ func BenchmarkDeliver(b *testing.B) {
 			err = c.Begin(spool.Event{Kind: spool.Try, At: time.Unix(1_900_000_100, 0), N: 1, Next: time.Unix(1_900_000_400, 0)})
 		}
 		if err == nil {
-			err = c.Remove(spool.Soon)
+			err = c.Remove(spool.Event{}, spool.Soon)
 		}
 		if err != nil {
 			b.Fatal(err)

@@ -10,6 +10,8 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -223,7 +225,7 @@ type openSidecar struct {
 // begin appends a try. It makes room for the result first: an attempt whose outcome could
 // not be written down must not be made.
 func (f *openSidecar) begin(e spool.Event) error {
-	line, sum, err := sidecar.NewLine(f.Sum, e)
+	line, sum, err := lines.New(f.Sum, e)
 	if err != nil {
 		return err
 	}
@@ -242,7 +244,7 @@ func (f *openSidecar) begin(e spool.Event) error {
 // reserved: the texts of the replies go before the fact.
 func (f *openSidecar) append(e spool.Event) error {
 	e = sidecar.MergeReplies(e, len(f.Record.Recipients))
-	line, sum, err := sidecar.NewLine(f.Sum, e)
+	line, sum, err := lines.New(f.Sum, e)
 	if err == nil {
 		err = f.write(e, line, sum)
 	}
@@ -256,7 +258,7 @@ func (f *openSidecar) append(e spool.Event) error {
 func (f *openSidecar) appendTruncated(e spool.Event, cause error) error {
 	for _, limit := range []int{64, 0} {
 		short := sidecar.TruncateReplies(e, limit)
-		line, sum, err := sidecar.NewLine(f.Sum, short)
+		line, sum, err := lines.New(f.Sum, short)
 		if err == nil && f.End+int64(len(line)) <= f.Size {
 			return f.write(short, line, sum)
 		}
@@ -264,7 +266,7 @@ func (f *openSidecar) appendTruncated(e spool.Event, cause error) error {
 	return cause
 }
 
-func (f *openSidecar) write(e spool.Event, line []byte, sum sidecar.Checksum) error {
+func (f *openSidecar) write(e spool.Event, line []byte, sum lines.Checksum) error {
 	if f.End+int64(len(line)) > sidecar.MaxSize {
 		return sidecar.ErrLong
 	}
@@ -279,9 +281,9 @@ func (f *openSidecar) write(e spool.Event, line []byte, sum sidecar.Checksum) er
 
 // imported is the message with its import keys. It has none if it was not imported, or its
 // record cannot be read.
-func (f *openSidecar) imported() imported {
+func (f *openSidecar) imported() imports.Message {
 	if f.Record == nil {
-		return imported{}
+		return imports.Message{}
 	}
-	return imported{f.Record.Envelope.ID, f.Record.Envelope.ImportKeys}
+	return imports.Message{ID: f.Record.Envelope.ID, Keys: f.Record.Envelope.ImportKeys}
 }

@@ -94,8 +94,8 @@ func both(first, second func(*Store) error) func(*Store) error {
 }
 
 var (
-	removeNow  = onIt(func(c spool.Claim) error { return c.Remove(spool.Now) })
-	removeSoon = both(onIt(func(c spool.Claim) error { return c.Remove(spool.Soon) }), func(s *Store) error { return s.Sync(context.Background()) })
+	removeNow  = onIt(func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Now) })
+	removeSoon = both(onIt(func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Soon) }), func(s *Store) error { return s.Sync(context.Background()) })
 	failIt     = onIt(func(c spool.Claim) error { return c.Fail(event(spool.GiveUp, 300)) })
 	reviveIt   = onIt(func(c spool.Claim) error {
 		e := event(spool.Retry, 400)

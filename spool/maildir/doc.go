@@ -8,7 +8,7 @@
 //	failed/ID  failed/.ID,TIME,f   the same pair, of a message that could not be returned
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
-//	import/                    what imports queued and has left (journal.go)
+//	import/                    what imports queued and has left (package imports)
 //	drop/                      where other users of the machine hand mail in, if the administrator
 //	                           made it. A flush copies from there (never renames: the giver may
 //	                           still hold the file open); package drop has it all.
@@ -62,7 +62,7 @@
 // sidecar is swept, a sidecar without body would be a lost message. A power cut may take
 // back the mark: then a delivered body may end in aside/, where a person looks. The sidecar
 // of an imported message is not unlinked but renamed to import/.ID; its keys are added to
-// the journal and synced, before cur is, and then it is unlinked (journal.go).
+// the journal and synced, before cur is, and then it is unlinked (package imports).
 //
 // Deferred: append the result, rename to the next send; no sync, losing them costs an early try. Delivered to some:
 // the same, with a sync of the sidecar shared within the second.

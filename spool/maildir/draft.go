@@ -12,6 +12,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -147,13 +148,13 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 			return 0, unsure(own[:n], err)
 		}
 	}
-	queued := make([]imported, n)
+	queued := make([]imports.Message, n)
 	for i, d := range own[:n] {
-		queued[i] = imported{d.id, d.keys}
+		queued[i] = imports.Message{ID: d.id, Keys: d.keys}
 		d.close()
 	}
 	if anyImported {
-		_ = s.soon.journal.append(queued, false) // without it, the next import opens their sidecars
+		_ = s.soon.journal.Append(queued, false) // without it, the next import opens their sidecars
 	}
 	if errors.Is(failure, spool.ErrExists) {
 		own[n].Abort()

@@ -10,6 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
 	"notices/spool/maildir/sidecar"
 	"notices/spool/maildir/values"
 )
@@ -59,7 +60,7 @@ func sidecarOf(e spool.Entry) string { return folderOf(e.State) + "/" + sidecar.
 // create makes the folders. It is called when one turned out to be missing, so that an
 // enqueue need not check for them. tmp is made last: if it exists, the others do.
 func (f folders) create() error {
-	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir, importDir}, {tmpDir}} {
+	for _, dirs := range [][]string{{curDir, failedDir, asideDir, stateDir, imports.Dir}, {tmpDir}} {
 		for _, dir := range dirs {
 			err := f.Mkdir(dir, 0o700)
 			if err != nil && !errors.Is(err, fs.ErrExist) {

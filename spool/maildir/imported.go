@@ -11,6 +11,8 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -20,7 +22,7 @@ import (
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
 	var lock fsys.File
 	err := s.folders.ensure(func() (err error) {
-		lock, err = s.folders.Open(importDir+"/lock", unix.O_RDWR|unix.O_CREAT, 0o600)
+		lock, err = s.folders.Open(imports.Dir+"/lock", unix.O_RDWR|unix.O_CREAT, 0o600)
 		return err
 	})
 	if err != nil {
@@ -28,7 +30,7 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	}
 	g := &keyReader{
 		folders: s.folders, journal: &s.soon.journal, ctx: ctx, since: since,
-		keys: map[spool.ImportKey]struct{}{}, lines: map[sidecar.Checksum]struct{}{}, void: map[spool.ID]bool{},
+		keys: map[spool.ImportKey]struct{}{}, lines: map[lines.Checksum]struct{}{}, void: map[spool.ID]bool{},
 	}
 	if err = lock.Lock(false); err == nil {
 		err = g.all()
@@ -46,12 +48,12 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 // keyReader is an Imported under way.
 type keyReader struct {
 	folders folders
-	journal *journal
+	journal *imports.Journal
 	ctx     context.Context
 	since   time.Time
 	keys    map[spool.ImportKey]struct{}
-	lines   map[sidecar.Checksum]struct{} // hashes of the ids that the journal has lines of
-	void    map[spool.ID]bool             // what an import of an older version died over
+	lines   map[lines.Checksum]struct{} // hashes of the ids that the journal has lines of
+	void    map[spool.ID]bool           // what an import of an older version died over
 }
 
 func (g *keyReader) add(keys []spool.ImportKey) {
@@ -63,7 +65,7 @@ func (g *keyReader) add(keys []spool.ImportKey) {
 // all reads the journal first as well, since a message with a line there need not be opened,
 // and failed twice, since messages move both ways between it and cur.
 func (g *keyReader) all() error {
-	began := g.journal.day() // files of earlier days do not grow any more
+	began := g.journal.Day() // files of earlier days do not grow any more
 	steps := []func() error{
 		func() error { return g.readJournal("") },
 		func() error { return g.messages(failedDir) },
@@ -90,7 +92,7 @@ func (g *keyReader) messages(dir string) error {
 		unread := new(balance) // the bodies less the sidecars that were read
 		err := g.folders.list(dir, func(name []byte) bool {
 			p := sidecar.ParseName(name)
-			id := sidecar.Start.Over(p.ID)
+			id := lines.Start.Over(p.ID)
 			_, known := g.lines[id]
 			switch {
 			case known || p.Kind != sidecar.Body && p.Kind != sidecar.Sidecar, before != nil && *before.part(id) == 0:
@@ -129,25 +131,25 @@ func (g *keyReader) keysAt(path string) ([]spool.ImportKey, error) {
 
 // sidecars reads those in import, and hands their keys to the journal.
 func (g *keyReader) sidecars() error {
-	var left []imported
+	var left []imports.Message
 	var failed error
-	err := g.folders.list(importDir, func(name []byte) bool {
+	err := g.folders.list(imports.Dir, func(name []byte) bool {
 		id, ok := bytes.CutPrefix(name, []byte("."))
 		if !ok || !spool.ID(id).Valid() {
 			return true
 		}
-		m := imported{id: spool.ID(id)}
+		m := imports.Message{ID: spool.ID(id)}
 		var err error
-		m.keys, err = g.keysAt(importPath(m.id))
-		if failed = ignoreMissing(err); err == nil && len(m.keys) == 0 {
-			g.void[m.id] = true
+		m.Keys, err = g.keysAt(imports.Path(m.ID))
+		if failed = ignoreMissing(err); err == nil && len(m.Keys) == 0 {
+			g.void[m.ID] = true
 		}
-		g.add(m.keys)
+		g.add(m.Keys)
 		left = append(left, m)
 		return failed == nil
 	})
 	// What does not become a line now does when the next import begins.
-	_ = g.journal.handOver(left)
+	_ = g.journal.HandOver(left)
 	return errors.Join(err, failed)
 }
 
@@ -155,9 +157,9 @@ func (g *keyReader) sidecars() error {
 // read only when it is known what it died over.
 func (g *keyReader) readJournal(from string) error {
 	var files []string
-	err := g.folders.list(importDir, func(name []byte) bool {
+	err := g.folders.list(imports.Dir, func(name []byte) bool {
 		_, err := time.Parse(time.DateOnly, string(name))
-		if err == nil && string(name) >= from || string(name) == notesName && from != "" {
+		if err == nil && string(name) >= from || string(name) == imports.NotesName && from != "" {
 			files = append(files, string(name))
 		}
 		return true
@@ -172,22 +174,22 @@ func (g *keyReader) readJournal(from string) error {
 // left, if nothing in it counts any more.
 func (g *keyReader) file(name string) error {
 	good := 0
-	err := g.journal.read(name, func(l sidecar.JournalLine) {
-		if l.At < g.since.Unix() || name == notesName && g.void[l.ID] {
+	err := g.journal.Read(name, func(l imports.Line) {
+		if l.At < g.since.Unix() || name == imports.NotesName && g.void[l.ID] {
 			return
 		}
 		good++
 		g.add(l.Keys)
-		g.lines[sidecar.Start.Over([]byte(l.ID))] = struct{}{}
+		g.lines[lines.Start.Over([]byte(l.ID))] = struct{}{}
 	})
-	old := name == notesName && good == 0
+	old := name == imports.NotesName && good == 0
 	if err != nil || !old && name >= g.since.UTC().Format(time.DateOnly) {
 		return err
 	}
-	err = ignoreMissing(g.folders.Unlink(importDir + "/" + name))
+	err = ignoreMissing(g.folders.Unlink(imports.Dir + "/" + name))
 	for id := range g.void {
 		if old && err == nil {
-			err = ignoreMissing(g.folders.Unlink(importPath(id)))
+			err = ignoreMissing(g.folders.Unlink(imports.Path(id)))
 		}
 	}
 	return err

@@ -15,6 +15,8 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/simfs"
+	"notices/spool/maildir/imports"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 	"notices/spool/storetest"
 )
@@ -34,7 +36,7 @@ func disturbed(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps int, t
 func disturbedBatch(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps int, queued []spool.ID, told error) {
 	t.Helper()
 	disk = simfs.New()
-	undisturbed(t, disk, imports(t, importIDs[0]))
+	undisturbed(t, disk, imported(t, importIDs[0]))
 	process := disk.Open(func(simfs.Step) error {
 		if steps++; steps == k {
 			return wrong
@@ -50,8 +52,8 @@ func disturbedBatch(t *testing.T, k int, wrong error) (disk *simfs.Disk, steps i
 	return disk, steps, queued, told
 }
 
-// imports is an import that must go well.
-func imports(t *testing.T, ids ...spool.ID) func(*Store) error {
+// imported is an import that must go well.
+func imported(t *testing.T, ids ...spool.ID) func(*Store) error {
 	return func(s *Store) error {
 		_, err := storetest.Import(t.Context(), s, ids...)
 		return err
@@ -83,10 +85,10 @@ func onceEach(t *testing.T, disk *simfs.Disk, flushFirst bool) {
 	if flushFirst {
 		sendAll(t, disk, sent)
 	}
-	undisturbed(t, disk, imports(t, importIDs...))
+	undisturbed(t, disk, imported(t, importIDs...))
 	sendAll(t, disk, sent)
 	sendAll(t, disk, sent)
-	undisturbed(t, disk, imports(t, importIDs...))
+	undisturbed(t, disk, imported(t, importIDs...))
 	sendAll(t, disk, sent)
 	for _, id := range importIDs {
 		if sent[id] != 1 {
@@ -98,8 +100,8 @@ func onceEach(t *testing.T, disk *simfs.Disk, flushFirst bool) {
 			t.Errorf("left over: %q", left)
 		}
 	}
-	for _, name := range disk.Names(importDir) {
-		if strings.HasPrefix(name, importDir+"/.") {
+	for _, name := range disk.Names(imports.Dir) {
+		if strings.HasPrefix(name, imports.Dir+"/.") {
 			t.Errorf("left over: %s", name)
 		}
 	}
@@ -236,7 +238,7 @@ func TestImportTrustsNoSecondSync(t *testing.T) {
 	}
 	first := func() *simfs.Disk {
 		disk := simfs.New()
-		undisturbed(t, disk, imports(t, importIDs[0]))
+		undisturbed(t, disk, imported(t, importIDs[0]))
 		return disk
 	}
 	syncs, queued := count(first(), 0)
@@ -271,11 +273,11 @@ func TestFirstEnqueueDies(t *testing.T) {
 func unlisted(t *testing.T, disk *simfs.Disk, ids ...spool.ID) {
 	t.Helper()
 	long := time.Unix(1e6, 0)
-	journalNow(t, disk, long, imports(t, ids...))
+	journalNow(t, disk, long, imported(t, ids...))
 	undisturbed(t, disk, func(s *Store) error {
 		keys, release, err := s.Imported(t.Context(), long.AddDate(1, 0, 0))
-		if len(keys) != len(ids) || len(disk.Names(importDir)) > 1 {
-			t.Fatalf("%d keys and %q", len(keys), disk.Names(importDir))
+		if len(keys) != len(ids) || len(disk.Names(imports.Dir)) > 1 {
+			t.Fatalf("%d keys and %q", len(keys), disk.Names(imports.Dir))
 		}
 		return errors.Join(err, release())
 	})
@@ -304,7 +306,7 @@ func TestRemovalKeepsTheKey(t *testing.T) {
 			if i == 0 {
 				_ = c.Fail(event(spool.GiveUp, 300))
 			} else {
-				_ = c.Remove(d)
+				_ = c.Remove(spool.Event{}, d)
 			}
 			_ = c.Release()
 		}
@@ -376,8 +378,8 @@ func onceEachLeft(t *testing.T, disk *simfs.Disk) {
 			}
 			return err
 		})
-		for _, name := range disk.Names(importDir) {
-			if strings.HasPrefix(name, importDir+"/.") {
+		for _, name := range disk.Names(imports.Dir) {
+			if strings.HasPrefix(name, imports.Dir+"/.") {
 				t.Errorf("left over: %s", name)
 			}
 		}
@@ -402,7 +404,7 @@ func TestJournalGoesWithTime(t *testing.T) {
 			must(t, err)
 			c, err := s.Claim(t.Context(), e)
 			must(t, err)
-			return c.Remove(spool.Now)
+			return c.Remove(spool.Event{}, spool.Now)
 		})
 		day = day.Add(20 * time.Hour)
 	}
@@ -418,7 +420,7 @@ func TestJournalGoesWithTime(t *testing.T) {
 			return errors.Join(err, release())
 		})
 		days := 0
-		for _, name := range copied.Names(importDir) {
+		for _, name := range copied.Names(imports.Dir) {
 			if strings.Contains(name, "/2026-") {
 				days++
 			}
@@ -433,7 +435,7 @@ func TestJournalGoesWithTime(t *testing.T) {
 // torn one.
 func TestJournalDamaged(t *testing.T) {
 	now := time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
-	const name = importDir + "/2026-11-24"
+	const name = imports.Dir + "/2026-11-24"
 	made := simfs.New()
 	unlisted(t, made, importIDs[:3]...)
 	journalNow(t, made, now, func(s *Store) error { return storetest.Send(t.Context(), s, map[spool.ID]int{}) })
@@ -441,7 +443,7 @@ func TestJournalDamaged(t *testing.T) {
 	line := (len(whole) - 1) / 3
 	for what, damage := range map[string]func([]byte) []byte{
 		"torn":     func(b []byte) []byte { return b[:len(b)-5] },
-		"changed":  func(b []byte) []byte { b[line+sidecar.SumDigits+3] ^= 1; return b },
+		"changed":  func(b []byte) []byte { b[line+lines.SumDigits+3] ^= 1; return b },
 		"NULs":     func(b []byte) []byte { return append(b[line+1:], make([]byte, 1<<17)...) },
 		"foreign":  func(b []byte) []byte { return append([]byte("what is this?\n"), b[line+1:]...) },
 		"no space": func(b []byte) []byte { return append(bytes.ReplaceAll(b[:line+1], []byte(" "), nil), b[line+1:]...) },
@@ -464,19 +466,19 @@ func TestJournalDamaged(t *testing.T) {
 // over.
 func TestNotesOfAnOlderVersion(t *testing.T) {
 	disk := simfs.New()
-	undisturbed(t, disk, imports(t)) // makes the folders
+	undisturbed(t, disk, imported(t)) // makes the folders
 	var notes []byte
 	for i, id := range importIDs {
-		notes = sidecar.JournalLine{Keys: []spool.ImportKey{storetest.KeyOf(id)}, At: int64(100 + i), ID: id}.Append(notes)
+		notes = imports.Line{Keys: []spool.ImportKey{storetest.KeyOf(id)}, At: int64(100 + i), ID: id}.Append(notes)
 	}
-	disk.Write(importDir+"/"+notesName, notes)
+	disk.Write(imports.Dir+"/"+imports.NotesName, notes)
 	line, err := sidecar.First(testEnvelope())
 	must(t, err)
-	disk.Write(importPath(importIDs[3]), line)
+	disk.Write(imports.Path(importIDs[3]), line)
 	for _, step := range []struct{ since, keys, files int }{{100, 3, 3}, {102, 1, 3}, {200, 0, 1}, {200, 0, 1}} {
 		undisturbed(t, disk, func(s *Store) error {
 			keys, release, err := s.Imported(t.Context(), time.Unix(int64(step.since), 0))
-			if files := disk.Names(importDir); len(keys) != step.keys || len(files) != step.files {
+			if files := disk.Names(imports.Dir); len(keys) != step.keys || len(files) != step.files {
 				t.Errorf("since %d: %d keys, files %q", step.since, len(keys), files)
 			}
 			return errors.Join(err, release())
@@ -493,10 +495,10 @@ func TestImportedMissesNoneThatMoves(t *testing.T) {
 	for i := range n {
 		ids = append(ids, spool.ID(fmt.Sprintf("0CKRP4W3R1A9%04d", i)))
 	}
-	s.soon.journal.now = func() time.Time { return time.Unix(1e6, 0) } // its lines are too old to help
+	s.soon.journal.Now = func() time.Time { return time.Unix(1e6, 0) } // its lines are too old to help
 	_, err := storetest.Import(t.Context(), s, ids...)
 	must(t, err)
-	s.soon.journal.now = time.Now // Imported writes lines, too
+	s.soon.journal.Now = time.Now // Imported writes lines, too
 	mover, err := Open(s.folders.dir, Options{})
 	must(t, err)
 	t.Cleanup(func() { mover.Close() })
@@ -517,7 +519,7 @@ func TestImportedMissesNoneThatMoves(t *testing.T) {
 				later.Next = unixTime(int64(1000*round + i))
 				switch {
 				case round == 3:
-					err = c.Remove(spool.Soon)
+					err = c.Remove(spool.Event{}, spool.Soon)
 				case (round+i)%3 == 0 && e.State == spool.StateFailed:
 					err = c.Revive(later)
 				case (round+i)%3 == 0:
@@ -557,7 +559,7 @@ func TestTornJournalHidesNoKey(t *testing.T) {
 		_, err = s.Commit(t.Context(), d)
 		return err
 	})
-	const name = importDir + "/2026-11-24"
+	const name = imports.Dir + "/2026-11-24"
 	whole := disk.Read(name)
 	if len(whole) < 80 {
 		t.Fatalf("the journal is %q", whole)

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"notices/spool"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -90,8 +91,8 @@ func refusals(n int) spool.Event {
 func TestFewKeepTheirWords(t *testing.T) {
 	e := refusals(spool.MaxRecipients - 900)
 	got := sidecar.MergeReplies(e, 1000)
-	a, _, _ := sidecar.NewLine(sidecar.Start, e)
-	b, _, _ := sidecar.NewLine(sidecar.Start, got)
+	a, _, _ := lines.New(lines.Start, e)
+	b, _, _ := lines.New(lines.Start, got)
 	if !bytes.Equal(a, b) {
 		t.Error("they were condensed")
 	}

@@ -5,6 +5,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -13,13 +14,15 @@ import (
 // on a file, so that nobody else's has this mode.
 const doneMode = 0o1400
 
-// Remove marks the body, unlinks the sidecar, makes that durable, and unlinks the body.
-// On an error before the sidecar is gone the claim goes on, so that the caller can write
-// down that the message is finished.
-func (c *claim) Remove(d spool.Durability) error {
+// Remove adds the message to the history, marks the body, unlinks the sidecar, makes that
+// durable, and unlinks the body. On an error before the sidecar is gone the claim goes on, so
+// that the caller can write down that the message is finished. Whoever finishes a removal adds
+// nothing to the history: the record may lack what last says.
+func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 	if c.done {
 		return errOver
 	}
+	c.addHistory(last)
 	if err := c.body.Chmod(doneMode); err != nil {
 		return c.removeUnmarked(err)
 	}
@@ -30,7 +33,7 @@ func (c *claim) Remove(d spool.Durability) error {
 func (c *claim) removeMarked(d spool.Durability) error {
 	dir, left := folderOf(c.entry.State), c.side.imported()
 	if err := ignoreMissing(c.s.folders.removeSidecar(sidecarOf(c.entry), left)); err != nil {
-		return c.s.folders.withRepair(err, dir, importDir, sidecarOf(c.entry))
+		return c.s.folders.withRepair(err, dir, imports.Dir, sidecarOf(c.entry))
 	}
 	c.s.soon.addBody(removedBody{dir, bodyOf(c.entry), c.body.File, left})
 	c.body.File = closedFile{}
@@ -61,9 +64,17 @@ func (c *claim) removeUnmarked(cause error) error {
 		err = ignoreMissing(c.s.folders.removeSidecar(sidecarOf(c.entry), left))
 	}
 	if err == nil {
-		_ = c.s.soon.journal.handOver([]imported{left})
+		_ = c.s.soon.journal.HandOver([]imports.Message{left})
 	}
 	return errors.Join(err, c.close())
+}
+
+// removeSidecar takes the sidecar of a message out of cur or failed.
+func (f folders) removeSidecar(path string, m imports.Message) error {
+	if len(m.Keys) == 0 {
+		return f.Unlink(path)
+	}
+	return f.ensure(func() error { return f.Replace(path, imports.Path(m.ID)) })
 }
 
 // closedFile takes the place of a body that the syncer keeps.
@@ -94,6 +105,10 @@ func (c *claim) move(e spool.Event) error {
 		if err := errors.Join(c.side.append(e), c.side.Sync()); err != nil {
 			return err
 		}
+	}
+	if e.Kind == spool.GiveUp {
+		c.addHistory(spool.Event{})
+		c.s.soon.addHistory()
 	}
 	to := sidecar.EntryOf(c.side.Record)
 	if err := c.s.folders.movePair(c.entry, to); err != nil {

@@ -11,6 +11,8 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/imports"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -76,7 +78,7 @@ func (r *repair) unpaired(dir string, sum *balance) (h unpaired, err error) {
 		case p.Kind == sidecar.Ignored:
 		case !inPlace:
 			h.foreign = append(h.foreign, string(name))
-		case *sum.part(sidecar.Start.Over(p.ID)) == 0:
+		case *sum.part(lines.Start.Over(p.ID)) == 0:
 		case p.Kind == sidecar.Body:
 			h.bodies[spool.ID(p.ID)] = true
 		default:
@@ -170,7 +172,7 @@ func (r *repair) sidecar(e spool.Entry) {
 		return
 	}
 	// It says that its message is finished (removeUnmarked).
-	r.swept(path, leftOver, r.folders.removeSidecar(path, imported{e.ID, rec.Envelope.ImportKeys}))
+	r.swept(path, leftOver, r.folders.removeSidecar(path, imports.Message{ID: e.ID, Keys: rec.Envelope.ImportKeys}))
 }
 
 // finishMove finishes a move between cur and failed whose body and sidecar are in

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"notices/spool"
+	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -28,9 +29,9 @@ func (s *Store) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) er
 
 // balance is the sum over all bodies less the sum over all sidecars, in parts by id:
 // only the names of a part that is not zero need to be kept and compared.
-type balance [4096]sidecar.Checksum
+type balance [4096]lines.Checksum
 
-func (b *balance) part(id sidecar.Checksum) *sidecar.Checksum { return &b[id%sidecar.Checksum(len(b))] }
+func (b *balance) part(id lines.Checksum) *lines.Checksum { return &b[id%lines.Checksum(len(b))] }
 
 // scan returns what does not add up; nil: all is in order.
 func (f folders) scan(ctx context.Context, dir string, yield func(spool.Entry) bool) (*balance, error) {
@@ -46,10 +47,10 @@ func (f folders) scan(ctx context.Context, dir string, yield func(spool.Entry) b
 		case sidecar.Foreign:
 			strange = true
 		case sidecar.Body:
-			id := sidecar.Start.Over(p.ID)
+			id := lines.Start.Over(p.ID)
 			*sum.part(id) += id
 		case sidecar.Sidecar:
-			id := sidecar.Start.Over(p.ID)
+			id := lines.Start.Over(p.ID)
 			*sum.part(id) -= id
 			if (p.Failed()) != (dir == failedDir) {
 				strange = true

@@ -13,13 +13,16 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/historyfile"
+	"notices/spool/maildir/imports"
 	"notices/spool/maildir/values"
 )
 
-// Options are for tests; the zero value is right.
+// Options say how a spool is used. FS and Now are for tests.
 type Options struct {
-	FS  fsys.FS          // nil: the folder itself
-	Now func() time.Time // nil: the system's clock
+	FS        fsys.FS          // nil: the folder itself
+	Now       func() time.Time // nil: the system's clock
+	NoHistory bool             // what becomes of messages is not written down
 }
 
 // Store is a spool folder. It implements spool.Store. What a call keeps while it runs is a
@@ -27,6 +30,7 @@ type Options struct {
 type Store struct {
 	folders folders
 	soon    syncer
+	history *historyfile.Log
 	claims  sync.Map // of *claim: those under way
 	closed  atomic.Bool
 	// What the last listing of cur or failed showed beside pairs; nil: nothing.
@@ -55,9 +59,11 @@ func Open(dir string, o Options) (*Store, error) {
 		o.FS.Close()
 		return nil, err
 	}
+	history := &historyfile.Log{FS: o.FS, Now: o.Now, Off: o.NoHistory}
 	return &Store{
 		folders: folders{o.FS, dir},
-		soon:    syncer{fs: o.FS, journal: journal{o.FS, o.Now}},
+		soon:    syncer{fs: o.FS, journal: imports.Journal{FS: o.FS, Now: o.Now}, history: history},
+		history: history,
 	}, nil
 }
 
@@ -110,6 +116,7 @@ func (s *Store) Close() error {
 		return true
 	})
 	err := s.soon.flush()
+	_ = s.history.Close() // mail does not wait for it
 	if e := s.folders.Close(); err == nil {
 		err = e
 	}

@@ -9,6 +9,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/historyfile"
+	"notices/spool/maildir/imports"
 )
 
 // syncDelay is "soon": how much of what was done a power cut may undo.
@@ -24,7 +26,8 @@ const syncBatch = 4096
 // go after one sync of their folder, and sidecars to sync and close.
 type syncer struct {
 	fs      fsys.FS
-	journal journal
+	journal imports.Journal
+	history *historyfile.Log
 
 	mu      sync.Mutex
 	batch   int // syncBatch, or what the system allows; 0: not known yet
@@ -41,7 +44,7 @@ type syncer struct {
 type removedBody struct {
 	dir, path string
 	file      fsys.File
-	left      imported // its sidecar is in import, if it was imported
+	left      imports.Message // its sidecar is in import, if it was imported
 }
 
 // sharedFile is a file that the claim and the syncer both use: the last one to close
@@ -74,6 +77,9 @@ func (f *sharedFile) Close() error {
 func (y *syncer) addBody(b removedBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
 
 func (y *syncer) addFile(f fsys.File) { y.add(func() { y.files = append(y.files, f) }) }
+
+// addHistory has the history synced in the next round.
+func (y *syncer) addHistory() { y.add(func() {}) }
 
 func (y *syncer) add(put func()) {
 	for !y.tryAdd(put) {
@@ -138,15 +144,16 @@ func (y *syncer) run() error {
 		y.timer = nil
 	}
 	y.mu.Unlock()
+	_ = y.history.Sync() // before the removals that it tells of are; HistoryError has the error
 	err := syncFiles(files)
 	for _, f := range files {
 		err = errors.Join(err, f.Close())
 	}
-	left := make([]imported, len(bodies))
+	left := make([]imports.Message, len(bodies))
 	for i, b := range bodies {
 		left[i] = b.left
 	}
-	_ = y.journal.handOver(left) // else their sidecars stay for the next import
+	_ = y.journal.HandOver(left) // else their sidecars stay for the next import
 	return errors.Join(err, y.dropBodies(bodies, curDir), y.dropBodies(bodies, failedDir))
 }
 

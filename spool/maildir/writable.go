@@ -8,6 +8,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"notices/spool/maildir/imports"
 	"notices/spool/maildir/sidecar"
 	"notices/spool/maildir/values"
 )
@@ -34,7 +35,7 @@ func (p probe) run() error {
 	defer lock.Close()
 	at := tmpDir + "/" + sidecar.ProbeName
 	err = p.create(at)
-	for _, dir := range []string{stateDir, asideDir, failedDir, importDir, curDir} {
+	for _, dir := range []string{stateDir, asideDir, failedDir, imports.Dir, curDir} {
 		if err != nil {
 			break
 		}

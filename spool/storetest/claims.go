@@ -34,7 +34,7 @@ func testClaimExclusive(k kit, h Harness) {
 func testClaimGone(k kit, h Harness) {
 	k.gone(h.Store, spool.Entry{ID: "never", Next: start, State: spool.StateQueued})
 	entry := k.putSample(h.Store, "A")
-	k.ok(k.claim(h.Store, "A").Remove(spool.Now), "Remove")
+	k.ok(k.claim(h.Store, "A").Remove(spool.Event{}, spool.Now), "Remove")
 	k.gone(h.Store, entry)
 	entry = k.putSample(h.Store, "B")
 	k.ok(k.claim(h.Store, "B").Fail(giveUp(1)), "Fail")
@@ -90,8 +90,8 @@ func currentOrGone(k kit, s spool.Store, stale spool.Entry, want *spool.Record) 
 func testClaimOver(k kit, h Harness) {
 	ends := map[spool.ID]func(spool.Claim) error{
 		"released": func(c spool.Claim) error { return c.Release() },
-		"removed":  func(c spool.Claim) error { return c.Remove(spool.Now) },
-		"soon":     func(c spool.Claim) error { return c.Remove(spool.Soon) },
+		"removed":  func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Now) },
+		"soon":     func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Soon) },
 		"failed":   func(c spool.Claim) error { return c.Fail(giveUp(1)) },
 	}
 	for id, end := range ends {
@@ -107,7 +107,7 @@ func testClaimOver(k kit, h Harness) {
 		if err := c.Append(spool.Event{Kind: spool.Hold, At: start}, spool.Now); err == nil {
 			k.Errorf("%s: Append after the end", id)
 		}
-		if err := c.Remove(spool.Now); err == nil {
+		if err := c.Remove(spool.Event{}, spool.Now); err == nil {
 			k.Errorf("%s: Remove after the end", id)
 		}
 		if _, err := body.ReadAt(make([]byte, 1), 0); err == nil {
@@ -135,7 +135,7 @@ func testClaimLeavesReading(k kit, h Harness) {
 			k.Errorf("Peek at what is in flight: in flight %v, attempts %d", r.InFlight, r.Attempts)
 		}
 	}
-	k.ok(c.Remove(spool.Now), "Remove")
+	k.ok(c.Remove(spool.Event{}, spool.Now), "Remove")
 }
 
 // testScan lists a queued, a deferred, a held and a failed message.
@@ -180,7 +180,7 @@ func testScanStops(k kit, h Harness) {
 	err := h.Store.Scan(k.Context(), func(e spool.Entry) bool {
 		c, err := h.Store.Claim(k.Context(), e)
 		k.ok(err, "Claim within Scan")
-		k.ok(c.Remove(spool.Soon), "Remove within Scan")
+		k.ok(c.Remove(spool.Event{}, spool.Soon), "Remove within Scan")
 		return true
 	})
 	k.ok(err, "Scan")
@@ -268,8 +268,8 @@ func testUsage(k kit, h Harness) {
 	if got := usage() - empty; got < 2*size {
 		k.Errorf("a failed one and another of 1 MiB take %d octets", got)
 	}
-	k.ok(k.claim(h.Store, "A").Remove(spool.Now), "Remove")
-	k.ok(k.claim(h.Store, "B").Remove(spool.Now), "Remove")
+	k.ok(k.claim(h.Store, "A").Remove(spool.Event{}, spool.Now), "Remove")
+	k.ok(k.claim(h.Store, "B").Remove(spool.Event{}, spool.Now), "Remove")
 	k.ok(h.Store.Sync(k.Context()), "Sync")
 	if got := usage() - empty; got != 0 {
 		k.Errorf("%d octets are taken when all is removed", got)

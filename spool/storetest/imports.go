@@ -110,7 +110,7 @@ func remove(c spool.Claim) error {
 	if _, err := c.Body().ReadAt(got, 0); err != nil || string(got) != string(imported(id)) {
 		return errors.Join(fmt.Errorf("%s changed: %d octets, %w", id, len(got), err), c.Release())
 	}
-	return errors.Join(c.Remove(spool.Soon), c.Release())
+	return errors.Join(c.Remove(spool.Event{}, spool.Soon), c.Release())
 }
 
 // known tells which of the messages have a key that the store knows.
@@ -182,8 +182,8 @@ func testImportedEverywhere(k kit, h Harness) {
 		k.ok(k.claim(h.Store, id).Fail(giveUp(1)), "Fail")
 	}
 	k.ok(k.claim(h.Store, "C").Revive(fresh(2)), "Revive")
-	k.ok(k.claim(h.Store, "D").Remove(spool.Now), "Remove of a failed one")
-	k.ok(k.claim(h.Store, "E").Remove(spool.Soon), "Remove")
+	k.ok(k.claim(h.Store, "D").Remove(spool.Event{}, spool.Now), "Remove of a failed one")
+	k.ok(k.claim(h.Store, "E").Remove(spool.Event{}, spool.Soon), "Remove")
 	k.knows("everywhere", h.Store, start, "A", "B", "C", "D", "E", "F")
 	k.ok(h.Store.Sync(k.Context()), "Sync")
 	other := k.opened(h.Reopen())
@@ -230,7 +230,7 @@ func testImportAlone(k kit, h Harness) {
 // testImportExpires: what left before since is forgotten, and what is still there is not.
 func testImportExpires(k kit, h Harness) {
 	k.imports(h.Store, "A", "B", "C")
-	k.ok(k.claim(h.Store, "A").Remove(spool.Now), "Remove")
+	k.ok(k.claim(h.Store, "A").Remove(spool.Event{}, spool.Now), "Remove")
 	k.knows("within their time", h.Store, time.Now().Add(-time.Hour), "A", "B", "C")
 	k.knows("after their time", h.Store, time.Now().Add(time.Hour), "B", "C")
 	k.knows("long after", h.Store, time.Now().Add(100*time.Hour), "B", "C")

@@ -152,7 +152,7 @@ func (m mailSteps) release(t *rapid.T) {
 func (m mailSteps) remove(t *rapid.T) {
 	v := m.pick(t, claimedOne)
 	d := rapid.SampledFrom([]spool.Durability{spool.Soon, spool.Now}).Draw(t, "durability")
-	m.k.ok(v.claim.Remove(d), "Remove")
+	m.k.ok(v.claim.Remove(spool.Event{}, d), "Remove")
 	m.k.ok(v.claim.Release(), "Release after Remove")
 	v.claim = nil
 	m.drop(v, d == spool.Now)

@@ -118,7 +118,7 @@ func (r *racer) visit(s spool.Store, e spool.Entry) error {
 	if n == 2 {
 		m.removed.Add(1)
 		m.holders.Add(-1)
-		return c.Remove(spool.Soon)
+		return c.Remove(spool.Event{}, spool.Soon)
 	}
 	if err := c.Append(result(n, n, later(n), deferral(0)), spool.Lazy); err != nil {
 		return err

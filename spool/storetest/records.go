@@ -143,6 +143,6 @@ func testListingExpires(k kit, h Harness) {
 	listed("failed", 12, spool.StateFailed)
 	k.ok(k.claim(h.Store, "A").Revive(fresh(13)), "Revive")
 	listed("revived", 13, spool.StateQueued)
-	k.ok(k.claim(other, "A").Remove(spool.Now), "Remove")
+	k.ok(k.claim(other, "A").Remove(spool.Event{}, spool.Now), "Remove")
 	k.listed("removed", both, never)
 }

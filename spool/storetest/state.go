@@ -144,7 +144,7 @@ func testClose(k kit, h Harness) {
 	k.putSample(other, "A")
 	k.putSample(other, "B")
 	k.claim(other, "A") // never released
-	k.ok(k.claim(other, "B").Remove(spool.Soon), "Remove")
+	k.ok(k.claim(other, "B").Remove(spool.Event{}, spool.Soon), "Remove")
 	k.ok(other.State().Update(k.Context(), "value", false, func([]byte) ([]byte, error) { return []byte("x"), nil }), "Update")
 	k.ok(other.Close(), "Close")
 	_ = other.Close() // harmless

@@ -68,7 +68,7 @@ func (q *Queue) Remove(ctx context.Context, s Selection) error {
 	return q.forEach(ctx, s, action{
 		done:  "removed",
 		log:   func(id spool.ID) { q.Log.Removed(id, maillog.ByHand) },
-		apply: func(_ context.Context, c spool.Claim) error { return c.Remove(spool.Soon) }, // each syncs at its end, for all
+		apply: func(_ context.Context, c spool.Claim) error { return c.Remove(spool.Event{}, spool.Soon) }, // each syncs at its end, for all
 	})
 }
 

@@ -80,7 +80,7 @@ func TestWhatMovedIsFoundAgain(t *testing.T) {
 		for i, id := range ids {
 			c := w.Claim(spool.ID(id))
 			if i%3 == 0 {
-				w.Check(c.Remove(spool.Now))
+				w.Check(c.Remove(spool.Event{}, spool.Now))
 			} else {
 				w.Check(c.Append(spool.Event{Kind: spool.Postpone, At: w.Now, Next: w.Now.Add(300e9)}, spool.Now))
 			}

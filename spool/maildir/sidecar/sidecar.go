@@ -5,8 +5,6 @@ package sidecar
 
 import (
 	"bytes"
-	"encoding/binary"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,6 +13,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/lines"
 )
 
 // formatVersion is the "notices" field of the first line. A program that finds a
@@ -27,69 +26,12 @@ type firstLine struct {
 	spool.Envelope
 }
 
-// Checksum is the running checksum of a sidecar, FNV-1a of 64 bits: it needs no table
-// at start-up, and torn writes are no adversary.
-type Checksum uint64
-
-// Start is the checksum of nothing.
-const (
-	Start         Checksum = 14695981039346656037
-	checksumPrime Checksum = 1099511628211
-)
-
-// SumDigits is the length of a checksum in a line.
-const SumDigits = 16
-
-// Over adds octets to a checksum.
-func (c Checksum) Over(p []byte) Checksum {
-	for _, b := range p {
-		c = (c ^ Checksum(b)) * checksumPrime
-	}
-	return c
-}
-
-// NewLine is "SUM JSON\n", and the checksum that the next line continues.
-func NewLine(c Checksum, v any) ([]byte, Checksum, error) {
-	line, err := spool.AppendJSON(append(make([]byte, 0, 512), "0123456789abcdef "...), v)
-	if err != nil {
-		return nil, c, err
-	}
-	return line, WriteSum(line, c), nil
-}
-
-// WriteSum puts the checksum into the room at the beginning of a line.
-func WriteSum(line []byte, c Checksum) Checksum {
-	c = c.Over(line[SumDigits:])
-	var sum [8]byte
-	binary.BigEndian.PutUint64(sum[:], uint64(c))
-	hex.Encode(line, sum[:])
-	return c
-}
-
-// NextLine cuts the first line off p and checks it. A line that is torn, is padding, or was
-// written behind another line does not count.
-func NextLine(p []byte, c Checksum) (text []byte, rest []byte, next Checksum, ok bool) {
-	end := bytes.IndexByte(p, '\n')
-	if end < SumDigits+2 || p[SumDigits] != ' ' {
-		return nil, nil, c, false
-	}
-	var sum [8]byte
-	if _, err := hex.Decode(sum[:], p[:SumDigits]); err != nil {
-		return nil, nil, c, false
-	}
-	next = c.Over(p[SumDigits : end+1])
-	if binary.BigEndian.Uint64(sum[:]) != uint64(next) {
-		return nil, nil, c, false
-	}
-	return p[SumDigits+1 : end], p[end+1:], next, true
-}
-
 // errTorn: the envelope cannot be read.
 var errTorn = errors.New("the sidecar's first line is torn or not ours")
 
 // parse reads the lines of a sidecar.
 func parse(p []byte) (Content, error) {
-	text, rest, sum, ok := NextLine(p, Start)
+	text, rest, sum, ok := lines.Next(p, lines.Start)
 	if !ok {
 		return Content{}, errTorn
 	}
@@ -102,7 +44,7 @@ func parse(p []byte) (Content, error) {
 	}
 	r := spool.NewRecord(first.Envelope)
 	for {
-		text, after, next, ok := NextLine(rest, sum)
+		text, after, next, ok := lines.Next(rest, sum)
 		var e spool.Event
 		if !ok || json.Unmarshal(text, &e) != nil {
 			size := int64(len(p))
@@ -123,7 +65,7 @@ const MaxSize = 512 << 20
 type Content struct {
 	Record *spool.Record
 	End    int64 // where the next line goes
-	Sum    Checksum
+	Sum    lines.Checksum
 	Size   int64 // of the file, in octets
 }
 
@@ -187,7 +129,7 @@ func RoomFor(recipients int) int64 { return roomBase + roomPerRecipient*int64(re
 
 // First is the first line, padded.
 func First(env spool.Envelope) ([]byte, error) {
-	line, _, err := NewLine(Start, firstLine{Version: formatVersion, Envelope: env})
+	line, _, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
 	return padded(line), err
 }
 

@@ -11,6 +11,7 @@ import (
 	"notices/spool"
 	"notices/spool/internal/fsys"
 	"notices/spool/internal/simfs"
+	"notices/spool/maildir/lines"
 )
 
 func must(t *testing.T, err error) {
@@ -24,12 +25,12 @@ func testEnvelope() spool.Envelope {
 	return spool.Envelope{Sender: "library@example.org", Recipients: []string{"patron@example.net"}, QueuedAt: seconds(1_900_000_000)}
 }
 
-// lines writes a sidecar of an envelope and n attempts.
-func lines(t testing.TB, n int) []byte {
+// attempts writes a sidecar of an envelope and n attempts.
+func attempts(t testing.TB, n int) []byte {
 	t.Helper()
 	env := testEnvelope()
 	env.ID = "0CKRP4W3R1A9B8C7"
-	line, sum, err := NewLine(Start, firstLine{Version: formatVersion, Envelope: env})
+	line, sum, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -37,7 +38,7 @@ func lines(t testing.TB, n int) []byte {
 	end := len(line)
 	for i := range n {
 		at := time.Unix(1_900_000_000+int64(i)*300, 0).UTC()
-		line, sum, err = NewLine(sum, spool.Event{Kind: spool.Try, At: at, N: i + 1, Next: at.Add(5 * time.Minute)})
+		line, sum, err = lines.New(sum, spool.Event{Kind: spool.Try, At: at, N: i + 1, Next: at.Add(5 * time.Minute)})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -58,7 +59,7 @@ func ends(p []byte) (at []int) {
 }
 
 func TestTornLineIsNoLine(t *testing.T) {
-	whole := lines(t, 3)
+	whole := attempts(t, 3)
 	cuts := ends(whole)
 	for cut := range cuts[len(cuts)-1] {
 		torn := append(bytes.Clone(whole[:cut]), make([]byte, 100)...)
@@ -82,7 +83,7 @@ func TestTornLineIsNoLine(t *testing.T) {
 // A line that survived a power cut while the one before it did not must not come
 // back to life behind the line that takes the torn one's place.
 func TestStaleLineStaysDead(t *testing.T) {
-	p := lines(t, 2)
+	p := attempts(t, 2)
 	cuts := ends(p)
 	p[cuts[0]+20] ^= 1 // the first attempt is torn, the second whole
 	got, err := parse(p)
@@ -91,7 +92,7 @@ func TestStaleLineStaysDead(t *testing.T) {
 		t.Fatalf("%d attempts, %v", r.Attempts, err)
 	}
 	at := time.Unix(1_900_000_000, 0).UTC() // a line of the very length of the torn one
-	line, _, _ := NewLine(sum, spool.Event{Kind: spool.Try, At: at, N: 1, Next: at.Add(6 * time.Minute)})
+	line, _, _ := lines.New(sum, spool.Event{Kind: spool.Try, At: at, N: 1, Next: at.Add(6 * time.Minute)})
 	copy(p[end:], line)
 	if int(end)+len(line) != cuts[1] {
 		t.Fatal("the new line does not meet the stale one; the test tests nothing")
@@ -102,7 +103,7 @@ func TestStaleLineStaysDead(t *testing.T) {
 }
 
 func TestNewerFormatIsRefused(t *testing.T) {
-	line, _, _ := NewLine(Start, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
+	line, _, _ := lines.New(lines.Start, firstLine{Version: formatVersion + 1, Envelope: testEnvelope()})
 	if _, err := parse(line); err == nil {
 		t.Fatal("a sidecar of a newer format was taken")
 	}
@@ -130,8 +131,8 @@ func TestNames(t *testing.T) {
 }
 
 func FuzzSidecar(f *testing.F) {
-	f.Add(lines(f, 0))
-	f.Add(lines(f, 3))
+	f.Add(attempts(f, 0))
+	f.Add(attempts(f, 3))
 	f.Add([]byte("0123456789abcdef {\"notices\":1,\"id\":\"A\",\"recipients\":[\"a@x\",\"b@x\"],\"notify\":\"success\",\"notify_each\":[\"never\"],\"originals\":[\"\"]}\n"))
 	f.Fuzz(func(t *testing.T, p []byte) {
 		got, err := parse(p)
@@ -148,14 +149,14 @@ func TestOneBlockIsAsGoodAsAll(t *testing.T) {
 	env := testEnvelope()
 	for extra := range 40 {
 		env.Ref = string(bytes.Repeat([]byte("x"), 3*extra)) // a line of an event is about 120
-		line, sum, err := NewLine(Start, firstLine{Version: formatVersion, Envelope: env})
+		line, sum, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
 		must(t, err)
 		whole := line
 		for n := 1; len(whole) < BlockSize+200; n++ {
 			if n == 1 || len(whole) > BlockSize-130 {
 				sideIs(t, whole, nil, bytes.Repeat([]byte{'\n'}, BlockSize), make([]byte, BlockSize), []byte("torn"))
 			}
-			line, sum, err = NewLine(sum, spool.Event{Kind: spool.Try, At: seconds(1_900_000_000), N: n})
+			line, sum, err = lines.New(sum, spool.Event{Kind: spool.Try, At: seconds(1_900_000_000), N: n})
 			must(t, err)
 			whole = append(whole, line...)
 		}
@@ -185,16 +186,4 @@ func file(t *testing.T, content []byte) fsys.File {
 	f, err := disk.Open(nil).Open("side", unix.O_RDONLY, 0)
 	must(t, err)
 	return f
-}
-
-func FuzzJournal(f *testing.F) {
-	f.Add(JournalLine{[]spool.ImportKey{{1}}, 100, "A"}.Append(nil))
-	f.Add(JournalLine{[]spool.ImportKey{{1}, {2}}, 100, "A"}.Append(nil))
-	f.Add([]byte("0123456789abcdef 00 1 A\n"))
-	f.Fuzz(func(t *testing.T, line []byte) {
-		var l, again JournalLine
-		if l.Parse(line) && (!again.Parse(l.Append(nil)) || !reflect.DeepEqual(again, l) || !l.ID.Valid()) {
-			t.Errorf("%q is %v, and then %v", line, l, again)
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package sidecar
+package imports
 
 import (
 	"bytes"
@@ -6,19 +6,20 @@ import (
 	"strconv"
 
 	"notices/spool"
+	"notices/spool/maildir/lines"
 )
 
-// JournalLine is a line of import/DAY: a checksum as in a sidecar, the import keys of a
+// Line is a line of import/DAY: a checksum as in a sidecar, the import keys of a
 // message in hexadecimal with commas between, the time in unix seconds, and the id. All keys
 // are in one line, so that a torn file has all of a message's keys or none.
-type JournalLine struct {
+type Line struct {
 	Keys []spool.ImportKey
 	At   int64
 	ID   spool.ID
 }
 
 // Append appends the line.
-func (l JournalLine) Append(b []byte) []byte {
+func (l Line) Append(b []byte) []byte {
 	start := len(b)
 	b = append(b, "0123456789abcdef"...)
 	separator := byte(' ')
@@ -30,13 +31,13 @@ func (l JournalLine) Append(b []byte) []byte {
 	b = append(b, ' ')
 	b = append(b, l.ID...)
 	b = append(b, '\n')
-	WriteSum(b[start:], Start)
+	lines.WriteSum(b[start:], lines.Start)
 	return b
 }
 
 // Parse reads a line, in place of what was read before; false: it is torn.
-func (l *JournalLine) Parse(line []byte) bool {
-	text, _, _, ok := NextLine(line, Start)
+func (l *Line) Parse(line []byte) bool {
+	text, _, _, ok := lines.Next(line, lines.Start)
 	keys, rest, _ := bytes.Cut(text, []byte(" "))
 	at, id, _ := bytes.Cut(rest, []byte(" "))
 	if !ok || !spool.ID(id).Valid() {

@@ -1,0 +1,35 @@
+package maildir
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"notices/spool"
+)
+
+// addHistory adds what became of the message. The message leaves all the same if that fails:
+// HistoryError has the error.
+func (c *claim) addHistory(last spool.Event) {
+	if !c.s.history.Off {
+		_ = c.s.history.Add(c.side.Record.Endings(last, c.s.history.Now()))
+	}
+}
+
+// History searches the files in history.
+func (s *Store) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
+	return s.history.Search(ctx, q, yield)
+}
+
+// AddHistory adds entries of messages that have left.
+func (s *Store) AddHistory(_ context.Context, entries ...spool.HistoryEntry) error {
+	return errors.Join(s.history.Add(entries), s.history.Sync())
+}
+
+// ForgetHistory removes the files of days that had ended by then.
+func (s *Store) ForgetHistory(ctx context.Context, before time.Time) error {
+	return s.history.Forget(ctx, before)
+}
+
+// HistoryError is the first error of adding to the history since the last call.
+func (s *Store) HistoryError() error { return s.history.Err() }

@@ -1,0 +1,196 @@
+package historyfile
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"slices"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+)
+
+// Dir is the folder of the history within the spool.
+const Dir = "history"
+
+// Log writes, forgets and searches the history. It may be used by several goroutines, and
+// several processes may have one on the same folder.
+type Log struct {
+	FS  fsys.FS
+	Now func() time.Time
+	Off bool // no entry is written
+
+	syncing sync.Mutex // one Sync at a time
+	mu      sync.Mutex
+	current *dayFile   // that is written now; nil: none is open
+	done    []*dayFile // no longer written, to sync and close
+	buf     []byte
+	failure error // of writing, for Err
+}
+
+// dayFile is an open file.
+type dayFile struct {
+	fsys.File
+	day   string
+	fresh bool // it may be new in its folder
+	dirty bool // it was written to since the last Sync
+}
+
+// keepBuf is the size up to which the buffer is kept for the next message, in octets.
+const keepBuf = 64 << 10
+
+// Add writes the entries of a message, all or none of them unless the disk is full. They are
+// durable after Sync. An error is kept for Err as well.
+func (l *Log) Add(entries []spool.HistoryEntry) error {
+	if l.Off || len(entries) == 0 {
+		return nil
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.open(l.Now().UTC().Format(time.DateOnly))
+	if err == nil {
+		l.buf = l.buf[:0]
+		for i := range entries {
+			l.buf = appendLine(l.buf, &entries[i])
+		}
+		l.current.dirty = true
+		_, err = l.current.Write(l.buf)
+	}
+	if cap(l.buf) > keepBuf {
+		l.buf = nil
+	}
+	l.fail(err)
+	return err
+}
+
+// fail keeps the first error. The caller has the lock.
+func (l *Log) fail(err error) {
+	if l.failure == nil {
+		l.failure = err
+	}
+}
+
+// Err is the first error of writing since the last call.
+func (l *Log) Err() error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	err := l.failure
+	l.failure = nil
+	return err
+}
+
+// open opens the file of a day, unless it is open.
+func (l *Log) open(day string) error {
+	if l.current != nil && l.current.day == day {
+		return nil
+	}
+	l.retire()
+	f, err := l.create(day)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err = l.FS.Mkdir(Dir, 0o700); err == nil {
+			err = l.FS.SyncDir(".")
+		}
+		if err == nil || errors.Is(err, fs.ErrExist) {
+			f, err = l.create(day)
+		}
+	}
+	if err == nil {
+		l.current = &dayFile{File: f, day: day, fresh: true}
+	}
+	return err
+}
+
+func (l *Log) create(day string) (fsys.File, error) {
+	return l.FS.Open(Dir+"/"+day, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)
+}
+
+// retire leaves the open file to the next Sync.
+func (l *Log) retire() {
+	if l.current != nil {
+		l.done = append(l.done, l.current)
+		l.current = nil
+	}
+}
+
+// Sync makes durable what was added. An error is kept for Err as well.
+func (l *Log) Sync() error {
+	l.syncing.Lock()
+	defer l.syncing.Unlock()
+	files, done := l.unsynced()
+	var err error
+	for _, f := range files {
+		err = errors.Join(err, f.Sync())
+		if f.fresh {
+			err = errors.Join(err, l.FS.SyncDir(Dir))
+		}
+	}
+	for _, f := range done {
+		err = errors.Join(err, f.Close())
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.fail(err)
+	if len(files) > 0 && l.current != nil && isRemoved(l.current) {
+		l.retire() // by a person: what comes goes into a new file
+	}
+	return err
+}
+
+// unsynced takes what is to be synced, and what is to be closed after that.
+func (l *Log) unsynced() (files []dayFile, done []*dayFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	done, l.done = l.done, nil
+	open := done
+	if l.current != nil {
+		open = append(slices.Clip(done), l.current)
+	}
+	for _, f := range open {
+		if f.dirty {
+			files = append(files, *f)
+			f.dirty, f.fresh = false, false
+		}
+	}
+	return files, done
+}
+
+func isRemoved(f fsys.File) bool {
+	st, err := f.Stat()
+	return err == nil && st.Links == 0
+}
+
+// Close syncs and closes the file.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	l.retire()
+	l.mu.Unlock()
+	return l.Sync()
+}
+
+// Forget removes the files of days that had ended by then.
+func (l *Log) Forget(ctx context.Context, before time.Time) error {
+	days, err := l.days()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, day := range days {
+		if err != nil || ctx.Err() != nil || dayEnd(day).After(before) {
+			break
+		}
+		if l.current != nil && day == l.current.day {
+			l.retire()
+		}
+		err = ignoreMissing(l.FS.Unlink(Dir + "/" + day))
+	}
+	return errors.Join(err, ctx.Err())
+}
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,232 @@
+package historyfile
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+	"notices/spool/maildir/lines"
+)
+
+// blockSize is how much of a file is searched at a time, in octets. No line is longer.
+const blockSize = 1 << 20
+
+// days lists the files of the history, oldest first. Other names are left alone.
+func (l *Log) days() (days []string, err error) {
+	err = l.FS.List(Dir, func(name []byte) bool {
+		if _, err := time.Parse(time.DateOnly, string(name)); err == nil {
+			days = append(days, string(name))
+		}
+		return true
+	})
+	slices.Sort(days)
+	return days, ignoreMissing(err)
+}
+
+// dayEnd is when the day of a file ended.
+func dayEnd(day string) time.Time {
+	t, _ := time.Parse(time.DateOnly, day)
+	return t.AddDate(0, 0, 1)
+}
+
+// clockSlack is how far clocks may have been apart: a file is searched so much longer.
+const clockSlack = 24 * time.Hour
+
+// Search calls yield for the entries that q chooses, oldest first, until it returns false. The
+// anomalies are files with damaged lines. An error of one file does not keep the others from
+// being searched.
+func (l *Log) Search(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
+	days, err := l.days()
+	if !q.Since.IsZero() {
+		days = slices.DeleteFunc(days, func(day string) bool { return !dayEnd(day).Add(clockSlack).After(q.Since) })
+	}
+	s := &search{
+		q: &q, needles: needles(&q), buf: make([]byte, blockSize), today: l.Now().UTC().Format(time.DateOnly),
+		identity: len(q.IDs) > 0 || q.Recipient != "" || q.Sender != "" || q.Ref != "" || q.Keys != nil,
+	}
+	for i, day := range days {
+		if ctx.Err() != nil {
+			return s.damage, ctx.Err()
+		}
+		s.day, s.file = day, uint16(i)
+		err = errors.Join(err, s.read(l))
+	}
+	s.buf = nil
+	found := &list{log: l, q: &q, days: days, refs: latest(s.refs)}
+	defer found.close()
+	return s.damage, errors.Join(err, found.yield(ctx, yield))
+}
+
+// needles are bytes that each line has that q chooses. The first one is the rarest.
+func needles(q *spool.HistoryQuery) (list [][]byte) {
+	whole := func(s string) { list = append(list, append(appendText(nil, s), '\t')) }
+	if len(q.IDs) == 1 {
+		whole(string(q.IDs[0]))
+	}
+	if q.Ref != "" {
+		whole(q.Ref)
+	}
+	for _, part := range []string{q.Recipient, q.Sender} {
+		if part != "" && part != "<>" {
+			list = append(list, appendEscaped(nil, strings.ToLower(part)))
+		}
+	}
+	return list
+}
+
+// ref is an entry that was found: what it is sorted by, and where its line is.
+type ref struct {
+	queued int64  // unix seconds
+	name   uint64 // hash of id and index
+	at     int64  // in the file
+	length uint32
+	file   uint16 // index of its day
+	ending uint8  // spool.Ending, as endingCode has it
+}
+
+// search is the first reading of the files.
+type search struct {
+	q       *spool.HistoryQuery
+	needles [][]byte
+	buf     []byte
+	today   string
+	// identity: the query asks for something that ChoosesMessage looks at.
+	identity bool
+
+	day    string // of the file that is read
+	file   uint16
+	at     int64 // where in it
+	line   int   // number of the line that is looked at, from 1
+	cells  cells
+	refs   []ref
+	damage []spool.Anomaly
+	bad    int // damaged lines of the file
+	first  int // the number of the first of them
+}
+
+// read searches one file.
+func (s *search) read(l *Log) error {
+	f, err := l.FS.Open(Dir+"/"+s.day, unix.O_RDONLY, 0)
+	if err != nil {
+		return ignoreMissing(err) // forgotten meanwhile
+	}
+	defer f.Close()
+	st, err := f.Stat()
+	if err == nil && !st.Regular {
+		s.tell("it is not a file")
+		return nil
+	}
+	s.at, s.line, s.bad = 0, 1, 0
+	for last := false; !last && err == nil; {
+		last, err = s.next(f)
+	}
+	if s.bad > 0 {
+		s.tell(fmt.Sprintf("damaged lines were passed over: %d, the first is line %d", s.bad, s.first))
+	}
+	return err
+}
+
+func (s *search) tell(why string) {
+	name := Dir + "/" + s.day
+	s.damage = append(s.damage, spool.Anomaly{Name: name, Moved: name, Why: why})
+}
+
+// next searches the next block of a file, which ends with a whole line. last: the file ends there.
+func (s *search) next(f fsys.File) (last bool, err error) {
+	n, err := f.ReadAt(s.buf, s.at)
+	if err != nil && err != io.EOF {
+		return false, err
+	}
+	block, last := s.buf[:n], err == io.EOF
+	if end := bytes.LastIndexByte(block, '\n'); !last && end >= 0 {
+		block = block[:end+1] // the rest is read again, as the beginning of the next block
+	}
+	for len(block) > 0 {
+		if len(s.needles) > 0 {
+			at := bytes.Index(block, s.needles[0])
+			if at < 0 {
+				break
+			}
+			block = s.skip(block, bytes.LastIndexByte(block[:at], '\n')+1)
+		}
+		end := bytes.IndexByte(block, '\n')
+		if end < 0 { // the last line of the file, or one that is too long to be ours
+			s.look(block, last)
+			break
+		}
+		s.look(block[:end], false)
+		block = s.skip(block, end+1)
+	}
+	s.skip(block, len(block))
+	return last, nil
+}
+
+// skip leaves out the first n octets of a block.
+func (s *search) skip(block []byte, n int) []byte {
+	s.line += bytes.Count(block[:n], []byte("\n"))
+	s.at += int64(n)
+	return block[n:]
+}
+
+// look keeps where a line is that the query chooses by what never changes. last: it is the last
+// one of the file.
+func (s *search) look(line []byte, last bool) {
+	if len(line) == 0 {
+		return
+	}
+	for _, needle := range s.needles {
+		if !bytes.Contains(line, needle) {
+			return
+		}
+	}
+	text, ok := lines.Text(line)
+	if !ok || !s.cells.split(text) || !s.cells.valid() {
+		if last && s.day >= s.today {
+			return // it is being written
+		}
+		if s.bad++; s.bad == 1 {
+			s.first = s.line
+		}
+		return
+	}
+	if s.identity {
+		if e := s.cells.entry(); !s.q.ChoosesMessage(&e) {
+			return
+		}
+	}
+	s.refs = append(s.refs, ref{
+		queued: s.cells.time(cellQueuedAt).Unix(), name: s.cells.name(), at: s.at, length: uint32(len(line)),
+		file: s.file, ending: endingCode(spool.Ending(s.cells.of[cellEnding])),
+	})
+}
+
+// endingCode is a number for an ending; 0: an unknown one.
+func endingCode(e spool.Ending) uint8 {
+	all := [...]spool.Ending{spool.EndedDelivered, spool.EndedReturned, spool.EndedFailed, spool.EndedRemoved, spool.EndedBounced}
+	return uint8(slices.Index(all[:], e) + 1)
+}
+
+// latest sorts what was found by when it was queued, and leaves of each name what was written
+// last.
+func latest(refs []ref) []ref {
+	slices.SortFunc(refs, func(a, b ref) int {
+		return cmp.Or(cmp.Compare(a.queued, b.queued), cmp.Compare(a.name, b.name), cmp.Compare(a.file, b.file), cmp.Compare(a.at, b.at))
+	})
+	left := refs[:0]
+	for i, r := range refs {
+		if i+1 == len(refs) || refs[i+1].queued != r.queued || refs[i+1].name != r.name {
+			left = append(left, r)
+		}
+	}
+	return left
+}
