@@ -115,6 +115,7 @@ type Spool struct {
 	Dir            string
 	MaxMessageSize int64         // octets, as given to enqueue
 	KeepFailed     time.Duration // 0: for ever
+	KeepHistory    time.Duration // 0: not at all
 }
 
 // Log is where the log goes.
@@ -148,7 +149,7 @@ func withDefaults(path string) *Config {
 			LongDelay:  [2]time.Duration{60 * time.Minute, 90 * time.Minute},
 			GiveUp:     100 * time.Hour,
 		},
-		Spool: Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour},
+		Spool: Spool{MaxMessageSize: 50 << 20, KeepFailed: 30 * 24 * time.Hour, KeepHistory: 90 * 24 * time.Hour},
 		Log:   Log{To: "stderr"},
 		// Gmail uses TLS from the first octet; Microsoft 365 only STARTTLS.
 		Google:    Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465},

@@ -97,7 +97,7 @@ func checkConfig(t *testing.T, c *Config) {
 			t.Errorf("%+v", r)
 		}
 	}
-	if min(r.ShortRange, r.GiveUp, r.WarnAfter, c.Spool.KeepFailed) < 0 || c.Spool.MaxMessageSize < 1 {
+	if min(r.ShortRange, r.GiveUp, r.WarnAfter, c.Spool.KeepFailed, c.Spool.KeepHistory) < 0 || c.Spool.MaxMessageSize < 1 {
 		t.Errorf("%+v %+v", r, c.Spool)
 	}
 }

@@ -76,6 +76,7 @@ var spoolKeys = [...]key[Spool]{
 		take(v, &s.MaxMessageSize, `a number of octets, or one with KiB, MiB or GiB, like "50MiB"`, sizeOf)
 	}},
 	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
+	{name: "keep_history", read: func(v value, s *Spool) { v.duration(&s.KeepHistory) }},
 }
 
 var logKeys = [...]key[Log]{

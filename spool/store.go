@@ -75,7 +75,7 @@ type Store interface {
 	// are damaged entries that were passed over. What still waits has no entry.
 	History(ctx context.Context, q HistoryQuery, yield func(*HistoryEntry) bool) ([]Anomaly, error)
 	// AddHistory adds entries durably. Each supersedes an earlier one of its name. A store that
-	// keeps no history ignores them.
+	// keeps no history ignores them. Without entries it tries whether one could be added.
 	AddHistory(ctx context.Context, entries ...HistoryEntry) error
 	// ForgetHistory drops the entries that were written on days (UTC) that had ended by then.
 	ForgetHistory(ctx context.Context, before time.Time) error

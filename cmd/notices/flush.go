@@ -133,7 +133,8 @@ func (r *flushing) withStore(ctx context.Context) error {
 	log := a.OpenLog(cfg)
 	defer a.CloseLog(log)
 	r.Policy, r.Site, r.Log, r.Now, r.Random = policy(cfg), a.bounceSite(cfg), log, a.Now, a.random
-	r.WarnAfter, r.KeepFailed, r.HandIn = cfg.Retry.WarnAfter, cfg.Spool.KeepFailed, a.handIn(cfg, r.Store, log)
+	r.WarnAfter, r.HandIn = cfg.Retry.WarnAfter, a.handIn(cfg, r.Store, log)
+	r.KeepFailed, r.KeepHistory = cfg.Spool.KeepFailed, cfg.Spool.KeepHistory
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
 	}

@@ -94,8 +94,9 @@ type Options struct {
 	// Only narrows down what All or the schedule chose; nil: it does not. It opens each message.
 	Only func(*spool.Record) bool
 
-	WarnAfter  time.Duration // [retry] warn_after; 0: never
-	KeepFailed time.Duration // [spool] keep_failed; 0: for ever
+	WarnAfter   time.Duration // [retry] warn_after; 0: never
+	KeepFailed  time.Duration // [spool] keep_failed; 0: for ever
+	KeepHistory time.Duration // [spool] keep_history; 0: not at all
 }
 
 // engine is one run.
@@ -230,6 +231,9 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 		err = cmp.Or(err, e.stuck.save())
 	}
 	err = cmp.Or(err, e.Store.Sync(e.work))
+	if err := HistoryError(e.Store); err != nil {
+		e.Log.Trouble(HistoryTrouble, err)
+	}
 	if err != nil && !errors.Is(err, ErrSpool) && r.fatal == nil {
 		err = spoolError(err)
 	}

@@ -205,7 +205,7 @@ func TestNothingDueCostsOneListing(t *testing.T) {
 	for _, c := range counted.Calls()[before:] {
 		methods = append(methods, c.Method)
 	}
-	want := []string{"Scan", "Repair", "State.Load", "State.Update", "Sync"}
+	want := []string{"Scan", "Repair", "State.Load", "State.Update", "Sync", "HistoryError"}
 	if !slices.Equal(methods, want) {
 		t.Errorf("calls: %v", methods)
 	}

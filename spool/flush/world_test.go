@@ -37,7 +37,8 @@ type world struct {
 }
 
 func newWorld(t *testing.T) *world {
-	w := &world{t: t, mem: maildirtest.New(), clock: start}
+	w := &world{t: t, clock: start}
+	w.mem = maildirtest.NewAt(w.now)
 	w.mail = &servers{now: w.now, workers: 4, accepted: map[string]int{}}
 	w.o = Options{
 		Store: w.mem, Deliverer: w.mail, Policy: policy, Now: w.now,

@@ -3,9 +3,12 @@ package maildir
 import (
 	"context"
 	"errors"
+	"io/fs"
+	"path/filepath"
 	"time"
 
 	"notices/spool"
+	"notices/spool/maildir/historyfile"
 )
 
 // addHistory adds what became of the message. The message leaves all the same if that fails:
@@ -31,5 +34,16 @@ func (s *Store) ForgetHistory(ctx context.Context, before time.Time) error {
 	return s.history.Forget(ctx, before)
 }
 
-// HistoryError is the first error of adding to the history since the last call.
-func (s *Store) HistoryError() error { return s.history.Err() }
+// HistoryError is the first error of adding to the history since the last call, with what
+// repairs it.
+func (s *Store) HistoryError() error {
+	err := s.history.Err()
+	if err == nil {
+		return nil
+	}
+	names := []string{historyfile.Dir}
+	if path := (*fs.PathError)(nil); errors.As(err, &path) {
+		names = append(names, historyfile.Dir+"/"+filepath.Base(path.Path))
+	}
+	return s.folders.withRepair(err, names...)
+}

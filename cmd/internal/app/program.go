@@ -89,7 +89,7 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	if p.Store != nil {
 		return p.Store, nil
 	}
-	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now})
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: cfg.Spool.KeepHistory == 0})
 }
 
 // OpenLog opens the log. An error of the log is said and does not stop mail: what matters

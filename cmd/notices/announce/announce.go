@@ -61,6 +61,7 @@ const (
 	keyHeld        = "held"
 	keyInterrupted = "interrupted"
 	keyMessages    = "messages"
+	keyHistory     = "history"
 	keyServer      = "server " // + its name
 )
 
@@ -83,6 +84,8 @@ func (c *Collector) add(n maillog.Notice) {
 		a.OverText, a.Cause = "aside/ is empty again", ""
 	case keyLog:
 		a.OverText = "the log can be written again"
+	case keyHistory:
+		a.OverText = "the history can be written again"
 	case keyMessages:
 		a.OverText = "no message is in trouble any more"
 		if n.Event == "stuck" { // another message is another kind
@@ -121,6 +124,8 @@ func keyOf(n *maillog.Notice) string {
 	switch {
 	case n.ID != "":
 		return keyMessages
+	case n.What == flush.HistoryTrouble:
+		return keyHistory
 	case strings.HasPrefix(n.What+"/", "drop/"):
 		return "trouble: drop"
 	}
@@ -251,6 +256,8 @@ func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now 
 			return alert.Dropped
 		}
 		over = err == nil && n == 0
+	case key == keyHistory:
+		over = c.Store.AddHistory(ctx) == nil
 	case key == keyHeld, key == keyInterrupted:
 		if now.Sub(e.Seen) >= dropAfter {
 			return alert.Dropped

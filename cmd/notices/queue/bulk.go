@@ -12,6 +12,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/flush"
 	"notices/spool/records"
 )
 
@@ -78,6 +79,9 @@ func (q *Queue) forEach(ctx context.Context, s Selection, a action) error {
 		return err
 	}
 	b.bar.Clear()
+	if err := flush.HistoryError(q.Store); err != nil {
+		q.Program.Say("%s: %v", flush.HistoryTrouble, err)
+	}
 	if s.All && (q.Program.Verbose || b.bar.On) {
 		q.Program.Say("%s %s", term.Count(b.done, "message"), a.done)
 	}

@@ -44,9 +44,10 @@ type dayFile struct {
 const keepBuf = 64 << 10
 
 // Add writes the entries of a message, all or none of them unless the disk is full. They are
-// durable after Sync. An error is kept for Err as well.
+// durable after Sync. An error is kept for Err as well. Without entries it writes an empty line,
+// which shows whether an entry could be written.
 func (l *Log) Add(entries []spool.HistoryEntry) error {
-	if l.Off || len(entries) == 0 {
+	if l.Off {
 		return nil
 	}
 	l.mu.Lock()
@@ -56,6 +57,9 @@ func (l *Log) Add(entries []spool.HistoryEntry) error {
 		l.buf = l.buf[:0]
 		for i := range entries {
 			l.buf = appendLine(l.buf, &entries[i])
+		}
+		if len(entries) == 0 {
+			l.buf = append(l.buf, '\n')
 		}
 		l.current.dirty = true
 		_, err = l.current.Write(l.buf)
