@@ -1,6 +1,7 @@
 package returns
 
 import (
+	"bytes"
 	"cmp"
 	"net/mail"
 	"strconv"
@@ -25,6 +26,9 @@ type statuses struct {
 func (s *statuses) take(own header, body []byte) {
 	s.block(own)
 	for rest := body; len(rest) > 0 && len(s.recipients) <= maxRecipients; {
+		if rest = bytes.TrimLeft(rest, "\r\n"); len(rest) == 0 {
+			return
+		}
 		h, after := splitHeader(rest)
 		s.block(h)
 		if len(after) == len(rest) {
@@ -36,6 +40,9 @@ func (s *statuses) take(own header, body []byte) {
 
 // block reads the fields of one block.
 func (s *statuses) block(h header) {
+	if h.empty() {
+		return
+	}
 	s.reportingMTA = cmp.Or(s.reportingMTA, hostName(h.get("Reporting-Mta")))
 	s.envelopeID = cmp.Or(s.envelopeID, printable.Cut(h.get("Original-Envelope-Id"), 500))
 	if id := spool.ID(h.get("X-Notices-Queue-Id")); id.Valid() && s.queueID == "" {

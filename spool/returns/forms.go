@@ -1,6 +1,7 @@
 package returns
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 )
@@ -21,7 +22,8 @@ type phrase struct {
 // phrases are tried in order.
 var phrases = [...]phrase{
 	{form: "exim", words: "the following address(es) failed:", kind: Failed},
-	{form: "exim", words: "the following address failed:", kind: Failed}, // GMX, IONOS
+	{form: "exim", words: "the following address failed:", kind: Failed},   // GMX
+	{form: "exim", words: "the following addresses failed:", kind: Failed}, // IONOS
 	{form: "exim", words: "could not be delivered to one or more of its", kind: Failed},
 	{form: "exim", words: "has not yet been delivered to one or more of its", kind: Delayed},
 	{form: "exim", words: "to which the message has not yet been delivered", kind: Delayed},
@@ -54,11 +56,19 @@ var phrases = [...]phrase{
 // listEnds are phrases behind which no recipients follow, but perhaps the reply of the server.
 var listEnds = [...]string{"transcript of session follows", "original message details"}
 
-// copyBegins are phrases behind which the message stands that is returned.
+// copyBegins are phrases behind which the message stands that is returned. Nothing of it may get
+// among the words that are kept: what a patron reads is hers.
 var copyBegins = [...]string{
 	"below this line is a copy of the message", "this is a copy of the message", "this is a copy of your message",
 	"original message follows", "message header follows", "original message headers:", "- original message -",
 	"the header of the original message",
+}
+
+// copied reports whether the message that is returned begins with that line or behind it; first
+// says which.
+func copied(plain string) (begins, first bool) {
+	first = startsWithAny(plain, "return-path:", "received: from", "message-id:", "dkim-signature:", "mime-version:")
+	return first || containsAny(plain, copyBegins[:]), first
 }
 
 // Bounds of words.
@@ -83,7 +93,7 @@ func (f *found) readForms(r *Return) bool {
 		if len(s.list) == 0 {
 			continue
 		}
-		r.Form, r.Recipients = s.form, s.finish(f.header)
+		r.Form, r.Recipients = cmp.Or(s.form, "x-failed-recipients"), s.finish(f.header)
 		f.returned(splitOnly([]byte(s.copied)))
 		return true
 	}
@@ -103,7 +113,7 @@ type scan struct {
 	phrase    *phrase
 	ended     bool // no more recipients are named
 	indent    int  // of the recipients
-	list      []named
+	list      []*named
 	current   int // in list
 	unrelated strings.Builder
 	copied    string
@@ -120,13 +130,16 @@ func (s *scan) read(text string) {
 	for text != "" {
 		line, rest, _ := strings.Cut(text, "\n")
 		plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(line, "’", "'")), " "))
-		if containsAny(plain, copyBegins[:]) {
+		if begins, first := copied(plain); begins {
 			s.copied = rest
+			if first {
+				s.copied = text
+			}
 			return
 		}
 		if p, address := findPhrase(plain); p != nil {
 			s.begin(p, address)
-		} else if s.phrase != nil {
+		} else if s.phrase != nil && !startsWithAny(plain, "subject:", "betreff:") { // it is nobody's business
 			s.ended = s.ended || containsAny(plain, listEnds[:])
 			s.line(strings.TrimRight(line, " \t\r"))
 		}
@@ -169,9 +182,9 @@ func (s *scan) recipient(address string) {
 	if s.phrase != nil {
 		kind = s.phrase.kind
 	}
-	s.current = slices.IndexFunc(s.list, func(n named) bool { return strings.EqualFold(n.address, address) })
+	s.current = slices.IndexFunc(s.list, func(n *named) bool { return strings.EqualFold(n.address, address) })
 	if s.current < 0 && len(s.list) < maxNamed {
-		s.list = append(s.list, named{address: address, kind: kind})
+		s.list = append(s.list, &named{address: address, kind: kind})
 		s.current = len(s.list) - 1
 	}
 }
@@ -179,7 +192,7 @@ func (s *scan) recipient(address string) {
 // line is one behind a phrase: it names a recipient, or says something about the last one.
 func (s *scan) line(line string) {
 	words := line
-	if address, rest, indent := s.named(line); address != "" {
+	if address, rest, indent := s.recipientIn(line); address != "" {
 		s.recipient(address)
 		s.indent, words = indent, rest
 	}
@@ -193,9 +206,9 @@ func (s *scan) line(line string) {
 	}
 }
 
-// named is the recipient that a line names, and what follows it. What the server said about one
+// recipientIn is the recipient that a line names, and what follows it. What the server said about one
 // stands further to the right than the recipients.
-func (s *scan) named(line string) (address, rest string, indent int) {
+func (s *scan) recipientIn(line string) (address, rest string, indent int) {
 	start := strings.TrimLeft(line, " \t")
 	if indent = len(line) - len(start); s.ended || start == "" || s.indent >= 0 && indent > s.indent {
 		return "", "", 0
@@ -205,6 +218,9 @@ func (s *scan) named(line string) (address, rest string, indent int) {
 	}
 	first, rest, _ := strings.Cut(start, " ")
 	if address = asAddress(first); address != "" {
+		if strings.HasPrefix(rest, "on ") {
+			rest = "" // Exchange: when
+		}
 		return address, rest, indent
 	}
 	// Ann Reader (ann@example.net)
@@ -228,7 +244,7 @@ func asAddress(word string) string {
 func (s *scan) finish(h header) []Recipient {
 	list := make([]Recipient, len(s.list))
 	for i := range s.list {
-		n := &s.list[i]
+		n := s.list[i]
 		list[i] = Recipient{Final: n.address, Kind: n.kind}
 		if s.phrase == nil && strings.Contains(strings.ToLower(h.get("Subject")), "delay") {
 			list[i].Kind = Delayed
@@ -245,18 +261,35 @@ func (s *scan) finish(h header) []Recipient {
 	return list
 }
 
-// paragraph is the paragraph that has the reply of the server, from the reply on, or else the first.
+// paragraph is the part of the words that holds the reply of the server, from the reply on; or
+// else the first that is no heading.
 func paragraph(words string) string {
-	if code, _, rest := firstReply(words); code != 0 {
+	code, status, rest := firstReply(words)
+	_, fromStatus, found := strings.Cut(words, "\n"+status)
+	switch {
+	case code != 0:
 		words = rest
+		if len(rest) > 4 {
+			words, _, _ = strings.Cut(rest, "\n"+rest[:4]) // the same again
+		}
+	case status != "" && found:
+		words = status + fromStatus
 	}
-	words, _, _ = strings.Cut(strings.TrimSpace(words), "\n\n")
-	return strings.Trim(words, "'\"")
+	words = strings.TrimSpace(words)
+	for {
+		first, next, more := strings.Cut(words, "\n\n")
+		if !more || !strings.HasSuffix(first, ":") {
+			words, _, _ = strings.Cut(first, "\nGiving up on ")     // qmail
+			words, _, _ = strings.Cut(words, "\nDSN generated by:") // Microsoft 365
+			return strings.Trim(words, "'\"")
+		}
+		words = strings.TrimSpace(next)
+	}
 }
 
 // remoteHost is the host that words name before its reply, or empty.
 func remoteHost(words string) string {
-	for _, before := range []string{"host ", "host: ", "while talking to ", "rejected by the server for the recipient domain "} {
+	for _, before := range []string{"host ", "host: ", "while talking to "} {
 		if _, after, found := strings.Cut(words, before); found {
 			name, _, _ := strings.Cut(strings.TrimLeft(after, " \n"), "\n")
 			name, _, _ = strings.Cut(name, "[")

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"iter"
 	"mime"
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-message"
@@ -67,7 +68,9 @@ func splitHeader(raw []byte) (h header, body []byte) {
 		}
 		raw = rest
 	}
-	h.Header.Header, _ = textproto.ReadHeader(bufio.NewReader(&fields)) // it is well formed by now
+	if fields.Len() > 0 {
+		h.Header.Header, _ = textproto.ReadHeader(bufio.NewReaderSize(&fields, 512)) // it is well formed by now
+	}
 	return h, raw
 }
 
@@ -130,9 +133,13 @@ func (h header) mediaType() (string, map[string]string) {
 	}
 	kind, rest, _ := strings.Cut(value, ";")
 	params := map[string]string{}
-	if at := strings.Index(strings.ToLower(rest), "boundary="); at >= 0 {
-		params["boundary"], _, _ = strings.Cut(strings.TrimLeft(rest[at+len("boundary="):], `"`), `"`)
-		params["boundary"], _, _ = strings.Cut(params["boundary"], ";")
+	const name = "boundary="
+	for at := range len(rest) - len(name) + 1 {
+		if strings.EqualFold(rest[at:at+len(name)], name) {
+			boundary, _, _ := strings.Cut(strings.TrimLeft(rest[at+len(name):], `"`), `"`)
+			params["boundary"], _, _ = strings.Cut(boundary, ";")
+			break
+		}
 	}
 	return strings.ToLower(strings.TrimSpace(kind)), params
 }
@@ -147,8 +154,8 @@ func (h header) messageIDs(names ...string) []string {
 			if !found || !closed {
 				break
 			}
-			if id != "" && len(id) < 1000 && !strings.ContainsAny(id, "< ") {
-				ids = append(ids, "<"+id+">")
+			if id = "<" + id + ">"; len(id) < 1000 && !strings.Contains(id, " ") && !slices.Contains(ids, id) {
+				ids = append(ids, id)
 			}
 			rest = more
 		}

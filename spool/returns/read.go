@@ -2,6 +2,7 @@ package returns
 
 import (
 	"bytes"
+	"cmp"
 	"io"
 	"net/mail"
 	"slices"
@@ -140,6 +141,7 @@ func (f *found) judge() *Return {
 	switch {
 	case len(f.status.recipients) > 0:
 		r.Form, r.Recipients = "dsn", f.status.recipients
+		f.addWords(r)
 	case f.other != "":
 		r.Kind = f.other
 	case f.readForms(r):
@@ -153,6 +155,28 @@ func (f *found) judge() *Return {
 	}
 	f.identify(r)
 	return r
+}
+
+// addWords takes the words of the server from the text where the delivery status has none.
+func (f *found) addWords(r *Return) {
+	if f.text == "" || !slices.ContainsFunc(r.Recipients, func(c Recipient) bool { return c.Text == "" }) {
+		return
+	}
+	s := scan{}
+	s.read(f.text)
+	said := map[string]Recipient{}
+	for _, n := range s.finish(f.header) {
+		said[strings.ToLower(n.Final)] = n
+	}
+	for i := range r.Recipients {
+		c := &r.Recipients[i]
+		if n := said[strings.ToLower(c.Final)]; c.Text == "" && n.Text != "" {
+			c.Text, c.Code = n.Text, n.Code
+			if !specific(c.Status) {
+				c.Status = cmp.Or(n.Status, c.Status)
+			}
+		}
+	}
 }
 
 // worse is the kind of a return whose recipients are of different kinds.
@@ -178,8 +202,10 @@ func (f *found) identify(r *Return) {
 	}
 	r.Addressees = append(f.header.addresses("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"),
 		f.original.addresses("Return-Path", "Sender", "From")...)
+	slices.Sort(r.Addressees)
+	r.Addressees = slices.Compact(r.Addressees)
 	for _, address := range r.Addressees {
-		if id := verp(address); id != "" && len(r.IDs) < maxIDs {
+		if id := verp(address); id != "" && !slices.Contains(r.IDs, id) {
 			r.IDs = append(r.IDs, id)
 		}
 	}

@@ -34,23 +34,44 @@ func toText(h header, body []byte) string {
 // fromHTML is the text of an HTML page: without its tags, with a line for each block.
 func fromHTML(page string) string {
 	var b strings.Builder
+	laidOut := false // in <pre>
 	for page != "" {
 		text, rest, _ := strings.Cut(page, "<")
-		b.WriteString(strings.Join(strings.Fields(html.UnescapeString(text)), " "))
-		if text != "" && rest != "" && strings.ContainsAny(text[len(text)-1:], " \n") {
-			b.WriteByte(' ')
+		text = html.UnescapeString(text)
+		if !laidOut {
+			text = singleBlanks(text)
 		}
+		b.WriteString(text)
 		tag, after, _ := strings.Cut(rest, ">")
-		if startsWithAny(strings.ToLower(strings.TrimPrefix(tag, "/")), "br", "p", "div", "tr", "td", "li", "h1", "h2", "h3", "pre", "title") {
-			b.WriteByte('\n')
-		}
+		tag = strings.ToLower(tag)
 		page = after
-		if name := strings.ToLower(tag); name == "style" || startsWithAny(name, "style ", "script", "!--") {
+		switch name, _, _ := strings.Cut(tag, " "); name {
+		case "style", "script", "!--":
 			_, page, _ = strings.Cut(after, "</")
 			_, page, _ = strings.Cut(page, ">")
+		case "pre", "/pre":
+			laidOut = name == "pre"
+			b.WriteByte('\n')
+		case "br", "br/", "p", "/p", "div", "/div", "tr", "/tr", "td", "li", "hr", "h1", "/h1", "h2", "/h2", "h3", "/h3", "/title":
+			b.WriteByte('\n')
 		}
 	}
 	return b.String()
+}
+
+// singleBlanks makes one blank of each white space.
+func singleBlanks(s string) string {
+	words := strings.Join(strings.Fields(s), " ")
+	if words == "" {
+		return words
+	}
+	if strings.ContainsAny(s[:1], " \t\r\n") {
+		words = " " + words
+	}
+	if strings.ContainsAny(s[len(s)-1:], " \t\r\n") {
+		words += " "
+	}
+	return words
 }
 
 // firstReply finds the reply of an SMTP server in words: "550 5.1.1 no such user", also behind
@@ -58,7 +79,7 @@ func fromHTML(page string) string {
 func firstReply(words string) (code int, status, rest string) {
 	rest = words
 	for i := range len(words) {
-		if i > 0 && !strings.ContainsRune(" (<#'\":;=", rune(words[i-1])) {
+		if i > 0 && !strings.ContainsRune(" \t\n(<#'\":;=", rune(words[i-1])) {
 			continue
 		}
 		n, tail := leadingCode(words[i:])
@@ -118,6 +139,9 @@ func (r *Recipient) setReply(words string) {
 	if !specific(r.Status) && (r.Status == "" || status != "" && status[0] == r.Status[0]) {
 		r.Status = status
 	}
+	if r.Status == "" && code == 0 && r.Kind != Succeeded {
+		r.Status = meaning(words)
+	}
 	r.Code = code
 	r.Text = oneReply(code, status, rest)
 }
@@ -136,6 +160,29 @@ func oneReply(code int, status, words string) string {
 	words = strings.TrimSpace(strings.TrimPrefix(words, status))
 	j := smtpreply.Judge{Now: func() time.Time { return time.Time{} }}
 	return j.Reply(code, "", []byte(words)).Text
+}
+
+// meaning is the status that words without any code stand for, or empty. It is for programs that
+// never write a code.
+func meaning(words string) string {
+	words = strings.ToLower(words)
+	for _, m := range [...]struct{ words, status string }{
+		{"name is not recognized", "5.1.1"}, // Exchange 5.5
+		{"not listed in", "5.1.1"},          // Domino
+		{"wasn't found at", "5.1.1"},        // Microsoft 365
+		{"no mailbox here", "5.1.1"},        // qmail
+		{"no such user", "5.1.1"},
+		{"unknown user", "5.1.1"},
+		{"user unknown", "5.1.1"},
+		{"mailbox is full", "5.2.2"},
+		{"quota exceeded", "5.2.2"},
+		{"over quota", "5.2.2"},
+	} {
+		if strings.Contains(words, m.words) {
+			return m.status
+		}
+	}
+	return ""
 }
 
 // hostName is the host in a field such as `dns; mx.example.net (192.0.2.1)`, or empty.
