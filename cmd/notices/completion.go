@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
@@ -37,8 +38,8 @@ func completionCommand(a *cli) *cobra.Command {
 // mostIDs is how many queue ids are offered: more than a person looks through.
 const mostIDs = 200
 
-// completeIDs offers the ids of messages, with what each one's state is. Where the spool
-// cannot be read, it offers nothing.
+// completeIDs offers the ids of messages, with what each one's state is, and to the commands that
+// know it, those that left the queue of late. Where the spool cannot be read, it offers nothing.
 func (a *cli) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
 	var found []cobra.Completion
 	quietly(a, func(_ *config.Config, store spool.Store) {
@@ -52,8 +53,28 @@ func (a *cli) completeIDs(cmd *cobra.Command, _ []string, begun string) ([]cobra
 		if len(found) < mostIDs {
 			_ = store.ScanFailed(cmd.Context(), offer)
 		}
+		if cmd.Name() == "show" || cmd.Name() == "history" {
+			found = append(found, a.endedIDs(cmd.Context(), store, begun, mostIDs-len(found))...)
+		}
 	})
 	return found, cobra.ShellCompDirectiveNoFileComp
+}
+
+// endedIDs are at most n ids of messages that left the queue in the last week, the newest ones.
+func (a *cli) endedIDs(ctx context.Context, store spool.Store, begun string, n int) []cobra.Completion {
+	var found []cobra.Completion
+	var last spool.ID
+	_, _ = store.History(ctx, spool.HistoryQuery{Since: a.Now().AddDate(0, 0, -7)}, func(e *spool.HistoryEntry) bool {
+		if e.ID != last && strings.HasPrefix(string(e.ID), begun) {
+			last = e.ID
+			found = append(found, cobra.CompletionWithDesc(string(e.ID), string(e.Ending)))
+		}
+		if len(found) > 2*n {
+			found = append(found[:0], found[len(found)-n:]...)
+		}
+		return true
+	})
+	return found[max(0, len(found)-n):]
 }
 
 // suits reports whether a command is of use for messages in that state.
@@ -84,14 +105,33 @@ func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	work(cfg, store)
 }
 
-// completeStates offers the states that are not named yet, after those that are.
-func completeStates(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
-	before := begun[:strings.LastIndexByte(begun, ',')+1]
-	var found []cobra.Completion
-	for _, state := range []spool.MessageState{spool.StateQueued, spool.StateDeferred, spool.StateHeld, spool.StateFailed} {
-		if !slices.Contains(strings.Split(before, ","), string(state)) {
-			found = append(found, before+string(state))
+// complete has the values of an option completed.
+func complete(cmd *cobra.Command, option string, by cobra.CompletionFunc) {
+	_ = cmd.RegisterFlagCompletionFunc(option, by) // fails only for a flag that there is not
+}
+
+// completeWords offers the words of a list with commas that are not named yet, after those that are.
+func completeWords[T ~string](words ...T) cobra.CompletionFunc {
+	return func(_ *cobra.Command, _ []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		before := begun[:strings.LastIndexByte(begun, ',')+1]
+		var found []cobra.Completion
+		for _, word := range words {
+			if !slices.Contains(strings.Split(before, ","), string(word)) {
+				found = append(found, before+string(word))
+			}
 		}
+		return found, cobra.ShellCompDirectiveNoFileComp
 	}
+}
+
+// completeServers offers the names of the servers that are configured.
+func (a *cli) completeServers(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	var found []cobra.Completion
+	quietly(a, func(cfg *config.Config, _ spool.Store) {
+		servers, _ := a.allServers(cfg)
+		for _, s := range servers {
+			found = append(found, cobra.CompletionWithDesc(s.Name, s.Host))
+		}
+	})
 	return found, cobra.ShellCompDirectiveNoFileComp
 }

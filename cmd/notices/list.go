@@ -9,6 +9,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/queue"
 	"notices/config"
+	"notices/spool"
 )
 
 func listCommand(a *cli) *cobra.Command {
@@ -26,7 +27,7 @@ func listCommand(a *cli) *cobra.Command {
 	f.Lookup("server-error").NoOptDefVal = queue.AnyServerError
 	f.BoolVar(&o.Due, "due", false, "only what is due")
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")
-	_ = cmd.RegisterFlagCompletionFunc("state", completeStates) // fails only for a flag that there is not
+	complete(cmd, "state", completeWords(spool.StateQueued, spool.StateDeferred, spool.StateHeld, spool.StateFailed))
 	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {
 		if err := o.Check(args, f.Changed); err != nil {
 			return app.UsageError("notices list", err)

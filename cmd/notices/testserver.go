@@ -27,15 +27,9 @@ func testServerCommand(a *cli) *cobra.Command {
 		Use:   "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
 		Short: "Send a test message through a server now and show each step",
 		RunE:  a.runE(func(ctx context.Context, args []string) error { return testServers(ctx, a, args, to) }),
-		ValidArgsFunction: func(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
-			found := []cobra.Completion{cobra.CompletionWithDesc("all", "all that is configured")}
-			quietly(a, func(cfg *config.Config, _ spool.Store) {
-				servers, _ := a.allServers(cfg)
-				for _, s := range servers {
-					found = append(found, cobra.CompletionWithDesc(s.Name, s.Host))
-				}
-			})
-			return found, cobra.ShellCompDirectiveNoFileComp
+		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {
+			found, directive := a.completeServers(cmd, args, begun)
+			return append([]cobra.Completion{cobra.CompletionWithDesc("all", "all that is configured")}, found...), directive
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "", "send the test message to `ADDRESS`; default: [site] address")

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"notices/cmd/notices/past"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
 	"notices/config"
@@ -37,6 +38,20 @@ func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})
 	})
+	return withOwnerHint(err, cfg.Spool.Dir)
+}
+
+// withPast opens the spool for what looks back, and closes it afterwards.
+func (a *cli) withPast(work func(*past.Past) error) error {
+	cfg, err := a.Load(config.Queue)
+	if err != nil {
+		return withOwnerHint(err, systemFolders()...)
+	}
+	store, err := a.OpenStore(cfg)
+	if err == nil {
+		err = work(&past.Past{Program: a.Program, Source: store, Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
+		err = cmp.Or(err, store.Close())
+	}
 	return withOwnerHint(err, cfg.Spool.Dir)
 }
 

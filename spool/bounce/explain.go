@@ -44,6 +44,8 @@ func ExplainDelay(o spool.Outcome) (status, reason string) {
 	}
 	status = statusOf("4.", o)
 	switch {
+	case o.Class == spool.Failed:
+		return statusOf("5.", o), "It had failed, and a person queued it again."
 	case o.Class == spool.Uncertain:
 		return status, "A server received the whole message and did not confirm that it accepted it. It may have arrived."
 	case o.Scope == spool.ServerScope:

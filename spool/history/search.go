@@ -81,6 +81,10 @@ type message struct {
 	bounced []spool.HistoryEntry
 }
 
+// noRows stands for all messages whose rows the query does not choose. Their entries, if they
+// have some, are not chosen either.
+var noRows = new(message)
+
 func (m *message) compare(queuedAt time.Time, id spool.ID) int {
 	return cmp.Or(m.queuedAt.Compare(queuedAt), cmp.Compare(m.entry.ID, id))
 }
@@ -157,6 +161,14 @@ func (w *search) add(e spool.Entry, m records.Message) {
 	if len(rows) == 0 || w.byID[e.ID] != nil { // it was listed twice, because it moved
 		return
 	}
+	if !slices.ContainsFunc(rows, func(row Row) bool { return w.chooses(&row) }) {
+		// Only a row of a recipient that was delivered to can be another one later.
+		rows = slices.DeleteFunc(rows, func(row Row) bool { return row.Outcome == Waiting })
+	}
+	if len(rows) == 0 {
+		w.byID[e.ID] = noRows
+		return
+	}
 	found := &message{entry: e, queuedAt: m.Envelope.QueuedAt}
 	if w.held+len(rows) <= maxHeld {
 		w.held += len(rows)
@@ -220,7 +232,7 @@ func (w *search) entry(ctx context.Context, e *spool.HistoryEntry) error {
 		}
 	}
 	switch m := w.byID[e.ID]; {
-	case w.stopped:
+	case w.stopped || m == noRows:
 	case m == nil:
 		w.yieldRow(FromEntry(e))
 	case e.Ending == spool.EndedBounced:

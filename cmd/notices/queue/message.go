@@ -78,8 +78,8 @@ type historyJSON struct {
 	Reply   string     `json:"reply"`
 }
 
-// history is a record's events: an attempt is shown by the answers that it brought.
-func history(r *spool.Record) []historyJSON {
+// eventsOf are a record's events: an attempt is shown by the answers that it brought.
+func eventsOf(r *spool.Record) []historyJSON {
 	list := make([]historyJSON, 0, len(r.Events))
 	add := func(at time.Time, server, outcome, reply string) {
 		list = append(list, historyJSON{term.Stamp(at), server, outcome, reply})

@@ -142,7 +142,7 @@ func TestHistoryOfWhatIsOnItsWay(t *testing.T) {
 	w.Queue("A1", "a@example.net")
 	w.Try("A1", 1)
 	w.Try("A1", 2)
-	got := history(w.Record("A1"))
+	got := eventsOf(w.Record("A1"))
 	if len(got) != 2 || got[0].Outcome != "interrupted" || got[1].Outcome != "under way" || got[1].At == nil {
 		t.Errorf("%+v", got)
 	}
@@ -166,7 +166,7 @@ func TestHistoryTellsWhatHappened(t *testing.T) {
 		{Server: "2", Outcome: "deferred", Reply: "451 busy"},
 		{Outcome: "hold"},
 	}
-	got := history(w.Record("A1"))
+	got := eventsOf(w.Record("A1"))
 	if len(got) != len(want) {
 		t.Fatalf("%+v", got)
 	}

@@ -79,6 +79,6 @@ func (w *world) showScreen(columns int, colour bool, id string) string {
 	r, headers, err := w.q.open(context.Background(), id)
 	w.Check(err)
 	t := &messageText{&term.Page{Painter: term.Painter{On: colour}, Width: columns}, w.Now}
-	t.write(&shownJSON{describe(r, w.q.Policy), headers, history(r)})
+	t.write(&shownJSON{describe(r, w.q.Policy), headers, eventsOf(r)})
 	return t.Text()
 }

@@ -37,11 +37,11 @@ type headerJSON struct {
 	Value string `json:"value"`
 }
 
-// Show prints one message.
+// Show prints one message, which may have left the queue.
 func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 	r, headers, err := q.open(ctx, o.ID)
 	if errors.Is(err, spool.ErrGone) {
-		return app.Fail(app.ExitUnknown, "%s: no such message; to see all messages, run: notices list", o.ID)
+		return q.showEnded(ctx, o)
 	}
 	if err != nil && app.ExitCode(err) == app.ExitInternal {
 		return app.Fail(app.ExitIO, "%w; the next flush sets aside what is damaged", err)
@@ -49,7 +49,7 @@ func (q *Queue) Show(ctx context.Context, o ShowOptions) error {
 	if err != nil {
 		return err
 	}
-	m := shownJSON{describe(r, q.Policy), headers, history(r)}
+	m := shownJSON{describe(r, q.Policy), headers, eventsOf(r)}
 	if o.JSON {
 		return term.PrintJSON(q.Program.Stdout, m)
 	}
