@@ -53,7 +53,7 @@ func (o *Outage) Within(since, until time.Time) (n int, lasted time.Duration) {
 	if to.After(until) {
 		to = until
 	}
-	if to.Before(from) || !from.Before(until) {
+	if to.Before(from) || to.Equal(from) && o.Since.Before(since) {
 		return 0, 0
 	}
 	if span := o.Until.Sub(o.Since); o.N > 1 && span > 0 {

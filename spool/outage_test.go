@@ -80,7 +80,9 @@ func TestOutageWithin(t *testing.T) {
 		{one, time.Hour, 3 * time.Hour, 1, time.Hour},
 		{one, -time.Hour, time.Minute, 1, time.Minute},
 		{one, 3 * time.Hour, 4 * time.Hour, 0, 0},
-		{one, -time.Hour, 0, 0, 0},
+		{one, -time.Hour, 0, 1, 0}, // it begins in the last second
+		{one, -2 * time.Hour, -time.Second, 0, 0},
+		{one, 2 * time.Hour, 3 * time.Hour, 0, 0},
 		{joined, -time.Hour, 24 * time.Hour, 20, time.Hour},
 		{joined, 5 * time.Hour, 24 * time.Hour, 10, 30 * time.Minute},
 		{joined, 9*time.Hour + 59*time.Minute, 24 * time.Hour, 1, 6 * time.Second},

@@ -152,6 +152,7 @@ func (r *flushing) send(ctx context.Context, log *maillog.Log) error {
 	state, now := r.Store.State(), r.a.Now
 	way := route.New(route.Options{
 		Servers: r.servers, Limits: limits(r.cfg), State: state, Log: log, Now: now, IgnoreBreaker: r.insists(),
+		KeepOutages: r.cfg.Spool.KeepHistory,
 	})
 	var since time.Time
 	if r.insists() {

@@ -80,7 +80,7 @@ func testServers(ctx context.Context, a *cli, names []string, to string) error {
 			fmt.Fprintf(a.Stdout, "Server %s does not accept mail from %s, so the test comes from %s, because of its senders. If that address does not exist, add one that does to senders.\n", s.Name, from, sender)
 		}
 		errs = append(errs, probe.Run(ctx, s.Server, probe.Options{
-			To: to, From: sender, Site: cfg.Site.Name, State: store.State(), Now: a.Now,
+			To: to, From: sender, Site: cfg.Site.Name, State: store.State(), Now: a.Now, KeepOutages: cfg.Spool.KeepHistory,
 			Print: func(line string) { fmt.Fprintln(a.Stdout, printable.Text(line)) },
 		}))
 	}
