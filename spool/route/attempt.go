@@ -79,7 +79,7 @@ func (a *attempt) transaction(chunk []int) *smtpclient.Transaction {
 	m := a.m
 	t := &smtpclient.Transaction{
 		Sender: m.Sender, Recipients: m.Recipients,
-		Body: m.Body, Size: m.Size, EightBit: m.EightBit, UTF8: m.UTF8, DSN: m.DSN,
+		Body: m.Body, Size: m.Size, EightBit: m.EightBit, UTF8: m.UTF8, DSN: m.DSN, EnvelopeID: string(m.ID),
 	}
 	if len(chunk) < len(m.Recipients) {
 		t.DSN = m.DSN.Subset(chunk)

@@ -1,6 +1,7 @@
 package smtpclient
 
 import (
+	"cmp"
 	"strings"
 
 	"notices/spool"
@@ -8,15 +9,19 @@ import (
 )
 
 // appendMailDSN adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
-func appendMailDSN(b []byte, p *spool.DSNParams) []byte {
-	switch {
-	case p.ReturnHeaders:
-		b = append(b, " RET=HDRS"...)
-	case p.ReturnFull:
-		b = append(b, " RET=FULL"...)
+func appendMailDSN(b []byte, t *Transaction) []byte {
+	id := t.EnvelopeID
+	if p := t.DSN; p != nil {
+		switch {
+		case p.ReturnHeaders:
+			b = append(b, " RET=HDRS"...)
+		case p.ReturnFull:
+			b = append(b, " RET=FULL"...)
+		}
+		id = cmp.Or(p.EnvelopeID, id)
 	}
-	if p.EnvelopeID != "" {
-		b = spool.AppendXtext(append(b, " ENVID="...), p.EnvelopeID)
+	if id != "" {
+		b = spool.AppendXtext(append(b, " ENVID="...), id)
 	}
 	return b
 }

@@ -19,6 +19,7 @@ const (
 func TestDSNParameters(t *testing.T) {
 	for name, c := range map[string]struct {
 		asked    *spool.DSNParams
+		id       string
 		mail     string
 		b, c     string
 		relayed  string // the outcomes where DSN is not offered
@@ -45,7 +46,14 @@ func TestDSNParameters(t *testing.T) {
 			asked: &spool.DSNParams{Originals: []string{"utf-8;jürgen@example.net", ""}},
 			b:     ` ORCPT=utf-8;j\x{FC}rgen@example.net`,
 		},
-		"of the message alone": {asked: &spool.DSNParams{ReturnHeaders: true, EnvelopeID: "7"}, mail: " RET=HDRS ENVID=7"},
+		"nothing, and an id of ours": {id: "0AAAAAAAAAAAAAAA-1", mail: " ENVID=0AAAAAAAAAAAAAAA-1"},
+		"success, and an id of ours": {
+			id: "0A", asked: &spool.DSNParams{Notify: "success", ReturnHeaders: true}, mail: " RET=HDRS ENVID=0A",
+			b: " NOTIFY=SUCCESS ORCPT=rfc822;b@example.org", c: " NOTIFY=SUCCESS ORCPT=rfc822;c@example.org",
+			relayed: "delivered relayed 250, delivered relayed 250",
+		},
+		"an id, and one of ours": {id: "0A", asked: &spool.DSNParams{EnvelopeID: "7"}, mail: " ENVID=7"},
+		"of the message alone":   {asked: &spool.DSNParams{ReturnHeaders: true, EnvelopeID: "7"}, mail: " RET=HDRS ENVID=7"},
 	} {
 		for begin, offered := range map[string]bool{pipelining: false, lockstep: false, withDSN: true, lockstepDSN: true} {
 			t.Run(name, func(t *testing.T) {
@@ -67,7 +75,7 @@ func TestDSNParameters(t *testing.T) {
 					}
 				}
 				tr := message(hello, "b@example.org", "c@example.org")
-				tr.DSN = c.asked
+				tr.DSN, tr.EnvelopeID = c.asked, c.id
 				r, conn := play(t, script+"\nbody\n> 250 queued\n"+quit, tr)
 				wantOutcomes(t, r, want)
 				conn.Quit()

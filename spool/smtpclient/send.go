@@ -172,8 +172,8 @@ func (s *sending) appendMail(b []byte) []byte {
 	if s.utf8 {
 		b = append(b, " SMTPUTF8"...)
 	}
-	if offered.dsn && s.t.DSN != nil {
-		b = appendMailDSN(b, s.t.DSN)
+	if offered.dsn {
+		b = appendMailDSN(b, s.t)
 	}
 	return b
 }

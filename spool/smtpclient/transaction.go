@@ -23,6 +23,9 @@ type Transaction struct {
 	// that offers DSN is told so (RFC 3461 section 5.2.1); where one does not, what was
 	// delivered and was to be reported has ReasonRelayed (section 5.2.2).
 	DSN *spool.DSNParams
+	// EnvelopeID is the ENVID for a server that offers DSN, if DSN has none. It comes back in
+	// the returns that servers make later; empty: no ENVID.
+	EnvelopeID string
 }
 
 // Result is what became of a Transaction.
