@@ -17,6 +17,7 @@ type statuses struct {
 	reportingMTA string
 	envelopeID   string
 	queueID      spool.ID
+	messageIDs   []string // Gmail's, where the message itself does not come back
 	recipients   []Recipient
 }
 
@@ -48,6 +49,8 @@ func (s *statuses) block(h header) {
 	if id := spool.ID(h.get("X-Notices-Queue-Id")); id.Valid() && s.queueID == "" {
 		s.queueID = id
 	}
+	s.messageIDs = append(s.messageIDs, h.messageIDs("X-Original-Message-Id")...)
+	s.messageIDs = s.messageIDs[:min(len(s.messageIDs), maxIDs)]
 	var current Recipient
 	named := false
 	for fields := h.Fields(); fields.Next(); {

@@ -32,7 +32,7 @@ func kept(name []byte) bool {
 		"in-reply-to", "references", "return-path", "delivered-to", "x-original-to", "envelope-to", "x-envelope-to",
 		"x-failed-recipients", "auto-submitted", "precedence", "x-autoreply", "x-autorespond", "list-id",
 		// Of a delivery status.
-		"original-envelope-id", "reporting-mta", "x-notices-queue-id", "original-recipient", "final-recipient",
+		"original-envelope-id", "reporting-mta", "x-notices-queue-id", "x-original-message-id", "original-recipient", "final-recipient",
 		"action", "status", "remote-mta", "diagnostic-code", "last-attempt-date":
 		return true
 	}

@@ -269,13 +269,15 @@ func (x *index) named(r *Return) []*spool.HistoryEntry {
 
 // find is the entry that a return means with a recipient, or nil.
 func (x *index) find(r *Return, c *Recipient, named []*spool.HistoryEntry) *spool.HistoryEntry {
-	made := x.madeAt(r, c)
 	if !r.hasID() {
-		return x.latest(r, c, made)
+		return x.latest(r, c)
 	}
+	// Several messages may have the same id, the sender's own ENVID for example: then it is the last
+	// one before the return. Of one message the time does not matter, since clocks are wrong.
+	made := x.madeAt(r, c).Add(clockSkew)
 	var last *spool.HistoryEntry
 	for _, e := range named {
-		if c.is(e.Recipient) && !e.EndedAt.After(made.Add(clockSkew)) && (last == nil || !e.EndedAt.Before(last.EndedAt)) {
+		if c.is(e.Recipient) && (last == nil || last.EndedAt.After(made) || !e.EndedAt.After(made) && !e.EndedAt.Before(last.EndedAt)) {
 			last = e
 		}
 	}
@@ -292,7 +294,8 @@ func (c *Recipient) is(address string) bool {
 }
 
 // latest finds the entry by recipient and time.
-func (x *index) latest(r *Return, c *Recipient, made time.Time) *spool.HistoryEntry {
+func (x *index) latest(r *Return, c *Recipient) *spool.HistoryEntry {
+	made := x.madeAt(r, c)
 	var last *spool.HistoryEntry
 	for _, address := range []string{c.Final, c.Original} {
 		for _, e := range x.byRecipient[canonical(address)] {

@@ -44,11 +44,14 @@ const (
 	first  = spool.ID("0AAAAAAAAAAAAAA1")
 	second = spool.ID("0AAAAAAAAAAAAAA2")
 	third  = spool.ID("0AAAAAAAAAAAAAA3")
+	fourth = spool.ID("0AAAAAAAAAAAAAA4")
+	fifth  = spool.ID("0AAAAAAAAAAAAAA5")
 )
 
 var sent = time.Date(2026, 3, 2, 8, 15, 0, 0, time.UTC)
 
-// site's history: one message to Ann, one to Ann and Bob, one that was returned to its sender.
+// site's history: one message to Ann, one to Ann and Bob, one that was returned to its sender, and
+// two from another sender that have the same Message-ID.
 func siteHistory() *history {
 	entry := func(id spool.ID, index int, to string, at time.Time) spool.HistoryEntry {
 		return spool.HistoryEntry{
@@ -62,7 +65,11 @@ func siteHistory() *history {
 		entry(second, 0, "ann@example.net", sent.Add(time.Hour)),
 		entry(second, 1, "bob@example.net", sent.Add(time.Hour)),
 		entry(third, 0, "carl@example.net", sent.Add(2*time.Hour)),
+		entry(fourth, 0, "ann@example.net", sent.Add(-3*time.Hour)),
+		entry(fifth, 0, "ann@example.net", sent.Add(20*time.Hour)),
 	}}
+	h.entries[4].MessageID, h.entries[5].MessageID = "<twice@example.org>", "<twice@example.org>"
+	h.entries[4].Sender, h.entries[5].Sender = "desk@example.org", "desk@example.org"
 	h.entries[1].EnvelopeID, h.entries[2].EnvelopeID = "run=7", "run=7"
 	h.entries[3].Ending = spool.EndedReturned
 	return h
@@ -129,6 +136,16 @@ func TestMatch(t *testing.T) {
 		{"forwarded, message to one", failure("ann@home.example", messageID(first)), Bounced, "1/0"},
 		{"forwarded, message to two", failure("ann@home.example", messageID(second)), NotOurs, ""},
 		{"the Message-ID of mail that we did not send", failure("ann@example.net", func(r *Return) { messageID("X")(r); ours(r) }), NotOurs, ""},
+		{"a clock that is years behind", failure("bob@example.net", func(r *Return) { messageID(second)(r); r.At = sent.AddDate(-3, 0, 0) }), Bounced, "2/1"},
+		{"an id of two messages, made between them", failure("ann@example.net", func(r *Return) {
+			r.MessageIDs = []string{"<twice@example.org>"}
+			r.At = sent.Add(10 * time.Minute)
+		}), Bounced, "4/0"},
+		{"an id of two messages, made after them", failure("ann@example.net", func(r *Return) { r.MessageIDs = []string{"<twice@example.org>"} }), Bounced, "5/0"},
+		{"an id of two messages, made before them", failure("ann@example.net", func(r *Return) {
+			r.MessageIDs = []string{"<twice@example.org>"}
+			r.At = sent.AddDate(0, -1, 0)
+		}), Bounced, "5/0"},
 		{"recipient and time", failure("ann@example.net", ours), Bounced, "2/0"},
 		{"recipient and time, too late", failure("ann@example.net", func(r *Return) { ours(r); r.At = sent.Add(-time.Hour * 2) }), NotOurs, ""},
 		{"recipient and time, addressed to somebody else", failure("ann@example.net", func(r *Return) { r.Addressees = []string{"x@example.org"} }), NotOurs, ""},

@@ -198,6 +198,9 @@ func (f *found) identify(r *Return) {
 	r.QueueID = f.status.queueID
 	r.MessageIDs = f.original.messageIDs("Message-Id")
 	if len(r.MessageIDs) == 0 {
+		r.MessageIDs = f.status.messageIDs
+	}
+	if len(r.MessageIDs) == 0 {
 		r.MessageIDs = f.header.messageIDs("In-Reply-To", "References")
 	}
 	r.Addressees = append(f.header.addresses("To", "Delivered-To", "X-Original-To", "Envelope-To", "X-Envelope-To"),

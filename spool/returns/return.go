@@ -51,8 +51,8 @@ type Return struct {
 	// message that it returns. IDs are the queue ids in them (VERP): what stands behind a +.
 	Addressees []string
 	IDs        []spool.ID
-	// MessageIDs are of the message that it returns, with < >: as its header has it, or else as
-	// In-Reply-To and References of the return have it.
+	// MessageIDs are of the message that it returns, with < >: from its header, or else from the
+	// delivery status, or else from In-Reply-To and References of the return.
 	MessageIDs []string
 }
 
