@@ -235,7 +235,7 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 		if b.all {
 			return false // it left meanwhile
 		}
-		p.Say("%s: no such message; to see all messages, run: notices list", id)
+		p.Say("%s: no such message in the queue; notices list shows all, and notices show %s says what became of it if it has left", id, id)
 		code = app.ExitUnknown
 	case errors.Is(err, spool.ErrBusy):
 		p.Say("%s is in flight: try again when its attempt is over", id)

@@ -24,7 +24,7 @@ func (b *bench) rows(wanted []string) error {
 	all := []row{
 		{"idle", (*bench).idle}, {"due", (*bench).due}, {"dead", (*bench).dead}, {"hole", (*bench).hole},
 		{"outage", (*bench).outage},
-		{"large", (*bench).large}, {"recipients", (*bench).recipients}, {"bulk", (*bench).bulk},
+		{"large", (*bench).large}, {"recipients", (*bench).recipients}, {"bulk", (*bench).bulk}, {"history", (*bench).history},
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(all, func(r row) bool { return r.name == name }) {
