@@ -4,6 +4,9 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
+	// IMAP, to read the mailbox of late returns; mailbox. v2 though it is a beta: it is what its author
+	// develops, and streams literals; v1 reads them into memory, and pulls in old libraries.
+	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-message v0.18.2 // header fields and transfer encodings of returns that other servers make; returns
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH of the test server; smtptest
 	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest

@@ -51,6 +51,7 @@ func floors() map[string]int {
 		"notices/spool/maildir/historyfile": 1,
 		"notices/spool/maildir/imports":     1,
 
+		"notices/spool/mailbox":    2,
 		"notices/spool/route":      2,
 		"notices/spool/probe":      2,
 		"notices/spool/submission": 2,
@@ -101,7 +102,8 @@ func owners() map[string][]string {
 		"github.com/BurntSushi/toml":      {"notices/config"},
 		"github.com/emersion/go-message":  {"notices/spool/returns"},
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
-		"github.com/emersion/go-sasl":     {"notices/spool/submission", "notices/spool/smtptest"},
+		"github.com/emersion/go-sasl":     {"notices/spool/mailbox", "notices/spool/submission", "notices/spool/smtptest"},
+		"github.com/emersion/go-imap/v2":  {"notices/spool/mailbox"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net":                {"notices/spool/recode"},
 		"notices/config":                  {"notices/cmd", "notices/config", "notices/man"}, // whose tests compare keys

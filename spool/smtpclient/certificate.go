@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -89,11 +90,18 @@ func day(t time.Time) string { return t.UTC().Format(time.DateOnly) }
 
 // certificateText says why TLS failed or could not be verified.
 func (c *Conn) certificateText(err error) string {
-	if f, ok := CertificateFaults(err, c.server.Host, c.judge.Now()); ok {
-		if words := f.words(c.server.Host, c.judge.Now()); len(words) > 0 {
-			return "the certificate " + strings.Join(words, "; it ")
-		}
-		return errors.Unwrap(err).Error() // without "failed to verify" in front
+	return cmp.Or(CertificateText(err, c.server.Host, c.judge.Now()), c.judge.Loss(err))
+}
+
+// CertificateText says in a few words what is wrong with the certificate that err is about;
+// "": err is not about one.
+func CertificateText(err error, host string, now time.Time) string {
+	f, ok := CertificateFaults(err, host, now)
+	if !ok {
+		return ""
 	}
-	return c.judge.Loss(err)
+	if words := f.words(host, now); len(words) > 0 {
+		return "the certificate " + strings.Join(words, "; it ")
+	}
+	return errors.Unwrap(err).Error() // without "failed to verify" in front
 }

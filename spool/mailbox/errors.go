@@ -1,0 +1,103 @@
+package mailbox
+
+import (
+	"fmt"
+	"net"
+	"strconv"
+
+	"notices/spool/smtpclient"
+)
+
+// Reason says what went wrong.
+type Reason string
+
+// Reasons.
+const (
+	NoName       Reason = "dns"
+	NoConnection Reason = "connect"
+	NoTLS        Reason = "tls"
+	Login        Reason = "login"  // refused
+	NoMethod     Reason = "method" // the server offers no login that suits the secret
+	NoFolder     Reason = "folder"
+	Refused      Reason = "refused" // some other command
+	TimeUp       Reason = "time"
+	Lost         Reason = "lost"
+	Broken       Reason = "broken" // it does not keep to the protocol
+)
+
+// Error is a trouble with the server.
+type Error struct {
+	Reason Reason
+	Text   string // one line, without the server's name
+	Err    error
+
+	server *Server
+}
+
+func (e *Error) Error() string {
+	return net.JoinHostPort(e.server.Host, strconv.Itoa(e.server.Port)) + ": " + e.Text
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Hints are what a person can try, the likeliest first.
+func (e *Error) Hints() []string {
+	s := e.server
+	host := fmt.Sprintf("Check imap in [bounces]: is it the server for reading mail (IMAP), as your provider gives it? %s is what is set.", net.JoinHostPort(s.Host, strconv.Itoa(s.Port)))
+	again := "Run it again in a few minutes: the server may be busy, or may have had too many connections from here."
+	switch e.Reason {
+	case NoName:
+		return []string{host, "Is this machine online, and does it find other names?"}
+	case NoConnection:
+		return []string{host, fmt.Sprintf("Does a firewall, here or at your provider, let this machine connect to port %d? IMAP is at port 993 with most providers.", s.Port)}
+	case NoTLS:
+		return e.tlsHints(host)
+	case Login:
+		return e.loginHints()
+	case NoMethod:
+		if s.Tokens != nil {
+			return []string{"The server does not accept access tokens. Set login and password_file in [bounces] instead, or check imap.", host}
+		}
+		return []string{"The server wants an access token: set auth = \"google\" or auth = \"microsoft\" in [bounces], or token_command.", host}
+	case NoFolder:
+		return []string{"Check folder in [bounces]: the name has to be as the server has it, which may be in another language or begin with \"INBOX.\"."}
+	case Refused:
+		return []string{"Ask whoever runs the server what its answer means.", again}
+	case Broken:
+		return []string{host}
+	}
+	return []string{again}
+}
+
+func (e *Error) tlsHints(host string) []string {
+	if _, bad := smtpclient.CertificateFaults(e.Err, e.server.Host, e.server.Now()); bad {
+		return []string{
+			"Check the name in imap of [bounces]: the certificate has to be for it.",
+			"If the server is your own, name a file with its authority's certificate: ca_file in [bounces].",
+		}
+	}
+	return []string{host, "Port 993 uses TLS from the first octet, any other port STARTTLS. Nothing is read without TLS."}
+}
+
+func (e *Error) loginHints() []string {
+	s := e.server
+	switch {
+	case s.SecretKey == "token_command":
+		return []string{fmt.Sprintf("Run the command of token_command in [bounces] by hand, as the user that runs notices: it must print an access token of %s that may read mail, and nothing else.", s.Login)}
+	case s.Tokens != nil:
+		return []string{
+			"Log in again: notices google-login, or notices microsoft-login.",
+			fmt.Sprintf("Is IMAP switched on for %s? Google: in the settings of Gmail, or by the administrator; Microsoft 365: in the Exchange admin center.", s.Login),
+		}
+	}
+	key := s.SecretKey
+	if key == "" {
+		key = "password_file, password or password_command"
+	}
+	return []string{
+		fmt.Sprintf("Check login = %q in [bounces]: some servers want the whole address, some only the part before the @.", s.Login),
+		fmt.Sprintf("Check %s in [bounces]. A file must contain nothing but the password, on one line.", key),
+		"Google, Microsoft, Yahoo and others refuse the ordinary password to programs: make an app password in the account's security settings, or set auth = \"google\" or \"microsoft\" in [bounces].",
+		"Is reading by IMAP switched on for the account? Many providers have a switch for it in the settings.",
+	}
+}

@@ -1,0 +1,204 @@
+package mailbox
+
+import (
+	"context"
+	"errors"
+	"io"
+	"slices"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"notices/spool/printable"
+)
+
+// folder is the one that is open.
+type folder struct {
+	*session
+	name        string
+	messages    uint32
+	uidValidity uint32
+	uidNext     uint32 // 0: not known
+}
+
+// choose opens a folder.
+func (s *session) choose(ctx context.Context, name string, peek bool) (*folder, error) {
+	f := &folder{session: s, name: name}
+	err := s.do(ctx, "opening the folder "+printable.Quote(name, 100), answerOctets, func() error {
+		found, err := s.client.Select(name, &imap.SelectOptions{ReadOnly: peek}).Wait()
+		f.messages, f.uidValidity, f.uidNext = found.NumMessages, found.UIDValidity, uint32(found.UIDNext)
+		return err
+	})
+	if e := (*Error)(nil); errors.As(err, &e) && e.Reason == Refused {
+		e.Reason = NoFolder
+	}
+	return f, err
+}
+
+// window is how many messages are searched at once, so that the answer has a bound.
+const window = 10_000
+
+// search lists the messages above a UID, all of them or those that are not seen.
+func (f *folder) search(ctx context.Context, above uint32, unseen bool) ([]uint32, error) {
+	var uids []uint32
+	for from := uint32(1); from <= f.messages; from += window {
+		criteria := &imap.SearchCriteria{SeqNum: []imap.SeqSet{{{Start: from, Stop: min(from+window-1, f.messages)}}}}
+		if above > 0 {
+			criteria.UID = []imap.UIDSet{{{Start: imap.UID(above) + 1}}} // to the last one: *
+		}
+		if unseen {
+			criteria.NotFlag = []imap.Flag{imap.FlagSeen}
+		}
+		err := f.do(ctx, "searching", answerOctets, func() error {
+			found, err := f.client.UIDSearch(criteria, nil).Wait()
+			if err != nil {
+				return err
+			}
+			list, _ := found.All.(imap.UIDSet)
+			uids, err = appendUIDs(uids, list, above)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		if from > f.messages-min(f.messages, window) { // from would overflow
+			break
+		}
+	}
+	slices.Sort(uids)
+	return slices.Compact(uids), nil
+}
+
+// appendUIDs takes the UIDs of one answer. n:* always has the last message, whatever its UID.
+func appendUIDs(to []uint32, list imap.UIDSet, above uint32) ([]uint32, error) {
+	room := window
+	for _, r := range list {
+		if r.Start == 0 || r.Stop < r.Start || uint32(r.Stop-r.Start) >= uint32(room) {
+			return nil, errFlood
+		}
+		for uid := r.Start; ; uid++ {
+			if room--; uint32(uid) > above {
+				to = append(to, uint32(uid))
+			}
+			if uid == r.Stop {
+				break
+			}
+		}
+	}
+	return to, nil
+}
+
+func uidSet(uids []uint32) imap.UIDSet {
+	var set imap.UIDSet
+	for _, uid := range uids {
+		set.AddNum(imap.UID(uid))
+	}
+	return set
+}
+
+// fetch hands the messages to take, one after another, and returns the UIDs of those that it
+// took: one that somebody removed meanwhile does not come. The messages stay unseen.
+func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []byte) error) (taken []uint32, err error) {
+	body := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: MaxMessage}}
+	var ended error // by take
+	err = f.do(ctx, "reading the mail", fetchOctets, func() error {
+		cmd := f.client.Fetch(uidSet(uids), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{body}})
+		for m := cmd.Next(); m != nil; m = cmd.Next() {
+			uid, message, err := readMessage(m)
+			f.goOn(fetchOctets)
+			if err != nil || ended != nil || uid == 0 || message == nil {
+				continue // an error comes again
+			}
+			if ended = take(message); ended == nil {
+				taken = append(taken, uid)
+			} else {
+				f.conn.Close()
+			}
+		}
+		return cmd.Close()
+	})
+	switch {
+	case f.timeUp.Load():
+		return nil, err
+	case ended != nil:
+		return nil, ended
+	}
+	return taken, err
+}
+
+func readMessage(m *imapclient.FetchMessageData) (uid uint32, message []byte, err error) {
+	for item := m.Next(); item != nil; item = m.Next() {
+		switch item := item.(type) {
+		case imapclient.FetchItemDataUID:
+			uid = uint32(item.UID)
+		case imapclient.FetchItemDataBodySection:
+			if item.Literal != nil {
+				message, err = io.ReadAll(io.LimitReader(item.Literal, MaxMessage))
+				if message == nil {
+					message = []byte{}
+				}
+			}
+		}
+	}
+	return uid, message, err
+}
+
+// mark flags messages as seen, and moves them.
+func (f *folder) mark(ctx context.Context, uids []uint32, moveTo string) error {
+	if len(uids) == 0 {
+		return nil
+	}
+	set := uidSet(uids)
+	if err := f.flag(ctx, set, imap.FlagSeen); err != nil || moveTo == "" {
+		return err
+	}
+	err := f.move(ctx, set, moveTo)
+	var said *imap.Error
+	if errors.As(err, &said) && (said.Code == imap.ResponseCodeTryCreate || said.Code == imap.ResponseCodeNonExistent) {
+		if err = f.create(ctx, moveTo); err == nil {
+			err = f.move(ctx, set, moveTo)
+		}
+	}
+	return err
+}
+
+func (f *folder) flag(ctx context.Context, set imap.UIDSet, flags ...imap.Flag) error {
+	return f.do(ctx, "flagging messages in "+printable.Quote(f.name, 100), answerOctets, func() error {
+		return f.client.Store(set, &imap.StoreFlags{Op: imap.StoreFlagsAdd, Silent: true, Flags: flags}, nil).Close()
+	})
+}
+
+func (f *folder) create(ctx context.Context, name string) error {
+	return f.do(ctx, "creating the folder "+printable.Quote(name, 100), answerOctets, func() error {
+		err := f.client.Create(name, nil).Wait()
+		if err == nil {
+			_ = f.client.Subscribe(name).Wait() // so that mail programs show it; not all servers know it
+		}
+		return err
+	})
+}
+
+// move moves messages. A server without MOVE (RFC 6851) copies them; then only these are
+// removed (UIDPLUS, RFC 4315), or else marked as deleted: an EXPUNGE would remove what others
+// have marked, too. The library's own substitute removes them even if they were not copied.
+func (f *folder) move(ctx context.Context, set imap.UIDSet, to string) error {
+	step := "moving messages to " + printable.Quote(to, 100)
+	caps := f.client.Caps()
+	if caps.Has(imap.CapMove) {
+		return f.do(ctx, step, answerOctets, func() error {
+			_, err := f.client.Move(set, to).Wait()
+			return err
+		})
+	}
+	err := f.do(ctx, step, answerOctets, func() error {
+		_, err := f.client.Copy(set, to).Wait()
+		return err
+	})
+	if err == nil {
+		err = f.flag(ctx, set, imap.FlagDeleted)
+	}
+	if err != nil || !caps.Has(imap.CapUIDPlus) {
+		return err
+	}
+	return f.do(ctx, step, answerOctets, func() error { return f.client.UIDExpunge(set).Close() })
+}
