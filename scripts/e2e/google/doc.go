@@ -5,6 +5,8 @@
 // whether the token is valid for mail, and relays to a sink. tidy checks the pages. All of
 // it runs on the loopback interface and in a temporary folder, and ends with the tests.
 //
+// The browser also opens the page and the mail of `notices report`.
+//
 // It is a module of its own because chromedp, which drives the browser, must not be in the
 // program's go.mod. It needs what scripts/install-test-deps installs, and root, because
 // Dovecot does. Screenshots of the last pages are kept in the folder that $SCREENSHOTS names.
