@@ -25,6 +25,8 @@ type fake struct {
 	damaged []spool.Anomaly
 	// before is called before each call.
 	before func(method string)
+	// renamed are messages that the next listing or look-up lacks: their files are renamed meanwhile.
+	renamed map[spool.ID]bool
 }
 
 func newFake(list ...*spool.Record) *fake {
@@ -50,8 +52,10 @@ func (f *fake) entryOf(r *spool.Record) spool.Entry {
 }
 
 func (f *fake) scan(failed bool, yield func(spool.Entry) bool) error {
+	renamed := f.renamed
+	f.renamed = nil
 	for _, r := range f.records {
-		if r.GivenUp == failed && !yield(f.entryOf(r)) {
+		if !renamed[r.Envelope.ID] && r.GivenUp == failed && !yield(f.entryOf(r)) {
 			break
 		}
 	}
@@ -71,8 +75,10 @@ func (f *fake) ScanFailed(_ context.Context, yield func(spool.Entry) bool) error
 func (f *fake) Find(_ context.Context, ids ...spool.ID) (map[spool.ID]spool.Entry, error) {
 	f.before("Find")
 	found := map[spool.ID]spool.Entry{}
+	renamed := f.renamed
+	f.renamed = nil
 	for _, id := range ids {
-		if r := f.records[id]; r != nil {
+		if r := f.records[id]; r != nil && !renamed[id] {
 			found[id] = f.entryOf(r)
 		}
 	}

@@ -139,16 +139,39 @@ func (w *search) readLive(ctx context.Context) error {
 	return err
 }
 
+// list lists the messages twice: a listing of a folder may lack a file that is renamed meanwhile.
 func (w *search) list(ctx context.Context) ([]spool.Entry, error) {
 	if len(w.ids) > 0 {
 		return w.find(ctx, w.ids)
 	}
-	return records.List(ctx, w.source, func(spool.Entry) bool { return true })
+	seen := map[spool.ID]bool{}
+	fresh := func(e spool.Entry) bool {
+		known := seen[e.ID]
+		seen[e.ID] = true
+		return !known
+	}
+	first, err := records.List(ctx, w.source, fresh)
+	if err != nil {
+		return nil, err
+	}
+	second, err := records.List(ctx, w.source, fresh)
+	return append(first, second...), err
 }
 
+// find is list for some messages.
 func (w *search) find(ctx context.Context, ids []spool.ID) ([]spool.Entry, error) {
-	found, err := w.source.Find(ctx, ids...)
-	return slices.Collect(maps.Values(found)), err
+	found := map[spool.ID]spool.Entry{}
+	for range 2 {
+		more, err := w.source.Find(ctx, ids...)
+		if err != nil {
+			return nil, err
+		}
+		maps.Copy(found, more)
+		if len(found) == len(ids) {
+			break
+		}
+	}
+	return slices.Collect(maps.Values(found)), nil
 }
 
 // add notes a message whose record was read, if the query may choose rows of it.

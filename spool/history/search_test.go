@@ -121,6 +121,16 @@ func TestMovedMeanwhile(t *testing.T) {
 	}
 }
 
+// TestRenamedMeanwhile: a listing may lack a file that is renamed while it is read.
+func TestRenamedMeanwhile(t *testing.T) {
+	f := newFake(queued("A1", 0, "ann@example.net"), queued("A2", 1, "ben@example.net"))
+	want := []string{"A1 ann waiting", "A2 ben waiting"}
+	f.renamed = map[spool.ID]bool{"A2": true}
+	equal(t, f.rows(t, spool.HistoryQuery{}), want...)
+	f.renamed = map[spool.ID]bool{"A1": true}
+	equal(t, f.rows(t, spool.HistoryQuery{IDs: []spool.ID{"A1", "A2"}}), want...)
+}
+
 // TestManyWaiting: more messages than are held in memory keep the order of the queueing, though
 // their ids have another one, and a message that cannot be read is told of once.
 func TestManyWaiting(t *testing.T) {
