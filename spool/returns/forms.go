@@ -27,14 +27,21 @@ var phrases = [...]phrase{
 	{form: "exim", words: "could not be delivered to one or more of its", kind: Failed},
 	{form: "exim", words: "has not yet been delivered to one or more of its", kind: Delayed},
 	{form: "exim", words: "to which the message has not yet been delivered", kind: Delayed},
-	{form: "qmail", words: "hi. this is the", kind: Failed, bracketed: true}, // QSBMF
+	{form: "exim", words: "has not yet been delivered to the following address", kind: Delayed}, // IONOS
+	{form: "qmail", words: "hi. this is the", kind: Failed, bracketed: true},                    // QSBMF
 	{form: "yahoo", words: "we were unable to deliver your message to the following address", kind: Failed, bracketed: true},
+	{form: "qmail", words: "deliver your message to the following address", kind: Failed, bracketed: true},
+	{form: "qmail", words: "your mail message to the following address", kind: Failed, bracketed: true},
+	{form: "qmail", words: "your mail was not delivered to the following address", kind: Failed, bracketed: true},
+	{form: "qmail", words: "we're sorry. there's a problem", kind: Failed, bracketed: true},
+	{form: "yahoo", words: "unable to deliver message to the following address", kind: Failed, bracketed: true},
+	{form: "postfix", words: "be delivered to one or more destinations", kind: Failed, bracketed: true},
 	{form: "postfix", words: "be delivered to one or more recipients", kind: Failed, bracketed: true},
 	{form: "postfix", words: "this is a warning only. you do not need to resend", kind: Delayed, bracketed: true},
 	{form: "sendmail", words: "addresses had permanent fatal errors", kind: Failed},
 	{form: "sendmail", words: "addresses had transient non-fatal errors", kind: Delayed},
-	{form: "gmail", words: "delivery to the following recipient failed permanently", kind: Failed},
-	{form: "gmail", words: "delivery to the following recipients failed permanently", kind: Failed},
+	{form: "gmail", words: "delivery to the following recipient failed", kind: Failed},
+	{form: "exchange", words: "delivery to the following recipients failed", kind: Failed}, // and Gmail
 	{form: "gmail", words: "delivery to the following recipient has been delayed", kind: Delayed},
 	{form: "gmail", words: "your message wasn't delivered to ", then: " because", kind: Failed},
 	{form: "gmail", words: "there was a problem delivering your message to ", then: ". ", kind: Failed},
@@ -46,11 +53,19 @@ var phrases = [...]phrase{
 	{form: "exchange", words: "did not reach the following recipient(s)", kind: Failed}, // up to 5.5
 	{form: "exchange", words: "the following recipient(s) could not be reached", kind: Failed},
 	{form: "exchange", words: "the following recipient(s) cannot be reached", kind: Failed},
+	{form: "dovecot", words: "your message to ", then: " was automatically rejected", kind: Failed}, // a disposition notification
 	{form: "domino", words: "was not delivered to:", kind: Failed},
 	{form: "opensmtpd", words: "an error has occurred while attempting to deliver a message", kind: Failed},
 	{form: "opensmtpd", words: "a message is delayed for more than", kind: Delayed},
 	{form: "ses", words: "an error occurred while trying to deliver the mail to the following recipients", kind: Failed},
 	{form: "other", words: "message could not be delivered to the following", kind: Failed},
+	{form: "other", words: "deliver message to the following recipient", kind: Failed},
+}
+
+// stillTried are phrases of a warning, whatever else it says.
+var stillTried = [...]string{
+	"delivery attempts will continue", "delivery will continue to be attempted", "will keep trying", "will be retried", "will retry for",
+	"do not need to resend", "do not resend",
 }
 
 // listEnds are phrases behind which no recipients follow, but perhaps the reply of the server.
@@ -81,7 +96,7 @@ const (
 // and not through a mailing list.
 func (f *found) readForms(r *Return) bool {
 	named := f.header.addresses("X-Failed-Recipients") // Exim, Gmail and others
-	if len(named) == 0 && !f.report && !f.header.daemon() || f.header.Has("List-Id") {
+	if len(named) == 0 && !f.fromMailSystem() {
 		return false
 	}
 	for _, text := range []string{f.text, f.html} {
@@ -100,17 +115,19 @@ func (f *found) readForms(r *Return) bool {
 	return false
 }
 
-// daemon reports whether a message says that it comes from a mail system.
-func (h header) daemon() bool {
-	from := strings.ToLower(h.get("From"))
-	return slices.ContainsFunc([]string{"mailer-daemon", "postmaster", "mail delivery s", "microsoftexchange", "system administrator"},
-		func(s string) bool { return strings.Contains(from, s) }) || strings.TrimSpace(h.Get("Return-Path")) == "<>"
+// fromMailSystem reports whether a message says that it comes from a mail system. A postmaster
+// may also be a person who writes to a mailing list.
+func (f *found) fromMailSystem() bool {
+	from := strings.ToLower(f.header.get("From"))
+	return containsAny(from, []string{"mailer-daemon", "mail delivery s", "microsoftexchange", "system administrator"}) ||
+		!f.header.Has("List-Id") && (f.report || strings.Contains(from, "postmaster") || strings.TrimSpace(f.header.Get("Return-Path")) == "<>")
 }
 
 // scan reads words line by line.
 type scan struct {
 	form      string // of the first phrase
 	phrase    *phrase
+	warning   bool // stillTried
 	ended     bool // no more recipients are named
 	indent    int  // of the recipients
 	list      []*named
@@ -127,6 +144,7 @@ type named struct {
 }
 
 func (s *scan) read(text string) {
+	before := "" // the last line: a phrase may go over two
 	for text != "" {
 		line, rest, _ := strings.Cut(text, "\n")
 		plain := strings.ToLower(strings.Join(strings.Fields(strings.ReplaceAll(line, "’", "'")), " "))
@@ -137,13 +155,20 @@ func (s *scan) read(text string) {
 			}
 			return
 		}
-		if p, address := findPhrase(plain); p != nil {
+		p, address := findPhrase(plain)
+		if p == nil && before != "" {
+			p, address = findPhrase(before + " " + plain)
+		}
+		before, text = plain, rest
+		s.warning = s.warning || containsAny(plain, stillTried[:])
+		switch {
+		case p != nil:
+			before = ""
 			s.begin(p, address)
-		} else if s.phrase != nil && !startsWithAny(plain, "subject:", "betreff:") { // it is nobody's business
+		case s.phrase != nil && !startsWithAny(plain, "subject:", "betreff:"): // it is nobody's business
 			s.ended = s.ended || containsAny(plain, listEnds[:])
 			s.line(strings.TrimRight(line, " \t\r"))
 		}
-		text = rest
 	}
 }
 
@@ -213,8 +238,16 @@ func (s *scan) recipientIn(line string) (address, rest string, indent int) {
 	if indent = len(line) - len(start); s.ended || start == "" || s.indent >= 0 && indent > s.indent {
 		return "", "", 0
 	}
+	if len(s.list) == 0 { // Exim: an undisclosed address (generated from ann@example.net)
+		if address, rest = expandedFrom(start); address != "" {
+			return address, rest, indent
+		}
+	}
 	if s.phrase.bracketed && (start[0] != '<' || !strings.Contains(start, ">:")) {
 		return "", "", 0
+	}
+	for _, label := range [...]string{"* ", "• ", "Recipient:", "Failed Recipient:"} {
+		start = strings.TrimSpace(strings.TrimPrefix(start, label))
 	}
 	first, rest, _ := strings.Cut(start, " ")
 	if address = asAddress(first); address != "" {
@@ -232,7 +265,7 @@ func (s *scan) recipientIn(line string) (address, rest string, indent int) {
 
 // asAddress is the address in < >, quotes or emphasis, with a colon or a comma behind; or empty.
 func asAddress(word string) string {
-	word = strings.Trim(word, " \t<>\"'*():;,")
+	word = strings.TrimPrefix(strings.Trim(word, " \t<>[]\"'*():;,"), "SMTP:") // MailEnable
 	if !strings.Contains(word, "@") {
 		return ""
 	}
@@ -246,10 +279,11 @@ func (s *scan) finish(h header) []Recipient {
 	for i := range s.list {
 		n := s.list[i]
 		list[i] = Recipient{Final: n.address, Kind: n.kind}
-		if s.phrase == nil && strings.Contains(strings.ToLower(h.get("Subject")), "delay") {
-			list[i].Kind = Delayed
+		if s.warning && s.form != "sendmail" || s.phrase == nil && strings.Contains(strings.ToLower(h.get("Subject")), "delay") {
+			list[i].Kind = Delayed // sendmail may tell of both in one message
 		}
-		words := n.words.String()
+		original, words := expandedFrom(n.words.String())
+		list[i].Original = original
 		if code, _, _ := firstReply(words); code == 0 && len(s.list) == 1 {
 			if code, _, _ = firstReply(s.unrelated.String()); code != 0 {
 				words += "\n" + s.unrelated.String()
@@ -259,6 +293,19 @@ func (s *scan) finish(h header) []Recipient {
 		list[i].setReply(paragraph(words))
 	}
 	return list
+}
+
+// expandedFrom is the address that an alias or a forward was followed from, and the words without
+// it; or empty.
+func expandedFrom(words string) (address, rest string) {
+	for _, before := range [...]string{"(expanded from", "(ultimately generated from", "(generated from"} {
+		start, after, found := strings.Cut(words, before)
+		from, end, closed := strings.Cut(after, ")")
+		if found && closed {
+			return asAddress(from), start + end
+		}
+	}
+	return "", words
 }
 
 // paragraph is the part of the words that holds the reply of the server, from the reply on; or

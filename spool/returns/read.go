@@ -133,7 +133,7 @@ func (f *found) returned(h header) {
 // judge decides what the message is.
 func (f *found) judge() *Return {
 	r := &Return{Kind: NotReturn}
-	if len(f.status.recipients) == 0 && (f.report || f.header.daemon()) && strings.Contains(strings.ToLower(f.text), "final-recipient:") {
+	if len(f.status.recipients) == 0 && (f.report || f.fromMailSystem()) && strings.Contains(strings.ToLower(f.text), "final-recipient:") {
 		f.status.take(header{}, []byte(f.text)) // a part that lost its type
 	}
 	f.status.finish()
@@ -142,9 +142,11 @@ func (f *found) judge() *Return {
 	case len(f.status.recipients) > 0:
 		r.Form, r.Recipients = "dsn", f.status.recipients
 		f.addWords(r)
+	case f.other == Complaint:
+		r.Kind = Complaint
+	case f.readForms(r):
 	case f.other != "":
 		r.Kind = f.other
-	case f.readForms(r):
 	case forwarded >= 0 && !f.header.autoReply():
 		return f.inner[forwarded]
 	case f.header.autoReply():
@@ -157,9 +159,10 @@ func (f *found) judge() *Return {
 	return r
 }
 
-// addWords takes the words of the server from the text where the delivery status has none.
+// addWords takes from the text what the delivery status lacks: the words of the server, and the
+// address that an alias or a forward was followed from.
 func (f *found) addWords(r *Return) {
-	if f.text == "" || !slices.ContainsFunc(r.Recipients, func(c Recipient) bool { return c.Text == "" }) {
+	if !slices.ContainsFunc(r.Recipients, func(c Recipient) bool { return c.Text == "" || c.Original == "" }) {
 		return
 	}
 	s := scan{}
@@ -170,7 +173,9 @@ func (f *found) addWords(r *Return) {
 	}
 	for i := range r.Recipients {
 		c := &r.Recipients[i]
-		if n := said[strings.ToLower(c.Final)]; c.Text == "" && n.Text != "" {
+		n := said[strings.ToLower(c.Final)]
+		c.Original = cmp.Or(c.Original, n.Original)
+		if c.Text == "" && n.Text != "" {
 			c.Text, c.Code = n.Text, n.Code
 			if !specific(c.Status) {
 				c.Status = cmp.Or(n.Status, c.Status)
