@@ -66,10 +66,10 @@ func (o *Outage) Within(since, until time.Time) (n int, lasted time.Duration) {
 // EndOutage keeps that a server works again, or that another server took its name: its
 // present outage, which is the one in its Health, ended at that time. It comes before the
 // change of the Health; a second call does nothing more. keep is how long ended outages are
-// kept; 0: not at all.
+// kept; 0: not at all, and those that are kept go.
 func EndOutage(ctx context.Context, s State, server string, end time.Time, keep time.Duration) error {
 	if keep <= 0 {
-		return nil
+		return dropOutages(ctx, s, OutagesName+server)
 	}
 	h, err := LoadState[Health](ctx, s, HealthName+server)
 	if err != nil || h.Troubles == 0 {
@@ -81,6 +81,13 @@ func EndOutage(ctx context.Context, s State, server string, end time.Time, keep 
 		*list = slices.DeleteFunc(*list, func(old Outage) bool { return end.Sub(old.Until) > keep })
 		return nil
 	})
+}
+
+func dropOutages(ctx context.Context, s State, name string) error {
+	if old, err := s.Load(ctx, name); err != nil || old == nil {
+		return err
+	}
+	return s.Update(ctx, name, false, func([]byte) ([]byte, error) { return nil, nil })
 }
 
 // LoadOutages are the outages of a server that are kept, and the one that is not over yet,

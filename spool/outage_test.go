@@ -64,6 +64,10 @@ func TestOutages(t *testing.T) {
 	if list, _ := load(later.Add(time.Hour)); len(list) != 1 || !list[0].Since.Equal(later) {
 		t.Errorf("what is older than is to be kept stays: %+v", list)
 	}
+	end(later, 0)
+	if list, _ := load(later); len(list) > 0 || state["outages-1"] != nil {
+		t.Errorf("keep_history = \"0\" keeps %+v", list)
+	}
 }
 
 func TestOutageWithin(t *testing.T) {

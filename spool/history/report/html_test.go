@@ -176,7 +176,9 @@ func TestNotes(t *testing.T) {
 	if v = sample().View(s, Limits{}); len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "before 27 November 2026") {
 		t.Errorf("%s", v.Notes)
 	}
-	if v = sample().View(site(), Limits{}); len(v.Notes) > 0 {
-		t.Errorf("%s", v.Notes)
+	s = site()
+	s.Since = "2026-11-23 07:00"
+	if v = sample().View(s, Limits{}); len(v.Notes) > 0 || v.JSON != "notices report --since '2026-11-23 07:00' --json" {
+		t.Errorf("%s, %s", v.Notes, v.JSON)
 	}
 }

@@ -103,15 +103,15 @@ type ServerRow struct {
 
 // View makes a report readable.
 func (r *Report) View(site Site, limits Limits) *View {
-	zone := site.Zone
+	zone, since := site.Zone, printable.ShellQuote(printable.Line(site.Since))
 	v := &View{
 		Site:    printable.Line(site.Name),
 		Title:   "Notices, " + period(r.Since, r.Until, zone, true),
 		Span:    "From " + moment(r.Since, zone) + " to " + moment(r.Until, zone) + " (" + r.Until.In(zone).Format("-0700") + ").",
 		Summary: r.Summary(),
 		Facts:   r.facts(),
-		CSV:     "notices history --outcome returned,bounced,failed --since " + site.Since + " --csv",
-		JSON:    "notices report --since " + site.Since + " --json",
+		CSV:     "notices history --outcome returned,bounced,failed --since " + since + " --csv",
+		JSON:    "notices report --since " + since + " --json",
 		Counted: "Each recipient counts. A notice counts when it is known what became of it, by this machine's clock. " +
 			"Returns and warnings that notices itself writes do not count.",
 	}
