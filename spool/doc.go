@@ -26,6 +26,8 @@
 //     a warning of a delay, or a notice of success; it is never itself returned.
 //   - late return: a return that another server makes of a message that we delivered to it,
 //     or to a server before it. The message has bounced then.
+//   - history: what became of each message that left the queue, an entry (HistoryEntry) for each
+//     recipient, with its ending: delivered, returned, failed, removed or bounced.
 //   - give up: stop trying to deliver a message. It is returned; if nobody can get the
 //     return, it is moved to failed/, with the event "giveup". Revive: queue it again.
 //   - aside: the folder for what was not understood. It is for a person to look at.

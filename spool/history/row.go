@@ -106,10 +106,14 @@ func waiting(r *spool.Record, i int, e *spool.HistoryEntry) Row {
 	row := common(e)
 	row.Outcome, row.NextSendAt = Waiting, Time{records.NextSend(r)}
 	row.Status, row.Reason = bounce.ExplainDelay(r.Recipients[i].Outcome)
+	last := printable.Line(r.LastError)
 	if n := len(r.Events); n > 0 && (r.Events[n-1].Kind == spool.Postpone || r.Events[n-1].Kind == spool.Hold) {
-		row.Reply = printable.Line(r.LastError) // newer than the reply for this recipient
+		row.Reply = last // newer than the reply for this recipient
+		if r.Events[n-1].Kind == spool.Postpone {
+			_, row.Reason = bounce.ExplainDelay(spool.Outcome{Class: spool.Deferred, Scope: spool.ServerScope})
+		}
 	}
-	row.Reply = cmp.Or(row.Reply, printable.Line(r.LastError))
+	row.Reply = cmp.Or(row.Reply, last)
 	if r.Held {
 		row.Reason = "It is held until a person releases it."
 	}
