@@ -92,8 +92,7 @@ const (
 	maxNamed = 1000    // recipients
 )
 
-// readForms recognizes a return that has no delivery status part. It has to come from a mail system
-// and not through a mailing list.
+// readForms recognizes a return that has no delivery status part. It has to come from a mail system.
 func (f *found) readForms(r *Return) bool {
 	named := f.header.addresses("X-Failed-Recipients") // Exim, Gmail and others
 	if len(named) == 0 && !f.fromMailSystem() {
@@ -255,6 +254,9 @@ func (s *scan) recipientIn(line string) (address, rest string, indent int) {
 			rest = "" // Exchange: when
 		}
 		return address, rest, indent
+	}
+	if s.phrase.form != "exchange" {
+		return "", "", 0
 	}
 	// Ann Reader (ann@example.net)
 	if open := strings.LastIndexAny(start, "(<"); open > 0 && !strings.Contains(start, ":") && strings.ContainsAny(start[len(start)-1:], ")>") {

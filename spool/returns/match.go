@@ -72,8 +72,9 @@ func (c *Counts) count(v Verdict) {
 // A return is about a message if it has the message's envelope id, or its queue id in an address
 // (VERP), or its Message-ID: the first of these that it has and the history knows. Its recipient
 // has to be one of the message's. A message to one recipient may come back for another address: an
-// alias or a forward stands between. If a return has any such id, and the history knows none of
-// them, it is about mail that was sent without us.
+// alias or a forward stands between. Some relays (Amazon SES, Brevo) replace the Message-ID, and say
+// the new one when they take the message: it counts, too. If a return has any such id, and the
+// history knows none of them, it is about mail that was sent without us.
 //
 // Only a return without any id is matched by recipient and time: to the last message to that
 // recipient that was delivered in the Window before the return, and whose sender the return was
@@ -96,6 +97,9 @@ const Window = 14 * 24 * time.Hour
 
 // clockSkew is how far the clock of the server that made the return may be behind ours.
 const clockSkew = time.Hour
+
+// minRenamed is how long an id is at least that is looked for in a server's words.
+const minRenamed = 12
 
 // maxWeight bounds the memory of a Matcher.
 const maxWeight = 50_000
@@ -175,9 +179,6 @@ func (r *Return) addKeys(keys map[string]struct{}) {
 	}
 	for _, id := range r.MessageIDs {
 		add(id)
-	}
-	if r.hasID() {
-		return
 	}
 	for i := range r.Recipients {
 		add(strings.ToLower(r.Recipients[i].Final))
@@ -281,10 +282,41 @@ func (x *index) find(r *Return, c *Recipient, named []*spool.HistoryEntry) *spoo
 			last = e
 		}
 	}
-	if last == nil && len(named) == 1 { // an alias or a forward
+	switch {
+	case last != nil:
+		return last
+	case len(named) == 1: // an alias or a forward
 		return named[0]
+	case len(named) > 1:
+		return nil
 	}
-	return last
+	return x.renamed(r, c)
+}
+
+// renamed finds the entry whose server said that it gave the message the id that the return has. When
+// it bounced, the entry has the words of the return instead; then it is known by the time.
+func (x *index) renamed(r *Return, c *Recipient) *spool.HistoryEntry {
+	for _, e := range x.to(c) {
+		if e.Ending == spool.EndedBounced && e.EndedAt.Equal(x.madeAt(r, c)) {
+			return e
+		}
+		for _, id := range r.MessageIDs {
+			local, _, _ := strings.Cut(strings.Trim(id, "<>"), "@")
+			if len(local) >= minRenamed && e.Ending == spool.EndedDelivered && strings.Contains(e.Last.Reply.Text, local) {
+				return e
+			}
+		}
+	}
+	return nil
+}
+
+// to are the entries to the addresses that failed.
+func (x *index) to(c *Recipient) []*spool.HistoryEntry {
+	list := x.byRecipient[canonical(c.Final)]
+	if canonical(c.Original) != canonical(c.Final) {
+		list = slices.Concat(list, x.byRecipient[canonical(c.Original)])
+	}
+	return list
 }
 
 // is reports whether an address of ours is the one that failed.
@@ -297,12 +329,10 @@ func (c *Recipient) is(address string) bool {
 func (x *index) latest(r *Return, c *Recipient) *spool.HistoryEntry {
 	made := x.madeAt(r, c)
 	var last *spool.HistoryEntry
-	for _, address := range []string{c.Final, c.Original} {
-		for _, e := range x.byRecipient[canonical(address)] {
-			inTime := !e.EndedAt.After(made.Add(clockSkew)) && e.EndedAt.After(made.Add(-Window))
-			if inTime && r.goesTo(e.Sender) && (last == nil || e.EndedAt.After(last.EndedAt)) {
-				last = e
-			}
+	for _, e := range x.to(c) {
+		inTime := !e.EndedAt.After(made.Add(clockSkew)) && e.EndedAt.After(made.Add(-Window))
+		if inTime && r.goesTo(e.Sender) && (last == nil || e.EndedAt.After(last.EndedAt)) {
+			last = e
 		}
 	}
 	return last
@@ -332,15 +362,15 @@ func (x *index) madeAt(r *Return, c *Recipient) time.Time {
 		at = c.At
 	}
 	if at.IsZero() || at.After(x.now) {
-		return x.now
+		at = x.now
 	}
-	return at
+	return at.UTC().Truncate(time.Second)
 }
 
 // bounce changes an entry to bounced.
 func (x *index) bounce(e *spool.HistoryEntry, r *Return, c *Recipient) {
-	at := x.madeAt(r, c).UTC().Truncate(time.Second)
-	if at.Before(e.EndedAt) {
+	at := x.madeAt(r, c)
+	if at.Before(e.EndedAt) { // a clock is wrong
 		at = e.EndedAt
 	}
 	e.Ending, e.EndedAt = spool.EndedBounced, at

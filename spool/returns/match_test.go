@@ -71,6 +71,7 @@ func siteHistory() *history {
 	h.entries[4].MessageID, h.entries[5].MessageID = "<twice@example.org>", "<twice@example.org>"
 	h.entries[4].Sender, h.entries[5].Sender = "desk@example.org", "desk@example.org"
 	h.entries[1].EnvelopeID, h.entries[2].EnvelopeID = "run=7", "run=7"
+	h.entries[0].Last.Reply.Text = "Ok 0102018f00aa-000000"
 	h.entries[3].Ending = spool.EndedReturned
 	return h
 }
@@ -146,6 +147,13 @@ func TestMatch(t *testing.T) {
 			r.MessageIDs = []string{"<twice@example.org>"}
 			r.At = sent.AddDate(0, -1, 0)
 		}), Bounced, "5/0"},
+		{"an id that our server gave the message", failure("ann@example.net", func(r *Return) {
+			r.MessageIDs = []string{"<0102018f00aa-000000@ses.example.com>"}
+		}), Bounced, "1/0"},
+		{"the same of another recipient", failure("bob@example.net", func(r *Return) {
+			r.MessageIDs = []string{"<0102018f00aa-000000@ses.example.com>"}
+		}), NotOurs, ""},
+		{"a short id", failure("ann@example.net", func(r *Return) { r.MessageIDs = []string{"<Ok@ses.example.com>"} }), NotOurs, ""},
 		{"recipient and time", failure("ann@example.net", ours), Bounced, "2/0"},
 		{"recipient and time, too late", failure("ann@example.net", func(r *Return) { ours(r); r.At = sent.Add(-time.Hour * 2) }), NotOurs, ""},
 		{"recipient and time, addressed to somebody else", failure("ann@example.net", func(r *Return) { r.Addressees = []string{"x@example.org"} }), NotOurs, ""},
