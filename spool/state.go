@@ -27,6 +27,8 @@ const (
 	RateName      = "rate-"   // + server: package rate's own
 	LastFlushName = "last-flush"
 	StuckName     = "stuck" // Stuck
+	// BouncesReadName is the value of the last reading of the mailbox of [bounces]: BouncesRead.
+	BouncesReadName = "bounces-read"
 )
 
 // Health is what is remembered of a server from run to run.
@@ -103,6 +105,14 @@ func (h *Health) Began() time.Time {
 type LastFlush struct {
 	At time.Time `json:"at"`
 	Tally
+}
+
+// BouncesRead is how the latest reading of the mailbox of late returns went.
+type BouncesRead struct {
+	At      time.Time `json:"at"`
+	Error   string    `json:"error,omitempty"` // why it failed; empty: it did not
+	Read    int       `json:"read"`            // messages
+	Bounced int       `json:"bounced"`         // of them new returns of our own mail
 }
 
 // Tally counts messages, each once: failed (went to failed/), else returned (any

@@ -30,7 +30,7 @@ func (a *cli) addCommands(root *cobra.Command) {
 		loginCommand(a, config.AuthGoogle, "Google"), logoutCommand(a, config.AuthGoogle, "Google"),
 		loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"))
 	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
-	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a), historyCommand(a), reportCommand(a))
+	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a), historyCommand(a), reportCommand(a), readBouncesCommand(a))
 	add("Work on the queue by hand:", byHand(a)...)
 	add("More:", versionCommand(a), completionCommand(a))
 	root.InitDefaultHelpCmd()
@@ -55,6 +55,7 @@ func example(name string) string {
 		"flush":            "notices flush --splay 40s    for cron\nnotices flush -v --all    now, and say what becomes of each message",
 		"status":           "notices status\nnotices status --check    for Nagios and its like",
 		"list":             "notices list\nnotices list --state deferred,failed --to example.net",
+		"read-bounces":     "notices read-bounces    the mailbox of [bounces]\nnotices read-bounces returns.mbox",
 		"show":             "notices show 1K10G6S99G1S5Z7T",
 		"history":          "notices history --to ann@example.net    did she get hers?\nnotices history --since 7d --outcome returned,bounced    what came back, and why",
 		"report":           "notices report\nnotices report --since 30d --html notices.html    a page for a browser\nnotices report --mail director@example.org    the last week, for cron",
@@ -88,7 +89,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // unknownCommand is the error for a command that does not exist.
 func unknownCommand(root *cobra.Command, name string) error {
-	if slices.Contains([]string{"serve", "service-key", "read-bounces", "dkim-key"}, name) {
+	if slices.Contains([]string{"serve", "service-key", "dkim-key"}, name) {
 		return fmt.Errorf("%s is not in this version of notices yet", name)
 	}
 	text := fmt.Sprintf("unknown command %q", name)

@@ -69,6 +69,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/past":     4,
 		"notices/cmd/notices/summary":  4,
 		"notices/cmd/notices/queue":    4,
+		"notices/cmd/notices/returned": 4,
 		"notices/cmd/notices/setup":    4,
 		"notices/cmd/notices/signin":   4,
 		"notices/cmd/notices/status":   5,

@@ -89,6 +89,7 @@ func (s *snapshot) check(o Options) *verdict {
 	}
 	c.waiting()
 	c.lastFlush()
+	c.bounces()
 	if s.Failed > 0 {
 		c.note(Warning, "%s failed and could not be returned: notices list --state failed", term.Count(s.Failed, "message"))
 	}
@@ -175,6 +176,24 @@ func (c *verdict) server(v *server) {
 // signInSays reports whether a server's error is that of a sign-in, which is a reason already.
 func (s *snapshot) signInSays(text string) bool {
 	return slices.ContainsFunc(s.signIns(), func(in *SignIn) bool { return in.NeedsPerson && strings.Contains(text, *in.Error) })
+}
+
+// mailboxAge is how old the last reading of the mailbox may be: a cron line that runs once a
+// day may miss one.
+const mailboxAge = 49 * time.Hour
+
+// bounces checks that the mailbox of [bounces] is read. No mail is lost when it is not.
+func (c *verdict) bounces() {
+	b := c.s.Bounces
+	switch {
+	case !c.s.mailbox:
+	case b == nil:
+		c.note(Warning, "the mailbox of [bounces] was never read; cron should run: notices read-bounces")
+	case b.Error != nil:
+		c.note(Warning, "the mailbox of [bounces] could not be read %s: %s", c.s.ago(*b.At), *b.Error)
+	case c.s.since(b.At) > mailboxAge:
+		c.note(Warning, "the mailbox of [bounces] was last read %s; cron should run: notices read-bounces", c.s.ago(*b.At))
+	}
 }
 
 // waiting checks the messages that wait for a server.

@@ -47,7 +47,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 			c.route = append(c.route, rates(&o.Servers[i]))
 		}
 	}
-	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush} {
+	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.bounces} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -335,6 +335,19 @@ func (c *collector) flush(ctx context.Context) error {
 	if err == nil && !last.At.IsZero() {
 		c.s.LastFlush = &lastFlush{term.Stamp(last.At), last.Tally}
 	}
+	return err
+}
+
+// bounces finds how the last reading of the mailbox of [bounces] went.
+func (c *collector) bounces(ctx context.Context) error {
+	last, err := spool.LoadState[spool.BouncesRead](ctx, c.state, spool.BouncesReadName)
+	if err == nil && !last.At.IsZero() {
+		c.s.Bounces = &bounces{At: term.Stamp(last.At), Read: last.Read, Bounced: last.Bounced}
+		if last.Error != "" {
+			c.s.Bounces.Error = &last.Error
+		}
+	}
+	c.s.mailbox = c.o.Config != nil && c.o.Config.Bounces.Imap != ""
 	return err
 }
 

@@ -210,6 +210,7 @@ func TestUnreadableIsCounted(t *testing.T) {
 // TestMetricsInManPage: notices-status(1) has every metric, and no other.
 func TestMetricsInManPage(t *testing.T) {
 	w := on(fakesite.BadDay(t))
+	w.SetState(spool.BouncesReadName, spool.BouncesRead{At: w.Now})
 	o := statusDefaults()
 	o.SignIn, o.Limits = deadSignIn, []rate.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}
 	have := map[string]bool{}

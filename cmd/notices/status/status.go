@@ -51,6 +51,7 @@ type snapshot struct {
 	Google         *SignIn    `json:"google"`    // null: no account
 	Microsoft      *SignIn    `json:"microsoft"` // null: no account
 	LastFlush      *lastFlush `json:"last_flush"`
+	Bounces        *bounces   `json:"bounces"` // null: the mailbox of [bounces] was never read
 
 	// How many deferred messages wait for a server or for their recipients, and since when the
 	// first one waits for a server.
@@ -74,6 +75,7 @@ type snapshot struct {
 	limitsUsed    []rate.Usage
 	limited       int         // messages that wait for a [[limit]]
 	limitedBy     *rate.Usage // the limit that will let one go first
+	mailbox       bool        // [bounces] is configured
 	unwritable    bool        // flush cannot write to the spool: FlushError says why
 }
 
@@ -100,6 +102,14 @@ type server struct {
 type lastFlush struct {
 	At *time.Time `json:"at"`
 	spool.Tally
+}
+
+// bounces is how the last reading of the mailbox of [bounces] went.
+type bounces struct {
+	At      *time.Time `json:"at"`
+	Error   *string    `json:"error"` // why it failed; null: it did not
+	Read    int        `json:"read"`
+	Bounced int        `json:"bounced"`
 }
 
 // SignIn is the state of a sign-in.

@@ -8,6 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/fakesite"
+	"notices/config"
 	"notices/spool"
 )
 
@@ -27,6 +30,7 @@ func TestStatus(t *testing.T) {
 	w.SetState(spool.HealthName+"2", spool.Health{DownUntil: w.Now.Add(2 * time.Minute), Troubles: 2, Since: w.Now.Add(-10 * time.Minute),
 		Last: spool.Outcome{Reply: spool.Reply{Code: 421, Enhanced: "4.3.2", Text: "closed"}}})
 	w.SetState(spool.LastFlushName, spool.LastFlush{At: w.Now, Tally: spool.Tally{Sent: 3, Returned: 1}})
+	w.SetState(spool.BouncesReadName, spool.BouncesRead{At: w.Now, Error: "login refused", Read: 7, Bounced: 2})
 
 	w.Check(Run(context.Background(), w.q, withServers(Options{JSON: true})))
 	var got, want map[string]any
@@ -44,7 +48,8 @@ func TestStatus(t *testing.T) {
 		"check": {"level": 2, "reasons": ["1 message is due, the oldest for 1h 0m", "1 message failed and could not be returned: notices list --state failed"],
 			"remarks": ["server 2 is not accepting mail, for 10m: 421 4.3.2 closed"]},
 		"google": null, "microsoft": null,
-		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0}
+		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0},
+		"bounces": {"at": "2026-11-24T11:00:00Z", "error": "login refused", "read": 7, "bounced": 2}
 	}`), &want))
 	w.saysUsage(got)
 	got["bytes"] = 0.0
@@ -93,5 +98,47 @@ func TestPauseThatIsOver(t *testing.T) {
 	w.Check(Run(context.Background(), w.q, withServers(Options{JSON: true})))
 	if strings.Count(w.Out.String(), `"down_until":null`) != 2 {
 		t.Error(w.Out.String())
+	}
+}
+
+// TestMailbox: what --check and a person hear of the mailbox of [bounces].
+func TestMailbox(t *testing.T) {
+	fakesite.InUTC(t)
+	for name, c := range map[string]struct {
+		imap string
+		last spool.BouncesRead
+		days int
+		want string // of --check; "": nothing
+		told string // to a person
+	}{
+		"none":         {},
+		"not any more": {"", spool.BouncesRead{Error: "login refused"}, 9, "", "failed"},
+		"never":        {"imap.example.org:993", spool.BouncesRead{}, -1, "was never read; cron should run: notices read-bounces", "never; cron"},
+		"good":         {"imap.example.org:993", spool.BouncesRead{Read: 7, Bounced: 1}, 1, "", "7 mails read, 1 new return of our messages"},
+		"failed":       {"imap.example.org:993", spool.BouncesRead{Error: "login refused"}, 0, "could not be read 0s ago: login refused", "failed"},
+		"old":          {"imap.example.org:993", spool.BouncesRead{}, 3, "was last read 3d 0h ago; cron should run: notices read-bounces", "0 mails read"},
+	} {
+		w := newWorld(t)
+		w.SetState(spool.LastFlushName, spool.LastFlush{At: w.Now})
+		if c.last.At = w.Now.AddDate(0, 0, -c.days); c.days >= 0 && name != "none" {
+			w.SetState(spool.BouncesReadName, c.last)
+		}
+		cfg := &config.Config{Bounces: config.Bounces{Imap: c.imap}}
+		err := Run(context.Background(), w.q, Options{Check: true, Config: cfg, Warn: app.Duration(WarnAge), Critical: app.Duration(CriticalAge)})
+		out := w.Out.String()
+		if (err != nil) != (c.want != "") || !strings.Contains(out, c.want) {
+			t.Errorf("%s: %v, %s", name, err, out)
+		}
+		w.Out.Reset()
+		w.Check(Run(context.Background(), w.q, Options{Config: cfg, Warn: app.Duration(WarnAge), Critical: app.Duration(CriticalAge)}))
+		text := strings.Join(strings.Fields(w.Out.String()), " ")
+		if strings.Contains(text, "Mailbox for returns") != (c.told != "") || !strings.Contains(text, c.told) {
+			t.Errorf("%s: %s", name, text)
+		}
+		w.Out.Reset()
+		w.Check(Run(context.Background(), w.q, Options{Prometheus: true, Config: cfg}))
+		if ok := strings.Contains(w.Out.String(), "notices_last_read_bounces_ok 1\n"); ok != (name == "good" || name == "old") {
+			t.Errorf("%s: %s", name, w.Out.String())
+		}
 	}
 }

@@ -37,6 +37,26 @@ func (t *statusText) write(c *verdict) {
 	t.signIn("Microsoft", t.s.Microsoft)
 	t.limits()
 	t.lastFlush()
+	t.bounces()
+}
+
+// bounces shows the last reading of the mailbox of [bounces].
+func (t *statusText) bounces() {
+	b := t.s.Bounces
+	if b == nil && !t.s.mailbox {
+		return
+	}
+	t.Title(term.Bold, "Mailbox for returns")
+	switch {
+	case b == nil:
+		t.row("Read", "", "never; cron or a timer should run: notices read-bounces")
+		return
+	case b.Error != nil:
+		t.row("Read", term.Red, "failed %s: %s", t.when(*b.At), *b.Error)
+		return
+	}
+	t.row("Read", "", "%s", t.when(*b.At))
+	t.row("Result", "", "%s read, %s of our messages", term.Count(b.Read, "mail"), term.Count(b.Bounced, "new return"))
 }
 
 // row prints a name and a text, which stays in its column even if a path in it is longer
