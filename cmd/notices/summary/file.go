@@ -5,7 +5,9 @@ import (
 	"errors"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -27,9 +29,17 @@ func (s *Summary) writePage(path string, page []byte) error {
 	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EROFS):
 		return err // which has advice of its own
 	case errors.Is(err, fs.ErrPermission) || errors.Is(err, fs.ErrNotExist) || errors.Is(err, unix.ENOTDIR) || errors.Is(err, unix.EISDIR) || errors.Is(err, unix.ENAMETOOLONG):
-		return app.Fail(app.ExitCannotMake, "--html: %w; name a file in a folder that this user may write to, or run: notices report --html - > FILE", err)
+		return app.Fail(app.ExitCannotMake, "--html: %w; name a file in a folder that %s may write to, or run: notices report --html - > FILE", err, thisUser())
 	}
 	return app.Fail(app.ExitIO, "--html: %w; to see the report all the same, run: notices report", err)
+}
+
+// thisUser is who writes the file: root's report runs as the owner of the spool.
+func thisUser() string {
+	if u, err := user.LookupId(strconv.Itoa(os.Geteuid())); err == nil {
+		return "the user " + u.Username
+	}
+	return "this user"
 }
 
 func replace(path string, page []byte) error {
