@@ -139,26 +139,14 @@ func (w *search) readLive(ctx context.Context) error {
 	return err
 }
 
-// list lists the messages twice: a listing of a folder may lack a file that is renamed meanwhile.
 func (w *search) list(ctx context.Context) ([]spool.Entry, error) {
 	if len(w.ids) > 0 {
 		return w.find(ctx, w.ids)
 	}
-	seen := map[spool.ID]bool{}
-	fresh := func(e spool.Entry) bool {
-		known := seen[e.ID]
-		seen[e.ID] = true
-		return !known
-	}
-	first, err := records.List(ctx, w.source, fresh)
-	if err != nil {
-		return nil, err
-	}
-	second, err := records.List(ctx, w.source, fresh)
-	return append(first, second...), err
+	return records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
 }
 
-// find is list for some messages.
+// find looks messages up twice, as records.ListAll lists them.
 func (w *search) find(ctx context.Context, ids []spool.ID) ([]spool.Entry, error) {
 	found := map[spool.ID]spool.Entry{}
 	for range 2 {

@@ -39,6 +39,23 @@ func List(ctx context.Context, s Store, keep func(spool.Entry) bool) ([]spool.En
 	return found, ctx.Err()
 }
 
+// ListAll is List for a caller that must lack no message while a flush runs: a listing of a folder
+// may lack a file that is renamed while the folder is read, so it lists twice.
+func ListAll(ctx context.Context, s Store, keep func(spool.Entry) bool) ([]spool.Entry, error) {
+	seen := map[spool.ID]struct{}{}
+	fresh := func(e spool.Entry) bool {
+		_, known := seen[e.ID]
+		seen[e.ID] = struct{}{}
+		return !known && keep(e)
+	}
+	first, err := List(ctx, s, fresh)
+	if err != nil {
+		return nil, err
+	}
+	second, err := List(ctx, s, fresh)
+	return append(first, second...), err
+}
+
 // Ahead is how many records are read at once: enough to keep all processors busy, and few
 // enough for the memory.
 const Ahead = 256

@@ -110,7 +110,7 @@ func (q *Queue) takeAndFind(ctx context.Context, s Selection, all func(spool.Ent
 // find lists what a selection means, each message once.
 func (q *Queue) find(ctx context.Context, s Selection, all func(spool.Entry) bool) ([]spool.Entry, error) {
 	if s.All {
-		list, err := records.List(ctx, q.Store, all)
+		list, err := records.ListAll(ctx, q.Store, all)
 		slices.SortFunc(list, ByNextSend)
 		return list, err
 	}

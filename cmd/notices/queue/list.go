@@ -65,7 +65,7 @@ func (o *ListOptions) Check(args []string, given func(option string) bool) error
 // List prints what the options choose, in the order in which it goes out.
 func (q *Queue) List(ctx context.Context, o ListOptions) error {
 	now := q.Program.Now()
-	entries, err := records.List(ctx, q.Store, func(e spool.Entry) bool { return o.mayHave(e, q.Policy, now) })
+	entries, err := records.ListAll(ctx, q.Store, func(e spool.Entry) bool { return o.mayHave(e, q.Policy, now) })
 	if err != nil {
 		return err
 	}
