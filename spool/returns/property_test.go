@@ -174,12 +174,34 @@ func TestFields(t *testing.T) {
 		"5.4.7 - Delivery expired":         "0 5.4.7|- Delivery expired",
 		"192.0.2.1 does not answer":        "0 |192.0.2.1 does not answer",
 		"in 2026 at 4440 places":           "0 |in 2026 at 4440 places",
+		"a message of 450 octets":          "0 |a message of 450 octets",
+		"SMTP error from mx: 550 no":       "550 |no",
+		"replied 550 5.1.1 no":             "550 5.1.1|no",
 		"":                                 "0 |",
 	} {
 		r := Recipient{Kind: Failed}
 		r.setReply(words)
 		if got := fmt.Sprintf("%d %s|%s", r.Code, r.Status, r.Text); got != want {
 			t.Errorf("%s: %s, want %s", words, got, want)
+		}
+	}
+}
+
+// TestHTML: what a reader of the page would see.
+func TestHTML(t *testing.T) {
+	for page, want := range map[string]string{
+		"<p>Delivery  has\nfailed</p>": "Delivery has failed",
+		"a<br>b<BR/>c":                 "a\nb\nc",
+		"<!-- a > b --><p>c</p><!--[if mso]><p>d</p><![endif]-->": "c",
+		"<style>p { x: y }</style><script>if (a<b) c</script>d":   "d",
+		"<pre>a  b\nc</pre>":    "a  b\nc",
+		"1 &lt; 2 &amp;&#38; x": "1 < 2 && x",
+		"<a href='mailto:ann@example.net'>ann@example.net</a>": "ann@example.net",
+		"<":      "",
+		"a <!--": "a",
+	} {
+		if got := strings.Trim(fromHTML(page), " \n"); got != want {
+			t.Errorf("%q: %q, want %q", page, got, want)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 	"unicode/utf8"
 
 	"notices/spool"
@@ -27,8 +28,7 @@ func latin1(s string) string {
 
 // toText is the beginning of a part that holds words.
 func toText(h header, body []byte) string {
-	text := decode(h, body)
-	return latin1(printable.Cut(string(text[:min(len(text), maxText)]), maxText))
+	return latin1(printable.Cut(string(decode(h, body)), maxText))
 }
 
 // fromHTML is the text of an HTML page: without its tags, with a line for each block.
@@ -42,11 +42,14 @@ func fromHTML(page string) string {
 			text = singleBlanks(text)
 		}
 		b.WriteString(text)
+		if comment, ok := strings.CutPrefix(rest, "!--"); ok {
+			_, page, _ = strings.Cut(comment, "-->")
+			continue
+		}
 		tag, after, _ := strings.Cut(rest, ">")
-		tag = strings.ToLower(tag)
 		page = after
-		switch name, _, _ := strings.Cut(tag, " "); name {
-		case "style", "script", "!--":
+		switch name, _, _ := strings.Cut(strings.ToLower(tag), " "); name {
+		case "style", "script":
 			_, page, _ = strings.Cut(after, "</")
 			_, page, _ = strings.Cut(page, ">")
 		case "pre", "/pre":
@@ -84,7 +87,7 @@ func firstReply(words string) (code int, status, rest string) {
 		}
 		n, tail := leadingCode(words[i:])
 		s := leadingStatus(tail)
-		if n != 0 && (s == "" || s[0] == words[i]) {
+		if n != 0 && (s == "" && !amongWords(words[:i]) || s != "" && s[0] == words[i]) {
 			return n, s, words[i:]
 		}
 		if s = leadingStatus(words[i:]); s != "" && status == "" {
@@ -92,6 +95,14 @@ func firstReply(words string) (code int, status, rest string) {
 		}
 	}
 	return 0, status, rest
+}
+
+// amongWords reports whether what follows is one of several words, such as the number in "a message
+// of 450 octets".
+func amongWords(before string) bool {
+	word := strings.TrimRight(before, " ")
+	last, _ := utf8.DecodeLastRuneInString(word)
+	return word != before && (unicode.IsLetter(last) || unicode.IsDigit(last))
 }
 
 // leadingCode is the code that s begins with, 400 to 599, and what follows it.
@@ -115,7 +126,7 @@ func leadingStatus(s string) string {
 	status := strings.TrimRight(s[:end], ".")
 	class, rest, _ := strings.Cut(status, ".")
 	subject, detail, ok := strings.Cut(rest, ".")
-	if class != "2" && class != "4" && class != "5" || !ok || !upTo3(subject) || !upTo3(detail) || end < len(s) && s[end] == '-' && status != s[:end] {
+	if class != "2" && class != "4" && class != "5" || !ok || !upTo3(subject) || !upTo3(detail) {
 		return ""
 	}
 	return status
