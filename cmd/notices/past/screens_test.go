@@ -52,6 +52,7 @@ func week(w *fakesite.Site) []history.Row {
 		entry("1K0HB3YFSP0T2V5Y", 60, 200, fakesite.LongAddress, "", spool.EndedDelivered, reply(spool.Delivered, "1", 250, "2.0.0", "Ok: queued as 4F2A1BC0D3")),
 		entry("1K0VZX6536080Q7N", 30, 4, "anna@example.com", "20042", spool.EndedRemoved, spool.Outcome{}),
 		waits,
+		entry("1K0WSE1DCR0RRWKD", 1, 40, "ben@example.com", "20043", spool.EndedBounced, reply(spool.Failed, "1", 550, "5.2.1", "account disabled")),
 	}
 }
 
@@ -83,7 +84,7 @@ func TestScreens(t *testing.T) {
 			t.Errorf("in %d columns colours are not where they should be:\n%q", columns, coloured)
 		}
 	}
-	if whole := screen(w, 0, false); !strings.Contains(whole, fakesite.LongAddress) || strings.Contains(whole, "…") || strings.Count(whole, "\n") != 5 {
+	if whole := screen(w, 0, false); !strings.Contains(whole, fakesite.LongAddress) || strings.Contains(whole, "…") || strings.Count(whole, "\n") != 6 {
 		t.Errorf("without a terminal something is cut off:\n%s", whole)
 	}
 }

@@ -128,7 +128,11 @@ func (t *table) more(row *history.Row) []string {
 		parts = append(parts, "next send with the next flush")
 	}
 	reply := printable.Text(row.Reply)
-	if reply != "" && row.Server != "" {
+	switch {
+	case reply == "":
+	case row.Outcome == spool.EndedBounced: // a server of ours had taken it
+		reply = cmp.Or(printable.Text(row.Host), "another server") + ": " + reply
+	case row.Server != "":
 		reply = "server " + printable.Text(row.Server) + ": " + reply
 	}
 	if row.Reason == "" {
