@@ -120,6 +120,9 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 			now = r.Events[i].At // the last one counts
 		}
 	}
+	if last.Kind == GiveUp {
+		now = last.At
+	}
 	outcomes := r.lastOutcomes(last)
 	list := make([]HistoryEntry, len(outcomes))
 	for i := range outcomes {

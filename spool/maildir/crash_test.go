@@ -89,13 +89,20 @@ func deferIt(c spool.Claim) error {
 	return c.Append(e, spool.Now)
 }
 
+// delivered is the result of an attempt that is not in the record.
+func delivered() spool.Event {
+	e := event(spool.Result, 201)
+	e.N, e.Results = 1, []spool.Answer{{Outcome: spool.Outcome{Class: spool.Delivered}, To: []int{0}}}
+	return e
+}
+
 func both(first, second func(*Store) error) func(*Store) error {
 	return func(s *Store) error { return errors.Join(first(s), second(s)) }
 }
 
 var (
 	removeNow  = onIt(func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Now) })
-	removeSoon = both(onIt(func(c spool.Claim) error { return c.Remove(spool.Event{}, spool.Soon) }), func(s *Store) error { return s.Sync(context.Background()) })
+	removeSoon = both(onIt(func(c spool.Claim) error { return c.Remove(delivered(), spool.Soon) }), func(s *Store) error { return s.Sync(context.Background()) })
 	failIt     = onIt(func(c spool.Claim) error { return c.Fail(event(spool.GiveUp, 300)) })
 	reviveIt   = onIt(func(c spool.Claim) error {
 		e := event(spool.Retry, 400)

@@ -101,14 +101,14 @@ func (c *claim) move(e spool.Event) error {
 	if c.done {
 		return errOver
 	}
+	if e.Kind == spool.GiveUp {
+		c.addHistory(e) // first, since whoever finishes the move adds nothing
+		c.s.soon.addHistory()
+	}
 	if e.Kind != spool.GiveUp || !c.side.Record.GivenUp { // else an earlier move failed behind it
 		if err := errors.Join(c.side.append(e), c.side.Sync()); err != nil {
 			return err
 		}
-	}
-	if e.Kind == spool.GiveUp {
-		c.addHistory(spool.Event{})
-		c.s.soon.addHistory()
 	}
 	to := sidecar.EntryOf(c.side.Record)
 	if err := c.s.folders.movePair(c.entry, to); err != nil {

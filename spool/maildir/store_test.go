@@ -16,14 +16,16 @@ func TestStore(t *testing.T) {
 
 func harness(t *testing.T) storetest.Harness {
 	dir := t.TempDir() + "/spool"
-	reopen := func() spool.Store {
-		s, err := maildir.Open(dir, maildir.Options{})
+	open := func(o maildir.Options) spool.Store {
+		s, err := maildir.Open(dir, o)
 		if err != nil {
 			t.Fatal(err)
 		}
 		return s
 	}
-	return storetest.Harness{Store: reopen(), Reopen: reopen}
+	reopen := func() spool.Store { return open(maildir.Options{}) }
+	noHistory := func() spool.Store { return open(maildir.Options{NoHistory: true}) }
+	return storetest.Harness{Store: reopen(), Reopen: reopen, NoHistory: noHistory}
 }
 
 // TestStoreOnSimulatedDisk does the same on a disk that can lose its power.

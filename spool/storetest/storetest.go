@@ -33,6 +33,8 @@ type Harness struct {
 	// PowerCut is Crash for all handles at once, and what was not synced may be lost.
 	// nil: those tests are left out.
 	PowerCut func() spool.Store
+	// NoHistory is Reopen of a handle that keeps no history. nil: those tests are left out.
+	NoHistory func() spool.Store
 }
 
 // Run tests a store. open is called once for each part, with an empty spool.
@@ -90,6 +92,14 @@ var parts = []struct {
 	{"ImportBesideFlush", testImportBesideFlush},
 	{"ImportCrash", func(k kit, h Harness) { testImportCut(k, h, h.Crash) }},
 	{"ImportPowerCut", func(k kit, h Harness) { testImportCut(k, h, h.PowerCut) }},
+	{"HistoryEndings", testHistoryEndings},
+	{"HistoryEntry", testHistoryEntry},
+	{"HistorySupersedes", testHistorySupersedes},
+	{"HistoryQuery", testHistoryQuery},
+	{"HistoryForget", testHistoryForget},
+	{"HistoryWriters", testHistoryWriters},
+	{"HistoryCrash", func(k kit, h Harness) { testHistoryCut(k, h, h.Crash, false) }},
+	{"HistoryPowerCut", func(k kit, h Harness) { testHistoryCut(k, h, h.PowerCut, true) }},
 }
 
 // tb is what *testing.T and *rapid.T have in common and the suite needs.

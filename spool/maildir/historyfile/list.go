@@ -29,8 +29,8 @@ type list struct {
 }
 
 const (
-	maxOpen    = 64       // files open at a time
-	windowSize = 16 << 10 // octets
+	maxOpen    = 64      // files open at a time
+	windowSize = 8 << 10 // octets
 )
 
 // yield reads the entries and calls yield for those that the query chooses. Those queued in the
@@ -56,9 +56,6 @@ func (l *list) yield(ctx context.Context, yield func(*spool.HistoryEntry) bool) 
 
 // entry reads one entry and yields it, if the query chooses it.
 func (l *list) entry(r ref, yield func(*spool.HistoryEntry) bool) (more bool, err error) {
-	if len(l.q.Endings) > 0 && !slices.ContainsFunc(l.q.Endings, func(e spool.Ending) bool { return endingCode(e) == r.ending }) {
-		return true, nil
-	}
 	ok, err := l.line(r)
 	if err != nil || !ok {
 		return err == nil, err
@@ -77,6 +74,7 @@ func (l *list) order(refs []ref) error {
 		index int
 		ref   ref
 	}
+	slices.SortFunc(refs, func(a, b ref) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.at, b.at)) })
 	list := make([]named, len(refs))
 	for i, r := range refs {
 		if _, err := l.line(r); err != nil {
@@ -102,11 +100,11 @@ func (l *list) line(r ref) (bool, error) {
 	if at+int64(r.length) > int64(len(l.window)) {
 		return false, nil // the file was cut off
 	}
-	text, ok := lines.Text(l.window[at : at+int64(r.length)])
-	return ok && l.cells.split(text) && l.cells.valid(), nil
+	text := l.window[at : at+int64(r.length)][lines.SumDigits+1:] // the search has checked it
+	return l.cells.split(text) && l.cells.valid(), nil
 }
 
-// move fills the window from where a line begins.
+// move fills the window with the part of a file that has a line.
 func (l *list) move(r ref) error {
 	l.window = l.window[:0]
 	f := l.open[r.file]
@@ -123,15 +121,16 @@ func (l *list) move(r ref) error {
 		}
 		l.open[r.file] = f
 	}
-	size := max(windowSize, int(r.length))
+	from := r.at / windowSize * windowSize
+	size := max(windowSize, int(r.at-from)+int(r.length))
 	if cap(l.window) < size {
 		l.window = make([]byte, 0, size)
 	}
-	n, err := f.ReadAt(l.window[:size], r.at)
+	n, err := f.ReadAt(l.window[:size], from)
 	if err != nil && err != io.EOF {
 		return err
 	}
-	l.window, l.of, l.from = l.window[:n], r.file, r.at
+	l.window, l.of, l.from = l.window[:n], r.file, from
 	return nil
 }
 

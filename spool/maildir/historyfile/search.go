@@ -62,7 +62,7 @@ func (l *Log) Search(ctx context.Context, q spool.HistoryQuery, yield func(*spoo
 		err = errors.Join(err, s.read(l))
 	}
 	s.buf = nil
-	found := &list{log: l, q: &q, days: days, refs: latest(s.refs)}
+	found := &list{log: l, q: &q, days: days, refs: s.latest()}
 	defer found.close()
 	return s.damage, errors.Join(err, found.yield(ctx, yield))
 }
@@ -217,14 +217,20 @@ func endingCode(e spool.Ending) uint8 {
 }
 
 // latest sorts what was found by when it was queued, and leaves of each name what was written
-// last.
-func latest(refs []ref) []ref {
+// last, if it ended as the query asks.
+func (s *search) latest() []ref {
+	var want []uint8
+	for _, e := range s.q.Endings {
+		want = append(want, endingCode(e))
+	}
+	refs := s.refs
 	slices.SortFunc(refs, func(a, b ref) int {
 		return cmp.Or(cmp.Compare(a.queued, b.queued), cmp.Compare(a.name, b.name), cmp.Compare(a.file, b.file), cmp.Compare(a.at, b.at))
 	})
 	left := refs[:0]
 	for i, r := range refs {
-		if i+1 == len(refs) || refs[i+1].queued != r.queued || refs[i+1].name != r.name {
+		last := i+1 == len(refs) || refs[i+1].queued != r.queued || refs[i+1].name != r.name
+		if last && (want == nil || slices.Contains(want, r.ending)) {
 			left = append(left, r)
 		}
 	}
