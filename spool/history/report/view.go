@@ -84,14 +84,11 @@ func (v *View) ChartHead() string {
 type AddressRow struct {
 	Ref, Address, Reason, Status string
 	Times                        string // "3 times, last on 24 November"
-	Count                        int
-	Last                         string // "24 November"
 }
 
 // DomainRow is a domain of recipients.
 type DomainRow struct {
-	Name  string
-	Share int // of the biggest domain, in thousandths
+	Name string
 	Counts
 }
 
@@ -166,12 +163,12 @@ func (v *View) addresses(r *Report, zone *time.Location, most int) {
 	for i := range shown {
 		a := &shown[i]
 		row := AddressRow{
-			Ref: printable.Line(a.Ref), Address: printable.Line(a.Address), Status: printable.Line(a.Status), Count: a.Count,
+			Ref: printable.Line(a.Ref), Address: printable.Line(a.Address), Status: printable.Line(a.Status),
 			Reason: printable.Short(cmp.Or(printable.Line(a.Reason), "The mail server did not say why."), 500),
-			Last:   a.Last.In(zone).Format(layout),
+			Times:  "on " + a.Last.In(zone).Format(layout),
 		}
-		if row.Times = "on " + row.Last; a.Count > 1 {
-			row.Times = count(a.Count, "time") + ", last on " + row.Last
+		if a.Count > 1 {
+			row.Times = count(a.Count, "time") + ", last " + row.Times
 		}
 		if a.Outcome == spool.EndedFailed {
 			row.Reason += " Nobody was told."
@@ -185,9 +182,7 @@ func (v *View) domains(r *Report, most int) {
 	v.MoreDomains = len(r.Domains) - len(shown)
 	for i := range shown {
 		d := &shown[i]
-		v.Domains = append(v.Domains, DomainRow{
-			Name: printable.Line(d.Domain), Counts: d.Counts, Share: share(d.Sent(), shown[0].Sent()),
-		})
+		v.Domains = append(v.Domains, DomainRow{printable.Line(d.Domain), d.Counts})
 	}
 }
 
