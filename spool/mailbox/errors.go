@@ -65,6 +65,8 @@ func (e *Error) Hints() []string {
 		return []string{"Ask whoever runs the server what its answer means.", again}
 	case Broken:
 		return []string{host}
+	case TimeUp:
+		return []string{again, host + " Port 993 uses TLS from the first octet, any other port STARTTLS."}
 	}
 	return []string{again}
 }

@@ -373,9 +373,9 @@ func TestTokens(t *testing.T) {
 	inWorld(t, func(w *world) {
 		source := &tokens{"stale-token", "fresh-token"}
 		w.reading.Server.Tokens = source
-		w.peers(w.ca.TLS(w.t), withToken("XOAUTH2", stale, "=", false), withToken("XOAUTH2", fresh, "=", true))
+		w.peers(w.ca.TLS(w.t), withToken("XOAUTH2", stale, "AQ==", false), withToken("XOAUTH2", fresh, "AQ==", true))
 		w.run(0)
-		w.peers(w.ca.TLS(w.t), withToken("XOAUTH2", fresh, "=", false))
+		w.peers(w.ca.TLS(w.t), withToken("XOAUTH2", fresh, "AQ==", false))
 		w.wantError(Login, "Invalid credentials")
 		w.peers(w.ca.TLS(w.t), withToken("OAUTHBEARER", "", "AQ==", true))
 		w.run(0)
