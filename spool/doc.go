@@ -30,6 +30,11 @@
 //     recipient, with its ending: delivered, returned, failed, removed or bounced.
 //   - give up: stop trying to deliver a message. It is returned; if nobody can get the
 //     return, it is moved to failed/, with the event "giveup". Revive: queue it again.
+//   - history entry: what became of a message for one recipient, kept after it has left the
+//     queue. Ending: what that was, in a word. A later entry for the same recipient of the
+//     same message supersedes an earlier one.
+//   - late return: a return that another server makes after one of ours delivered the message.
+//     By it a history entry becomes "bounced".
 //   - aside: the folder for what was not understood. It is for a person to look at.
 //   - hand in: how a user who may not write the spool queues mail, by a file in drop/.
 //   - import key: what an import that is run again recognizes a message by.

@@ -8,6 +8,7 @@
 //	failed/ID  failed/.ID,TIME,f   the same pair, of a message that could not be returned
 //	aside/                     what was not understood
 //	state/NAME                 small values; state/.NAME.lock serialises their writers
+//	history/DAY                what became of messages that left the queue (package historyfile)
 //	import/                    what imports queued and has left (package imports)
 //	drop/                      where other users of the machine hand mail in, if the administrator
 //	                           made it. A flush copies from there (never renames: the giver may
@@ -57,9 +58,11 @@
 // Attempt: make room if it is short; append the try without a sync. A kill leaves
 // a queued message whose record says that attempt N began and when to go on.
 //
-// Delivered to all: mark the body (mode 1400); unlink the sidecar; sync cur, shared with
-// others of the same second; unlink the body. In this order: a marked body without
-// sidecar is swept, a sidecar without body would be a lost message. A power cut may take
+// Delivered to all: add the message to the history; mark the body (mode 1400); unlink the
+// sidecar; sync the history, then cur, shared with others of the same second; unlink the body.
+// In this order: a marked body without sidecar is swept, a sidecar without body would be a lost
+// message, and whoever finishes a removal need not know how the message ended. A kill before
+// the mark sends it again, and its entry supersedes this one. A power cut may take
 // back the mark: then a delivered body may end in aside/, where a person looks. The sidecar
 // of an imported message is not unlinked but renamed to import/.ID; its keys are added to
 // the journal and synced, before cur is, and then it is unlinked (package imports).
@@ -87,9 +90,13 @@
 //	sync of what waits      the run ends before its next attempt
 //	rename to the next send the name is a hint: the message is opened too early, and left
 //	rename to failed/       the record says where it belongs: the next run moves it
+//	add to the history      the message leaves all the same; HistoryError
 //
 // A finished message that cannot be removed is reported once. It is never an
 // interrupted one: that has a try and no result, and no mark.
+//
+// Given up: add the message to the history; append that, synced; rename the pair to failed/. The
+// history is synced with others of the same second.
 //
 // Failed for some: append the result, synced; store the return under the id ID-n
 // (a second store of it is a no-op); append "returned n", synced. Only then may the
