@@ -10,6 +10,7 @@ require (
 	github.com/emersion/go-message v0.18.2 // header fields and transfer encodings of returns that other servers make; returns
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH of the test server; smtptest
 	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest
+	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, and its pool of connections; postgres alone
 	github.com/mattn/go-runewidth v0.0.31 // how many columns of a terminal text takes; cmd alone
 	github.com/rogpeppe/go-internal v1.16.0 // testscript: user stories with the real binary; tests
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
@@ -26,6 +27,9 @@ require (
 require (
 	github.com/clipperhouse/uax29/v2 v2.2.0 // indirect
 	github.com/inconshreveable/mousetrap v1.1.0 // indirect
+	github.com/jackc/pgpassfile v1.0.0 // indirect
+	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
+	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
 	golang.org/x/text v0.44.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect

@@ -116,6 +116,9 @@ type Spool struct {
 	MaxMessageSize int64         // octets, as given to enqueue
 	KeepFailed     time.Duration // 0: for ever
 	KeepHistory    time.Duration // 0: not at all
+	// Database is the address of the database that is the spool, in place of Dir; not set: Dir is.
+	Database         Secret
+	DatabasePassword Secret // not set: the address has it, or none is needed; systemd's credential is database.password
 }
 
 // Log is where the log goes.

@@ -6,6 +6,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+
+	"notices/config/spelling"
 )
 
 // notYet is the message for what is planned and not built.
@@ -13,7 +15,7 @@ const notYet = "is not in this version of notices yet"
 
 // isPlanned reports whether it is a section or key that is planned.
 func isPlanned(at place) bool {
-	return slices.Contains([]string{"[service]", "[serve]", "[spool] database"}, at.String())
+	return slices.Contains([]string{"[service]", "[serve]"}, at.String())
 }
 
 // table is one TOML table.
@@ -123,6 +125,17 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 	}
 }
 
+// hint says what an unknown name was probably meant to be, or which names are known.
+func hint(name string, known []string) string {
+	if near := spelling.Nearest(name, known); near != "" {
+		return ": did you mean " + near + "?"
+	}
+	if home := sectionsWith(name); home != "" {
+		return " here; it belongs in " + home
+	}
+	return "; the keys here are " + strings.Join(known, ", ")
+}
+
 // unknownTop reports a name at the top of the document that is not a section. If it was
 // probably meant as a section that intake needs, it counts as a problem of that section:
 // with [spol] for [spool], mail would go into a spool that nobody empties.
@@ -149,7 +162,7 @@ func (l *loader) unknownTop(name string, v any, all []section) {
 		return
 	}
 	e.Msg = "is not a section; the sections are " + strings.Join(headers, ", ")
-	if e.meant = nearest(name, names); e.meant != "" {
+	if e.meant = spelling.Nearest(name, names); e.meant != "" {
 		e.Msg = "is not a section: did you mean " + all[slices.Index(names, e.meant)].header() + "?"
 	}
 }
@@ -163,7 +176,11 @@ func (l *loader) site(t table, at place) {
 }
 
 func (l *loader) spool(t table, at place) {
-	fill(l, t, at, spoolKeys[:], &l.cfg.Spool)
+	s := &l.cfg.Spool
+	fill(l, t, at, spoolKeys[:], s)
+	if s.Database.IsSet() {
+		s.useDatabase(l, t, at)
+	}
 	if l.cfg.Spool.Dir != "" {
 		return
 	}

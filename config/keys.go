@@ -77,6 +77,10 @@ var spoolKeys = [...]key[Spool]{
 	}},
 	{name: "keep_failed", read: func(v value, s *Spool) { v.duration(&s.KeepFailed) }},
 	{name: "keep_history", read: func(v value, s *Spool) { v.duration(&s.KeepHistory) }},
+	{name: "database", read: func(v value, s *Spool) { database(v, &s.Database) }},
+	{name: "database_password", read: func(v value, s *Spool) { v.secret(&s.DatabasePassword, inline) }},
+	{name: "database_password_file", read: func(v value, s *Spool) { v.secret(&s.DatabasePassword, file) }},
+	{name: "database_password_command", read: func(v value, s *Spool) { v.secret(&s.DatabasePassword, command) }},
 }
 
 var logKeys = [...]key[Log]{

@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"unicode"
+
+	"notices/config/spelling"
 )
 
 // Every key has its place in a struct and every field a key that fills it: the
@@ -27,6 +29,7 @@ func TestKeysAndFields(t *testing.T) {
 	for _, section := range []string{"server", "bounces"} { // these fill Password too
 		want = append(want, section+".password_file", section+".password_command", section+".token_command")
 	}
+	want = append(want, "spool.database_password_file", "spool.database_password_command")
 	got := Keys()
 	slices.Sort(got)
 	slices.Sort(want)
@@ -52,12 +55,10 @@ func snake(name string) string {
 
 func TestWhatIsPlannedIsNoKeyYet(t *testing.T) {
 	for _, key := range Keys() {
-		if key == "spool.database" || strings.HasPrefix(key, "service.") {
+		if strings.HasPrefix(key, "service.") {
 			t.Errorf("%s is listed", key)
 		}
 	}
-	// One that is empty is as good as none.
-	load(t, oneServer+"[spool]\ndatabase = \"\"\n")
 }
 
 // Every key is read: a wrong type is noticed at each of them.
@@ -100,19 +101,8 @@ func TestNearest(t *testing.T) {
 		"messages_per_conn": "messages_per_connection",
 		"ca":                "",
 	} {
-		if got := nearest(name, server); got != want {
+		if got := spelling.Nearest(name, server); got != want {
 			t.Errorf("%q: %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestDistance(t *testing.T) {
-	for _, c := range []struct {
-		a, b string
-		want int
-	}{{"", "", 0}, {"", "abc", 3}, {"abc", "", 3}, {"abc", "abc", 0}, {"abc", "acb", 2}, {"kitten", "sitting", 3}, {"port", "sport", 1}} {
-		if got := distance(c.a, c.b); got != c.want {
-			t.Errorf("%q %q: %d, want %d", c.a, c.b, got, c.want)
 		}
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 )
 
@@ -64,7 +65,7 @@ func (n Need) covers(e *Error) bool {
 	case Intake:
 		return slices.ContainsFunc(sections(), func(s section) bool { return s.name == e.section() && s.intake })
 	case Queue: // what leaves open where the spool is
-		return e.section() == "spool" && (e.place.key == "dir" || !slices.Contains(namesOf(spoolKeys[:])(), e.place.key))
+		return e.section() == "spool" && (e.place.key == "dir" || strings.HasPrefix(e.place.key, "database") || !slices.Contains(namesOf(spoolKeys[:])(), e.place.key))
 	case Sending:
 		return e.section() != "bounces"
 	case Returns:

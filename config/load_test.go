@@ -122,7 +122,7 @@ to = "logs/notices.log"
 		"server names": {s.Name + c.Servers[1].Name, "12"},
 		"retry": {c.Retry, Retry{ShortDelay: [2]time.Duration{0, time.Second},
 			LongDelay: [2]time.Duration{2 * time.Minute, 2 * time.Minute}, GiveUp: 96 * time.Hour}},
-		"spool": {c.Spool, Spool{filepath.Join(os.Getenv("HOME"), "mail"), 1536, 0, 36 * time.Hour}},
+		"spool": {c.Spool, Spool{Dir: filepath.Join(os.Getenv("HOME"), "mail"), MaxMessageSize: 1536, KeepHistory: 36 * time.Hour}},
 		"log":   {c.Log.To, filepath.Join(dir, "logs", "notices.log")},
 	} {
 		if !reflect.DeepEqual(pair[0], pair[1]) {

@@ -1,6 +1,6 @@
 // Command notices-queue is the small program that is installed as notices. It queues
-// messages (enqueue and sendmail) and prints the version. Every other command, a help and
-// a command line that it does not understand are for the full program (cmd/notices), which
+// messages (enqueue and sendmail) and prints the version. Every other command, a help, a
+// command line that it does not understand and a spool that is a database are for the full program (cmd/notices), which
 // can do all that this one does: the process then becomes the full program, before it has
 // read anything.
 //
@@ -13,6 +13,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -37,7 +38,11 @@ func main() {
 	if run == nil {
 		run = execFull
 	}
-	if err := run(); err != nil {
+	err := run()
+	if errors.Is(err, app.ErrDatabase) { // nothing was read yet
+		err = execFull()
+	}
+	if err != nil {
 		os.Exit(p.Report(err))
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/drop"
+	"notices/spool/postgres"
 	"notices/spool/printable"
 	"notices/spool/recode"
 	"notices/spool/route"
@@ -44,6 +45,8 @@ type checker struct {
 	owner   string   // of the spool, if that is another user
 	denied  bool     // something could not be checked: it is the owner's
 	reading bool     // the config; afterwards nothing more is said about a key
+	answers string   // the database that is the spool
+	away    bool     // that cannot be reached now: the config may be right
 }
 
 // run checks everything that flush will need except the servers themselves, and says all
@@ -78,10 +81,15 @@ func (c *checker) run(ctx context.Context) error {
 		c.a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, printable.ShellQuote(path))
 	}
 	switch {
+	case c.away && len(c.said) == 1:
+		return &app.Failure{Code: app.ExitTryLater}
 	case len(c.said) > 0:
 		return &app.Failure{Code: app.ExitConfig}
 	case c.denied:
 		return &app.Failure{Code: app.ExitPermission}
+	}
+	if c.answers != "" {
+		fmt.Fprintf(c.a.Stdout, "the spool: %s; all that is needed may be read and written\n", c.answers)
 	}
 	printPresets(c.a.Stdout, cfg)
 	found := remarks(c.a, cfg)
@@ -152,7 +160,11 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 	if err != nil {
 		c.add(fmt.Errorf("%s: [log] to: %w", cfg.Path, err))
 	}
-	if err := c.spool(ctx, cfg); err != nil {
+	switch err := c.spool(ctx, cfg); {
+	case err == nil:
+	case cfg.Spool.Database.IsSet():
+		c.database(cfg, err)
+	default:
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 	}
 }
@@ -163,8 +175,13 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 		return err
 	}
 	defer store.Close()
+	if s, ok := store.(*postgres.Store); ok {
+		if c.answers, err = s.Server(ctx); err != nil {
+			return err
+		}
+	}
 	_, err = spool.LoadState[spool.Stuck](ctx, store.State(), spool.StuckName)
-	if c.a.Store == nil {
+	if c.a.Store == nil && dropPossible(cfg) {
 		e := drop.Check(cfg.Spool.Dir)
 		if junk := (*drop.Problem)(nil); errors.As(e, &junk) && junk.Junk {
 			c.a.Say("%s", junk) // somebody left there what is not mail; the set-up is not wrong

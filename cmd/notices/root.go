@@ -19,6 +19,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/config"
+	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/oauth"
 	"notices/spool/printable"
@@ -35,6 +36,7 @@ type cli struct {
 func newCLI() *cli {
 	p := app.New()
 	p.Host.Canonical = net.DefaultResolver.LookupCNAME
+	p.OpenDatabase = func(cfg *config.Config) (spool.Store, error) { return openDatabase(p, cfg) }
 	return &cli{Program: p, random: rand.Int64N}
 }
 

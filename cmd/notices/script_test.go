@@ -30,6 +30,9 @@ import (
 //	nobody COMMAND...           runs it as another user than root; must fail
 //	mount SIZE DIR              mounts a small disk there
 //	remount ro|rw DIR
+//
+// The condition [folder] holds if the spool is a folder, and not a database
+// (database_peers_test.go).
 func TestScripts(t *testing.T) { testscript.Run(t, scriptParams()) }
 
 func scriptParams() testscript.Params {
@@ -38,6 +41,7 @@ func scriptParams() testscript.Params {
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
 		Setup:               setUp,
+		Condition:           func(string) (bool, error) { return true, nil }, // folder
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"exits":      exits,
 			"subst":      subst,

@@ -12,7 +12,13 @@ import (
 // TestSmallProgram runs the stories of what the small program does by itself with both
 // programs as they are installed: a user cannot tell which of them it was.
 func TestSmallProgram(t *testing.T) {
-	bin := t.TempDir()
+	testscript.Run(t, smallParams(t, bothPrograms(t)))
+}
+
+// bothPrograms builds them into a folder, as they are installed.
+func bothPrograms(t *testing.T) (bin string) {
+	t.Helper()
+	bin = t.TempDir()
 	build := func(pkg, file string) {
 		t.Helper()
 		// No config of this machine is to be found.
@@ -28,6 +34,12 @@ func TestSmallProgram(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	return bin
+}
+
+// smallParams are the stories for the programs in a folder.
+func smallParams(t *testing.T, bin string) testscript.Params {
+	t.Helper()
 	p := scriptParams()
 	p.Setup = func(env *testscript.Env) error {
 		env.Setenv("PATH", bin+string(os.PathListSeparator)+env.Getenv("PATH"))
@@ -41,5 +53,5 @@ func TestSmallProgram(t *testing.T) {
 		}
 		p.Files = append(p.Files, files...)
 	}
-	testscript.Run(t, p)
+	return p
 }

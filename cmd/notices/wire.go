@@ -168,7 +168,7 @@ func checkLimits(cfg *config.Config) error {
 // handIn takes over what other users of the machine handed in. Each message goes through
 // intake once more under the rules of this config: the user's config may be another one.
 func (a *cli) handIn(cfg *config.Config, store spool.Store, log *maillog.Log) flush.HandIn {
-	if a.Store != nil {
+	if a.Store != nil || !dropPossible(cfg) {
 		return nil
 	}
 	in := a.Intake(cfg, store, log)

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"notices/spool"
 )
@@ -56,7 +57,7 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 		wanted[id] = true
 	}
 	now := e.now()
-	err := e.Store.Scan(ctx, func(entry spool.Entry) bool {
+	err := f.scan(ctx, now, func(entry spool.Entry) bool {
 		switch {
 		case len(e.IDs) > 0:
 			if wanted[entry.ID] {
@@ -82,6 +83,16 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 	f.narrow(ctx)
 	f.arrange()
 	return f, nil
+}
+
+// scan shows what may be wanted. A store that has an index of what is due shows only that, if
+// nothing else is wanted.
+func (f *found) scan(ctx context.Context, now time.Time, yield func(spool.Entry) bool) error {
+	e := f.engine
+	if s, ok := e.Store.(spool.DueScanner); ok && !e.All && len(e.IDs) == 0 {
+		return s.ScanDue(ctx, now, now.Add(e.Policy.Longest()), yield)
+	}
+	return e.Store.Scan(ctx, yield)
 }
 
 // addDue adds the n-th message that is due. Of more than Max messages, it keeps Max, each

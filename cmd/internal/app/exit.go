@@ -89,6 +89,10 @@ func StoreCode(err error) int {
 	switch {
 	case errors.Is(err, spool.ErrUnsure):
 		return ExitIO // before the cause inside it: try later would be wrong, it may be queued
+	case errors.Is(err, spool.ErrMisconfigured):
+		return ExitConfig
+	case isAny(err, spool.ErrUnreachable, spool.ErrClaimLost):
+		return ExitTryLater
 	case isAny(err, spool.ErrNoSpool, unix.ENOTDIR):
 		return ExitCannotMake
 	case errors.Is(err, drop.ErrRefused):

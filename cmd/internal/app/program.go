@@ -33,7 +33,10 @@ type Program struct {
 
 	Config  string      // --config
 	Verbose bool        // -v
-	Store   spool.Store // nil: the folder that the config names; a test's own
+	Store   spool.Store // nil: what the config names; a test's own
+	// OpenDatabase opens the database that the config names. nil: this is the small program,
+	// which does not link it.
+	OpenDatabase func(*config.Config) (spool.Store, error)
 
 	// Notify takes what a person should hear; nil: it is said at once.
 	Notify func(maillog.Notice)
@@ -68,11 +71,17 @@ func (p *Program) Report(err error) int {
 // refused.
 func (p *Program) Load(need config.Need) (*config.Config, error) {
 	cfg, err := p.ReadConfig(need)
+	if err == nil && p.OpenDatabase == nil && cfg.Spool.Database.IsSet() {
+		return nil, ErrDatabase // the full program begins with root's rights, as this one did
+	}
 	if err == nil {
 		err = p.BecomeOwner(cfg)
 	}
 	return cfg, err
 }
+
+// ErrDatabase: the spool is a database, which is for the full program.
+var ErrDatabase = errors.New("the spool is a database")
 
 // ReadConfig is Load for a command that has something to open with root's rights before
 // it calls BecomeOwner.
@@ -88,6 +97,9 @@ func (p *Program) ReadConfig(need config.Need) (*config.Config, error) {
 func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	if p.Store != nil {
 		return p.Store, nil
+	}
+	if cfg.Spool.Database.IsSet() {
+		return p.OpenDatabase(cfg)
 	}
 	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: cfg.Spool.KeepHistory == 0})
 }

@@ -1,21 +1,11 @@
-package config
+// Package spelling guesses what a misspelled key or section was meant to be.
+package spelling
 
 import "strings"
 
-// hint says what an unknown name was probably meant to be, or which names are known.
-func hint(name string, known []string) string {
-	if near := nearest(name, known); near != "" {
-		return ": did you mean " + near + "?"
-	}
-	if home := sectionsWith(name); home != "" {
-		return " here; it belongs in " + home
-	}
-	return "; the keys here are " + strings.Join(known, ", ")
-}
-
-// nearest is the known name with the fewest typing errors between it and name, or "" if
+// Nearest is the known name with the fewest typing errors between it and name, or "" if
 // none is near enough.
-func nearest(name string, known []string) string {
+func Nearest(name string, known []string) string {
 	if len(name) > 64 { // not a key; and the time is the product of the lengths
 		return ""
 	}

@@ -1,0 +1,27 @@
+package spool
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// DueScanner is a Store that can find what is due without a listing of all.
+type DueScanner interface {
+	// ScanDue is Scan for what is not due after now, and for what is not due until after latest:
+	// a clock was wrong when that was set, or is wrong now.
+	ScanDue(ctx context.Context, now, latest time.Time, yield func(Entry) bool) error
+}
+
+// Errors of a store that is a database.
+var (
+	// ErrUnreachable: the database does not answer, cannot be written, or takes no more
+	// connections. Trying again later may help. Exit 75.
+	ErrUnreachable = errors.New("the database cannot be used now")
+	// ErrMisconfigured: the database refuses the address, the name or the password, or its
+	// tables are those of a newer version. Exit 78.
+	ErrMisconfigured = errors.New("the database is not set up for this")
+	// ErrClaimLost: the claim had ended when it was to write. This host stood still, or was
+	// cut off, for longer than a claim lasts without a sign of life. Nothing was written.
+	ErrClaimLost = errors.New("the claim on the message was lost")
+)

@@ -1,0 +1,148 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"notices/spool"
+)
+
+// A transaction of Commit takes so many messages, or so many octets.
+const (
+	batchMessages = 500
+	batchSize     = 1 << 20
+)
+
+// Commit queues the drafts, many in a transaction.
+func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err error) {
+	var b batch
+	for i, each := range drafts {
+		d, ok := each.(*draft)
+		switch {
+		case !ok || d.s.db != s.db:
+			err = fmt.Errorf("draft %s is not of this store", each.ID())
+		case d.over != nil:
+			err = d.over
+		case d.envelope == nil:
+			err = fmt.Errorf("draft %s is not sealed", d.id)
+		}
+		if err != nil {
+			break
+		}
+		b.add(d)
+		if b.full() || i == len(drafts)-1 {
+			done, err := b.commit(ctx, s.db)
+			if n += done; err != nil {
+				return n, err
+			}
+			b = batch{}
+		}
+	}
+	done, commitErr := b.commit(ctx, s.db)
+	return n + done, errors.Join(commitErr, err)
+}
+
+// batch are the drafts of one transaction, as the arguments of notices.put.
+type batch struct {
+	drafts  []*draft
+	size    int
+	ids     []string
+	nexts   []int64
+	expires []*int64
+	octets  []int64
+	bodies  []int64
+	wide    [][]byte
+	heads   [][]byte
+	spilled []int64
+	keyed   []string
+	keys    [][]byte
+}
+
+func (b *batch) add(d *draft) {
+	b.drafts = append(b.drafts, d)
+	b.size += len(d.head) + len(d.envelope)
+	e := listing(spool.NewRecord(d.env))
+	b.ids = append(b.ids, string(d.id))
+	b.nexts = append(b.nexts, e.next)
+	b.expires = append(b.expires, e.expires)
+	b.octets = append(b.octets, d.size+int64(len(d.envelope)))
+	b.bodies = append(b.bodies, d.body)
+	b.wide = append(b.wide, d.envelope)
+	b.heads = append(b.heads, notNil(d.head))
+	if d.spilled > 0 {
+		b.spilled = append(b.spilled, d.body)
+	}
+	for _, key := range d.env.ImportKeys {
+		b.keyed, b.keys = append(b.keyed, string(d.id)), append(b.keys, key[:])
+	}
+}
+
+// notNil keeps an empty value from being written as NULL.
+func notNil(p []byte) []byte {
+	if p == nil {
+		return []byte{}
+	}
+	return p
+}
+
+func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
+
+const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text`
+
+// commit queues all, or those before the first whose id is there.
+func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
+	if len(b.drafts) == 0 {
+		return 0, nil
+	}
+	args := []any{b.ids, b.nexts, b.expires, b.octets, b.bodies, b.wide, b.heads, b.spilled, b.keyed, b.keys}
+	err = db.row(ctx, putSQL, args, new(string))
+	switch {
+	case codeOf(err) == uniqueViolation && len(b.drafts) > 1:
+		return b.oneByOne(ctx, db)
+	case codeOf(err) == uniqueViolation:
+		err = b.exists(ctx, db)
+	case codeOf(err) == draftSwept:
+		err = fmt.Errorf("%w: the message was being written for too long without a sign of life", spool.ErrUnreachable)
+	case errors.As(err, new(maybeDone)):
+		for _, d := range b.drafts {
+			d.end()
+		}
+		err = fmt.Errorf("%w: %w", spool.ErrUnsure, err)
+	}
+	if err != nil {
+		return 0, err
+	}
+	for _, d := range b.drafts {
+		d.end()
+	}
+	return len(b.drafts), nil
+}
+
+func (b *batch) oneByOne(ctx context.Context, db *database) (n int, err error) {
+	for _, d := range b.drafts {
+		var one batch
+		one.add(d)
+		done, err := one.commit(ctx, db)
+		if n += done; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// exists tells a message of another from the very draft, which was queued though the answer
+// was lost.
+func (b *batch) exists(ctx context.Context, db *database) error {
+	d := b.drafts[0]
+	var own bool
+	err := db.row(ctx, `select coalesce((select body = $2 from notices.message where id = $1), false)`, []any{b.ids[0], d.body}, &own)
+	switch {
+	case err != nil:
+		return fmt.Errorf("%w: %w", spool.ErrUnsure, err)
+	case own:
+		return nil
+	}
+	err = d.Abort()
+	return errors.Join(fmt.Errorf("%s: %w", d.id, spool.ErrExists), err)
+}

@@ -1,0 +1,101 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// How long a call may take, how long it is made again, and the pauses between.
+const (
+	stepTime   = 30 * time.Second
+	patient    = 15 * time.Second
+	firstPause = 20 * time.Millisecond
+	longPause  = time.Second
+)
+
+// database calls the functions of the schema. Each call may be made again.
+type database struct {
+	pool     *pgxpool.Pool
+	patience time.Duration // how long a call is made again
+	reached  atomic.Bool   // it answered once: a loss is worth waiting for
+}
+
+// maybeDone is an error of a call that may have been carried out.
+type maybeDone struct{ error }
+
+func (e maybeDone) Unwrap() error { return e.error }
+
+// row makes a call that answers with one row.
+func (db *database) row(ctx context.Context, sql string, args []any, dest ...any) error {
+	_, err := db.rowAgain(ctx, sql, args, dest...)
+	return err
+}
+
+// rowAgain is row. again: the call was made before, and may have been carried out then.
+func (db *database) rowAgain(ctx context.Context, sql string, args []any, dest ...any) (again bool, err error) {
+	return db.try(ctx, func(ctx context.Context) error {
+		return db.pool.QueryRow(ctx, sql, args...).Scan(dest...)
+	})
+}
+
+// again does something that may be done again until the database has answered it.
+func (db *database) again(ctx context.Context, do func(context.Context) error) error {
+	_, err := db.try(ctx, do)
+	return err
+}
+
+// try is again. sent: it was done before, and may have been carried out then.
+func (db *database) try(ctx context.Context, do func(context.Context) error) (sent bool, err error) {
+	began := time.Now()
+	for pause := firstPause; ; pause = min(2*pause, longPause) {
+		err := db.once(ctx, do)
+		if err == nil {
+			db.reached.Store(true)
+			return sent, nil
+		}
+		var answer *pgconn.PgError
+		sent = sent || !errors.As(err, &answer) && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
+		if !worthAgain(err) || !db.reached.Load() || time.Since(began)+pause > db.patience || !sleep(ctx, pause) {
+			if err = explain(err); sent {
+				err = maybeDone{err}
+			}
+			return sent, err
+		}
+	}
+}
+
+func (db *database) once(ctx context.Context, do func(context.Context) error) error {
+	ctx, cancel := context.WithTimeout(ctx, stepTime)
+	defer cancel()
+	return do(ctx)
+}
+
+// sleep reports whether the context let it.
+func sleep(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+// collect makes a call that answers with many rows; each begins anew with the first.
+func collect[T any](ctx context.Context, db *database, scan pgx.RowToFunc[T], sql string, args ...any) (list []T, err error) {
+	err = db.again(ctx, func(ctx context.Context) error {
+		rows, err := db.pool.Query(ctx, sql, args...)
+		if err == nil {
+			list, err = pgx.CollectRows(rows, scan)
+		}
+		return err
+	})
+	return list, err
+}

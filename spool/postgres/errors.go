@@ -1,0 +1,103 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"notices/spool"
+)
+
+// Codes of PostgreSQL, its manual, appendix A.
+const (
+	uniqueViolation   = "23505"
+	readOnly          = "25006"
+	invalidPassword   = "28P01"
+	invalidLogin      = "28000"
+	noSuchDatabase    = "3D000"
+	noSuchSchema      = "3F000"
+	serialization     = "40001"
+	deadlock          = "40P01"
+	notPermitted      = "42501"
+	noSuchTable       = "42P01"
+	noSuchFunction    = "42883"
+	diskFull          = "53100"
+	tooManyClients    = "53300"
+	lockTimeout       = "55P03"
+	queryCanceled     = "57014"
+	shutDown          = "57P01"
+	crashed           = "57P02"
+	cannotConnect     = "57P03"
+	protocolViolation = "08P01" // PgBouncer: no such database, and much else
+	draftSwept        = "NT001" // ours
+)
+
+// codeOf is the code of an answer of the server; empty: it is no answer.
+func codeOf(err error) string {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) {
+		return answer.Code
+	}
+	return ""
+}
+
+// worthAgain reports whether the same call may work in a moment.
+func worthAgain(err error) bool {
+	switch code := codeOf(err); code {
+	case "":
+		return !errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, context.Canceled) && !errors.As(err, new(*noAnswer))
+	case serialization, deadlock, tooManyClients, lockTimeout, shutDown, crashed, cannotConnect:
+		return true
+	default:
+		return strings.HasPrefix(code, "08") && code != protocolViolation
+	}
+}
+
+// noAnswer is an error of our own, of what was found in an answer.
+type noAnswer struct{ error }
+
+func (e *noAnswer) Unwrap() error { return e.error }
+
+// oneLine is an error whose text is one line. The driver never puts a password into it.
+type oneLine struct{ error }
+
+func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
+
+func (e oneLine) Unwrap() error { return e.error }
+
+// explain says what kind of error it is, and what can be done about it.
+func explain(err error) error {
+	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*noAnswer)) {
+		return err
+	}
+	advice, kind := kindOf(codeOf(err))
+	if advice != "" {
+		return fmt.Errorf("%w: %w; %s", kind, oneLine{err}, advice)
+	}
+	return fmt.Errorf("%w: %w", kind, oneLine{err})
+}
+
+func kindOf(code string) (advice string, kind error) {
+	switch code {
+	case invalidPassword, invalidLogin:
+		return "check the user in [spool] database and database_password_file, and the server's pg_hba.conf", spool.ErrMisconfigured
+	case noSuchDatabase:
+		return "check [spool] database, or make it: createdb -O USER NAME", spool.ErrMisconfigured
+	case protocolViolation:
+		return "check [spool] database", spool.ErrMisconfigured
+	case notPermitted:
+		return "its owner has to give the user of [spool] database rights, as notices.toml(5) says", spool.ErrMisconfigured
+	case diskFull:
+		return "", fmt.Errorf("%w: %w", spool.ErrUnreachable, syscall.ENOSPC)
+	case readOnly:
+		return "it is read-only, a standby perhaps: add target_session_attrs=read-write to [spool] database", spool.ErrUnreachable
+	case queryCanceled:
+		return "its statement_timeout may be too short", spool.ErrUnreachable
+	}
+	return "", spool.ErrUnreachable
+}

@@ -1,0 +1,20 @@
+package postgres
+
+import (
+	"context"
+	"time"
+)
+
+// Freeze ends the lease of a store, as if its host had stood still for long, or were dead.
+func (s *Store) Freeze() {
+	s.session.mu.Lock()
+	id := s.session.id
+	s.session.mu.Unlock()
+	_, err := s.db.pool.Exec(context.Background(), `update notices.session set expires = now() where id = $1`, id)
+	if err != nil {
+		panic(err)
+	}
+}
+
+// SetPatience says how long a lost connection is waited for.
+func (s *Store) SetPatience(d time.Duration) { s.db.patience = d }

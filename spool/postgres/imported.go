@@ -1,0 +1,71 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"notices/spool"
+)
+
+const importLock = "import"
+
+// Imported takes the lock of imports, which ends with the session, forgets the keys of what
+// left before since, and reads the others.
+func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
+	token := nonce()
+	_, answer, err := s.session.within(ctx, func(id int64) (answer string, err error) {
+		err = s.db.row(ctx, `select notices.take_lock($1, $2, $3)`, []any{importLock, id, token}, &answer)
+		return answer, err
+	})
+	if err == nil && answer != "ok" {
+		err = fmt.Errorf("another import is running: %w", spool.ErrBusy)
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	release := func() error {
+		return s.db.row(context.WithoutCancel(ctx), `select notices.drop_lock($1, $2)::text`, []any{importLock, token}, new(string))
+	}
+	keys, err := s.importKeys(ctx, since.Unix())
+	if err != nil {
+		_ = release() // or it ends with the session
+		return nil, nil, err
+	}
+	return keys, release, nil
+}
+
+func (s *Store) importKeys(ctx context.Context, since int64) (map[spool.ImportKey]struct{}, error) {
+	err := s.db.again(ctx, func(ctx context.Context) error {
+		_, err := s.db.pool.Exec(ctx, `delete from notices.import_key where gone < $1`, since)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	keys := map[spool.ImportKey]struct{}{}
+	type named struct {
+		id  string
+		key []byte
+	}
+	last := named{key: []byte{}}
+	for {
+		page, err := collect(ctx, s.db, func(row pgx.CollectableRow) (n named, err error) {
+			return n, row.Scan(&n.id, &n.key)
+		}, `select id, key from notices.import_key where (id, key) > ($1, $2) order by id, key limit $3`, last.id, last.key, pageSize)
+		if err != nil {
+			return nil, err
+		}
+		for _, n := range page {
+			var key spool.ImportKey
+			copy(key[:], n.key)
+			keys[key] = struct{}{}
+		}
+		if len(page) < pageSize {
+			return keys, nil
+		}
+		last = page[len(page)-1]
+	}
+}

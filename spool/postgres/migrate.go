@@ -1,0 +1,102 @@
+package postgres
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+
+	"github.com/jackc/pgx/v5"
+
+	"notices/spool"
+)
+
+//go:embed migrations/*.sql
+var migrations embed.FS
+
+// migrationLock is the key of the advisory lock, "notices" in ASCII. It ends with its
+// transaction, so that it works behind PgBouncer: tern's migrate package holds the
+// lock of a session.
+const migrationLock = 0x6e6f7469636573
+
+const versionSQL = `select coalesce(max(version), 0) from notices.schema_version`
+
+// migrate makes sure that the tables are those that this program knows. Most often that is
+// one short query.
+func (s *Store) migrate(ctx context.Context) error {
+	files, err := fs.Glob(migrations, "migrations/*.sql")
+	if err != nil {
+		return err
+	}
+	var version int
+	err = s.db.row(ctx, versionSQL, nil, &version)
+	if code := codeOf(err); code == noSuchSchema || code == noSuchTable {
+		err, version = nil, 0
+	}
+	if err != nil || version == len(files) {
+		return err
+	}
+	if version > len(files) {
+		return tooNew(version, len(files))
+	}
+	return s.db.again(ctx, func(ctx context.Context) error {
+		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files) })
+	})
+}
+
+func tooNew(version, known int) error {
+	return &noAnswer{fmt.Errorf("%w: its tables are of version %d and this program knows %d: install the newer version of notices here, too", spool.ErrMisconfigured, version, known)}
+}
+
+// upgrade runs the migrations that are missing, or none of them. Who waits for the lock finds
+// that another has done it.
+func upgrade(ctx context.Context, tx pgx.Tx, files []string) error {
+	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1::bigint)`, migrationLock); err != nil {
+		return err
+	}
+	var there bool
+	var encoding string
+	err := tx.QueryRow(ctx, `select to_regclass('notices.schema_version') is not null, getdatabaseencoding()`).Scan(&there, &encoding)
+	if err == nil && encoding != "UTF8" {
+		err = &noAnswer{fmt.Errorf("%w: its encoding is %s: make one with createdb -E UTF8 -T template0", spool.ErrMisconfigured, encoding)}
+	}
+	if err != nil {
+		return err
+	}
+	version := 0
+	if there {
+		err = tx.QueryRow(ctx, versionSQL).Scan(&version)
+	} else {
+		err = begin(ctx, tx)
+	}
+	if err == nil && version > len(files) {
+		err = tooNew(version, len(files))
+	}
+	for ; err == nil && version < len(files); version++ {
+		err = runFile(ctx, tx, files[version], version+1)
+	}
+	return err
+}
+
+// begin makes the schema, unless an administrator has made it.
+func begin(ctx context.Context, tx pgx.Tx) error {
+	_, err := tx.Exec(ctx, `do $$ begin
+		if to_regnamespace('notices') is null then create schema notices; end if;
+		create table notices.schema_version (version integer primary key, at timestamptz not null default now());
+	end $$`)
+	return err
+}
+
+func runFile(ctx context.Context, tx pgx.Tx, file string, version int) error {
+	text, err := migrations.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if _, err = tx.Conn().PgConn().Exec(ctx, string(text)).ReadAll(); err == nil {
+		_, err = tx.Exec(ctx, `insert into notices.schema_version (version) values ($1::integer)`, version)
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	return nil
+}

@@ -1,0 +1,142 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"notices/spool"
+)
+
+// Options say which database, and who asks.
+type Options struct {
+	// URL is postgres://..., or keyword=value as libpq has it. Several hosts are tried in order.
+	URL string
+	// Password, unless it is nil, is asked for each new connection, in place of what URL has.
+	Password func(context.Context) (string, error)
+	// Host is the name of this machine, by which a person finds it.
+	Host string
+	// NoHistory keeps no history.
+	NoHistory bool
+	// Lease is how long claims last without a sign of life; 0: 45 seconds.
+	Lease time.Duration
+}
+
+// Limits of connections.
+const (
+	defaultLease       = 45 * time.Second
+	defaultConnections = 4
+	connectTime        = 5 * time.Second
+)
+
+// Store is a spool in a database. It implements spool.Store.
+type Store struct {
+	listings
+	past
+	db      *database
+	session *session
+	closed  atomic.Bool
+}
+
+// Open connects to the database, and makes its tables or brings them up to date where that
+// is to be done. spool.ErrUnreachable, spool.ErrMisconfigured.
+func Open(ctx context.Context, o Options) (*Store, error) {
+	cfg, err := poolConfig(o)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
+	if err != nil {
+		return nil, explain(err)
+	}
+	if o.Lease == 0 {
+		o.Lease = defaultLease
+	}
+	db := &database{pool: pool, patience: patient}
+	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, session: &session{db: db, host: o.Host, lease: o.Lease}}
+	if err := s.migrate(ctx); err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// poolConfig reads the URL. Nothing is prepared on the server, unless the URL says so by
+// default_query_exec_mode.
+func poolConfig(o Options) (*pgxpool.Config, error) {
+	cfg, err := pgxpool.ParseConfig(o.URL)
+	if err == nil && !has(o.URL, "sslmode", "PGSSLMODE") && !local(cfg) {
+		cfg, err = pgxpool.ParseConfig(with(o.URL, "sslmode=verify-full"))
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%w: [spool] database cannot be understood: %w", spool.ErrMisconfigured, oneLine{err})
+	}
+	c := cfg.ConnConfig
+	if !has(o.URL, "default_query_exec_mode", "") {
+		c.DefaultQueryExecMode = pgx.QueryExecModeExec
+	}
+	if !has(o.URL, "pool_max_conns", "") {
+		cfg.MaxConns = defaultConnections
+	}
+	if !has(o.URL, "connect_timeout", "PGCONNECT_TIMEOUT") {
+		c.ConnectTimeout = connectTime
+	}
+	if c.RuntimeParams["application_name"] == "" {
+		c.RuntimeParams["application_name"] = "notices"
+	}
+	if o.Password != nil {
+		cfg.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) (err error) {
+			c.Password, err = o.Password(ctx)
+			return err
+		}
+	}
+	return cfg, nil
+}
+
+// has reports whether the URL or the environment sets a parameter.
+func has(url, key, variable string) bool {
+	return strings.Contains(url, key+"=") || variable != "" && os.Getenv(variable) != ""
+}
+
+// with adds a parameter to a URL, or to keywords and values.
+func with(url, parameter string) string {
+	switch {
+	case !strings.Contains(url, "://"):
+		return url + " " + parameter
+	case strings.Contains(url, "?"):
+		return url + "&" + parameter
+	}
+	return url + "?" + parameter
+}
+
+// local reports whether all hosts are this machine, to which no network leads.
+func local(cfg *pgxpool.Config) bool {
+	hosts := []string{cfg.ConnConfig.Host}
+	for _, f := range cfg.ConnConfig.Fallbacks {
+		hosts = append(hosts, f.Host)
+	}
+	for _, h := range hosts {
+		ip := net.ParseIP(h)
+		if !strings.HasPrefix(h, "/") && !strings.HasPrefix(h, "@") && h != "localhost" && (ip == nil || !ip.IsLoopback()) {
+			return false
+		}
+	}
+	return true
+}
+
+// Close ends the session, and with it all claims, and makes durable what was done.
+func (s *Store) Close() error {
+	if s.closed.Swap(true) {
+		return nil
+	}
+	err := s.session.end()
+	s.db.pool.Close()
+	return err
+}

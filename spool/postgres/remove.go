@@ -1,0 +1,51 @@
+package postgres
+
+import (
+	"notices/spool"
+)
+
+const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+
+// Remove takes the message out, and says in the history what became of it.
+func (c *claim) Remove(last spool.Event, d spool.Durability) error {
+	if c.done {
+		return errOver
+	}
+	args := []any{c.id, c.session, c.token, c.before, d == spool.Now, len(c.rec.Envelope.ImportKeys) > 0}
+	var answer string
+	again, err := c.s.db.rowAgain(c.ctx, removeSQL, append(args, c.s.endings(c.rec, last)...), &answer)
+	if err == nil && !(again && answer == "gone") { // else it was done the first time
+		err = answered(spool.ID(c.id), answer)
+	}
+	if err == nil {
+		c.end()
+	}
+	return err
+}
+
+const failSQL = `select notices.fail($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+
+// Fail puts the message among the failed ones, and says so in the history.
+func (c *claim) Fail(e spool.Event) error {
+	if c.done {
+		return errOver
+	}
+	e.Kind = spool.GiveUp
+	text, after, err := c.prepare(e)
+	if err != nil {
+		return err
+	}
+	show := listing(after)
+	args := []any{c.id, c.session, c.token, len(c.rec.Events), text, show.next}
+	var answer string
+	err = c.s.db.row(c.ctx, failSQL, append(args, c.s.endings(c.rec, e)...), &answer)
+	if err == nil {
+		err = answered(spool.ID(c.id), answer)
+	}
+	if err == nil {
+		c.shown = show
+		c.rec.Apply(e)
+		c.end()
+	}
+	return err
+}

@@ -1,0 +1,93 @@
+//go:build peers
+
+package postgres_test
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"testing"
+
+	"notices/spool"
+	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
+	"notices/spool/storetest"
+)
+
+var server *cluster.Server
+
+func TestMain(m *testing.M) {
+	var err error
+	if server, err = cluster.Start(""); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	code := m.Run()
+	if err := server.Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		code = 1
+	}
+	os.Exit(code)
+}
+
+// TestStore holds the store against the suite.
+func TestStore(t *testing.T) { storetest.Run(t, harness) }
+
+// TestModel compares random histories with a model, with kills of hosts and of the server.
+func TestModel(t *testing.T) { storetest.RunModel(t, harness, 30) }
+
+// harness is a store on a new database. A host that is killed is one whose lease runs out; the
+// tests need not wait for that. A power cut is a crash of the server.
+func harness(t *testing.T) storetest.Harness {
+	name := newDatabase(t)
+	s := open(t, name)
+	reopen := func() spool.Store { return open(t, name) }
+	return storetest.Harness{
+		Store: s, Reopen: reopen,
+		Crash: func() spool.Store {
+			s.Freeze()
+			s = open(t, name)
+			return s
+		},
+		PowerCut: func() spool.Store {
+			crashServer(t)
+			sql(t, name, `update notices.session set expires = now()`)
+			s = open(t, name)
+			return s
+		},
+	}
+}
+
+func crashServer(t *testing.T) {
+	t.Helper()
+	if err := errors.Join(server.Halt(), server.Again()); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func newDatabase(t *testing.T) string {
+	t.Helper()
+	name, err := server.NewDatabase()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
+func open(t *testing.T, database string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: server.URL(database), Host: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func sql(t *testing.T, database, statements string) string {
+	t.Helper()
+	out, err := server.SQL(database, statements)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return out
+}
