@@ -9,6 +9,7 @@ import (
 // capabilities are what the server's EHLO answer offers.
 type capabilities struct {
 	pipelining, eightBit, utf8, startTLS, size, dsn bool
+	noEnvelopeID                                    bool // with dsn: it refuses ENVID all the same
 
 	maxSize int64    // of SIZE (RFC 1870); 0: the server names no limit
 	auth    []string // mechanisms, in upper case

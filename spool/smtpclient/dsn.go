@@ -1,7 +1,6 @@
 package smtpclient
 
 import (
-	"cmp"
 	"strings"
 
 	"notices/spool"
@@ -9,8 +8,8 @@ import (
 )
 
 // appendMailDSN adds the parameters of MAIL, RFC 3461 sections 4.3 and 4.4.
-func appendMailDSN(b []byte, t *Transaction) []byte {
-	id := t.EnvelopeID
+func appendMailDSN(b []byte, t *Transaction, offered *capabilities) []byte {
+	id := ""
 	if p := t.DSN; p != nil {
 		switch {
 		case p.ReturnHeaders:
@@ -18,12 +17,20 @@ func appendMailDSN(b []byte, t *Transaction) []byte {
 		case p.ReturnFull:
 			b = append(b, " RET=FULL"...)
 		}
-		id = cmp.Or(p.EnvelopeID, id)
+		id = p.EnvelopeID
+	}
+	if t.addsEnvelopeID(offered) {
+		id = t.EnvelopeID
 	}
 	if id != "" {
 		b = spool.AppendXtext(append(b, " ENVID="...), id)
 	}
 	return b
+}
+
+// addsEnvelopeID reports whether MAIL has an ENVID that the sender of the message did not ask for.
+func (t *Transaction) addsEnvelopeID(offered *capabilities) bool {
+	return offered.dsn && !offered.noEnvelopeID && t.EnvelopeID != "" && (t.DSN == nil || t.DSN.EnvelopeID == "")
 }
 
 // appendRcptDSN adds the parameters of RCPT for the ith recipient, RFC 3461 sections 4.1 and

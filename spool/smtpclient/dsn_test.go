@@ -143,3 +143,24 @@ func TestDSNOfManyRecipients(t *testing.T) {
 		}
 	}
 }
+
+// TestEnvelopeIDRefused: a proxy offers DSN and takes no ENVID. The message goes without ours,
+// and so does the next one. What the sender asked for is not left out.
+func TestEnvelopeIDRefused(t *testing.T) {
+	const refused = "< MAIL FROM:<a@example.org> ENVID=0A\n< RCPT *\n< DATA\n> 555 5.5.4 unsupported option: ENVID\n> 503 MAIL first\n> 503 RCPT first\n"
+	const without = "< MAIL FROM:<a@example.org>\n< RCPT *\n< DATA\n" + accepted
+	p := smtptest.Script(t, withDSN+refused+without+"> 250 first\n"+without+"> 250 second\n"+quit)
+	conn := open(t, inClear(p))
+	for range 2 {
+		tr := message(hello)
+		tr.EnvelopeID = "0A"
+		wantOutcomes(t, deliver(t, conn, tr), "delivered 250")
+	}
+	conn.Quit()
+
+	tr := message(hello)
+	tr.DSN, tr.EnvelopeID = &spool.DSNParams{EnvelopeID: "0A"}, "0B"
+	r, conn := play(t, withDSN+refused+quit, tr)
+	wantOutcomes(t, r, "failed message cannot 555")
+	conn.Quit()
+}

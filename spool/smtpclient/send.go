@@ -55,12 +55,25 @@ type sending struct {
 	goAhead      bool // 354
 	dotSent      bool
 	stale        bool
+
+	// envelopeIDRefused: MAIL was refused for a parameter, perhaps for the ENVID that we added.
+	envelopeIDRefused bool
 }
 
 // Send runs one transaction. Nothing is written behind the final dot before its reply was
 // read. When ctx ends, what was not yet sent is not sent any more; the reply to a final dot is
 // still waited for, half a minute at most.
 func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
+	s := c.send(ctx, t)
+	if s.envelopeIDRefused {
+		// Some proxies offer the DSN of the server behind them and take no ENVID. Mail goes first.
+		c.capabilities.noEnvelopeID = true
+		s = c.send(ctx, t)
+	}
+	return s.result()
+}
+
+func (c *Conn) send(ctx context.Context, t *Transaction) *sending {
 	s := &sending{c: c, t: t, outcomes: make([]spool.Outcome, len(t.Recipients))}
 	if s.prepare() {
 		stop := c.wire.begin(ctx)
@@ -70,7 +83,7 @@ func (c *Conn) Send(ctx context.Context, t *Transaction) Result {
 		stop()
 		s.body.free()
 	}
-	return s.result()
+	return s
 }
 
 // converse is the transaction from its first command to the reply to the final dot. An
@@ -173,7 +186,7 @@ func (s *sending) appendMail(b []byte) []byte {
 		b = append(b, " SMTPUTF8"...)
 	}
 	if offered.dsn {
-		b = appendMailDSN(b, s.t)
+		b = appendMailDSN(b, s.t, offered)
 	}
 	return b
 }
@@ -209,6 +222,7 @@ func (s *sending) readReply() error {
 		if good {
 			s.c.server.Addresses.tookMail(s.c)
 		} else {
+			s.envelopeIDRefused = s.t.addsEnvelopeID(&s.c.capabilities) && (code/10 == 50 || code == 555) // syntax, RFC 5321 4.2.4
 			s.decide(stage, code, text)
 		}
 	case smtpreply.StageRcpt:
