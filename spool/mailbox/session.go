@@ -70,7 +70,7 @@ func (c *boundedConn) SetReadDeadline(time.Time) error  { return nil }
 func (c *boundedConn) SetWriteDeadline(time.Time) error { return nil }
 
 // grace is how long a step may go on after its connection was closed: the library may be busy
-// with what it has read.
+// with what it has read. "CAPABILITY (" keeps it busy for ever (v2.0.0-beta.8).
 const grace = 10 * time.Second
 
 // do runs one step: it ends when it takes too long, when the server sends too much, and with
@@ -85,7 +85,7 @@ func (s *session) do(ctx context.Context, name string, octets int64, work func()
 	s.timer = time.AfterFunc(s.server.Timeout, func() {
 		s.timeUp.Store(true)
 		s.conn.Close()
-		time.AfterFunc(grace, func() { close(abandoned) })
+		time.AfterFunc(min(grace, s.server.Timeout), func() { close(abandoned) })
 	})
 	stop := context.AfterFunc(ctx, func() { s.conn.Close() })
 	done := make(chan error, 1)

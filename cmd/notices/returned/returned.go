@@ -5,6 +5,7 @@ package returned
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -77,10 +78,10 @@ func (r *reading) withHistory(cfg *config.Config, work func(spool.Store) error) 
 		r.matcher = returns.NewMatcher(history, r.p.Now)
 		err := work(store)
 		r.counts = r.matcher.Counts
-		if e := r.print(r.p); err == nil {
-			err = e
+		if err != nil && r.counts.Read == 0 && !r.o.JSON {
+			return err
 		}
-		return err
+		return cmp.Or(err, r.print(r.p))
 	})
 }
 

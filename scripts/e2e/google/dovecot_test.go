@@ -5,6 +5,7 @@ package google
 import (
 	"crypto/tls"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"net"
 	"net/smtp"
@@ -18,14 +19,15 @@ import (
 	"notices/spool/smtptest"
 )
 
-// dovecot is Debian's submission service: STARTTLS, AUTH by a token
+// dovecot is Debian's submission service and its IMAP server: STARTTLS, AUTH by a token
 // that the provider says is good and for mail, everything relayed to a sink.
 type dovecot struct {
 	starttls int // port
+	imap     int
 	sink     *smtptest.Server
 }
 
-const dovecotConf = `protocols = submission
+const dovecotConf = `protocols = submission imap
 base_dir = {dir}/dovecot
 state_dir = {dir}/dovecot-state
 log_path = {dir}/dovecot.log
@@ -58,6 +60,15 @@ service submission-login {
     port = 0
   }
 }
+service imap-login {
+  inet_listener imap {
+    address = 127.0.0.1
+    port = {imap}
+  }
+  inet_listener imaps {
+    port = 0
+  }
+}
 service anvil {
   unix_listener anvil-auth-penalty {
     mode = 0
@@ -85,15 +96,19 @@ func startDovecot() (*dovecot, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &dovecot{starttls: port, sink: sink}
+	imap, err := servers.FreePort()
+	if err != nil {
+		return nil, err
+	}
+	d := &dovecot{starttls: port, imap: imap, sink: sink}
 	fill := strings.NewReplacer("{dir}", work, "{sink}", strconv.Itoa(sink.Port()), "{op}", strconv.Itoa(op.port),
-		"{starttls}", strconv.Itoa(d.starttls))
+		"{starttls}", strconv.Itoa(d.starttls), "{imap}", strconv.Itoa(d.imap))
 	for name, text := range map[string]string{"dovecot.conf": dovecotConf, "oauth2.conf": oauth2Conf} {
 		if err := os.WriteFile(file(name), []byte(fill.Replace(text)), 0o600); err != nil {
 			return nil, err
 		}
 	}
-	if err := os.Mkdir(file("home"), 0o777); err != nil {
+	if err := errors.Join(os.Mkdir(file("home"), 0o777), os.Chmod(file("home"), 0o777)); err != nil { // whatever the umask
 		return nil, err
 	}
 	if err := start(exec.Command("/usr/sbin/dovecot", "-F", "-c", file("dovecot.conf")), file("dovecot.out")); err != nil {
