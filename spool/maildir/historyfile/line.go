@@ -170,6 +170,16 @@ func (c *cells) name() uint64 {
 	return uint64(lines.Start.Over(c.of[cellID]).Over([]byte("\t")).Over(c.of[cellIndex]))
 }
 
+// mayHave reports whether one of the keys is in a cell for them, or may be there, escaped.
+func (c *cells) mayHave(keys map[string]struct{}) bool {
+	for _, i := range [...]int{cellID, cellMessageID, cellEnvelopeID, cellRecipient, cellLowRecipient} {
+		if _, ok := keys[string(c.of[i])]; ok || bytes.IndexByte(c.of[i], '\\') >= 0 {
+			return true
+		}
+	}
+	return false
+}
+
 // valid reports whether entry can read all cells.
 func (c *cells) valid() bool {
 	c.bad = !spool.ID(c.of[cellID]).Valid() || len(c.of[cellQueuedAt]) == 0

@@ -36,7 +36,6 @@ type Log struct {
 type dayFile struct {
 	fsys.File
 	day   string
-	fresh bool // it may be new in its folder
 	dirty bool // it was written to since the last Sync
 }
 
@@ -103,13 +102,27 @@ func (l *Log) open(day string) error {
 		}
 	}
 	if err == nil {
-		l.current = &dayFile{File: f, day: day, fresh: true}
+		l.current = &dayFile{File: f, day: day}
 	}
 	return err
 }
 
+// create opens the file of a day. A new one is made durable in its folder before anything is
+// written to it, so that whoever finds it with content need not: one sync a day.
 func (l *Log) create(day string) (fsys.File, error) {
-	return l.FS.Open(Dir+"/"+day, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)
+	f, err := l.FS.Open(Dir+"/"+day, unix.O_WRONLY|unix.O_CREAT|unix.O_APPEND, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	st, err := f.Stat()
+	if err == nil && st.Size == 0 {
+		err = l.FS.SyncDir(Dir)
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
 }
 
 // retire leaves the open file to the next Sync.
@@ -128,9 +141,6 @@ func (l *Log) Sync() error {
 	var err error
 	for _, f := range files {
 		err = errors.Join(err, f.Sync())
-		if f.fresh {
-			err = errors.Join(err, l.FS.SyncDir(Dir))
-		}
 	}
 	for _, f := range done {
 		err = errors.Join(err, f.Close())
@@ -145,7 +155,7 @@ func (l *Log) Sync() error {
 }
 
 // unsynced takes what is to be synced, and what is to be closed after that.
-func (l *Log) unsynced() (files []dayFile, done []*dayFile) {
+func (l *Log) unsynced() (files []fsys.File, done []*dayFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	done, l.done = l.done, nil
@@ -155,8 +165,8 @@ func (l *Log) unsynced() (files []dayFile, done []*dayFile) {
 	}
 	for _, f := range open {
 		if f.dirty {
-			files = append(files, *f)
-			f.dirty, f.fresh = false, false
+			files = append(files, f.File)
+			f.dirty = false
 		}
 	}
 	return files, done

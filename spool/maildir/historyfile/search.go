@@ -181,13 +181,8 @@ func (s *search) skip(block []byte, n int) []byte {
 // look keeps where a line is that the query chooses by what never changes. last: it is the last
 // one of the file.
 func (s *search) look(line []byte, last bool) {
-	if len(line) == 0 {
+	if len(line) == 0 || !s.mayChoose(line) {
 		return
-	}
-	for _, needle := range s.needles {
-		if !bytes.Contains(line, needle) {
-			return
-		}
 	}
 	text, ok := lines.Text(line)
 	if !ok || !s.cells.split(text) || !s.cells.valid() {
@@ -208,6 +203,19 @@ func (s *search) look(line []byte, last bool) {
 		queued: s.cells.time(cellQueuedAt).Unix(), name: s.cells.name(), at: s.at, length: uint32(len(line)),
 		file: s.file, ending: endingCode(spool.Ending(s.cells.of[cellEnding])),
 	})
+}
+
+// mayChoose looks at the bytes of a line, before it is checked and parsed.
+func (s *search) mayChoose(line []byte) bool {
+	for _, needle := range s.needles {
+		if !bytes.Contains(line, needle) {
+			return false
+		}
+	}
+	if s.q.Keys == nil || len(line) <= lines.SumDigits || !s.cells.split(line[lines.SumDigits+1:]) {
+		return true
+	}
+	return s.cells.mayHave(s.q.Keys)
 }
 
 // endingCode is a number for an ending; 0: an unknown one.
