@@ -105,9 +105,13 @@ func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []b
 		cmd := f.client.Fetch(uidSet(uids), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{body}})
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			uid, message, err := readMessage(m)
+			if err != nil {
+				f.conn.Close()
+				return err
+			}
 			f.goOn(fetchOctets)
-			if err != nil || ended != nil || uid == 0 || message == nil {
-				continue // an error comes again
+			if ended != nil || uid == 0 || message == nil {
+				continue
 			}
 			if ended = take(message); ended == nil {
 				taken = append(taken, uid)
@@ -126,6 +130,8 @@ func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []b
 	return taken, err
 }
 
+// readMessage reads a message. After an error nothing more may be asked of m: it would read on
+// while the library does.
 func readMessage(m *imapclient.FetchMessageData) (uid uint32, message []byte, err error) {
 	for item := m.Next(); item != nil; item = m.Next() {
 		switch item := item.(type) {
@@ -133,14 +139,14 @@ func readMessage(m *imapclient.FetchMessageData) (uid uint32, message []byte, er
 			uid = uint32(item.UID)
 		case imapclient.FetchItemDataBodySection:
 			if item.Literal != nil {
-				message, err = io.ReadAll(io.LimitReader(item.Literal, MaxMessage))
-				if message == nil {
-					message = []byte{}
+				message = make([]byte, max(0, min(item.Literal.Size(), MaxMessage)))
+				if _, err := io.ReadFull(item.Literal, message); err != nil {
+					return 0, nil, err
 				}
 			}
 		}
 	}
-	return uid, message, err
+	return uid, message, nil
 }
 
 // mark flags messages as seen, and moves them.
