@@ -44,7 +44,7 @@ func run(binary, notices string) error {
 	if err := d.setUp(); err != nil {
 		return err
 	}
-	for _, scene := range []func() error{d.testServers, d.queue, d.failover, d.refused, d.bothDown, d.recovered} {
+	for _, scene := range []func() error{d.testServers, d.queue, d.failover, d.refused, d.bothDown, d.recovered, d.history} {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -201,4 +201,13 @@ func (d *demo) recovered() error {
 	}
 	narrate("The queue is empty. Everything is where it belongs.")
 	return nil
+}
+
+func (d *demo) history() error {
+	narrate("Weeks later, patron 20041 asks for that notice. What became of it is known for 90 days:")
+	if err := d.notices("", "history", "--ref", "patron-20041"); err != nil {
+		return err
+	}
+	narrate("Once a week, cron mails this report:")
+	return d.notices("", "report")
 }

@@ -81,7 +81,11 @@ func (t *table) layOut(l line) string {
 	if t.width == 0 || t.width >= roomy {
 		text += term.Cells(l.ended, 16)
 	}
-	text += term.Cells(l.outcome, outcomes, l.id, 16)
+	ids := 16
+	if t.width == 0 {
+		ids = 18 // of a return
+	}
+	text += term.Cells(l.outcome, outcomes, l.id, ids)
 	switch {
 	case t.width > 0:
 		return term.Cut(text+term.CutMiddle(l.to, max(t.width-term.Columns(text), 12)), t.width)

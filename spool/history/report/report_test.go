@@ -295,7 +295,7 @@ func TestPeriod(t *testing.T) {
 
 func TestSpan(t *testing.T) {
 	for d, want := range map[time.Duration]string{
-		0: "0 seconds", time.Second: "1 second", 59 * time.Second: "59 seconds", 61 * time.Second: "1 minute", 2*time.Hour + time.Minute: "2 hours 1 minute",
+		0: "less than a minute", 59 * time.Second: "less than a minute", 61 * time.Second: "1 minute", 2*time.Hour + time.Minute: "2 hours 1 minute",
 		24 * time.Hour: "1 day", 50 * time.Hour: "2 days 2 hours", 1000 * 24 * time.Hour: "1,000 days",
 	} {
 		if got := span(d); got != want {

@@ -91,13 +91,16 @@ func Grouped(n int) string {
 
 // span is a length of time in its two biggest units: "1 hour 20 minutes".
 func span(d time.Duration) string {
+	if d < time.Minute {
+		return "less than a minute"
+	}
 	units := []struct {
 		name string
 		size time.Duration
-	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}, {"second", time.Second}}
+	}{{"day", 24 * time.Hour}, {"hour", time.Hour}, {"minute", time.Minute}}
 	for i, u := range units {
 		n := d / u.size
-		if n == 0 && u.name != "second" {
+		if n == 0 {
 			continue
 		}
 		text := count(int(n), u.name)
