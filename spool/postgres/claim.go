@@ -35,7 +35,7 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 	var m stored
 	var rest int64
 	session, answer, err := s.session.within(ctx, func(id int64) (answer string, err error) {
-		err = s.db.row(ctx, claimSQL, []any{c.id, e.State == spool.StateFailed, id, c.token},
+		_, err = s.shared.row(claimSQL, []any{c.id, e.State == spool.StateFailed, id, c.token},
 			&answer, &c.before, &c.shown.state, &c.shown.next, &c.shown.expires, &rest, &m.envelope, &m.head, &m.log)
 		return answer, err
 	})
@@ -141,7 +141,7 @@ func (c *claim) append(e spool.Event, as how) error {
 		show = c.shown
 	}
 	var answer string
-	err = c.s.db.row(c.ctx, appendSQL, []any{c.id, c.session, c.token, len(c.rec.Events), text,
+	_, err = c.s.call(as.durable, appendSQL, []any{c.id, c.session, c.token, len(c.rec.Events), text,
 		as.begins, as.durable, as.ends, show.state, show.next, show.expires}, &answer)
 	if err == nil {
 		err = answered(spool.ID(c.id), answer)
@@ -155,6 +155,14 @@ func (c *claim) append(e spool.Event, as how) error {
 		c.end()
 	}
 	return nil
+}
+
+// call makes a call of a claim. Those that need not be durable share a transaction with others.
+func (s *Store) call(durable bool, sql string, args []any, dest ...any) (again bool, err error) {
+	if durable {
+		return s.db.rowAgain(context.Background(), sql, args, dest...)
+	}
+	return s.shared.row(sql, args, dest...)
 }
 
 // prepare returns the event as it is written, and the record behind it.

@@ -11,9 +11,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// How long a call may take, how long it is made again, and the pauses between.
+// How long a call is made again, and the pauses between.
 const (
-	stepTime   = 30 * time.Second
 	patient    = 15 * time.Second
 	firstPause = 20 * time.Millisecond
 	longPause  = time.Second
@@ -24,6 +23,7 @@ type database struct {
 	pool     *pgxpool.Pool
 	patience time.Duration // how long a call is made again
 	reached  atomic.Bool   // it answered once: a loss is worth waiting for
+	direct   atomic.Bool   // no pooler is in between: it may keep prepared statements
 }
 
 // maybeDone is an error of a call that may have been carried out.
@@ -54,10 +54,13 @@ func (db *database) again(ctx context.Context, do func(context.Context) error) e
 func (db *database) try(ctx context.Context, do func(context.Context) error) (sent bool, err error) {
 	began := time.Now()
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
-		err := db.once(ctx, do)
+		err := do(ctx)
 		if err == nil {
 			db.reached.Store(true)
 			return sent, nil
+		}
+		if code := codeOf(err); code == noStatement || code == sameStatement {
+			db.direct.Store(false)
 		}
 		var answer *pgconn.PgError
 		sent = sent || !errors.As(err, &answer) && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
@@ -68,12 +71,6 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 			return sent, err
 		}
 	}
-}
-
-func (db *database) once(ctx context.Context, do func(context.Context) error) error {
-	ctx, cancel := context.WithTimeout(ctx, stepTime)
-	defer cancel()
-	return do(ctx)
 }
 
 // sleep reports whether the context let it.

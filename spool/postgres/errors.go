@@ -26,6 +26,8 @@ const (
 	notPermitted      = "42501"
 	noSuchTable       = "42P01"
 	noSuchFunction    = "42883"
+	noStatement       = "26000" // a pooler lost what was prepared
+	sameStatement     = "42P05"
 	diskFull          = "53100"
 	tooManyClients    = "53300"
 	lockTimeout       = "55P03"
@@ -51,7 +53,7 @@ func worthAgain(err error) bool {
 	switch code := codeOf(err); code {
 	case "":
 		return !errors.Is(err, pgx.ErrNoRows) && !errors.Is(err, context.Canceled) && !errors.As(err, new(*noAnswer))
-	case serialization, deadlock, tooManyClients, lockTimeout, shutDown, crashed, cannotConnect:
+	case noStatement, sameStatement, serialization, deadlock, tooManyClients, lockTimeout, shutDown, crashed, cannotConnect:
 		return true
 	default:
 		return strings.HasPrefix(code, "08") && code != protocolViolation

@@ -28,8 +28,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var version int
-	err = s.db.row(ctx, versionSQL, nil, &version)
+	version, err := s.version(ctx)
 	if code := codeOf(err); code == noSuchSchema || code == noSuchTable {
 		err, version = nil, 0
 	}
@@ -39,9 +38,30 @@ func (s *Store) migrate(ctx context.Context) error {
 	if version > len(files) {
 		return tooNew(version, len(files))
 	}
-	return s.db.again(ctx, func(ctx context.Context) error {
+	err = s.db.again(ctx, func(ctx context.Context) error {
 		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files) })
 	})
+	if err == nil {
+		_, err = s.version(ctx)
+	}
+	return err
+}
+
+// version also finds out whether a pooler is in between: it makes up the number of the process
+// that it tells.
+func (s *Store) version(ctx context.Context) (version int, err error) {
+	err = s.db.again(ctx, func(ctx context.Context) error {
+		c, err := s.db.pool.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Release()
+		var pid uint32
+		err = c.QueryRow(ctx, `select (`+versionSQL+`), pg_backend_pid()`).Scan(&version, &pid)
+		s.db.direct.Store(err == nil && pid == c.Conn().PgConn().PID())
+		return err
+	})
+	return version, err
 }
 
 func tooNew(version, known int) error {

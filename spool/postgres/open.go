@@ -41,6 +41,7 @@ type Store struct {
 	listings
 	past
 	db      *database
+	shared  *sharer
 	session *session
 	closed  atomic.Bool
 }
@@ -60,7 +61,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		o.Lease = defaultLease
 	}
 	db := &database{pool: pool, patience: patient}
-	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, session: &session{db: db, host: o.Host, lease: o.Lease}}
+	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, shared: &sharer{db: db}, session: &session{db: db, host: o.Host, lease: o.Lease}}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
 		return nil, err
@@ -87,6 +88,14 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	}
 	if !has(o.URL, "connect_timeout", "PGCONNECT_TIMEOUT") {
 		c.ConnectTimeout = connectTime
+	}
+	dial := c.DialFunc
+	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		return &timedConn{Conn: conn}, nil
 	}
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "notices"

@@ -4,16 +4,16 @@ import (
 	"notices/spool"
 )
 
-const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 // Remove takes the message out, and says in the history what became of it.
 func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 	if c.done {
 		return errOver
 	}
-	args := []any{c.id, c.session, c.token, c.before, d == spool.Now, len(c.rec.Envelope.ImportKeys) > 0}
+	args := []any{c.id, c.session, c.token, c.before, d == spool.Now, c.rec.Envelope.Size > chunkSize, len(c.rec.Envelope.ImportKeys) > 0}
 	var answer string
-	again, err := c.s.db.rowAgain(c.ctx, removeSQL, append(args, c.s.endings(c.rec, last)...), &answer)
+	again, err := c.s.call(d == spool.Now, removeSQL, append(args, c.s.endings(c.rec, last)...), &answer)
 	if err == nil && !(again && answer == "gone") { // else it was done the first time
 		err = answered(spool.ID(c.id), answer)
 	}

@@ -69,7 +69,7 @@ listen_addresses = '127.0.0.1'
 port = %d
 unix_socket_directories = '%s'
 fsync = off
-shared_buffers = 32MB
+shared_buffers = 128MB
 max_connections = 200
 `, s.Port, s.Dir)
 	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)

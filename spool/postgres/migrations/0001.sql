@@ -31,6 +31,7 @@ create table notices.content (
     head     bytea not null  -- the first 256 KiB of the body
 );
 alter table notices.content alter head set storage external;
+alter table notices.content set (toast_tuple_target = 8160); -- most notices stay in one row
 
 create table notices.event (
     id   text collate "C" not null,
@@ -88,9 +89,8 @@ create table notices.history (
     message_id  text collate "C" not null,
     envelope_id text collate "C" not null,
     entry       bytea not null,
-    primary key (id, n)
+    primary key (queued, id, n) -- the order in which they are shown; queued is always the same for an id
 );
-create index history_order on notices.history (queued, id, n);
 create index history_recipient on notices.history (recipient);
 create index history_written on notices.history using brin (written);
 
@@ -131,26 +131,32 @@ begin
     delete from notices.session s where s.id = me;
 end $$;
 
--- claim waits for who is writing to the row. Each statement in here sees what was committed
--- before it, so that no event is missed. Called again with the same nonce it answers again.
+-- claim takes a message, if nobody is writing to its row: with others of one transaction that
+-- is being claimed in another order by another host, to wait could be a deadlock. Each statement in here
+-- sees what was committed before it, so that no event is missed. Called again with the same
+-- nonce it answers again.
 create function notices.claim(which text, of_failed boolean, me bigint, nonce bigint,
     out answer text, out before bigint, out entry_state text, out entry_next bigint, out entry_expires bigint, out octets bigint, out rest bigint,
     out wide bytea, out first bytea, out log bytea[])
 language plpgsql as $$
 declare m notices.message;
 begin
-    perform notices.commit_as(false);
-    select * into m from notices.message x where x.id = which for update;
+    perform set_config('synchronous_commit', 'off', true);
+    if not exists (select from notices.session s where s.id = me and s.expires > clock_timestamp()) then
+        answer := 'lapsed';
+        return;
+    end if;
+    select * into m from notices.message x where x.id = which for no key update skip locked;
+    if not found and exists (select from notices.message x where x.id = which) then
+        answer := 'busy';
+        return;
+    end if;
     if not found or m.state = 'a' or (m.state = 'f') <> of_failed then
         answer := 'gone';
         return;
     end if;
     if m.token <> nonce and m.holder is not null and notices.alive(m.holder) then
         answer := 'busy';
-        return;
-    end if;
-    if not notices.alive(me) then
-        answer := 'lapsed';
         return;
     end if;
     update notices.message x set holder = me, token = nonce where x.id = which;
@@ -166,26 +172,24 @@ end $$;
 create function notices.append(which text, me bigint, nonce bigint, place integer, what bytea, begins boolean, durable boolean, over boolean,
     new_state text, new_next bigint, new_expires bigint)
 returns text language plpgsql as $$
-declare m notices.message;
 begin
-    perform notices.commit_as(durable);
-    select * into m from notices.message x where x.id = which for update;
-    if not found then
-        return 'gone';
-    elsif m.token <> nonce then
-        return 'lost';
-    elsif m.events = place + 1 then
-        return 'ok';
-    elsif m.events <> place or m.holder is distinct from me then
-        return 'lost';
-    elsif begins and not notices.alive(me) then
+    if durable then
+        perform notices.commit_as(true);
+    else
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
+    if begins and not exists (select from notices.session s where s.id = me and s.expires > clock_timestamp()) then
         return 'lost';
     end if;
-    insert into notices.event values (which, place, what);
-    update notices.message x set events = place + 1, stored = m.stored + length(what),
+    update notices.message x set events = place + 1, stored = x.stored + length(what),
         state = new_state::"char", next = new_next, expires = new_expires, holder = case when over then null else me end
-        where x.id = which;
-    return 'ok';
+        where x.id = which and x.token = nonce and x.holder = me and x.events = place;
+    if found then
+        insert into notices.event values (which, place, what);
+        return 'ok';
+    end if;
+    return coalesce((select case when x.token = nonce and x.events = place + 1 then 'ok' else 'lost' end
+        from notices.message x where x.id = which), 'gone');
 end $$;
 
 create function notices.release(which text, me bigint, nonce bigint, new_state text, new_next bigint, new_expires bigint) returns void language plpgsql as $$
@@ -203,19 +207,23 @@ begin
     insert into notices.history as h (id, n, queued, ended, ending, recipient, sender, ref, message_id, envelope_id, entry, written)
         select u.*, extract(epoch from clock_timestamp())::bigint
         from unnest(ids, ns, queueds, endeds, endings, recipients, senders, refs, message_ids, envelope_ids, entries) as u
-        on conflict (id, n) do update
+        on conflict (queued, id, n) do update
         set ended = excluded.ended, written = excluded.written, ending = excluded.ending, entry = excluded.entry;
 end $$;
 
 -- remove takes a message out, and says what became of it. If the server crashed and lost the
 -- claim, the message has the token from before it, as long as nobody has claimed it since.
-create function notices.remove(which text, me bigint, nonce bigint, before bigint, durable boolean, imported boolean,
+create function notices.remove(which text, me bigint, nonce bigint, before bigint, durable boolean, large boolean, imported boolean,
     ids text[], ns integer[], queueds bigint[], endeds bigint[], endings text[], recipients text[], senders text[], refs text[],
     message_ids text[], envelope_ids text[], entries bytea[])
 returns text language plpgsql as $$
 declare rest bigint;
 begin
-    perform notices.commit_as(durable);
+    if durable then
+        perform notices.commit_as(true);
+    else
+        perform set_config('synchronous_commit', 'off', true);
+    end if;
     delete from notices.message x where x.id = which
         and (x.token = nonce and x.holder = me or x.token = before and not notices.alive(x.holder)) returning x.body into rest;
     if not found then
@@ -223,7 +231,9 @@ begin
     end if;
     delete from notices.content x where x.id = which;
     delete from notices.event x where x.id = which;
-    delete from notices.chunk x where x.body = rest;
+    if large then
+        delete from notices.chunk x where x.body = rest;
+    end if;
     if imported then
         update notices.import_key x set gone = extract(epoch from clock_timestamp())::bigint where x.id = which;
     end if;
