@@ -97,8 +97,9 @@ type Record struct {
 	LastError       string
 }
 
-// NewRecord starts the record of a message that was just queued.
-func NewRecord(env Envelope) *Record {
+// NewRecord is the record of a message to which so much has happened; without events it was
+// just queued.
+func NewRecord(env Envelope, events ...Event) *Record {
 	r := &Record{
 		Envelope:   env,
 		QueuedAt:   env.QueuedAt,
@@ -107,6 +108,9 @@ func NewRecord(env Envelope) *Record {
 	}
 	for i, address := range env.Recipients {
 		r.Recipients[i] = Recipient{Address: address, State: RecipientPending}
+	}
+	for i := range events {
+		r.Apply(events[i])
 	}
 	return r
 }

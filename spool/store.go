@@ -70,6 +70,10 @@ type Store interface {
 	// since. Until release is called no other import gets them: ErrBusy.
 	Imported(ctx context.Context, since time.Time) (keys map[ImportKey]struct{}, release func() error, err error)
 
+	// AddImported adds the keys of messages that left another store, durably, as if they had left
+	// this one now. It is called before the release of Imported.
+	AddImported(ctx context.Context, keys ...ImportKey) error
+
 	// History calls yield for the entries that q chooses, oldest first (CompareHistory), until it
 	// returns false. Of several entries of one name the one written last counts. The anomalies
 	// are damaged entries that were passed over. What still waits has no entry.
@@ -133,8 +137,10 @@ type Draft interface {
 	io.Writer   // appends to the body
 	io.ReaderAt // reads what was written
 	Len() int64
-	// Seal writes the envelope and closes the body. Commit comes next, or Abort.
-	Seal(Envelope) error
+	// Seal writes the envelope and closes the body. Commit comes next, or Abort. The events are
+	// those of a message that comes from another store: with them it is queued as it was there,
+	// held, or among the failed ones.
+	Seal(Envelope, ...Event) error
 	// Abort drops the draft. Harmless after Commit.
 	Abort() error
 }

@@ -109,8 +109,14 @@ func (d *draft) ReadAt(p []byte, off int64) (int, error) {
 	return io.NewSectionReader(d.file, int64(headSize), d.size).ReadAt(p, off)
 }
 
-// Seal writes the envelope behind the message, and the head.
-func (d *draft) Seal(env spool.Envelope) error {
+var errEvents = errors.New("only a new message can be handed in")
+
+// Seal writes the envelope behind the message, and the head. Nothing has happened to a message
+// that is handed in.
+func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
+	if len(events) > 0 {
+		return errEvents
+	}
 	env.ID, env.Size = d.id, d.size
 	text, err := spool.AppendJSON(nil, env)
 	if err != nil {

@@ -67,6 +67,10 @@ func (s store) Imported(ctx context.Context, since time.Time) (keys map[spool.Im
 	return keys, release, err
 }
 
+func (s store) AddImported(ctx context.Context, keys ...spool.ImportKey) error {
+	return s.p.do(Call{Method: "AddImported"}, func() error { return s.inner.AddImported(ctx, keys...) })
+}
+
 // Claim leaves the message claimed when it fails Late.
 func (s store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 	return get(s.p, Call{Method: "Claim", ID: e.ID}, func() (spool.Claim, error) {
@@ -167,8 +171,8 @@ func (d *draft) ReadAt(b []byte, off int64) (int, error) {
 	return get(d.p, d.call("ReadAt"), func() (int, error) { return d.Draft.ReadAt(b, off) })
 }
 
-func (d *draft) Seal(env spool.Envelope) error {
-	return d.p.do(d.call("Seal"), func() error { return d.Draft.Seal(env) })
+func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
+	return d.p.do(d.call("Seal"), func() error { return d.Draft.Seal(env, events...) })
 }
 
 func (d *draft) Abort() error { return d.p.do(d.call("Abort"), d.Draft.Abort) }

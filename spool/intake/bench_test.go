@@ -37,9 +37,9 @@ func (f files) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	return len(drafts), nil
 }
 
-func (d *fileDraft) ID() spool.ID              { return d.id }
-func (d *fileDraft) Len() int64                { return d.size }
-func (d *fileDraft) Seal(spool.Envelope) error { return nil }
+func (d *fileDraft) ID() spool.ID                              { return d.id }
+func (d *fileDraft) Len() int64                                { return d.size }
+func (d *fileDraft) Seal(spool.Envelope, ...spool.Event) error { return nil }
 
 func (d *fileDraft) Write(p []byte) (int, error) {
 	d.size += int64(len(p))

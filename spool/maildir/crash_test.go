@@ -37,7 +37,10 @@ const theID = spool.ID("0CKRP4W3R1A9B8C7")
 
 var theBody = bytes.Repeat([]byte("0123456789abcde\r\n"), 300)
 
-func putIt(s *Store) error {
+func putIt(s *Store) error { return putWith(s) }
+
+// putWith queues the message to which so much has happened in another spool.
+func putWith(s *Store, events ...spool.Event) error {
 	d, err := s.New(context.Background(), theID)
 	if err != nil {
 		return err
@@ -46,7 +49,7 @@ func putIt(s *Store) error {
 	env := testEnvelope()
 	env.QueuedAt = unixTime(100)
 	if _, err = d.Write(theBody); err == nil {
-		if err = d.Seal(env); err == nil {
+		if err = d.Seal(env, events...); err == nil {
 			_, err = s.Commit(context.Background(), d)
 		}
 	}
@@ -121,6 +124,8 @@ var stories = []story{
 	{"fail", putIt, failIt, []string{queued, inFailed}, inFailed},
 	{"revive", both(putIt, failIt), reviveIt, []string{inFailed, "queued, next send 400"}, "queued, next send 400"},
 	{"remove failed", both(putIt, failIt), removeNow, []string{inFailed, absent}, absent},
+	{"move a held one in", nil, func(s *Store) error { return putWith(s, event(spool.Hold, 300)) }, []string{absent, heldState}, heldState},
+	{"move a failed one in", nil, func(s *Store) error { return putWith(s, event(spool.GiveUp, 300)) }, []string{absent, inFailed}, inFailed},
 	{"put again", putIt, func(s *Store) error {
 		if err := putIt(s); !errors.Is(err, spool.ErrExists) {
 			return fmt.Errorf("put again: %w", err)

@@ -24,8 +24,7 @@ type draft struct {
 	body     fsys.File
 	side     fsys.File
 	size     int64
-	next     time.Time
-	expires  time.Time // the end of --expires; zero: not given
+	entry    spool.Entry // of the listing that it will be in
 	done     bool
 	keys     []spool.ImportKey
 	unsynced error // the failed sync of an earlier Commit
@@ -90,10 +89,10 @@ func (d *draft) Write(p []byte) (int, error) {
 func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(p, off) }
 
 // Seal writes the sidecar beside the body in tmp.
-func (d *draft) Seal(env spool.Envelope) error {
+func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
 	env.ID, env.Size = d.id, d.size
 	env.QueuedAt = env.QueuedAt.UTC().Truncate(time.Second)
-	line, err := sidecar.First(env)
+	text, err := sidecar.New(env, events...)
 	if err != nil {
 		return err
 	}
@@ -101,8 +100,11 @@ func (d *draft) Seal(env spool.Envelope) error {
 	if err != nil {
 		return err
 	}
-	d.next, d.expires, d.keys = env.QueuedAt, env.ExpiresAt, env.ImportKeys
-	_, err = d.side.Write(line)
+	d.entry, d.keys = spool.Entry{ID: d.id, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, env.ImportKeys
+	if len(events) > 0 {
+		d.entry = sidecar.EntryOf(spool.NewRecord(env, events...))
+	}
+	_, err = d.side.Write(text)
 	return err
 }
 
@@ -147,6 +149,9 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		if err := s.folders.SyncDir(curDir); err != nil {
 			return 0, unsure(own[:n], err)
 		}
+	}
+	if err := moveFailed(s.folders, own[:n]); err != nil {
+		return 0, errors.Join(fmt.Errorf("%w: %w", spool.ErrUnsure, err), closeAll(own))
 	}
 	queued := make([]imports.Message, n)
 	for i, d := range own[:n] {
@@ -229,8 +234,40 @@ func unsure(renamed []*draft, cause error) error {
 	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
 }
 
-func (d *draft) curSide() string {
-	return sidecarOf(spool.Entry{ID: d.id, Next: d.next, Expires: d.expires})
+func (d *draft) curSide() string { return sidecarOf(d.first()) }
+
+// first is the entry that it begins with: what has failed comes to cur, too.
+func (d *draft) first() spool.Entry {
+	e := d.entry
+	if e.State == spool.StateFailed {
+		e.State = spool.StateQueued
+	}
+	return e
+}
+
+// moveFailed moves those that have failed to failed, when they are durable in cur: stopped half
+// way, their records tell Repair which way to go. After an error they are in one of the two.
+func moveFailed(f folders, drafts []*draft) error {
+	moved := false
+	for _, d := range drafts {
+		if d.entry.State == spool.StateFailed {
+			moved = true
+			if err := f.renamePair(d.first(), d.entry); err != nil {
+				return err
+			}
+		}
+	}
+	if !moved {
+		return nil
+	}
+	return errors.Join(f.SyncDir(failedDir), f.SyncDir(curDir))
+}
+
+func closeAll(drafts []*draft) (err error) {
+	for _, d := range drafts {
+		err = errors.Join(err, d.close())
+	}
+	return err
 }
 
 func (d *draft) renameBody() error {

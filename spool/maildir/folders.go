@@ -145,13 +145,17 @@ func (f folders) sameFile(one, other string) bool {
 	return missing == nil && gone == nil && a.Inode == b.Inode
 }
 
-// movePair renames a message between cur and failed.
+// movePair moves a message between cur and failed, durably.
 func (f folders) movePair(from, to spool.Entry) error {
+	return errors.Join(f.renamePair(from, to), f.SyncDir(folderOf(to.State)), f.SyncDir(folderOf(from.State)))
+}
+
+func (f folders) renamePair(from, to spool.Entry) error {
 	err := f.Rename(bodyOf(from), bodyOf(to))
 	if err == nil {
 		err = f.Rename(sidecarOf(from), sidecarOf(to))
 	}
-	return errors.Join(err, f.SyncDir(folderOf(to.State)), f.SyncDir(folderOf(from.State)))
+	return err
 }
 
 // setAside moves a name of a message folder to aside/, under a name that is free.

@@ -19,24 +19,30 @@ func (c *claim) addHistory(last spool.Event) {
 	}
 }
 
+// past are the methods of a Store about its history.
+type past struct {
+	at      folders
+	history *historyfile.Log
+}
+
 // History searches the files in history.
-func (s *Store) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
+func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
 	return s.history.Search(ctx, q, yield)
 }
 
 // AddHistory adds entries of messages that have left.
-func (s *Store) AddHistory(_ context.Context, entries ...spool.HistoryEntry) error {
+func (s past) AddHistory(_ context.Context, entries ...spool.HistoryEntry) error {
 	return errors.Join(s.history.Add(entries), s.history.Sync())
 }
 
 // ForgetHistory removes the files of days that had ended by then.
-func (s *Store) ForgetHistory(ctx context.Context, before time.Time) error {
+func (s past) ForgetHistory(ctx context.Context, before time.Time) error {
 	return s.history.Forget(ctx, before)
 }
 
 // HistoryError is the first error of adding to the history since the last call, with what
 // repairs it.
-func (s *Store) HistoryError() error {
+func (s past) HistoryError() error {
 	err := s.history.Err()
 	if err == nil {
 		return nil
@@ -45,5 +51,5 @@ func (s *Store) HistoryError() error {
 	if path := (*fs.PathError)(nil); errors.As(err, &path) {
 		names = append(names, historyfile.Dir+"/"+filepath.Base(path.Path))
 	}
-	return s.folders.withRepair(err, names...)
+	return s.at.withRepair(err, names...)
 }

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -43,6 +44,22 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 		return nil, nil, err
 	}
 	return g.keys, lock.Close, nil
+}
+
+// movedID stands in the journal for the messages of another spool.
+const movedID = "moved"
+
+// AddImported adds keys to the journal, in lines that are not too long to be read.
+func (s *Store) AddImported(_ context.Context, keys ...spool.ImportKey) error {
+	if len(keys) == 0 {
+		return nil
+	}
+	var left []imports.Message
+	for some := range slices.Chunk(keys, 100) {
+		left = append(left, imports.Message{ID: movedID, Keys: some})
+	}
+	err := s.folders.ensure(func() error { return s.soon.journal.Append(left, true) })
+	return errors.Join(err, s.folders.SyncDir(imports.Dir))
 }
 
 // keyReader is an Imported under way.

@@ -30,9 +30,9 @@ type Options struct {
 type Store struct {
 	folders folders
 	soon    syncer
-	history *historyfile.Log
-	claims  sync.Map // of *claim: those under way
-	closed  atomic.Bool
+	past
+	claims sync.Map // of *claim: those under way
+	closed atomic.Bool
 	// What the last listing of cur or failed showed beside pairs; nil: nothing.
 	unbalancedCur, unbalancedFailed atomic.Pointer[balance]
 }
@@ -63,7 +63,7 @@ func Open(dir string, o Options) (*Store, error) {
 	return &Store{
 		folders: folders{o.FS, dir},
 		soon:    syncer{fs: o.FS, journal: imports.Journal{FS: o.FS, Now: o.Now}, history: history},
-		history: history,
+		past:    past{folders{o.FS, dir}, history},
 	}, nil
 }
 

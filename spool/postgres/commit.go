@@ -48,6 +48,7 @@ type batch struct {
 	drafts  []*draft
 	size    int
 	ids     []string
+	states  []string
 	nexts   []int64
 	expires []*int64
 	octets  []int64
@@ -57,23 +58,37 @@ type batch struct {
 	spilled []int64
 	keyed   []string
 	keys    [][]byte
+	counts  []int32 // of the events of each
+	logged  []string
+	places  []int32
+	events  [][]byte
 }
 
 func (b *batch) add(d *draft) {
 	b.drafts = append(b.drafts, d)
 	b.size += len(d.head) + len(d.envelope)
-	e := listing(spool.NewRecord(d.env))
+	for _, text := range d.log {
+		b.size += len(text)
+	}
+	e := listing(d.rec)
 	b.ids = append(b.ids, string(d.id))
+	b.states = append(b.states, e.state)
 	b.nexts = append(b.nexts, e.next)
 	b.expires = append(b.expires, e.expires)
-	b.octets = append(b.octets, d.size+int64(len(d.envelope)))
+	stored := d.size + int64(len(d.envelope))
+	for n, text := range d.log {
+		b.logged, b.places, b.events = append(b.logged, string(d.id)), append(b.places, int32(n)), append(b.events, text)
+		stored += int64(len(text))
+	}
+	b.counts = append(b.counts, int32(len(d.log)))
+	b.octets = append(b.octets, stored)
 	b.bodies = append(b.bodies, d.body)
 	b.wide = append(b.wide, d.envelope)
 	b.heads = append(b.heads, notNil(d.head))
 	if d.spilled > 0 {
 		b.spilled = append(b.spilled, d.body)
 	}
-	for _, key := range d.env.ImportKeys {
+	for _, key := range d.rec.Envelope.ImportKeys {
 		b.keyed, b.keys = append(b.keyed, string(d.id)), append(b.keys, key[:])
 	}
 }
@@ -88,14 +103,14 @@ func notNil(p []byte) []byte {
 
 func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
 
-const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)::text`
+const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)::text`
 
 // commit queues all, or those before the first whose id is there.
 func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 	if len(b.drafts) == 0 {
 		return 0, nil
 	}
-	args := []any{b.ids, b.nexts, b.expires, b.octets, b.bodies, b.wide, b.heads, b.spilled, b.keyed, b.keys}
+	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events}
 	err = db.row(ctx, putSQL, args, new(string))
 	switch {
 	case codeOf(err) == uniqueViolation && len(b.drafts) > 1:

@@ -26,7 +26,8 @@ type draft struct {
 	session  int64  // that the spilled ones belong to
 	size     int64
 	envelope []byte // sealed
-	env      spool.Envelope
+	log      [][]byte
+	rec      *spool.Record
 	over     error // set: why it cannot be used any more
 }
 
@@ -112,7 +113,7 @@ func (d *draft) readLast(p []byte, off int64) (n int, err error) {
 	return n, err
 }
 
-func (d *draft) Seal(env spool.Envelope) error {
+func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
 	if d.over != nil || d.envelope != nil {
 		return errors.Join(d.over, errSealed)
 	}
@@ -124,8 +125,12 @@ func (d *draft) Seal(env spool.Envelope) error {
 		return err
 	}
 	text, err := spool.AppendJSON(nil, env)
+	log := make([][]byte, len(events))
+	for i := 0; i < len(events) && err == nil; i++ {
+		log[i], err = spool.AppendJSON(nil, events[i])
+	}
 	if err == nil {
-		d.envelope, d.env = text, env
+		d.envelope, d.log, d.rec = text, log, spool.NewRecord(env, events...)
 	}
 	return err
 }
@@ -145,4 +150,4 @@ func (d *draft) Abort() error {
 }
 
 // end lets go of the memory.
-func (d *draft) end() { d.over, d.head, d.last = errDraftOver, nil, nil }
+func (d *draft) end() { d.over, d.head, d.last, d.log = errDraftOver, nil, nil, nil }

@@ -37,6 +37,23 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	return keys, release, nil
 }
 
+// movedID stands in import_key for the messages of another spool.
+const movedID = "moved"
+
+// AddImported adds keys whose messages are gone.
+func (s *Store) AddImported(ctx context.Context, keys ...spool.ImportKey) error {
+	octets := make([][]byte, len(keys))
+	for i := range keys {
+		octets[i] = keys[i][:]
+	}
+	return s.db.again(ctx, func(ctx context.Context) error {
+		_, err := s.db.pool.Exec(ctx, `insert into notices.import_key (id, key, gone)
+			select $1::text, k, extract(epoch from clock_timestamp())::bigint from unnest($2::bytea[]) as u(k)
+			on conflict (id, key) do update set gone = excluded.gone`, movedID, octets)
+		return err
+	})
+}
+
 func (s *Store) importKeys(ctx context.Context, since int64) (map[spool.ImportKey]struct{}, error) {
 	err := s.db.again(ctx, func(ctx context.Context) error {
 		_, err := s.db.pool.Exec(ctx, `delete from notices.import_key where gone < $1`, since)

@@ -127,13 +127,21 @@ const (
 // RoomFor is the room for the results of an attempt, in octets.
 func RoomFor(recipients int) int64 { return roomBase + roomPerRecipient*int64(recipients) }
 
-// First is the first line, padded.
-func First(env spool.Envelope) ([]byte, error) {
-	line, _, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
-	return padded(line), err
+// New is a new sidecar: the first line, those of the events, and padding.
+func New(env spool.Envelope, events ...spool.Event) ([]byte, error) {
+	text, sum, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
+	for i := 0; i < len(events) && err == nil; i++ {
+		var line []byte
+		line, sum, err = lines.New(sum, events[i])
+		text = append(text, line...)
+	}
+	if err == nil && len(text) > MaxSize {
+		err = ErrLong
+	}
+	return padded(text), err
 }
 
-// padded rounds the first line up with newlines, which are no line, so that the
+// padded rounds the lines up with newlines, which are no line, so that the
 // blocks for the first results are allocated with it.
 func padded(line []byte) []byte {
 	target := (len(line) + roomBase + BlockSize - 1) / BlockSize * BlockSize

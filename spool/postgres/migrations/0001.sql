@@ -263,16 +263,20 @@ begin
 end $$;
 
 -- put queues messages: all of them, or none. spilled are the bodies that have chunks; one that
--- was swept makes it fail.
-create function notices.put(ids text[], nexts bigint[], expire bigint[], octets bigint[], bodies bigint[], envelopes bytea[], heads bytea[],
-    spilled bigint[], keyed text[], keys bytea[])
+-- was swept makes it fail. The events are those of messages that come from another spool: event
+-- place of message logged, and so many of each.
+create function notices.put(ids text[], states text[], nexts bigint[], expire bigint[], octets bigint[], bodies bigint[], envelopes bytea[], heads bytea[],
+    spilled bigint[], keyed text[], keys bytea[], counts integer[], logged text[], places integer[], happened bytea[])
 returns void language plpgsql as $$
 declare swept integer;
 begin
     perform notices.commit_as(true);
-    insert into notices.message (id, state, next, expires, stored, body)
-        select u.i, 'q', u.n, u.e, u.o, u.b from unnest(ids, nexts, expire, octets, bodies) as u(i, n, e, o, b);
+    insert into notices.message (id, state, next, expires, events, stored, body)
+        select u.i, u.s::"char", u.n, u.e, u.c, u.o, u.b from unnest(ids, states, nexts, expire, counts, octets, bodies) as u(i, s, n, e, c, o, b);
     insert into notices.content select * from unnest(ids, envelopes, heads);
+    if cardinality(logged) > 0 then
+        insert into notices.event select * from unnest(logged, places, happened);
+    end if;
     if cardinality(spilled) > 0 then
         delete from notices.draft d where d.body = any(spilled);
         get diagnostics swept = row_count;
