@@ -131,10 +131,14 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 			ID: env.ID, Index: i, QueuedAt: env.QueuedAt, EndedAt: now.UTC().Truncate(time.Second),
 			Sender: env.Sender, Recipient: env.Recipients[i], Ref: env.Ref,
 			MessageID: env.MessageID, EnvelopeID: env.EnvelopeID, Form: env.Form,
-			Attempts: max(r.Attempts, last.N), Last: outcomes[i],
+			Attempts: cmp.Or(r.Recipients[i].EndedIn, max(r.Attempts, last.N)), Last: outcomes[i],
 			Ending: r.ending(i, outcomes[i].Class, last.Kind),
 		}
-		if at := outcomes[i].Reply.At; outcomes[i].Class == Delivered && !at.IsZero() {
+		// A recipient has ended before the message has, if others still waited.
+		switch at := r.Recipients[i].EndedAt; {
+		case outcomes[i].Class == Delivered:
+			list[i].EndedAt = acceptedAt(outcomes[i], list[i].EndedAt)
+		case list[i].Ending == EndedReturned && !at.IsZero():
 			list[i].EndedAt = at
 		}
 	}

@@ -62,6 +62,9 @@ type Recipient struct {
 	FailedIn int
 	// RelayedIn is the attempt that delivered to it with ReasonRelayed; 0: none.
 	RelayedIn int
+	// EndedAt is when it was delivered to or failed, in attempt EndedIn; zero: it is pending.
+	EndedAt time.Time
+	EndedIn int
 }
 
 // MessageState is where a message stands.
@@ -175,7 +178,7 @@ func (r *Record) applyResult(e Event) {
 		uncertain = uncertain || a.Class == Uncertain
 		for _, i := range a.To {
 			if i >= 0 && i < len(r.Recipients) {
-				r.Recipients[i].apply(a.Outcome, e.N)
+				r.Recipients[i].apply(a.Outcome, e.N, e.At)
 			}
 		}
 	}
@@ -186,17 +189,28 @@ func (r *Record) applyResult(e Event) {
 	}
 }
 
-func (r *Recipient) apply(o Outcome, n int) {
+func (r *Recipient) apply(o Outcome, n int, at time.Time) {
 	r.Outcome = o
+	if o.Class == Delivered || o.Class == Failed {
+		r.EndedAt, r.EndedIn = at, n
+	}
 	switch o.Class {
 	case Delivered:
-		r.State = RecipientDelivered
+		r.State, r.EndedAt = RecipientDelivered, acceptedAt(o, at)
 		if o.Reason == ReasonRelayed {
 			r.RelayedIn = n
 		}
 	case Failed:
 		r.State, r.FailedIn = RecipientFailed, n
 	}
+}
+
+// acceptedAt is when a server took the message: when it said so, or when that was recorded.
+func acceptedAt(o Outcome, recorded time.Time) time.Time {
+	if o.Reply.At.IsZero() {
+		return recorded
+	}
+	return o.Reply.At
 }
 
 func (r *Record) applyRetry(e Event) {

@@ -84,7 +84,7 @@ func FromRecord(r *spool.Record) []Row {
 		if r.Recipients[i].State == spool.RecipientPending && !r.GivenUp {
 			rows[i] = waiting(r, i, e)
 		} else {
-			if at := e.Last.Reply.At; !at.IsZero() && !r.GivenUp {
+			if at := r.Recipients[i].EndedAt; !at.IsZero() && !r.GivenUp {
 				e.EndedAt = at
 			}
 			rows[i] = FromEntry(e)

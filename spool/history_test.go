@@ -1,0 +1,35 @@
+package spool
+
+import (
+	"testing"
+	"time"
+)
+
+// TestEndedWhenItEnded: a recipient has ended when it was delivered to or failed, not when the
+// last of the others did.
+func TestEndedWhenItEnded(t *testing.T) {
+	begin := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	at := func(hours int) time.Time { return begin.Add(time.Duration(hours) * time.Hour) }
+	answer := func(class Class, hours int, to ...int) Answer {
+		return Answer{Outcome{Class: class, Scope: RecipientScope, Reply: Reply{Code: 250, At: at(hours)}}, to}
+	}
+	r := NewRecord(Envelope{ID: "A", Sender: "lib@example.org", QueuedAt: begin, Recipients: []string{"ann@x.example", "gone@x.example", "full@x.example", "slow@x.example"}})
+	r.Apply(Event{Kind: Result, N: 1, At: at(1), Results: []Answer{answer(Delivered, 1, 0), answer(Failed, 1, 1), answer(Deferred, 1, 2, 3)}})
+	r.Apply(Event{Kind: Returned, N: 1, At: at(2)})
+	// The third is given up in a run that could not dial; its last reply is older.
+	r.Apply(Event{Kind: Result, N: 2, At: at(50), Results: []Answer{answer(Failed, 1, 2), answer(Deferred, 50, 3)}})
+	r.Apply(Event{Kind: Returned, N: 2, At: at(50)})
+
+	got := r.Endings(Event{Kind: Result, N: 3, At: at(99), Results: []Answer{answer(Delivered, 98, 3)}}, at(100))
+	for i, want := range []struct {
+		ending          Ending
+		hours, attempts int
+	}{{EndedDelivered, 1, 1}, {EndedReturned, 1, 1}, {EndedReturned, 50, 2}, {EndedDelivered, 98, 3}} {
+		if e := got[i]; e.Ending != want.ending || !e.EndedAt.Equal(at(want.hours)) || e.Attempts != want.attempts {
+			t.Errorf("recipient %d: %s at %s after %d attempts, want %+v", i, e.Ending, e.EndedAt, e.Attempts, want)
+		}
+	}
+	if e := r.Endings(Event{}, at(100))[3]; e.Ending != EndedRemoved || !e.EndedAt.Equal(at(100)) {
+		t.Errorf("removed by a person: %+v", e)
+	}
+}
