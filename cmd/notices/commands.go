@@ -50,7 +50,7 @@ func example(name string) string {
 		"microsoft-login":  "sudo -u notices notices microsoft-login --device",
 		"microsoft-logout": "sudo -u notices notices microsoft-logout",
 		"enqueue":          "notices enqueue < overdue.eml\nnotices enqueue --ref patron-20041 ann@example.net < overdue.eml",
-		"import":           "notices import --dry-run notices.mbox    show what is in it\nnotices import notices.mbox",
+		"import":           "notices import --dry-run notices.mbox    show what is in it\nnotices import notices.mbox\nnotices import /var/spool/old-notices      move the queue of another spool here",
 		"sendmail":         "notices sendmail -t -i < overdue.eml",
 		"flush":            "notices flush --splay 40s    for cron\nnotices flush -v --all    now, and say what becomes of each message",
 		"status":           "notices status\nnotices status --check    for Nagios and its like",

@@ -21,7 +21,7 @@ func importCommand(a *cli) *cobra.Command {
 	var cmd *cobra.Command
 	cmd = &cobra.Command{
 		Use:   "import [-f SENDER] [--ref TEXT] [--expires DURATION] [--again [--continue]] [--mbox separator=blank|any] [--dry-run] [--json] PATH...",
-		Short: "Queue the messages in files, mboxes and folders, none of them twice",
+		Short: "Queue the messages in files, mboxes, folders and other spools, none twice",
 		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.Paths, o.Expires = args, time.Duration(expires)
 			if cmd.Flags().Changed("sender") {
@@ -29,7 +29,7 @@ func importCommand(a *cli) *cobra.Command {
 			}
 			switch {
 			case len(args) == 0:
-				return app.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir or a folder of .eml; - is standard input"))
+				return app.UsageError("notices import", errors.New("which files? Name an .eml, an mbox, a Maildir, a folder of .eml or another spool; - is standard input"))
 			case !o.SetSeparator(mbox):
 				return app.UsageError("notices import", errors.New("--mbox takes separator=blank, when every message of an mbox begins after an empty line, or separator=any, when every \"From \" line with a date begins one"))
 			case o.Continue && !o.Again:

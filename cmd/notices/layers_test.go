@@ -47,6 +47,7 @@ func floors() map[string]int {
 		"notices/spool/intake":              1,
 		"notices/spool/intake/mailaddr":     1,
 		"notices/spool/intake/mbox":         1,
+		"notices/spool/move":                1,
 		"notices/spool/rate":                1,
 		"notices/spool/records":             1,
 		"notices/spool/returns":             1,

@@ -60,6 +60,12 @@ type importing struct {
 	results
 
 	octets, size int64 // read, and of all files; size 0: not known
+
+	// What a move of other spools needs.
+	spools  []string
+	store   spool.Store
+	known   map[spool.ImportKey]struct{}
+	history bool // is kept
 }
 
 // Run queues the messages of all paths. A first SIGINT or SIGTERM ends it cleanly: what was
@@ -75,12 +81,16 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 		return err
 	}
 	m := &importing{p: p, o: o, results: results{json: o.JSON, tally: tally{DryRun: o.DryRun}}}
+	if m.spools, err = m.o.spools(cfg); err != nil {
+		return err
+	}
+	m.onlySpools, m.history = len(m.o.Paths) == 0, cfg.Spool.KeepHistory > 0
 	s := mailfile.Search{
 		Spool:  cfg.Spool.Dir,
 		Refuse: func(path, why string) { m.refuse(refusal{Path: path, Error: why, code: app.ExitUnknown}) },
 		Skip:   func() { m.tally.Marked++ },
 	}
-	files, asRoot, err := s.AsRoot(p, cfg, o.Paths)
+	files, asRoot, err := s.AsRoot(p, cfg, m.o.Paths)
 	if err != nil {
 		return err
 	}
@@ -93,9 +103,10 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 		case err != nil:
 			return err
 		}
+		m.store, m.known = store, known
 		if err = in.CheckRequest(m.request(nil)); err == nil {
 			if !asRoot {
-				files = s.Files(o.Paths)
+				files = s.Files(m.o.Paths)
 			}
 			err = m.queue(ctx, in, known, store.State(), files)
 		}
@@ -187,7 +198,7 @@ func (m *importing) run(ctx context.Context, files []mailfile.File) error {
 		}
 		m.size += f.Size
 	}
-	var err error
+	err := m.moveSpools(ctx)
 	for i := 0; i < len(files) && err == nil; i++ {
 		err = m.file(ctx, files[i])
 	}

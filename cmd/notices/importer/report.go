@@ -22,6 +22,17 @@ type tally struct {
 	IDs      []spool.ID `json:"ids"`
 	Errors   []refusal  `json:"errors"`
 	Would    []preview  `json:"would_queue,omitempty"` // by a dry run
+	Spools   *counts    `json:"spools,omitempty"`      // if one was named
+}
+
+// counts are those of messages that were moved from another spool.
+type counts struct {
+	Moved       int `json:"moved"`
+	Held        int `json:"held"`         // of Moved
+	Failed      int `json:"failed"`       // of Moved
+	MovedBefore int `json:"moved_before"` // by an earlier run
+	Skipped     int `json:"skipped"`      // stay in their spool
+	History     int `json:"history"`      // entries
 }
 
 // refusal is a message that was refused, or a path that could not be read.
@@ -55,6 +66,8 @@ type preview struct {
 type results struct {
 	tally      tally
 	json       bool
+	said       []string  // of each spool that was moved
+	onlySpools bool      // no other path was named
 	stdoutGone bool      // standard output is gone, and that was said
 	shown      []refusal // what was refused, to be named at the end
 	refusals   int       // how many those are, with more than are named
@@ -88,6 +101,10 @@ func (r *results) print(p *app.Program, text string) {
 // queued notes ids, or prints them in pieces that a pipe takes whole.
 func (r *results) queued(p *app.Program, ids []spool.ID) {
 	r.tally.Queued += len(ids)
+	r.printIDs(p, ids)
+}
+
+func (r *results) printIDs(p *app.Program, ids []spool.ID) {
 	if r.json {
 		r.tally.IDs = append(r.tally.IDs, ids...)
 		return
@@ -107,7 +124,7 @@ const mostNamed = 1000
 // refuse notes what was not queued.
 func (r *results) refuse(e refusal) {
 	// The exit code is that of the worst error.
-	order := []int{app.ExitOK, app.ExitUnknown, app.ExitBadMessage, app.ExitConfig, app.ExitIO}
+	order := []int{app.ExitOK, app.ExitUnknown, app.ExitTryLater, app.ExitBadMessage, app.ExitPermission, app.ExitCannotMake, app.ExitConfig, app.ExitIO}
 	if max(slices.Index(order, e.code), 1) > slices.Index(order, r.worst) {
 		r.worst = e.code
 	}
@@ -128,7 +145,12 @@ func (r *results) report(p *app.Program, again bool) error {
 	if more := r.refusals - len(r.shown); more > 0 {
 		p.Say("and %s more; --json names them all", term.Grouped(more))
 	}
-	p.Say("%s", r.text(again))
+	for _, text := range r.said {
+		p.Say("%s", text)
+	}
+	if !r.onlySpools {
+		p.Say("%s", r.text(again))
+	}
 	if !r.json {
 		return nil
 	}
