@@ -167,6 +167,15 @@ func (id ID) Generated() bool {
 	return len(s) == 16 && strings.Trim(s, idAlphabet) == ""
 }
 
+// MadeAt is when NewID returned a generated id, by the clock of then.
+func (id ID) MadeAt() time.Time {
+	var us int64
+	for i := range min(len(id), 11) {
+		us = us<<5 | int64(strings.IndexByte(idAlphabet, id[i])&31)
+	}
+	return time.UnixMicro(us)
+}
+
 // Return is the id under which the return for attempt n of id is stored. It is
 // derived, so that a return that is stored again after a crash replaces nothing and adds nothing.
 func (id ID) Return(n int) ID { return id + ID("-"+strconv.Itoa(n)) }

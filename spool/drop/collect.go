@@ -65,6 +65,7 @@ type run struct {
 	readySize int64 // octets of their envelopes
 	postponed int   // messages that the store did not take
 	cleaner   *cleaner
+	known     known
 }
 
 // Collect waits for its turn and collects all that is there. Until end is called no other
@@ -148,6 +149,9 @@ func (r *run) collectAll(ctx context.Context) error {
 		r.cleaner.foreign(others[i], notOurName)
 		err = ctx.Err()
 	}
+	if err == nil {
+		r.known, err = r.c.lookUp(ctx, r.now, names[:min(len(names), visitFactor*r.cleaner.limit)])
+	}
 	visited := 0
 	for ; visited < min(len(names), visitFactor*r.cleaner.limit) && err == nil && r.postponed < maxPostponed; visited++ {
 		if err = r.collect(ctx, names[visited]); err == nil && (len(r.ready) == batch || r.readySize > batchOctets) {
@@ -201,6 +205,9 @@ func (r *run) collect(ctx context.Context, name string) error {
 		return err
 	}
 	defer m.file.Close()
+	if known, err := r.known.has(ctx, r, m); known {
+		return err
+	}
 	m.draft, m.sealed, err = r.c.Accept(ctx, r.forIntake(m.env), m.body)
 	// What is wrong with the file is judged first: the rest follows from it.
 	switch id, wrong := string(m.env.ID), m.body.check(); {

@@ -83,6 +83,7 @@
 //
 // Users can remove or change their own files until they are collected. Then such a file is
 // either another message of that user or none: the checksum covers what was read. A
-// forged id that another message has goes to aside/; a free one is as good as any.
+// forged id that another message has, or had before it left the queue, goes to aside/
+// (known.go); a free one is as good as any.
 // Users who keep a file from being opened (a lease, a mode) delay only their own mail.
 package drop

@@ -94,7 +94,7 @@ func flush(d fsys.FS, log io.Writer, attempt func(spool.ID, string)) error {
 }
 
 func flushAt(ctx context.Context, now time.Time, d fsys.FS, log io.Writer, attempt func(spool.ID, string)) error {
-	s, err := maildir.Open("/spool", maildir.Options{FS: d})
+	s, err := maildir.Open("/spool", maildir.Options{FS: d, Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
