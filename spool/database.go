@@ -13,6 +13,13 @@ type DueScanner interface {
 	ScanDue(ctx context.Context, now, latest time.Time, yield func(Entry) bool) error
 }
 
+// ManyPeeker is a Store that can read many messages at once.
+type ManyPeeker interface {
+	// PeekMany is Peek for each of the entries, no two of one message. visit gets the results, in
+	// no order. If one comes again, the last time counts.
+	PeekMany(ctx context.Context, entries []Entry, visit func(i int, r *Record, b PeekedBody, err error)) error
+}
+
 // Errors of a store that is a database.
 var (
 	// ErrUnreachable: the database does not answer, cannot be written, or takes no more

@@ -16,7 +16,8 @@ type body struct {
 	ctx    context.Context
 	db     *database
 	number int64
-	head   []byte // set once
+	id     string // of a message whose head is read when it is needed; empty: head is there
+	head   []byte // the first chunk
 	size   int64
 
 	mu    sync.Mutex
@@ -50,6 +51,11 @@ func (b *body) at(off int64) ([]byte, error) {
 		return nil, b.over
 	}
 	place, within := int(off/chunkSize), int(off%chunkSize)
+	if place == 0 && b.id != "" {
+		if err := b.readHead(); err != nil {
+			return nil, err
+		}
+	}
 	if place == 0 {
 		return b.head[within:], nil
 	}
@@ -65,6 +71,18 @@ func (b *body) at(off int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: chunk %d of body %d is too short", spool.ErrUnusable, place, b.number)
 	}
 	return b.chunk[within:], nil
+}
+
+func (b *body) readHead() error {
+	err := b.db.row(b.ctx, `select head from notices.content where id = $1`, []any{b.id}, &b.head)
+	if err != nil {
+		return gone(err, b.id)
+	}
+	if int64(len(b.head)) != min(b.size, chunkSize) {
+		return fmt.Errorf("%w: the body of %s begins with %d octets, and has %d in all", spool.ErrUnusable, b.id, len(b.head), b.size)
+	}
+	b.id = ""
+	return nil
 }
 
 func (b *body) Close() error {

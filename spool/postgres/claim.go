@@ -46,6 +46,7 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 		return nil, err
 	}
 	c.session = session
+	m.head = notNil(m.head)
 	if c.rec, err = m.record(); err != nil {
 		return nil, c.setAside(err)
 	}
@@ -85,6 +86,9 @@ func (m *stored) record() (*spool.Record, error) {
 			return nil, fmt.Errorf("its event %d: %w", n, err)
 		}
 		r.Apply(e)
+	}
+	if m.head == nil {
+		return r, nil // it was not asked for
 	}
 	if env.Size > chunkSize && len(m.head) != chunkSize || env.Size <= chunkSize && len(m.head) != int(env.Size) {
 		return nil, fmt.Errorf("its body begins with %d octets, and has %d in all", len(m.head), env.Size)

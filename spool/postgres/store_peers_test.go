@@ -76,7 +76,12 @@ func newDatabase(t *testing.T) string {
 
 func open(t *testing.T, database string) *postgres.Store {
 	t.Helper()
-	s, err := postgres.Open(t.Context(), postgres.Options{URL: server.URL(database), Host: "test"})
+	return openAt(t, server.URL(database))
+}
+
+func openAt(t *testing.T, url string) *postgres.Store {
+	t.Helper()
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: url, Host: "test"})
 	if err != nil {
 		t.Fatal(err)
 	}

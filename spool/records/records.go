@@ -82,12 +82,7 @@ func Read(ctx context.Context, s Store, entries []spool.Entry, visit func(Messag
 func Each(ctx context.Context, s Store, entries []spool.Entry, visit func(spool.Entry, Message)) error {
 	results := make([]Message, min(Ahead, len(entries)))
 	for some := range slices.Chunk(entries, Ahead) {
-		var g errgroup.Group
-		g.SetLimit(runtime.GOMAXPROCS(0))
-		for i, e := range some {
-			g.Go(func() error { results[i] = Peek(ctx, s, e); return ctx.Err() })
-		}
-		if err := g.Wait(); err != nil {
+		if err := peekAll(ctx, s, some, results); err != nil {
 			return err
 		}
 		for i, found := range results[:len(some)] {
@@ -97,9 +92,28 @@ func Each(ctx context.Context, s Store, entries []spool.Entry, visit func(spool.
 	return nil
 }
 
+// peekAll reads some records into results.
+func peekAll(ctx context.Context, s Store, some []spool.Entry, results []Message) error {
+	if many, ok := s.(spool.ManyPeeker); ok {
+		return many.PeekMany(ctx, some, func(i int, r *spool.Record, body spool.PeekedBody, err error) {
+			results[i] = message(r, body, err)
+		})
+	}
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	for i, e := range some {
+		g.Go(func() error { results[i] = Peek(ctx, s, e); return ctx.Err() })
+	}
+	return g.Wait()
+}
+
 // Peek reads a message's record and nothing of its body.
 func Peek(ctx context.Context, s Store, e spool.Entry) Message {
 	r, body, err := s.Peek(ctx, e)
+	return message(r, body, err)
+}
+
+func message(r *spool.Record, body spool.PeekedBody, err error) Message {
 	if err != nil {
 		return Message{Err: err}
 	}
