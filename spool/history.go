@@ -38,6 +38,8 @@ type HistoryEntry struct {
 	// Last is the last outcome for the recipient. Of what bounced, Reply.Host and the words are those of
 	// the server that returned it, and Reply.Server is the server of ours that had taken it.
 	Last Outcome
+	// Accepted is, of what bounced, what the server of ours said when it took it.
+	Accepted Reply `json:",omitzero"`
 }
 
 // HistoryQuery chooses entries. An empty field chooses all.

@@ -51,10 +51,12 @@ type Row struct {
 	Reason     string       `json:"reason"`       // in plain words; empty: delivered, or there is nothing to explain
 	NextSendAt Time         `json:"next_send_at"` // zero: it has ended, or is held
 
-	Index   int        `json:"-"` // of the recipient in the envelope
-	Host    string     `json:"-"` // the name of the server, or of the one that returned it
-	Form    spool.Form `json:"-"` // Ordinary, or a return of our own
-	InQueue bool       `json:"-"` // the message waits in the queue, for this recipient or another one
+	Index int    `json:"-"` // of the recipient in the envelope
+	Host  string `json:"-"` // the name of the server, or of the one that returned it
+	// Accepted is, of what bounced, what Server said when it took it. Its zero value: that is not known.
+	Accepted spool.Reply `json:"-"`
+	Form     spool.Form  `json:"-"` // Ordinary, or a return of our own
+	InQueue  bool        `json:"-"` // the message waits in the queue, for this recipient or another one
 }
 
 // FromEntry is the row of an entry.
@@ -69,7 +71,7 @@ func FromEntry(e *spool.HistoryEntry) Row {
 func common(e *spool.HistoryEntry) Row {
 	return Row{
 		ID: e.ID, Index: e.Index, QueuedAt: Time{e.QueuedAt}, Sender: e.Sender, Recipient: e.Recipient, Ref: e.Ref,
-		Attempts: e.Attempts, Server: e.Last.Reply.Server, Host: e.Last.Reply.Host, Form: e.Form,
+		Attempts: e.Attempts, Server: e.Last.Reply.Server, Host: e.Last.Reply.Host, Accepted: e.Accepted, Form: e.Form,
 		Reply: printable.Line(e.Last.Reply.String()),
 	}
 }

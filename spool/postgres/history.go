@@ -66,7 +66,8 @@ type storedEntry struct {
 }
 
 func entryStrings(e *spool.HistoryEntry) []*string {
-	return []*string{&e.Sender, &e.Recipient, &e.Ref, &e.MessageID, &e.EnvelopeID, &e.Last.Reply.Server, &e.Last.Reply.Host, &e.Last.Reply.Enhanced, &e.Last.Reply.Text}
+	return []*string{&e.Sender, &e.Recipient, &e.Ref, &e.MessageID, &e.EnvelopeID, &e.Last.Reply.Server, &e.Last.Reply.Host, &e.Last.Reply.Enhanced, &e.Last.Reply.Text,
+		&e.Accepted.Server, &e.Accepted.Host, &e.Accepted.Enhanced, &e.Accepted.Text}
 }
 
 func entryText(e *spool.HistoryEntry) []byte {

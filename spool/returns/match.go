@@ -293,16 +293,19 @@ func (x *index) find(r *Return, c *Recipient, named []*spool.HistoryEntry) *spoo
 	return x.renamed(r, c)
 }
 
-// renamed finds the entry whose server said that it gave the message the id that the return has. When
-// it bounced, the entry has the words of the return instead; then it is known by the time.
+// renamed finds the entry whose server said that it gave the message the id that the return has.
 func (x *index) renamed(r *Return, c *Recipient) *spool.HistoryEntry {
 	for _, e := range x.to(c) {
-		if e.Ending == spool.EndedBounced && e.EndedAt.Equal(x.madeAt(r, c)) {
-			return e
+		var said string // by the server that accepted it
+		switch e.Ending {
+		case spool.EndedDelivered:
+			said = e.Last.Reply.Text
+		case spool.EndedBounced:
+			said = e.Accepted.Text
 		}
 		for _, id := range r.MessageIDs {
 			local, _, _ := strings.Cut(strings.Trim(id, "<>"), "@")
-			if len(local) >= minRenamed && e.Ending == spool.EndedDelivered && strings.Contains(e.Last.Reply.Text, local) {
+			if len(local) >= minRenamed && strings.Contains(said, local) {
 				return e
 			}
 		}
@@ -373,7 +376,7 @@ func (x *index) bounce(e *spool.HistoryEntry, r *Return, c *Recipient) {
 	if at.Before(e.EndedAt) { // a clock is wrong
 		at = e.EndedAt
 	}
-	e.Ending, e.EndedAt = spool.EndedBounced, at
+	e.Ending, e.EndedAt, e.Accepted = spool.EndedBounced, at, e.Last.Reply
 	e.Last = spool.Outcome{Class: spool.Failed, Scope: scope(c.Status), Reply: spool.Reply{
 		Server: e.Last.Reply.Server, Host: cmp.Or(c.RemoteMTA, r.ReportingMTA),
 		Code: c.Code, Enhanced: c.Status, Text: c.Text, At: at,

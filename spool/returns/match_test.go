@@ -191,7 +191,7 @@ func TestTheEntry(t *testing.T) {
 	r.Recipients[0].RemoteMTA = "mx2.example.net"
 	results, _ := settle(t, h, r)
 	want := was
-	want.Ending, want.EndedAt = spool.EndedBounced, sent.Add(24*time.Hour)
+	want.Ending, want.EndedAt, want.Accepted = spool.EndedBounced, sent.Add(24*time.Hour), was.Last.Reply
 	want.Last = spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{
 		Server: "1", Host: "mx2.example.net", Code: 550, Enhanced: "5.1.1", Text: "no such user", At: sent.Add(24 * time.Hour)}}
 	if h.entries[0] != want {
@@ -199,6 +199,20 @@ func TestTheEntry(t *testing.T) {
 	}
 	if len(results[0].Entries) != 1 || results[0].Entries[0] != want {
 		t.Errorf("the result has %+v", results[0].Entries)
+	}
+}
+
+// TestRenamedAgain: a second copy of a return that names its message by the id that our server
+// gave it is known, though it was made at another time.
+func TestRenamedAgain(t *testing.T) {
+	h := siteHistory()
+	renamed := func(r *Return) { r.MessageIDs = []string{"<0102018f00aa-000000@ses.example.com>"} }
+	results, _ := settle(t, h, failure("ann@example.net", renamed), failure("ann@example.net", func(r *Return) {
+		renamed(r)
+		r.At = r.At.Add(time.Hour)
+	}))
+	if results[0].Verdict != Bounced || results[1].Verdict != Known {
+		t.Errorf("%s, %s", results[0].Verdict, results[1].Verdict)
 	}
 }
 

@@ -35,10 +35,10 @@ func TestWithAStore(t *testing.T) {
 	}
 	var got []string
 	_, err := store.History(t.Context(), spool.HistoryQuery{}, func(e *spool.HistoryEntry) bool {
-		got = append(got, strings.Join([]string{string(e.ID), e.Recipient, string(e.Ending), e.Last.Reply.Server, e.Last.Reply.Host, e.Last.Reply.String()}, " "))
+		got = append(got, strings.Join([]string{string(e.ID), e.Recipient, string(e.Ending), e.Last.Reply.Server, e.Last.Reply.Host, e.Last.Reply.String(), "accepted by", e.Accepted.Server, e.Accepted.String()}, " "))
 		return true
 	})
-	want := " ann@example.net bounced 1 store.example.net 550 5.1.1 <ann@example.net>: Recipient address rejected: User unknown in virtual mailbox table"
+	want := " ann@example.net bounced 1 store.example.net 550 5.1.1 <ann@example.net>: Recipient address rejected: User unknown in virtual mailbox table accepted by 1 250 queued"
 	if err != nil || strings.Join(got, "\n") != string(first)+want+"\n"+string(second)+want {
 		t.Errorf("%v\n%s", err, strings.Join(got, "\n"))
 	}

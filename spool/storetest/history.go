@@ -89,13 +89,8 @@ func testHistoryEntry(k kit, h Harness) {
 	last.Results[0].Reply.Text = "Ok \\ \t\u202e\x00\xff \"queued\""
 	k.ok(c.Remove(last, spool.Now), "Remove")
 	got, want := k.history(h.Store, spool.HistoryQuery{}), rec.Endings(last, start)
-	if len(got) != len(want) {
-		k.Fatalf("%d entries, want %d", len(got), len(want))
-	}
-	for i := range want {
-		if got[i] != want[i] {
-			k.Errorf("entry %d:\n got %+v\nwant %+v", i, got[i], want[i])
-		}
+	if !slices.Equal(got, want) {
+		k.Errorf(" got %+v\nwant %+v", got, want)
 	}
 }
 
@@ -113,9 +108,13 @@ func testHistorySupersedes(k kit, h Harness) {
 	k.ok(c.Remove(took(2, 1), spool.Soon), "Remove")
 	all := k.history(h.Store, spool.HistoryQuery{})
 	k.ended("revived and delivered", h.Store, spool.HistoryQuery{}, "A/0 delivered", "A/1 delivered")
+	all[0].Accepted = spool.Reply{Server: "1", Code: 250, Text: "Ok \\ \t\u202e\xff", At: later(1)}
 	all[0].Ending, all[0].EndedAt, all[0].Last.Reply.Text = spool.EndedBounced, later(90), "mailbox full"
 	k.ok(h.Store.AddHistory(k.Context(), all[0]), "AddHistory")
 	k.ended("returned later", other, spool.HistoryQuery{}, "A/0 bounced", "A/1 delivered")
+	if got := k.history(other, spool.HistoryQuery{}); got[0] != all[0] {
+		k.Errorf("returned later:\n got %+v\nwant %+v", got[0], all[0])
+	}
 	k.ended("the ending that was", other, spool.HistoryQuery{Endings: []spool.Ending{spool.EndedDelivered}}, "A/1 delivered")
 	k.ended("the ending that is", other, spool.HistoryQuery{Endings: []spool.Ending{spool.EndedBounced}}, "A/0 bounced")
 	k.ended("the time that it was", other, spool.HistoryQuery{Until: later(90)}, "A/1 delivered")

@@ -47,12 +47,17 @@ func week(w *fakesite.Site) []history.Row {
 		"The email account that you tried to reach is over quota. Please direct the recipient to https://support.example.com/mail/?p=OverQuotaTemp a1-20020a05sm1"))
 	waits.EndedAt, waits.Status, waits.Reason = history.Time{}, "4.2.2", "The mailbox is full."
 	waits.NextSendAt = history.Time{Time: w.Now.Add(7 * time.Minute)}
+	toLibrary := entry("1K0B53YFSP0T2V5Y-1", 100, 2, "library@example.org", "20041", spool.EndedDelivered, reply(spool.Delivered, "1", 250, "2.0.0", "Ok: queued as 4F2A1BC0D4"))
+	toLibrary.Sender, toLibrary.Form = "", spool.Report
+	bounced := entry("1K0WSE1DCR0RRWKD", 1, 40, "ben@example.com", "20043", spool.EndedBounced, reply(spool.Failed, "1", 550, "5.2.1", "account disabled"))
+	bounced.Host, bounced.Accepted = "mx.example.com", reply(spool.Delivered, "1", 250, "2.0.0", "Ok: queued as 4F2A1BC0D5").Reply
 	return []history.Row{
+		toLibrary,
 		entry("1K0B53YFSP0T2V5Y", 100, 1, "gone@example.net", "20041", spool.EndedReturned, reply(spool.Failed, "2", 550, "5.1.1", "User unknown in virtual mailbox table")),
 		entry("1K0HB3YFSP0T2V5Y", 60, 200, fakesite.LongAddress, "", spool.EndedDelivered, reply(spool.Delivered, "1", 250, "2.0.0", "Ok: queued as 4F2A1BC0D3")),
 		entry("1K0VZX6536080Q7N", 30, 4, "anna@example.com", "20042", spool.EndedRemoved, spool.Outcome{}),
 		waits,
-		entry("1K0WSE1DCR0RRWKD", 1, 40, "ben@example.com", "20043", spool.EndedBounced, reply(spool.Failed, "1", 550, "5.2.1", "account disabled")),
+		bounced,
 	}
 }
 
@@ -84,8 +89,21 @@ func TestScreens(t *testing.T) {
 			t.Errorf("in %d columns colours are not where they should be:\n%q", columns, coloured)
 		}
 	}
-	if whole := screen(w, 0, false); !strings.Contains(whole, fakesite.LongAddress) || strings.Contains(whole, "…") || strings.Count(whole, "\n") != 6 {
+	if whole := screen(w, 0, false); !strings.Contains(whole, fakesite.LongAddress) || strings.Contains(whole, "…") || strings.Count(whole, "\n") != 7 {
 		t.Errorf("without a terminal something is cut off:\n%s", whole)
+	}
+}
+
+// TestOwnReports: what notices itself sent says so, so that nobody takes it for the notice.
+func TestOwnReports(t *testing.T) {
+	for id, want := range map[spool.ID]string{
+		"1K0B53YFSP0T2V5Y-2": "return to the sender", "1K0B53YFSP0T2V5Y-2.p": "return to the sender",
+		"1K0B53YFSP0T2V5Y.w": "report by notices", "1K0B53YFSP0T2V5Y.f": "report by notices",
+	} {
+		l := lineOf(&history.Row{ID: id, Form: spool.Report, Outcome: spool.EndedDelivered, Reply: "250 Ok"})
+		if l.why != want+": 250 Ok" {
+			t.Errorf("%s: %s", id, l.why)
+		}
 	}
 }
 

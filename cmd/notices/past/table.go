@@ -60,13 +60,50 @@ func (t *table) add(row *history.Row) {
 func lineOf(row *history.Row) line {
 	l := line{queued: term.Clock(row.QueuedAt.Time), ended: term.Clock(row.EndedAt.Time), outcome: string(row.Outcome), id: string(row.ID),
 		tries: term.Grouped(row.Attempts), to: printable.Text(row.Recipient), ref: cmp.Or(printable.Text(row.Ref), "-"), why: row.Reason}
-	switch reply := printable.Text(row.Reply); {
+	reply := printable.Text(row.Reply)
+	if row.Outcome == spool.EndedBounced && reply != "" { // of another server than ours
+		reply = returner(row) + ": " + reply
+	}
+	switch {
 	case l.why == "":
 		l.why = reply
 	case reply != "":
 		l.why += " (" + reply + ")"
 	}
+	l.why = strings.Join(nonEmpty(l.why, acceptance(row)), "; ")
+	if row.Form != spool.Ordinary {
+		l.why = strings.Join(nonEmpty(ownReport(row), l.why), ": ")
+	}
 	return l
+}
+
+// ownReport says what a message is that notices itself wrote, so that nobody takes it for the
+// notice that it is about. Its id is that of the notice with a suffix.
+func ownReport(row *history.Row) string {
+	id := spool.ID(strings.TrimSuffix(string(row.ID), ".p")) // sent once more
+	if _, _, ok := id.Original(); ok {
+		return "return to the sender"
+	}
+	return "report by notices"
+}
+
+// returner is who returned what bounced.
+func returner(row *history.Row) string { return cmp.Or(printable.Text(row.Host), "another server") }
+
+// acceptance is when a server of ours took what another one returned later, and what it said.
+func acceptance(row *history.Row) string {
+	a := &row.Accepted
+	if *a == (spool.Reply{}) {
+		return ""
+	}
+	text := "accepted"
+	if !a.At.IsZero() {
+		text += " " + term.Clock(a.At)
+	}
+	if a.Server != "" {
+		text += " by server " + printable.Text(a.Server)
+	}
+	return text + ": " + printable.Text(a.String())
 }
 
 // roomy is the width of a terminal with room for both times.
@@ -120,6 +157,9 @@ func colourOf(o spool.Ending) term.Colour {
 // more are the lines below a row on a terminal.
 func (t *table) more(row *history.Row) []string {
 	var parts []string
+	if row.Form != spool.Ordinary {
+		parts = append(parts, ownReport(row))
+	}
 	if row.Ref != "" {
 		parts = append(parts, "ref "+printable.Text(row.Ref))
 	}
@@ -135,14 +175,14 @@ func (t *table) more(row *history.Row) []string {
 	switch {
 	case reply == "":
 	case row.Outcome == spool.EndedBounced: // a server of ours had taken it
-		reply = cmp.Or(printable.Text(row.Host), "another server") + ": " + reply
+		reply = returner(row) + ": " + reply
 	case row.Server != "":
 		reply = "server " + printable.Text(row.Server) + ": " + reply
 	}
 	if row.Reason == "" {
 		return nonEmpty(strings.Join(nonEmpty(append(parts, reply)...), "; "))
 	}
-	return nonEmpty(append(term.Wrap(strings.Join(append(parts, row.Reason), "; "), t.width-4), reply)...)
+	return nonEmpty(append(term.Wrap(strings.Join(append(parts, row.Reason), "; "), t.width-4), reply, acceptance(row))...)
 }
 
 func nonEmpty(texts ...string) []string {

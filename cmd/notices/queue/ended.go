@@ -89,13 +89,32 @@ func (m endedMessage) json() shownJSON {
 			state = spool.RecipientPending
 		}
 		shown.Recipients = append(shown.Recipients, recipientJSON{row.Recipient, state, row.Reply})
-		shown.History = append(shown.History, historyJSON{term.Stamp(row.EndedAt.Time), row.Server, string(row.Outcome), row.Reply})
+		shown.History = append(shown.History, steps(row)...)
 		if row.Outcome != spool.EndedDelivered && row.Reply != "" {
 			shown.LastError = row.Reply
 		}
 	}
 	slices.SortStableFunc(shown.History, func(a, b historyJSON) int { return a.At.Compare(*b.At) })
 	return shown
+}
+
+// steps are what happened for a recipient. What bounced was accepted first, and Server of its last
+// step is the host that returned it.
+func steps(row *history.Row) []historyJSON {
+	last := historyJSON{term.Stamp(row.EndedAt.Time), row.Server, string(row.Outcome), row.Reply}
+	if row.Outcome != spool.EndedBounced {
+		return []historyJSON{last}
+	}
+	last.Server = row.Host
+	a := &row.Accepted
+	if *a == (spool.Reply{}) {
+		return []historyJSON{last}
+	}
+	at := a.At
+	if at.IsZero() {
+		at = row.QueuedAt.Time
+	}
+	return []historyJSON{{term.Stamp(at), a.Server, string(spool.EndedDelivered), printable.Line(a.String())}, last}
 }
 
 // writeEnded writes the message for a person.

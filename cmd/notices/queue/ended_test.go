@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/fakesite"
@@ -59,6 +60,29 @@ func TestShowEnded(t *testing.T) {
 		`{"at":"2026-11-24T10:00:00Z","server":"1","outcome":"returned","reply":"550 5.1.1 User unknown in virtual mailbox table"}]}` + "\n"
 	if got := w.Out.String(); got != want {
 		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
+// TestShowBounced: both steps are shown: a server of ours accepted it, and another one returned it.
+func TestShowBounced(t *testing.T) {
+	fakesite.InUTC(t)
+	w := newWorld(t)
+	m := w.leave("1K0WSE1DCR0RRWKC")[:1]
+	m[0].Accepted = spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Enhanced: "2.0.0", Text: "Ok: queued as 4F2A1BC0D3", At: w.Now}
+	m[0].Outcome, m[0].EndedAt.Time, m[0].Host, m[0].Reply = spool.EndedBounced, w.Now.Add(time.Hour), "mx.example.net", "550 5.2.1 closed"
+	text := &messageText{&term.Page{Width: 120}, w.Now}
+	text.writeEnded(m)
+	for _, want := range []string{
+		"  2026-11-24 10:00  server 1        delivered  250 2.0.0 Ok: queued as 4F2A1BC0D3\n",
+		"  2026-11-24 11:00  mx.example.net  bounced    550 5.2.1 closed\n",
+	} {
+		if !strings.Contains(text.Text(), want) {
+			t.Errorf("%q is not in\n%s", want, text.Text())
+		}
+	}
+	shown := m.json()
+	if n := len(shown.History); n != 2 || shown.History[0].Server != "1" || shown.History[1].Server != "mx.example.net" {
+		t.Errorf("%+v", shown.History)
 	}
 }
 

@@ -200,19 +200,27 @@ func (t *messageText) history(m *shownJSON) {
 	}
 	servers, words := 0, 0
 	for i := range events {
-		servers, words = max(servers, len(events[i].Server)), max(words, len(wordsFor(events[i].Outcome)))
+		servers, words = max(servers, term.Columns(serverName(&events[i]))), max(words, len(wordsFor(events[i].Outcome)))
 	}
 	for i := range events {
 		e := &events[i]
-		server := ""
-		if e.Server != "" {
-			server = "server " + e.Server
-		}
+		server := serverName(e)
 		if servers > 0 {
-			server = term.Pad(server, len("server ")+servers) + "  "
+			server = term.Pad(server, servers) + "  "
 		}
 		t.Row("  "+term.Clock(*e.At)+"  "+server+term.Pad(wordsFor(e.Outcome), words)+"  ", outcomeColour(e.Outcome), "%s", e.Reply)
 	}
+}
+
+// serverName is a server of ours by its name, and one that returned a message by its host.
+func serverName(e *historyJSON) string {
+	switch {
+	case e.Server == "":
+		return ""
+	case e.Outcome == string(spool.EndedBounced):
+		return printable.Text(e.Server)
+	}
+	return "server " + e.Server
 }
 
 // wordsFor is an outcome or event as a person would say it.

@@ -36,6 +36,7 @@ const (
 	cellText                // of the reply
 	cellLowRecipient        // in lower case, if that differs
 	cellLowSender           // in lower case, if that differs
+	cellAccepted            // of what bounced: the reply of the server that had accepted it; see appendReply
 	cellCount
 )
 
@@ -64,8 +65,26 @@ func appendLine(b []byte, e *spool.HistoryEntry) []byte {
 	b = appendText(appendNumber(b, reply.Code), reply.Enhanced)
 	b = appendText(appendTime(append(b, '\t'), reply.At), reply.Text)
 	b = appendLower(appendLower(b, e.Recipient), e.Sender)
+	b = appendReply(append(b, '\t'), &e.Accepted)
 	lines.WriteSum(b[start:], lines.Start)
 	return b
+}
+
+// maxReplyText is how many octets are kept of each text of a reply in one cell.
+const maxReplyText = 500
+
+// appendReply appends a whole reply as one cell: what would be cells for the time, the code, the
+// server, its host, the enhanced status code and the text, escaped once more. A cell without
+// anything is no reply.
+func appendReply(b []byte, r *spool.Reply) []byte {
+	if *r == (spool.Reply{}) {
+		return b
+	}
+	reply := appendNumber(appendTime(nil, r.At), r.Code)
+	for _, s := range [...]string{r.Server, r.Host, r.Enhanced, r.Text} {
+		reply = appendText(reply, s[:min(len(s), maxReplyText)])
+	}
+	return appendEscaped(b, string(reply))
 }
 
 // appendTime appends a time of always the same width. No clock shows a year that does not
@@ -134,12 +153,14 @@ type cells struct {
 	bad bool // a cell could not be read
 }
 
-// split cuts a line into its cells; false: it has too few.
+// split cuts a line into its cells; false: it has too few. Lines were once written without
+// the last one.
 func (c *cells) split(text []byte) bool {
+	c.of[cellAccepted] = nil
 	for i := range c.of {
 		cell, rest, more := bytes.Cut(text, []byte("\t"))
 		if c.of[i] = cell; !more {
-			return i == len(c.of)-1
+			return i >= cellLowSender
 		}
 		text = rest
 	}
@@ -163,6 +184,18 @@ func (c *cells) time(i int) (t time.Time) {
 		c.bad = true
 	}
 	return t.UTC()
+}
+
+// reply reads what appendReply wrote.
+func (c *cells) reply(i int) (r spool.Reply) {
+	if len(c.of[i]) == 0 {
+		return r
+	}
+	var in cells
+	in.split([]byte(c.text(i)))
+	r = spool.Reply{At: in.time(0), Code: in.number(1), Server: in.text(2), Host: in.text(3), Enhanced: in.text(4), Text: in.text(5)}
+	c.bad = c.bad || in.bad || r.Code < 0
+	return r
 }
 
 // name is a hash of what names the entry: its id and index, which stand side by side.
@@ -189,6 +222,8 @@ func (c *cells) valid() bool {
 			c.time(i)
 		case cellIndex, cellAttempts, cellCode:
 			c.bad = c.number(i) < 0 || c.bad
+		case cellAccepted:
+			c.reply(i)
 		default:
 			if bytes.IndexByte(cell, '\\') >= 0 {
 				c.text(i)
@@ -212,5 +247,6 @@ func (c *cells) entry() spool.HistoryEntry {
 				Text: c.text(cellText), At: c.time(cellRepliedAt),
 			},
 		},
+		Accepted: c.reply(cellAccepted),
 	}
 }

@@ -38,6 +38,10 @@ func anyEntry() *rapid.Generator[spool.HistoryEntry] {
 		if rapid.Bool().Draw(t, "replied") {
 			e.Last.Reply.At = anyTime().Draw(t, "replied at")
 		}
+		if rapid.Bool().Draw(t, "bounced") {
+			e.Accepted = e.Last.Reply
+			e.Accepted.Text, e.Accepted.Code = text(), e.Accepted.Code+1
+		}
 		return e
 	})
 }
@@ -81,8 +85,36 @@ func TestLineOfNewerVersion(t *testing.T) {
 	}
 }
 
+// TestLineOfEarlierVersion: a line without the last cell is one all the same.
+func TestLineOfEarlierVersion(t *testing.T) {
+	want := spool.HistoryEntry{ID: "A", QueuedAt: time.Unix(1e9, 0).UTC(), EndedAt: time.Unix(1e9, 0).UTC(), Recipient: "a@example.net", Ending: spool.EndedDelivered}
+	line := appendLine(nil, &want)
+	line = line[1 : len(line)-1]
+	lines.WriteSum(line, lines.Start)
+	if got, ok := parse(line); !ok || !reflect.DeepEqual(got, want) {
+		t.Errorf("%+v, %v", got, ok)
+	}
+	short := append([]byte(nil), line[:len(line)-1]...)
+	lines.WriteSum(short, lines.Start)
+	if _, ok := parse(short); ok {
+		t.Error("a line that lacks more is none")
+	}
+}
+
+// TestLongReply: the longest replies that are kept of what bounced fit into their cell.
+func TestLongReply(t *testing.T) {
+	long := strings.Repeat("\x00", 5000)
+	e := spool.HistoryEntry{ID: "A", QueuedAt: time.Unix(1e9, 0).UTC(), Accepted: spool.Reply{Server: long, Host: long, Code: 250, Enhanced: long, Text: long, At: time.Unix(1e9, 0).UTC()}}
+	got, ok := parse(appendLine(nil, &e)[1:])
+	if want := long[:maxReplyText]; !ok || got.Accepted.Text != want || got.Accepted.Host != want || got.Accepted.Code != 250 {
+		t.Errorf("%v, %+v", ok, got)
+	}
+}
+
 func FuzzLine(f *testing.F) {
 	e := spool.HistoryEntry{ID: "A", QueuedAt: time.Unix(1e9, 0), Recipient: "A@example.net", Ref: "patron\t1"}
+	f.Add(appendLine(nil, &e)[1+lines.SumDigits+1:])
+	e.Accepted = spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "a\tb\\", At: time.Unix(1e9, 0)}
 	f.Add(appendLine(nil, &e)[1+lines.SumDigits+1:])
 	f.Add([]byte("2001-09-09T01:46:40Z\tA\t0\t"))
 	f.Fuzz(func(t *testing.T, text []byte) {
