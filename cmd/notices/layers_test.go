@@ -50,12 +50,12 @@ func floors() map[string]int {
 		"notices/spool/move":                1,
 		"notices/spool/rate":                1,
 		"notices/spool/records":             1,
-		"notices/spool/returns":             1,
 		"notices/spool/smtpclient":          1,
 		"notices/spool/maildir/historyfile": 1,
 		"notices/spool/maildir/imports":     1,
 
 		"notices/spool/mailbox":    2,
+		"notices/spool/returns":    2,
 		"notices/spool/route":      2,
 		"notices/spool/probe":      2,
 		"notices/spool/submission": 2,

@@ -22,10 +22,15 @@ func readBouncesCommand(a *cli) *cobra.Command {
 	}}
 	cmd := &cobra.Command{
 		Use:   "read-bounces [-n|--dry-run] [--json] [PATH...]",
-		Short: "Take in returns that came later, from files or a mailbox",
+		Short: "Record bounces that arrive later, from files or a mailbox",
 		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.Paths = args
-			return withOwnerHint(returned.Run(ctx, a.Program, o), systemFolders()...)
+			err := returned.Run(ctx, a.Program, o)
+			folders := systemFolders()
+			if cfg, e := a.ReadConfig(config.Intake); err != nil && e == nil {
+				folders = append(folders, cfg.Spool.Dir)
+			}
+			return withOwnerHint(err, folders...)
 		}),
 	}
 	f := cmd.Flags()

@@ -19,19 +19,18 @@ func Explain(e *spool.HistoryEntry) (status, reason string) {
 }
 
 // explainBounced is about a return that another server made. That server's code stands as it
-// is: a 4.4.7 says that its time was over, a 4.2.2 that the mailbox was still full then.
+// is where it says something: a 4.4.7 says that its time was over, a 4.2.2 that the mailbox was
+// still full then.
 func explainBounced(o spool.Outcome) (status, reason string) {
-	detail := enhancedDetail(o.Reply.Enhanced)
 	status = o.Reply.Enhanced
-	if detail == "" || status[0] == '2' {
+	if detail := enhancedDetail(status); detail == "" || status[0] != '4' {
 		status = statusOf("5.", o)
-		detail = status[2:]
 	}
-	if detail == "4.7" {
-		return status, "Another server tried to deliver it until its time was over."
+	if status[2:] == "4.7" {
+		return status, "Another server kept trying and gave up."
 	}
-	if reason, _ = explainStatus("5." + detail); reason == "" {
-		reason = "A server took it first, and returned it later."
+	if reason, _ = explainStatus("5." + status[2:]); reason == "" {
+		reason = "A server accepted it and sent it back later, without a clear reason."
 	}
 	return status, reason
 }

@@ -33,10 +33,16 @@ func TestExplain(t *testing.T) {
 		{"removed", spool.EndedRemoved, spool.Outcome{Class: spool.Deferred, Reply: reply(451, "4.3.0")}, "", "A person removed it from the queue before it was delivered."},
 		{"bounced", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(550, "5.1.1")}, "5.1.1", noMailbox},
 		{"bounced, full", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(0, "4.2.2")}, "4.2.2", "The mailbox is full."},
-		{"bounced, late", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Reply: reply(0, "4.4.7")}, "4.4.7", "Another server tried to deliver it until its time was over."},
+		{"bounced, late", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Reply: reply(0, "4.4.7")}, "4.4.7", "Another server kept trying and gave up."},
 		{"bounced, words alone", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(0, "")}, "5.0.0",
-			"A server took it first, and returned it later."},
-		{"bounced, no status", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Reply: reply(250, "2.0.0")}, "5.0.0", "A server took it first, and returned it later."},
+			"A server accepted it and sent it back later, without a clear reason."},
+		{"bounced, Microsoft's directory", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{Code: 550, Enhanced: "5.4.1",
+			Text: "Recipient address rejected: Access denied."}}, "5.1.1", noMailbox},
+		{"the same directly", spool.EndedReturned, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{Code: 550, Enhanced: "5.4.1",
+			Text: "Recipient address rejected: Access denied."}}, "5.1.1", noMailbox},
+		{"bounced, vague status", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{Code: 550, Enhanced: "5.3.0",
+			Text: "unknown user"}}, "5.1.1", noMailbox},
+		{"bounced, no status", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Reply: reply(250, "2.0.0")}, "5.0.0", "A server accepted it and sent it back later, without a clear reason."},
 	} {
 		e := spool.HistoryEntry{QueuedAt: queued, Sender: "desk@example.org", Attempts: 7, Ending: c.ending, Last: c.last}
 		if status, reason := Explain(&e); status != c.status || reason != c.reason {

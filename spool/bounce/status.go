@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/smtpreply"
 )
 
 // statusPart writes the fields for programs (RFC 3464 section 2): one block for the message
@@ -83,8 +84,8 @@ func (c *composer) original(address, original string) string {
 	return kind + "; " + given
 }
 
-// status is the enhanced status code (RFC 3463): the server's own if there is one, with a
-// first digit that agrees with the action.
+// status is the enhanced status code (RFC 3463): the server's own if there is one that says
+// something, else the one that its words stand for, with a first digit that agrees with the action.
 func status(k Kind, o spool.Outcome) string { return statusOf(kinds[k].digit, o) }
 
 func statusOf(digit string, o spool.Outcome) string {
@@ -93,6 +94,13 @@ func statusOf(digit string, o spool.Outcome) string {
 		return "4.4.7"
 	}
 	detail := enhancedDetail(o.Reply.Enhanced)
+	if digit == "5." && o.Scope == spool.RecipientScope && o.Reason == "" {
+		enhanced := ""
+		if detail != "" {
+			enhanced = "5." + detail
+		}
+		detail = smtpreply.Detail(o.Reply.Code, enhanced, o.Reply.Text)
+	}
 	if detail == "" {
 		detail = guessDetail(o)
 	}

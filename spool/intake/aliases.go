@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"notices/spool/intake/mailaddr"
+	"notices/spool/maillog"
 )
 
 // Names of this machine, as root in cron's "To: root", have no mailbox on a machine
@@ -52,7 +53,7 @@ func (l *localNames) expand(address string) (found []string, discarded bool, err
 	if err := e.name(name); err != nil || len(e.found) > 0 || e.discarded {
 		return e.found, err == nil && len(e.found) == 0, err
 	}
-	l.in.Log.TroubleOnce(l.in.Aliases+": "+quote(name)+" leads to nobody who can be written to: its mail goes to [site] admin, or the site's domain", nil)
+	maillog.TroubleOnce(l.in.Log, l.in.Aliases+": "+quote(name)+" leads to nobody who can be written to: its mail goes to [site] admin, or the site's domain", nil)
 	err = e.final(name)
 	return e.found, false, err
 }
@@ -108,7 +109,7 @@ func (l *localNames) inUsers(name string) bool {
 	if l.users == nil {
 		text, err := readRegular(l.in.Users, maxAliases)
 		if err != nil {
-			l.in.Log.TroubleOnce("the users of this machine cannot be read: mail for them does not go to [site] admin", err)
+			maillog.TroubleOnce(l.in.Log, "the users of this machine cannot be read: mail for them does not go to [site] admin", err)
 		}
 		l.users = []byte("\n" + strings.ToLower(text))
 	}
@@ -191,7 +192,7 @@ func (e *expansion) piece(name, piece string) error {
 
 func (e *expansion) leaveOut(name, piece, why string) {
 	in := e.in
-	in.Log.TroubleOnce(in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
+	maillog.TroubleOnce(in.Log, in.Aliases+": "+quote(piece)+" is left out of "+quote(name), errors.New(why))
 }
 
 // read reads the file; a missing one counts as empty. One that is longer than what is read
@@ -212,16 +213,16 @@ func (l *localNames) read() error {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
-		l.in.Log.TroubleOnce("the aliases cannot be read, so mail for root and other names goes where it would without them", err)
+		maillog.TroubleOnce(l.in.Log, "the aliases cannot be read, so mail for root and other names goes where it would without them", err)
 		return nil
 	}
 	found, wrong := parseAliases(text)
 	l.aliases = found
 	for _, what := range wrong[:min(len(wrong), maxWrong)] {
-		l.in.Log.TroubleOnce(l.in.Aliases+": "+what, nil)
+		maillog.TroubleOnce(l.in.Log, l.in.Aliases+": "+what, nil)
 	}
 	if more := len(wrong) - maxWrong; more > 0 {
-		l.in.Log.TroubleOnce(fmt.Sprintf("%s: %d more lines are ignored", l.in.Aliases, more), nil)
+		maillog.TroubleOnce(l.in.Log, fmt.Sprintf("%s: %d more lines are ignored", l.in.Aliases, more), nil)
 	}
 	return nil
 }

@@ -105,6 +105,20 @@ func (l *Log) Returned(id, returnID spool.ID, to string, recipients int) {
 	write(l, All, "returned", "id", string(id), "return", string(returnID), "to", to, "recipients", strconv.Itoa(recipients))
 }
 
+// Bounced logs that another server returned a message that was delivered to a recipient.
+func (l *Log) Bounced(e *spool.HistoryEntry) {
+	b := begin(l, All, "bounced")
+	if b == nil {
+		return
+	}
+	b.text("id", string(e.ID))
+	b.text("to", e.Recipient)
+	b.textIf("ref", e.Ref)
+	b.time("at", e.EndedAt)
+	b.outcome(&e.Last)
+	end(l)
+}
+
 // GaveUp logs that a message went to failed/.
 func (l *Log) GaveUp(id spool.ID, why string) {
 	notify(l, Notice{Event: "gave-up", ID: id, Why: why})
@@ -185,7 +199,7 @@ func (l *Log) Trouble(what string, err error) {
 }
 
 // TroubleOnce is Trouble, unless the same was logged before.
-func (l *Log) TroubleOnce(what string, err error) {
+func TroubleOnce(l *Log, what string, err error) {
 	if l == nil {
 		return
 	}

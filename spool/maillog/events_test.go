@@ -63,6 +63,9 @@ var events = []struct {
 	{"Answer", func(l *Log) { l.Answer(env, 1, spool.Answer{Outcome: down}, time.Time{}) }},
 	{"Interrupted", func(l *Log) { l.Interrupted(id, 2, at) }},
 	{"Returned", func(l *Log) { l.Returned(id, id.Return(2), "library@example.org", 1) }},
+	{"Bounced", func(l *Log) {
+		l.Bounced(&spool.HistoryEntry{ID: id, Recipient: "ben@example.net", Ref: "patron 4711", EndedAt: at, Ending: spool.EndedBounced, Last: unknown})
+	}},
 	{"GaveUp", func(l *Log) { l.GaveUp(id+"-2", "550 5.1.1 no such user") }},
 	{"Paused", func(l *Log) { l.Paused("1", next, refused) }},
 	{"Paused", func(l *Log) { l.Paused("2", next, down) }},
@@ -82,9 +85,9 @@ var events = []struct {
 		l.Trouble("spool cannot be written", errors.New("write /var/spool/notices/cur: no space left on device"))
 	}},
 	{"Trouble", func(l *Log) { l.Trouble("nothing more is known", nil) }},
-	{"TroubleOnce", func(l *Log) {
-		l.TroubleOnce("the aliases cannot be read", nil)
-		l.TroubleOnce("the aliases cannot be read", nil)
+	{"Trouble", func(l *Log) {
+		TroubleOnce(l, "the aliases cannot be read", nil)
+		TroubleOnce(l, "the aliases cannot be read", nil)
 	}},
 	{"Aside", func(l *Log) {
 		l.Aside(spool.Anomaly{Name: "drop/junk", Moved: "aside/drop-1002-junk", Why: "not a message"})

@@ -9,6 +9,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/recode"
+	"notices/spool/records"
 )
 
 // History is what a Matcher needs of a spool.Store.
@@ -27,6 +28,9 @@ const (
 	Delay   Verdict = "delay"        // a message of anybody's is still being tried
 	Other   Verdict = "not a return" // or a return that reports success
 	NotOurs Verdict = "not ours"     // a return of a message that the history does not have
+	// InQueue: its message still waits in the queue, for another recipient. The history has
+	// nothing of it before it leaves, so the return is to be read again then.
+	InQueue Verdict = "in the queue"
 )
 
 // Result is the verdict on one message.
@@ -44,6 +48,7 @@ type Counts struct {
 	Delays     int `json:"delays"`
 	NotReturns int `json:"not_returns"`
 	NotOurs    int `json:"not_ours"`
+	InQueue    int `json:"in_queue"`
 }
 
 // count adds one message.
@@ -60,6 +65,8 @@ func (c *Counts) count(v Verdict) {
 		c.NotReturns++
 	case NotOurs:
 		c.NotOurs++
+	case InQueue:
+		c.InQueue++
 	}
 }
 
@@ -84,6 +91,8 @@ func (c *Counts) count(v Verdict) {
 // whose id the forger knows; and a return that is read twice changes nothing.
 type Matcher struct {
 	Counts Counts // of what was settled
+	// Queue has the messages that wait. nil: they are not looked at, and their returns are NotOurs.
+	Queue records.Store
 
 	history History
 	now     func() time.Time
@@ -120,14 +129,12 @@ func (m *Matcher) Full() bool { return m.weight >= maxWeight }
 // they are durable. The results are in the order of Add. The anomalies are damaged lines of the
 // history that were passed over. After an error nothing was counted, and Settle may be called again.
 func (m *Matcher) Settle(ctx context.Context) ([]Result, []spool.Anomaly, error) {
-	x, anomalies, err := m.search(ctx)
+	results, anomalies, err := m.decide(ctx)
 	if err != nil {
 		return nil, anomalies, err
 	}
-	results := make([]Result, len(m.waiting))
 	var bounced []spool.HistoryEntry
-	for i, r := range m.waiting {
-		results[i] = x.decide(r)
+	for i := range results {
 		bounced = append(bounced, results[i].Entries...)
 	}
 	if len(bounced) > 0 {
@@ -142,49 +149,8 @@ func (m *Matcher) Settle(ctx context.Context) ([]Result, []spool.Anomaly, error)
 	return results, anomalies, nil
 }
 
-// search reads the entries that the returns may be about.
-func (m *Matcher) search(ctx context.Context) (*index, []spool.Anomaly, error) {
-	x := &index{now: m.now(), byID: map[string][]*spool.HistoryEntry{}, byMessageID: map[string][]*spool.HistoryEntry{},
-		byEnvelopeID: map[string][]*spool.HistoryEntry{}, byRecipient: map[string][]*spool.HistoryEntry{}}
-	keys := map[string]struct{}{}
-	for _, r := range m.waiting {
-		if r.Kind == Failed {
-			r.addKeys(keys)
-		}
-	}
-	if len(keys) == 0 {
-		return x, nil, nil
-	}
-	anomalies, err := m.history.History(ctx, spool.HistoryQuery{Keys: keys}, func(e *spool.HistoryEntry) bool {
-		x.add(*e)
-		return true
-	})
-	return x, anomalies, err
-}
-
 // hasID reports whether a return names its message in any way.
 func (r *Return) hasID() bool { return r.EnvelopeID != "" || len(r.IDs)+len(r.MessageIDs) > 0 }
-
-func (r *Return) addKeys(keys map[string]struct{}) {
-	add := func(key string) {
-		if key != "" {
-			keys[key] = struct{}{}
-		}
-	}
-	add(string(r.QueueID))
-	add(r.EnvelopeID)
-	add(fromXtext(r.EnvelopeID))
-	for _, id := range r.IDs {
-		add(string(id))
-	}
-	for _, id := range r.MessageIDs {
-		add(id)
-	}
-	for i := range r.Recipients {
-		add(strings.ToLower(r.Recipients[i].Final))
-		add(strings.ToLower(r.Recipients[i].Original))
-	}
-}
 
 // index holds entries by what returns name them.
 type index struct {

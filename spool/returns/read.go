@@ -199,6 +199,9 @@ func (f *found) identify(r *Return) {
 	if date, err := mail.ParseDate(f.header.get("Date")); err == nil {
 		r.At = date.UTC()
 	}
+	if from := f.header.addresses("From"); len(from) > 0 {
+		r.From = from[0]
+	}
 	r.ReportingMTA, r.EnvelopeID = f.status.reportingMTA, f.status.envelopeID
 	r.QueueID = f.status.queueID
 	r.MessageIDs = f.original.messageIDs("Message-Id")

@@ -42,6 +42,7 @@ type Return struct {
 	Recipients []Recipient // of Failed and Delayed
 	// At is when it was made: its Date; zero if it has none that can be read.
 	At           time.Time
+	From         string // the address in From, or empty; for a person who looks for the message
 	ReportingMTA string // a host's name, or empty
 	// EnvelopeID is Original-Envelope-Id: the ENVID that the message was sent with.
 	EnvelopeID string

@@ -47,6 +47,21 @@ func TestWithAStore(t *testing.T) {
 // deliver puts a message to Ann into a store and takes it out as delivered.
 func deliver(t *testing.T, store spool.Store, id spool.ID) {
 	t.Helper()
+	claim := queue(t, store, id, "ann@example.net")
+	err := claim.Begin(spool.Event{Kind: spool.Try, N: 1, At: sent})
+	if err == nil {
+		err = claim.Remove(spool.Event{Kind: spool.Result, N: 1, At: sent, Results: []spool.Answer{{To: []int{0}, Outcome: spool.Outcome{
+			Class: spool.Delivered, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "queued", At: sent},
+		}}}}, spool.Now)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// queue puts a message into a store and claims it.
+func queue(t *testing.T, store spool.Store, id spool.ID, to ...string) spool.Claim {
+	t.Helper()
 	must := func(err error) {
 		t.Helper()
 		if err != nil {
@@ -58,7 +73,7 @@ func deliver(t *testing.T, store spool.Store, id spool.ID) {
 	n, err := d.Write([]byte("Subject: x\r\n\r\nx\r\n"))
 	must(err)
 	must(d.Seal(spool.Envelope{
-		ID: id, Sender: "library@example.org", Recipients: []string{"ann@example.net"}, QueuedAt: sent,
+		ID: id, Sender: "library@example.org", Recipients: to, QueuedAt: sent,
 		MessageID: "<" + string(id) + "@mail.example.org>", Size: int64(n),
 	}))
 	_, err = store.Commit(t.Context(), d)
@@ -67,8 +82,5 @@ func deliver(t *testing.T, store spool.Store, id spool.ID) {
 	must(err)
 	claim, err := store.Claim(t.Context(), e)
 	must(err)
-	must(claim.Begin(spool.Event{Kind: spool.Try, N: 1, At: sent}))
-	must(claim.Remove(spool.Event{Kind: spool.Result, N: 1, At: sent, Results: []spool.Answer{{To: []int{0}, Outcome: spool.Outcome{
-		Class: spool.Delivered, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "queued", At: sent},
-	}}}}, spool.Now))
+	return claim
 }

@@ -150,8 +150,8 @@ func (r *Recipient) setReply(words string) {
 	if !specific(r.Status) && (r.Status == "" || status != "" && status[0] == r.Status[0]) {
 		r.Status = status
 	}
-	if r.Status == "" && code == 0 && r.Kind != Succeeded {
-		r.Status = meaning(words)
+	if detail := smtpreply.Detail(code, "", words); r.Status == "" && code == 0 && r.Kind != Succeeded && detail != "" {
+		r.Status = "5." + detail // a program that never writes a code
 	}
 	r.Code = code
 	r.Text = oneReply(code, status, rest)
@@ -171,29 +171,6 @@ func oneReply(code int, status, words string) string {
 	words = strings.TrimSpace(strings.TrimPrefix(words, status))
 	j := smtpreply.Judge{Now: func() time.Time { return time.Time{} }}
 	return j.Reply(code, "", []byte(words)).Text
-}
-
-// meaning is the status that words without any code stand for, or empty. It is for programs that
-// never write a code.
-func meaning(words string) string {
-	words = strings.ToLower(words)
-	for _, m := range [...]struct{ words, status string }{
-		{"name is not recognized", "5.1.1"}, // Exchange 5.5
-		{"not listed in", "5.1.1"},          // Domino
-		{"wasn't found at", "5.1.1"},        // Microsoft 365
-		{"no mailbox here", "5.1.1"},        // qmail
-		{"no such user", "5.1.1"},
-		{"unknown user", "5.1.1"},
-		{"user unknown", "5.1.1"},
-		{"mailbox is full", "5.2.2"},
-		{"quota exceeded", "5.2.2"},
-		{"over quota", "5.2.2"},
-	} {
-		if strings.Contains(words, m.words) {
-			return m.status
-		}
-	}
-	return ""
 }
 
 // hostName is the host in a field such as `dns; mx.example.net (192.0.2.1)`, or empty.

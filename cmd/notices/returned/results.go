@@ -10,7 +10,6 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/history"
-	"notices/spool/printable"
 	"notices/spool/returns"
 )
 
@@ -67,26 +66,34 @@ func describe(result *returns.Result) string {
 	switch result.Verdict {
 	case returns.Other:
 		if kind := result.Return.Kind; kind != returns.NotReturn {
-			return "not a return (" + string(kind) + ")"
+			return "not a bounce (" + string(kind) + ")"
 		}
-		return string(result.Verdict)
+		return "not a bounce"
 	case returns.Delay:
 		return "a notice that a message is delayed"
 	}
 	var about []string
 	for i := range result.Entries {
 		row := history.FromEntry(&result.Entries[i])
-		about = append(about, strings.Join(strings.Fields(row.Recipient+" "+row.Status), " ")+": "+row.Reason)
+		status := ""
+		if row.Status != "" {
+			status = " (" + row.Status + ")"
+		}
+		about = append(about, row.Recipient+" bounced"+status+": "+row.Reason)
+	}
+	if len(about) > 0 {
+		return strings.Join(about, "; ")
 	}
 	for i := range result.Return.Recipients {
-		if len(result.Entries) > 0 {
-			break
-		}
 		to := &result.Return.Recipients[i]
-		about = append(about, strings.Join(strings.Fields(cmp.Or(to.Original, to.Final)+" "+to.Status), " ")+": "+printable.Short(to.Text, 200))
+		about = append(about, cmp.Or(to.Original, to.Final))
 	}
-	word := map[returns.Verdict]string{returns.Bounced: "new return", returns.Known: "return, known already", returns.NotOurs: "return of other mail"}[result.Verdict]
-	return word + " of " + strings.Join(about, "; ")
+	addresses := strings.Join(slices.DeleteFunc(about, func(a string) bool { return a == "" }), ", ")
+	return cmp.Or(addresses, "an address that it does not name") + ": " + map[returns.Verdict]string{
+		returns.Known:   "this bounce is already recorded",
+		returns.InQueue: "a bounce of a message that is still in the queue for another recipient; it counts when it is read again after that",
+		returns.NotOurs: "a bounce of mail that was not sent from here",
+	}[result.Verdict]
 }
 
 // output is what read-bounces --json prints.
@@ -96,7 +103,8 @@ type output struct {
 	New        int           `json:"new"`     // of them
 	NotReturns int           `json:"not_returns"`
 	Delays     int           `json:"delays"`
-	NotOurs    int           `json:"not_ours"` // returns of other mail
+	NotOurs    int           `json:"not_ours"` // bounces of other mail
+	InQueue    int           `json:"in_queue"` // bounces of messages that still wait for another recipient
 	DryRun     bool          `json:"dry_run,omitempty"`
 	Bounced    []history.Row `json:"bounced"` // what became bounced, as history --json has it
 	Errors     []refusal     `json:"errors"`
@@ -110,7 +118,7 @@ func (r *results) print(p *app.Program) error {
 	c := &r.counts
 	if r.json {
 		return term.PrintJSON(p.Stdout, &output{
-			Read: c.Read, Returns: c.Bounced + c.Known, New: c.Bounced, NotReturns: c.NotReturns, Delays: c.Delays, NotOurs: c.NotOurs,
+			Read: c.Read, Returns: c.Bounced + c.Known, New: c.Bounced, NotReturns: c.NotReturns, Delays: c.Delays, NotOurs: c.NotOurs, InQueue: c.InQueue,
 			DryRun: r.dryRun, Bounced: append([]history.Row{}, r.rows...), Errors: append([]refusal{}, r.refused...),
 		})
 	}
@@ -120,15 +128,18 @@ func (r *results) print(p *app.Program) error {
 	return p.PrintBare(r.text() + "\n")
 }
 
-// text is `37 mails read: 5 returns of our messages (4 new), 30 not returns, 2 returns of other mail`.
+// text is `37 messages read: 5 bounces of ours (4 new), 30 other messages, 2 bounces of mail that is not ours`.
 func (r *results) text() string {
 	c := &r.counts
-	parts := []string{fmt.Sprintf("%s of our messages (%s new)", term.Count(c.Bounced+c.Known, "return"), term.Grouped(c.Bounced))}
+	parts := []string{fmt.Sprintf("%s of ours (%s new)", term.Count(c.Bounced+c.Known, "bounce"), term.Grouped(c.Bounced))}
+	if c.InQueue > 0 {
+		parts = append(parts, term.Count(c.InQueue, "bounce")+" of a message that is still in the queue (read it again later)")
+	}
 	if c.Delays > 0 {
 		parts = append(parts, term.Count(c.Delays, "notice")+" of a delay")
 	}
-	parts = append(parts, term.Grouped(c.NotReturns)+" not returns", term.Count(c.NotOurs, "return")+" of other mail")
-	text := term.Count(c.Read, "mail") + " read: " + strings.Join(parts, ", ")
+	parts = append(parts, term.Count(c.NotReturns, "other message"), term.Count(c.NotOurs, "bounce")+" of mail that is not ours")
+	text := term.Count(c.Read, "message") + " read: " + strings.Join(parts, ", ")
 	if r.dryRun {
 		text += "; a dry run, nothing was recorded"
 	}

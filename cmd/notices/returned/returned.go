@@ -1,10 +1,11 @@
-// Package returned is notices read-bounces: it takes in the returns that other servers made
-// after they, or a server before them, had accepted a message from us. It reads them from
+// Package returned is notices read-bounces: it records bounces, the returns that other servers
+// make after they, or a server before them, had accepted a message from us. It reads them from
 // files, or from the mailbox of [bounces].
 package returned
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -12,6 +13,7 @@ import (
 	"net"
 	"os/signal"
 	"strconv"
+	"strings"
 	"syscall"
 
 	"notices/cmd/internal/app"
@@ -40,20 +42,21 @@ type Options struct {
 type reading struct {
 	p       *app.Program
 	o       Options
+	log     *maillog.Log
 	matcher *returns.Matcher
-	label   string // of the message that is read, for -v
+	label   string // of the file or mailbox that is read, for -v
 	labels  []string
 	results
 }
 
-// Run reads the returns. A first SIGINT or SIGTERM ends it cleanly: what was settled by then
+// Run reads the bounces. A first SIGINT or SIGTERM ends it cleanly: what was settled by then
 // is kept, and the next run reads the rest.
 func Run(ctx context.Context, p *app.Program, o Options) error {
 	ctx, stop := signal.NotifyContext(ctx, syscall.SIGINT, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop)
 	r := &reading{p: p, o: o, results: newResults(o)}
-	r.quiet = r.nothingNew
+	r.quiet = r.silent
 	work := r.mailbox
 	if len(o.Paths) > 0 {
 		work = r.paths
@@ -68,14 +71,16 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 // withHistory opens the spool for work, and prints what came of it.
 func (r *reading) withHistory(cfg *config.Config, work func(spool.Store) error) error {
 	if cfg.Spool.KeepHistory == 0 {
-		return cfg.Fault("spool", 0, "keep_history", errors.New(`is "0": nothing is kept of what was sent, so no return can be matched; set keep_history = "90d"`))
+		return cfg.Fault("spool", 0, "keep_history", errors.New(`is "0": no history is kept of what was sent, so no bounce can be matched; set keep_history = "90d"`))
 	}
-	return r.p.WithSpool(cfg, func(store spool.Store, _ *maillog.Log) error {
+	return r.p.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
+		r.log = log
 		var history returns.History = store
 		if r.o.DryRun {
 			history = readOnly{store}
 		}
 		r.matcher = returns.NewMatcher(history, r.p.Now)
+		r.matcher.Queue = store
 		err := work(store)
 		r.counts = r.matcher.Counts
 		if err != nil && r.counts.Read == 0 && !r.o.JSON {
@@ -113,10 +118,15 @@ func (r *reading) paths(ctx context.Context) error {
 		_, err := r.Commit(ctx)
 		return err
 	})
-	if err == nil && r.worst != app.ExitOK {
-		err = &app.Failure{Code: r.worst}
+	switch {
+	case err != nil:
+		return err
+	case r.worst != app.ExitOK:
+		return &app.Failure{Code: r.worst}
+	case r.counts.InQueue > 0: // a mail server that runs this hands it the bounce once more
+		return &app.Failure{Code: app.ExitTryLater}
 	}
-	return err
+	return nil
 }
 
 // file reads the messages of a file. Only an error of the spool, or the end of ctx, ends the run.
@@ -148,6 +158,9 @@ func (r *reading) messages(ctx context.Context, f *mailfile.File, in *bufio.Read
 		return err
 	case len(beginning) == 0: // an mbox that was emptied
 		return nil
+	case !mbox.Begins(beginning) && !isMail(beginning):
+		r.refuse(f.Path, noMail(beginning), app.ExitBadMessage)
+		return nil
 	case f.Single || !mbox.Begins(beginning):
 		return r.message(ctx, f.Path, in)
 	}
@@ -163,6 +176,27 @@ func (r *reading) messages(ctx context.Context, f *mailfile.File, in *bufio.Read
 			return err
 		}
 	}
+}
+
+// isMail reports whether a file can be a message: whether a header's field begins it.
+func isMail(beginning []byte) bool {
+	beginning = bytes.TrimPrefix(bytes.TrimLeft(beginning, "\r\n"), []byte("\ufeff"))
+	if bytes.HasPrefix(beginning, []byte("From ")) || bytes.HasPrefix(beginning, []byte(">From ")) {
+		return true
+	}
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+	name, _, found := bytes.Cut(beginning, []byte(":"))
+	return found && len(name) > 0 && len(bytes.Trim(bytes.TrimRight(name, " \t"), letters)) == 0
+}
+
+// noMail says what to do with a file that is no message.
+func noMail(beginning []byte) string {
+	for _, magic := range []string{"\x1f\x8b", "PK\x03\x04", "BZh", "\xfd7zXZ", "\x28\xb5\x2f\xfd"} {
+		if bytes.HasPrefix(beginning, []byte(magic)) {
+			return "this file is compressed: unpack it, then name what was in it"
+		}
+	}
+	return "not a mail message: save the mail as .eml or as an mbox, and name that"
 }
 
 func (r *reading) message(ctx context.Context, label string, in io.Reader) error {
@@ -185,9 +219,22 @@ func (r *reading) Take(in io.Reader) error {
 	found, err := returns.Parse(in)
 	if err == nil {
 		r.matcher.Add(found)
-		r.labels = append(r.labels, r.label)
+		r.labels = append(r.labels, r.label+r.about(found))
 	}
 	return err
+}
+
+// about is what a person finds the message by: its date and its sender, as far as it names them.
+func (r *reading) about(m *returns.Return) string {
+	at := ""
+	if !m.At.IsZero() {
+		at = m.At.In(r.p.Now().Location()).Format("2006-01-02 15:04")
+	}
+	words := strings.TrimSpace(at + " " + m.From)
+	if words == "" {
+		return ""
+	}
+	return " (" + words + ")"
 }
 
 // Commit decides on the messages since the last one, for mailbox.Sink.
@@ -204,8 +251,13 @@ func (r *reading) Commit(ctx context.Context) ([]mailbox.Verdict, error) {
 		switch settled[i].Verdict {
 		case returns.Bounced, returns.Known:
 			verdicts[i] = mailbox.Done
-		case returns.NotOurs: // its message may still be in the queue, for another recipient
+		case returns.InQueue, returns.NotOurs: // another program may hand us the message meanwhile
 			verdicts[i] = mailbox.Again
+		}
+		if settled[i].Verdict == returns.Bounced && !r.o.DryRun {
+			for k := range settled[i].Entries {
+				r.log.Bounced(&settled[i].Entries[k])
+			}
 		}
 		r.note(r.p, r.labels[i], &settled[i])
 	}
@@ -220,7 +272,7 @@ func (r *reading) mailbox(ctx context.Context) error {
 		return err
 	}
 	if cfg.Bounces.Imap == "" {
-		return cfg.Missing("[bounces] imap", "it names the mailbox that returns come to; or name files with mail: notices read-bounces PATH")
+		return cfg.Missing("[bounces] imap", "it names the mailbox that bounces come to; or name files with mail, or - for standard input: notices read-bounces PATH")
 	}
 	return r.withHistory(cfg, func(store spool.Store) error {
 		err := r.folder(ctx, cfg, store.State())
@@ -271,7 +323,8 @@ func withHints(err error) error {
 	return app.Fail(app.ExitUnavailable, "%s", text)
 }
 
-// nothingNew: for cron nothing is printed when nothing is new.
-func (r *reading) nothingNew() bool {
-	return len(r.o.Paths) == 0 && !r.p.Verbose && !r.o.DryRun && r.matcher.Counts.Bounced == 0 && term.Width(r.p.Stdout) == 0
+// silent: of the mailbox, cron gets nothing to mail but errors. A mail about a bounce might bounce
+// itself, and the next run would tell of that one.
+func (r *reading) silent() bool {
+	return len(r.o.Paths) == 0 && !r.p.Verbose && !r.o.DryRun && term.Width(r.p.Stdout) == 0
 }
