@@ -10,12 +10,15 @@ import (
 	"strings"
 	"syscall"
 
+	"golang.org/x/sys/unix"
+
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/mailfile"
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/maildir"
+	"notices/spool/maildir/sidecar"
 	"notices/spool/move"
 )
 
@@ -24,10 +27,30 @@ import (
 func isSpool(path string) bool {
 	for _, name := range []string{"cur", "failed", "state"} {
 		if info, err := os.Lstat(filepath.Join(path, name)); err != nil || !info.IsDir() {
-			return false
+			return hasSidecar(filepath.Join(path, "cur"))
 		}
 	}
 	return true
+}
+
+// hasSidecar tells a spool in which a folder was removed.
+func hasSidecar(dir string) bool {
+	f, err := os.OpenFile(dir, os.O_RDONLY|unix.O_NOFOLLOW|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	for {
+		names, err := f.Readdirnames(1000)
+		for _, name := range names {
+			if sidecar.ParseName([]byte(name)).Kind == sidecar.Sidecar {
+				return true
+			}
+		}
+		if err != nil {
+			return false
+		}
+	}
 }
 
 // spools takes the spools out of the paths.
