@@ -3,7 +3,9 @@ package mailbox
 import (
 	"fmt"
 	"net"
+	"slices"
 	"strconv"
+	"strings"
 
 	"notices/spool/smtpclient"
 )
@@ -31,7 +33,9 @@ type Error struct {
 	Text   string // one line, without the server's name
 	Err    error
 
-	server *Server
+	server     *Server
+	step       string // what was under way
+	wantsToken bool   // the server takes access tokens
 }
 
 func (e *Error) Error() string {
@@ -58,17 +62,36 @@ func (e *Error) Hints() []string {
 		if s.Tokens != nil {
 			return []string{"The server does not accept access tokens. Set login and password_file in [bounces] instead, or check imap.", host}
 		}
+		if !e.wantsToken {
+			return []string{"The server takes neither a plain password under TLS (PLAIN, LOGIN) nor an access token. Ask whoever runs it to allow one of them, or check imap.", host}
+		}
 		return []string{"The server wants an access token: set auth = \"google\" or auth = \"microsoft\" in [bounces], or token_command.", host}
 	case NoFolder:
+		if strings.Contains(strings.ToLower(e.Text), "unsafe login") {
+			return []string{"Some providers (NetEase: 163.com, 126.com, yeah.net) refuse programs that they do not know: allow IMAP for other programs in the settings of the account, or have its mail forwarded to another mailbox."}
+		}
 		return []string{"Check folder in [bounces]: the name has to be as the server has it, which may be in another language or begin with \"INBOX.\"."}
 	case Refused:
+		if startsWithAny(e.step, stepMove, stepMake) {
+			return []string{
+				"Check move_to in [bounces]: a folder below another is written with the server's separator, like \"INBOX.Bounces\" or \"INBOX/Bounces\"; some servers have all folders below INBOX.",
+				"Or create that folder with a mail program, or leave move_to out: bounces are then flagged as seen and stay where they are. What was read is recorded.",
+			}
+		}
 		return []string{"Ask whoever runs the server what its answer means.", again}
 	case Broken:
 		return []string{host}
 	case TimeUp:
 		return []string{again, host + " Port 993 uses TLS from the first octet, any other port STARTTLS."}
 	}
+	if e.step == stepLogin { // some servers hang up instead of refusing
+		return append([]string{again}, e.loginHints()...)
+	}
 	return []string{again}
+}
+
+func startsWithAny(s string, prefixes ...string) bool {
+	return slices.ContainsFunc(prefixes, func(p string) bool { return strings.HasPrefix(s, p) })
 }
 
 func (e *Error) tlsHints(host string) []string {

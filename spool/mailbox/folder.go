@@ -97,12 +97,61 @@ func uidSet(uids []uint32) imap.UIDSet {
 }
 
 // fetch hands the messages to take, one after another, and returns the UIDs of those that it
-// took: one that somebody removed meanwhile does not come. The messages stay unseen.
-func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []byte) error) (taken []uint32, err error) {
+// took. missing are messages that the server has and did not hand out. The messages stay unseen.
+//
+// The library finds what it asked for by a UID that comes before the message. Some servers say it
+// behind; what did not come is asked for once more by its number. Numbers do not change between a
+// SEARCH and a FETCH that follows it (RFC 9051 section 7.5.1).
+func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []byte) error) (taken, missing []uint32, err error) {
+	taken, err = f.fetchSome(ctx, uidSet(uids), uids, take)
+	if err != nil || len(taken) == len(uids) {
+		return taken, nil, err
+	}
+	missing = without(uids, taken)
+	numbers, err := f.numbers(ctx, missing)
+	if err != nil || len(numbers) == 0 { // somebody removed them
+		return taken, nil, err
+	}
+	more, err := f.fetchSome(ctx, imap.SeqSetNum(numbers...), missing, take)
+	if err != nil || len(more) == len(numbers) {
+		return append(taken, more...), nil, err
+	}
+	return append(taken, more...), without(missing, more), nil
+}
+
+func without(list, some []uint32) []uint32 {
+	return slices.DeleteFunc(slices.Clone(list), func(uid uint32) bool { return slices.Contains(some, uid) })
+}
+
+// numbers are the message numbers of UIDs, of those that are still there.
+func (f *folder) numbers(ctx context.Context, uids []uint32) (numbers []uint32, err error) {
+	err = f.do(ctx, "searching", answerOctets, func() error {
+		found, err := f.client.Search(&imap.SearchCriteria{UID: []imap.UIDSet{uidSet(uids)}}, nil).Wait()
+		if err != nil {
+			return err
+		}
+		list, _ := found.All.(imap.SeqSet)
+		for _, r := range list {
+			if r.Start == 0 || r.Stop < r.Start || r.Stop-r.Start >= window || len(numbers) > len(uids) {
+				return errFlood
+			}
+			for n := r.Start; ; n++ {
+				if numbers = append(numbers, n); n == r.Stop {
+					break
+				}
+			}
+		}
+		return nil
+	})
+	return numbers, err
+}
+
+// fetchSome fetches a set, and takes those messages of it that are wanted.
+func (f *folder) fetchSome(ctx context.Context, set imap.NumSet, wanted []uint32, take func(message []byte) error) (taken []uint32, err error) {
 	body := &imap.FetchItemBodySection{Peek: true, Partial: &imap.SectionPartial{Size: MaxMessage}}
 	var ended error // by take
 	err = f.do(ctx, "reading the mail", fetchOctets, func() error {
-		cmd := f.client.Fetch(uidSet(uids), &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{body}})
+		cmd := f.client.Fetch(set, &imap.FetchOptions{UID: true, BodySection: []*imap.FetchItemBodySection{body}})
 		for m := cmd.Next(); m != nil; m = cmd.Next() {
 			uid, message, err := readMessage(m)
 			if err != nil {
@@ -110,7 +159,7 @@ func (f *folder) fetch(ctx context.Context, uids []uint32, take func(message []b
 				return err
 			}
 			f.goOn(fetchOctets)
-			if ended != nil || uid == 0 || message == nil {
+			if ended != nil || len(message) == 0 || !slices.Contains(wanted, uid) || slices.Contains(taken, uid) {
 				continue
 			}
 			if ended = take(message); ended == nil {
@@ -175,7 +224,7 @@ func (f *folder) flag(ctx context.Context, set imap.UIDSet, flags ...imap.Flag) 
 }
 
 func (f *folder) create(ctx context.Context, name string) error {
-	return f.do(ctx, "creating the folder "+printable.Quote(name, 100), answerOctets, func() error {
+	return f.do(ctx, stepMake+printable.Quote(name, 100), answerOctets, func() error {
 		err := f.client.Create(name, nil).Wait()
 		if err == nil {
 			_ = f.client.Subscribe(name).Wait() // so that mail programs show it; not all servers know it
@@ -188,7 +237,7 @@ func (f *folder) create(ctx context.Context, name string) error {
 // removed (UIDPLUS, RFC 4315), or else marked as deleted: an EXPUNGE would remove what others
 // have marked, too. The library's own substitute removes them even if they were not copied.
 func (f *folder) move(ctx context.Context, set imap.UIDSet, to string) error {
-	step := "moving messages to " + printable.Quote(to, 100)
+	step := stepMove + printable.Quote(to, 100)
 	caps := f.client.Caps()
 	if caps.Has(imap.CapMove) {
 		return f.do(ctx, step, answerOctets, func() error {

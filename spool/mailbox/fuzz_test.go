@@ -96,7 +96,7 @@ func FuzzServer(f *testing.F) {
 		errs = append(errs, err)
 		_, err = folder.search(ctx, 0, true)
 		errs = append(errs, err)
-		_, err = folder.fetch(ctx, []uint32{1, 2}, func([]byte) error { return nil })
+		_, _, err = folder.fetch(ctx, []uint32{1, 2}, func([]byte) error { return nil })
 		errs = append(errs, err, folder.mark(ctx, []uint32{1}, "Read"))
 		for _, err := range errs {
 			if err != nil && (bytes.ContainsAny([]byte(err.Error()), "\r\n\x1b") || len(err.Error()) > 2000) {

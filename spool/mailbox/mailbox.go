@@ -2,8 +2,10 @@ package mailbox
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/x509"
+	"fmt"
 	"io"
 	"maps"
 	"net"
@@ -117,14 +119,14 @@ func (r *Reading) Run(ctx context.Context) (read int, err error) {
 		return 0, err
 	}
 	again := slices.Sorted(maps.Keys(at.Again))
-	var marking error // the first error in flagging and moving
+	var trouble troubles
 	for uids := range slices.Chunk(append(again, uids...), batch) {
-		n, err := r.batch(ctx, f, at, uids, &marking)
+		n, err := r.batch(ctx, f, at, uids, &trouble)
 		if read += n; err != nil {
 			return read, err
 		}
 	}
-	return read, marking
+	return read, cmp.Or(trouble.marking, trouble.unread)
 }
 
 // search finds what to read: what is new since the last run of this folder, or what is not
@@ -166,12 +168,21 @@ func (r *Reading) remember(ctx context.Context, at *position) error {
 	})
 }
 
-// batch reads some messages. If they cannot be marked, that is noted in marking and the
+// troubles do not end a run. It fails in the end.
+type troubles struct {
+	marking error // the last error in flagging and moving
+	unread  error // messages that the server did not hand out
+}
+
+// batch reads some messages. If they cannot be marked, that is noted and the
 // position stays, so that the next run does it; but what others say is still read.
-func (r *Reading) batch(ctx context.Context, f *folder, at *position, uids []uint32, marking *error) (read int, err error) {
-	taken, err := f.fetch(ctx, uids, func(message []byte) error { return r.Sink.Take(bytes.NewReader(message)) })
+func (r *Reading) batch(ctx context.Context, f *folder, at *position, uids []uint32, trouble *troubles) (read int, err error) {
+	taken, missing, err := f.fetch(ctx, uids, func(message []byte) error { return r.Sink.Take(bytes.NewReader(message)) })
 	if err != nil {
 		return 0, err
+	}
+	if len(missing) > 0 {
+		trouble.unread = f.fail(Broken, fmt.Sprintf("reading the mail: the server did not hand out %d of the messages that it has, such as UID %d; the next runs ask for them again", len(missing), missing[0]), nil)
 	}
 	verdicts, err := r.Sink.Commit(ctx)
 	if err != nil || r.Peek {
@@ -181,6 +192,11 @@ func (r *Reading) batch(ctx context.Context, f *folder, at *position, uids []uin
 	next := &position{at.Host, at.Login, at.Folder, at.UIDValidity, max(at.UID, slices.Max(uids)), maps.Clone(at.Again)}
 	for _, uid := range uids {
 		delete(next.Again, uid)
+	}
+	for _, uid := range missing {
+		if next.again(uid, at.Again[uid], r.Server.Now()); len(next.Again) > maxAgain {
+			return len(taken), trouble.unread
+		}
 	}
 	for i, uid := range taken {
 		switch {
@@ -194,9 +210,9 @@ func (r *Reading) batch(ctx context.Context, f *folder, at *position, uids []uin
 		if f.lost() || ctx.Err() != nil {
 			return len(taken), err
 		}
-		*marking = err
+		trouble.marking = err
 	}
-	if *marking != nil {
+	if trouble.marking != nil {
 		return len(taken), nil
 	}
 	*at = *next

@@ -11,6 +11,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
@@ -53,14 +54,14 @@ func connect(ctx context.Context, server *Server, secret string) (*session, erro
 	if err := s.dial(ctx); err != nil {
 		return nil, err
 	}
-	err := s.do(ctx, "TLS", lineOctets, func() error { return s.secure(ctx) })
+	err := s.do(ctx, stepTLS, lineOctets, func() error { return s.secure(ctx) })
 	if err != nil {
 		s.conn.Close()
 		return nil, err
 	}
 	s.client = imapclient.New(s.conn, nil)
 	if err = s.do(ctx, "greeting", answerOctets, s.greeted); err == nil {
-		err = s.do(ctx, "login", answerOctets, func() error { return s.login(secret) })
+		err = s.do(ctx, stepLogin, answerOctets, func() error { return s.login(secret) })
 	}
 	if err != nil {
 		s.drop()
@@ -83,10 +84,26 @@ func (s *session) dial(ctx context.Context) error {
 	case errors.As(err, &dns):
 		return s.fail(NoName, "no address for "+s.server.Host+": "+dns.Err, err)
 	case err != nil:
-		return s.fail(NoConnection, "no connection: "+s.judge.Loss(err), err)
+		return s.fail(NoConnection, "no connection: "+s.why(err), err)
 	}
 	s.conn = &boundedConn{Conn: nc, raw: nc}
 	return nil
+}
+
+// why is an error of the network without the address, which stands before it, and without the
+// names of system calls.
+func (s *session) why(err error) string {
+	var op *net.OpError
+	var errno syscall.Errno
+	switch {
+	case errors.As(err, &errno):
+		return errno.Error()
+	case errors.As(err, &op) && op.Timeout():
+		return "no answer within " + s.server.Timeout.String()
+	case errors.As(err, &op):
+		return op.Err.Error()
+	}
+	return s.judge.Loss(err)
 }
 
 // secure does the TLS handshake, after STARTTLS if the server does not begin with TLS. Then
@@ -120,6 +137,7 @@ func (s *session) startTLS() error {
 	if err != nil {
 		return err
 	}
+	s.greetedPlainly = true
 	switch word, rest := firstWord(strings.TrimPrefix(greeting, "* ")); {
 	case !strings.HasPrefix(greeting, "* "), word != "OK" && word != "BYE" && word != "PREAUTH":
 		return s.fail(Broken, "the server does not speak IMAP here: "+s.said(greeting, ""), nil)
@@ -184,8 +202,13 @@ func (s *session) login(secret string) error {
 		return s.fail(NoMethod, "the server offers no login by access token (XOAUTH2)", nil)
 	case offers("PLAIN"):
 		err = s.client.Authenticate(sasl.NewPlainClient("", login, secret))
+		if said := (*imap.Error)(nil); errors.As(err, &said) && said.Type == imap.StatusResponseTypeBad && !caps.Has(imap.CapLoginDisabled) {
+			err = s.client.Login(login, secret).Wait() // it offers what it does not know
+		}
 	case caps.Has(imap.CapLoginDisabled):
-		return s.fail(NoMethod, "the server offers no login by password (LOGINDISABLED)", nil)
+		e := s.fail(NoMethod, "the server offers no login by password (LOGINDISABLED)", nil)
+		e.wantsToken = offers("XOAUTH2") || offers("OAUTHBEARER")
+		return e
 	default:
 		err = s.client.Login(login, secret).Wait()
 	}

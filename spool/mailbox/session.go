@@ -14,6 +14,14 @@ import (
 	"notices/spool/smtpreply"
 )
 
+// Steps that errors are told apart by.
+const (
+	stepTLS   = "TLS"
+	stepLogin = "login"
+	stepMove  = "moving messages to "
+	stepMake  = "creating the folder "
+)
+
 // Octets that the server may send in a step.
 const (
 	answerOctets = 1 << 20             // of any command
@@ -29,7 +37,9 @@ type session struct {
 	client *imapclient.Client
 	timeUp atomic.Bool
 	step   string // what is under way, for a person
-	timer  *time.Timer
+	// greetedPlainly: the server said something before TLS.
+	greetedPlainly bool
+	timer          *time.Timer
 }
 
 // boundedConn limits what can be read. The library's deadlines do not count: it has none
@@ -40,6 +50,7 @@ type boundedConn struct {
 	first   []byte   // what is read first: a greeting of our own
 	left    atomic.Int64
 	flooded atomic.Bool
+	nesting nesting
 	ended   atomic.Pointer[error] // the first error of a read, which the library passes on as text alone
 }
 
@@ -51,12 +62,16 @@ func (c *boundedConn) Read(p []byte) (int, error) {
 		return n, nil
 	}
 	left := c.left.Load()
-	if left <= 0 {
+	if left <= 0 || c.flooded.Load() {
 		c.flooded.Store(true)
 		return 0, errFlood
 	}
 	n, err := c.Conn.Read(p[:min(int64(len(p)), left)])
 	c.left.Add(-int64(n))
+	if c.nesting.tooDeep(p[:n]) {
+		c.flooded.Store(true)
+		return 0, errFlood
+	}
 	if err != nil {
 		c.ended.CompareAndSwap(nil, &err)
 	}
@@ -113,10 +128,14 @@ func (s *session) explain(ctx context.Context, err error) error {
 	var said *imap.Error
 	var known *Error
 	switch {
-	case err == nil, errors.As(err, &known):
-		return err
+	case err == nil:
+		return nil
 	case ctx.Err() != nil:
 		return ctx.Err()
+	case errors.As(err, &known):
+		return err
+	case s.timeUp.Load() && s.step == stepTLS && !s.server.Implicit && !s.greetedPlainly:
+		return s.fail(NoTLS, "no greeting within "+s.server.Timeout.String()+": on this port STARTTLS is used; if the server expects TLS at once, its port is usually 993", err)
 	case s.timeUp.Load():
 		return s.fail(TimeUp, s.step+": no answer within "+s.server.Timeout.String(), err)
 	case s.conn.flooded.Load():
@@ -142,7 +161,7 @@ func (s *session) said(text, code string) string {
 }
 
 func (s *session) fail(reason Reason, text string, err error) *Error {
-	return &Error{Reason: reason, Text: text, Err: err, server: s.server}
+	return &Error{Reason: reason, Text: text, Err: err, server: s.server, step: s.step}
 }
 
 // lost reports whether the connection is gone.
