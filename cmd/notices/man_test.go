@@ -1,8 +1,10 @@
 package main
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +12,8 @@ import (
 	"github.com/spf13/pflag"
 
 	"notices/cmd/internal/app"
+	"notices/spool"
+	"notices/spool/bounce"
 )
 
 // TestManPages holds the options and the man pages against each other, in both
@@ -123,4 +127,27 @@ func optionsIn(page string) []string {
 		}
 	}
 	return told
+}
+
+// TestDeadAddresses: notices-recipes(7) takes for dead the addresses with just those statuses
+// whose reason says that the address or its mailbox does not exist.
+func TestDeadAddresses(t *testing.T) {
+	_, text, found := strings.Cut(readPage(t, "notices-recipes.7"), "select(.status | IN(")
+	list, _, closed := strings.Cut(text, "))")
+	if !found || !closed {
+		t.Fatal("the recipe has no list of statuses")
+	}
+	named := regexp.MustCompile(`[0-9]\.[0-9]\.[0-9]+`).FindAllString(list, -1)
+	dead := []string{"There is no mailbox", "The part of the address after the @", "The mailbox is closed", "This is not a valid e-mail address"}
+	for subject := 1; subject <= 7; subject++ {
+		for detail := range 40 {
+			status := fmt.Sprintf("5.%d.%d", subject, detail)
+			e := spool.HistoryEntry{Ending: spool.EndedBounced, Last: spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: spool.Reply{Enhanced: status}}}
+			is, reason := bounce.Explain(&e)
+			says := is == status && slices.ContainsFunc(dead, func(begin string) bool { return strings.HasPrefix(reason, begin) })
+			if says != slices.Contains(named, status) {
+				t.Errorf("%s: %q, and the recipe has it: %v", status, reason, !says)
+			}
+		}
+	}
 }

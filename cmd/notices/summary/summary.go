@@ -107,7 +107,7 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 	if err != nil {
 		return err
 	}
-	site := report.Site{Name: s.Name, Zone: now.Location(), Since: o.SinceText, KeepHistory: s.KeepHistory}
+	site := report.Site{Name: s.Name, Zone: now.Location(), KeepHistory: s.KeepHistory}
 	switch {
 	case o.JSON:
 		return term.PrintJSON(s.Program.Stdout, r)

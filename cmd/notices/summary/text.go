@@ -61,7 +61,7 @@ func (t *text) addresses(v *report.View) {
 	if len(v.Addresses) == 0 {
 		return
 	}
-	t.heading("Addresses that mail came back from")
+	t.heading("Addresses whose mail came back")
 	for i := range v.Addresses {
 		a := &v.Addresses[i]
 		ref := term.Cut(a.Ref, t.Width/3)
@@ -79,8 +79,9 @@ func (t *text) addresses(v *report.View) {
 		t.paragraph("  ", "and "+report.Grouped(v.MoreAddresses)+" more; to see all of them, run: "+v.JSON)
 	}
 	t.Line("")
-	t.paragraph("  ", "For a list that a catalogue can import, run:")
+	t.paragraph("  ", "To get them as CSV, run:")
 	t.paragraph("    ", v.CSV)
+	t.paragraph("  ", "How to mark dead addresses in a library system: man notices-recipes")
 }
 
 func (t *text) chart(v *report.View) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"html/template"
 	"io"
+	"strings"
 )
 
 //go:embed templates/page.html
@@ -24,6 +25,10 @@ func (v *View) Mail(w io.Writer) error { return v.execute(w, "mail", mailText) }
 func (v *View) execute(w io.Writer, name, text string) error {
 	t, err := template.New(name).Funcs(template.FuncMap{
 		"grouped": Grouped,
+		// breakable lets a line end behind a comma, so that no number of a list is cut in two.
+		"breakable": func(text string) template.HTML {
+			return template.HTML(strings.ReplaceAll(template.HTMLEscapeString(text), ",", ",<wbr>"))
+		},
 		"percent": func(share int) string { return fmt.Sprintf("%d.%d", share/10, share%10) },
 		"part":    func(share, of int) int { return max(1, share*100/max(of, 1)) },
 		"count": func(n int, one, many string) string {

@@ -9,12 +9,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"notices/spool"
 )
 
 // elements reads a page back: it is well-formed, and loads and runs nothing.
 func elements(t *testing.T, page string) (found []xml.StartElement, text string) {
 	t.Helper()
-	page = regexp.MustCompile(`<(meta|br)([^>]*)>`).ReplaceAllString(page, "<$1$2/>") // which HTML never closes
+	page = regexp.MustCompile(`<(meta|br|wbr)([^>]*)>`).ReplaceAllString(page, "<$1$2/>") // which HTML never closes
 	d := xml.NewDecoder(strings.NewReader(page))
 	d.Entity = xml.HTMLEntity
 	var words strings.Builder
@@ -104,7 +106,7 @@ func TestHostileText(t *testing.T) {
 	for _, want := range []string{
 		`"<script>alert(1)</script>"@example.net`, "</title></style><img src=http://evil.example/a.png>", `x" onmouseover="alert(1)`,
 		"{{.Site}}@example.net", "Zoë 用户@例え.example", "?[2J?gnp.exe@example.net", strings.Repeat("a", 242) + "@example.net",
-		"And 9,009 more addresses. To see all of them, run: notices report --since 7d --json",
+		"And 9,009 more addresses. To see all of them, run: sudo -u notices notices report --since 2026-11-23T07:00 --json",
 		"And 205 more domains.", "has not worked for 9 days",
 	} {
 		if !strings.Contains(text, want) {
@@ -169,16 +171,33 @@ func TestNotes(t *testing.T) {
 	s := site()
 	s.KeepHistory = 0
 	v := NewCollector(since, until, zone).Report().View(s, Limits{})
-	if v.Summary != "It is not known how many notices were sent." || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], `keep_history in [spool] is "0"`) {
+	if v.Summary != `No figures: keep_history is "0", so no history is kept.` || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], `keep_history in [spool] to "90d"`) {
 		t.Errorf("%s %s", v.Summary, v.Notes)
+	}
+	if v = sample().View(s, Limits{}); v.Summary != sample().Summary() || len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "the next flush drops") {
+		t.Errorf("figures of what is still there: %s %s", v.Summary, v.Notes)
 	}
 	s.KeepHistory = 3 * 24 * time.Hour
 	if v = sample().View(s, Limits{}); len(v.Notes) != 1 || !strings.Contains(v.Notes[0], "before 27 November 2026") {
 		t.Errorf("%s", v.Notes)
 	}
-	s = site()
-	s.Since = "2026-11-23 07:00"
-	if v = sample().View(s, Limits{}); len(v.Notes) > 0 || v.JSON != "notices report --since '2026-11-23 07:00' --json" {
-		t.Errorf("%s, %s", v.Notes, v.JSON)
+	if v = sample().View(site(), Limits{}); len(v.Notes) > 0 {
+		t.Errorf("%s", v.Notes)
+	}
+}
+
+// TestReferenceLists: a list of references breaks behind a comma, and stays text.
+func TestReferenceLists(t *testing.T) {
+	c := NewCollector(since, until, zone)
+	c.Add(row(until.Add(-time.Hour), "ann@example.net", "20108,20109<b>", spool.EndedReturned))
+	v := c.Report().View(site(), Limits{Addresses: 5, Domains: 5})
+	for name, write := range map[string]func(io.Writer) error{"page": v.Page, "mail": v.Mail} {
+		var b strings.Builder
+		if err := write(&b); err != nil || !strings.Contains(b.String(), "20108,<wbr>20109&lt;b&gt;") {
+			t.Errorf("%s: %v", name, err)
+		}
+		if _, domains, _ := strings.Cut(b.String(), "By domain"); !strings.Contains(domains, ">Sent</th>") {
+			t.Errorf("%s: the table of domains does not say how many were sent", name)
+		}
 	}
 }

@@ -1,12 +1,12 @@
 // Package report sums up what became of a site's mail in a period: how many notices were sent,
-// how many came back, by day and by domain, every address that mail came back from, and when
+// how many came back, by day and by domain, every address whose mail came back, and when
 // servers did not work. It gives the sums as JSON, as a page of HTML, as the HTML of a mail, and
 // as a View, from which the text is made.
 //
 // A report counts recipients: a notice to two patrons is two. It counts in the period in which
 // it was known what became of them, and what waits now as waiting. The returns and warnings that
 // this program writes are not counted; the mail that a report is sent by is. Memory grows with
-// days, domains and addresses that mail came back from, not with the mail.
+// days, domains and addresses whose mail came back, not with the mail.
 package report
 
 import (
@@ -27,7 +27,7 @@ type Report struct {
 	Totals    Totals    `json:"totals"`
 	Days      []Day     `json:"days"`      // all of the period, oldest first
 	Domains   []Domain  `json:"domains"`   // most mail first
-	Addresses []Address `json:"addresses"` // that mail came back from: latest first
+	Addresses []Address `json:"addresses"` // whose mail came back: latest first
 	Servers   []Server  `json:"servers"`
 }
 
@@ -87,7 +87,7 @@ type Domain struct {
 	Counts
 }
 
-// Address is an address that mail came back from. Outcome, status and reason are the latest.
+// Address is an address whose mail came back. Outcome, status and reason are the latest.
 type Address struct {
 	Ref     string       `json:"ref"` // the latest that is not empty
 	Address string       `json:"address"`
@@ -96,6 +96,9 @@ type Address struct {
 	Reason  string       `json:"reason"`  // in plain words
 	Count   int          `json:"count"`   // how many came back
 	Last    time.Time    `json:"last"`
+	// DeliveredLater: a notice that was queued later was delivered after Last. So the address works
+	// again.
+	DeliveredLater bool `json:"delivered_later"`
 }
 
 // Server is a server of ours, and when it did not work in the period.
@@ -160,6 +163,8 @@ func (c *Collector) Add(row *history.Row) {
 	c.domain(row.Recipient).add(row.Outcome)
 	if row.Outcome != spool.EndedDelivered {
 		c.cameBack(row)
+	} else if a := c.addresses[strings.ToLower(row.Recipient)]; a != nil {
+		a.DeliveredLater = row.EndedAt.After(a.Last)
 	}
 }
 
@@ -205,7 +210,7 @@ func (c *Collector) cameBack(row *history.Row) {
 	}
 	if latest {
 		a.Address, a.Outcome, a.Last = strings.Clone(row.Recipient), row.Outcome, row.EndedAt.UTC().Truncate(time.Second)
-		a.Status, a.Reason = c.once(row.Status), c.once(row.Reason)
+		a.Status, a.Reason, a.DeliveredLater = c.once(row.Status), c.once(row.Reason), false
 	}
 }
 

@@ -52,6 +52,40 @@ func TestCount(t *testing.T) {
 	}
 }
 
+// TestDeliveredLater: an address is marked if a later notice was delivered, until mail comes back
+// once more. One that was accepted before the last return does not count.
+func TestDeliveredLater(t *testing.T) {
+	at := func(hours int) time.Time { return since.Add(time.Duration(hours) * time.Hour) }
+	c := NewCollector(since, until, zone)
+	check := func(step string, want bool) {
+		t.Helper()
+		if a := c.Report().Addresses; len(a) != 1 || a[0].DeliveredLater != want {
+			t.Errorf("%s: %+v", step, a)
+		}
+	}
+	c.Add(row(at(1), "ann@example.net", "", spool.EndedDelivered))
+	c.Add(row(at(9), "ann@example.net", "", spool.EndedBounced))
+	c.Add(row(at(5), "ann@example.net", "", spool.EndedDelivered))
+	check("accepted before", false)
+	c.Add(row(at(20), "Ann@example.net", "", spool.EndedDelivered))
+	check("delivered later", true)
+	if v := c.Report().View(site(), Limits{Addresses: 1}); !strings.HasSuffix(v.Addresses[0].Times, "; a later notice was delivered") {
+		t.Errorf("%+v", v.Addresses)
+	}
+	c.Add(row(at(30), "ann@example.net", "", spool.EndedReturned))
+	check("returned again", false)
+}
+
+// TestCommands: what a report says to run is about its period, whenever somebody reads it, and
+// runs as the user whose history it is.
+func TestCommands(t *testing.T) {
+	v := sample().View(site(), Limits{})
+	if v.CSV != "sudo -u notices notices history --outcome returned,bounced,failed --since 2026-11-23T07:00 --until 2026-11-30T07:01 --csv" ||
+		v.JSON != "sudo -u notices notices report --since 2026-11-23T07:00 --json" {
+		t.Errorf("%s\n%s", v.CSV, v.JSON)
+	}
+}
+
 // TestAddresses: an address is there once, whatever its case, with what came last and the
 // latest reference that there is.
 func TestAddresses(t *testing.T) {
@@ -65,7 +99,7 @@ func TestAddresses(t *testing.T) {
 	want := []Address{
 		{Ref: "20042", Address: "bob@example.net", Outcome: spool.EndedFailed, Status: "4.4.7",
 			Reason: "It was tried 24 times over 4 days, without success.", Count: 1, Last: at(31).UTC()},
-		{Ref: "20041", Address: "Ann@Example.net", Outcome: spool.EndedBounced, Status: "5.2.2", Reason: "The mailbox is full.", Count: 3, Last: at(30).UTC()},
+		{Ref: "20041", Address: "Ann@Example.net", Outcome: spool.EndedBounced, Status: "5.2.2", Reason: "The mailbox is full.", Count: 3, Last: at(30).UTC(), DeliveredLater: true},
 	}
 	if got := c.Report().Addresses; !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)
@@ -185,7 +219,7 @@ func TestJSON(t *testing.T) {
 		`"days":[{"day":"2026-11-23","delivered":12,"returned":0,"bounced":0}],` +
 		`"domains":[{"domain":"gmail.com","delivered":68,"returned":0,"bounced":1}],` +
 		`"addresses":[{"ref":"","address":"cilla@gone.example","outcome":"failed","status":"4.4.7",` +
-		`"reason":"It was tried 24 times over 4 days, without success.","count":1,"last":"2026-11-28T11:00:00Z"}],` +
+		`"reason":"It was tried 24 times over 4 days, without success.","count":1,"last":"2026-11-28T11:00:00Z","delivered_later":false}],` +
 		`"servers":[{"name":"1","host":"mail.example.org","troubles":2,"down_seconds":4800}]}`
 	if err != nil || string(raw) != want {
 		t.Errorf("got  %s, %v\nwant %s", raw, err, want)

@@ -19,7 +19,7 @@ var (
 )
 
 func site() Site {
-	return Site{Name: "Springfield Public Library", Zone: zone, Since: "7d", KeepHistory: 90 * 24 * time.Hour}
+	return Site{Name: "Springfield Public Library", Zone: zone, KeepHistory: 90 * 24 * time.Hour}
 }
 
 // row is a row that was queued an hour before it ended.

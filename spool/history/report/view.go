@@ -12,9 +12,8 @@ import (
 
 // Site is what a report for a person knows beside the sums.
 type Site struct {
-	Name  string         // of the site; may be empty
-	Zone  *time.Location // of all times
-	Since string         // --since as it was given, for the commands that are named
+	Name string         // of the site; may be empty
+	Zone *time.Location // of all times
 	// KeepHistory is [spool] keep_history; 0: nothing is kept.
 	KeepHistory time.Duration
 }
@@ -80,7 +79,7 @@ func (v *View) ChartHead() string {
 	return strings.ToUpper(v.ChartUnit[:1]) + v.ChartUnit[1:]
 }
 
-// AddressRow is an address that mail came back from.
+// AddressRow is an address whose mail came back.
 type AddressRow struct {
 	Ref, Address, Reason, Status string
 	Times                        string // "3 times, last on 24 November"
@@ -100,17 +99,19 @@ type ServerRow struct {
 
 // View makes a report readable.
 func (r *Report) View(site Site, limits Limits) *View {
-	zone, since := site.Zone, printable.ShellQuote(printable.Line(site.Since))
+	zone := site.Zone
+	const layout = "2006-01-02T15:04" // what --since takes: a duration would count from when somebody reads it
+	since, until := r.Since.In(zone).Format(layout), r.Until.Add(time.Minute).In(zone).Format(layout)
 	v := &View{
 		Site:    printable.Line(site.Name),
 		Title:   "Notices, " + period(r.Since, r.Until, zone, true),
 		Span:    "From " + moment(r.Since, zone) + " to " + moment(r.Until, zone) + " (" + r.Until.In(zone).Format("-0700") + ").",
 		Summary: r.Summary(),
 		Facts:   r.facts(),
-		CSV:     "notices history --outcome returned,bounced,failed --since " + since + " --csv",
-		JSON:    "notices report --since " + since + " --json",
-		Counted: "Each recipient counts. A notice counts when it is known what became of it, by this machine's clock. " +
-			"Returns and warnings that notices itself writes do not count.",
+		CSV:     "sudo -u notices notices history --outcome returned,bounced,failed --since " + since + " --until " + until + " --csv",
+		JSON:    "sudo -u notices notices report --since " + since + " --json",
+		Counted: "Each recipient is counted separately, on the day the outcome became known (this machine's clock). " +
+			"Returns and warnings that notices itself writes are not counted.",
 	}
 	v.notes(r, site)
 	if r.Totals.Sent() > 0 {
@@ -128,11 +129,13 @@ func (r *Report) View(site Site, limits Limits) *View {
 func (v *View) notes(r *Report, site Site) {
 	switch earliest := r.Until.Add(-site.KeepHistory); {
 	case site.KeepHistory <= 0:
-		if r.Totals.Sent() == 0 {
-			v.Summary, v.Facts = "It is not known how many notices were sent.", nil
+		if r.Totals.Sent() > 0 {
+			v.Notes = append(v.Notes, "keep_history in [spool] is \"0\": no history is kept, and the next flush drops what this report is made of. "+
+				"To get more reports, set it to \"90d\".")
+			break
 		}
-		v.Notes = append(v.Notes, "Nothing is known of mail that has left the queue, because keep_history in [spool] is \"0\". "+
-			"To get reports, set it to \"90d\".")
+		v.Summary, v.Facts = "No figures: keep_history is \"0\", so no history is kept.", nil
+		v.Notes = append(v.Notes, "To get reports, set keep_history in [spool] to \"90d\".")
 	case r.Since.Before(earliest.Add(-24 * time.Hour)):
 		v.Notes = append(v.Notes, "Nothing is known of mail before "+earliest.In(site.Zone).Format("2 January 2006")+
 			", because it is kept only as long as keep_history in [spool] says.")
@@ -144,10 +147,10 @@ func (r *Report) facts() []Fact {
 	list := []Fact{
 		{"Delivered", t.Delivered, "A mail server accepted it for the recipient."},
 		{"Returned", t.Returned, "It could not be delivered. Its sender was told."},
-		{"Bounced", t.Bounced, "A server accepted it, and another returned it later."},
+		{"Bounced", t.Bounced, "A server accepted it, and another sent it back later."},
 		{"Failed", t.Failed, "It could not be delivered, and nobody was told."},
 		{"Removed", t.Removed, "A person removed it before it was sent."},
-		{"Waiting", t.Waiting, "It will be tried again."},
+		{"Waiting", t.Waiting, "It is in the queue, and will be sent or tried again."},
 	}
 	return slices.DeleteFunc(list, func(f Fact) bool { return f.Count == 0 && (f.Name != "Delivered" || t.Sent() == 0) })
 }
@@ -172,6 +175,9 @@ func (v *View) addresses(r *Report, zone *time.Location, most int) {
 		}
 		if a.Outcome == spool.EndedFailed {
 			row.Reason += " Nobody was told."
+		}
+		if a.DeliveredLater {
+			row.Times += "; a later notice was delivered"
 		}
 		v.Addresses = append(v.Addresses, row)
 	}
