@@ -35,6 +35,7 @@ var phrases = [...]phrase{
 	{form: "qmail", words: "your mail was not delivered to the following address", kind: Failed, bracketed: true},
 	{form: "qmail", words: "we're sorry. there's a problem", kind: Failed, bracketed: true},
 	{form: "yahoo", words: "unable to deliver message to the following address", kind: Failed, bracketed: true},
+	{form: "postfix", words: "this is the mail system at host", kind: Failed, bracketed: true},
 	{form: "postfix", words: "be delivered to one or more destinations", kind: Failed, bracketed: true},
 	{form: "postfix", words: "be delivered to one or more recipients", kind: Failed, bracketed: true},
 	{form: "postfix", words: "this is a warning only. you do not need to resend", kind: Delayed, bracketed: true},
@@ -58,6 +59,7 @@ var phrases = [...]phrase{
 	{form: "opensmtpd", words: "an error has occurred while attempting to deliver a message", kind: Failed},
 	{form: "opensmtpd", words: "a message is delayed for more than", kind: Delayed},
 	{form: "ses", words: "an error occurred while trying to deliver the mail to the following recipients", kind: Failed},
+	{form: "groupwise", words: "that you sent was undeliverable to the following", kind: Failed},
 	{form: "other", words: "message could not be delivered to the following", kind: Failed},
 	{form: "other", words: "deliver message to the following recipient", kind: Failed},
 }
@@ -94,10 +96,10 @@ const (
 
 // readForms recognizes a return that has no delivery status part. It has to come from a mail system.
 func (f *found) readForms(r *Return) bool {
-	named := f.header.addresses("X-Failed-Recipients") // Exim, Gmail and others
-	if len(named) == 0 && !f.fromMailSystem() {
+	if !f.fromMailSystem() {
 		return false
 	}
+	named := f.header.addresses("X-Failed-Recipients") // Exim, Gmail and others
 	for _, text := range []string{f.text, f.html} {
 		s := scan{}
 		s.read(text)
@@ -108,18 +110,34 @@ func (f *found) readForms(r *Return) bool {
 			continue
 		}
 		r.Form, r.Recipients = cmp.Or(s.form, "x-failed-recipients"), s.finish(f.header)
+		if s.form == "" { // words in another language, perhaps
+			said, _ := failures(text)
+			for i := range r.Recipients {
+				r.Recipients[i].adopt(said)
+			}
+		}
 		f.returned(splitOnly([]byte(s.copied)))
 		return true
 	}
 	return false
 }
 
-// fromMailSystem reports whether a message says that it comes from a mail system. A postmaster
-// may also be a person who writes to a mailing list.
+// fromMailSystem reports whether a message has a sign of a mail system: its sender, or the null
+// return path that returns have to have, or the form of a report.
 func (f *found) fromMailSystem() bool {
+	if f.fromDaemon() || f.header.Has("List-Id") {
+		return f.fromDaemon()
+	}
+	answers := startsWithAny(strings.ToLower(f.header.get("Subject")), "re:", "aw:") // of a program, for a person
+	return f.report || strings.TrimSpace(f.header.Get("Return-Path")) == "<>" && !answers
+}
+
+// fromDaemon reports whether From names a mail system. A postmaster may also be a person who writes
+// to a mailing list.
+func (f *found) fromDaemon() bool {
 	from := strings.ToLower(f.header.get("From"))
-	return containsAny(from, []string{"mailer-daemon", "mail delivery s", "microsoftexchange", "system administrator"}) ||
-		!f.header.Has("List-Id") && (f.report || strings.Contains(from, "postmaster") || strings.TrimSpace(f.header.Get("Return-Path")) == "<>")
+	return containsAny(from, []string{"mailer-daemon", "mailer daemon", "mdaemon", "mail delivery s", "microsoftexchange", "system administrator"}) ||
+		!f.header.Has("List-Id") && strings.Contains(from, "postmaster")
 }
 
 // scan reads words line by line.
@@ -284,7 +302,7 @@ func (s *scan) finish(h header) []Recipient {
 		if s.warning && s.form != "sendmail" || s.phrase == nil && strings.Contains(strings.ToLower(h.get("Subject")), "delay") {
 			list[i].Kind = Delayed // sendmail may tell of both in one message
 		}
-		original, words := expandedFrom(n.words.String())
+		original, words := expandedFrom(s.said(i))
 		list[i].Original = original
 		if code, _, _ := firstReply(words); code == 0 && len(s.list) == 1 {
 			if code, _, _ = firstReply(s.unrelated.String()); code != 0 {
@@ -295,6 +313,15 @@ func (s *scan) finish(h header) []Recipient {
 		list[i].setReply(paragraph(words))
 	}
 	return list
+}
+
+// said is what is said about a recipient. Of recipients one below the other, it stands below the last.
+func (s *scan) said(i int) string {
+	words := s.list[i].words.String()
+	for i++; i < len(s.list) && strings.TrimSpace(words) == ""; i++ {
+		words = s.list[i].words.String()
+	}
+	return words
 }
 
 // expandedFrom is the address that an alias or a forward was followed from, and the words without

@@ -184,12 +184,15 @@ func separates(r rune) bool { return strings.ContainsRune(" \t\r\n,;<>()", r) }
 // autoReply recognizes the reply of a program that answers for a person: RFC 3834, and what was
 // used before it.
 func (h header) autoReply() bool {
-	if strings.HasPrefix(strings.ToLower(h.get("Auto-Submitted")), "auto-replied") || h.Has("X-Autoreply") || h.Has("X-Autorespond") {
-		return true
-	}
-	subject := strings.ToLower(h.get("Subject"))
-	return strings.EqualFold(h.get("Precedence"), "auto_reply") ||
-		startsWithAny(subject, "automatic reply", "autoreply", "auto reply", "out of office", "abwesenheit", "automatische antwort")
+	return h.vacation() || strings.HasPrefix(strings.ToLower(h.get("Auto-Submitted")), "auto-replied") ||
+		h.Has("X-Autoreply") || h.Has("X-Autorespond") || strings.EqualFold(h.get("Precedence"), "auto_reply")
+}
+
+// vacation recognizes the reply of a person who is away, whoever sends it. Mail systems call their
+// returns auto-replied, too, so that alone does not tell.
+func (h header) vacation() bool {
+	return strings.Contains(strings.ToLower(h.get("Auto-Submitted")), "vacation") ||
+		startsWithAny(strings.ToLower(h.get("Subject")), "automatic reply", "autoreply", "auto reply", "out of office", "abwesenheit", "automatische antwort")
 }
 
 func startsWithAny(s string, prefixes ...string) bool {

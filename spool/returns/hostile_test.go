@@ -117,7 +117,7 @@ func TestDeep(t *testing.T) {
 		t.Fatal(err)
 	}
 	for levels, want := range map[int]Kind{7: Failed, 8: NotReturn, 1000: NotReturn} {
-		message := bytes.NewBuffer(nil)
+		message := bytes.NewBufferString("From: mailer-daemon@example.net\n")
 		for i := range levels {
 			fmt.Fprintf(message, "Content-Type: multipart/mixed; boundary=b%d\n\n--b%d\n", i, i)
 		}

@@ -1,14 +1,12 @@
 package returns
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"strings"
 	"time"
 
 	"notices/spool"
-	"notices/spool/recode"
 	"notices/spool/records"
 )
 
@@ -76,16 +74,19 @@ func (c *Counts) count(v Verdict) {
 //	for each message { r, err := Parse(...); m.Add(r); if m.Full() { m.Settle(ctx) } }
 //	m.Settle(ctx)
 //
-// A return is about a message if it has the message's envelope id, or its queue id in an address
-// (VERP), or its Message-ID: the first of these that it has and the history knows. Its recipient
-// has to be one of the message's. A message to one recipient may come back for another address: an
-// alias or a forward stands between. Some relays (Amazon SES, Brevo) replace the Message-ID, and say
-// the new one when they take the message: it counts, too. If a return has any such id, and the
-// history knows none of them, it is about mail that was sent without us.
+// A return is about one message: the one with its envelope id, or with the queue id in an address
+// (VERP), or with its Message-ID, whichever it has first that the history knows. What failed has to
+// be recipients of that message. Only a message to one recipient may come back for other addresses,
+// up to maxForwards of them: an alias or a forward stands between.
 //
-// Only a return without any id is matched by recipient and time: to the last message to that
-// recipient that was delivered in the Window before the return, and whose sender the return was
-// addressed to.
+// Some relays (Amazon SES, Brevo) replace the Message-ID, and say the new one when they take the
+// message: it counts, too. If a return has any such id, and the history knows none of them, it is
+// about mail that was sent without us.
+//
+// Only a return without any id is matched by recipients and time: it is about the last message that
+// was delivered to all that failed in the Window before it, and whose sender it was addressed to.
+// Anybody can write such a return, but only for one message at a time: if its recipients are of
+// different messages, or one of them is of none, it is not ours.
 //
 // Only what is delivered becomes bounced. So a forged return can do no more than that, to a message
 // whose id the forger knows; and a return that is read twice changes nothing.
@@ -106,6 +107,9 @@ const Window = 14 * 24 * time.Hour
 
 // clockSkew is how far the clock of the server that made the return may be behind ours.
 const clockSkew = time.Hour
+
+// maxForwards is how many addresses a message to one recipient may fail for.
+const maxForwards = 10
 
 // minRenamed is how long an id is at least that is looked for in a server's words.
 const minRenamed = 12
@@ -152,220 +156,13 @@ func (m *Matcher) Settle(ctx context.Context) ([]Result, []spool.Anomaly, error)
 // hasID reports whether a return names its message in any way.
 func (r *Return) hasID() bool { return r.EnvelopeID != "" || len(r.IDs)+len(r.MessageIDs) > 0 }
 
-// index holds entries by what returns name them.
-type index struct {
-	now                                          time.Time
-	byID, byMessageID, byEnvelopeID, byRecipient map[string][]*spool.HistoryEntry
-}
-
-func (x *index) add(e spool.HistoryEntry) {
-	put := func(m map[string][]*spool.HistoryEntry, key string) {
-		if key != "" {
-			m[key] = append(m[key], &e)
-		}
+// envelopeIDs are the envelope id as the history may have it. Some servers do not decode it, put it
+// into < >, or change upper and lower case, which a queue id bears.
+func (r *Return) envelopeIDs() []string {
+	bare := strings.Trim(r.EnvelopeID, "<> ")
+	ids := []string{r.EnvelopeID, fromXtext(r.EnvelopeID), bare}
+	if id := spool.ID(strings.ToUpper(bare)); id.Valid() && id.Generated() {
+		ids = append(ids, string(id))
 	}
-	put(x.byID, string(e.ID))
-	put(x.byMessageID, e.MessageID)
-	put(x.byEnvelopeID, e.EnvelopeID)
-	put(x.byRecipient, canonical(e.Recipient))
-}
-
-// canonical is an address as addresses are compared here: servers change upper and lower case, and
-// the form of a domain in another script.
-func canonical(address string) string {
-	if ascii, err := recode.ASCIIDomain(address); err == nil {
-		address = ascii
-	}
-	return strings.ToLower(address)
-}
-
-// decide judges one message. Entries that it changes are changed in x, so that a second copy of
-// the return finds them so.
-func (x *index) decide(r *Return) Result {
-	res := Result{Return: r, Verdict: Other}
-	switch r.Kind {
-	case Delayed:
-		res.Verdict = Delay
-		return res
-	case Failed:
-	default:
-		return res
-	}
-	if r.QueueID != "" && len(x.byID[string(r.QueueID)]) > 0 { // our own return: it is not late
-		res.Verdict = Known
-		return res
-	}
-	res.Verdict = NotOurs
-	entries := x.named(r)
-	for i := range r.Recipients {
-		c := &r.Recipients[i]
-		if c.Kind != Failed {
-			continue
-		}
-		switch e := x.find(r, c, entries); {
-		case e == nil:
-		case e.Ending == spool.EndedDelivered:
-			x.bounce(e, r, c)
-			res.Verdict, res.Entries = Bounced, append(res.Entries, *e)
-		case res.Verdict == NotOurs:
-			res.Verdict = Known
-		}
-	}
-	return res
-}
-
-// named are the entries of the message that the return names by an id.
-func (x *index) named(r *Return) []*spool.HistoryEntry {
-	for _, id := range []string{r.EnvelopeID, fromXtext(r.EnvelopeID)} {
-		if found := slices.Concat(x.byID[id], x.byEnvelopeID[id]); id != "" && len(found) > 0 {
-			return found
-		}
-	}
-	for _, id := range r.IDs {
-		if found := x.byID[string(id)]; len(found) > 0 {
-			return found
-		}
-	}
-	for _, id := range r.MessageIDs {
-		if found := x.byMessageID[id]; len(found) > 0 {
-			return found
-		}
-	}
-	return nil
-}
-
-// find is the entry that a return means with a recipient, or nil.
-func (x *index) find(r *Return, c *Recipient, named []*spool.HistoryEntry) *spool.HistoryEntry {
-	if !r.hasID() {
-		return x.latest(r, c)
-	}
-	// Several messages may have the same id, the sender's own ENVID for example: then it is the last
-	// one before the return. Of one message the time does not matter, since clocks are wrong.
-	made := x.madeAt(r, c).Add(clockSkew)
-	var last *spool.HistoryEntry
-	for _, e := range named {
-		if c.is(e.Recipient) && (last == nil || last.EndedAt.After(made) || !e.EndedAt.After(made) && !e.EndedAt.Before(last.EndedAt)) {
-			last = e
-		}
-	}
-	switch {
-	case last != nil:
-		return last
-	case len(named) == 1: // an alias or a forward
-		return named[0]
-	case len(named) > 1:
-		return nil
-	}
-	return x.renamed(r, c)
-}
-
-// renamed finds the entry whose server said that it gave the message the id that the return has.
-func (x *index) renamed(r *Return, c *Recipient) *spool.HistoryEntry {
-	for _, e := range x.to(c) {
-		var said string // by the server that accepted it
-		switch e.Ending {
-		case spool.EndedDelivered:
-			said = e.Last.Reply.Text
-		case spool.EndedBounced:
-			said = e.Accepted.Text
-		}
-		for _, id := range r.MessageIDs {
-			local, _, _ := strings.Cut(strings.Trim(id, "<>"), "@")
-			if len(local) >= minRenamed && strings.Contains(said, local) {
-				return e
-			}
-		}
-	}
-	return nil
-}
-
-// to are the entries to the addresses that failed.
-func (x *index) to(c *Recipient) []*spool.HistoryEntry {
-	list := x.byRecipient[canonical(c.Final)]
-	if canonical(c.Original) != canonical(c.Final) {
-		list = slices.Concat(list, x.byRecipient[canonical(c.Original)])
-	}
-	return list
-}
-
-// is reports whether an address of ours is the one that failed.
-func (c *Recipient) is(address string) bool {
-	address = canonical(address)
-	return c.Final != "" && canonical(c.Final) == address || c.Original != "" && canonical(c.Original) == address
-}
-
-// latest finds the entry by recipient and time.
-func (x *index) latest(r *Return, c *Recipient) *spool.HistoryEntry {
-	made := x.madeAt(r, c)
-	var last *spool.HistoryEntry
-	for _, e := range x.to(c) {
-		inTime := !e.EndedAt.After(made.Add(clockSkew)) && e.EndedAt.After(made.Add(-Window))
-		if inTime && r.goesTo(e.Sender) && (last == nil || e.EndedAt.After(last.EndedAt)) {
-			last = e
-		}
-	}
-	return last
-}
-
-// goesTo reports whether the return was addressed to that sender, or to one that differs only
-// behind a +.
-func (r *Return) goesTo(sender string) bool {
-	sender = withoutDetail(sender)
-	return sender != "" && slices.ContainsFunc(r.Addressees, func(a string) bool { return withoutDetail(a) == sender })
-}
-
-func withoutDetail(address string) string {
-	address = canonical(address)
-	local, domain, _ := strings.Cut(address, "@")
-	base, _, _ := strings.Cut(local, "+")
-	if base == "" || domain == "" {
-		return address
-	}
-	return base + "@" + domain
-}
-
-// madeAt is when the recipient failed, as far as that is known, and not in the future.
-func (x *index) madeAt(r *Return, c *Recipient) time.Time {
-	at := r.At
-	if at.IsZero() {
-		at = c.At
-	}
-	if at.IsZero() || at.After(x.now) {
-		at = x.now
-	}
-	return at.UTC().Truncate(time.Second)
-}
-
-// bounce changes an entry to bounced.
-func (x *index) bounce(e *spool.HistoryEntry, r *Return, c *Recipient) {
-	at := x.madeAt(r, c)
-	if at.Before(e.EndedAt) { // a clock is wrong
-		at = e.EndedAt
-	}
-	e.Ending, e.EndedAt, e.Accepted = spool.EndedBounced, at, e.Last.Reply
-	e.Last = spool.Outcome{Class: spool.Failed, Scope: scope(c.Status), Reply: spool.Reply{
-		Server: e.Last.Reply.Server, Host: cmp.Or(c.RemoteMTA, r.ReportingMTA),
-		Code: c.Code, Enhanced: c.Status, Text: c.Text, At: at,
-	}}
-	if strings.HasPrefix(c.Status, "4.") && !aboutMailbox(c.Status) {
-		e.Last.Reason = spool.ReasonExpired // it was tried in vain for some days
-	}
-}
-
-// scope is what a status code is about, RFC 3463 section 3: its subject 3 detail 4, 6 and 7 are
-// about the message.
-func scope(status string) spool.Scope {
-	if status == "" || len(status) < 4 {
-		return spool.RecipientScope
-	}
-	if detail := status[2:]; startsWithAny(detail, "6.", "7.") || detail == "3.4" || detail == "2.3" {
-		return spool.MessageScope
-	}
-	return spool.RecipientScope
-}
-
-// aboutMailbox: the status says what is wrong with the address or the mailbox, such as that it is
-// full. That tells more than that the time was over.
-func aboutMailbox(status string) bool {
-	return startsWithAny(status[2:], "1.", "2.") && !strings.HasSuffix(status, ".0")
+	return slices.DeleteFunc(ids, func(id string) bool { return id == "" })
 }

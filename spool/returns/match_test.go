@@ -57,7 +57,7 @@ func siteHistory() *history {
 		return spool.HistoryEntry{
 			ID: id, Index: index, QueuedAt: at, EndedAt: at.Add(time.Minute), Sender: "library@example.org", Recipient: to,
 			Ref: "patron 4711", MessageID: "<" + string(id) + "@mail.example.org>", Attempts: 1, Ending: spool.EndedDelivered,
-			Last: spool.Outcome{Class: spool.Delivered, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "queued"}},
+			Last: spool.Outcome{Class: spool.Delivered, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 250, Text: "queued", At: at.Add(time.Minute)}},
 		}
 	}
 	h := &history{entries: []spool.HistoryEntry{
@@ -90,6 +90,21 @@ func failure(address string, change func(*Return)) *Return {
 
 func messageID(id spool.ID) func(*Return) {
 	return func(r *Return) { r.MessageIDs = []string{"<" + string(id) + "@mail.example.org>"} }
+}
+
+// also adds a recipient that failed.
+func also(address string) func(*Return) {
+	return func(r *Return) {
+		r.Recipients = append(r.Recipients, Recipient{Final: address, Kind: Failed, Status: "5.1.1"})
+	}
+}
+
+func alsoMany(n int) func(*Return) {
+	return func(r *Return) {
+		for i := range n {
+			also(fmt.Sprintf("reader%d@else.example", i))(r)
+		}
+	}
 }
 
 func settle(t *testing.T, h *history, list ...*Return) (results []Result, counts Counts) {
@@ -130,11 +145,19 @@ func TestMatch(t *testing.T) {
 		{"Message-ID, one of two recipients", failure("bob@example.net", messageID(second)), Bounced, "2/1"},
 		{"VERP", failure("ann@example.net", func(r *Return) { r.IDs = []spool.ID{second} }), Bounced, "2/0"},
 		{"ENVID is the queue id", failure("ann@example.net", func(r *Return) { r.EnvelopeID = string(first) }), Bounced, "1/0"},
+		{"ENVID in < >", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "<" + string(first) + ">" }), Bounced, "1/0"},
+		{"ENVID in lower case", failure("ann@example.net", func(r *Return) { r.EnvelopeID = strings.ToLower(string(first)) }), Bounced, "1/0"},
+		{"ENVID in lower case and < >", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "<" + strings.ToLower(string(first)) + ">" }), Bounced, "1/0"},
 		{"ENVID of the sender", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run=7" }), Bounced, "2/0"},
 		{"ENVID of the sender, not decoded", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run+3D7" }), Bounced, "2/0"},
 		{"ENVID of another system", failure("ann@example.net", func(r *Return) { r.EnvelopeID = "QQ"; messageID(first)(r) }), Bounced, "1/0"},
 		{"forwarded, known as ours", failure("ann@home.example", func(r *Return) { r.Recipients[0].Original = "ann@example.net"; messageID(second)(r) }), Bounced, "2/0"},
 		{"forwarded, message to one", failure("ann@home.example", messageID(first)), Bounced, "1/0"},
+		{"forwarded to ten, message to one", failure("ann@home.example", func(r *Return) { messageID(first)(r); alsoMany(9)(r) }), Bounced, "1/0"},
+		{"forwarded to eleven, message to one", failure("ann@home.example", func(r *Return) { messageID(first)(r); alsoMany(10)(r) }), NotOurs, ""},
+		{"the recipient among many others", failure("ann@example.net", func(r *Return) { messageID(first)(r); alsoMany(500)(r) }), Bounced, "1/0"},
+		{"words of any language, another recipient", failure("ann@home.example", func(r *Return) { messageID(first)(r); r.Form = anyWords }), NotOurs, ""},
+		{"words of any language", failure("ann@example.net", func(r *Return) { messageID(first)(r); r.Form = anyWords }), Bounced, "1/0"},
 		{"forwarded, message to two", failure("ann@home.example", messageID(second)), NotOurs, ""},
 		{"the Message-ID of mail that we did not send", failure("ann@example.net", func(r *Return) { messageID("X")(r); ours(r) }), NotOurs, ""},
 		{"a clock that is years behind", failure("bob@example.net", func(r *Return) { messageID(second)(r); r.At = sent.AddDate(-3, 0, 0) }), Bounced, "2/1"},
@@ -158,6 +181,13 @@ func TestMatch(t *testing.T) {
 		{"recipient and time, too late", failure("ann@example.net", func(r *Return) { ours(r); r.At = sent.Add(-time.Hour * 2) }), NotOurs, ""},
 		{"recipient and time, addressed to somebody else", failure("ann@example.net", func(r *Return) { r.Addressees = []string{"x@example.org"} }), NotOurs, ""},
 		{"recipient and time, addressed to nobody", failure("ann@example.net", nil), NotOurs, ""},
+		{"recipients and time, two of one message", failure("ann@example.net", func(r *Return) { ours(r); also("bob@example.net")(r) }), Bounced, "2/0 2/1"},
+		{"recipients and time, of two messages", failure("ann@example.net", func(r *Return) { ours(r); also("carl@example.net")(r) }), NotOurs, ""},
+		{"recipients and time, one of no message", failure("ann@example.net", func(r *Return) { ours(r); also("zoe@example.net")(r) }), NotOurs, ""},
+		{"an id of our server, recipients of two messages", failure("ann@example.net", func(r *Return) {
+			r.MessageIDs = []string{"<0102018f00aa-000000@ses.example.com>"}
+			also("bob@example.net")(r)
+		}), NotOurs, ""},
 		{"nobody", failure("zoe@example.net", ours), NotOurs, ""},
 		{"returned already", failure("carl@example.net", messageID(third)), Known, ""},
 		{"our own return", failure("carl@example.net", func(r *Return) { r.QueueID = third }), Known, ""},
@@ -180,6 +210,58 @@ func TestMatch(t *testing.T) {
 				t.Errorf("read again: %s, bounced are %q", again[0].Verdict, h.bounced())
 			}
 		})
+	}
+}
+
+// TestForged: one mail, whatever it names, cannot mark the recipients of many messages.
+func TestForged(t *testing.T) {
+	const messages = 3000
+	for name, change := range map[string]func(*Return){
+		"no id":                          func(r *Return) {},
+		"an id that all messages have":   func(r *Return) { r.EnvelopeID = "run=7" },
+		"words that the server says":     func(r *Return) { r.MessageIDs = []string{"<prod.example.com@x>"} },
+		"an id of one of the messages":   func(r *Return) { r.IDs = []spool.ID{"0AAAAAAAAAAA0007"} },
+		"an id of nobody":                func(r *Return) { r.MessageIDs = []string{"<1@x>"} },
+		"a queue id that looks like one": func(r *Return) { r.QueueID = "0ZZZZZZZZZZZZZZZ" },
+	} {
+		h, r := &history{}, &Return{Kind: Failed, At: sent.Add(time.Hour), Addressees: []string{"library@example.org"}}
+		for i := range messages {
+			e := siteHistory().entries[0]
+			e.ID, e.Recipient, e.EnvelopeID = spool.ID(fmt.Sprintf("0AAAAAAAAAAA%04d", i)), fmt.Sprintf("reader%d@example.net", i), "run=7"
+			e.Last.Reply.Text = "2.6.0 Queued by AM0.prod.example.com"
+			h.entries = append(h.entries, e)
+			also(e.Recipient)(r)
+		}
+		change(r)
+		if settle(t, h, r); strings.Count(h.bounced(), "/") > 1 {
+			t.Errorf("%s: %.100s are bounced", name, h.bounced())
+		}
+	}
+}
+
+// TestSharedID: of the messages that have an id, the return is about the one with the most of its
+// recipients, even if another one is later.
+func TestSharedID(t *testing.T) {
+	h := siteHistory()
+	h.entries[5].EnvelopeID = "run=7"
+	settle(t, h, failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run=7"; also("bob@example.net")(r) }))
+	if h.bounced() != "2/0 2/1" {
+		t.Errorf("bounced are %q", h.bounced())
+	}
+	h.entries[5].EnvelopeID = "run=7"
+	if settle(t, h, failure("ann@example.net", func(r *Return) { r.EnvelopeID = "run=7" })); h.bounced() != "2/0 2/1 5/0" {
+		t.Errorf("bounced are %q", h.bounced())
+	}
+}
+
+// TestSameSecond: of two messages to one recipient that left within a second, a return without any
+// id is about the last one.
+func TestSameSecond(t *testing.T) {
+	h := &history{entries: siteHistory().entries[:2]}
+	h.entries[1].EndedAt, h.entries[1].Last.Reply.At = h.entries[0].EndedAt, h.entries[0].EndedAt
+	settle(t, h, failure("ann@example.net", func(r *Return) { r.Addressees = []string{"library@example.org"} }))
+	if h.bounced() != "2/0" {
+		t.Errorf("bounced are %q", h.bounced())
 	}
 }
 

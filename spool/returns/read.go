@@ -27,8 +27,8 @@ const (
 )
 
 // Parse reads a message, from its header on, and says what it is. A damaged one is read as far as
-// it can be understood; an error is that of r. Lines may end in LF or CRLF. A "From " line of an
-// mbox before the header is passed over.
+// it can be understood; an error is that of r. Lines may end in LF or CRLF. Before the header, a
+// byte order mark, blank lines and the "From " line of an mbox are passed over.
 func Parse(r io.Reader) (*Return, error) {
 	raw, err := io.ReadAll(io.LimitReader(r, MaxRead))
 	if err != nil {
@@ -44,9 +44,10 @@ type walker struct{ parts int }
 // found is what the parts of one message have.
 type found struct {
 	header   header
-	report   bool      // it is a multipart/report
+	report   bool      // the message itself is a multipart/report
 	status   statuses  // of its delivery status part
 	text     string    // the first words
+	labelled string    // a delivery status that is labelled as text
 	html     string    // the first words, if they are in HTML
 	original header    // of the message that it returns
 	inner    []*Return // messages that are attached
@@ -55,11 +56,13 @@ type found struct {
 
 // message takes a whole message apart and judges it.
 func (w *walker) message(raw []byte, depth int) *Return {
+	raw = skipBlank(raw)
 	if bytes.HasPrefix(raw, []byte("From ")) || bytes.HasPrefix(raw, []byte(">From ")) {
 		_, raw = cutLine(raw)
 	}
 	h, body := splitHeader(raw)
-	f := found{header: h}
+	mediaType, _ := h.mediaType()
+	f := found{header: h, report: mediaType == "multipart/report"}
 	w.part(&f, h, body, depth)
 	return f.judge()
 }
@@ -82,24 +85,36 @@ func (w *walker) part(f *found, h header, body []byte, depth int) {
 	case "text/rfc822-headers", "message/global-headers", "message/rfc822-headers":
 		f.returned(splitOnly(decode(h, body)))
 	case "text/plain", "text":
-		if f.text == "" {
-			f.text = toText(h, body)
-		}
+		f.plain(toText(h, body))
 	case "text/html":
 		if f.html == "" {
 			f.html = fromHTML(toText(h, body))
 		}
 	default:
 		if strings.HasPrefix(mediaType, "multipart/") {
-			f.report = f.report || mediaType == "multipart/report"
 			w.multipart(f, body, params["boundary"], depth+1)
 		}
 	}
 }
 
+// skipBlank cuts off what editors and programs put before a header.
+func skipBlank(raw []byte) []byte {
+	return bytes.TrimLeft(bytes.TrimPrefix(bytes.TrimLeft(raw, "\r\n"), []byte("\ufeff")), "\r\n")
+}
+
+// plain notes a part with words: the first one, and what is a delivery status.
+func (f *found) plain(text string) {
+	if f.text == "" {
+		f.text = text
+	}
+	if f.labelled == "" && strings.Contains(strings.ToLower(text), "final-recipient:") {
+		f.labelled = text
+	}
+}
+
 func (w *walker) multipart(f *found, body []byte, boundary string, depth int) {
 	if boundary == "" {
-		f.text = printable.Cut(string(body), maxText) // damaged; the words may still say it all
+		f.plain(printable.Cut(string(body), maxText)) // damaged; the words may still say it all
 		return
 	}
 	for part := range splitParts(body, boundary) {
@@ -133,13 +148,17 @@ func (f *found) returned(h header) {
 // judge decides what the message is.
 func (f *found) judge() *Return {
 	r := &Return{Kind: NotReturn}
-	if len(f.status.recipients) == 0 && (f.report || f.fromMailSystem()) && strings.Contains(strings.ToLower(f.text), "final-recipient:") {
-		f.status.take(header{}, []byte(f.text)) // a part that lost its type
+	if len(f.status.recipients) == 0 && f.labelled != "" {
+		f.status.take(header{}, []byte(f.labelled)) // a part that lost its type
 	}
 	f.status.finish()
-	forwarded := slices.IndexFunc(f.inner, func(in *Return) bool { return in.Kind == Failed || in.Kind == Delayed })
+	forwarded := slices.IndexFunc(f.inner, func(in *Return) bool {
+		return (in.Kind == Failed || in.Kind == Delayed) && in.hasID() // who forwards it can write anything
+	})
 	switch {
-	case len(f.status.recipients) > 0:
+	case !f.report && f.header.vacation():
+		r.Kind = AutoReply
+	case len(f.status.recipients) > 0 && (f.report || f.fromMailSystem()):
 		r.Form, r.Recipients = "dsn", f.status.recipients
 		f.addWords(r)
 	case f.other == Complaint:
@@ -149,6 +168,7 @@ func (f *found) judge() *Return {
 		r.Kind = f.other
 	case forwarded >= 0 && !f.header.autoReply():
 		return f.inner[forwarded]
+	case f.readWords(r):
 	case f.header.autoReply():
 		r.Kind = AutoReply
 	}

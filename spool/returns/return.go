@@ -4,12 +4,16 @@
 //	read.go   takes a message apart (MIME), in bounded time and memory
 //	dsn.go    reads delivery status notifications (RFC 3464, RFC 6533)
 //	forms.go  reads the returns of programs that write only words, by a table of phrases
+//	words.go  reads those in any other words or language, by one rule
 //	text.go   reads the words of a server: code, enhanced status code, text
-//	match.go  finds the history entries that returns are about, and writes that they bounced
+//	match.go  collects returns, and writes that the history entries they are about bounced
+//	index.go  finds those entries
 //
-// Anybody can send such mail. So nothing is believed that the history does not confirm: a return
-// has to name a message of ours, by an id that only those know who saw the message, and one of its
-// recipients. See Matcher for the rules. What is no return, and what is not about us, is left alone.
+// Anybody can send such mail. So a return needs a sign of a mail system: its sender, the null return
+// path or the form of a report. A return that somebody forwards has to have an id, too. And nothing is
+// believed that the history does not confirm: a return is about one message of ours, named by an
+// id that only those know who saw it, and about recipients of that message. See Matcher for the rules.
+// What is no return, and what is not about us, is left alone.
 //
 // No more than MaxRead octets of a message are looked at, 8 levels of parts, 1,000 parts and 10,000
 // recipients. Returns carry the status before the message that they return, so nothing is lost.

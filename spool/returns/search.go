@@ -59,8 +59,9 @@ func (r *Return) addKeys(keys map[string]struct{}) {
 		}
 	}
 	add(string(r.QueueID))
-	add(r.EnvelopeID)
-	add(fromXtext(r.EnvelopeID))
+	for _, id := range r.envelopeIDs() {
+		add(id)
+	}
 	for _, id := range r.IDs {
 		add(string(id))
 	}
@@ -118,20 +119,9 @@ func (m *Matcher) lookInQueue(ctx context.Context, queued []spool.Entry, results
 		}
 	})
 	for i := range results {
-		if results[i].Verdict == NotOurs && x.has(results[i].Return) {
+		if results[i].Verdict == NotOurs && len(x.about(results[i].Return)) > 0 {
 			results[i].Verdict = InQueue
 		}
 	}
 	return left, err
-}
-
-// has reports whether a return is about one of the entries.
-func (x *index) has(r *Return) bool {
-	named := x.named(r)
-	for i := range r.Recipients {
-		if c := &r.Recipients[i]; c.Kind == Failed && x.find(r, c, named) != nil {
-			return true
-		}
-	}
-	return false
 }
