@@ -125,7 +125,7 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 	if last.Kind == GiveUp {
 		now = last.At
 	}
-	outcomes := r.lastOutcomes(last)
+	outcomes, failed := r.lastOutcomes(last)
 	list := make([]HistoryEntry, len(outcomes))
 	for i := range outcomes {
 		env := &r.Envelope
@@ -134,7 +134,7 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 			Sender: env.Sender, Recipient: env.Recipients[i], Ref: env.Ref,
 			MessageID: env.MessageID, EnvelopeID: env.EnvelopeID, Form: env.Form,
 			Attempts: cmp.Or(r.Recipients[i].EndedIn, max(r.Attempts, last.N)), Last: outcomes[i],
-			Ending: r.ending(i, outcomes[i].Class, last.Kind),
+			Ending: r.ending(i, outcomes[i].Class == Delivered, failed[i], last.Kind == GiveUp),
 		}
 		// A recipient has ended before the message has, if others still waited.
 		switch at := r.Recipients[i].EndedAt; {
@@ -147,29 +147,30 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 	return list
 }
 
-// lastOutcomes are the outcomes of all recipients, those of last among them.
-func (r *Record) lastOutcomes(last Event) []Outcome {
-	list := make([]Outcome, len(r.Recipients))
+// lastOutcomes are the outcomes of all recipients, those of last among them, and whether each has
+// failed: the outcome of one that was revived since does not count.
+func (r *Record) lastOutcomes(last Event) (list []Outcome, failed []bool) {
+	list, failed = make([]Outcome, len(r.Recipients)), make([]bool, len(r.Recipients))
 	for i := range r.Recipients {
-		list[i] = r.Recipients[i].Outcome
+		list[i], failed[i] = r.Recipients[i].Outcome, r.Recipients[i].State == RecipientFailed
 	}
 	for _, a := range last.Results {
 		for _, i := range a.To {
 			if i >= 0 && i < len(list) {
-				list[i] = a.Outcome
+				list[i], failed[i] = a.Outcome, a.Class == Failed
 			}
 		}
 	}
-	return list
+	return list, failed
 }
 
-func (r *Record) ending(i int, class Class, last Kind) Ending {
+func (r *Record) ending(i int, delivered, failed, givenUp bool) Ending {
 	switch {
-	case class == Delivered:
+	case delivered:
 		return EndedDelivered
 	case r.Recipients[i].State == RecipientFailed && r.returned(i):
 		return EndedReturned
-	case r.GivenUp || last == GiveUp || r.Recipients[i].State == RecipientFailed || class == Failed:
+	case r.GivenUp || givenUp || failed:
 		return EndedFailed
 	}
 	return EndedRemoved

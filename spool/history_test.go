@@ -33,3 +33,22 @@ func TestEndedWhenItEnded(t *testing.T) {
 		t.Errorf("removed by a person: %+v", e)
 	}
 }
+
+// TestRevivedAndRemoved: what failed before a person queued it again has not ended so.
+func TestRevivedAndRemoved(t *testing.T) {
+	begin := time.Date(2026, 11, 23, 8, 0, 0, 0, time.UTC)
+	failed := []Answer{{Outcome{Class: Failed, Scope: RecipientScope, Reply: Reply{Code: 550, At: begin}}, []int{0}}}
+	r := NewRecord(Envelope{ID: "A", QueuedAt: begin, Recipients: []string{"bad@x.example"}},
+		Event{Kind: Result, N: 1, At: begin, Results: failed}, Event{Kind: GiveUp, At: begin})
+	later := begin.Add(time.Hour)
+	if e := r.Endings(Event{}, later)[0]; e.Ending != EndedFailed || !e.EndedAt.Equal(begin) {
+		t.Errorf("removed from failed/: %+v", e)
+	}
+	r.Apply(Event{Kind: Retry, At: begin.Add(time.Minute), Fresh: true})
+	if e := r.Endings(Event{}, later)[0]; e.Ending != EndedRemoved || !e.EndedAt.Equal(later) {
+		t.Errorf("removed from the queue: %+v", e)
+	}
+	if e := r.Endings(Event{Kind: Result, N: 2, Results: failed}, later)[0]; e.Ending != EndedFailed || e.Attempts != 2 {
+		t.Errorf("failed again: %+v", e)
+	}
+}

@@ -222,7 +222,8 @@ func (r *Record) applyRetry(e Event) {
 	r.SeenAt = time.Time{}
 	for i := range r.Recipients {
 		if r.Recipients[i].State == RecipientFailed && !r.returned(i) {
-			r.Recipients[i].State, r.Recipients[i].FailedIn = RecipientPending, 0
+			p := &r.Recipients[i]
+			p.State, p.FailedIn, p.EndedIn, p.EndedAt = RecipientPending, 0, 0, time.Time{}
 		}
 	}
 }
@@ -271,6 +272,11 @@ func (r *Record) RelayedIn(n int) []int {
 // returned reports whether the failure of a recipient was reported to the sender.
 func (r *Record) returned(i int) bool {
 	return r.Recipients[i].FailedIn <= r.ReturnedIn && r.Envelope.Notifies(OnFailure, i)
+}
+
+// ToReturn reports whether a recipient failed, and its return is still to be stored.
+func (r *Record) ToReturn(i int) bool {
+	return !r.GivenUp && r.Recipients[i].FailedIn > r.ReturnedIn && r.Envelope.Notifies(OnFailure, i) && r.Envelope.ReturnAddress() != ""
 }
 
 // Unreturned reports whether a recipient failed and that was not reported to the sender, because the

@@ -18,6 +18,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/setup"
 	"notices/cmd/notices/signin"
+	"notices/cmd/notices/status"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/drop"
@@ -179,6 +180,9 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 		if c.answers, err = s.Server(ctx); err != nil {
 			return err
 		}
+	}
+	if e := status.CheckHistory(store); e != nil {
+		c.a.Say("the history cannot be read or written, mail is not affected: %s", e)
 	}
 	_, err = spool.LoadState[spool.Stuck](ctx, store.State(), spool.StuckName)
 	if c.a.Store == nil && dropPossible(cfg) {

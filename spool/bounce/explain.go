@@ -10,6 +10,9 @@ func Explain(e *spool.HistoryEntry) (status, reason string) {
 	case spool.EndedDelivered:
 		return statusOf("2.", e.Last), ""
 	case spool.EndedRemoved:
+		if e.Last.Class == spool.Uncertain {
+			return "", "A person removed it from the queue. A server had received the whole message and had not confirmed that it accepted it. It may have arrived."
+		}
 		return "", "A person removed it from the queue before it was delivered."
 	case spool.EndedBounced:
 		return explainBounced(e.Last)

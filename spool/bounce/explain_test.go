@@ -31,6 +31,8 @@ func TestExplain(t *testing.T) {
 		{"by hand", spool.EndedReturned, spool.Outcome{Class: spool.Failed, Reason: spool.ReasonReturned}, "5.0.0",
 			"The person who looks after the mail system took it out of the queue."},
 		{"removed", spool.EndedRemoved, spool.Outcome{Class: spool.Deferred, Reply: reply(451, "4.3.0")}, "", "A person removed it from the queue before it was delivered."},
+		{"removed, may have arrived", spool.EndedRemoved, spool.Outcome{Class: spool.Uncertain}, "",
+			"A person removed it from the queue. A server had received the whole message and had not confirmed that it accepted it. It may have arrived."},
 		{"bounced", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(550, "5.1.1")}, "5.1.1", noMailbox},
 		{"bounced, full", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Scope: spool.RecipientScope, Reply: reply(0, "4.2.2")}, "4.2.2", "The mailbox is full."},
 		{"bounced, late", spool.EndedBounced, spool.Outcome{Class: spool.Failed, Reply: reply(0, "4.4.7")}, "4.4.7", "Another server kept trying and gave up."},

@@ -51,7 +51,7 @@ func TestHistoryOfEachEnding(t *testing.T) {
 	w.pass(time.Hour)
 	w.mail.answer = nil
 	w.flush()
-	w.wantHistory("after the second attempt", "A/0 delivered 2, A/1 returned 2, A/2 delivered 2, A-1/0 delivered 1")
+	w.wantHistory("after the second attempt", "A/0 delivered 1, A/1 returned 1, A/2 delivered 2, A-1/0 delivered 1")
 	w.put("B", nullSender)
 	w.mail.always(noSuchUser)
 	w.flush()

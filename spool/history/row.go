@@ -64,6 +64,9 @@ func FromEntry(e *spool.HistoryEntry) Row {
 	row := common(e)
 	row.EndedAt, row.Outcome = Time{e.EndedAt}, e.Ending
 	row.Status, row.Reason = bounce.Explain(e)
+	if e.QueuedAt.After(e.EndedAt) { // by a clock that was wrong
+		row.QueuedAt = row.EndedAt
+	}
 	return row
 }
 
@@ -76,16 +79,21 @@ func common(e *spool.HistoryEntry) Row {
 	}
 }
 
-// FromRecord is a message of the spool in rows, one for each recipient. Those that were delivered or
-// returned already have the time of their last reply as their end.
+// FromRecord is a message of the spool in rows, one for each recipient. One that failed waits until
+// its return is stored. Those that were delivered or returned already have the time of their last reply as their end.
 func FromRecord(r *spool.Record) []Row {
 	entries := r.Endings(spool.Event{}, lastEventAt(r))
 	rows := make([]Row, len(entries))
 	for i := range entries {
 		e := &entries[i]
-		if r.Recipients[i].State == spool.RecipientPending && !r.GivenUp {
+		switch {
+		case r.ToReturn(i):
+			rows[i] = FromEntry(e)
+			rows[i].Outcome, rows[i].EndedAt, rows[i].NextSendAt = Waiting, Time{}, Time{records.NextSend(r)}
+			rows[i].Reason += " The return to its sender is still to be stored."
+		case r.Recipients[i].State == spool.RecipientPending && !r.GivenUp:
 			rows[i] = waiting(r, i, e)
-		} else {
+		default:
 			if at := r.Recipients[i].EndedAt; !at.IsZero() && !r.GivenUp {
 				e.EndedAt = at
 			}

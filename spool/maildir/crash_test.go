@@ -216,6 +216,7 @@ func allowed(st story, told error, got string) bool {
 func run(t *testing.T, st story, k int, wrong error) (disk *simfs.Disk, steps int, told error) {
 	t.Helper()
 	disk = simfs.New()
+	disk.Clock = func() int64 { return time.Now().Unix() } // as the store's
 	if st.before != nil {
 		s, err := Open("/spool", Options{FS: disk.Open(nil)})
 		if err == nil {

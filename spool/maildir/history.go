@@ -3,8 +3,6 @@ package maildir
 import (
 	"context"
 	"errors"
-	"io/fs"
-	"path/filepath"
 	"time"
 
 	"notices/spool"
@@ -42,14 +40,13 @@ func (s past) ForgetHistory(ctx context.Context, before time.Time) error {
 
 // HistoryError is the first error of adding to the history since the last call, with what
 // repairs it.
-func (s past) HistoryError() error {
-	err := s.history.Err()
-	if err == nil {
-		return nil
+func (s past) HistoryError() error { return s.history.Err() }
+
+// CheckHistory looks whether the history can be read and written, without writing.
+func (s past) CheckHistory() error {
+	err := s.history.Check()
+	if repair := s.at.repairMode(historyfile.Dir); err == nil && repair != "" && !s.history.Off {
+		err = errors.New(repair)
 	}
-	names := []string{historyfile.Dir}
-	if path := (*fs.PathError)(nil); errors.As(err, &path) {
-		names = append(names, historyfile.Dir+"/"+filepath.Base(path.Path))
-	}
-	return s.at.withRepair(err, names...)
+	return err
 }

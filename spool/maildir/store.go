@@ -59,11 +59,12 @@ func Open(dir string, o Options) (*Store, error) {
 		o.FS.Close()
 		return nil, err
 	}
-	history := &historyfile.Log{FS: o.FS, Now: o.Now, Off: o.NoHistory}
+	at := folders{o.FS, dir}
+	history := &historyfile.Log{FS: o.FS, Now: o.Now, Off: o.NoHistory, Dir: dir, Repair: at.withRepair}
 	return &Store{
-		folders: folders{o.FS, dir},
+		folders: at,
 		soon:    syncer{fs: o.FS, journal: imports.Journal{FS: o.FS, Now: o.Now}, history: history},
-		past:    past{folders{o.FS, dir}, history},
+		past:    past{at, history},
 	}, nil
 }
 

@@ -98,6 +98,9 @@ func (s *snapshot) check(o Options) *verdict {
 	} else if n := len(s.unreadable); n > 0 {
 		c.note(Warning, "%s cannot be read; the next flush sets aside what is damaged", term.Count(n, "message"))
 	}
+	if s.HistoryError != nil {
+		c.note(Warning, "the history cannot be read or written: %s", *s.HistoryError)
+	}
 	if s.aside > 0 {
 		c.note(Warning, "%s in %s that a flush did not understand: check each, queue mail again with notices import FILE, then remove it", term.CountIs(s.aside, "file"), s.asideDir)
 	}

@@ -52,9 +52,23 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 			return nil, err
 		}
 	}
+	if err := CheckHistory(q.Store); err != nil {
+		text := err.Error()
+		c.s.HistoryError = &text
+	}
 	c.countWaits()
 	c.files(ctx)
 	return c.s, nil
+}
+
+// CheckHistory is what keeps a store from reading or writing its history, with what to do about
+// it; nil: nothing that shows without writing. Only a folder can have a history that fails apart
+// from its mail.
+func CheckHistory(s spool.Store) error {
+	if folder, ok := s.(interface{ CheckHistory() error }); ok {
+		return folder.CheckHistory()
+	}
+	return nil
 }
 
 // uses reports whether mail goes out through the server of that name.
@@ -257,7 +271,7 @@ func (c *collector) addWait(r *spool.Record) {
 	if w, ok := r.Waiting(); ok {
 		w.Answered = w.Answered || unnamed // other mail says nothing about it
 		c.waits = append(c.waits, w)
-	} else if r.State() == spool.StateDeferred {
+	} else if r.State() == spool.StateDeferred && len(r.Pending()) > 0 { // else only its return waits
 		c.s.WaitingForRecipient++
 	}
 }

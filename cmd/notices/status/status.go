@@ -58,9 +58,10 @@ type snapshot struct {
 	WaitingForServer      int        `json:"waiting_for_server"`
 	WaitingForRecipient   int        `json:"waiting_for_recipient"`
 	WaitingForServerSince *time.Time `json:"waiting_for_server_since"`
-	ConfigError           *string    `json:"config_error"` // what flush refuses; null: nothing
-	FlushError            *string    `json:"flush_error"`  // why the last flush failed; null: it did not
-	Check                 *verdict   `json:"check"`        // what --check says
+	ConfigError           *string    `json:"config_error"`  // what flush refuses; null: nothing
+	FlushError            *string    `json:"flush_error"`   // why the last flush failed; null: it did not
+	HistoryError          *string    `json:"history_error"` // why the history cannot be read or written; null: nothing keeps it
+	Check                 *verdict   `json:"check"`         // what --check says
 
 	now           time.Time
 	handedIn      int    // in drop/, not taken over yet

@@ -44,7 +44,7 @@ func TestStatus(t *testing.T) {
 			{"name": "2", "host": "backup.example.org", "port": 25, "last_tested_on": "2026-11-24T11:00:00Z",
 			 "last_test_result": "error", "last_test_detail": "no connection", "down_until": "2026-11-24T11:02:00Z", "down_since": "2026-11-24T10:50:00Z"}
 		],
-		"waiting_for_server": 0, "waiting_for_recipient": 1, "waiting_for_server_since": null, "config_error": null, "flush_error": null,
+		"waiting_for_server": 0, "waiting_for_recipient": 1, "waiting_for_server_since": null, "config_error": null, "flush_error": null, "history_error": null,
 		"check": {"level": 2, "reasons": ["1 message is due, the oldest for 1h 0m", "1 message failed and could not be returned: notices list --state failed"],
 			"remarks": ["server 2 is not accepting mail, for 10m: 421 4.3.2 closed"]},
 		"google": null, "microsoft": null,

@@ -283,7 +283,9 @@ func (d *Disk) Write(name string, content []byte) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.inos++
-	d.change("", name, &inode{number: d.inos, mode: 0o600, born: 0o600, data: content, synced: slices.Clone(content)})
+	n := &inode{number: d.inos, mode: 0o600, born: 0o600, data: content, synced: slices.Clone(content)}
+	d.touch(n)
+	d.change("", name, n)
 	d.syncDir(d.now[path.Dir(name)])
 }
 

@@ -38,10 +38,13 @@
 //
 // # Searching
 //
-// A search looks for the bytes of what it is to find in whole blocks of the files, and checks
-// and parses only the lines that have them. Of a line that fits it keeps 32 octets: when the
+// A search reads the files in blocks, and checks all lines of a block, four side by side, so
+// that a damaged line is told whatever is asked for: it may be the one. Then it looks for the
+// bytes of what it is to find, and parses only the lines that have them. Of a line that fits it keeps 32 octets: when the
 // message was queued, a hash of the entry's name, and where the line is. These are sorted; of
 // each name the last line counts; then the lines that are left are read once more. So a search
-// needs memory for what it finds, not for what there is, and damaged lines are noticed only
-// among those that have what is searched for.
+// needs memory for what it finds, not for what there is.
+//
+// A file that cannot be read, a link or a folder in its place, hides no other day: it is told, with
+// what to do.
 package historyfile

@@ -3,7 +3,6 @@ package historyfile
 import (
 	"cmp"
 	"context"
-	"errors"
 	"io"
 	"slices"
 
@@ -21,6 +20,8 @@ type list struct {
 	days []string
 	refs []ref
 
+	tell   func(name, why string) // of a file that could be read the first time
+	told   map[uint16]bool
 	open   map[uint16]fsys.File
 	window []byte // of a file, since neighbours are often read together
 	of     uint16 // which file
@@ -41,13 +42,10 @@ func (l *list) yield(ctx context.Context, yield func(*spool.HistoryEntry) bool) 
 		for same < len(l.refs) && l.refs[same].queued == l.refs[i].queued {
 			same++
 		}
-		if err := l.order(l.refs[i:same]); err != nil {
-			return err
-		}
+		l.order(l.refs[i:same])
 		for ; i < same; i++ {
-			more, err := l.entry(l.refs[i], yield)
-			if err = errors.Join(err, ctx.Err()); err != nil || !more {
-				return err
+			if more := l.entry(l.refs[i], yield); ctx.Err() != nil || !more {
+				return ctx.Err()
 			}
 		}
 	}
@@ -55,19 +53,18 @@ func (l *list) yield(ctx context.Context, yield func(*spool.HistoryEntry) bool) 
 }
 
 // entry reads one entry and yields it, if the query chooses it.
-func (l *list) entry(r ref, yield func(*spool.HistoryEntry) bool) (more bool, err error) {
-	ok, err := l.line(r)
-	if err != nil || !ok {
-		return err == nil, err
+func (l *list) entry(r ref, yield func(*spool.HistoryEntry) bool) (more bool) {
+	if !l.line(r) {
+		return true
 	}
 	e := l.cells.entry()
-	return !l.q.Chooses(&e) || yield(&e), nil
+	return !l.q.Chooses(&e) || yield(&e)
 }
 
 // order sorts refs of one second by id and index.
-func (l *list) order(refs []ref) error {
+func (l *list) order(refs []ref) {
 	if len(refs) == 1 {
-		return nil
+		return
 	}
 	type named struct {
 		id    spool.ID
@@ -77,31 +74,44 @@ func (l *list) order(refs []ref) error {
 	slices.SortFunc(refs, func(a, b ref) int { return cmp.Or(cmp.Compare(a.file, b.file), cmp.Compare(a.at, b.at)) })
 	list := make([]named, len(refs))
 	for i, r := range refs {
-		if _, err := l.line(r); err != nil {
-			return err
+		list[i].ref = r
+		if l.line(r) {
+			list[i] = named{spool.ID(l.cells.text(cellID)), l.cells.number(cellIndex), r}
 		}
-		list[i] = named{spool.ID(l.cells.text(cellID)), l.cells.number(cellIndex), r}
 	}
 	slices.SortFunc(list, func(a, b named) int { return cmp.Or(cmp.Compare(a.id, b.id), cmp.Compare(a.index, b.index)) })
 	for i := range list {
 		refs[i] = list[i].ref
 	}
-	return nil
 }
 
-// line reads the cells of a line; false: its file was removed meanwhile.
-func (l *list) line(r ref) (bool, error) {
+// line reads the cells of a line; false: its file was removed meanwhile, or cannot be read any
+// more, which is told once.
+func (l *list) line(r ref) bool {
 	if r.file != l.of || r.at < l.from || r.at+int64(r.length) > l.from+int64(len(l.window)) {
 		if err := l.move(r); err != nil {
-			return false, ignoreMissing(err)
+			l.tellOnce(r.file, err)
+			return false
 		}
 	}
 	at := r.at - l.from
 	if at+int64(r.length) > int64(len(l.window)) {
-		return false, nil // the file was cut off
+		return false // the file was cut off
 	}
 	text := l.window[at : at+int64(r.length)][lines.SumDigits+1:] // the search has checked it
-	return l.cells.split(text) && l.cells.valid(), nil
+	return l.cells.split(text) && l.cells.valid()
+}
+
+func (l *list) tellOnce(file uint16, err error) {
+	if ignoreMissing(err) == nil || l.told[file] {
+		return
+	}
+	if l.told == nil {
+		l.told = map[uint16]bool{}
+	}
+	l.told[file] = true
+	name := Dir + "/" + l.days[file]
+	l.tell(name, notShown+l.log.explain(err, name).Error())
 }
 
 // move fills the window with the part of a file that has a line.

@@ -1,8 +1,10 @@
 package historyfile
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"slices"
 	"sync"
@@ -22,7 +24,10 @@ const Dir = "history"
 type Log struct {
 	FS  fsys.FS
 	Now func() time.Time
-	Off bool // no entry is written
+	Off bool   // no entry is written
+	Dir string // where the spool is, for messages
+	// Repair adds to an error what repairs it; the names may be its cause. nil: nothing is known.
+	Repair func(err error, names ...string) error
 
 	syncing sync.Mutex // one Sync at a time
 	mu      sync.Mutex
@@ -51,7 +56,8 @@ func (l *Log) Add(entries []spool.HistoryEntry) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	err := l.open(l.Now().UTC().Format(time.DateOnly))
+	day := l.Now().UTC().Format(time.DateOnly)
+	err := l.open(day)
 	if err == nil {
 		l.buf = l.buf[:0]
 		for i := range entries {
@@ -65,6 +71,9 @@ func (l *Log) Add(entries []spool.HistoryEntry) error {
 	}
 	if cap(l.buf) > keepBuf {
 		l.buf = nil
+	}
+	if err != nil {
+		err = fmt.Errorf("%s/%s: %w", Dir, day, l.explain(err, Dir+"/"+day))
 	}
 	l.fail(err)
 	return err
@@ -115,7 +124,11 @@ func (l *Log) create(day string) (fsys.File, error) {
 		return nil, err
 	}
 	st, err := f.Stat()
-	if err == nil && st.Size == 0 {
+	switch {
+	case err != nil:
+	case !st.Regular:
+		err = errNotAFile
+	case st.Size == 0:
 		err = l.FS.SyncDir(Dir)
 	}
 	if err != nil {
@@ -144,6 +157,9 @@ func (l *Log) Sync() error {
 	}
 	for _, f := range done {
 		err = errors.Join(err, f.Close())
+	}
+	if err != nil {
+		err = l.explain(err, Dir)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -185,21 +201,28 @@ func (l *Log) Close() error {
 	return l.Sync()
 }
 
-// Forget removes the files of days that had ended by then.
+// Forget removes the files of days that had ended by then. One that cannot be removed does not
+// keep the others. The error is the first.
 func (l *Log) Forget(ctx context.Context, before time.Time) error {
 	days, err := l.days()
+	if err != nil {
+		return fmt.Errorf("%s: %w", Dir, l.explain(err, Dir))
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, day := range days {
-		if err != nil || ctx.Err() != nil || dayEnd(day).After(before) {
+		if ctx.Err() != nil || dayEnd(day).After(before) {
 			break
 		}
 		if l.current != nil && day == l.current.day {
 			l.retire()
 		}
-		err = ignoreMissing(l.FS.Unlink(Dir + "/" + day))
+		name := Dir + "/" + day
+		if e := ignoreMissing(l.FS.Unlink(name)); e != nil && err == nil {
+			err = fmt.Errorf("%s: %w", name, l.explain(e, name))
+		}
 	}
-	return errors.Join(err, ctx.Err())
+	return cmp.Or(err, ctx.Err())
 }
 
 func ignoreMissing(err error) error {

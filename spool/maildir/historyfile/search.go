@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"slices"
@@ -43,8 +42,8 @@ func dayEnd(day string) time.Time {
 const clockSlack = 24 * time.Hour
 
 // Search calls yield for the entries that q chooses, oldest first, until it returns false. The
-// anomalies are files with damaged lines. An error of one file does not keep the others from
-// being searched.
+// anomalies are files with damaged lines, and what cannot be read, with what to do about it. They do
+// not keep the other files from being searched: the only error is that of ctx.
 func (l *Log) Search(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
 	days, err := l.days()
 	if !q.Since.IsZero() {
@@ -54,18 +53,27 @@ func (l *Log) Search(ctx context.Context, q spool.HistoryQuery, yield func(*spoo
 		q: &q, needles: needles(&q), buf: make([]byte, blockSize), today: l.Now().UTC().Format(time.DateOnly),
 		identity: len(q.IDs) > 0 || q.Recipient != "" || q.Sender != "" || q.Ref != "" || q.Keys != nil,
 	}
+	if err != nil {
+		s.tell(Dir, "nothing of what has left the queue can be shown: "+l.explain(err, Dir).Error())
+	}
 	for i, day := range days {
 		if ctx.Err() != nil {
 			return s.damage, ctx.Err()
 		}
 		s.day, s.file = day, uint16(i)
-		err = errors.Join(err, s.read(l))
+		if err := s.read(l); err != nil {
+			s.tell(Dir+"/"+day, notShown+l.explain(err, Dir+"/"+day).Error())
+		}
 	}
 	s.buf = nil
-	found := &list{log: l, q: &q, days: days, refs: s.latest()}
+	found := &list{log: l, q: &q, days: days, refs: s.latest(), tell: s.tell}
 	defer found.close()
-	return s.damage, errors.Join(err, found.yield(ctx, yield))
+	err = found.yield(ctx, yield)
+	return s.damage, err
 }
+
+// notShown is what is said of the file of a day.
+const notShown = "what was written down on that day is not shown: "
 
 // needles are bytes that each line has that q chooses. The first one is the rarest.
 func needles(q *spool.HistoryQuery) (list [][]byte) {
@@ -112,32 +120,38 @@ type search struct {
 	damage []spool.Anomaly
 	bad    int // damaged lines of the file
 	first  int // the number of the first of them
+
+	growing bool // the file is being written
+	whole   bool // no line of the block is damaged
 }
 
 // read searches one file.
 func (s *search) read(l *Log) error {
-	f, err := l.FS.Open(Dir+"/"+s.day, unix.O_RDONLY, 0)
+	name := Dir + "/" + s.day
+	f, err := l.FS.Open(name, unix.O_RDONLY, 0)
 	if err != nil {
 		return ignoreMissing(err) // forgotten meanwhile
 	}
 	defer f.Close()
 	st, err := f.Stat()
 	if err == nil && !st.Regular {
-		s.tell("it is not a file")
-		return nil
+		err = errNotAFile
 	}
 	s.at, s.line, s.bad = 0, 1, 0
+	s.growing = s.day >= s.today && l.Now().Unix()-st.ModTime < int64(writingTime/time.Second)
 	for last := false; !last && err == nil; {
 		last, err = s.next(f)
 	}
 	if s.bad > 0 {
-		s.tell(fmt.Sprintf("damaged lines were passed over: %d, the first is line %d", s.bad, s.first))
+		s.tell(name, fmt.Sprintf("damaged lines were passed over: %d, the first is line %d", s.bad, s.first))
 	}
 	return err
 }
 
-func (s *search) tell(why string) {
-	name := Dir + "/" + s.day
+// writingTime is how long after the last write a line may still be unfinished.
+const writingTime = time.Minute
+
+func (s *search) tell(name, why string) {
 	s.damage = append(s.damage, spool.Anomaly{Name: name, Moved: name, Why: why})
 }
 
@@ -151,6 +165,7 @@ func (s *search) next(f fsys.File) (last bool, err error) {
 	if end := bytes.LastIndexByte(block, '\n'); !last && end >= 0 {
 		block = block[:end+1] // the rest is read again, as the beginning of the next block
 	}
+	s.check(block, last)
 	for len(block) > 0 {
 		if len(s.needles) > 0 {
 			at := bytes.Index(block, s.needles[0])
@@ -161,10 +176,10 @@ func (s *search) next(f fsys.File) (last bool, err error) {
 		}
 		end := bytes.IndexByte(block, '\n')
 		if end < 0 { // the last line of the file, or one that is too long to be ours
-			s.look(block, last)
+			s.look(block)
 			break
 		}
-		s.look(block[:end], false)
+		s.look(block[:end])
 		block = s.skip(block, end+1)
 	}
 	s.skip(block, len(block))
@@ -178,20 +193,39 @@ func (s *search) skip(block []byte, n int) []byte {
 	return block[n:]
 }
 
-// look keeps where a line is that the query chooses by what never changes. last: it is the last
-// one of the file.
-func (s *search) look(line []byte, last bool) {
+// check notes the damaged lines of a block, whatever the query asks for: one of them may be what
+// it looks for. last: the file ends there.
+func (s *search) check(block []byte, last bool) {
+	s.whole = true
+	end := -1
+	if last && s.growing { // what is behind the last newline is being written
+		end = bytes.Count(block, []byte("\n"))
+	}
+	lines.Damaged(block, func(n int) {
+		if s.whole = false; n != end {
+			s.noteDamage(s.line + n)
+		}
+	})
+}
+
+func (s *search) noteDamage(line int) {
+	if s.bad++; s.bad == 1 {
+		s.first = line
+	}
+}
+
+// look keeps where a line is that the query chooses by what never changes.
+func (s *search) look(line []byte) {
 	if len(line) == 0 || !s.mayChoose(line) {
 		return
 	}
-	text, ok := lines.Text(line)
-	if !ok || !s.cells.split(text) || !s.cells.valid() {
-		if last && s.day >= s.today {
-			return // it is being written
+	if !s.whole {
+		if _, ok := lines.Text(line); !ok {
+			return
 		}
-		if s.bad++; s.bad == 1 {
-			s.first = s.line
-		}
+	}
+	if !s.cells.split(line[lines.SumDigits+1:]) || !s.cells.valid() {
+		s.noteDamage(s.line)
 		return
 	}
 	if s.identity {

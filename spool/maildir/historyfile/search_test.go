@@ -25,6 +25,7 @@ var today = time.Date(2026, 3, 2, 12, 0, 0, 0, time.UTC)
 // newLog is a log on an empty disk, with a clock that can be set.
 func newLog() (*Log, *simfs.Disk, *time.Time) {
 	disk, now := simfs.New(), today
+	disk.Clock = func() int64 { return now.Unix() }
 	return &Log{FS: disk.Open(nil), Now: func() time.Time { return now }}, disk, &now
 }
 
@@ -69,12 +70,13 @@ func TestDamagedLines(t *testing.T) {
 		"being written":     {text[:len(text)-5], "A B", false, ""},
 		"never finished":    {text[:len(text)-5], "A B", true, ": 1, the first is line 4"},
 		"continued":         {text[:len(text)-5] + text, "A B C", false, ": 1, the first is line 4"},
+		"many":              {strings.Repeat(text, 7) + strings.Replace(strings.Repeat(text, 3), "C@", "c@", 1), "A B C", false, ": 1, the first is line 25"},
 		"with empty lines":  {"\n\n" + text + "\n\n\n", "A B C", true, ""},
 		"CR LF":             {strings.ReplaceAll(text, "\n", "\r\n"), "C", false, ": 3, the first is line 1"},
 		"another's content": {"To: patron\n\nhello\n", "", true, ": 2, the first is line 1"},
 	} {
-		disk.Write(name, []byte(c.text))
 		*now = today
+		disk.Write(name, []byte(c.text))
 		if c.tomorrow {
 			*now = today.AddDate(0, 0, 1)
 		}
@@ -82,8 +84,27 @@ func TestDamagedLines(t *testing.T) {
 		if strings.Join(ids, " ") != c.ids {
 			t.Errorf("%s: found %q, want %s", what, ids, c.ids)
 		}
-		if c.says == "" && len(damage) > 0 || c.says != "" && (len(damage) != 1 || !strings.Contains(damage[0].Why, c.says) || damage[0].Name != name) {
-			t.Errorf("%s: told %v, want %q", what, damage, c.says)
+		// What is told does not depend on what is asked for.
+		_, other := find(t, l, spool.HistoryQuery{Recipient: "nobody@example.net"})
+		for _, damage := range [][]spool.Anomaly{damage, other} {
+			if c.says == "" && len(damage) > 0 || c.says != "" && (len(damage) != 1 || !strings.Contains(damage[0].Why, c.says) || damage[0].Name != name) {
+				t.Errorf("%s: told %v, want %q", what, damage, c.says)
+			}
+		}
+	}
+}
+
+// TestUnfinishedForLong: a line that nobody has added to for a minute is not being written.
+func TestUnfinishedForLong(t *testing.T) {
+	l, disk, now := newLog()
+	add(t, l, "A")
+	name := Dir + "/2026-03-02"
+	text := disk.Read(name)
+	disk.Write(name, text[:len(text)-5])
+	for _, later := range []time.Duration{59 * time.Second, time.Minute} {
+		*now = today.Add(later)
+		if _, damage := find(t, l, spool.HistoryQuery{}); len(damage) != int(later/time.Minute) {
+			t.Errorf("%v later: %v", later, damage)
 		}
 	}
 }

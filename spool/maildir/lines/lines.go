@@ -72,15 +72,74 @@ func Text(line []byte) (text []byte, ok bool) {
 	return line[SumDigits+1:], true
 }
 
+// Damaged calls yield with the number, from 0, of each line of p that has something in it, and a
+// wrong checksum. What is behind the last newline is a line.
+func Damaged(p []byte, yield func(number int)) {
+	var four [4][]byte
+	var numbers [4]int
+	n := 0
+	for number := 0; len(p) > 0; number++ {
+		var line []byte
+		if line, p, _ = bytes.Cut(p, []byte("\n")); len(line) == 0 {
+			continue
+		}
+		four[n], numbers[n] = line, number
+		if n++; n < len(four) {
+			continue
+		}
+		n = 0
+		for i, ok := range checkFour(&four) {
+			if !ok {
+				yield(numbers[i])
+			}
+		}
+	}
+	for i := range n {
+		if _, ok := check(four[i], Start); !ok {
+			yield(numbers[i])
+		}
+	}
+}
+
+// checkFour checks lines side by side. In a sum each octet waits for the one before it, so that
+// four sums take little longer than one.
+func checkFour(four *[4][]byte) (ok [4]bool) {
+	n := len(four[0])
+	for _, line := range four {
+		n = min(n, len(line))
+	}
+	if n <= SumDigits {
+		for i, line := range four {
+			_, ok[i] = check(line, Start)
+		}
+		return ok
+	}
+	a, b, c, d := Start, Start, Start, Start
+	p, q, r, s := four[0][SumDigits:n], four[1][SumDigits:n], four[2][SumDigits:n], four[3][SumDigits:n]
+	for i := range p {
+		a = (a ^ Checksum(p[i])) * checksumPrime
+		b = (b ^ Checksum(q[i])) * checksumPrime
+		c = (c ^ Checksum(r[i])) * checksumPrime
+		d = (d ^ Checksum(s[i])) * checksumPrime
+	}
+	for i, sum := range [...]Checksum{a, b, c, d} {
+		ok[i] = hasSum(four[i], sum.Over(four[i][n:]))
+	}
+	return ok
+}
+
 // check compares the checksum at the beginning of a line with the rest of it.
 func check(line []byte, c Checksum) (next Checksum, ok bool) {
-	var sum [8]byte
-	if len(line) <= SumDigits || line[SumDigits] != ' ' {
-		return c, false
-	}
-	if _, err := hex.Decode(sum[:], line[:SumDigits]); err != nil {
+	if len(line) <= SumDigits {
 		return c, false
 	}
 	next = c.Over(line[SumDigits:])
-	return next, binary.BigEndian.Uint64(sum[:]) == uint64(next)
+	return next, hasSum(line, next)
+}
+
+// hasSum reports whether that sum stands at the beginning of a line.
+func hasSum(line []byte, sum Checksum) bool {
+	var b [8]byte
+	_, err := hex.Decode(b[:], line[:SumDigits])
+	return err == nil && line[SumDigits] == ' ' && binary.BigEndian.Uint64(b[:]) == uint64(sum)
 }
