@@ -1,6 +1,7 @@
 package config
 
 import (
+	"strings"
 	"time"
 
 	"notices/config/units"
@@ -17,7 +18,11 @@ func TooLong(s string) bool {
 func ParseDuration(s string) (time.Duration, bool) { return units.Duration(s) }
 
 func (v value) duration(to *time.Duration) {
-	take(v, to, `a number with s, m, h or d, like "90s" or "4h", or "0"`, durationOf)
+	like := `"90s" or "4h"`
+	if s, _ := v.raw.(string); strings.HasSuffix(s, "y") || strings.HasSuffix(s, "w") {
+		like = `"7d" or "365d"` // which are meant by a week or a year
+	}
+	take(v, to, "a number with s, m, h or d, like "+like+`, or "0"`, durationOf)
 }
 
 // timeout is a duration above 0.

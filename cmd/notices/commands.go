@@ -57,7 +57,7 @@ func example(name string) string {
 		"list":             "notices list\nnotices list --state deferred,failed --to example.net",
 		"read-bounces":     "notices read-bounces    the mailbox of [bounces]\nnotices read-bounces returns.mbox",
 		"show":             "notices show 1K10G6S99G1S5Z7T",
-		"history":          "notices history --to ann@example.net    did she get hers?\nnotices history --since 7d --outcome returned,bounced    what came back, and why",
+		"history":          "notices history --to ann@example.net    did she get her notice?\nnotices history --since 7d --outcome returned,bounced,failed    what came back, and why",
 		"report":           "notices report\nnotices report --since 30d --html notices.html    a page for a browser\nnotices report --mail director@example.org    the last week, for cron",
 		"retry":            "notices retry 1K10G6S99G1S5Z7T && notices flush\nnotices retry --all",
 		"hold":             "notices hold 1K10G6S99G1S5Z7T",
@@ -72,11 +72,34 @@ func example(name string) string {
 
 // explain prints the help of a command.
 func explain(cmd *cobra.Command, args []string) error {
+	if len(args) == 1 && slices.Contains(otherPages(), strings.TrimPrefix(args[0], "notices-")) {
+		page := "notices-" + strings.TrimPrefix(args[0], "notices-")
+		if args[0] == "notices.toml" {
+			page = args[0]
+		}
+		return fmt.Errorf("%s is a page of the manual; run: man %s", args[0], page)
+	}
 	found, rest, err := cmd.Root().Find(args)
 	if err != nil || found == cmd.Root() && len(rest) > 0 {
 		return unknownCommand(cmd.Root(), args[0])
 	}
 	return found.Help()
+}
+
+// otherPages are the pages of the manual that are about no command, without the "notices-" before
+// the name.
+func otherPages() []string {
+	return []string{"changes", "google", "install", "log", "recipes", "spool", "notices.toml"}
+}
+
+// nameDefaults gives the options that cobra adds itself words of ours.
+func nameDefaults(root *cobra.Command) {
+	root.InitDefaultVersionFlag()
+	root.Flags().Lookup("version").Usage = "print the version"
+	for _, cmd := range append(root.Commands(), root) {
+		cmd.InitDefaultHelpFlag()
+		cmd.Flags().Lookup("help").Usage = "explain this command"
+	}
 }
 
 // noArgs refuses arguments in words of ours.

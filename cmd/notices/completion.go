@@ -135,3 +135,8 @@ func (a *cli) completeServers(*cobra.Command, []string, string) ([]cobra.Complet
 	})
 	return found, cobra.ShellCompDirectiveNoFileComp
 }
+
+// completeWhen offers points in time.
+func completeWhen(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return []cobra.Completion{"today", "yesterday", "7d", "30d"}, cobra.ShellCompDirectiveNoFileComp | cobra.ShellCompDirectiveKeepOrder
+}

@@ -36,6 +36,8 @@ func reportCommand(a *cli) *cobra.Command {
 	f.StringVar(&o.HTML, "html", "", "write a web page to `FILE`; -: standard output")
 	f.StringVar(&o.Mail, "mail", "", "queue the report as a mail to `ADDRESS`; default: [site] admin, else address")
 	f.Lookup("mail").NoOptDefVal = summary.DefaultAddress
+	complete(cmd, "since", completeWhen)
+	complete(cmd, "mail", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagFilename("html", "html") // fails only for a flag that there is not
 	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {
 		o.Since, o.SinceText = since.Time, since.String()

@@ -43,6 +43,7 @@ func newCLI() *cli {
 // run is the whole program; it returns the exit code.
 func (a *cli) run(args []string) int {
 	root := a.root()
+	nameDefaults(root)
 	root.SetArgs(args)
 	root.SetOut(a.Stdout)
 	root.SetErr(a.Stderr)

@@ -45,13 +45,24 @@ func (o *HistoryOptions) Check(given func(option string) bool) error {
 	}
 	for _, word := range o.Outcomes {
 		if !slices.Contains(history.Outcomes(), spool.Ending(word)) {
-			return fmt.Errorf("--outcome %q: %s", word, allowedOutcomes())
+			return fmt.Errorf("--outcome %q: %s%s", word, meantOutcome(word), allowedOutcomes())
 		}
 	}
 	if o.JSON && o.CSV {
 		return errors.New("--json cannot be combined with --csv")
 	}
 	return checkRange(o.Since, o.Until)
+}
+
+// meantOutcome asks about the outcome that has the word in it, or that the word has: "return", "Returned".
+func meantOutcome(word string) string {
+	low := strings.ToLower(word)
+	for _, o := range OutcomeWords() {
+		if len(low) > 2 && strings.HasPrefix(o, low) || strings.HasPrefix(low, o) {
+			return "did you mean " + o + "? "
+		}
+	}
+	return ""
 }
 
 func allowedOutcomes() string {
@@ -144,7 +155,11 @@ func (p *Past) unknown(ctx context.Context, ids []string, seen map[spool.ID]bool
 // conclude says what was not found.
 func (p *Past) conclude(found int, unknown []spool.ID) error {
 	for _, id := range unknown {
-		p.Program.Say("%s: no such message, neither in the queue nor in the history; to find it by its recipient, run: notices history --to ADDRESS", id)
+		advice := "; to find it by its recipient, run: notices history --to ADDRESS"
+		if !p.Kept {
+			advice = "" // which is said below
+		}
+		p.Program.Say("%s: no such message, neither in the queue nor in the history%s", id, advice)
 	}
 	switch {
 	case found == 0 && !p.Kept:

@@ -2,6 +2,9 @@ package past
 
 import (
 	"errors"
+	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"notices/config"
@@ -49,6 +52,14 @@ func ParseWhen(s string, now time.Time) (time.Time, error) {
 	for _, layout := range []string{time.DateOnly, "2006-01-02 15:04", "2006-01-02T15:04", time.DateTime, "2006-01-02T15:04:05"} {
 		if t, err := time.ParseInLocation(layout, s, now.Location()); err == nil {
 			return t, nil
+		}
+	}
+	if days, n := strings.TrimSuffix(s, "w"), 1; s != "" {
+		if days != s {
+			n = 7
+		}
+		if count, err := strconv.Atoi(days); err == nil && count > 0 && count < 1000 {
+			return time.Time{}, fmt.Errorf("did you mean %dd? A duration back has a unit: s, m, h or d, like 7d or 36h", count*n)
 		}
 	}
 	return time.Time{}, errors.New(`give a duration back, like 7d or 36h, a date, like 2026-11-23, a time, like "2026-11-23 14:30" or 2026-11-23T13:30:00Z, or today or yesterday`)

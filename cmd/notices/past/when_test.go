@@ -45,6 +45,11 @@ func TestWhen(t *testing.T) {
 			t.Errorf("%q: %v, %v", text, got, err)
 		}
 	}
+	for text, want := range map[string]string{"7": "did you mean 7d?", "1w": "did you mean 7d?", "2w": "did you mean 14d?"} {
+		if _, err := ParseWhen(text, now); err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q: %v", text, err)
+		}
+	}
 }
 
 // TestRange: a range with nothing in it is a mistake.

@@ -13,6 +13,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/flush"
+	"notices/spool/history"
 	"notices/spool/records"
 )
 
@@ -217,6 +218,22 @@ func (b *bulk) apply(ctx context.Context, e spool.Entry) error {
 	return cmp.Or(err, c.Release())
 }
 
+// whereIs says what became of a message that is not in the queue. The history is searched for
+// a single one: of many, that would take long.
+func (b *bulk) whereIs(id spool.ID) string {
+	var m endedMessage
+	if b.total == 1 {
+		_, _ = history.Search(context.Background(), b.q.Store, spool.HistoryQuery{IDs: []spool.ID{id}}, func(row *history.Row) bool {
+			m = append(m, *row)
+			return true
+		}) // what cannot be read is what show would say
+	}
+	if len(m) == 0 {
+		return fmt.Sprintf("no such message in the queue; notices list shows all, and notices show %s says what became of it if it has left", id)
+	}
+	return fmt.Sprintf("no longer in the queue: it was %s on %s; notices show %s says why", m.state(), term.Clock(m.endedAt()), id)
+}
+
 // count says what became of one message. fatal: the spool itself failed, and would fail for
 // the rest too.
 func (b *bulk) count(id spool.ID, err error) (fatal bool) {
@@ -235,7 +252,7 @@ func (b *bulk) count(id spool.ID, err error) (fatal bool) {
 		if b.all {
 			return false // it left meanwhile
 		}
-		p.Say("%s: no such message in the queue; notices list shows all, and notices show %s says what became of it if it has left", id, id)
+		p.Say("%s: %s", id, b.whereIs(id))
 		code = app.ExitUnknown
 	case errors.Is(err, spool.ErrBusy):
 		p.Say("%s is in flight: try again when its attempt is over", id)

@@ -306,14 +306,31 @@ func brief(d time.Duration) string {
 	return term.Span(d)
 }
 
-// others names the first recipient that still counts, and how many more there are.
+// others names the first recipient that still counts, and how many more of them there are: those
+// that wait; if nobody does, those that were not delivered to.
 func others(to []recipientJSON) (name, more string) {
-	if len(to) == 0 {
+	open := only(to, func(s spool.RecipientState) bool { return s == spool.RecipientPending })
+	if len(open) == 0 {
+		open = only(to, func(s spool.RecipientState) bool { return s != spool.RecipientDelivered })
+	}
+	if len(open) == 0 {
+		open = to
+	}
+	switch len(open) {
+	case 0:
 		return "-", ""
+	case 1:
+	default:
+		more = fmt.Sprintf(" +%d", len(open)-1)
 	}
-	first := slices.IndexFunc(to, func(r recipientJSON) bool { return r.State != spool.RecipientDelivered })
-	if len(to) > 1 {
-		more = fmt.Sprintf(" +%d", len(to)-1)
+	return printable.Text(open[0].Address), more
+}
+
+func only(to []recipientJSON, choose func(spool.RecipientState) bool) (list []recipientJSON) {
+	for _, r := range to {
+		if choose(r.State) {
+			list = append(list, r)
+		}
 	}
-	return printable.Text(to[max(first, 0)].Address), more
+	return list
 }

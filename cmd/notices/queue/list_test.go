@@ -102,3 +102,29 @@ func TestBrief(t *testing.T) {
 		}
 	}
 }
+
+// TestWhoIsNamed: the table names those who still wait, and counts no others.
+func TestWhoIsNamed(t *testing.T) {
+	to := func(states ...spool.RecipientState) (list []recipientJSON) {
+		for i, s := range states {
+			list = append(list, recipientJSON{Address: string(rune('a' + i)), State: s})
+		}
+		return list
+	}
+	const delivered, failed, pending = spool.RecipientDelivered, spool.RecipientFailed, spool.RecipientPending
+	for _, c := range []struct {
+		to   []recipientJSON
+		want string
+	}{
+		{nil, "-"},
+		{to(pending), "a"},
+		{to(delivered, failed, pending), "c"},
+		{to(pending, failed, pending, pending), "a +2"},
+		{to(delivered, failed, failed), "b +1"},
+		{to(delivered, delivered), "a +1"},
+	} {
+		if name, more := others(c.to); name+more != c.want {
+			t.Errorf("%v: %s", c.to, name+more)
+		}
+	}
+}
