@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/returned"
 	"notices/cmd/notices/setup"
 	"notices/cmd/notices/signin"
 	"notices/cmd/notices/status"
@@ -138,9 +139,8 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 			c.add(err)
 		}
 	}
-	if b := &cfg.Bounces; b.Imap != "" && b.Password.IsSet() {
-		_, err := b.Password.Read(ctx)
-		c.add(err)
+	if cfg.Bounces.Imap != "" {
+		c.bounces(ctx, cfg)
 	}
 	servers, err := c.a.allServers(cfg)
 	c.add(err)
@@ -167,6 +167,19 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 		c.database(cfg, err)
 	default:
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
+	}
+}
+
+// bounces checks what read-bounces needs.
+func (c *checker) bounces(ctx context.Context, cfg *config.Config) {
+	c.add(returned.NeedsHistory(cfg))
+	if b := &cfg.Bounces; b.Password.IsSet() {
+		_, err := b.Password.Read(ctx)
+		c.add(err)
+	}
+	if cfg.Bounces.CAFile != "" {
+		_, err := bounceRoots(cfg)
+		c.add(err)
 	}
 }
 

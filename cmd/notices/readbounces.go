@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"crypto/x509"
+	"errors"
+	"io/fs"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -60,9 +63,39 @@ func mailboxServer(ctx context.Context, a *cli, cfg *config.Config, state spool.
 	if b.CAFile == "" {
 		return s, nil
 	}
-	s.Roots = x509.NewCertPool()
-	if err := signin.AddCertificates(s.Roots, b.CAFile); err != nil {
-		return s, cfg.Fault("bounces", 0, "ca_file", err)
+	var err error
+	s.Roots, err = bounceRoots(cfg)
+	return s, err
+}
+
+// bounceRoots are the certificates of ca_file in [bounces].
+func bounceRoots(cfg *config.Config) (*x509.CertPool, error) {
+	roots := x509.NewCertPool()
+	if err := signin.AddCertificates(roots, cfg.Bounces.CAFile); err != nil {
+		return nil, cfg.Fault("bounces", 0, "ca_file", err)
 	}
-	return s, nil
+	return roots, nil
+}
+
+// bouncesRefused is what read-bounces refuses of [bounces], as far as that can be found without
+// running a command; nil: nothing. What a user may not read is not refused.
+func bouncesRefused(ctx context.Context, a *cli, cfg *config.Config) error {
+	if _, err := a.ReadConfig(config.Returns); err != nil && strings.Contains(err.Error(), "[bounces]") {
+		return err
+	}
+	b := &cfg.Bounces
+	if b.Imap == "" {
+		return nil
+	}
+	err := returned.NeedsHistory(cfg)
+	if err == nil && b.Password.Key() == "password_file" {
+		_, err = b.Password.Read(ctx)
+	}
+	if err == nil && b.CAFile != "" {
+		_, err = bounceRoots(cfg)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil
+	}
+	return err
 }

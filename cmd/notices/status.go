@@ -57,6 +57,7 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	}
 	o.Config, o.Servers = cfg, status.Servers(cfg)
 	_, _, o.Refused = a.route()
+	o.BouncesRefused = bouncesRefused(ctx, a, cfg)
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {

@@ -36,7 +36,7 @@ func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 		return withOwnerHint(err, systemFolders()...)
 	}
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
-		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random})
+		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random, NoHistory: cfg.Spool.KeepHistory == 0})
 	})
 	return withOwnerHint(err, cfg.Spool.Dir)
 }

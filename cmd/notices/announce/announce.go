@@ -19,7 +19,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
-	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
@@ -203,25 +202,7 @@ func (c *Collector) sayNew(ctx context.Context, met []alert.Alert, complete bool
 		}
 		return c.status(ctx, key, e, now)
 	}, places...)
-	for i := range ended {
-		e := &ended[i]
-		text := e.OverText + ", after " + term.Span(now.Sub(e.Since))
-		if e.Cause != "" && !strings.Contains(e.OverText, e.Cause) {
-			text += "; it was: " + e.Cause
-		}
-		c.p.Say("%s", text)
-	}
-	for i := range begun {
-		a := &begun[i]
-		switch {
-		case a.Unsent == 0:
-		case a.Key == keyAside:
-			a.Text += "\n" + term.Count(a.Unsent, "more file") + " set aside since the last such message; to see where, run: notices status"
-		default:
-			a.Text += "\n" + term.Count(a.Unsent, "more message") + " moved to failed/ since the last such message; to list them, run: notices list --state failed"
-		}
-		c.p.Say("%s", strings.TrimPrefix(a.Text, "\n"))
-	}
+	say(c.p, begun, ended, now)
 }
 
 // status is the status of a problem that this run did not meet. If its end cannot be found
@@ -258,6 +239,10 @@ func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now 
 		over = err == nil && n == 0
 	case key == keyHistory:
 		over = c.Store.AddHistory(ctx) == nil
+	case key == KeyMailbox: // read-bounces knows; it may be run no more
+		if now.Sub(e.Seen) >= mailboxDropAfter {
+			return alert.Dropped
+		}
 	case key == keyHeld, key == keyInterrupted:
 		if now.Sub(e.Seen) >= dropAfter {
 			return alert.Dropped

@@ -31,6 +31,9 @@ func (q *Queue) showEnded(ctx context.Context, o ShowOptions) error {
 		for _, a := range anomalies { // it may be there
 			q.Program.Say("%s: %s", a.Name, a.Why)
 		}
+		if q.NoHistory {
+			return app.Fail(app.ExitUnknown, `%s: no such message in the queue, and no history is kept of those that left it: to keep it from now on, set keep_history = "90d" in [spool] of notices.toml`, o.ID)
+		}
 		return app.Fail(app.ExitUnknown, "%s: no such message, neither in the queue nor in the history; notices list shows all messages in the queue, and notices history --to ADDRESS what became of those to an address", o.ID)
 	case o.JSON:
 		return term.PrintJSON(q.Program.Stdout, m.json())

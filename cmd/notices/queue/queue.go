@@ -23,6 +23,8 @@ type Queue struct {
 	Log     *maillog.Log
 	HandIn  flush.HandIn        // takes over what other users handed in; nil: there is nothing to take over
 	Random  func(n int64) int64 // uniform in [0, n)
+	// NoHistory: keep_history in [spool] is "0".
+	NoHistory bool
 }
 
 // ByNextSend orders entries as they go out: by the next send, then those held, then those

@@ -21,6 +21,7 @@ type results struct {
 	worst     int // exit code
 	anomalies []string
 	json      bool
+	named     []string // the paths of the command line
 	dryRun    bool
 	quiet     func() bool
 }
@@ -31,7 +32,7 @@ type refusal struct {
 	Error string `json:"error"`
 }
 
-func newResults(o Options) results { return results{json: o.JSON, dryRun: o.DryRun} }
+func newResults(o Options) results { return results{json: o.JSON, named: o.Paths, dryRun: o.DryRun} }
 
 // refuse notes a path that could not be read. The exit code is that of the worst.
 func (r *results) refuse(path, why string, code int) {
@@ -113,7 +114,9 @@ type output struct {
 // print says what came of the run.
 func (r *results) print(p *app.Program) error {
 	for _, e := range r.refused {
-		p.Say("%s: %s", e.Path, e.Error)
+		if len(r.named) > 0 { // the mailbox's error is said by itself
+			p.Say("%s: %s", e.Path, e.Error)
+		}
 	}
 	c := &r.counts
 	if r.json {

@@ -10,13 +10,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"os/signal"
 	"strconv"
 	"strings"
 	"syscall"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/announce"
 	"notices/cmd/notices/mailfile"
 	"notices/cmd/notices/term"
 	"notices/config"
@@ -68,10 +68,18 @@ func Run(ctx context.Context, p *app.Program, o Options) error {
 	return err
 }
 
+// NeedsHistory is the error of a config by which no bounce can be matched, or nil.
+func NeedsHistory(cfg *config.Config) error {
+	if cfg.Spool.KeepHistory > 0 {
+		return nil
+	}
+	return cfg.Fault("spool", 0, "keep_history", errors.New(`is "0": no history is kept of what was sent, so no bounce can be matched; set keep_history = "90d"`))
+}
+
 // withHistory opens the spool for work, and prints what came of it.
 func (r *reading) withHistory(cfg *config.Config, work func(spool.Store) error) error {
-	if cfg.Spool.KeepHistory == 0 {
-		return cfg.Fault("spool", 0, "keep_history", errors.New(`is "0": no history is kept of what was sent, so no bounce can be matched; set keep_history = "90d"`))
+	if err := NeedsHistory(cfg); err != nil {
+		return err
 	}
 	return r.p.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		r.log = log
@@ -279,16 +287,26 @@ func (r *reading) mailbox(ctx context.Context) error {
 		if !r.o.DryRun && (err == nil || ctx.Err() == nil) {
 			err = errors.Join(err, r.remember(ctx, store.State(), err))
 		}
-		return withHints(err)
+		switch err = withHints(err); {
+		case ctx.Err() != nil && errors.Is(err, ctx.Err()):
+			return err
+		case err != nil && r.o.JSON:
+			first, _, _ := strings.Cut(err.Error(), "\n")
+			r.refused = append(r.refused, refusal{r.label, first})
+		}
+		if r.o.DryRun { // by hand
+			return err
+		}
+		return announce.Mailbox(ctx, r.p, store.State(), err)
 	})
 }
 
 func (r *reading) folder(ctx context.Context, cfg *config.Config, state spool.State) error {
+	r.label = cfg.Bounces.Imap
 	server, err := r.o.Server(ctx, cfg, state)
 	if err != nil {
 		return err
 	}
-	r.label = net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
 	run := &mailbox.Reading{Server: server, Folder: cfg.Bounces.Folder, MoveTo: cfg.Bounces.MoveTo, State: state, Sink: r, Peek: r.o.DryRun}
 	_, err = run.Run(ctx)
 	return err

@@ -189,11 +189,13 @@ const mailboxAge = 49 * time.Hour
 func (c *verdict) bounces() {
 	b := c.s.Bounces
 	switch {
+	case c.s.bouncesError != "":
+		c.note(Warning, "notices read-bounces refuses the configuration: %s", c.s.bouncesError)
 	case !c.s.mailbox:
 	case b == nil:
-		c.note(Warning, "the mailbox of [bounces] was never read; cron should run: notices read-bounces")
+		c.note(Warning, "the mailbox of [bounces] has never been read; cron should run: notices read-bounces")
 	case b.Error != nil:
-		c.note(Warning, "the mailbox of [bounces] could not be read %s: %s", c.s.ago(*b.At), *b.Error)
+		c.note(Warning, "the mailbox of [bounces] could not be read %s: %s; to see what helps, run: notices read-bounces -n -v", c.s.ago(*b.At), *b.Error)
 	case c.s.since(b.At) > mailboxAge:
 		c.note(Warning, "the mailbox of [bounces] was last read %s; cron should run: notices read-bounces", c.s.ago(*b.At))
 	}

@@ -361,6 +361,9 @@ func (c *collector) bounces(ctx context.Context) error {
 			c.s.Bounces.Error = &last.Error
 		}
 	}
+	if c.o.BouncesRefused != nil {
+		c.s.bouncesError, _, _ = strings.Cut(c.o.BouncesRefused.Error(), "\n")
+	}
 	c.s.mailbox = c.o.Config != nil && c.o.Config.Bounces.Imap != ""
 	return err
 }

@@ -98,7 +98,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 	if b := s.Bounces; b != nil {
 		m.metric("notices_last_read_bounces_timestamp_seconds", "When the mailbox of [bounces] was last read, or that was tried.", times(b.At)...)
 		m.metric("notices_last_read_bounces_ok", "0: the mailbox of [bounces] could not be read the last time; 1: it was.", truth(b.Error == nil))
-		m.metric("notices_last_read_bounces_messages", "What was in the mailbox of [bounces] the last time: messages, and new returns among them.",
+		m.metric("notices_last_read_bounces_messages", "What was in the mailbox of [bounces] the last time: messages, and new bounces among them.",
 			value(b.Read, "kind", "read"), value(b.Bounced, "kind", "bounced"))
 	}
 	_, err := io.WriteString(w, m.out.String())

@@ -27,7 +27,9 @@ type Options struct {
 	Servers []config.Server // those that test-server knows
 	Limits  []rate.Limit    // the [[limit]]s of the config
 	Refused error           // what flush refuses of the config; nil: nothing
-	Spares  []spool.State   // where flush keeps its alerts when it cannot keep them in the spool
+	// BouncesRefused is what read-bounces refuses of the config; nil: nothing.
+	BouncesRefused error
+	Spares         []spool.State // where flush keeps its alerts when it cannot keep them in the spool
 	// SignIn returns the state of an account's sign-in; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }
@@ -77,6 +79,7 @@ type snapshot struct {
 	limited       int         // messages that wait for a [[limit]]
 	limitedBy     *rate.Usage // the limit that will let one go first
 	mailbox       bool        // [bounces] is configured
+	bouncesError  string      // what read-bounces refuses of the config
 	unwritable    bool        // flush cannot write to the spool: FlushError says why
 }
 

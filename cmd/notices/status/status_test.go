@@ -113,10 +113,10 @@ func TestMailbox(t *testing.T) {
 	}{
 		"none":         {},
 		"not any more": {"", spool.BouncesRead{Error: "login refused"}, 9, "", "failed"},
-		"never":        {"imap.example.org:993", spool.BouncesRead{}, -1, "was never read; cron should run: notices read-bounces", "never; cron"},
-		"good":         {"imap.example.org:993", spool.BouncesRead{Read: 7, Bounced: 1}, 1, "", "7 mails read, 1 new return of our messages"},
-		"failed":       {"imap.example.org:993", spool.BouncesRead{Error: "login refused"}, 0, "could not be read 0s ago: login refused", "failed"},
-		"old":          {"imap.example.org:993", spool.BouncesRead{}, 3, "was last read 3d 0h ago; cron should run: notices read-bounces", "0 mails read"},
+		"never":        {"imap.example.org:993", spool.BouncesRead{}, -1, "has never been read; cron should run: notices read-bounces", "never; cron"},
+		"good":         {"imap.example.org:993", spool.BouncesRead{Read: 7, Bounced: 1}, 1, "", "7 messages read, 1 new bounce of ours"},
+		"failed":       {"imap.example.org:993", spool.BouncesRead{Error: "login refused"}, 0, "could not be read 0s ago: login refused; to see what helps, run: notices read-bounces -n -v", "failed"},
+		"old":          {"imap.example.org:993", spool.BouncesRead{}, 3, "was last read 3d 0h ago; cron should run: notices read-bounces", "0 messages read"},
 	} {
 		w := newWorld(t)
 		w.SetState(spool.LastFlushName, spool.LastFlush{At: w.Now})
@@ -132,7 +132,7 @@ func TestMailbox(t *testing.T) {
 		w.Out.Reset()
 		w.Check(Run(context.Background(), w.q, Options{Config: cfg, Warn: app.Duration(WarnAge), Critical: app.Duration(CriticalAge)}))
 		text := strings.Join(strings.Fields(w.Out.String()), " ")
-		if strings.Contains(text, "Mailbox for returns") != (c.told != "") || !strings.Contains(text, c.told) {
+		if strings.Contains(text, "Mailbox for bounces") != (c.told != "") || !strings.Contains(text, c.told) {
 			t.Errorf("%s: %s", name, text)
 		}
 		w.Out.Reset()

@@ -43,20 +43,23 @@ func (t *statusText) write(c *verdict) {
 // bounces shows the last reading of the mailbox of [bounces].
 func (t *statusText) bounces() {
 	b := t.s.Bounces
-	if b == nil && !t.s.mailbox {
+	if b == nil && !t.s.mailbox && t.s.bouncesError == "" {
 		return
 	}
-	t.Title(term.Bold, "Mailbox for returns")
+	t.Title(term.Bold, "Mailbox for bounces")
 	switch {
+	case t.s.bouncesError != "":
+		t.row("Read", term.Red, "notices read-bounces refuses the configuration: %s", t.s.bouncesError)
+		return
 	case b == nil:
 		t.row("Read", "", "never; cron or a timer should run: notices read-bounces")
 		return
 	case b.Error != nil:
-		t.row("Read", term.Red, "failed %s: %s", t.when(*b.At), *b.Error)
+		t.row("Read", term.Red, "failed %s: %s; to see what helps, run: notices read-bounces -n -v", t.when(*b.At), *b.Error)
 		return
 	}
 	t.row("Read", "", "%s", t.when(*b.At))
-	t.row("Result", "", "%s read, %s of our messages", term.Count(b.Read, "mail"), term.Count(b.Bounced, "new return"))
+	t.row("Result", "", "%s read, %s of ours", term.Count(b.Read, "message"), term.Count(b.Bounced, "new bounce"))
 }
 
 // row prints a name and a text, which stays in its column even if a path in it is longer
