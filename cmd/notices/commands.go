@@ -55,7 +55,7 @@ func example(name string) string {
 		"flush":            "notices flush --splay 40s    for cron\nnotices flush -v --all    now, and say what becomes of each message",
 		"status":           "notices status\nnotices status --check    for Nagios and its like",
 		"list":             "notices list\nnotices list --state deferred,failed --to example.net",
-		"read-bounces":     "notices read-bounces    the mailbox of [bounces]\nnotices read-bounces returns.mbox",
+		"read-bounces":     "notices read-bounces    the mailbox of [bounces]\nnotices read-bounces bounces.mbox",
 		"show":             "notices show 1K10G6S99G1S5Z7T",
 		"history":          "notices history --to ann@example.net    did she get her notice?\nnotices history --since 7d --outcome returned,bounced,failed    what came back, and why",
 		"report":           "notices report\nnotices report --since 30d --html notices.html    a page for a browser\nnotices report --mail director@example.org    the last week, for cron",

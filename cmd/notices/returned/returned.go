@@ -331,6 +331,8 @@ func withHints(err error) error {
 	case errors.As(err, &e):
 	case errors.As(err, &provider) && provider.Temporary():
 		return &app.Failure{Code: app.ExitUnavailable, Err: err}
+	case provider != nil: // somebody has to sign in
+		return &app.Failure{Code: app.ExitConfig, Err: err}
 	default:
 		return err
 	}

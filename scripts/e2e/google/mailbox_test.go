@@ -27,7 +27,7 @@ func TestMailbox(t *testing.T) {
 		t.Errorf("nobody signed in: %v", r)
 	}
 	s.signIn()
-	const nothing = "0 mails read: 0 returns of our messages (0 new), 0 not returns, 0 returns of other mail\n"
+	const nothing = "0 messages read: 0 bounces of ours (0 new), 0 other messages, 0 bounces of mail that is not ours\n"
 	if out := s.must("", "-v", "read-bounces"); out != nothing {
 		t.Errorf("%s", out)
 	}
