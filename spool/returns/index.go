@@ -85,7 +85,11 @@ func (x *index) about(r *Return) []pair {
 	slices.Reverse(candidates) // the last message comes first
 	slices.SortStableFunc(candidates, func(a, b *spool.HistoryEntry) int { return sentAt(b).Compare(sentAt(a)) })
 	for _, e := range candidates {
-		if all := matched(failed, x.byID[string(e.ID)]); len(all) == len(failed) {
+		message := x.byID[string(e.ID)]
+		if len(message) < len(failed) {
+			continue
+		}
+		if all := matched(failed, message); len(all) == len(failed) {
 			return all
 		}
 	}

@@ -187,6 +187,25 @@ func TestFields(t *testing.T) {
 	}
 }
 
+// TestAddressesIn: addresses among words of any language.
+func TestAddressesIn(t *testing.T) {
+	for line, want := range map[string]string{
+		"<ann@example.net> ... unknown user":                  "[ann@example.net]",
+		"Failed to deliver to 'ann@example.net'.":             "[ann@example.net]",
+		"mailto:o'brien+x@example.net, SMTP:bob@example.net!": "[o'brien+x@example.net bob@example.net]",
+		"邮件地址（ann@example.net）不存在":                            "[ann@example.net]",
+		"\u00a3\u00a8ann@example.net\u00a3\u00a9":             "[ann@example.net]",
+		"@ a@ @b a@@b ...@... jürgen":                         "[]",
+	} {
+		if got := fmt.Sprint(addressesIn(line)); got != want {
+			t.Errorf("%q: %s, want %s", line, got, want)
+		}
+	}
+	if n := len(addressesIn(strings.Repeat("ann@example.net ", 2*maxInLine))); n != maxInLine {
+		t.Errorf("%d addresses", n)
+	}
+}
+
 // TestHTML: what a reader of the page would see.
 func TestHTML(t *testing.T) {
 	for page, want := range map[string]string{

@@ -1,7 +1,6 @@
 package returns
 
 import (
-	"regexp"
 	"strings"
 
 	"notices/spool/smtpreply"
@@ -45,12 +44,26 @@ func (f *found) quoted(text string) {
 	}
 }
 
-// inWords are addresses among words of any language. Those that are not ASCII cannot be told from
-// the words around them.
-var inWords = regexp.MustCompile(`[A-Za-z0-9.!#$%&'*+/=?^_{}~-]+@[A-Za-z0-9.-]*[A-Za-z0-9]`)
+// addressesIn are the addresses among words of any language. Those that are not ASCII cannot be told
+// from the words around them.
+func addressesIn(line string) []string {
+	const others = "!#$%&'*+/=?^_{}~-.@"
+	var found []string
+	for word := range strings.FieldsFuncSeq(line, func(r rune) bool {
+		return (r < '0' || r > '9') && (r|0x20 < 'a' || r|0x20 > 'z') && !strings.ContainsRune(others, r)
+	}) {
+		if address := asAddress(strings.TrimRight(word, ".'!?")); address != "" && len(found) < maxInLine {
+			found = append(found, address)
+		}
+	}
+	return found
+}
 
-// maxBelow is how many lines below an address the code may stand.
-const maxBelow = 10
+// Bounds of an address and its code.
+const (
+	maxInLine = 10 // addresses in one line
+	maxBelow  = 10 // lines below an address where the code may stand
+)
 
 // failures are the addresses in a text that failed. warning: it says that they are still tried. It
 // ends where the message begins that is returned.
@@ -66,7 +79,7 @@ func failures(text string) (list []Recipient, warning bool) {
 		if startsWithAny(plain, "subject:", "betreff:") {
 			continue
 		}
-		if at := inWords.FindAllString(line, maxForwards); len(at) > 0 {
+		if at := addressesIn(line); len(at) > 0 {
 			now, below = at, 0
 		}
 		if below++; len(now) == 0 || below > maxBelow {
@@ -76,8 +89,8 @@ func failures(text string) (list []Recipient, warning bool) {
 		if !decided {
 			continue
 		}
-		for _, address := range now {
-			if said.Final = asAddress(address); said.Final != "" && said.Kind == Failed {
+		for _, said.Final = range now {
+			if said.Kind == Failed {
 				list = append(list, said)
 			}
 		}
