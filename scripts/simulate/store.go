@@ -75,6 +75,9 @@ func (s *store) Writable(context.Context) error { return nil }
 // Sync implements spool.Store.
 func (s *store) Sync(context.Context) error { return nil }
 
+// ForgetHistory implements spool.Store: no history is kept.
+func (s *store) ForgetHistory(context.Context, time.Time) error { return nil }
+
 // HistoryError implements spool.Store.
 func (s *store) HistoryError() error { return nil }
 

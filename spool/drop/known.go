@@ -2,7 +2,8 @@ package drop
 
 import (
 	"context"
-	"crypto/sha256"
+	"hash/fnv"
+	"io"
 	"time"
 
 	"notices/spool"
@@ -63,8 +64,9 @@ func (c *Collector) lookUp(ctx context.Context, now time.Time, names []string) (
 }
 
 // fingerprint is what tells messages with one id apart: a hash, since a message may have very
-// many recipients. It is of what same compares, and of when the message was queued.
-type fingerprint [sha256.Size]byte
+// many recipients. It is of what same compares, and of when the message was queued. Whoever
+// makes another file of the same hash only has that file removed.
+type fingerprint [16]byte
 
 func newFingerprint(messageID, ref string, queuedAt time.Time) *fingerprint {
 	f := new(fingerprint)
@@ -75,7 +77,10 @@ func newFingerprint(messageID, ref string, queuedAt time.Time) *fingerprint {
 }
 
 func (f *fingerprint) add(text string) {
-	*f = sha256.Sum256(append(f[:len(f):len(f)], text...))
+	h := fnv.New128a()
+	h.Write(f[:])
+	_, _ = io.WriteString(h, text) // a hash never fails
+	h.Sum(f[:0])
 }
 
 func (m *message) fingerprint() fingerprint {
