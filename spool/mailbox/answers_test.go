@@ -10,6 +10,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/emersion/go-imap/v2/imapclient"
 )
 
 // TestNotHandedOut: no message is passed over for good, however the server answers: the UID may
@@ -94,6 +96,20 @@ func TestAdvice(t *testing.T) {
 		}
 		w.wantError(NoConnection, "no connection: connection refused")
 	})
+}
+
+// TestGreetingBye: what a server says before it hangs up is told, also when both are known at once.
+func TestGreetingBye(t *testing.T) {
+	for range 20 {
+		s := replayed(&Server{Host: "mail.example.org", Port: 993, Timeout: time.Minute, Now: time.Now}, []byte("* BYE too busy\r\n"))
+		s.client = imapclient.New(s.conn, nil)
+		<-s.client.Closed()
+		err := s.do(t.Context(), "greeting", answerOctets, s.greeted)
+		if e := (*Error)(nil); !errors.As(err, &e) || e.Reason != Refused || e.Text != "greeting: too busy" {
+			t.Errorf("%v", err)
+		}
+		s.drop()
+	}
 }
 
 // TestLoginInstead: a server may offer a mechanism that it does not know.

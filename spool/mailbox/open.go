@@ -176,7 +176,13 @@ func firstWord(line string) (word, rest string) {
 
 // greeted waits for the greeting.
 func (s *session) greeted() error {
-	if err := s.client.WaitGreeting(); err != nil {
+	err := s.client.WaitGreeting()
+	// A server that says BYE hangs up: the library then gives one of the two errors, at random
+	// (v2.0.0-beta.8). What the server said is worth more.
+	for tries := 0; err != nil && !errors.As(err, new(*imap.Error)) && tries < 30; tries++ {
+		err = s.client.WaitGreeting()
+	}
+	if err != nil {
 		return err
 	}
 	if s.client.State() == imap.ConnStateAuthenticated {
