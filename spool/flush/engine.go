@@ -222,6 +222,9 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 			*l = spool.LastFlush{At: e.now(), Tally: r.tally}
 			return nil
 		})
+		if shared, ok := e.Store.(spool.Hosts); ok && err == nil {
+			err = shared.Flushed(e.work)
+		}
 	}
 	if isForeign(err) { // no mail depends on it
 		e.Log.Trouble("the time of the last flush", err)

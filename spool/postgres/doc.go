@@ -7,6 +7,7 @@
 //	chunk       the rest of its body, 256 KiB a row; written once
 //	draft       bodies with chunks whose message is not queued yet
 //	session     who has messages claimed: a host, and until when it counts as alive
+//	host        when each host last flushed; forgotten after 30 days
 //	import_key  the keys of imported messages, also of those that have left
 //	history     what became of messages
 //	value       the small values of spool.State

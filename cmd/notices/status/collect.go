@@ -47,7 +47,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 			c.route = append(c.route, rates(&o.Servers[i]))
 		}
 	}
-	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.bounces} {
+	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.hosts, c.bounces} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}

@@ -95,6 +95,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 			value(f.Sent, "outcome", "sent"), value(f.Deferred, "outcome", "deferred"),
 			value(f.Returned, "outcome", "returned"), value(f.Failed, "outcome", "failed"))
 	}
+	m.hosts(s.Hosts)
 	if b := s.Bounces; b != nil {
 		m.metric("notices_last_read_bounces_timestamp_seconds", "When the mailbox of [bounces] was last read, or that was tried.", times(b.At)...)
 		m.metric("notices_last_read_bounces_ok", "0: the mailbox of [bounces] could not be read the last time; 1: it was.", truth(b.Error == nil))

@@ -211,6 +211,7 @@ func TestUnreadableIsCounted(t *testing.T) {
 func TestMetricsInManPage(t *testing.T) {
 	w := on(fakesite.BadDay(t))
 	w.SetState(spool.BouncesReadName, spool.BouncesRead{At: w.Now})
+	w.share(w.host("desk", time.Minute))
 	o := statusDefaults()
 	o.SignIn, o.Limits = deadSignIn, []rate.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}
 	have := map[string]bool{}

@@ -53,6 +53,7 @@ type snapshot struct {
 	Google         *SignIn    `json:"google"`    // null: no account
 	Microsoft      *SignIn    `json:"microsoft"` // null: no account
 	LastFlush      *lastFlush `json:"last_flush"`
+	Hosts          []host     `json:"hosts"`   // null: the spool is a folder
 	Bounces        *bounces   `json:"bounces"` // null: the mailbox of [bounces] was never read
 
 	// How many deferred messages wait for a server or for their recipients, and since when the

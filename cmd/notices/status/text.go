@@ -37,6 +37,7 @@ func (t *statusText) write(c *verdict) {
 	t.signIn("Microsoft", t.s.Microsoft)
 	t.limits()
 	t.lastFlush()
+	t.hosts()
 	t.bounces()
 }
 

@@ -8,6 +8,12 @@ create table notices.session (
     expires timestamptz not null -- by the clock of the database alone
 ) with (fillfactor = 50);
 
+-- When each host last ended a flush.
+create table notices.host (
+    name       text collate "C" primary key,
+    last_flush timestamptz not null
+) with (fillfactor = 50);
+
 -- What changes of a message, and what a listing shows. All rows are narrow.
 create table notices.message (
     id      text collate "C" primary key,
@@ -129,6 +135,15 @@ create function notices.leave(me bigint) returns void language plpgsql as $$
 begin
     perform notices.commit_as(true);
     delete from notices.session s where s.id = me;
+end $$;
+
+-- flushed notes that a host has ended a flush, and forgets those that have not for 30 days.
+create function notices.flushed(machine text) returns void language plpgsql as $$
+begin
+    perform notices.commit_as(false);
+    insert into notices.host as h values (machine, clock_timestamp())
+        on conflict (name) do update set last_flush = excluded.last_flush;
+    delete from notices.host h where h.last_flush < clock_timestamp() - interval '30 days';
 end $$;
 
 -- claim takes a message, if nobody is writing to its row: with others of one transaction that
