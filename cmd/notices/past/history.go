@@ -123,7 +123,7 @@ func (p *Past) History(ctx context.Context, o HistoryOptions) error {
 	if err != nil {
 		return err
 	}
-	return p.conclude(found, unknown)
+	return p.conclude(found, unknown, len(anomalies) > 0)
 }
 
 // withName is what was passed over. An error of a message names it already.
@@ -152,8 +152,8 @@ func (p *Past) unknown(ctx context.Context, ids []string, seen map[spool.ID]bool
 	return slices.DeleteFunc(rest, func(id spool.ID) bool { return seen[id] }), err
 }
 
-// conclude says what was not found.
-func (p *Past) conclude(found int, unknown []spool.ID) error {
+// conclude says what was not found. partly: something could not be read, which was said.
+func (p *Past) conclude(found int, unknown []spool.ID, partly bool) error {
 	for _, id := range unknown {
 		advice := "; to find it by its recipient, run: notices history --to ADDRESS"
 		if !p.Kept {
@@ -164,6 +164,8 @@ func (p *Past) conclude(found int, unknown []spool.ID) error {
 	switch {
 	case found == 0 && !p.Kept:
 		p.Program.Say(`nothing is kept of messages that left the queue: keep_history = "0" in %s; to keep it from now on, set [spool] keep_history = "90d" there`, p.ConfigFile)
+	case found == 0 && partly:
+		p.Program.Say("no message matches in what can be read; what was passed over, as said above, may have it")
 	case found == 0 && len(unknown) == 0 && term.Width(p.Program.Stdout) > 0:
 		p.Program.Say("no message matches; notices history without options shows all that is known")
 	}

@@ -23,7 +23,9 @@ func NewWhen(now func() time.Time) When { return When{now: now} }
 // Set is pflag's.
 func (w *When) Set(s string) (err error) {
 	w.text = s
-	w.Time, err = ParseWhen(s, w.now())
+	if w.Time, err = ParseWhen(s, w.now()); err == nil && w.IsZero() {
+		w.Time = w.Add(time.Second) // the zero time means that the option was not given
+	}
 	return err
 }
 
