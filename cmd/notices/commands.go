@@ -77,7 +77,8 @@ func explain(cmd *cobra.Command, args []string) error {
 		if args[0] == "notices.toml" {
 			page = args[0]
 		}
-		return fmt.Errorf("%s is a page of the manual; run: man %s", args[0], page)
+		fmt.Fprintf(cmd.Root().OutOrStdout(), "That is a page of the manual: man %s\n", page)
+		return nil
 	}
 	found, rest, err := cmd.Root().Find(args)
 	if err != nil || found == cmd.Root() && len(rest) > 0 {

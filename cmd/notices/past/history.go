@@ -1,6 +1,7 @@
 package past
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -45,7 +46,7 @@ func (o *HistoryOptions) Check(given func(option string) bool) error {
 	}
 	for _, word := range o.Outcomes {
 		if !slices.Contains(history.Outcomes(), spool.Ending(word)) {
-			return fmt.Errorf("--outcome %q: %s%s", word, meantOutcome(word), allowedOutcomes())
+			return fmt.Errorf("--outcome %q: %s", word, cmp.Or(meantOutcome(word), allowedOutcomes()))
 		}
 	}
 	if o.JSON && o.CSV {
@@ -59,7 +60,7 @@ func meantOutcome(word string) string {
 	low := strings.ToLower(word)
 	for _, o := range OutcomeWords() {
 		if len(low) > 2 && strings.HasPrefix(o, low) || strings.HasPrefix(low, o) {
-			return "did you mean " + o + "? "
+			return "did you mean " + o + "?"
 		}
 	}
 	return ""

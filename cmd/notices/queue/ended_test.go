@@ -112,4 +112,9 @@ func TestShowUnknown(t *testing.T) {
 	if app.ExitCode(err) != app.ExitUnknown || !strings.Contains(err.Error(), "notices list") || !strings.Contains(err.Error(), "notices history") {
 		t.Error(err)
 	}
+	w.q.NoHistory = true // then no search can help, and a key does
+	err = w.q.Show(context.Background(), ShowOptions{ID: "nosuch"})
+	if app.ExitCode(err) != app.ExitUnknown || strings.Contains(err.Error(), "notices history") || !strings.Contains(err.Error(), `keep_history = "90d"`) {
+		t.Error(err)
+	}
 }
