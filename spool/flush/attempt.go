@@ -72,6 +72,7 @@ func (j *job) end() {
 	}
 	j.engine.results.change(func(r *results) {
 		switch {
+		case errors.Is(j.err, spool.ErrClaimLost): // another host counts it
 		case j.failed:
 			r.tally.Failed++
 		case j.madeByRun:

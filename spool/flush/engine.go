@@ -47,9 +47,10 @@ import (
 // ErrSpool says that nothing (more) was sent, because nothing could be recorded. Exit 75.
 var ErrSpool = errors.New("the spool cannot be written")
 
-// spoolError wraps an error of recording, without which a run cannot go on.
+// spoolError wraps an error of recording, without which a run cannot go on. If a claim was lost,
+// the message is another host's now, and others can be recorded.
 func spoolError(err error) error {
-	if err != nil {
+	if err != nil && !errors.Is(err, spool.ErrClaimLost) {
 		err = fmt.Errorf("%w: %w", ErrSpool, err)
 	}
 	return err
@@ -66,7 +67,7 @@ func (e *UnknownError) Unwrap() error { return spool.ErrGone }
 // Deliverer sends messages. Package route's Route is one.
 type Deliverer interface {
 	// Deliver attempts one message. It calls m.Begin once before the first server hears of
-	// the message. An error ends the run: Begin failed, the rates could not be counted, or ctx
+	// the message. An error ends the run, unless the claim was lost: Begin failed, the rates could not be counted, or ctx
 	// ended before a server was asked. The outcome is then not known, and the Delivery is empty.
 	Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error)
 	// Workers is how many messages it takes at once.
@@ -204,9 +205,11 @@ func (e *engine) stopped(ctx context.Context) bool { return ctx.Err() != nil || 
 // message could not be recorded either.
 func (e *engine) noteError(id spool.ID, err error) {
 	e.Log.MessageTrouble(id, err, false)
-	if errors.Is(err, ErrSpool) {
+	switch {
+	case errors.Is(err, spool.ErrClaimLost): // whoever has it now counts it
+	case errors.Is(err, ErrSpool):
 		e.results.stop(err)
-	} else {
+	default:
 		e.results.change(func(r *results) { r.firstErr = cmp.Or(r.firstErr, fmt.Errorf("%s: %w", id, err)) })
 	}
 }

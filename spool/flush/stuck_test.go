@@ -232,3 +232,23 @@ func TestClockJumps(t *testing.T) {
 		}
 	})
 }
+
+// TestClaimLost: a host that stood still has lost a message to another. It says nothing of that
+// to a person, and goes on with the others.
+func TestClaimLost(t *testing.T) {
+	for _, methods := range []string{"Claim.Begin", "Claim.Remove Claim.Append"} {
+		w := newWorld(t)
+		for _, id := range []spool.ID{"one", "two", "three"} {
+			w.put(id, nil)
+		}
+		w.o.Store = faulty.New(w.mem, faulty.Plan{At: 1, Always: true, Err: spool.ErrClaimLost,
+			Match: func(c faulty.Call) bool { return c.ID == "two" && strings.Contains(methods, c.Method) }})
+		tally, err := Run(w.t.Context(), w.o)
+		if want := (spool.Tally{Sent: 2}); err != nil || tally != want {
+			t.Errorf("%s: %v, %v", methods, tally, err)
+		}
+		if queued, _ := w.list(); len(queued) != 1 || queued[0] != "two" {
+			t.Errorf("%s: queued are %v", methods, queued)
+		}
+	}
+}
