@@ -37,14 +37,7 @@ func (w *When) Type() string { return "WHEN" }
 // ParseWhen reads a point in time: a duration back from now (7d, 36h), a date, which is its
 // midnight here, a time here, a time with its zone, today or yesterday.
 func ParseWhen(s string, now time.Time) (time.Time, error) {
-	t, err := parseWhen(s, now.Local())
-	if err == nil && t.Year() < 1970 {
-		err = errors.New("that is before there were such messages")
-	}
-	return t, err
-}
-
-func parseWhen(s string, now time.Time) (time.Time, error) {
+	now = now.Local()
 	midnight := time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, now.Location())
 	switch s {
 	case "today":
