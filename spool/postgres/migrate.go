@@ -17,7 +17,7 @@ var migrations embed.FS
 // migrationLock is the key of the advisory lock, "notices" in ASCII. It ends with its
 // transaction, so that it works behind PgBouncer: tern's migrate package holds the
 // lock of a session.
-const migrationLock = 0x6e6f7469636573
+const migrationLock int64 = 0x6e6f7469636573
 
 const versionSQL = `select coalesce(max(version), 0) from notices.schema_version`
 
