@@ -17,6 +17,6 @@ type Host struct {
 type Hosts interface {
 	// Flushed notes that this host has ended a flush.
 	Flushed(ctx context.Context) error
-	// Hosts lists the hosts by name. Without claims, nobody's are counted.
+	// Hosts lists the hosts by name. Unless claims is set, Claimed is 0.
 	Hosts(ctx context.Context, claims bool) ([]Host, error)
 }

@@ -159,7 +159,7 @@ func TestHostile(t *testing.T) {
 		"endless greeting": {func(p *peer) { p.forever("* OK x") }, Broken, "more than was asked for"},
 		"endless lines":    {func(p *peer) { p.say("* OK hello"); p.forever("* OK still here\r\n") }, Broken, "more than was asked for"},
 		"drip": {func(p *peer) {
-			for p.say("* OK hello"); ; time.Sleep(50 * time.Second) {
+			for p.say("* OK hello"); ; time.Sleep(50 * time.Second) { // on the clock of a synctest bubble
 				p.say("* OK still here")
 			}
 		}, TimeUp, "login: no answer"},

@@ -51,8 +51,8 @@ type Verdict int
 const (
 	Leave Verdict = iota // it stays as it is
 	Done                 // it is flagged as seen, and moved
-	// Again: it stays as it is, and is read by the next runs, too: what it is about may not
-	// be known yet.
+	// Again: it stays as it is, and later runs read it again, because the message that it
+	// reports may not have left the queue yet.
 	Again
 )
 

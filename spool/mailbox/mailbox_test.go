@@ -118,7 +118,7 @@ func TestAgain(t *testing.T) {
 		w.sink.known = false
 		w.put("INBOX", "later")
 		w.run(1)
-		time.Sleep(againFor - time.Minute)
+		time.Sleep(againFor - time.Minute) // on the clock of a synctest bubble
 		w.run(1)
 		time.Sleep(2 * time.Minute)
 		w.run(0)

@@ -95,7 +95,8 @@ func TestLease(t *testing.T) {
 	c := claimed(t, a)
 	first := sql(t, name, `select expires from notices.session`)
 	for sql(t, name, `select expires from notices.session where expires > timestamptz '`+first+`' + interval '1 second'`) == "" {
-		// It is renewed again and again, until that is longer than a lease.
+		// Renewals go by the clock of the database, which no test can set: this polls until they
+		// have lasted longer than a lease.
 		time.Sleep(50 * time.Millisecond)
 	}
 	if _, err := b.Claim(t.Context(), c.Entry()); !errors.Is(err, spool.ErrBusy) {

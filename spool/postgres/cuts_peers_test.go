@@ -184,13 +184,13 @@ func tell(t *testing.T, name string, p *proxy, st story, c cut) (statements int)
 		direct.Close()
 	}
 	if c.stays {
-		s.SetPatience(0)
+		s.SetRetryFor(0)
 	}
 	p.plan(c)
 	told := st.tell(s)
 	statements = p.count()
 	p.plan(cut{at: 1, stays: true}) // it is cut off, and cannot say that it ends
-	s.SetPatience(0)
+	s.SetRetryFor(0)
 	s.Close()
 
 	what := fmt.Sprintf("%s, cut %+v of %d (%v)", st.name, c, statements, told)

@@ -13,7 +13,7 @@ import (
 
 // How long a call is made again, and the pauses between.
 const (
-	patient    = 15 * time.Second
+	retryFor   = 15 * time.Second
 	firstPause = 20 * time.Millisecond
 	longPause  = time.Second
 )
@@ -21,7 +21,7 @@ const (
 // database calls the functions of the schema. Each call may be made again.
 type database struct {
 	pool     *pgxpool.Pool
-	patience time.Duration // how long a call is made again
+	retryFor time.Duration // how long a call is made again
 	reached  atomic.Bool   // it answered once: a loss is worth waiting for
 	direct   atomic.Bool   // no pooler is in between: it may keep prepared statements
 }
@@ -64,7 +64,7 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 		}
 		var answer *pgconn.PgError
 		sent = sent || !errors.As(err, &answer) && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
-		if !worthAgain(err) || !db.reached.Load() || time.Since(began)+pause > db.patience || !sleep(ctx, pause) {
+		if !worthAgain(err) || !db.reached.Load() || time.Since(began)+pause > db.retryFor || !sleep(ctx, pause) {
 			if err = explain(err); sent {
 				err = maybeDone{err}
 			}

@@ -16,5 +16,5 @@ func (s *Store) Freeze() {
 	}
 }
 
-// SetPatience says how long a lost connection is waited for.
-func (s *Store) SetPatience(d time.Duration) { s.db.patience = d }
+// SetRetryFor says how long a lost connection is waited for.
+func (s *Store) SetRetryFor(d time.Duration) { s.db.retryFor = d }

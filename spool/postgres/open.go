@@ -60,7 +60,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
-	db := &database{pool: pool, patience: patient}
+	db := &database{pool: pool, retryFor: retryFor}
 	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, shared: &sharer{db: db}, session: &session{db: db, host: o.Host, lease: o.Lease}}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()

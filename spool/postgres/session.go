@@ -27,7 +27,7 @@ type session struct {
 
 const renewSQL = `select notices.renew($1, $2, $3, $4, $5)`
 
-// get returns the session, which it begins if there is none.
+// get returns the session. It begins one if it has to.
 func (s *session) get(ctx context.Context) (int64, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -11,6 +11,7 @@
 //	an SMTP reply                           ASCII
 //	the name in an address field            WithoutControls
 //	a word of a command that is to be run   ShellQuote
+//	a number, alone or with its noun        Number, Count
 //
 // Secrets are masked by those who know them: smtpclient and oauth.
 package printable
@@ -126,4 +127,29 @@ func AppendEscaped(b []byte, s string) []byte {
 		i += size
 	}
 	return b
+}
+
+// Number is a number with its thousands set apart: 10,000.
+func Number(n int) string {
+	s := strconv.Itoa(n)
+	for i := len(s) - 3; i > 0; i -= 3 {
+		s = s[:i] + "," + s[i:]
+	}
+	return s
+}
+
+// Count is a number and its noun: `1 message` or `2,000 messages`.
+func Count(n int, one string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return Number(n) + " " + one + "s"
+}
+
+// CountIs is `1 message is` or `2 messages are`.
+func CountIs(n int, one string) string {
+	if n == 1 {
+		return "1 " + one + " is"
+	}
+	return Count(n, one) + " are"
 }

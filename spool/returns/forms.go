@@ -182,7 +182,7 @@ func (s *scan) read(text string) {
 		case p != nil:
 			before = ""
 			s.begin(p, address)
-		case s.phrase != nil && !startsWithAny(plain, "subject:", "betreff:"): // it is nobody's business
+		case s.phrase != nil && !startsWithAny(plain, "subject:", "betreff:"): // a subject is not kept
 			s.ended = s.ended || containsAny(plain, listEnds[:])
 			s.line(strings.TrimRight(line, " \t\r"))
 		}

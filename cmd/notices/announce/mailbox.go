@@ -12,6 +12,7 @@ import (
 	"notices/spool"
 	"notices/spool/alert"
 	"notices/spool/mailbox"
+	"notices/spool/printable"
 )
 
 // KeyMailbox is the key of the alert that the mailbox of [bounces] cannot be read.
@@ -77,9 +78,9 @@ func say(p *app.Program, begun []alert.Alert, ended []alert.Resolution, now time
 		switch {
 		case a.Unsent == 0:
 		case a.Key == keyAside:
-			a.Text += "\n" + term.Count(a.Unsent, "more file") + " set aside since the last such message; to see where, run: notices status"
+			a.Text += "\n" + printable.Count(a.Unsent, "more file") + " set aside since the last such message; to see where, run: notices status"
 		default:
-			a.Text += "\n" + term.Count(a.Unsent, "more message") + " moved to failed/ since the last such message; to list them, run: notices list --state failed"
+			a.Text += "\n" + printable.Count(a.Unsent, "more message") + " moved to failed/ since the last such message; to list them, run: notices list --state failed"
 		}
 		p.Say("%s", strings.TrimPrefix(a.Text, "\n"))
 	}

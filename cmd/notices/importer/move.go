@@ -14,12 +14,12 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/mailfile"
-	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/maildir"
 	"notices/spool/maildir/sidecar"
 	"notices/spool/move"
+	"notices/spool/printable"
 )
 
 // isSpool reports whether a path is the folder of a spool of notices, which moves over as it is:
@@ -207,25 +207,25 @@ func (m *importing) movedText(c *move.Counts, stopped bool) string {
 	case stopped:
 		text = "stopped; moved "
 	}
-	text += term.Messages(c.Messages)
+	text += printable.Count(c.Messages, "message")
 	var parts []string
 	if c.Held > 0 {
-		parts = append(parts, term.Grouped(c.Held)+" held")
+		parts = append(parts, printable.Number(c.Held)+" held")
 	}
 	if c.Failed > 0 {
-		parts = append(parts, term.Grouped(c.Failed)+" failed")
+		parts = append(parts, printable.Number(c.Failed)+" failed")
 	}
 	if len(parts) > 0 {
 		text += " (" + strings.Join(parts, ", ") + ")"
 	}
 	if c.Entries > 0 {
-		text += fmt.Sprintf(", %s history %s", term.Grouped(c.Entries), plural(c.Entries, "entry", "entries"))
+		text += fmt.Sprintf(", %s history %s", printable.Number(c.Entries), plural(c.Entries, "entry", "entries"))
 	}
 	if c.Before > 0 {
 		text += fmt.Sprintf("; %s moved by an earlier run", wereOf(c.Before))
 	}
 	if c.Skipped > 0 {
-		text += fmt.Sprintf("; %s, as named above", plural(c.Skipped, "1 stays there", term.Grouped(c.Skipped)+" stay there"))
+		text += fmt.Sprintf("; %s, as named above", plural(c.Skipped, "1 stays there", printable.Number(c.Skipped)+" stay there"))
 	}
 	if stopped {
 		text += "; run the same command again, and it goes on from there"
@@ -240,7 +240,7 @@ func plural(n int, one, many string) string {
 	return many
 }
 
-func wereOf(n int) string { return plural(n, "1 was", term.Grouped(n)+" were") }
+func wereOf(n int) string { return plural(n, "1 was", printable.Number(n)+" were") }
 
 func (t *counts) add(c *move.Counts) {
 	t.Moved += c.Messages

@@ -8,6 +8,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // tally is what an import did, as import --json prints it.
@@ -84,9 +85,9 @@ func (r *results) wouldQueue(p *app.Program, where refusal, env *spool.Envelope)
 	const shown = 5
 	to := strings.Join(env.Recipients[:min(shown, len(env.Recipients))], ", ")
 	if more := len(env.Recipients) - shown; more > 0 {
-		to += fmt.Sprintf(" and %s more", term.Grouped(more))
+		to += fmt.Sprintf(" and %s more", printable.Number(more))
 	}
-	where.Error = fmt.Sprintf("%s octets to %s", term.Grouped(int(env.Size)), to)
+	where.Error = fmt.Sprintf("%s octets to %s", printable.Number(int(env.Size)), to)
 	r.print(p, where.String()+"\n")
 }
 
@@ -143,7 +144,7 @@ func (r *results) report(p *app.Program, again bool) error {
 		p.Say("%s", e)
 	}
 	if more := r.refusals - len(r.shown); more > 0 {
-		p.Say("and %s more; --json names them all", term.Grouped(more))
+		p.Say("and %s more; --json names them all", printable.Number(more))
 	}
 	for _, text := range r.said {
 		p.Say("%s", text)
@@ -174,9 +175,9 @@ func (r *results) text(again bool) string {
 	case t.Messages == 0:
 		b.WriteString("no message was found")
 	case t.Queued == t.Messages:
-		b.WriteString(queued + term.Messages(t.Queued))
+		b.WriteString(queued + printable.Count(t.Queued, "message"))
 	default:
-		fmt.Fprintf(&b, "%s%s of %s", queued, term.Grouped(t.Queued), term.Messages(t.Messages))
+		fmt.Fprintf(&b, "%s%s of %s", queued, printable.Number(t.Queued), printable.Count(t.Messages, "message"))
 	}
 	before := "queued by an earlier import (--again queues such messages once more)"
 	if again {
@@ -191,7 +192,7 @@ func (r *results) text(again bool) string {
 		case 1:
 			b.WriteString("; 1 was " + part.text)
 		default:
-			b.WriteString("; " + term.Grouped(part.n) + " were " + part.text)
+			b.WriteString("; " + printable.Number(part.n) + " were " + part.text)
 		}
 	}
 	switch {

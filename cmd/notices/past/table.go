@@ -35,7 +35,7 @@ func (t *table) failed() bool { return t.out.Failed() }
 func (t *table) end() error {
 	err := t.out.Flush()
 	if t.width > 0 && t.n > 0 && err == nil {
-		t.program.Say("%s", term.Count(t.n, "recipient"))
+		t.program.Say("%s", printable.Count(t.n, "recipient"))
 	}
 	return err
 }
@@ -59,7 +59,7 @@ func (t *table) add(row *history.Row) {
 
 func lineOf(row *history.Row) line {
 	l := line{queued: term.Clock(row.QueuedAt.Time), ended: term.Clock(row.EndedAt.Time), outcome: string(row.Outcome), id: string(row.ID),
-		tries: term.Grouped(row.Attempts), to: printable.Text(row.Recipient), ref: cmp.Or(printable.Text(row.Ref), "-"), why: row.Reason}
+		tries: printable.Number(row.Attempts), to: printable.Text(row.Recipient), ref: cmp.Or(printable.Text(row.Ref), "-"), why: row.Reason}
 	reply := printable.Text(row.Reply)
 	if row.Outcome == spool.EndedBounced && reply != "" { // of another server than ours
 		reply = returner(row) + ": " + reply

@@ -14,6 +14,7 @@ import (
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/history"
+	"notices/spool/printable"
 	"notices/spool/records"
 )
 
@@ -84,7 +85,7 @@ func (q *Queue) forEach(ctx context.Context, s Selection, a action) error {
 		q.Program.Say("%s: %v", flush.HistoryTrouble, err)
 	}
 	if s.All && (q.Program.Verbose || b.bar.On) {
-		q.Program.Say("%s %s", term.Count(b.done, "message"), a.done)
+		q.Program.Say("%s %s", printable.Count(b.done, "message"), a.done)
 	}
 	if b.code != app.ExitOK {
 		return &app.Failure{Code: b.code}

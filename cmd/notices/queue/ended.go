@@ -128,7 +128,7 @@ func (t *messageText) writeEnded(m endedMessage) {
 	}
 	when := func(at time.Time) string { return term.Clock(at) + " (" + term.Ago(at, t.now) + ")" }
 	row("Id", "", "%s", first.ID)
-	row("State", endedColour(m.state()), "%s, %s; it has left the queue", state, term.Count(m.attempts(), "attempt"))
+	row("State", endedColour(m.state()), "%s, %s; it has left the queue", state, printable.Count(m.attempts(), "attempt"))
 	row("Sender", "", "%s", cmp.Or(first.Sender, "<> (the null sender)"))
 	if first.Ref != "" {
 		row("Reference", "", "%s", first.Ref)

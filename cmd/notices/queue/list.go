@@ -182,7 +182,7 @@ func (l *listing) end() error {
 	}
 	err := l.out.Flush()
 	if l.width > 0 && err == nil {
-		l.program.Say("%s", term.Count(l.n, "message"))
+		l.program.Say("%s", printable.Count(l.n, "message"))
 	}
 	return err
 }

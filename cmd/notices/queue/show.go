@@ -133,7 +133,7 @@ func (t *messageText) summary(m *shownJSON) {
 	}
 	when := func(at *time.Time) string { return fmt.Sprintf("%s (%s)", term.Clock(*at), term.Ago(*at, t.now)) }
 	row("Id", "", "%s", m.ID)
-	row("State", stateColour(m.State), "%s, %s%s", m.State, term.Count(m.Attempts, "attempt"), advice(m))
+	row("State", stateColour(m.State), "%s, %s%s", m.State, printable.Count(m.Attempts, "attempt"), advice(m))
 	row("Sender", "", "%s", cmp.Or(m.Sender, "<> (the null sender)"))
 	row("Size", "", "%s", term.Octets(m.Size))
 	if m.Ref != "" {

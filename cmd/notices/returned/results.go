@@ -10,6 +10,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/history"
+	"notices/spool/printable"
 	"notices/spool/returns"
 )
 
@@ -134,25 +135,17 @@ func (r *results) print(p *app.Program) error {
 // text is `37 messages read: 5 bounces of ours (4 new), 30 other messages, 2 bounces of mail that is not ours`.
 func (r *results) text() string {
 	c := &r.counts
-	parts := []string{fmt.Sprintf("%s of ours (%s new)", count(c.Bounced+c.Known, "bounce"), term.Grouped(c.Bounced))}
+	parts := []string{fmt.Sprintf("%s of ours (%s new)", printable.Count(c.Bounced+c.Known, "bounce"), printable.Number(c.Bounced))}
 	if c.InQueue > 0 {
-		parts = append(parts, count(c.InQueue, "bounce")+" of a message that is still in the queue (read it again later)")
+		parts = append(parts, printable.Count(c.InQueue, "bounce")+" of a message that is still in the queue (read it again later)")
 	}
 	if c.Delays > 0 {
-		parts = append(parts, count(c.Delays, "notice")+" of a delay")
+		parts = append(parts, printable.Count(c.Delays, "notice")+" of a delay")
 	}
-	parts = append(parts, count(c.NotReturns, "other message"), count(c.NotOurs, "bounce")+" of mail that is not ours")
-	text := count(c.Read, "message") + " read: " + strings.Join(parts, ", ")
+	parts = append(parts, printable.Count(c.NotReturns, "other message"), printable.Count(c.NotOurs, "bounce")+" of mail that is not ours")
+	text := printable.Count(c.Read, "message") + " read: " + strings.Join(parts, ", ")
 	if r.dryRun {
 		text += "; a dry run, nothing was recorded"
 	}
 	return text
-}
-
-// count is `1 bounce` or `1,000 bounces`.
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return term.Grouped(n) + " " + one + "s"
 }

@@ -80,7 +80,7 @@ func (s *snapshot) check(o Options) *verdict {
 	c := &verdict{Reasons: []string{}, Remarks: []string{}, s: s, warn: time.Duration(o.Warn), critical: time.Duration(o.Critical)}
 	c.setUp()
 	if age := s.dueFor(); s.sends.due > 0 {
-		text := fmt.Sprintf("%s due, the oldest for %s%s", term.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
+		text := fmt.Sprintf("%s due, the oldest for %s%s", printable.CountIs(s.sends.due, "message"), term.Span(age), s.usedUp())
 		if !s.ratesKeepAll() {
 			c.age(age, "%s", text)
 		} else if age > c.warn { // the site wants it so
@@ -92,18 +92,18 @@ func (s *snapshot) check(o Options) *verdict {
 	c.hosts()
 	c.bounces()
 	if s.Failed > 0 {
-		c.note(Warning, "%s failed and could not be returned: notices list --state failed", term.Count(s.Failed, "message"))
+		c.note(Warning, "%s failed and could not be returned: notices list --state failed", printable.Count(s.Failed, "message"))
 	}
 	if n := len(s.inTrouble); n > 0 {
-		c.note(Warning, "%s in trouble; %s: %s", term.CountIs(n+s.stuck.More, "message"), s.inTrouble[0], s.stuck.Messages[s.inTrouble[0]])
+		c.note(Warning, "%s in trouble; %s: %s", printable.CountIs(n+s.stuck.More, "message"), s.inTrouble[0], s.stuck.Messages[s.inTrouble[0]])
 	} else if n := len(s.unreadable); n > 0 {
-		c.note(Warning, "%s cannot be read; the next flush sets aside what is damaged", term.Count(n, "message"))
+		c.note(Warning, "%s cannot be read; the next flush sets aside what is damaged", printable.Count(n, "message"))
 	}
 	if s.HistoryError != nil {
 		c.note(Warning, "the history cannot be read or written: %s", *s.HistoryError)
 	}
 	if s.aside > 0 {
-		c.note(Warning, "%s in %s that a flush did not understand: check each, queue mail again with notices import FILE, then remove it", term.CountIs(s.aside, "file"), s.asideDir)
+		c.note(Warning, "%s in %s that a flush did not understand: check each, queue mail again with notices import FILE, then remove it", printable.CountIs(s.aside, "file"), s.asideDir)
 	}
 	return c
 }
@@ -158,7 +158,7 @@ func (c *verdict) sendersWithoutServer() {
 		if c.s.withoutServer[sender] == 1 {
 			verb = "has"
 		}
-		c.remark("%s %s no way out: %s", term.Count(c.s.withoutServer[sender], "message"), verb, route.NoServerText(sender))
+		c.remark("%s %s no way out: %s", printable.Count(c.s.withoutServer[sender], "message"), verb, route.NoServerText(sender))
 	}
 }
 
@@ -220,7 +220,7 @@ func waits(n int) string {
 	if n == 1 {
 		return "1 message waits"
 	}
-	return term.Count(n, "message") + " wait"
+	return printable.Count(n, "message") + " wait"
 }
 
 // lastFlush checks whether cron still runs, and whether its runs work.
@@ -339,7 +339,7 @@ func (s *snapshot) forLimit() string {
 func (c *verdict) text() string {
 	parts, s := c.Reasons, c.s
 	if c.Level == OK {
-		text := fmt.Sprintf("%s due, the last flush ran %s ago", term.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
+		text := fmt.Sprintf("%s due, the last flush ran %s ago", printable.CountIs(s.sends.due, "message"), term.Span(s.since(s.LastFlush.At)))
 		if s.goesOut() && len(s.withoutServer) == 0 && len(s.sendersDown()) == 0 {
 			text = "mail goes out, " + text
 		}

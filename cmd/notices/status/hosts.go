@@ -6,6 +6,7 @@ import (
 
 	"notices/cmd/notices/term"
 	"notices/spool"
+	"notices/spool/printable"
 )
 
 // host is one of the machines that share the spool.
@@ -56,7 +57,7 @@ func haveHosts(n int) string {
 	if n == 1 {
 		return "1 more host has"
 	}
-	return term.Count(n, "more host") + " have"
+	return printable.Count(n, "more host") + " have"
 }
 
 // hosts shows when each host last flushed, and what it has claimed.
@@ -73,7 +74,7 @@ func (t *statusText) hosts() {
 			shade = term.Yellow
 		}
 		if h.Claimed > 0 {
-			text += ", " + term.Count(h.Claimed, "message") + " claimed now"
+			text += ", " + printable.Count(h.Claimed, "message") + " claimed now"
 		}
 		t.Row("  ", shade, "%s: %s", h.Host, text)
 	}

@@ -12,6 +12,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/oauth"
+	"notices/spool/printable"
 	"notices/spool/rate"
 	"notices/spool/route"
 )
@@ -166,11 +167,11 @@ const shownInTrouble = 5
 // sayTrouble names messages in trouble.
 func (s *snapshot) sayTrouble(p *app.Program) {
 	if len(s.inTrouble) == 0 && len(s.unreadable) > 0 {
-		p.Say("%s cannot be read (%s); the next flush sets aside what is damaged", term.Count(len(s.unreadable), "message"), s.unreadable[0])
+		p.Say("%s cannot be read (%s); the next flush sets aside what is damaged", printable.Count(len(s.unreadable), "message"), s.unreadable[0])
 	}
 	for i, id := range s.inTrouble {
 		if i == shownInTrouble {
-			p.Say("and %s in trouble", term.CountIs(len(s.inTrouble)+s.stuck.More-i, "more message"))
+			p.Say("and %s in trouble", printable.CountIs(len(s.inTrouble)+s.stuck.More-i, "more message"))
 			break
 		}
 		p.Say("%s: %s", id, s.stuck.Messages[id])

@@ -60,7 +60,7 @@ func (t *statusText) bounces() {
 		return
 	}
 	t.row("Read", "", "%s", t.when(*b.At))
-	t.row("Result", "", "%s read, %s of ours", term.Count(b.Read, "message"), term.Count(b.Bounced, "new bounce"))
+	t.row("Result", "", "%s read, %s of ours", printable.Count(b.Read, "message"), printable.Count(b.Bounced, "new bounce"))
 }
 
 // row prints a name and a text, which stays in its column even if a path in it is longer
@@ -109,13 +109,13 @@ func (t *statusText) queue() {
 	t.Title(term.Bold, "Queue")
 	t.row("Messages", "", "%d queued, %d deferred, %d held, %d failed", s.Queued, s.Deferred, s.Held, s.Failed)
 	if s.handedIn > 0 {
-		t.row("Handed in", "", "%s by other users, taken over at the next flush", term.Count(s.handedIn, "message"))
+		t.row("Handed in", "", "%s by other users, taken over at the next flush", printable.Count(s.handedIn, "message"))
 	}
 	if s.fromDrop > 0 {
-		t.row("From drop/", "", "%s in %sdrop-*, of other users, could not be sent", term.Count(s.fromDrop, "file"), s.asideDir)
+		t.row("From drop/", "", "%s in %sdrop-*, of other users, could not be sent", printable.Count(s.fromDrop, "file"), s.asideDir)
 	}
 	if s.aside > 0 {
-		t.row("Set aside", term.Yellow, "%s in %s", term.Count(s.aside, "file"), s.asideDir)
+		t.row("Set aside", term.Yellow, "%s in %s", printable.Count(s.aside, "file"), s.asideDir)
 	}
 	t.row("Size", "", "%s", term.Octets(s.Bytes))
 	if s.Held > 0 {
@@ -128,7 +128,7 @@ func (t *statusText) queue() {
 		return
 	}
 	if s.sends.due > 0 {
-		t.row("Next send", "", "now: %s due, the oldest for %s", term.CountIs(s.sends.due, "message"), term.Span(s.dueFor()))
+		t.row("Next send", "", "now: %s due, the oldest for %s", printable.CountIs(s.sends.due, "message"), term.Span(s.dueFor()))
 	} else {
 		t.row("Next send", "", "%s", t.when(*s.NextSendAt))
 	}
@@ -214,7 +214,7 @@ func (t *statusText) limits() {
 		u := &t.s.limitsUsed[i]
 		text := fmt.Sprintf("%s: %d of %d sent in %s", u.Name(), u.Used, u.Messages, u.Window())
 		if u.Waiting > 0 {
-			text += fmt.Sprintf("; %s waited at the last flush, %s", term.Count(u.Waiting, "message"), t.s.ago(u.At))
+			text += fmt.Sprintf("; %s waited at the last flush, %s", printable.Count(u.Waiting, "message"), t.s.ago(u.At))
 		}
 		if !u.Free.IsZero() {
 			text += "; the next goes out " + t.s.ago(u.Free)

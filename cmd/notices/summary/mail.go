@@ -66,7 +66,7 @@ func compose(w io.Writer, h header, v *report.View) error {
 	field("To", "<"+recode.HeaderAddress(h.to)+">")
 	field("Subject", mime.QEncoding.Encode("utf-8", printable.Line(h.subject)))
 	field("Date", h.now.Format(time.RFC1123Z))
-	field("Auto-Submitted", "auto-generated") // RFC 3834 section 5: nobody's autoresponder answers
+	field("Auto-Submitted", "auto-generated") // RFC 3834 section 5: so that no autoresponder answers
 	field("MIME-Version", "1.0")
 	field("Content-Type", "multipart/alternative; boundary=\""+parts.Boundary()+"\"")
 	fmt.Fprint(w, "\r\n")

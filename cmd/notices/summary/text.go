@@ -6,6 +6,7 @@ import (
 
 	"notices/cmd/notices/term"
 	"notices/spool/history/report"
+	"notices/spool/printable"
 )
 
 // write puts a report on a page, whose width is known. Nothing is wider, however long an
@@ -76,7 +77,7 @@ func (t *text) addresses(v *report.View) {
 		t.paragraph("      ", a.Reason+" ("+detail+")")
 	}
 	if v.MoreAddresses > 0 {
-		t.paragraph("  ", "and "+report.Grouped(v.MoreAddresses)+" more; to see all of them, run: "+v.JSON)
+		t.paragraph("  ", "and "+printable.Number(v.MoreAddresses)+" more; to see all of them, run: "+v.JSON)
 	}
 	t.Line("")
 	t.paragraph("  ", "To get them as CSV, run:")
@@ -96,7 +97,7 @@ func (t *text) chart(v *report.View) {
 		b := &v.Chart[i]
 		x := marks(b.CameBackShare)
 		bar := strings.Repeat("#", min(marks(b.DeliveredShare), longest-x)) + strings.Repeat("x", x)
-		t.cut(fmt.Sprintf("  %-11s %8s  %s", b.Label, report.Grouped(b.Sent()), bar))
+		t.cut(fmt.Sprintf("  %-11s %8s  %s", b.Label, printable.Number(b.Sent()), bar))
 	}
 	if v.ChartMore != "" {
 		t.paragraph("  ", v.ChartMore)
@@ -119,10 +120,10 @@ func (t *text) domains(v *report.View) {
 	row("Domain", "Sent", "Delivered", "Came back")
 	for i := range v.Domains {
 		d := &v.Domains[i]
-		row(d.Name, report.Grouped(d.Sent()), report.Grouped(d.Delivered), report.Grouped(d.CameBack()))
+		row(d.Name, printable.Number(d.Sent()), printable.Number(d.Delivered), printable.Number(d.CameBack()))
 	}
 	if v.MoreDomains > 0 {
-		t.paragraph("  ", "and "+report.Grouped(v.MoreDomains)+" more; to see all of them, run: "+v.JSON)
+		t.paragraph("  ", "and "+printable.Number(v.MoreDomains)+" more; to see all of them, run: "+v.JSON)
 	}
 }
 

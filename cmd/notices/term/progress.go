@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"notices/cmd/internal/app"
+	"notices/spool/printable"
 )
 
 // Progress is a line on a terminal that says how far a long command is. On anything else it
@@ -178,9 +179,9 @@ func (l *line) String() string {
 		s = fmt.Sprintf("%s %d of %d", bar(l.done, l.total), l.done, l.total)
 	case l.size > 0:
 		octets := min(l.octets, l.size) // files grow
-		s = fmt.Sprintf("%s %d%%, %s", bar(octets, l.size), 100*octets/l.size, Messages(l.done))
+		s = fmt.Sprintf("%s %d%%, %s", bar(octets, l.size), 100*octets/l.size, printable.Count(l.done, "message"))
 	case l.done > 0:
-		s = Messages(l.done)
+		s = printable.Count(l.done, "message")
 	}
 	if spent > time.Second && l.done > 0 {
 		s += ", " + pace(l.done, spent)
@@ -203,7 +204,7 @@ func bar(done, total int) string {
 // pace is how fast it goes, in a unit that gives a number to read.
 func pace(done int, spent time.Duration) string {
 	if each := float64(done) / spent.Seconds(); each >= 1 {
-		return Grouped(int(each+0.5)) + " a second"
+		return printable.Number(int(each+0.5)) + " a second"
 	}
 	return fmt.Sprintf("%.0f a minute", max(float64(done)/spent.Minutes(), 1))
 }

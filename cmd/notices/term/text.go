@@ -18,7 +18,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"strconv"
 	"strings"
 	"time"
 
@@ -140,31 +139,6 @@ func Octets(n int64) string {
 	return fmt.Sprintf("%.1f %ciB", size, "KMG"[unit])
 }
 
-// Count is a number and its noun.
-func Count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%d %ss", n, one)
-}
-
-// CountIs is `1 message is` or `2 messages are`.
-func CountIs(n int, one string) string {
-	if n == 1 {
-		return "1 " + one + " is"
-	}
-	return Count(n, one) + " are"
-}
-
-// Grouped is a number with its thousands set apart: 10,000.
-func Grouped(n int) string {
-	s := strconv.Itoa(n)
-	for i := len(s) - 3; i > 0; i -= 3 {
-		s = s[:i] + "," + s[i:]
-	}
-	return s
-}
-
 // Listed is "a", "a and b", or "a, b and 3 more".
 func Listed(names []string) string {
 	switch n := len(names); {
@@ -183,12 +157,4 @@ func SayLines(w io.Writer, text string) {
 	for line := range strings.SplitSeq(text, "\n") {
 		fmt.Fprintln(w, printable.Text(line))
 	}
-}
-
-// Messages is a number of messages, with its thousands set apart.
-func Messages(n int) string {
-	if n == 1 {
-		return "1 message"
-	}
-	return Grouped(n) + " messages"
 }

@@ -1,7 +1,6 @@
 package report
 
 import (
-	"context"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/history"
+	"notices/spool/maildirtest"
 )
 
 func TestCount(t *testing.T) {
@@ -226,20 +226,10 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-// memory is a State that holds what it is given.
-type memory map[string][]byte
-
-func (m memory) Load(_ context.Context, name string) ([]byte, error) { return m[name], nil }
-
-func (m memory) Update(_ context.Context, name string, _ bool, change func([]byte) ([]byte, error)) (err error) {
-	m[name], err = change(m[name])
-	return err
-}
-
 // TestServers: what a server did not work in the period is summed up, for each host that had
 // its name.
 func TestServers(t *testing.T) {
-	state, ctx := memory{}, t.Context()
+	state, ctx := maildirtest.State(), t.Context()
 	trouble := func(began, ended time.Duration, host string, reason spool.Reason) {
 		t.Helper()
 		err := spool.UpdateState(ctx, state, spool.HealthName+"1", false, func(h *spool.Health) error {

@@ -171,7 +171,7 @@ func (v *View) addresses(r *Report, zone *time.Location, most int) {
 			Times:  "on " + a.Last.In(zone).Format(layout),
 		}
 		if a.Count > 1 {
-			row.Times = count(a.Count, "time") + ", last " + row.Times
+			row.Times = printable.Count(a.Count, "time") + ", last " + row.Times
 		}
 		if a.Outcome == spool.EndedFailed {
 			row.Reason += " Nobody was told."
@@ -222,10 +222,10 @@ func (s *Server) row() ServerRow {
 	case s.Troubles == 1:
 		row.Text = "did not work for " + down + ": " + trouble(s.reason) + "."
 	case s.lasts:
-		row.Text = "failed " + count(s.Troubles, "time") + ", for " + down + " in all, and does not work now: " + trouble(s.reason) +
+		row.Text = "failed " + printable.Count(s.Troubles, "time") + ", for " + down + " in all, and does not work now: " + trouble(s.reason) +
 			". To see why, run: notices test-server " + printable.Line(s.Name)
 	default:
-		row.Text = "failed " + count(s.Troubles, "time") + ", for " + down + " in all. The last time, " + trouble(s.reason) + "."
+		row.Text = "failed " + printable.Count(s.Troubles, "time") + ", for " + down + " in all. The last time, " + trouble(s.reason) + "."
 	}
 	return row
 }

@@ -1,7 +1,7 @@
 package report
 
 import (
-	"fmt"
+	"notices/spool/printable"
 	"strconv"
 	"time"
 )
@@ -18,7 +18,7 @@ func (r *Report) Summary() string {
 	case t.CameBack() == 0:
 		text += ", and no notice came back."
 	default:
-		text += ", " + Grouped(t.CameBack()) + " came back."
+		text += ", " + printable.Number(t.CameBack()) + " came back."
 	}
 	switch t.Waiting {
 	case 0:
@@ -26,7 +26,7 @@ func (r *Report) Summary() string {
 	case 1:
 		return text + " 1 notice still waits to be sent."
 	}
-	return text + " " + Grouped(t.Waiting) + " still wait to be sent."
+	return text + " " + printable.Number(t.Waiting) + " still wait to be sent."
 }
 
 // Subject is the report in the subject of a mail:
@@ -35,7 +35,7 @@ func (r *Report) Subject(site string, zone *time.Location) string {
 	t := &r.Totals
 	text := notices(t.Sent(), "", "") + " sent"
 	if n := t.CameBack(); n > 0 {
-		text += ", " + Grouped(n) + " came back"
+		text += ", " + printable.Number(n) + " came back"
 	}
 	if site != "" {
 		text = site + ": " + text
@@ -45,7 +45,7 @@ func (r *Report) Subject(site string, zone *time.Location) string {
 
 // notices is "1 notice was" or "131 notices were".
 func notices(n int, one, many string) string {
-	text, verb := Grouped(n)+" notices", many
+	text, verb := printable.Number(n)+" notices", many
 	if n == 1 {
 		text, verb = "1 notice", one
 	}
@@ -103,20 +103,13 @@ func span(d time.Duration) string {
 		if n == 0 {
 			continue
 		}
-		text := count(int(n), u.name)
+		text := printable.Count(int(n), u.name)
 		if i+1 < len(units) && u.name != "minute" {
 			if rest := (d % u.size) / units[i+1].size; rest > 0 {
-				text += " " + count(int(rest), units[i+1].name)
+				text += " " + printable.Count(int(rest), units[i+1].name)
 			}
 		}
 		return text
 	}
 	return ""
-}
-
-func count(n int, one string) string {
-	if n == 1 {
-		return "1 " + one
-	}
-	return fmt.Sprintf("%s %ss", Grouped(n), one)
 }

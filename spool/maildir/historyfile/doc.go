@@ -39,9 +39,10 @@
 // # Searching
 //
 // A search reads the files in blocks, and checks all lines of a block, four side by side, so
-// that a damaged line is told whatever is asked for: it may be the one. Then it looks for the
-// bytes of what it is to find, and parses only the lines that have them. Of a line that fits it keeps 32 octets: when the
-// message was queued, a hash of the entry's name, and where the line is. These are sorted; of
+// that a damaged line is reported whatever is asked for: it may be the one. Then it looks for
+// the bytes of the address or reference, and parses only the lines that contain them. Of each
+// matching line it keeps 32 octets: when the message was queued, a hash of the entry's name, and
+// where the line is. These are sorted; of
 // each name the last line counts; then the lines that are left are read once more. So a search
 // needs memory for what it finds, not for what there is.
 //

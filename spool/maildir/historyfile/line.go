@@ -87,8 +87,8 @@ func appendReply(b []byte, r *spool.Reply) []byte {
 	return appendEscaped(b, string(reply))
 }
 
-// appendTime appends a time of always the same width. No clock shows a year that does not
-// fit; then there is none.
+// appendTime appends a time of fixed width. The cell is empty for the zero time and for a year
+// that does not have four digits, which no clock shows.
 func appendTime(b []byte, t time.Time) []byte {
 	if t = t.UTC(); t.IsZero() || t.Year() < 0 || t.Year() > 9999 {
 		return b

@@ -92,7 +92,7 @@ func needles(q *spool.HistoryQuery) (list [][]byte) {
 	return list
 }
 
-// ref is an entry that was found: what it is sorted by, and where its line is.
+// ref is an entry that was found: its sort key, and the position of its line.
 type ref struct {
 	queued int64  // unix seconds
 	name   uint64 // hash of id and index

@@ -32,7 +32,7 @@ func inFolder(t *testing.T) (l *Log, dir string) {
 	return l, dir
 }
 
-// odd are things that may have the name of a file or folder, and are none.
+// odd makes things that stand where a file or folder is expected, and are neither.
 var odd = map[string]func(string) error{
 	"a link":            func(path string) error { return os.Symlink("/etc/hostname", path) },
 	"a link to nowhere": func(path string) error { return os.Symlink("/nowhere", path) },
