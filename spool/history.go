@@ -117,13 +117,11 @@ func MatchesAddress(address, want string) bool {
 // nothing. Recipients that are pending then were removed by a person. A message in failed/
 // ended when it was moved there.
 func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
-	for i := range r.Events {
-		if r.GivenUp && r.Events[i].Kind == GiveUp {
-			now = r.Events[i].At // the last one counts
-		}
-	}
-	if last.Kind == GiveUp {
+	switch {
+	case last.Kind == GiveUp:
 		now = last.At
+	case r.GivenUp:
+		now = givenUpAt(r)
 	}
 	outcomes, failed := r.lastOutcomes(last)
 	list := make([]HistoryEntry, len(outcomes))

@@ -187,7 +187,7 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 // renameToMatch renames the sidecar to what the record says. The name is a hint: where
 // that fails, the next run looks into the message too early and tries again.
 func (c *claim) renameToMatch() {
-	want := sidecar.EntryOf(c.side.Record)
+	want := c.side.Record.Entry()
 	from, to := sidecarOf(c.entry), sidecarOf(want)
 	if folderOf(want.State) == folderOf(c.entry.State) && from != to && c.s.folders.Rename(from, to) == nil {
 		c.entry = want

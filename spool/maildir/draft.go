@@ -102,7 +102,7 @@ func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
 	}
 	d.entry, d.keys = spool.Entry{ID: d.id, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, env.ImportKeys
 	if len(events) > 0 {
-		d.entry = sidecar.EntryOf(spool.NewRecord(env, events...))
+		d.entry = spool.NewRecord(env, events...).Entry()
 	}
 	_, err = d.side.Write(text)
 	return err

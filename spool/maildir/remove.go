@@ -6,7 +6,6 @@ import (
 	"notices/spool"
 	"notices/spool/internal/fsys"
 	"notices/spool/maildir/imports"
-	"notices/spool/maildir/sidecar"
 )
 
 // doneMode marks a body whose message is finished, before its sidecar goes: found alone
@@ -110,7 +109,7 @@ func (c *claim) move(e spool.Event) error {
 			return err
 		}
 	}
-	to := sidecar.EntryOf(c.side.Record)
+	to := c.side.Record.Entry()
 	if err := c.s.folders.movePair(c.entry, to); err != nil {
 		return c.s.folders.withRepair(err, curDir, failedDir, bodyOf(c.entry))
 	}

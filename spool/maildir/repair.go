@@ -192,7 +192,7 @@ func (r *repair) finishMove(e spool.Entry) (done bool, err error) {
 	if rec == nil {
 		return false, ignoreMissing(err)
 	}
-	to := sidecar.EntryOf(rec)
+	to := rec.Entry()
 	if folderOf(to.State) == sideDir {
 		err = r.folders.Rename(bodyPath(bodyDir, e.ID), bodyOf(e))
 	} else {

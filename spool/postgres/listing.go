@@ -1,7 +1,6 @@
 package postgres
 
 import (
-	"slices"
 	"time"
 
 	"notices/spool"
@@ -23,29 +22,19 @@ type listed struct {
 
 // listing is what the listing of a record must show.
 func listing(r *spool.Record) listed {
-	switch l := (listed{state: stateQueued, next: r.NextSendAt.Unix()}); {
-	case r.GivenUp:
-		l.state, l.next = stateFailed, givenUpAt(r).Unix()
-		return l
-	case r.Held:
+	e := r.Entry()
+	l := listed{state: stateQueued, next: e.Next.Unix()}
+	switch e.State {
+	case spool.StateFailed:
+		l.state = stateFailed
+	case spool.StateHeld:
 		l.state = stateHeld
-		return l
-	default:
-		if at := r.Envelope.ExpiresAt; !at.IsZero() {
-			seconds := at.Unix()
-			l.expires = &seconds
-		}
-		return l
 	}
-}
-
-func givenUpAt(r *spool.Record) time.Time {
-	for _, e := range slices.Backward(r.Events) {
-		if e.Kind == spool.GiveUp {
-			return e.At
-		}
+	if !e.Expires.IsZero() {
+		at := e.Expires.Unix()
+		l.expires = &at
 	}
-	return r.NextSendAt
+	return l
 }
 
 // entry is what a listing tells.

@@ -13,26 +13,6 @@ import (
 	"notices/spool/history"
 )
 
-// ended is a source of entries alone.
-type ended struct {
-	history.Source
-	entries []spool.HistoryEntry
-}
-
-func (e ended) Scan(context.Context, func(spool.Entry) bool) error       { return nil }
-func (e ended) ScanFailed(context.Context, func(spool.Entry) bool) error { return nil }
-func (e ended) Find(context.Context, ...spool.ID) (map[spool.ID]spool.Entry, error) {
-	return nil, nil
-}
-func (e ended) History(_ context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
-	for i := range e.entries {
-		if q.Chooses(&e.entries[i]) && !yield(&e.entries[i]) {
-			break
-		}
-	}
-	return nil, nil
-}
-
 // week is what became of some messages of the last week, and what still waits of them.
 func week(w *fakesite.Site) []history.Row {
 	entry := func(id spool.ID, hours, took int, to, ref string, e spool.Ending, o spool.Outcome) history.Row {
@@ -110,7 +90,7 @@ func TestOwnReports(t *testing.T) {
 // TestNothingKept: who finds nothing because nothing is kept is told the key.
 func TestNothingKept(t *testing.T) {
 	w := fakesite.New(t)
-	p := &Past{Program: w.Program, Source: ended{}, ConfigFile: "/etc/notices.toml"}
+	p := &Past{Program: w.Program, Source: fakesite.Ended{}, ConfigFile: "/etc/notices.toml"}
 	w.Check(p.History(context.Background(), HistoryOptions{JSON: true}))
 	if said := w.Said.String(); !strings.Contains(said, `keep_history = "0" in /etc/notices.toml`) || !strings.Contains(said, `keep_history = "90d"`) || w.Out.String() != "[]\n" {
 		t.Errorf("said %q, printed %q", said, w.Out.String())

@@ -21,31 +21,9 @@ import (
 	"notices/cmd/notices/fakesite"
 	"notices/cmd/notices/term"
 	"notices/spool"
-	"notices/spool/history"
 	"notices/spool/history/report"
 	"notices/spool/intake"
 )
-
-// ended is a source of entries alone.
-type ended struct {
-	history.Source
-	entries []spool.HistoryEntry
-	damaged []spool.Anomaly
-}
-
-func (e ended) Scan(context.Context, func(spool.Entry) bool) error       { return nil }
-func (e ended) ScanFailed(context.Context, func(spool.Entry) bool) error { return nil }
-func (e ended) Find(context.Context, ...spool.ID) (map[spool.ID]spool.Entry, error) {
-	return nil, nil
-}
-func (e ended) History(_ context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) ([]spool.Anomaly, error) {
-	for i := range e.entries {
-		if q.Chooses(&e.entries[i]) && !yield(&e.entries[i]) {
-			break
-		}
-	}
-	return e.damaged, nil
-}
 
 // week is what became of the mail of a week, one notice every two hours.
 func week(now time.Time) (list []spool.HistoryEntry) {
@@ -83,7 +61,7 @@ func newSummary(t *testing.T, entries []spool.HistoryEntry) (*fakesite.Site, *Su
 		{Host: "mail.example.org", Since: w.Now.Add(-50 * time.Hour), Until: w.Now.Add(-48 * time.Hour), Reason: spool.ReasonConnect},
 	})
 	return w, &Summary{
-		Program: w.Program, Source: ended{entries: entries}, State: w.Store.State(),
+		Program: w.Program, Source: fakesite.Ended{Entries: entries}, State: w.Store.State(),
 		Servers: []Server{{"1", "mail.example.org"}, {"2", "backup.example.org"}},
 		Name:    "Springfield Public Library", Address: "library@example.org", KeepHistory: 90 * 24 * time.Hour,
 		NoAddress: func() error { return errors.New("no address") },
@@ -96,7 +74,7 @@ func options(w *fakesite.Site) Options {
 
 func TestText(t *testing.T) {
 	w, s := newSummary(t, nil)
-	s.Source = ended{entries: week(w.Now)}
+	s.Source = fakesite.Ended{Entries: week(w.Now)}
 	w.Check(s.Run(t.Context(), options(w)))
 	fakesite.Golden(t, "week.txt", w.Out.String())
 
@@ -134,7 +112,7 @@ func hostile(now time.Time) (list []spool.HistoryEntry) {
 func TestTextFits(t *testing.T) {
 	w, s := newSummary(t, nil)
 	s.Name, s.Servers = strings.Repeat("Library ", 30), []Server{{"1", strings.Repeat("mail.", 50)}}
-	s.Source = ended{entries: append(week(w.Now), hostile(w.Now)...)}
+	s.Source = fakesite.Ended{Entries: append(week(w.Now), hostile(w.Now)...)}
 	r, err := s.collect(t.Context(), options(w).Since, w.Now)
 	w.Check(err)
 	v := r.View(report.Site{Name: s.Name, Zone: time.UTC, KeepHistory: s.KeepHistory}, textLimits)
@@ -159,7 +137,7 @@ func TestTextFits(t *testing.T) {
 // TestJSONHasAll: no list is cut, and what is damaged is told on standard error.
 func TestJSONHasAll(t *testing.T) {
 	w, s := newSummary(t, nil)
-	s.Source = ended{entries: hostile(w.Now), damaged: []spool.Anomaly{{Name: "history/20414", Why: "line 3 is damaged"}}}
+	s.Source = fakesite.Ended{Entries: hostile(w.Now), Damaged: []spool.Anomaly{{Name: "history/20414", Why: "line 3 is damaged"}}}
 	o := options(w)
 	o.JSON = true
 	w.Check(s.Run(t.Context(), o))
@@ -245,7 +223,7 @@ func TestRecipient(t *testing.T) {
 func TestMail(t *testing.T) {
 	w, s := newSummary(t, nil)
 	s.Name = "Bücherei am Fluß, \"Zweigstelle\" der Stadt mit dem sehr langen Namen\r\nBcc: eve@example.com"
-	s.Source = ended{entries: append(week(w.Now), hostile(w.Now)...)}
+	s.Source = fakesite.Ended{Entries: append(week(w.Now), hostile(w.Now)...)}
 	var raw []byte
 	s.Accept = func(_ context.Context, r intake.Request) (id spool.ID, err error) {
 		raw, err = io.ReadAll(r.Body)

@@ -1,7 +1,6 @@
 package sidecar
 
 import (
-	"slices"
 	"time"
 
 	"notices/spool"
@@ -142,29 +141,6 @@ func (p ParsedName) Entry() spool.Entry {
 		e.State = spool.StateFailed
 	}
 	return e
-}
-
-// EntryOf is the entry that a record deserves in the listing.
-func EntryOf(r *spool.Record) spool.Entry {
-	e := spool.Entry{ID: r.Envelope.ID, Next: r.NextSendAt, State: spool.StateQueued}
-	switch {
-	case r.GivenUp:
-		e.State, e.Next = spool.StateFailed, givenUpAt(r)
-	case r.Held:
-		e.State = spool.StateHeld
-	case !r.Envelope.ExpiresAt.IsZero():
-		e.Expires = seconds(r.Envelope.ExpiresAt.Unix())
-	}
-	return e
-}
-
-func givenUpAt(r *spool.Record) time.Time {
-	for _, e := range slices.Backward(r.Events) {
-		if e.Kind == spool.GiveUp {
-			return e.At
-		}
-	}
-	return r.NextSendAt
 }
 
 // seconds is a whole second in UTC, as records hold it.
