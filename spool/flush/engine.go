@@ -67,8 +67,9 @@ func (e *UnknownError) Unwrap() error { return spool.ErrGone }
 // Deliverer sends messages. Package route's Route is one.
 type Deliverer interface {
 	// Deliver attempts one message. It calls m.Begin once before the first server hears of
-	// the message. An error ends the run, unless the claim was lost: Begin failed, the rates could not be counted, or ctx
-	// ended before a server was asked. The outcome is then not known, and the Delivery is empty.
+	// the message. With an error the outcome is not known, and the Delivery is empty: Begin
+	// failed, the rates could not be counted, or ctx ended before a server was asked. It ends
+	// the run, unless the claim was lost.
 	Deliver(ctx context.Context, m *spool.Message) (spool.Delivery, error)
 	// Workers is how many messages it takes at once.
 	Workers() int

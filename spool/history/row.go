@@ -80,7 +80,7 @@ func common(e *spool.HistoryEntry) Row {
 }
 
 // FromRecord is a message of the spool in rows, one for each recipient. One that failed waits until
-// its return is stored. Those that were delivered or returned already have the time of their last reply as their end.
+// its return is stored. One that was delivered or returned has ended, though others still wait.
 func FromRecord(r *spool.Record) []Row {
 	entries := r.Endings(spool.Event{}, lastEventAt(r))
 	rows := make([]Row, len(entries))

@@ -16,8 +16,9 @@ import (
 	"notices/spool/internal/fsys"
 )
 
-// Dir is the folder with the keys of messages that have left the spool. A removal renames the sidecar of an imported message to import/.ID instead
-// of unlinking it, so that a kill at any step keeps its keys. The journal takes them over
+// Dir is the folder with the keys of messages that have left the spool. A removal renames the
+// sidecar of an imported message to import/.ID instead of unlinking it, so that a kill at any
+// step keeps its keys. The journal takes them over
 // together with those of others, and then the sidecar is removed. A full disk does not stop a
 // message from leaving: its sidecar waits for the next import, which hands it over.
 //
