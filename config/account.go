@@ -27,9 +27,9 @@ type Account struct {
 
 var accountKeys = [...]key[Account]{
 	{name: "client_id", read: func(v value, a *Account) { v.text(&a.ClientID) }},
-	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, document) }},
+	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, wholeFile) }},
 	{name: "account", read: func(v value, a *Account) { v.address(&a.Account) }},
-	{name: "service_account_file", read: func(v value, a *Account) { v.secret(&a.ServiceAccountFile, document) }},
+	{name: "service_account_file", read: func(v value, a *Account) { v.secret(&a.ServiceAccountFile, wholeFile) }},
 	{name: "auth_url", read: func(v value, a *Account) { v.endpoint(&a.AuthURL) }},
 	{name: "device_url", read: func(v value, a *Account) { v.endpoint(&a.DeviceURL) }},
 	{name: "token_url", read: func(v value, a *Account) { v.endpoint(&a.TokenURL) }},
@@ -53,14 +53,14 @@ func keysOf(account string) []key[Account] {
 
 // account reads [google] or [microsoft].
 func (l *loader) account(t table, at place) {
-	a := l.cfg.Account(at.section)
-	switch fill(l, t, at, keysOf(at.section), a); {
+	a := l.cfg.Account(at.Section)
+	switch fill(l, t, at, keysOf(at.Section), a); {
 	case !a.ServiceAccountFile.IsSet():
-	case at.section == AuthMicrosoft:
-		at.key = "service_account_file"
+	case at.Section == AuthMicrosoft:
+		at.Key = "service_account_file"
 		l.bad(at, "is for Google only: remove it here")
 	case a.Account == "":
-		at.key = "account"
+		at.Key = "account"
 		l.bad(at, "is not set; a service account sends as that user")
 	}
 }
@@ -69,7 +69,7 @@ func (l *loader) account(t table, at place) {
 // with an account takes from it what it does not set itself.
 func (l *loader) accounts() {
 	if via := l.cfg.Delivery.Via; via != ViaServers {
-		l.wantClient(via, place{section: "delivery", key: "via"})
+		l.wantClient(via, place{Section: "delivery", Key: "via"})
 	}
 	for i := range l.cfg.Servers {
 		s := &l.cfg.Servers[i]
@@ -82,10 +82,10 @@ func (l *loader) accounts() {
 		if s.Password.IsSet() {
 			l.bad(s.Password.src.at, "cannot be combined with auth = \""+s.Auth+"\": remove one of them")
 		}
-		l.wantClient(s.Auth, place{section: "server", n: i + 1, key: "auth"})
+		l.wantClient(s.Auth, place{Section: "server", N: i + 1, Key: "auth"})
 	}
 	if b := &l.cfg.Bounces; b.Auth != AuthPassword {
-		l.wantClient(b.Auth, place{section: "bounces", key: "auth"})
+		l.wantClient(b.Auth, place{Section: "bounces", Key: "auth"})
 	}
 }
 

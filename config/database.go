@@ -41,7 +41,7 @@ func hasPassword(address string) bool {
 // useDatabase checks what belongs to a database.
 func (s *Spool) useDatabase(l *loader, t table, at place) {
 	if _, there := t["dir"]; there {
-		at.key = "dir"
+		at.Key = "dir"
 		l.bad(at, "beside database "+notYet+": remove one of them")
 	}
 	if s.DatabasePassword.IsSet() {
@@ -53,7 +53,7 @@ func (s *Spool) useDatabase(l *loader, t table, at place) {
 	const name = "database.password"
 	if dir := os.Getenv("CREDENTIALS_DIRECTORY"); dir != "" {
 		if _, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			at.key = "database_password"
+			at.Key = "database_password"
 			s.DatabasePassword.src = l.newSource(credential, at, name)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"notices/config/document"
 	"notices/config/spelling"
 )
 
@@ -54,17 +55,17 @@ func (l *loader) read(doc table) {
 	}
 	l.accounts()
 	if len(l.cfg.Servers) == 0 && l.cfg.Delivery.Via == ViaServers && !l.hasProblem("server") && !l.hasProblem("delivery") {
-		l.bad(place{section: "delivery"}, "has no server to send through: add a [[server]] with its host")
+		l.bad(place{Section: "delivery"}, "has no server to send through: add a [[server]] with its host")
 	}
 }
 
 func (l *loader) hasProblem(section string) bool {
-	return slices.ContainsFunc(l.cfg.Problems, func(e *Error) bool { return e.place.section == section })
+	return slices.ContainsFunc(l.cfg.Problems, func(e *Error) bool { return e.place.Section == section })
 }
 
 // section hands each of the section's tables to its reader.
 func (l *loader) section(s *section, v any, present bool) {
-	at := place{section: s.name}
+	at := place{Section: s.name}
 	if !s.many {
 		t, ok := v.(table)
 		if present && !ok {
@@ -78,7 +79,7 @@ func (l *loader) section(s *section, v any, present bool) {
 		l.bad(at, "must be written with two brackets: "+s.header())
 	}
 	for i, t := range tables {
-		s.read(l, t, place{section: s.name, n: i + 1})
+		s.read(l, t, place{Section: s.name, N: i + 1})
 	}
 }
 
@@ -106,14 +107,14 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 			continue
 		}
 		known++
-		at.key = k.name
+		at.Key = k.name
 		k.read(value{l: l, at: at, raw: raw}, to)
 	}
 	if known == len(t) {
 		return
 	}
 	for name := range t {
-		at.key = name
+		at.Key = name
 		switch {
 		case slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }):
 		case isPlanned(at) && t[name] == "": // as good as none
@@ -140,7 +141,7 @@ func hint(name string, known []string) string {
 // probably meant as a section that intake needs, it counts as a problem of that section:
 // with [spol] for [spool], mail would go into a spool that nobody empties.
 func (l *loader) unknownTop(name string, v any, all []section) {
-	e := &Error{Key: shownName(name), place: place{section: name}}
+	e := &Error{Key: document.ShowName(name), place: place{Section: name}}
 	defer l.add(e)
 	switch v.(type) {
 	case table, []table:
@@ -170,7 +171,7 @@ func (l *loader) unknownTop(name string, v any, all []section) {
 func (l *loader) site(t table, at place) {
 	fill(l, t, at, siteKeys[:], &l.cfg.Site)
 	if l.cfg.Site.RewriteFrom && l.cfg.Site.Address == "" && t["address"] == nil {
-		at.key = "rewrite_from"
+		at.Key = "rewrite_from"
 		l.bad(at, "needs address, which becomes the sender of every message")
 	}
 }
@@ -186,7 +187,7 @@ func (l *loader) spool(t table, at place) {
 	}
 	dir, err := defaultSpool(l.cfg.Path, os.Getenv)
 	if err != nil {
-		at.key = "dir"
+		at.Key = "dir"
 		l.bad(at, err.Error())
 	}
 	l.cfg.Spool.Dir = dir
@@ -201,11 +202,11 @@ func (l *loader) limit(t table, at place) {
 			break
 		}
 	}
-	at.key = "domains"
+	at.Key = "domains"
 	for i := range l.cfg.Limits { // only one of them could count
 		for _, d := range m.Domains {
 			if slices.Contains(l.cfg.Limits[i].Domains, d) {
-				l.bad(at, "names "+d+" a second time: it is in "+place{section: "limit", n: i + 1}.String()+" already")
+				l.bad(at, "names "+d+" a second time: it is in "+place{Section: "limit", N: i + 1}.String()+" already")
 			}
 		}
 	}
@@ -218,7 +219,7 @@ func (l *loader) bounces(t table, at place) {
 	if b.Folder == "" {
 		b.Folder = "INBOX"
 	}
-	bad := func(key, msg string) { at.key = key; l.bad(at, msg) }
+	bad := func(key, msg string) { at.Key = key; l.bad(at, msg) }
 	switch {
 	case b.Imap == "" && t["imap"] != nil && t["imap"] != "": // it was bad
 	case b.Imap == "" && (b.Login != "" || b.Password.IsSet() || b.MoveTo != ""):
@@ -229,7 +230,7 @@ func (l *loader) bounces(t table, at place) {
 	case b.Auth == AuthPassword && b.Login == "":
 		bad("login", "is not set: a mailbox needs a login")
 	case b.Auth == AuthPassword && !b.Password.IsSet():
-		b.Password.src = l.newSource(credential, place{section: at.section, key: "password"}, "bounces.password")
+		b.Password.src = l.newSource(credential, place{Section: at.Section, Key: "password"}, "bounces.password")
 	}
 	if b.MoveTo != "" && strings.EqualFold(b.MoveTo, b.Folder) {
 		bad("move_to", "is the folder that is read: name another, or remove it")
@@ -237,7 +238,7 @@ func (l *loader) bounces(t table, at place) {
 }
 
 func (l *loader) server(t table, at place) {
-	s := defaultServer(at.n)
+	s := defaultServer(at.N)
 	s.Port = 0
 	t, s.FromPreset = withPreset(t)
 	fill(l, t, at, serverKeys[:], &s)
@@ -249,11 +250,11 @@ func (l *loader) server(t table, at place) {
 		l.bad(at, msg)
 	}
 	if s.Port > 0 || s.Auth == AuthPassword { // else the account decides, which is not read yet
-		s.Port = cmp.Or(s.Port, defaultServer(at.n).Port)
+		s.Port = cmp.Or(s.Port, defaultServer(at.N).Port)
 		s.decideTLS()
 	}
 	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
-		at.key = "password"
+		at.Key = "password"
 		s.Password.src = l.newSource(credential, at, "server"+s.Name+".password")
 	}
 	if s.Password.IsToken() && s.Login == "" && s.Auth == AuthPassword {

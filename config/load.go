@@ -10,6 +10,8 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+
+	"notices/config/document"
 )
 
 // Need says what of a config a command cannot do without.
@@ -65,7 +67,7 @@ func (n Need) covers(e *Error) bool {
 	case Intake:
 		return slices.ContainsFunc(sections(), func(s section) bool { return s.name == e.section() && s.intake })
 	case Queue: // what leaves open where the spool is
-		return e.section() == "spool" && (e.place.key == "dir" || strings.HasPrefix(e.place.key, "database") || !slices.Contains(namesOf(spoolKeys[:])(), e.place.key))
+		return e.section() == "spool" && (e.place.Key == "dir" || strings.HasPrefix(e.place.Key, "database") || !slices.Contains(namesOf(spoolKeys[:])(), e.place.Key))
 	case Sending:
 		return e.section() != "bounces"
 	case Returns:
@@ -154,12 +156,23 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// syntaxError is the *Error of a file that is not TOML.
+func syntaxError(path string, err error) error {
+	d := new(document.Error)
+	errors.As(err, &d) // it is always one
+	e := &Error{File: path, Line: d.Line, Key: d.Key, Msg: d.Msg}
+	if _, key, _ := strings.Cut(d.Before, "."); slices.Contains(Keys(), d.Before) {
+		e.Key = key
+	}
+	return e
+}
+
 // parse makes a Config of a file's content. The error is one of syntax; all other problems
 // are in Problems.
 func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, error) {
-	doc, err := parseTOML(path, data)
+	doc, err := document.Parse(data)
 	if err != nil {
-		return nil, err
+		return nil, syntaxError(path, err)
 	}
 	l := &loader{cfg: withDefaults(path), mode: mode}
 	l.read(doc)

@@ -94,7 +94,7 @@ func withPreset(t table) (full table, added []string) {
 		if _, given := t[s.Key]; given || hasServer && (s.Key == "host" || s.Key == "port") {
 			continue
 		}
-		full[s.Key] = s.value()
+		full[s.Key] = s.Parsed()
 		added = append(added, strings.TrimSuffix(s.String(), "\n"))
 	}
 	return full, added

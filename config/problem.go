@@ -5,7 +5,15 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"notices/config/document"
 )
+
+// place is where in the document something stands.
+type place = document.Place
+
+// Setting is one line that `notices init` sets in the config that it writes.
+type Setting = document.Setting
 
 // Error is one thing that is wrong with a config file.
 type Error struct {
@@ -20,7 +28,7 @@ type Error struct {
 }
 
 // section is the section that e is a problem of.
-func (e *Error) section() string { return cmp.Or(e.meant, e.place.section) }
+func (e *Error) section() string { return cmp.Or(e.meant, e.place.Section) }
 
 // Error is one line: FILE:LINE: KEY: what is wrong.
 func (e *Error) Error() string {
@@ -70,33 +78,11 @@ func (p Problems) filter(keep func(*Error) bool) error {
 
 // locate fills in the lines and sorts by them.
 func (p Problems) locate(data []byte) {
-	at := index(data)
+	at := document.Index(data)
 	for _, e := range p {
-		e.Line = at.line(e.place)
+		e.Line = at.Line(e.place)
 	}
 	slices.SortStableFunc(p, func(a, b *Error) int {
 		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))
 	})
-}
-
-// place is where in the document something stands.
-type place struct {
-	section string // "" for a key before the first section
-	n       int    // which one of an array of tables, from 1; 0: not of an array
-	key     string // "" for the section as a whole
-}
-
-// String points at the place as a person would.
-func (p place) String() string {
-	s := "[" + p.section + "]"
-	switch {
-	case p.section == "":
-		return shownName(p.key)
-	case p.n > 0:
-		s = "[" + s + "] " + strconv.Itoa(p.n)
-	}
-	if p.key != "" {
-		s += " " + shownName(p.key)
-	}
-	return s
 }

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	shell "notices/config/command"
+	"notices/config/document"
 )
 
 // Secret is a password, a token or a key that is read when it is needed, never at Load.
@@ -25,7 +26,7 @@ type secretKind int
 const (
 	inline     secretKind = iota // in the config itself
 	file                         // a file with the secret on its only line
-	document                     // a file that is taken whole: the JSON files of Google
+	wholeFile                    // a file that is taken whole: the JSON files of Google
 	command                      // a command that prints it
 	token                        // a command that prints an access token
 	credential                   // a file in $CREDENTIALS_DIRECTORY (systemd.exec(5), LoadCredential=)
@@ -53,7 +54,7 @@ func (s Secret) Key() string {
 	if s.src == nil {
 		return ""
 	}
-	return s.src.at.key
+	return s.src.at.Key
 }
 
 // IsSet reports whether there is a way to a secret; not whether it works.
@@ -104,7 +105,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 	switch s.by {
 	case inline:
 		text = s.text
-	case file, document:
+	case file, wholeFile:
 		text, err = readSecretFile(s.text, true)
 	case command, token:
 		text, err = shell.Run(ctx, s.text, shell.MaxTime, maxSecret+2)
@@ -122,7 +123,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 		return "", errors.New("gives an empty secret")
 	case len(text) > maxSecret:
 		return "", fmt.Errorf("gives more than %d KiB, which is too long for a secret", maxSecret>>10)
-	case s.by == document:
+	case s.by == wholeFile:
 	case strings.ContainsAny(text, "\r\n"):
 		return "", errors.New("gives more than one line; a secret is a single line")
 	case hasControl(text):
@@ -148,7 +149,7 @@ func readCredential(name string) (text string, err error) {
 func faultAt(path string, at place, err error) *Error {
 	e := &Error{File: path, Key: at.String(), Msg: err.Error(), Err: err, place: at}
 	if data, _, err := readFile(path); err == nil {
-		e.Line = index(data).line(at)
+		e.Line = document.Index(data).Line(at)
 	}
 	return e
 }
@@ -156,7 +157,7 @@ func faultAt(path string, at place, err error) *Error {
 // Fault is an error with the file that a key names: a key of [section], or of the nth
 // [[section]].
 func (c *Config) Fault(section string, n int, key string, err error) *Error {
-	return faultAt(c.Path, place{section: section, n: n, key: key}, err)
+	return faultAt(c.Path, place{Section: section, N: n, Key: key}, err)
 }
 
 // readSecretFile reads a whole secret file that checkFile finds in order.

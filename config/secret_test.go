@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"notices/config/document"
 )
 
 const withLogin = oneServer + "login = \"library\"\n"
@@ -22,7 +24,7 @@ func secretFile(t *testing.T, content string, mode fs.FileMode) (config, path st
 	if err := os.Chmod(path, mode); err != nil {
 		t.Fatal(err)
 	}
-	return withLogin + "password_file = " + quote(path) + "\n", path
+	return withLogin + "password_file = " + document.Quote(path) + "\n", path
 }
 
 func TestReadSecret(t *testing.T) {
@@ -193,7 +195,7 @@ func TestRefresh(t *testing.T) {
 func TestDocument(t *testing.T) {
 	const text = "{\n\t\"installed\": {}\n}"
 	_, path := secretFile(t, text+"\n", 0o600)
-	c := load(t, "[delivery]\nvia = \"google\"\n[google]\naccount = \"library@example.org\"\nclient_secret_file = "+quote(path)+"\nservice_account_file = "+quote(path)+"\n")
+	c := load(t, "[delivery]\nvia = \"google\"\n[google]\naccount = \"library@example.org\"\nclient_secret_file = "+document.Quote(path)+"\nservice_account_file = "+document.Quote(path)+"\n")
 	for _, s := range []Secret{c.Google.ClientSecretFile, c.Google.ServiceAccountFile} {
 		if got, err := s.Read(t.Context()); got != text || err != nil {
 			t.Errorf("%q, %v", got, err)

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"notices/config/document"
 )
 
 func TestTemplateLoads(t *testing.T) {
@@ -21,7 +23,7 @@ func TestTemplateLoads(t *testing.T) {
 func server(n int, pairs ...any) []Setting {
 	var set []Setting
 	for i := 0; i < len(pairs); i += 2 {
-		set = append(set, Setting{"server", n, pairs[i].(string), pairs[i+1]})
+		set = append(set, Setting{Section: "server", N: n, Key: pairs[i].(string), Value: pairs[i+1]})
 	}
 	return set
 }
@@ -29,10 +31,10 @@ func server(n int, pairs ...any) []Setting {
 // What is set comes back out of the file as it went in, whatever is in it.
 func TestTemplateTakesSettings(t *testing.T) {
 	name := `The "Old" Library \ Bücherei @host@ # 'x' """`
-	set := slices.Concat([]Setting{{"site", 0, "name", name}, {"site", 0, "address", "library@example.org"}, {"site", 0, "hostname", "notices.example.org"}},
+	set := slices.Concat([]Setting{{Section: "site", Key: "name", Value: name}, {Section: "site", Key: "address", Value: "library@example.org"}, {Section: "site", Key: "hostname", Value: "notices.example.org"}},
 		server(1, "host", "192.0.2.1", "port", 465, "login", `dom\user "x"`, "password_command", `echo "a#b"`, "rate_per_day", 7),
 		server(2, "host", "two.example.org", "allow_non_secure", true), server(3, "preset", "fastmail"),
-		[]Setting{{"google", 0, "client_id", "x"}, {"spool", 0, "dir", "/srv/a \"spool\""}, {"log", 0, "to", "syslog"}})
+		[]Setting{{Section: "google", Key: "client_id", Value: "x"}, {Section: "spool", Key: "dir", Value: "/srv/a \"spool\""}, {Section: "log", Key: "to", Value: "syslog"}})
 	c := load(t, string(Template(set...)))
 	for _, pair := range [][2]any{
 		{c.Site.Name, name}, {c.Site.Address, "library@example.org"}, {c.Site.Hostname, "notices.example.org"},
@@ -49,7 +51,7 @@ func TestTemplateTakesSettings(t *testing.T) {
 
 // Of a server that is not wanted nothing holds, and with a preset no example does.
 func TestTemplateWithoutExamples(t *testing.T) {
-	c := load(t, string(Template(Setting{"delivery", 0, "via", "google"}, Setting{"google", 0, "client_id", "x"})))
+	c := load(t, string(Template(Setting{Section: "delivery", Key: "via", Value: "google"}, Setting{Section: "google", Key: "client_id", Value: "x"})))
 	if len(c.Servers) != 0 || c.Site.Name != "" || c.Delivery.Via != ViaGoogle {
 		t.Errorf("%+v", c)
 	}
@@ -73,7 +75,7 @@ func TestTemplateTakesEveryKey(t *testing.T) {
 			s.N = 1
 		}
 		text := string(Template(s))
-		doc, err := parseTOML("", []byte(text))
+		doc, err := document.Parse([]byte(text))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -90,12 +92,12 @@ func TestTemplateTakesEveryKey(t *testing.T) {
 // A setting with a line break is refused when it is checked and when the file is read,
 // and no key of its own.
 func TestTemplateIsNotInjected(t *testing.T) {
-	evil := Setting{"site", 0, "name", "x\"\n[spool]\ndir = \"/tmp"}
-	_, err := Load(write(t, string(Template(evil, Setting{"server", 1, "host", "mail.example.org"})), 0o600))
+	evil := Setting{Section: "site", Key: "name", Value: "x\"\n[spool]\ndir = \"/tmp"}
+	_, err := Load(write(t, string(Template(evil, Setting{Section: "server", N: 1, Key: "host", Value: "mail.example.org"})), 0o600))
 	if err == nil || !strings.Contains(err.Error(), "[site] name must not contain line breaks") {
 		t.Error(err)
 	}
-	if err := evil.Check(); err == nil || !strings.HasPrefix(err.Error(), "must not contain line breaks") {
+	if err := Check(evil); err == nil || !strings.HasPrefix(err.Error(), "must not contain line breaks") {
 		t.Error(err)
 	}
 }
@@ -105,15 +107,15 @@ func TestSettingCheck(t *testing.T) {
 		s    Setting
 		want string
 	}{
-		{Setting{"site", 0, "address", "library@example.org"}, ""},
-		{Setting{"site", 0, "address", "library"}, "one e-mail address"},
-		{Setting{"server", 1, "host", "mail.example.org:25"}, "without a port"},
-		{Setting{"server", 2, "port", 70000}, "from 1 to 65535"},
-		{Setting{"server", 2, "port", 25}, ""},
-		{Setting{"server", 1, "login", "x"}, ""},
-		{Setting{"site", 0, "name", "\xff"}, "UTF-8"},
+		{Setting{Section: "site", Key: "address", Value: "library@example.org"}, ""},
+		{Setting{Section: "site", Key: "address", Value: "library"}, "one e-mail address"},
+		{Setting{Section: "server", N: 1, Key: "host", Value: "mail.example.org:25"}, "without a port"},
+		{Setting{Section: "server", N: 2, Key: "port", Value: 70000}, "from 1 to 65535"},
+		{Setting{Section: "server", N: 2, Key: "port", Value: 25}, ""},
+		{Setting{Section: "server", N: 1, Key: "login", Value: "x"}, ""},
+		{Setting{Section: "site", Key: "name", Value: "\xff"}, "UTF-8"},
 	} {
-		err := c.s.Check()
+		err := Check(c.s)
 		if (err == nil) != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%+v: %v, want %q", c.s, err, c.want)
 		}

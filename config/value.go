@@ -7,6 +7,7 @@ import (
 	"time"
 	"unicode"
 
+	"notices/config/document"
 	"notices/spool/printable"
 )
 
@@ -27,7 +28,7 @@ func (v value) bad(allowed string) {
 func show(raw any) string {
 	switch x := raw.(type) {
 	case string:
-		return printable.Quote(x, maxShown)
+		return printable.Quote(x, document.MaxShown)
 	case int64, float64, bool:
 		return fmt.Sprint(x)
 	case []any, []table:
@@ -38,18 +39,6 @@ func show(raw any) string {
 		return "a date"
 	}
 	return "something else"
-}
-
-// maxShown is how much of a value a person needs to recognize it, in octets.
-const maxShown = 60
-
-// shownName is a name from the file, in quotes if it needs them.
-func shownName(s string) string {
-	q := printable.Quote(s, maxShown)
-	if q == `"`+s+`"` && s != "" && !strings.ContainsRune(s, ' ') {
-		return s
-	}
-	return q
 }
 
 // take parses a value, or notes the form that is allowed.
@@ -164,7 +153,7 @@ func (v value) secret(to *Secret, by secretKind) {
 	case to.IsSet():
 		v.l.bad(v.at, "gives the secret a second time, besides "+to.Key()+": keep one of them")
 	default:
-		if by == file || by == document {
+		if by == file || by == wholeFile {
 			s = v.l.absolute(s)
 			v.l.files = append(v.l.files, namedFile{v.at, s, true})
 		}

@@ -33,6 +33,7 @@ func floors() map[string]int {
 		"notices/config":              0,
 		"notices/config/migrate":      0,
 		"notices/config/command":      0,
+		"notices/config/document":     0,
 		"notices/config/spelling":     0,
 		"notices/config/units":        0,
 

@@ -177,7 +177,7 @@ func (r *reader) admin(v setting) {
 	}
 }
 
-// oneAddress is a rough check; Setting.Check decides.
+// oneAddress is a rough check; config.Check decides.
 func oneAddress(v string) bool {
 	return strings.Count(v, "@") == 1 && !strings.ContainsAny(v, "%*, ") && !strings.HasPrefix(v, "@") && !strings.HasSuffix(v, "@")
 }

@@ -16,6 +16,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/term"
 	"notices/config"
+	"notices/config/document"
 	"notices/spool/printable"
 	"notices/spool/route"
 )
@@ -112,8 +113,8 @@ func (s *dialogue) readExisting() (why string, err error) {
 		return fmt.Sprintf(" and cannot be read: %s.", err), nil
 	}
 	trial := []config.Setting{{Section: "site", Key: "name", Value: "x"}, {Section: "server", N: len(cfg.Servers) + 1, Key: "host", Value: "x"}}
-	if _, err := config.Edit(text, trial, nil); err != nil {
-		return " and " + config.ErrForm.Error() + ".", nil
+	if _, err := document.Edit(text, trial, nil); err != nil {
+		return " and " + document.ErrForm.Error() + ".", nil
 	}
 	if cfg.Delivery.Via != config.ViaServers && len(cfg.Servers) > 0 {
 		return "; it has servers beside via = \"" + cfg.Delivery.Via + "\".", nil
@@ -128,7 +129,7 @@ func (s *dialogue) askSite() {
 			if text == "" {
 				return errors.New("is needed")
 			}
-			return config.Setting{Section: "site", Key: key, Value: text}.Check()
+			return config.Check(config.Setting{Section: "site", Key: key, Value: text})
 		}
 	}
 	s.Heading("The site")

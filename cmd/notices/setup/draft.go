@@ -14,6 +14,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/config"
+	"notices/config/document"
 )
 
 // draft is a config in the making: nothing of it is on disk until write.
@@ -92,7 +93,7 @@ func (d *draft) text() ([]byte, error) {
 	if d.old == nil {
 		return config.Template(d.set...), nil
 	}
-	text, err := config.Edit(d.old, d.set, d.removed)
+	text, err := document.Edit(d.old, d.set, d.removed)
 	if err != nil {
 		return nil, app.Fail(app.ExitCannotMake, "%s %w; nothing was written", d.path, err)
 	}

@@ -158,7 +158,9 @@ func (s *dialogue) askServer(v *answers) {
 
 // valid checks a value of a server's key.
 func valid(n int, key string) func(text string) error {
-	return func(text string) error { return config.Setting{Section: "server", N: n, Key: key, Value: text}.Check() }
+	return func(text string) error {
+		return config.Check(config.Setting{Section: "server", N: n, Key: key, Value: text})
+	}
 }
 
 // askHost asks for the address, unless the preset knows it.
@@ -191,7 +193,7 @@ func (s *dialogue) askPort(v *answers) {
 			return errors.New("must be a whole number")
 		}
 		v.port = n
-		return config.Setting{Section: "server", N: 1, Key: "port", Value: n}.Check()
+		return config.Check(config.Setting{Section: "server", N: 1, Key: "port", Value: n})
 	})
 	switch v.port {
 	case 25, 465, 587:

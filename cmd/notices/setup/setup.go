@@ -160,7 +160,7 @@ func (d *draft) translate(c *migrate.Config) (refused []migrate.Note) {
 			value = migrate.Duration(length)
 		}
 		s := config.Setting{Section: section, N: n, Key: key, Value: value}
-		if err := s.Check(d.set...); err != nil {
+		if err := config.Check(s, d.set...); err != nil {
 			refused = append(refused, migrate.Note{File: c.Program, What: fmt.Sprintf("%s = %v", key, value), Why: key + " " + err.Error()})
 			return
 		}

@@ -1,37 +1,48 @@
-package config
+package document
 
 import (
 	"bytes"
 	"errors"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/BurntSushi/toml"
 )
 
-// parseTOML parses a document into plain maps: decoding into `any` costs nothing
-// on top of the parse, where decoding into a struct would walk it by reflection
-// and stop at the first wrong value.
-func parseTOML(path string, data []byte) (map[string]any, error) {
-	if err := checkOctets(path, data); err != nil {
+// Error is why a text cannot be read as TOML.
+type Error struct {
+	Line int    // from 1; 0: not one line's fault
+	Key  string // the key or the section that is there twice; else ""
+	Msg  string // what is wrong, and what is allowed or to be done
+	// Before is what stands in front of a value that is wrong, as section.key. It may be
+	// a secret in the wrong place, so it is to be shown only if there is such a key.
+	Before string
+}
+
+func (e *Error) Error() string { return strings.TrimSpace(e.Key + " " + e.Msg) }
+
+// Parse parses a document into plain maps: decoding into `any` costs nothing on top of the
+// parse, where decoding into a struct would walk it by reflection and stop at the first
+// wrong value. The error is an *Error.
+func Parse(data []byte) (map[string]any, error) {
+	if err := checkOctets(data); err != nil {
 		return nil, err
 	}
 	text := withoutComments(data)
-	if err := checkShape(path, text); err != nil {
+	if err := checkShape(text); err != nil {
 		return nil, err
 	}
 	var v any
 	if _, err := toml.NewDecoder(bytes.NewReader(text)).Decode(&v); err != nil {
-		return nil, syntaxError(path, data, err)
+		return nil, syntaxError(data, err)
 	}
 	doc, _ := v.(map[string]any)
 	return doc, nil
 }
 
 // checkOctets refuses what TOML does not allow, in comments too, which the parser does not see.
-func checkOctets(path string, data []byte) error {
-	e := &Error{File: path}
+func checkOctets(data []byte) error {
+	e := new(Error)
 	for line := range bytes.Lines(data) {
 		e.Line++
 		if !utf8.Valid(line) {
@@ -77,11 +88,11 @@ const (
 )
 
 // checkShape refuses files that would take the parser minutes. Nobody writes one by hand.
-func checkShape(path string, text []byte) error {
+func checkShape(text []byte) error {
 	if len(text) < smallFile {
 		return nil
 	}
-	e := &Error{File: path, Msg: "is not a config file: it has too many names or brackets within each other"}
+	e := &Error{Msg: "is not a config file: it has too many names or brackets within each other"}
 	if bytes.Count(text, []byte{'{'}) > maxInlineTables {
 		return e
 	}
@@ -104,12 +115,12 @@ func checkShape(path string, text []byte) error {
 }
 
 // syntaxError says in plain words why a file is not TOML. Nothing of the parser's message
-// is passed on but the name of a key: many of them quote what may be a password.
-func syntaxError(path string, data []byte, err error) *Error {
+// is passed on but names of keys: many of them quote what may be a password.
+func syntaxError(data []byte, err error) *Error {
 	var pe toml.ParseError
 	errors.As(err, &pe) // it is always one
 	// At the end of the file the parser counts one line too many or too few.
-	e := &Error{File: path, Msg: "is not valid TOML", Line: min(max(pe.Position.Line, 1), 1+bytes.Count(data, []byte{'\n'}))}
+	e := &Error{Msg: "is not valid TOML", Line: min(max(pe.Position.Line, 1), 1+bytes.Count(data, []byte{'\n'}))}
 	// "Key 'a.b' has already been defined."
 	if rest, ok := strings.CutPrefix(pe.Message, "Key '"); ok {
 		e.Key, _, _ = strings.Cut(rest, "'")
@@ -123,8 +134,8 @@ func syntaxError(path string, data []byte, err error) *Error {
 		for _, part := range strings.Split(t.parser, "|") {
 			if strings.Contains(pe.Message, part) {
 				e.Msg = t.text
-				if _, key, _ := strings.Cut(pe.LastKey, "."); i == len(syntaxTexts)-1 && slices.Contains(Keys(), pe.LastKey) {
-					e.Key = key // not one that may be a secret
+				if i == len(syntaxTexts)-1 {
+					e.Before = pe.LastKey
 				}
 				return e
 			}
@@ -133,8 +144,8 @@ func syntaxError(path string, data []byte, err error) *Error {
 	return e
 }
 
-// syntaxTexts are parts of the parser's messages, and the messages that replace them. TestBadConfigs
-// checks each, and FuzzSyntaxErrorsHideSecrets checks that no message shows a password.
+// syntaxTexts are parts of the parser's messages, and the messages that replace them. TestBadConfigs of package
+// config checks each, and FuzzSyntaxErrorsHideSecrets checks that no message shows a password.
 var syntaxTexts = [...]struct{ parser, text string }{
 	{"strings cannot contain newlines|EOF; expected '|EOF; expected \"", "has a text without its closing quote"},
 	{"hexadecimal digits|scape", `has a backslash in a "text": write two of them, or the text in '...'`},

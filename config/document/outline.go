@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"bytes"
@@ -8,24 +8,24 @@ import (
 
 // statement is a section header, or a key with its value, and the lines that it takes.
 type statement struct {
-	at       place // at.key is "" for a header
+	at       Place // at.Key is "" for a header
 	from, to int   // from 1, both included
 	plain    bool  // of the form that Edit can change: [x], [[x]], or x = below one of those
 }
 
-// outline is a document as statements, in their order. The TOML library tells lines only in
-// its errors. So index asks it for the fewest lines that are a valid document: they are one
+// Outline is a document as statements, in their order. The TOML library tells lines only in
+// its errors. So Index asks it for the fewest lines that are a valid document: they are one
 // statement, whatever quotes and brackets it has.
-type outline []statement
+type Outline []statement
 
 // maxEnds is how many lines are tried as the last line of a value. A value with more lines
 // that could be the last one is not found.
 const maxEnds = 10
 
-// index makes the outline of a valid document. That is done only when there is something to
+// Index makes the outline of a valid document. That is done only when there is something to
 // report or to change.
-func index(data []byte) outline {
-	var found outline
+func Index(data []byte) Outline {
+	var found Outline
 	count := map[string]int{} // tables seen of each array
 	var here []string         // the header that holds
 	lines := bytes.SplitAfter(data, []byte{'\n'})
@@ -45,9 +45,9 @@ func index(data []byte) outline {
 			s.plain = s.plain && len(here) == 1
 			name = append(here[:len(here):len(here)], name...)
 		}
-		s.at = place{section: name[0], n: count[name[0]]}
+		s.at = Place{Section: name[0], N: count[name[0]]}
 		if len(name) > 1 {
-			s.at.key = name[1] // of a longer name, the key that leads there
+			s.at.Key = name[1] // of a longer name, the key that leads there
 		}
 		found = append(found, s)
 	}
@@ -78,11 +78,11 @@ func firstStatement(lines [][]byte) (n int, name []string) {
 	return 1, nil
 }
 
-// line is the line of at, else of the table that it is missing from, else 0.
-func (o outline) line(at place) int {
-	for _, p := range []place{at, {section: at.section, n: at.n}, {section: at.section}} {
+// Line is the line of at, else of the table that it is missing from, else 0.
+func (o Outline) Line(at Place) int {
+	for _, p := range []Place{at, {Section: at.Section, N: at.N}, {Section: at.Section}} {
 		for _, s := range o {
-			if s.at == p || p == (place{section: s.at.section}) {
+			if s.at == p || p == (Place{Section: s.at.Section}) {
 				return s.from
 			}
 		}

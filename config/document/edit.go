@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"errors"
@@ -16,23 +16,23 @@ var ErrForm = errors.New("is written in a form that only a person can change, su
 // of its section; a [[server]] with the next number is added at the end. The error is that
 // of a text that is not TOML, or ErrForm: Edit does not guess.
 func Edit(text []byte, set, remove []Setting) ([]byte, error) {
-	want, err := parseTOML("notices.toml", text)
+	want, err := Parse(text)
 	if err != nil {
 		return nil, err
 	}
-	e := &editor{lines: strings.SplitAfter(string(text), "\n"), outline: index(text)}
+	e := &editor{lines: strings.SplitAfter(string(text), "\n"), outline: Index(text)}
 	for _, s := range remove {
-		e.remove(s.place())
+		e.remove(s.Place())
 		delete(tableOf(want, s, false), s.Key)
 	}
 	for _, s := range set {
 		e.put(s)
 		if t := tableOf(want, s, true); t != nil {
-			t[s.Key] = s.value()
+			t[s.Key] = s.Parsed()
 		}
 	}
 	edited := []byte(strings.Join(e.lines, ""))
-	got, err := parseTOML("notices.toml", edited)
+	got, err := Parse(edited)
 	if err != nil || !reflect.DeepEqual(got, want) {
 		return nil, ErrForm
 	}
@@ -43,7 +43,7 @@ func Edit(text []byte, set, remove []Setting) ([]byte, error) {
 // that the numbers of the outline stay right.
 type editor struct {
 	lines   []string
-	outline outline
+	outline Outline
 }
 
 // last is the last statement for which is holds, or nil.
@@ -57,7 +57,7 @@ func (e *editor) last(is func(*statement) bool) *statement {
 }
 
 // remove removes a key.
-func (e *editor) remove(at place) {
+func (e *editor) remove(at Place) {
 	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
 		clear(e.lines[old.from-1 : old.to])
 	}
@@ -65,7 +65,7 @@ func (e *editor) remove(at place) {
 
 // put sets a key.
 func (e *editor) put(s Setting) {
-	at := s.place()
+	at := s.Place()
 	if old := e.last(func(s *statement) bool { return s.at == at }); old != nil {
 		comment := ""
 		if old.from == old.to {
@@ -75,11 +75,11 @@ func (e *editor) put(s Setting) {
 		e.lines[old.from-1] = strings.TrimSuffix(s.String(), "\n") + comment + "\n"
 		return
 	}
-	section := place{section: at.section, n: at.n}
-	end := e.last(func(s *statement) bool { return s.at.section == section.section && s.at.n == section.n })
+	section := Place{Section: at.Section, N: at.N}
+	end := e.last(func(s *statement) bool { return s.at.Section == section.Section && s.at.N == section.N })
 	if end == nil {
 		e.endLine(len(e.lines))
-		e.lines = append(e.lines, "\n"+s.header())
+		e.lines = append(e.lines, "\n"+s.Header())
 		end = &statement{at: section, to: len(e.lines), plain: true}
 		e.outline = append(e.outline, *end)
 	}
@@ -103,7 +103,7 @@ func trailingComment(line string) string {
 			continue
 		}
 		before := strings.TrimRight(line[:i], " \t")
-		if _, err := parseTOML("", []byte(before)); err == nil {
+		if _, err := Parse([]byte(before)); err == nil {
 			return line[len(before):]
 		}
 	}

@@ -1,4 +1,4 @@
-package config
+package document
 
 import (
 	"errors"
@@ -63,8 +63,10 @@ func TestEditLeavesOtherForms(t *testing.T) {
 	} {
 		got, err := Edit([]byte(text), []Setting{{"site", 0, "name", "y"}, {"server", 1, "host", "b"}}, nil)
 		if err == nil {
-			c, e := parse("x", got, 0o600, Intake)
-			if e != nil || c.Site.Name != "y" || c.Servers[0].Host != "b" {
+			doc, e := Parse(got)
+			site, _ := doc["site"].(map[string]any)
+			servers, _ := doc["server"].([]map[string]any)
+			if e != nil || site["name"] != "y" || len(servers) != 1 || servers[0]["host"] != "b" {
 				t.Errorf("%q became %q: %v", text, got, e)
 			}
 		} else if !errors.Is(err, ErrForm) {
