@@ -50,6 +50,7 @@ func floors() map[string]int {
 		"notices/spool/intake/mbox":         1,
 		"notices/spool/move":                1,
 		"notices/spool/rate":                1,
+		"notices/spool/service":             1,
 		"notices/spool/records":             1,
 		"notices/spool/smtpclient":          1,
 		"notices/spool/maildir/historyfile": 1,
