@@ -8,6 +8,8 @@ require (
 	// develops, and streams literals; v1 reads them into memory, and pulls in old libraries.
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8
 	github.com/emersion/go-message v0.18.2 // header fields and transfer encodings of returns that other servers make; returns
+	// DKIM signatures, RSA and Ed25519, with the body streamed; dkim alone. It needs golang.org/x/crypto for nothing but a name.
+	github.com/emersion/go-msgauth v0.7.0
 	github.com/emersion/go-sasl v0.0.0-20241020182733-b788ff22d5a6 // AUTH of the test server; smtptest
 	github.com/emersion/go-smtp v0.26.0 // the server side, which tests and the demo talk to; smtptest
 	github.com/jackc/pgx/v5 v5.12.0 // PostgreSQL, and its pool of connections; postgres alone
@@ -31,6 +33,7 @@ require (
 	github.com/jackc/pgservicefile v0.0.0-20240606120523-5a60cdf6a761 // indirect
 	github.com/jackc/puddle/v2 v2.2.3 // indirect
 	github.com/xdg-go/stringprep v1.0.4 // indirect
+	golang.org/x/crypto v0.58.0 // indirect
 	golang.org/x/text v0.44.0 // indirect
 	golang.org/x/tools v0.52.0 // indirect
 )

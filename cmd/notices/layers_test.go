@@ -38,6 +38,7 @@ func floors() map[string]int {
 		"notices/config/units":        0,
 
 		"notices/spool/alert":               1,
+		"notices/spool/dkim":                1,
 		"notices/spool/drop":                1,
 		"notices/spool/postgres":            1,
 		"notices/spool/maildir":             1,
@@ -109,6 +110,7 @@ func owners() map[string][]string {
 		"github.com/spf13/pflag":          {"notices/cmd/notices"},
 		"github.com/BurntSushi/toml":      {"notices/config"},
 		"github.com/emersion/go-message":  {"notices/spool/returns"},
+		"github.com/emersion/go-msgauth":  {"notices/spool/dkim"},
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/mailbox", "notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-imap/v2":  {"notices/spool/mailbox"},

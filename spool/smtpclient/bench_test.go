@@ -112,7 +112,7 @@ func BenchmarkStuffing(b *testing.B) {
 	b.SetBytes(int64(len(text)))
 	b.ReportAllocs()
 	for b.Loop() {
-		body, _ := newBody(message(text), nil)
+		body, _ := newBody(message(text), nil, nil)
 		body.send(func(p []byte) error { _, err := io.Discard.Write(p); return err })
 	}
 }

@@ -24,28 +24,69 @@ type body struct {
 	recoding *recode.Options
 	declared int64
 
+	field string // goes before the message: its signature; often empty
+
 	buffer *[]byte // for pieces of a message that is not changed
 	first  []byte  // the first piece, in buffer
 }
 
+// SignFunc makes the header field that goes before a message, with its line end: a
+// DKIM-Signature, say. It is empty for a message that gets none. message writes the message as
+// it will go out, in pieces, and may be called once. changed: it was re-encoded for this server.
+type SignFunc = func(message func(io.Writer) error, changed bool) (field string, err error)
+
 // newBody gets the message ready. The first piece, which is mostly the whole message, is read before
 // the first command, so that an error of the disk costs no connection.
-func newBody(t *Transaction, recoding *recode.Options) (*body, error) {
+func newBody(t *Transaction, recoding *recode.Options, sign SignFunc) (*body, error) {
 	b := &body{message: t.Body, size: t.Size, declared: t.Size, recoding: recoding}
+	var err error
 	if recoding != nil {
 		// Once for nothing: what cannot be re-encoded is found before MAIL, and SIZE is right.
 		var count counter
-		err := recode.Recode(&count, b.message, b.size, *recoding)
+		err = recode.Recode(&count, b.message, b.size, *recoding)
 		b.declared = int64(count)
-		return b, err
+	} else {
+		b.buffer = pieces.Get().(*[]byte)
+		b.first, err = b.read(0)
 	}
-	b.buffer = pieces.Get().(*[]byte)
-	var err error
-	if b.first, err = b.read(0); err != nil {
+	if err == nil && sign != nil {
+		err = b.sign(sign)
+	}
+	if err != nil {
 		b.free()
 		return nil, err
 	}
 	return b, nil
+}
+
+// sign reads the whole message, as it will go out, before the first octet of it is sent.
+func (b *body) sign(sign SignFunc) error {
+	var err error
+	if b.field, err = sign(b.writeTo, b.recoding != nil); err != nil {
+		return err
+	}
+	b.declared += int64(len(b.field))
+	if int64(len(b.first)) < b.size && b.recoding == nil {
+		b.first, err = b.read(0) // the buffer has the last piece now
+	}
+	return err
+}
+
+// writeTo writes the message as it will go out, without the field before it and the dots.
+func (b *body) writeTo(w io.Writer) error {
+	if b.recoding != nil {
+		return recode.Recode(w, b.message, b.size, *b.recoding)
+	}
+	for p, at := b.first, int64(len(b.first)); ; {
+		if _, err := w.Write(p); err != nil || at == b.size {
+			return err
+		}
+		var err error
+		if p, err = b.read(at); err != nil {
+			return err
+		}
+		at += int64(len(p))
+	}
 }
 
 func (b *body) free() {
@@ -71,12 +112,12 @@ func (b *body) read(at int64) ([]byte, error) {
 
 // send writes the message and the final dot in pieces, a short message in one.
 func (b *body) send(write func([]byte) error) error {
-	if int64(len(b.first)) == b.size && b.recoding == nil && !needsStuffing(b.first, true) {
+	if int64(len(b.first)) == b.size && b.recoding == nil && b.field == "" && !needsStuffing(b.first, true) {
 		return write(appendEnd(b.first, len(b.first) == 0 || bytes.HasSuffix(b.first, []byte("\r\n"))))
 	}
 	out := pieces.Get().(*[]byte)
 	defer pieces.Put(out)
-	w := &stuffer{write: write, out: (*out)[:0], lineStart: true}
+	w := &stuffer{write: write, out: append((*out)[:0], b.field...), lineStart: true}
 	if b.recoding != nil {
 		if err := recode.Recode(w, b.message, b.size, *b.recoding); err != nil {
 			return err
@@ -84,6 +125,11 @@ func (b *body) send(write func([]byte) error) error {
 		return w.end()
 	}
 	p, at := b.first, int64(len(b.first))
+	if b.field != "" && at < b.size {
+		if err := w.flush(); err != nil { // by itself, so that what follows need not be copied
+			return err
+		}
+	}
 	for {
 		w.direct = at < b.size // the last one goes out together with the dot
 		if _, err := w.Write(p); err != nil {

@@ -29,7 +29,7 @@ func unstuff(t interface{ Fatalf(string, ...any) }, wire string) string {
 
 // onTheWire is what a message becomes.
 func onTheWire(t interface{ Fatalf(string, ...any) }, message string) string {
-	b, err := newBody(&Transaction{Body: strings.NewReader(message), Size: int64(len(message))}, nil)
+	b, err := newBody(&Transaction{Body: strings.NewReader(message), Size: int64(len(message))}, nil, nil)
 	if err != nil {
 		t.Fatalf("%v", err)
 	}
@@ -202,7 +202,7 @@ func TestBadAddresses(t *testing.T) {
 func TestBigMessage(t *testing.T) {
 	var wire int64
 	size := int64(50 << 20)
-	b, _ := newBody(&Transaction{Body: zeros{}, Size: size}, nil)
+	b, _ := newBody(&Transaction{Body: zeros{}, Size: size}, nil, nil)
 	allocated := testing.AllocsPerRun(1, func() {
 		wire = 0
 		if err := b.send(func(p []byte) error { wire += int64(len(p)); return nil }); err != nil {

@@ -48,8 +48,10 @@ type Server struct {
 	// each whole reply, each 64 KiB of the message written. DataTimeout is that for the
 	// reply to the final dot. 0: 60 s and 10 min (RFC 5321 4.5.3.2.6).
 	Timeout, DataTimeout time.Duration
-	Now                  func() time.Time // for Reply.At; nil: time.Now
-	Observe              func(Step)       // may be nil; called in the goroutine that runs Open or Send
+	// Sign makes a header field for each message at the moment it is sent; nil: none.
+	Sign    SignFunc
+	Now     func() time.Time // for Reply.At; nil: time.Now
+	Observe func(Step)       // may be nil; called in the goroutine that runs Open or Send
 	// Addresses is what the run knows of the host's addresses; nil: each Open finds out anew.
 	Addresses *Addresses
 	// Resolve and Dial are for tests; nil: the system's. Dial without Resolve gets the host's

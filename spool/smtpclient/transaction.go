@@ -59,7 +59,7 @@ func (s *sending) prepare() bool {
 		return s.cannot("the server does not offer SMTPUTF8, which an address of the message needs")
 	}
 	var err error
-	s.body, err = newBody(t, s.recoding())
+	s.body, err = newBody(t, s.recoding(), c.server.Sign)
 	switch {
 	case errors.Is(err, recode.ErrSigned), errors.Is(err, recode.ErrHeader):
 		// Re-encoding would break a signature, or make a header that is unreadable. Postfix breaks it,
