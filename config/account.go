@@ -10,8 +10,12 @@ import (
 // Account is [google] or [microsoft]: an account that a person signs in to. An
 // empty endpoint stands for the provider's.
 type Account struct {
-	ClientID           string
-	ClientSecretFile   Secret
+	ClientID         string
+	ClientSecretFile Secret
+	// Broker is the https address of a service that keeps the client for this site and others,
+	// without a path; empty: none. With it, ClientID and the endpoints are the broker's, but for
+	// UserinfoURL.
+	Broker             string
 	Account            string // the address to sign in as; empty: whoever signs in
 	ServiceAccountFile Secret // [google] only
 	AuthURL            string
@@ -28,6 +32,7 @@ type Account struct {
 var accountKeys = [...]key[Account]{
 	{name: "client_id", read: func(v value, a *Account) { v.text(&a.ClientID) }},
 	{name: "client_secret_file", read: func(v value, a *Account) { v.secret(&a.ClientSecretFile, wholeFile) }},
+	{name: "broker", read: func(v value, a *Account) { broker(v, &a.Broker) }},
 	{name: "account", read: func(v value, a *Account) { v.address(&a.Account) }},
 	{name: "service_account_file", read: func(v value, a *Account) { v.secret(&a.ServiceAccountFile, wholeFile) }},
 	{name: "auth_url", read: func(v value, a *Account) { v.endpoint(&a.AuthURL) }},
@@ -55,6 +60,8 @@ func keysOf(account string) []key[Account] {
 func (l *loader) account(t table, at place) {
 	a := l.cfg.Account(at.Section)
 	switch fill(l, t, at, keysOf(at.Section), a); {
+	case a.Broker != "":
+		brokerAlone(l, t, at)
 	case !a.ServiceAccountFile.IsSet():
 	case at.Section == AuthMicrosoft:
 		at.Key = "service_account_file"
@@ -65,10 +72,20 @@ func (l *loader) account(t table, at place) {
 	}
 }
 
+// brokerAlone refuses what a broker has, and the site has not.
+func brokerAlone(l *loader, t table, at place) {
+	for _, name := range []string{"client_id", "client_secret_file", "service_account_file", "auth_url", "device_url", "token_url", "revoke_url", "tenant"} {
+		if given, ok := t[name]; ok && given != "" {
+			at.Key = name
+			l.bad(at, "cannot be combined with broker, which has it: remove one of them")
+		}
+	}
+}
+
 // accounts finishes, once all is read, what depends on [google] and [microsoft]: a server
 // with an account takes from it what it does not set itself.
 func (l *loader) accounts() {
-	if via := l.cfg.Delivery.Via; via != ViaServers {
+	if via := l.cfg.Delivery.Via; via == ViaGoogle || via == ViaMicrosoft {
 		l.wantClient(via, place{Section: "delivery", Key: "via"})
 	}
 	for i := range l.cfg.Servers {
@@ -78,7 +95,7 @@ func (l *loader) accounts() {
 		}
 		a := l.cfg.Account(s.Auth)
 		s.Host, s.Port = cmp.Or(s.Host, a.SMTPHost), cmp.Or(s.Port, a.SMTPPort)
-		s.decideTLS()
+		s.TLS = decideTLS(s.TLS, s.Port)
 		if s.Password.IsSet() {
 			l.bad(s.Password.src.at, "cannot be combined with auth = \""+s.Auth+"\": remove one of them")
 		}
@@ -97,9 +114,10 @@ func (c *Config) Account(name string) *Account {
 	return &c.Google
 }
 
-// Usable reports whether there is a client to sign in with, or a service account.
+// Usable reports whether there is a client to sign in with, a broker that has one, or a
+// service account.
 func (a *Account) Usable() bool {
-	return a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile.IsSet()
+	return a.Broker != "" || a.ClientID != "" || a.ClientSecretFile.IsSet() || a.ServiceAccountFile.IsSet()
 }
 
 // wantClient notes it if a key needs a client that is not set up.
@@ -111,11 +129,33 @@ func (l *loader) wantClient(name string, at place) {
 
 // endpoint takes an address that secrets may go to.
 func (v value) endpoint(to *string) {
-	if s, _ := v.raw.(string); strings.Contains(s, "@") { // a password may stand in it
-		v.l.bad(v.at, "must be an address without a user name in it")
+	if hasUser(v) {
 		return
 	}
-	take(v, to, `an https address, like "https://broker.example.net/token"`, optional(validEndpoint))
+	take(v, to, `an https address, like "https://accounts.example.net/token"`, optional(validEndpoint))
+}
+
+// hasUser refuses an address with a user name in it, behind which there may be a password.
+func hasUser(v value) bool {
+	s, _ := v.raw.(string)
+	has := strings.Contains(s, "@")
+	if has {
+		v.l.bad(v.at, "must be an address without a user name in it")
+	}
+	return has
+}
+
+// broker reads the address of a host that a site's key may go to: by TLS only.
+func broker(v value, to *string) {
+	if hasUser(v) {
+		return
+	}
+	take(v, to, `the https address of the service, like "https://submit.example.net:8443", without a path`, optional(func(s string) bool {
+		u, err := url.Parse(s)
+		return err == nil && validEndpoint(s) && u.Scheme == "https" && strings.Trim(u.Path, "/") == "" && u.RawQuery == "" &&
+			(u.Port() == "" || validPort(u.Host))
+	}))
+	*to = strings.TrimRight(*to, "/")
 }
 
 // validEndpoint takes https, or http that does not leave this machine.

@@ -46,6 +46,15 @@ func TestBadConfigs(t *testing.T) {
 	}
 }
 
+// missesServe reports whether the error is only that there is no [serve].
+func missesServe(err error) bool {
+	only := true
+	for line := range strings.Lines(err.Error()) {
+		only = only && strings.HasPrefix(line, "notices.toml: [serve] ")
+	}
+	return only
+}
+
 // verdict is what check says of a config, and which commands it stops.
 func verdict(t *testing.T, data []byte) string {
 	t.Helper()
@@ -66,6 +75,9 @@ func verdict(t *testing.T, data []byte) string {
 		if _, err := LoadFor("notices.toml", Returns); err == nil {
 			t.Error("read-bounces is not stopped")
 		}
+	}
+	if _, err := LoadFor("notices.toml", Serving); err != nil && !missesServe(err) {
+		stops += " and serve"
 	}
 	_, enqueue := LoadFor("notices.toml", Intake)
 	if enqueue != nil {

@@ -20,6 +20,9 @@ type Config struct {
 	Google    Account
 	Microsoft Account // it has a Tenant as well
 	Bounces   Bounces
+	Service   Service
+	Serve     Serve
+	DKIM      DKIM
 	// Problems are all problems, in the order of the file, whatever the caller of LoadFor
 	// needed. A bad value leaves the default in place.
 	Problems Problems
@@ -38,7 +41,7 @@ type Site struct {
 
 // Delivery is which way mail goes.
 type Delivery struct {
-	Via string // ViaServers, ViaGoogle, ViaMicrosoft
+	Via string // ViaServers, ViaGoogle, ViaMicrosoft, ViaService
 }
 
 // Values of Delivery.Via.
@@ -46,6 +49,7 @@ const (
 	ViaServers   = "servers"   // through the site's own servers
 	ViaGoogle    = "google"    // through Gmail, as the account that is signed in
 	ViaMicrosoft = "microsoft" // through Microsoft 365, in the same way
+	ViaService   = "service"   // through the Integrated Email Service of [service]
 )
 
 // Values of Server.TLS.
@@ -158,6 +162,9 @@ func withDefaults(path string) *Config {
 		Google:    Account{SMTPHost: "smtp.gmail.com", SMTPPort: 465},
 		Microsoft: Account{SMTPHost: "smtp.office365.com", SMTPPort: 587},
 		Bounces:   Bounces{Auth: AuthPassword, Folder: "INBOX"},
+		Service:   defaultService(),
+		Serve:     defaultServe(),
+		DKIM:      DKIM{Selector: "notices"},
 	}
 }
 
@@ -180,14 +187,14 @@ func defaultServer(n int) Server {
 const tlsAuto = "auto"
 
 // decideTLS ends tls = "auto": port 465 is implicit TLS, any other STARTTLS.
-func (s *Server) decideTLS() {
+func decideTLS(tls string, port int) string {
 	switch {
-	case s.TLS != tlsAuto:
-	case s.Port == 465:
-		s.TLS = Implicit
-	default:
-		s.TLS = StartTLS
+	case tls != tlsAuto:
+		return tls
+	case port == 465:
+		return Implicit
 	}
+	return StartTLS
 }
 
 // Missing is the error of a command that needs a key which may otherwise be left

@@ -14,17 +14,13 @@ import (
 // notYet is the message for what is planned and not built.
 const notYet = "is not in this version of notices yet"
 
-// isPlanned reports whether it is a section or key that is planned.
-func isPlanned(at place) bool {
-	return slices.Contains([]string{"[service]", "[serve]"}, at.String())
-}
-
 // table is one TOML table.
 type table = map[string]any
 
 // loader reads a document into a Config and collects what is wrong.
 type loader struct {
 	cfg    *Config
+	need   Need        // of the command
 	mode   fs.FileMode // of the file: who else may read it
 	folder string      // of the file, absolute; "" until it is needed
 	files  []namedFile // in the order of the keys
@@ -60,8 +56,10 @@ func (l *loader) read(doc table) {
 }
 
 func (l *loader) hasProblem(section string) bool {
-	return slices.ContainsFunc(l.cfg.Problems, func(e *Error) bool { return e.place.Section == section })
+	return l.has(func(e *Error) bool { return e.place.Section == section })
 }
+
+func (l *loader) has(is func(*Error) bool) bool { return slices.ContainsFunc(l.cfg.Problems, is) }
 
 // section hands each of the section's tables to its reader.
 func (l *loader) section(s *section, v any, present bool) {
@@ -117,9 +115,6 @@ func fill[T any](l *loader, t table, at place, keys []key[T], to *T) {
 		at.Key = name
 		switch {
 		case slices.ContainsFunc(keys, func(k key[T]) bool { return k.name == name }):
-		case isPlanned(at) && t[name] == "": // as good as none
-		case isPlanned(at):
-			l.bad(at, notYet)
 		default:
 			l.bad(at, "is unknown"+hint(name, namesOf(keys)()))
 		}
@@ -158,10 +153,6 @@ func (l *loader) unknownTop(name string, v any, all []section) {
 		names, headers = append(names, s.name), append(headers, s.header())
 	}
 	e.Key = "[" + e.Key + "]"
-	if isPlanned(e.place) {
-		e.Msg = notYet
-		return
-	}
 	e.Msg = "is not a section; the sections are " + strings.Join(headers, ", ")
 	if e.meant = spelling.Nearest(name, names); e.meant != "" {
 		e.Msg = "is not a section: did you mean " + all[slices.Index(names, e.meant)].header() + "?"
@@ -251,7 +242,7 @@ func (l *loader) server(t table, at place) {
 	}
 	if s.Port > 0 || s.Auth == AuthPassword { // else the account decides, which is not read yet
 		s.Port = cmp.Or(s.Port, defaultServer(at.N).Port)
-		s.decideTLS()
+		s.TLS = decideTLS(s.TLS, s.Port)
 	}
 	if s.Login != "" && s.Auth == AuthPassword && !s.Password.IsSet() {
 		at.Key = "password"

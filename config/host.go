@@ -5,7 +5,6 @@ import (
 	"net"
 	"net/netip"
 	"slices"
-	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -22,10 +21,9 @@ func (v value) host(to *string) {
 // hostPort reads a host with its port, or nothing.
 func hostPort(v value, to *string) {
 	take(v, to, `a name or an IP address with a port, like "imap.example.org:993"`, optional(func(s string) bool {
-		host, port, err := net.SplitHostPort(s)
+		host, _, _ := net.SplitHostPort(s)
 		_, bad := netip.ParseAddr(host)
-		n, _ := strconv.ParseUint(port, 10, 16)
-		return err == nil && (bad == nil || validHost(host)) && n > 0 && strconv.FormatUint(n, 10) == port
+		return validPort(s) && (bad == nil || validHost(host))
 	}))
 }
 

@@ -19,11 +19,7 @@ var siteKeys = [...]key[Site]{
 
 var deliveryKeys = [...]key[Delivery]{
 	{name: "via", read: func(v value, d *Delivery) {
-		if v.raw == "service" {
-			v.l.bad(v.at, `"service" `+notYet)
-			return
-		}
-		v.choice(&d.Via, ViaServers, ViaGoogle, ViaMicrosoft)
+		v.choice(&d.Via, ViaServers, ViaGoogle, ViaMicrosoft, ViaService)
 	}},
 }
 
@@ -126,6 +122,9 @@ func sections() []section {
 		{name: "google", names: namesOf(keysOf(AuthGoogle)), read: (*loader).account},
 		{name: "microsoft", names: namesOf(keysOf(AuthMicrosoft)), read: (*loader).account},
 		{name: "bounces", names: namesOf(bouncesKeys[:]), read: (*loader).bounces},
+		{name: "service", names: namesOf(serviceKeys[:]), read: readService},
+		{name: "serve", names: namesOf(serveKeys[:]), read: readServe},
+		{name: "dkim", names: namesOf(dkimKeys[:]), read: readDKIM},
 	}
 }
 

@@ -31,6 +31,9 @@ const (
 	// Returns is for read-bounces with a mailbox: what Intake covers, [bounces], and the
 	// accounts whose sign-in it may use.
 	Returns
+	// Serving is for serve: what Intake covers, and [serve], which has to be set. What is wrong
+	// elsewhere must not keep the sites' mail from being taken in.
+	Serving
 )
 
 // MaxFile is the longest config that is read, in octets.
@@ -71,7 +74,9 @@ func (n Need) covers(e *Error) bool {
 	case Sending:
 		return e.section() != "bounces"
 	case Returns:
-		return Intake.covers(e) || slices.Contains([]string{"bounces", AuthGoogle, AuthMicrosoft}, e.section())
+		return Intake.covers(e) || slices.Contains([]string{"bounces", AuthGoogle, AuthMicrosoft, "service"}, e.section())
+	case Serving:
+		return Intake.covers(e) || e.section() == "serve"
 	}
 	return true
 }
@@ -174,7 +179,7 @@ func parse(path string, data []byte, mode fs.FileMode, need Need) (*Config, erro
 	if err != nil {
 		return nil, syntaxError(path, err)
 	}
-	l := &loader{cfg: withDefaults(path), mode: mode}
+	l := &loader{cfg: withDefaults(path), need: need, mode: mode}
 	l.read(doc)
 	l.checkWritable()
 	if need != Intake && need != Queue {

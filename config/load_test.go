@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"notices/config/document"
 )
 
 // write puts a config into a folder of its own.
@@ -52,6 +54,7 @@ func TestAllKeys(t *testing.T) {
 	want.Servers = []Server{server1, server2}
 	want.Limits = []Limit{{Domains: []string{"gmail.com", "googlemail.com"}, Messages: 100, Per: time.Hour}}
 	want.Spool.Dir = "/var/spool/notices"
+	want.Service.TLS = Implicit
 	if !reflect.DeepEqual(c, want) {
 		t.Errorf("got  %+v\nwant %+v", c, want)
 	}
@@ -157,6 +160,113 @@ func TestOtherSpellings(t *testing.T) {
 		if c.Site.Name != "Library" || len(c.Servers) != 1 || c.Servers[0].Host != "a.example" || c.Servers[0].Port != 25 {
 			t.Errorf("%s: %+v", name, c)
 		}
+	}
+}
+
+// Every key of a service, on either side, and the defaults of the others.
+func TestService(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	for _, name := range []string{"service.key", "dkim.key", "key.pem", "cert.pem", "ca.pem"} {
+		if err := os.WriteFile(name, []byte("31337"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	path := filepath.Join(dir, "notices.toml")
+	if err := os.WriteFile(path, []byte(`[delivery]
+via = "service"
+[google]
+broker = "https://submit.example.net:8443/"
+[service]
+host = "submit.example.net"
+port = 587
+ca_file = "ca.pem"
+site = "springfield"
+key_file = "service.key"
+[serve]
+listen_tls = ["[::1]:465", "submit.example.net:465"]
+listen_starttls = []
+listen_https = [":8443"]
+cert_file = "cert.pem"
+key_file = "key.pem"
+address = "noreply@service.example"
+messages_per_day = 0
+deliver = false
+[dkim]
+domain = "Service.Example."
+selector = "2026.north"
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key, err := c.Service.Key.Read(t.Context())
+	c.Service.Key = Secret{}
+	wantService, wantServe := defaultService(), defaultServe()
+	wantService.Host, wantService.Port, wantService.TLS, wantService.CAFile, wantService.Site = "submit.example.net", 587, StartTLS, filepath.Join(dir, "ca.pem"), "springfield"
+	wantServe.ListenTLS, wantServe.ListenSTARTTLS, wantServe.ListenHTTPS = []string{"[::1]:465", "submit.example.net:465"}, nil, []string{":8443"}
+	wantServe.CertFile, wantServe.KeyFile, wantServe.Address = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem"), "noreply@service.example"
+	wantServe.MessagesPerDay, wantServe.Deliver = 0, false
+	for name, pair := range map[string][2]any{
+		"key":     {key, "31337"},
+		"service": {c.Service, wantService},
+		"serve":   {c.Serve, wantServe},
+		"dkim":    {c.DKIM, DKIM{"service.example", "2026.north", filepath.Join(dir, "dkim.key")}},
+		"broker":  {c.Google.Broker, "https://submit.example.net:8443"},
+		"usable":  {c.Google.Usable(), true},
+	} {
+		if err != nil || !reflect.DeepEqual(pair[0], pair[1]) {
+			t.Errorf("%s: got %v, want %v (%v)", name, pair[0], pair[1], err)
+		}
+	}
+}
+
+// Serve refuses a config without [serve], and nothing that is wrong elsewhere.
+func TestLoadForServing(t *testing.T) {
+	_, err := LoadFor(write(t, oneServer, 0o600), Serving)
+	if err == nil || !strings.Contains(err.Error(), "[serve] address is not set") || !strings.Contains(err.Error(), "[serve] cert_file is not set") {
+		t.Errorf("without the section: %v", err)
+	}
+	const serve = "[serve]\nlisten_tls = []\nlisten_starttls = []\naddress = \"noreply@service.example\"\n"
+	elsewhere := "[[server]]\nhost = 1\n[google]\nx = 1\n[dkim]\ndomain = \"example.org\"\n[log]\nto = \"x\"\n"
+	if _, err := LoadFor(write(t, serve+elsewhere, 0o600), Serving); err != nil {
+		t.Errorf("with errors in other sections: %v", err)
+	}
+	for _, wrong := range []string{"[spool]\ndir = 1\n", "[retry]\ngive_up = 1\n", "[site]\nname = 1\n"} {
+		if _, err := LoadFor(write(t, serve+wrong, 0o600), Serving); err == nil {
+			t.Errorf("%q is accepted", wrong)
+		}
+	}
+}
+
+// What systemd provides stands in for the files of a service, unless a key names one.
+func TestServiceCredentials(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"service.key", "serve.key", "dkim.key", "cert.pem"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("31337"), 0o440); err != nil { // systemd.exec(5): the group may read it
+			t.Fatal(err)
+		}
+	}
+	text := "[delivery]\nvia = \"service\"\n[service]\nhost = \"submit.example.net\"\nsite = \"springfield\"\n" +
+		"[serve]\naddress = \"noreply@service.example\"\ncert_file = " + document.Quote(filepath.Join(dir, "cert.pem")) + "\n"
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	c := load(t, text+"[dkim]\ndomain = \"example.org\"\n")
+	if key, err := c.Service.Key.Read(t.Context()); err != nil || key != "31337" {
+		t.Errorf("service.key: %q %v", key, err)
+	}
+	if c.Serve.KeyFile != filepath.Join(dir, "serve.key") || c.DKIM.KeyFile != filepath.Join(dir, "dkim.key") {
+		t.Errorf("%q %q", c.Serve.KeyFile, c.DKIM.KeyFile)
+	}
+	t.Setenv("CREDENTIALS_DIRECTORY", t.TempDir())
+	c, err := LoadFor(write(t, text, 0o600), Intake)
+	if err != nil || len(c.Problems) != 1 || !strings.Contains(c.Problems[0].Error(), "[serve] key_file is not set") {
+		t.Fatal(err, c.Problems)
+	}
+	_, err = c.Service.Key.Read(t.Context())
+	if err == nil || !strings.HasSuffix(err.Error(), "[service] key_file is not set, and systemd provides no credential service.key: add key_file") {
+		t.Errorf("without any: %v", err)
 	}
 }
 

@@ -24,6 +24,7 @@ type Error struct {
 	Err  error  // the system's error, if there was one
 
 	place place
+	orAt  place  // the line to show if place is not in the file
 	meant string // for an unknown section: the one that was probably meant
 }
 
@@ -80,7 +81,9 @@ func (p Problems) filter(keep func(*Error) bool) error {
 func (p Problems) locate(data []byte) {
 	at := document.Index(data)
 	for _, e := range p {
-		e.Line = at.Line(e.place)
+		if e.Line = at.Line(e.place); e.Line == 0 {
+			e.Line = at.Line(e.orAt)
+		}
 	}
 	slices.SortStableFunc(p, func(a, b *Error) int {
 		return cmp.Or(a.Line-b.Line, strings.Compare(a.Key, b.Key))

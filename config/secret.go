@@ -110,7 +110,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 	case command, token:
 		text, err = shell.Run(ctx, s.text, shell.MaxTime, maxSecret+2)
 	case credential:
-		text, err = readCredential(s.text)
+		text, err = readCredential(s.text, s.at.Key)
 	}
 	if err != nil {
 		return "", err
@@ -133,13 +133,17 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 }
 
 // readCredential reads what systemd gives to this service alone, whatever the file's mode.
-func readCredential(name string) (text string, err error) {
+func readCredential(name, key string) (text string, err error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir != "" {
 		text, err = readSecretFile(filepath.Join(dir, name), false)
 	}
 	if dir == "" || errors.Is(err, fs.ErrNotExist) {
-		return "", fmt.Errorf("is not set, and systemd provides no credential %s: add password_file, password_command or password", name)
+		ways := "password_file, password_command or password"
+		if strings.HasSuffix(key, "_file") {
+			ways = key
+		}
+		return "", fmt.Errorf("is not set, and systemd provides no credential %s: add %s", name, ways)
 	}
 	return text, err
 }

@@ -140,6 +140,13 @@ func (v value) caFile(to *string) {
 	}
 }
 
+// privateFile is a path of a file that has to be there and that others must not read.
+func privateFile(v value, to *string) {
+	if v.path(to); *to != "" {
+		v.l.files = append(v.l.files, namedFile{v.at, *to, true})
+	}
+}
+
 // secret takes one of the ways to give a secret, and refuses a second one. It never
 // repeats the value.
 func (v value) secret(to *Secret, by secretKind) {

@@ -139,6 +139,10 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 			c.add(err)
 		}
 	}
+	if cfg.Service.Key.IsSet() {
+		_, err := cfg.Service.Key.Read(ctx)
+		c.add(err)
+	}
 	if cfg.Bounces.Imap != "" {
 		c.bounces(ctx, cfg)
 	}

@@ -108,7 +108,7 @@ func owners() map[string][]string {
 	return map[string][]string{
 		"github.com/spf13/cobra":          {"notices/cmd/notices"},
 		"github.com/spf13/pflag":          {"notices/cmd/notices"},
-		"github.com/BurntSushi/toml":      {"notices/config"},
+		"github.com/BurntSushi/toml":      {"notices/config/document"},
 		"github.com/emersion/go-message":  {"notices/spool/returns"},
 		"github.com/emersion/go-msgauth":  {"notices/spool/dkim"},
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},

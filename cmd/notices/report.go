@@ -77,8 +77,8 @@ func (a *cli) report(ctx context.Context, o summary.Options) error {
 func reportedServers(cfg *config.Config) []summary.Server {
 	var list []summary.Server
 	for _, s := range status.Servers(cfg) {
-		isAccount := s.Name == config.ViaGoogle || s.Name == config.ViaMicrosoft
-		if s.Name == cfg.Delivery.Via || !isAccount && cfg.Delivery.Via == config.ViaServers {
+		isWay := s.Name == config.ViaGoogle || s.Name == config.ViaMicrosoft || s.Name == config.ViaService
+		if s.Name == cfg.Delivery.Via || !isWay && cfg.Delivery.Via == config.ViaServers {
 			list = append(list, summary.Server{Name: s.Name, Host: s.Host})
 		}
 	}

@@ -24,7 +24,7 @@ import (
 func testServerCommand(a *cli) *cobra.Command {
 	var to string
 	cmd := &cobra.Command{
-		Use:   "test-server [1|2|google|microsoft|all] [--to ADDRESS]",
+		Use:   "test-server [1|2|google|microsoft|service|all] [--to ADDRESS]",
 		Short: "Send a test message through a server now and show each step",
 		RunE:  a.runE(func(ctx context.Context, args []string) error { return testServers(ctx, a, args, to) }),
 		ValidArgsFunction: func(cmd *cobra.Command, args []string, begun string) ([]cobra.Completion, cobra.ShellCompDirective) {

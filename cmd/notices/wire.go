@@ -71,11 +71,25 @@ func (a *cli) bounceSite(cfg *config.Config) bounce.Site {
 // servers are the servers that mail goes out through. Secrets are read when a server asks for
 // one, CA files now; tokens need signin.UseState.
 func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
-	if cfg.Delivery.Via == config.ViaServers {
+	switch cfg.Delivery.Via {
+	case config.ViaServers:
 		return a.configServers(cfg)
+	case config.ViaService:
+		s, err := serviceServer(a, cfg)
+		return []route.Server{s}, err
 	}
 	s, err := signin.Server(a.Program, cfg, cfg.Delivery.Via)
 	return []route.Server{s}, err
+}
+
+// serviceServer is the Integrated Email Service of [service].
+func serviceServer(a *cli, cfg *config.Config) (route.Server, error) {
+	c := cfg.Service.Server()
+	s, err := a.server(&c, a.FindHostname(cfg, true))
+	if err != nil {
+		err = cfg.Fault("service", 0, "ca_file", err)
+	}
+	return s, err
 }
 
 func (a *cli) configServers(cfg *config.Config) ([]route.Server, error) {
@@ -134,9 +148,15 @@ func (a *cli) server(c *config.Server, hello func() string) (route.Server, error
 }
 
 // allServers are all configured servers: those that mail goes out through, the other ones in
-// the config, and the accounts' own.
+// the config, the service, and the accounts' own.
 func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
 	list, err := a.configServers(cfg)
+	if cfg.Service.Host != "" {
+		s, e := serviceServer(a, cfg)
+		if err = cmp.Or(err, e); e == nil {
+			list = append(list, s)
+		}
+	}
 	for _, name := range signin.AccountServers(cfg) {
 		s, e := signin.Server(a.Program, cfg, name)
 		if err = cmp.Or(err, e); e == nil {

@@ -47,7 +47,7 @@ func (t *test) advise(ctx context.Context, e *Error) {
 
 // section is the server's section in the configuration.
 func section(s *smtpclient.Server) string {
-	if s.Name == "google" || s.Name == "microsoft" {
+	if s.Name == "google" || s.Name == "microsoft" || s.Name == "service" {
 		return "[" + s.Name + "]"
 	}
 	return "[[server]] number " + s.Name
@@ -109,6 +109,9 @@ func (a *advice) loginCommand() string {
 
 // loginHints are for a login that was refused, or required.
 func (a *advice) loginHints() []string {
+	if a.server.Name == "service" {
+		return []string{"Check site and key_file in [service]: the service knows no such site, or its key is another one. It may have been replaced or revoked; ask the service for a new one."}
+	}
 	if a.server.Login == "" {
 		return []string{fmt.Sprintf("The server requires a login: set login and password_file in %s.", section(a.server))}
 	}

@@ -112,6 +112,8 @@ func loginStep(s *smtpclient.Server, o spool.Outcome) string {
 	key, of := cmp.Or(s.SecretKey, "auth"), " of server "+s.Name+" in notices.toml"
 	account := s.Name == config.AuthGoogle || s.Name == config.AuthMicrosoft
 	switch {
+	case s.Name == config.ViaService && o.Reply.Code != 0:
+		return "The service refuses the site's key: check site and key_file of [service] in notices.toml, or ask the service for a new key"
 	case account && o.Reply.Code != 0:
 		return "Sign in again: notices " + s.Name + "-login"
 	case none && account:

@@ -116,6 +116,9 @@ func (s *dialogue) readExisting() (why string, err error) {
 	if _, err := document.Edit(text, trial, nil); err != nil {
 		return " and " + document.ErrForm.Error() + ".", nil
 	}
+	if cfg.Delivery.Via == config.ViaService {
+		return "; it sends through the service of [service], which is set there by hand.", nil
+	}
 	if cfg.Delivery.Via != config.ViaServers && len(cfg.Servers) > 0 {
 		return "; it has servers beside via = \"" + cfg.Delivery.Via + "\".", nil
 	}

@@ -17,6 +17,9 @@ import (
 // Servers are the servers that test-server knows.
 func Servers(cfg *config.Config) []config.Server {
 	list := slices.Clone(cfg.Servers)
+	if cfg.Service.Host != "" {
+		list = append(list, cfg.Service.Server())
+	}
 	for _, name := range signin.AccountServers(cfg) {
 		c := cfg.Account(name)
 		list = append(list, config.Server{Name: name, Host: c.SMTPHost, Port: c.SMTPPort, RatePerMinute: signin.RatePerMinute(name)})

@@ -207,6 +207,8 @@ func (s *Server) row() ServerRow {
 		row.Name = "Google"
 	case "microsoft":
 		row.Name = "Microsoft"
+	case "service":
+		row.Name = "The service"
 	}
 	if s.Host != "" {
 		row.Name += " (" + printable.Line(s.Host) + ")"
