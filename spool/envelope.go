@@ -55,12 +55,13 @@ type Envelope struct {
 	ID         ID       `json:"id"`
 	Sender     string   `json:"sender"` // reverse-path without < >; empty: the null sender
 	Recipients []string `json:"recipients"`
-	// ReturnTo is where returns go when it is not Sender ([site] rewrite_from).
+	// ReturnTo is where returns go when it is not Sender ([site] rewrite_from, a hosted site).
 	ReturnTo string    `json:"return_to,omitempty"`
 	QueuedAt time.Time `json:"queued_at"`
 	// ExpiresAt comes from --expires; zero: [retry] give_up decides.
 	ExpiresAt time.Time `json:"expires_at,omitzero"`
 	Ref       string    `json:"ref,omitempty"`        // the caller's own reference, e.g. a patron's number
+	Site      string    `json:"site,omitempty"`       // the site that it is from or for, at a service; else empty
 	MessageID string    `json:"message_id,omitempty"` // with < >, as in the header
 	Size      int64     `json:"size"`                 // octets of the stored message: CRLF, added headers
 	EightBit  bool      `json:"eight_bit,omitempty"`  // body has octets over 127: wants 8BITMIME

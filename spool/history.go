@@ -30,6 +30,7 @@ type HistoryEntry struct {
 	Sender     string // empty: the null sender
 	Recipient  string
 	Ref        string
+	Site       string `json:",omitempty"` // Envelope.Site
 	MessageID  string // with < >
 	EnvelopeID string // ENVID, if the sender gave one
 	Form       Form
@@ -50,6 +51,7 @@ type HistoryQuery struct {
 	Recipient string
 	Sender    string
 	Ref       string // the whole reference
+	Site      string // of a service
 	Server    string // the name of a server of ours, or its host
 	Endings   []Ending
 	Since     time.Time // ended then or later
@@ -80,6 +82,7 @@ func (q *HistoryQuery) ChoosesMessage(e *HistoryEntry) bool {
 	case q.Recipient != "" && !MatchesAddress(e.Recipient, q.Recipient):
 	case q.Sender != "" && !MatchesAddress(e.Sender, q.Sender):
 	case q.Ref != "" && q.Ref != e.Ref:
+	case q.Site != "" && q.Site != e.Site:
 	case q.Keys != nil && !q.hasKey(e):
 	default:
 		return true
@@ -129,7 +132,7 @@ func (r *Record) Endings(last Event, now time.Time) []HistoryEntry {
 		env := &r.Envelope
 		list[i] = HistoryEntry{
 			ID: env.ID, Index: i, QueuedAt: env.QueuedAt, EndedAt: now.UTC().Truncate(time.Second),
-			Sender: env.Sender, Recipient: env.Recipients[i], Ref: env.Ref,
+			Sender: env.Sender, Recipient: env.Recipients[i], Ref: env.Ref, Site: env.Site,
 			MessageID: env.MessageID, EnvelopeID: env.EnvelopeID, Form: env.Form,
 			Attempts: cmp.Or(r.Recipients[i].EndedIn, max(r.Attempts, last.N)), Last: outcomes[i],
 			Ending: r.ending(i, outcomes[i].Class == Delivered, failed[i], last.Kind == GiveUp),

@@ -159,6 +159,7 @@ func (r reporter) storeReport(report bounce.Report) (stored []spool.Entry, err e
 		env := spool.Envelope{
 			ID: report.ID, Recipients: []string{report.Addressee()}, QueuedAt: j.engine.now(), Ref: j.rec.Envelope.Ref,
 			MessageID: j.engine.Site.MessageID(report.ID), EightBit: eightBit, UTF8: utf8, Form: spool.Report,
+			Site: j.rec.Envelope.Site,
 		}
 		stored, err = r.store(env, func(w io.Writer) error { return bounce.Compose(w, j.engine.Site, report) })
 		if err == nil || j.body.failed == nil {

@@ -52,6 +52,7 @@ type Row struct {
 	NextSendAt Time         `json:"next_send_at"` // zero: it has ended, or is held
 
 	Index int    `json:"-"` // of the recipient in the envelope
+	Site  string `json:"-"` // of a service; empty elsewhere
 	Host  string `json:"-"` // the name of the server, or of the one that returned it
 	// Accepted is, of what bounced, what Server said when it took it. Its zero value: that is not known.
 	Accepted spool.Reply `json:"-"`
@@ -74,7 +75,7 @@ func FromEntry(e *spool.HistoryEntry) Row {
 func common(e *spool.HistoryEntry) Row {
 	return Row{
 		ID: e.ID, Index: e.Index, QueuedAt: Time{e.QueuedAt}, Sender: e.Sender, Recipient: e.Recipient, Ref: e.Ref,
-		Attempts: e.Attempts, Server: e.Last.Reply.Server, Host: e.Last.Reply.Host, Accepted: e.Accepted, Form: e.Form,
+		Attempts: e.Attempts, Server: e.Last.Reply.Server, Host: e.Last.Reply.Host, Site: e.Site, Accepted: e.Accepted, Form: e.Form,
 		Reply: printable.Line(e.Last.Reply.String()),
 	}
 }

@@ -52,6 +52,9 @@ func (m *message) arguments() error {
 // sender settles the envelope sender and where returns go.
 func (m *message) sender() error {
 	site := &m.in.Site
+	if m.r.Hosted != nil {
+		return m.r.Hosted.sender(m)
+	}
 	if site.RewriteFrom && site.Address == "" {
 		return noAddress("rewrite_from makes it the sender of every message")
 	}

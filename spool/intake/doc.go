@@ -74,6 +74,13 @@
 // site's address and returns go to the original one; a null sender stays null, or
 // returns would be returned.
 //
+// # Sites of a service
+//
+// With Request.Hosted the message is one of a site, and the service sends it: From is the site's
+// name at the service's address; the site's own From goes to Reply-To as above, and without one
+// the site's address does. The envelope sender is the service's address with the id of the
+// message, and returns go to the site's address. What only servers may write goes (hosted.go).
+//
 // # Many at once
 //
 // Bulk is for imports: it prepares messages one by one and commits them by the hundred,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"notices/spool/intake/mailaddr"
@@ -19,6 +20,9 @@ func (m *message) header(h *header, rest int) error {
 	if err := m.recipientsOf(h); err != nil {
 		return err
 	}
+	if m.r.Hosted != nil {
+		h.removeForged()
+	}
 	h.removeDuplicates()
 	from, err := m.from(h)
 	if err != nil {
@@ -27,6 +31,11 @@ func (m *message) header(h *header, rest int) error {
 	// One allocation for a small message, with room for a CR in each of its lines.
 	m.out.buf = make([]byte, 0, len(h.text)+rest+rest/8+1024)
 	w := headerWriter{message: m, h: h, from: from}
+	if m.r.Hosted != nil {
+		if err := m.r.Hosted.trace(&w); err != nil {
+			return err
+		}
+	}
 	for _, f := range h.fields {
 		if err := w.field(f); err != nil {
 			return err
@@ -112,7 +121,7 @@ func (w *headerWriter) complete() error {
 		errs[1] = w.add("Reply-To", original)
 	}
 	if !w.hasDate {
-		errs[2] = w.add("Date", w.message.now.Format("Mon, 02 Jan 2006 15:04:05 -0700"))
+		errs[2] = w.add("Date", dateField(w.message.now))
 	}
 	if env := &w.message.env; !w.hasID {
 		env.MessageID = "<" + string(env.ID) + "@" + w.message.in.Site.messageIDHost() + ">"
@@ -175,6 +184,9 @@ func lineIs(number int, length int64) string {
 	}
 	return fmt.Sprintf("%s has %d octets, %d are allowed", line, length, maxLine)
 }
+
+// dateField is a time as a header shows it.
+func dateField(t time.Time) string { return t.Format("Mon, 02 Jan 2006 15:04:05 -0700") }
 
 // messageID is the id as it stands in a Message-ID field, if it is printable ASCII.
 func messageID(value string) string {

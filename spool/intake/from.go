@@ -21,6 +21,9 @@ type fromField struct {
 // Postfix: the envelope says who sends, and the mail must not be lost for it.
 func (m *message) from(h *header) (fromField, error) {
 	site := &m.in.Site
+	if m.r.Hosted != nil {
+		return m.r.Hosted.fromField(m, h), nil
+	}
 	f, found := h.first("From")
 	var boxes []mailaddr.Mailbox
 	understood, repaired := true, false

@@ -80,6 +80,9 @@ type Request struct {
 	// for Recipients, one by one; those that an alias names instead get the same.
 	DSN spool.DSNParams
 
+	// Hosted is set for the mail of a site at a service.
+	Hosted *Hosted
+
 	// ID and QueuedAt are those of a message that was taken in before and handed in (package
 	// drop); empty for a new one. Such a message must be canonical, so that nothing in it
 	// has to be re-encoded.
@@ -145,6 +148,9 @@ func (in *Intake) CheckRequest(r Request) error {
 }
 
 func (in *Intake) message(ctx context.Context, r Request) *message {
+	if r.Hosted != nil {
+		in = in.hosted(r.Hosted)
+	}
 	m := &message{in: in, r: r, ctx: ctx, now: r.QueuedAt, local: localNames{in: in, bare: r.Qualify}, domain: in.Site.domain}
 	switch {
 	case !m.now.IsZero():
@@ -212,7 +218,11 @@ func (m *message) seal() (spool.Draft, error) {
 	if err := m.out.flush(); err != nil {
 		return nil, err
 	}
-	m.env.ID = m.out.id
+	if m.env.ID = m.out.id; m.r.Hosted != nil {
+		if err := m.r.Hosted.sender(m); err != nil {
+			return nil, err
+		}
+	}
 	m.env.Size = m.out.draft.Len()
 	m.env.EightBit = m.out.eightBit
 	if m.r.importKeys != nil {

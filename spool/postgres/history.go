@@ -55,6 +55,7 @@ func historyArgs(entries []spool.HistoryEntry) []any {
 		column(func(e *spool.HistoryEntry) string { return e.MessageID }),
 		column(func(e *spool.HistoryEntry) string { return e.EnvelopeID }),
 		texts,
+		column(func(e *spool.HistoryEntry) string { return e.Site }),
 	}
 }
 
@@ -67,7 +68,7 @@ type storedEntry struct {
 
 func entryStrings(e *spool.HistoryEntry) []*string {
 	return []*string{&e.Sender, &e.Recipient, &e.Ref, &e.MessageID, &e.EnvelopeID, &e.Last.Reply.Server, &e.Last.Reply.Host, &e.Last.Reply.Enhanced, &e.Last.Reply.Text,
-		&e.Accepted.Server, &e.Accepted.Host, &e.Accepted.Enhanced, &e.Accepted.Text}
+		&e.Accepted.Server, &e.Accepted.Host, &e.Accepted.Enhanced, &e.Accepted.Text, &e.Site}
 }
 
 func entryText(e *spool.HistoryEntry) []byte {
@@ -101,7 +102,7 @@ func storable(s string) string {
 	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
-const addHistorySQL = `select notices.add_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)::text`
+const addHistorySQL = `select notices.add_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)::text`
 
 // AddHistory adds entries, in one transaction. Of several of one name the last one counts.
 func (s past) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) error {
@@ -200,6 +201,9 @@ func conditions(q *spool.HistoryQuery) (where string, args []any) {
 	address("sender", q.Sender)
 	if q.Ref != "" {
 		add("ref = ?", storable(q.Ref))
+	}
+	if q.Site != "" {
+		add("site = ?", storable(q.Site))
 	}
 	if len(q.Endings) > 0 {
 		add("ending = any(?)", texts(q.Endings))

@@ -39,7 +39,7 @@ func TestTablesByMany(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if got := sql(t, name, `select count(*), count(distinct version) from notices.schema_version`); got != "1|1" {
+	if got := sql(t, name, `select count(*) = max(version) from notices.schema_version`); got != "t" {
 		t.Errorf("versions: %s", got)
 	}
 }

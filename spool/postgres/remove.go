@@ -4,7 +4,7 @@ import (
 	"notices/spool"
 )
 
-const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
 
 // Remove takes the message out, and says in the history what became of it.
 func (c *claim) Remove(last spool.Event, d spool.Durability) error {
@@ -23,7 +23,7 @@ func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 	return err
 }
 
-const failSQL = `select notices.fail($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+const failSQL = `select notices.fail($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
 
 // Fail puts the message among the failed ones, and says so in the history.
 func (c *claim) Fail(e spool.Event) error {

@@ -92,9 +92,9 @@ func full(id spool.ID) spool.Envelope {
 		ExpiresAt:  start.Add(36 * time.Hour),
 		Ref:        "patron 4711, \"Ärger\" \\ <tag> \t 50 % = {x}\nsecond line\u2028\x00\x7f end ",
 		MessageID:  "<1.2@mail.example.org>",
-		EightBit:   true,
-		UTF8:       true,
+		Site:       "springfield",
 		Form:       spool.PlainReport,
+		EightBit:   true, UTF8: true,
 	}
 }
 

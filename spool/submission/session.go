@@ -171,6 +171,8 @@ func (s *session) reply(err error, bad smtp.EnhancedCode) error {
 		return answer(451, smtp.EnhancedCode{4, 3, 5}, "local error; the message was not queued"+why)
 	case errors.As(err, &refused) && errors.Is(err, intake.ErrTooMany): // an alias stands for many
 		return answer(452, smtp.EnhancedCode{4, 5, 3}, refused.Msg)
+	case errors.As(err, &refused) && errors.Is(err, intake.ErrLoop):
+		return answer(554, smtp.EnhancedCode{5, 4, 6}, refused.Msg)
 	case errors.As(err, &refused) && refused.Kind == intake.BadUsage:
 		return answer(501, bad, refused.Msg)
 	case errors.As(err, &refused):

@@ -37,6 +37,7 @@ const (
 	cellLowRecipient        // in lower case, if that differs
 	cellLowSender           // in lower case, if that differs
 	cellAccepted            // of what bounced: the reply of the server that had accepted it; see appendReply
+	cellSite                // of a service
 	cellCount
 )
 
@@ -66,6 +67,7 @@ func appendLine(b []byte, e *spool.HistoryEntry) []byte {
 	b = appendText(appendTime(append(b, '\t'), reply.At), reply.Text)
 	b = appendLower(appendLower(b, e.Recipient), e.Sender)
 	b = appendReply(append(b, '\t'), &e.Accepted)
+	b = appendText(b, e.Site)
 	lines.WriteSum(b[start:], lines.Start)
 	return b
 }
@@ -154,9 +156,9 @@ type cells struct {
 }
 
 // split cuts a line into its cells; false: it has too few. Lines were once written without
-// the last one.
+// the last two.
 func (c *cells) split(text []byte) bool {
-	c.of[cellAccepted] = nil
+	c.of[cellAccepted], c.of[cellSite] = nil, nil
 	for i := range c.of {
 		cell, rest, more := bytes.Cut(text, []byte("\t"))
 		if c.of[i] = cell; !more {
@@ -247,6 +249,6 @@ func (c *cells) entry() spool.HistoryEntry {
 				Text: c.text(cellText), At: c.time(cellRepliedAt),
 			},
 		},
-		Accepted: c.reply(cellAccepted),
+		Accepted: c.reply(cellAccepted), Site: c.text(cellSite),
 	}
 }

@@ -51,7 +51,7 @@ func (l *Log) Search(ctx context.Context, q spool.HistoryQuery, yield func(*spoo
 	}
 	s := &search{
 		q: &q, needles: needles(&q), buf: make([]byte, blockSize), today: l.Now().UTC().Format(time.DateOnly),
-		identity: len(q.IDs) > 0 || q.Recipient != "" || q.Sender != "" || q.Ref != "" || q.Keys != nil,
+		identity: len(q.IDs) > 0 || q.Recipient != "" || q.Sender != "" || q.Ref != "" || q.Site != "" || q.Keys != nil,
 	}
 	if err != nil {
 		s.tell(Dir, "nothing of what has left the queue can be shown: "+l.explain(err, Dir).Error())
@@ -88,6 +88,9 @@ func needles(q *spool.HistoryQuery) (list [][]byte) {
 		if part != "" && part != "<>" {
 			list = append(list, appendEscaped(nil, strings.ToLower(part)))
 		}
+	}
+	if q.Site != "" { // the last cell, without a tab behind it
+		list = append(list, appendText(nil, q.Site))
 	}
 	return list
 }
