@@ -268,7 +268,11 @@ type namedFile struct {
 func (l *loader) checkFiles() {
 	for _, f := range l.files {
 		if err := checkFile(f.path, f.private); err != nil {
-			l.bad(f.at, err.Error())
+			text := err.Error()
+			if f.at.Section == "dkim" && errors.Is(err, fs.ErrNotExist) {
+				text += "; to make it, run: notices dkim-key"
+			}
+			l.bad(f.at, text)
 		}
 	}
 }

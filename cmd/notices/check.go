@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/returned"
 	"notices/cmd/notices/setup"
 	"notices/cmd/notices/signin"
@@ -95,8 +96,11 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	printPresets(c.a.Stdout, cfg)
 	found := remarks(c.a, cfg)
+	if text := dkimkey.Remark(ctx, cfg, c.a.Host.LookupTXT); text != "" {
+		found = append(found, text)
+	}
 	for _, text := range found {
-		c.a.Say("%s: nothing in it is wrong, but [site] %s", cfg.Path, text)
+		c.a.Say("%s: nothing in it is wrong, but %s", cfg.Path, text)
 	}
 	if len(found) == 0 {
 		_, err = fmt.Fprintf(c.a.Stdout, "%s is in order\n", cfg.Path)
@@ -252,18 +256,18 @@ func spoolOfAnother(cfg *config.Config) string {
 // remarks are about what is not wrong in [site] and yet will cost mail.
 func remarks(a *cli, cfg *config.Config) (list []string) {
 	if cfg.Site.Address == "" {
-		list = append(list, "address is not set: without it, mail that names no sender is refused, and test-server has nowhere to send to")
+		list = append(list, "[site] address is not set: without it, mail that names no sender is refused, and test-server has nowhere to send to")
 	}
 	if recode.NeedsUTF8(cfg.Site.Address) {
-		list = append(list, "address has letters before the @ that only servers with SMTPUTF8 take: all others refuse mail from it and to it. "+
+		list = append(list, "[site] address has letters before the @ that only servers with SMTPUTF8 take: all others refuse mail from it and to it. "+
 			"If you have one with only the letters a-z, set that")
 	}
 	if name := cfg.Site.Hostname; name != "" && !strings.ContainsAny(name, ".:") {
-		list = append(list, fmt.Sprintf("hostname %q is not a full name: set it to a name that mail servers find, such as mail.example.org. "+
+		list = append(list, fmt.Sprintf("[site] hostname %q is not a full name: set it to a name that mail servers find, such as mail.example.org. "+
 			"Some reject a machine that calls itself %s", name, name))
 	}
 	if a.FindHostname(cfg, true)() == "" {
-		list = append(list, "hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. "+
+		list = append(list, "[site] hostname is not set, and this machine has no full name: set it to a name that mail servers find, such as mail.example.org. "+
 			"Without one this machine greets them with its address in brackets, which some reject")
 	}
 	return list

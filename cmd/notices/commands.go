@@ -28,7 +28,8 @@ func (a *cli) addCommands(root *cobra.Command) {
 	}
 	add("Set up:", initCommand(a), checkCommand(a), testServerCommand(a),
 		loginCommand(a, config.AuthGoogle, "Google"), logoutCommand(a, config.AuthGoogle, "Google"),
-		loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"))
+		loginCommand(a, config.AuthMicrosoft, "Microsoft"), logoutCommand(a, config.AuthMicrosoft, "Microsoft"),
+		dkimKeyCommand(a))
 	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
 	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a), historyCommand(a), reportCommand(a), readBouncesCommand(a))
 	add("Work on the queue by hand:", byHand(a)...)
@@ -49,6 +50,7 @@ func example(name string) string {
 		"google-logout":    "sudo -u notices notices google-logout",
 		"microsoft-login":  "sudo -u notices notices microsoft-login --device",
 		"microsoft-logout": "sudo -u notices notices microsoft-logout",
+		"dkim-key":         "sudo notices dkim-key\nsudo notices dkim-key --type ed25519",
 		"enqueue":          "notices enqueue < overdue.eml\nnotices enqueue --ref patron-20041 ann@example.net < overdue.eml",
 		"import":           "notices import --dry-run notices.mbox    show what is in it\nnotices import notices.mbox\nnotices import /var/spool/old-notices      move the queue of another spool here",
 		"sendmail":         "notices sendmail -t -i < overdue.eml",
@@ -113,7 +115,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // unknownCommand is the error for a command that does not exist.
 func unknownCommand(root *cobra.Command, name string) error {
-	if slices.Contains([]string{"serve", "service-key", "dkim-key"}, name) {
+	if slices.Contains([]string{"serve", "service-key"}, name) {
 		return fmt.Errorf("%s is not in this version of notices yet", name)
 	}
 	text := fmt.Sprintf("unknown command %q", name)

@@ -72,6 +72,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/mailfile": 3,
 		"notices/cmd/notices/term":     3,
 		"notices/cmd/notices/announce": 4,
+		"notices/cmd/notices/dkimkey":  4,
 		"notices/cmd/notices/importer": 4,
 		"notices/cmd/notices/past":     4,
 		"notices/cmd/notices/summary":  4,
@@ -116,7 +117,8 @@ func owners() map[string][]string {
 		"github.com/emersion/go-imap/v2":  {"notices/spool/mailbox"},
 		"github.com/jackc/pgx/v5":         {"notices/spool/postgres"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
-		"golang.org/x/net":                {"notices/spool/recode"},
+		"golang.org/x/net/idna":           {"notices/spool/recode"},
+		"golang.org/x/net/dns":            {"notices/cmd/notices"},                          // the DNS server of its tests
 		"notices/config":                  {"notices/cmd", "notices/config", "notices/man"}, // whose tests compare keys
 		"github.com/mattn/go-runewidth":   {"notices/cmd/notices/term"},
 		"github.com/rogpeppe/go-internal": {"notices/cmd/notices"},

@@ -35,7 +35,7 @@ type cli struct {
 
 func newCLI() *cli {
 	p := app.New()
-	p.Host.Canonical = net.DefaultResolver.LookupCNAME
+	p.Host.Canonical, p.Host.LookupTXT = net.DefaultResolver.LookupCNAME, net.DefaultResolver.LookupTXT
 	p.OpenDatabase = func(cfg *config.Config) (spool.Store, error) { return openDatabase(p, cfg) }
 	return &cli{Program: p, random: rand.Int64N}
 }

@@ -26,6 +26,7 @@ import (
 //	smtpserver NAME [OPTION...] starts a server (smtp_test.go); its port is in $NAME
 //	awaits NAME COMMAND         waits until it was sent that SMTP command
 //	received NAME               writes what it was sent to NAME/1.eml, NAME/1.env...
+//	dnsserver FILE              starts one that has the records of a zone file (dns_test.go)
 //	terminal WIDTH COMMAND...   runs it on a terminal (terminal_test.go)
 //	nobody COMMAND...           runs it as another user than root; must fail
 //	mount SIZE DIR              mounts a small disk there
@@ -49,6 +50,7 @@ func scriptParams() testscript.Params {
 			"smtpserver": smtpServer,
 			"received":   received,
 			"awaits":     awaits,
+			"dnsserver":  dnsServer,
 			"terminal":   onTerminal,
 			"nobody":     asNobody,
 			"mount":      mount,
@@ -126,7 +128,7 @@ func outside() string {
 }
 
 // testedMain is main with a clock that a script can set: $CLOCK is a length of
-// time by which it is ahead. It does not run where it could find what is not the test's.
+// time by which it is ahead; and with its DNS server at $DNS. It does not run where it could find what is not the test's.
 func testedMain() {
 	systemIn(os.Getenv("HOME"))
 	if place := outside(); place != "" {
@@ -137,6 +139,7 @@ func testedMain() {
 	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
 		a.Now = func() time.Time { return time.Now().Add(ahead) }
 	}
+	a.Host.LookupTXT = testResolver(os.Getenv("DNS")).LookupTXT
 	os.Exit(a.run(app.Arguments(os.Args)))
 }
 

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/past"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
@@ -70,16 +71,18 @@ func (a *cli) bounceSite(cfg *config.Config) bounce.Site {
 
 // servers are the servers that mail goes out through. Secrets are read when a server asks for
 // one, CA files now; tokens need signin.UseState.
-func (a *cli) servers(cfg *config.Config) ([]route.Server, error) {
+func (a *cli) servers(cfg *config.Config) (list []route.Server, err error) {
 	switch cfg.Delivery.Via {
 	case config.ViaServers:
-		return a.configServers(cfg)
+		list, err = a.configServers(cfg)
 	case config.ViaService:
-		s, err := serviceServer(a, cfg)
-		return []route.Server{s}, err
+		list = make([]route.Server, 1)
+		list[0], err = serviceServer(a, cfg)
+	default:
+		list = make([]route.Server, 1)
+		list[0], err = signin.Server(a.Program, cfg, cfg.Delivery.Via)
 	}
-	s, err := signin.Server(a.Program, cfg, cfg.Delivery.Via)
-	return []route.Server{s}, err
+	return list, errors.Join(err, dkimkey.Use(cfg, list))
 }
 
 // serviceServer is the Integrated Email Service of [service].
@@ -163,7 +166,7 @@ func (a *cli) allServers(cfg *config.Config) ([]route.Server, error) {
 			list = append(list, s)
 		}
 	}
-	return list, err
+	return list, errors.Join(err, dkimkey.Use(cfg, list))
 }
 
 // limits are the [[limit]] sections of the config.

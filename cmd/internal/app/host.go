@@ -19,6 +19,8 @@ type Host struct {
 	// Canonical asks the resolver for the full form of a name. nil: it is not asked, as in
 	// the small program, which never asks and so need not link a resolver.
 	Canonical func(ctx context.Context, name string) (string, error)
+	// LookupTXT asks the DNS for TXT records. nil: it is not asked.
+	LookupTXT func(ctx context.Context, name string) ([]string, error)
 }
 
 // thisHost is the machine that the program runs on.

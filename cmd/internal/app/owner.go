@@ -45,6 +45,9 @@ func (p *Program) BecomeOwner(cfg *config.Config) error {
 // Owner is the owner of a file or folder.
 type Owner struct{ uid, gid uint32 }
 
+// Give makes a file the owner's.
+func (o *Owner) Give(f *os.File) error { return f.Chown(int(o.uid), int(o.gid)) }
+
 // SpoolOwner is the user that BecomeOwner will make this process run as; nil: it changes nothing.
 func (p *Program) SpoolOwner(cfg *config.Config) (*Owner, error) {
 	if p.Store != nil || os.Geteuid() != 0 {
