@@ -20,6 +20,13 @@ type ManyPeeker interface {
 	PeekMany(ctx context.Context, entries []Entry, visit func(i int, r *Record, b PeekedBody, err error)) error
 }
 
+// Searcher is a Store that can find what a query is about without reading all records.
+type Searcher interface {
+	// Candidates lists the messages, failed ones too, that may have an entry which
+	// q.ChoosesMessage chooses; Keys does not count. It lacks none of them, and may list others.
+	Candidates(ctx context.Context, q HistoryQuery) ([]Entry, error)
+}
+
 // Errors of a store that is a database.
 var (
 	// ErrUnreachable: the database does not answer, cannot be written, or takes no more

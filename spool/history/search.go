@@ -82,7 +82,7 @@ type message struct {
 }
 
 // noRows stands for all messages whose rows the query does not choose. Their entries, if they
-// have some, are not chosen either.
+// have some, are not chosen either. So a message that is no candidate need not be known.
 var noRows = new(message)
 
 func (m *message) compare(queuedAt time.Time, id spool.ID) int {
@@ -142,6 +142,9 @@ func (w *search) readLive(ctx context.Context) error {
 func (w *search) list(ctx context.Context) ([]spool.Entry, error) {
 	if len(w.ids) > 0 {
 		return w.find(ctx, w.ids)
+	}
+	if s, ok := w.source.(spool.Searcher); ok {
+		return s.Candidates(ctx, w.query)
 	}
 	return records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
 }

@@ -53,6 +53,7 @@ type batch struct {
 	expires []*int64
 	octets  []int64
 	bodies  []int64
+	found   []string // by searchText
 	wide    [][]byte
 	heads   [][]byte
 	spilled []int64
@@ -83,6 +84,7 @@ func (b *batch) add(d *draft) {
 	b.counts = append(b.counts, int32(len(d.log)))
 	b.octets = append(b.octets, stored)
 	b.bodies = append(b.bodies, d.body)
+	b.found = append(b.found, searchText(&d.rec.Envelope))
 	b.wide = append(b.wide, d.envelope)
 	b.heads = append(b.heads, notNil(d.head))
 	if d.spilled > 0 {
@@ -103,14 +105,14 @@ func notNil(p []byte) []byte {
 
 func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
 
-const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)::text`
+const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)::text`
 
 // commit queues all, or those before the first whose id is there.
 func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 	if len(b.drafts) == 0 {
 		return 0, nil
 	}
-	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events}
+	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events}
 	err = db.row(ctx, putSQL, args, new(string))
 	switch {
 	case codeOf(err) == uniqueViolation && len(b.drafts) > 1:
