@@ -136,7 +136,11 @@ func (s past) HistoryError() error { return nil }
 // History searches page by page. The conditions leave out most of what q does not choose; q
 // decides.
 func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) (bad []spool.Anomaly, err error) {
-	where, args := conditions(&q)
+	addresses, err := s.addressesWith(ctx, q.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	where, args := conditions(&q, addresses)
 	sql := fmt.Sprintf(`select queued, id, n, entry from notices.history where (queued, id, n) > ($%d, $%d, $%d) and %s order by queued, id, n limit %d`,
 		len(args)+1, len(args)+2, len(args)+3, where, historyPage)
 	last := historyRow{queued: -1 << 62}
@@ -162,7 +166,25 @@ func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spo
 	}
 }
 
-const historyPage = 2000
+const (
+	historyPage   = 2000
+	mostAddresses = 1000
+)
+
+// addressesWith are the recipients that have a part of an address in them, found by the index of
+// recipients alone: rows are ten times as wide, and most recipients have many. nil: there are too
+// many of them, or an address as a whole is wanted.
+func (s past) addressesWith(ctx context.Context, part string) ([]string, error) {
+	if part == "" || part == "<>" || strings.IndexByte(part, '@') > 0 {
+		return nil, nil
+	}
+	const sql = `select distinct recipient from notices.history where strpos(recipient, $1) > 0 limit $2`
+	list, err := collect(ctx, s.db, pgx.RowTo[string], sql, storable(strings.ToLower(part)), mostAddresses+1)
+	if len(list) > mostAddresses || err != nil {
+		return nil, err
+	}
+	return append([]string{}, list...), nil
+}
 
 type historyRow struct {
 	queued int64
@@ -175,8 +197,8 @@ func toHistoryRow(row pgx.CollectableRow) (r historyRow, err error) {
 	return r, row.Scan(&r.queued, &r.id, &r.n, &r.entry)
 }
 
-// conditions are those of a query that the columns can tell.
-func conditions(q *spool.HistoryQuery) (where string, args []any) {
+// conditions are those of a query that the columns can tell. addresses: what addressesWith found.
+func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
 	parts := []string{"true"}
 	add := func(condition string, arg any) {
 		args = append(args, arg)
@@ -197,7 +219,11 @@ func conditions(q *spool.HistoryQuery) (where string, args []any) {
 			add("strpos("+column+", ?) > 0", want)
 		}
 	}
-	address("recipient", q.Recipient)
+	if addresses != nil {
+		add("recipient = any(?)", addresses)
+	} else {
+		address("recipient", q.Recipient)
+	}
 	address("sender", q.Sender)
 	if q.Ref != "" {
 		add("ref = ?", storable(q.Ref))
