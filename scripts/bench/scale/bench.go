@@ -49,15 +49,21 @@ type site struct {
 // site makes a spool, calls work with it, and removes it. Server 1 and so on are on these
 // ports of this machine.
 func (b *bench) site(f filling, work func(*site) error, ports ...int) error {
+	dir := filepath.Join(b.base, fmt.Sprint(b.sites+1), "spool")
+	if err := b.fill(dir, f); err != nil {
+		return err
+	}
+	return b.newSite(fmt.Sprintf("dir = %q", dir), ports, work)
+}
+
+// newSite makes a configuration with a line of [spool], calls work with it, and removes all.
+func (b *bench) newSite(place string, ports []int, work func(*site) error) error {
 	b.sites++
 	s := &site{bench: b, dir: filepath.Join(b.base, fmt.Sprint(b.sites))}
 	s.config = filepath.Join(s.dir, "notices.toml")
 	defer os.RemoveAll(s.dir)
-	if err := b.fill(filepath.Join(s.dir, "spool"), f); err != nil {
-		return err
-	}
 	var toml strings.Builder
-	fmt.Fprintf(&toml, "[site]\naddress = \"library@example.org\"\nhostname = \"mail.example.org\"\n[spool]\ndir = %q\n", filepath.Join(s.dir, "spool"))
+	fmt.Fprintf(&toml, "[site]\naddress = \"library@example.org\"\nhostname = \"mail.example.org\"\n[spool]\n%s\n", place)
 	for _, port := range ports {
 		fmt.Fprintf(&toml, "[[server]]\nhost = \"127.0.0.1\"\nport = %d\nallow_non_secure = true\nconnections = 20\nmessages_per_connection = 1000\nrecipients_per_message = 1000\ntimeout = \"2s\"\n", port)
 	}

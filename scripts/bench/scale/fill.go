@@ -50,7 +50,7 @@ func fill(dir string, f filling) error {
 	for w := range workers {
 		wg.Go(func() {
 			for i := w; i < f.messages && errs[w] == nil; i += workers {
-				errs[w] = f.message(filepath.Join(dir, "cur"), spool.ID(fmt.Sprintf("1K10%012X", i)), body)
+				errs[w] = f.message(filepath.Join(dir, "cur"), i, body)
 			}
 		})
 	}
@@ -72,11 +72,12 @@ func writeMessage(w io.Writer, size int) error {
 	return err
 }
 
-func (f *filling) message(cur string, id spool.ID, body []byte) error {
+func (f *filling) message(cur string, i int, body []byte) error {
+	id := spool.ID(fmt.Sprintf("1K10%012X", i))
 	var side []byte
 	if f.hollow {
 		body = nil
-	} else if s, err := f.sidecar(id); err == nil {
+	} else if s, err := f.sidecar(id, i); err == nil {
 		side = s
 	} else {
 		return err
@@ -87,23 +88,33 @@ func (f *filling) message(cur string, id spool.ID, body []byte) error {
 	return os.WriteFile(filepath.Join(cur, fmt.Sprintf(".%s,%010d,q", id, f.next.Unix())), side, 0o600)
 }
 
-// sidecar returns the envelope, an attempt if there was one, and the reserved room.
-func (f *filling) sidecar(id spool.ID) ([]byte, error) {
+// record is message i, counted from 0: its envelope, and an attempt if there was one.
+func (f *filling) record(id spool.ID, i int) (spool.Envelope, []spool.Event) {
 	now := time.Now().UTC().Truncate(time.Second)
 	queued := min(now.Unix(), f.next.Unix())
 	env := spool.Envelope{ID: id, Sender: "library@example.org", QueuedAt: time.Unix(queued, 0).UTC(), Size: int64(f.size), MessageID: "<" + string(id) + "@example.org>"}
-	for i := range f.recipients {
-		env.Recipients = append(env.Recipients, fmt.Sprintf("patron%d@example.net", i))
+	for k := range f.recipients {
+		env.Recipients = append(env.Recipients, fmt.Sprintf("patron%d@example.net", i*f.recipients+k))
 	}
+	if !f.tried {
+		return env, nil
+	}
+	busy := spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 451, Enhanced: "4.3.0", Text: "try again later", At: now}}
+	return env, []spool.Event{
+		{Kind: spool.Try, At: now, N: 1, Next: f.next},
+		{Kind: spool.Result, At: now, N: 1, Next: f.next, Results: []spool.Answer{{Outcome: busy, To: []int{0}}}},
+	}
+}
+
+// sidecar returns the record as a file has it, and the reserved room.
+func (f *filling) sidecar(id spool.ID, i int) ([]byte, error) {
+	env, events := f.record(id, i)
 	lines := []any{struct {
 		Version int `json:"notices"`
 		spool.Envelope
 	}{1, env}}
-	if f.tried {
-		busy := spool.Outcome{Class: spool.Deferred, Scope: spool.MessageScope, Reply: spool.Reply{Server: "1", Host: "mail.example.org", Code: 451, Enhanced: "4.3.0", Text: "try again later", At: now}}
-		lines = append(lines,
-			spool.Event{Kind: spool.Try, At: now, N: 1, Next: f.next},
-			spool.Event{Kind: spool.Result, At: now, N: 1, Next: f.next, Results: []spool.Answer{{Outcome: busy, To: []int{0}}}})
+	for _, e := range events {
+		lines = append(lines, e)
 	}
 	var side bytes.Buffer
 	sum := fnv.New64a()

@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -31,6 +32,11 @@ func (s *site) history(n int) error {
 	if err := fillHistory(filepath.Join(s.dir, "spool"), n); err != nil {
 		return err
 	}
+	return s.searches(n)
+}
+
+// searches searches in the usual ways.
+func (s *site) searches(n int) error {
 	for _, args := range [][]string{
 		{"--to", "patron777@example77.net"}, {"--to", "PATRON777"}, {"--ref", "patron-777"}, {"--since", "7d", "--outcome", "returned,bounced", "--csv"}, {"--json"},
 	} {
@@ -48,19 +54,24 @@ func (s *site) history(n int) error {
 	return nil
 }
 
-// fillHistory writes n entries over 89 days to 50,000 recipients at 100 domains; two in a hundred
-// came back.
+// fillHistory writes n entries into a folder.
 func fillHistory(dir string, n int) error {
-	const days = 89 * 24 * time.Hour
-	now := time.Now().Add(-days)
+	now := time.Now()
 	store, err := maildir.Open(dir, maildir.Options{Now: func() time.Time { return now }})
 	if err != nil {
 		return err
 	}
-	defer store.Close()
+	return errors.Join(addHistory(store, n, &now), store.Close())
+}
+
+// addHistory adds n entries over 89 days to 50,000 recipients at 100 domains; two in a hundred came
+// back. now goes back these days, and on with them.
+func addHistory(store spool.Store, n int, now *time.Time) error {
+	const days = 89 * 24 * time.Hour
+	*now = now.Add(-days)
 	var batch []spool.HistoryEntry
 	for i := range n {
-		now = now.Add(days / time.Duration(n))
+		*now = now.Add(days / time.Duration(n))
 		batch = append(batch, entry(i, now.UTC().Truncate(time.Second)))
 		if len(batch) == 2000 || i == n-1 {
 			if err := store.AddHistory(context.Background(), batch...); err != nil {

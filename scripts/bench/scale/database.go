@@ -1,0 +1,125 @@
+//go:build linux
+
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"notices/spool"
+	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
+)
+
+// server is a private PostgreSQL that syncs as one of a site does, and counts its statements.
+type server struct {
+	*cluster.Server
+	b *bench
+}
+
+// withServer starts one beside the folder of the bench, and stops it after work.
+func (b *bench) withServer(work func(*server) error) error {
+	c, err := cluster.Start(filepath.Dir(b.base)) // the user postgres may not enter b.base
+	if err != nil {
+		return err
+	}
+	s := &server{c, b}
+	err = s.prepare()
+	if err == nil {
+		err = work(s)
+	}
+	return errors.Join(err, c.Stop())
+}
+
+func (s *server) prepare() error {
+	for _, setting := range []string{"fsync = on", "shared_preload_libraries = 'pg_stat_statements'", "shared_buffers = '256MB'", "max_wal_size = '2GB'"} {
+		if _, err := s.SQL("postgres", "alter system set "+setting); err != nil {
+			return err
+		}
+	}
+	return errors.Join(s.Halt(), s.Again())
+}
+
+// store opens a new database. The caller closes it.
+func (s *server) store() (*postgres.Store, string, error) {
+	name, err := s.NewDatabase()
+	if err != nil {
+		return nil, "", err
+	}
+	if _, err := s.SQL(name, "create extension pg_stat_statements"); err != nil {
+		return nil, "", err
+	}
+	store, err := postgres.Open(context.Background(), postgres.Options{URL: s.URL(name), Host: "bench"})
+	return store, name, err
+}
+
+// site makes a database, fills it, and gives work a site of it and its name.
+func (s *server) site(f filling, work func(*site, string) error, ports ...int) error {
+	store, name, err := s.store()
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(fillStore(store, f), store.Close()); err != nil {
+		return err
+	}
+	if _, err := s.SQL(name, "vacuum analyze"); err != nil {
+		return err
+	}
+	return s.b.newSite(fmt.Sprintf("database = %q", s.URL(name)), ports, func(site *site) error { return work(site, name) })
+}
+
+// fillStore queues messages, many in a transaction.
+func fillStore(store spool.Store, f filling) error {
+	var text strings.Builder
+	if err := writeMessage(&text, f.size); err != nil {
+		return err
+	}
+	f.size = text.Len()
+	var drafts []spool.Draft
+	for i := range f.messages {
+		env, events := f.record(spool.ID(fmt.Sprintf("1K10%012X", i)), i)
+		d, err := store.New(context.Background(), env.ID)
+		if err == nil {
+			_, err = d.Write([]byte(text.String()))
+		}
+		if err == nil {
+			err = d.Seal(env, events...)
+		}
+		if err != nil {
+			return err
+		}
+		if drafts = append(drafts, d); len(drafts) == 500 || i == f.messages-1 {
+			if _, err := store.Commit(context.Background(), drafts...); err != nil {
+				return err
+			}
+			drafts = drafts[:0]
+		}
+	}
+	return nil
+}
+
+// databaseHistory: what history does on the folder, beside a queue of 100,000.
+func (b *bench) databaseHistory() error {
+	return b.withServer(func(s *server) error {
+		f := filling{messages: min(100_000, b.max), recipients: 1, size: 500, next: time.Now().Add(time.Hour), tried: true}
+		return s.site(f, func(site *site, name string) error {
+			n := min(1_000_000, b.max)
+			store, err := postgres.Open(context.Background(), postgres.Options{URL: s.URL(name)})
+			if err != nil {
+				return err
+			}
+			now := time.Now()
+			if err := errors.Join(addHistory(store, n, &now), store.Close()); err != nil {
+				return err
+			}
+			if _, err := s.SQL(name, "vacuum analyze"); err != nil {
+				return err
+			}
+			return site.searches(n)
+		}, 1)
+	})
+}
