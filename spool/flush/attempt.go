@@ -70,6 +70,9 @@ func (j *job) end() {
 	if j.err != nil {
 		j.engine.noteError(j.id(), j.err)
 	}
+	if j.deferred && j.err == nil {
+		j.again()
+	}
 	j.engine.results.change(func(r *results) {
 		switch {
 		case errors.Is(j.err, spool.ErrClaimLost): // another host counts it

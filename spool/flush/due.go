@@ -23,22 +23,24 @@ type found struct {
 	messages entryList
 	reports  entryList // their messages may have to be finished first
 	held     entryList // their --expires may be over
+	soon     entryList // for a feed: due before the next listing
 	unknown  []spool.ID
 }
 
 // any reports whether there is anything to do.
-func (f *found) any() bool { return f.messages.n+f.held.n+f.reports.n > 0 }
+func (f *found) any() bool { return f.messages.n+f.held.n+f.reports.n+f.soon.n > 0 }
 
 // takeAndFind takes over what was handed in, and finds what is to be done.
 func (e *engine) takeAndFind(ctx context.Context) (*found, error) {
 	if e.HandIn == nil {
-		return e.find(ctx)
+		found, err := e.find(ctx)
+		return found, explain(ctx, e.Store, err)
 	}
 	end, handInErr := e.HandIn(ctx)
 	if handInErr == nil {
 		found, err := e.find(ctx)
 		if handInErr = end(err == nil && found.any()); err != nil || handInErr == nil {
-			return found, err
+			return found, explain(ctx, e.Store, err)
 		}
 	}
 	if ctx.Err() != nil {
@@ -71,6 +73,8 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 		case e.All || e.Policy.Due(entry.Next, now):
 			due++
 			f.addDue(entry, due)
+		case e.feed != nil && entry.Next.Before(now.Add(runTime)):
+			f.addSoon(entry)
 		}
 		return true
 	})
@@ -90,7 +94,11 @@ func (e *engine) find(ctx context.Context) (*found, error) {
 func (f *found) scan(ctx context.Context, now time.Time, yield func(spool.Entry) bool) error {
 	e := f.engine
 	if s, ok := e.Store.(spool.DueScanner); ok && !e.All && len(e.IDs) == 0 {
-		return s.ScanDue(ctx, now, now.Add(e.Policy.Longest()), yield)
+		latest := now.Add(e.Policy.Longest())
+		if e.feed != nil {
+			now = now.Add(runTime)
+		}
+		return s.ScanDue(ctx, now, latest, yield)
 	}
 	return e.Store.Scan(ctx, yield)
 }
@@ -103,6 +111,14 @@ func (f *found) addDue(entry spool.Entry, n int) {
 		f.messages.add(entry)
 	} else if k := e.Random(int64(n)); k < int64(e.Max) {
 		*f.messages.at(int(k)) = entry
+	}
+}
+
+// addSoon adds a message that a feed has to have in time. A report waits for the next listing,
+// because it needs one.
+func (f *found) addSoon(entry spool.Entry) {
+	if _, isReport := parseReportID(entry.ID); !isReport {
+		f.soon.add(entry)
 	}
 }
 

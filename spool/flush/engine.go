@@ -40,6 +40,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/bounce"
+	"notices/spool/feed"
 	"notices/spool/maillog"
 	"notices/spool/schedule"
 )
@@ -108,6 +109,7 @@ type engine struct {
 
 	exhausted atomic.Pointer[exhausted] // set: the rest waits for the quota
 	cut       atomic.Bool               // the run ended before its work did
+	feed      *feed.Feed                // of a run that takes in more while it lasts; else nil
 	stuck     stuck
 	results   results
 }
@@ -120,10 +122,12 @@ func newEngine(ctx context.Context, o Options) *engine {
 		o.Random = rand.Int64N
 	}
 	work := context.WithoutCancel(ctx)
-	return &engine{
+	e := &engine{
 		Options: o, work: work, stuck: stuck{work: work, store: o.Store, log: o.Log},
 		results: results{outages: map[string]*outage{}, limited: map[string]int{}},
 	}
+	e.stuck.ready = sync.OnceValue(e.stuck.prepare)
+	return e
 }
 
 // now is the time as records keep it.
@@ -135,24 +139,11 @@ func (e *engine) now() time.Time { return e.Now().UTC().Truncate(time.Second) }
 func Run(ctx context.Context, o Options) (spool.Tally, error) {
 	e := newEngine(ctx, o)
 	found, err := e.takeAndFind(ctx)
-	if errors.Is(err, fs.ErrPermission) && !errors.Is(err, ErrSpool) {
-		if w := e.Store.Writable(ctx); w != nil {
-			err = w // it says what to do
-		}
-		err = fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
+	if err == nil && found.any() { // an idle run writes no trial file
+		err = e.stuck.ready()
 	}
 	if err != nil {
 		return spool.Tally{}, err
-	}
-	if found.any() { // an idle run writes no trial file
-		err := e.Store.Writable(ctx)
-		if err == nil {
-			err = e.stuck.check()
-		}
-		if err != nil {
-			return spool.Tally{}, fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
-		}
-		e.stuck.appendUnwritten()
 	}
 	e.repair(ctx)
 	serve := func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, false) }
@@ -164,6 +155,17 @@ func Run(ctx context.Context, o Options) (spool.Tally, error) {
 		e.round(ctx, &made, func(ctx context.Context, entry spool.Entry) { e.serve(ctx, entry, true) })
 	}
 	return e.end(ctx, found)
+}
+
+// explain says what to do if the spool cannot be listed.
+func explain(ctx context.Context, s spool.Store, err error) error {
+	if !errors.Is(err, fs.ErrPermission) {
+		return err
+	}
+	if w := s.Writable(ctx); w != nil {
+		err = w // it says what to do
+	}
+	return fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
 }
 
 // repair sets aside what is not understood. If it fails, mail is sent all the same.
@@ -250,6 +252,8 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 	if len(found.unknown) > 0 {
 		err = errors.Join(err, &UnknownError{found.unknown})
 	}
-	e.Log.Run(r.tally)
+	if e.feed == nil || r.tally != (spool.Tally{}) {
+		e.Log.Run(r.tally)
+	}
 	return r.tally, errors.Join(err, r.firstErr)
 }

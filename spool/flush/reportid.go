@@ -78,43 +78,54 @@ func (r reportID) storedIn(rec *spool.Record) bool {
 	return rec.ReturnedIn > 0
 }
 
-// sendReports sends reports that were found in the queue. It lists the queue once more, for
-// their messages. A message that this listing misses, because it is being renamed, records
-// what it must: its last renaming before that preceded the storing of the report, which the
-// first listing already showed.
+// sendReports sends reports that were found in the queue.
 func (e *engine) sendReports(ctx context.Context, reports *entryList) {
 	if reports.n == 0 || e.stopped(ctx) {
 		return
 	}
-	messages := map[spool.ID]spool.Entry{}
-	for i := range reports.n {
-		r, _ := parseReportID(reports.at(i).ID)
-		messages[r.message] = spool.Entry{}
-	}
-	err := e.Store.Scan(e.work, func(entry spool.Entry) bool {
-		if _, ok := messages[entry.ID]; ok {
-			messages[entry.ID] = entry
-		}
-		return true
-	})
+	messages, err := messagesOf(e.work, e.Store, reports)
 	if err != nil {
 		e.results.stop(err)
 		return
 	}
-	e.round(ctx, reports, func(ctx context.Context, report spool.Entry) {
-		if e.skip(report) {
-			return
-		}
-		r, _ := parseReportID(report.ID)
-		if entry := messages[r.message]; entry.ID == "" || e.finishMessage(r, entry) {
-			e.serve(ctx, report, false)
-		}
-	})
+	e.round(ctx, reports, func(ctx context.Context, report spool.Entry) { e.serveReport(ctx, report, messages[report.ID]) })
 }
 
-// finishMessage makes the message record that its report was stored. false: not now.
-func (e *engine) finishMessage(r reportID, entry spool.Entry) bool {
-	j := e.claim(entry)
+// messagesOf lists the queue once more, for the messages of reports that were found in it. A message
+// that this listing misses, because it is being renamed, records what it must: its last renaming
+// before that preceded the storing of the report, which the first listing already showed. The
+// result is by the report; it lacks those whose message has left the queue.
+func messagesOf(ctx context.Context, s spool.Store, reports *entryList) (map[spool.ID]spool.Entry, error) {
+	about := map[spool.ID][]spool.ID{} // reports by their message
+	for i := range reports.n {
+		r, _ := parseReportID(reports.at(i).ID)
+		about[r.message] = append(about[r.message], reports.at(i).ID)
+	}
+	messages := map[spool.ID]spool.Entry{}
+	err := s.Scan(ctx, func(entry spool.Entry) bool {
+		for _, id := range about[entry.ID] {
+			messages[id] = entry
+		}
+		return true
+	})
+	return messages, err
+}
+
+// serveReport sends a report that was found in the queue, once its message, which is the zero Entry
+// if it is gone, records that the report was stored.
+func (e *engine) serveReport(ctx context.Context, report, message spool.Entry) {
+	if e.skip(report) {
+		return
+	}
+	r, _ := parseReportID(report.ID)
+	if message.ID == "" || r.finish(e, message) {
+		e.serve(ctx, report, false)
+	}
+}
+
+// finish makes the message of a report record that the report was stored. false: not now.
+func (r reportID) finish(e *engine, message spool.Entry) bool {
+	j := e.claim(message)
 	if j == nil {
 		_, err := spool.FindOne(e.work, e.Store, r.message)
 		return errors.Is(err, spool.ErrGone)

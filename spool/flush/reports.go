@@ -10,6 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/bounce"
+	"notices/spool/feed"
 )
 
 // reporter makes the reports on a message.
@@ -108,7 +109,7 @@ func (r reporter) notifyAdmin() error {
 		}
 	}
 	stored, err := r.storeReport(report)
-	j.engine.results.addReports(stored)
+	r.addReports(stored)
 	return err
 }
 
@@ -123,7 +124,7 @@ func (r reporter) sendReport(report bounce.Report, e spool.Event, d spool.Durabi
 	if err != nil {
 		return err
 	}
-	j.engine.results.addReports(stored)
+	r.addReports(stored)
 	j.engine.Log.Returned(j.id(), report.ID, j.rec.Envelope.ReturnAddress(), len(report.Recipients))
 	return nil
 }
@@ -144,9 +145,22 @@ func (r reporter) resend(n int) error {
 		return err
 	}
 	j.deferred = true
-	j.engine.results.addReports(stored)
+	r.addReports(stored)
 	j.engine.Log.Returned(j.id(), env.ID, env.Recipients[0], len(env.Recipients))
 	return nil
+}
+
+// addReports has reports sent that were stored: at the end of the run, or at once by a run that
+// takes in more while it lasts.
+func (r reporter) addReports(stored []spool.Entry) {
+	e := r.job.engine
+	if e.feed == nil {
+		e.results.addReports(stored)
+		return
+	}
+	for _, entry := range stored {
+		e.feed.Add(r.job.rec.Envelope.Site, feed.Task{Kind: feed.Made, Entry: entry})
+	}
 }
 
 // storeReport composes a report on the message and stores it durably. If the message cannot

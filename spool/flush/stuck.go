@@ -25,6 +25,8 @@ type stuck struct {
 	store spool.Store
 	log   *maillog.Log
 
+	ready func() error // prepare, once
+
 	once    sync.Once
 	before  spool.Stuck       // as the last run left it
 	loadErr error             // why that is not known
@@ -68,6 +70,20 @@ func (s *stuck) appendTo(id spool.ID, event spool.Event) error {
 		return err
 	}
 	return errors.Join(c.Append(event, spool.Now), c.Release())
+}
+
+// prepare tries whether the outcome of an attempt can be recorded, and records what earlier runs
+// could not.
+func (s *stuck) prepare() error {
+	err := s.store.Writable(s.work)
+	if err == nil {
+		err = s.check()
+	}
+	if err != nil {
+		return fmt.Errorf("%w, nothing was sent: %w", ErrSpool, err)
+	}
+	s.appendUnwritten()
+	return nil
 }
 
 // check tries what saveUnwritten may need. Without it, a result that a message's
