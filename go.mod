@@ -4,6 +4,7 @@ go 1.26.0
 
 require (
 	github.com/BurntSushi/toml v1.6.0 // the configuration; config alone
+	github.com/coreos/go-systemd/v22 v22.7.0 // sockets of systemd, and what it is told; serving. Only the packages activation and daemon, which need no others
 	// IMAP, to read the mailbox of late returns; mailbox. v2 though it is a beta: it is what its author
 	// develops, and streams literals; v1 reads them into memory, and pulls in old libraries.
 	github.com/emersion/go-imap/v2 v2.0.0-beta.8

@@ -12,6 +12,8 @@ import (
 	"encoding/pem"
 	"math/big"
 	"net"
+	"os"
+	"path/filepath"
 	"time"
 )
 
@@ -114,6 +116,25 @@ func (ca *CA) issue(t TB, template *x509.Certificate, key crypto.Signer) *tls.Co
 	t.Helper()
 	der := ca.sign(t, template, key.Public())
 	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}
+}
+
+// Files writes the certificate and the key of a server's configuration to cert.pem and key.pem in
+// a folder.
+func Files(t TB, c *tls.Config, dir string) (cert, key string) {
+	t.Helper()
+	private, err := x509.MarshalPKCS8PrivateKey(c.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatalf("smtptest: %v", err)
+	}
+	cert, key = filepath.Join(dir, "cert.pem"), filepath.Join(dir, "key.pem")
+	for path, block := range map[string]*pem.Block{
+		cert: {Type: "CERTIFICATE", Bytes: c.Certificates[0].Certificate[0]}, key: {Type: "PRIVATE KEY", Bytes: private},
+	} {
+		if err := os.WriteFile(path, pem.EncodeToMemory(block), 0o600); err != nil {
+			t.Fatalf("smtptest: %v", err)
+		}
+	}
+	return cert, key
 }
 
 // Expired is TLS with a certificate whose time is over.
