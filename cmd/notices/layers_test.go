@@ -47,6 +47,7 @@ func floors() map[string]int {
 		"notices/spool/maildir/sidecar":     1,
 		"notices/spool/maildir/values":      1,
 		"notices/spool/bounce":              1,
+		"notices/spool/broker":              1,
 		"notices/spool/oauth":               1,
 		"notices/spool/intake":              1,
 		"notices/spool/intake/mailaddr":     1,

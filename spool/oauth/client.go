@@ -29,11 +29,13 @@ type Client struct {
 	// Secret gives the client's secret, or the whole JSON file that Google's console
 	// offers. nil: a client without a secret.
 	Secret func(context.Context) (string, error)
+	// Broker has id and secret in place of this program; nil: ID and Secret are its own.
+	Broker *Broker
 	// Account is the address that the config names; empty: whoever signs in.
 	Account string
 	// Service stands in for a person; nil: a person signs in.
 	Service *ServiceAccount
-	Roots   *x509.CertPool   // nil: the system's
+	Roots   *x509.CertPool   // of the provider's certificates; nil: the system's
 	Now     func() time.Time // Peek and Logout need none
 
 	// Transport is how HTTP is done; nil: net/http's own. For tests.
@@ -83,9 +85,12 @@ func (c *Client) fromConsole(text string) (id, secret string, err error) {
 	return "", "", errorf("[%s] client_secret_file %s", c.Provider.Key, wrong)
 }
 
-// config is the client for x/oauth2. AuthStyle is set, because probing would use up a code
-// that can be used only once.
+// config is the client for x/oauth2, as the person's browser shows it to the provider. AuthStyle
+// is set, because probing would use up a code that can be used only once.
 func (c *Client) config(ctx context.Context) (*oauth2.Config, error) {
+	if c.Broker != nil {
+		return describe(ctx, c)
+	}
 	id, secret, err := c.credentials(ctx)
 	if err != nil {
 		return nil, err
@@ -98,12 +103,12 @@ func (c *Client) config(ctx context.Context) (*oauth2.Config, error) {
 }
 
 // http is a client for one exchange: with a time limit, without redirects.
-func (c *Client) http() *http.Client {
+func (c *Client) http(roots *x509.CertPool) *http.Client {
 	rt := c.Transport
 	if rt == nil {
 		rt = &http.Transport{
 			Proxy:             http.ProxyFromEnvironment,
-			TLSClientConfig:   &tls.Config{RootCAs: c.Roots, MinVersion: tls.VersionTLS12},
+			TLSClientConfig:   &tls.Config{RootCAs: roots, MinVersion: tls.VersionTLS12},
 			DisableKeepAlives: true,
 			ForceAttemptHTTP2: true,
 		}
@@ -117,7 +122,7 @@ func (c *Client) http() *http.Client {
 
 // with hands x/oauth2 the HTTP client.
 func (c *Client) with(ctx context.Context) context.Context {
-	return context.WithValue(ctx, oauth2.HTTPClient, c.http())
+	return context.WithValue(ctx, oauth2.HTTPClient, c.http(c.Roots))
 }
 
 // errAnswer is an answer that cannot be of an OAuth server.

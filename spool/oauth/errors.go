@@ -21,6 +21,7 @@ import (
 type Error struct {
 	text      string
 	temporary bool
+	person    bool // although it is temporary
 	err       error
 }
 
@@ -28,8 +29,12 @@ func (e *Error) Error() string { return e.text }
 
 func (e *Error) Unwrap() error { return e.err }
 
-// Temporary reports whether waiting can help; else a person has to do what the text says.
+// Temporary reports whether to ask again in a while: waiting can help, or a person can repair
+// what cannot be seen from here.
 func (e *Error) Temporary() bool { return e.temporary }
+
+// NeedsPerson reports whether a person has to do what the text says.
+func (e *Error) NeedsPerson() bool { return e.person || !e.temporary }
 
 // errorf makes an error that waiting does not cure.
 func errorf(format string, args ...any) *Error { return &Error{text: fmt.Sprintf(format, args...)} }
@@ -38,6 +43,7 @@ func errorf(format string, args ...any) *Error { return &Error{text: fmt.Sprintf
 type answer struct {
 	status      int // 0: nothing came
 	code, words string
+	challenged  bool // a broker wants another key: 401 with WWW-Authenticate
 }
 
 // answerOf parses an error of x/oauth2; nil: no server answered.
@@ -47,6 +53,7 @@ func answerOf(err error) *answer {
 		return nil
 	}
 	a := &answer{status: re.Response.StatusCode, code: re.ErrorCode, words: re.ErrorDescription}
+	a.challenged = a.status == http.StatusUnauthorized && re.Response.Header.Get("WWW-Authenticate") != ""
 	if a.code == "" { // the assertion of a service account is not taken apart there
 		var body struct {
 			Code  any    `json:"error"`
@@ -93,6 +100,9 @@ func (c *Client) refused(err error, account string, secrets ...string) *Error {
 		what = a.String()
 	}
 	what = clean(what, secrets)
+	if e := brokerError(c, err, secrets); e != nil {
+		return e
+	}
 	switch {
 	case a == nil || a.isTemporary():
 		e := errorf("%s gives no token now (%s: %s); it is tried again", p.Name, host(c.tokenURL()), what)

@@ -48,9 +48,11 @@ func (r *Refusal) Unwrap() error { return r.err }
 // authRequest is a sign-in under way.
 type authRequest struct {
 	login    *Login
-	config   *oauth2.Config
-	verifier string // PKCE (RFC 7636)
-	state    string // ties the answer to the question (RFC 6749 10.12)
+	config   *oauth2.Config // for the browser
+	tokens   *oauth2.Config // for the token endpoint
+	scopes   []Scope        // that are asked for
+	verifier string         // PKCE (RFC 7636)
+	state    string         // ties the answer to the question (RFC 6749 10.12)
 }
 
 // Run signs in by the browser. The error is a *Refusal, an *Error of the settings,
@@ -65,6 +67,7 @@ func (l *Login) Run(ctx context.Context) (SignIn, error) {
 		return SignIn{}, err
 	}
 	a.config.RedirectURL = l.Client.Provider.redirect(back.port)
+	a.tokens.RedirectURL = a.config.RedirectURL
 	ctx, cancel := l.limit(ctx)
 	defer cancel()
 	back.serve(a)
@@ -99,10 +102,17 @@ func (l *Login) begin(ctx context.Context) (*authRequest, error) {
 		return nil, errorf("[%s] service_account_file is set: a service account needs no sign-in; test it by: notices test-server %[1]s", l.Client.Provider.Key)
 	}
 	config, err := l.Client.config(ctx)
-	if err != nil {
+	tokens := config
+	if err == nil && l.Client.Broker != nil {
+		tokens, err = l.Client.tokenClient(ctx)
+	}
+	switch {
+	case err != nil && l.Client.Broker != nil:
+		return nil, l.brokerFailed(l.Client.refused(err, ""))
+	case err != nil:
 		return nil, err
 	}
-	return &authRequest{login: l, config: config, verifier: oauth2.GenerateVerifier(), state: oauth2.GenerateVerifier()}, nil
+	return &authRequest{login: l, config: config, tokens: tokens, scopes: scopesOf(&l.Client.Provider, config.Scopes), verifier: oauth2.GenerateVerifier(), state: oauth2.GenerateVerifier()}, nil
 }
 
 // errLimit ends a sign-in that took too long.
@@ -180,11 +190,11 @@ func (a *authRequest) finish(ctx context.Context, r reply) (SignIn, error) {
 	case r.code == "":
 		return SignIn{}, l.refuse("The address that came back is incomplete", "It has no code in it.")
 	}
-	t, err := a.config.Exchange(l.Client.with(ctx), r.code, oauth2.VerifierOption(a.verifier))
+	t, err := a.tokens.Exchange(l.Client.forTokens(ctx), r.code, oauth2.VerifierOption(a.verifier))
 	if err != nil {
-		return SignIn{}, l.exchangeFailed(err, r.code, a.verifier, a.config.ClientSecret)
+		return SignIn{}, l.exchangeFailed(err, r.code, a.verifier, a.tokens.ClientSecret)
 	}
-	return l.store(ctx, t)
+	return a.store(ctx, t)
 }
 
 // cancelled says that the person, or the provider, refused.
@@ -194,6 +204,14 @@ func (l *Login) cancelled() *Refusal {
 
 // exchangeFailed says that the token server gave nothing for the code.
 func (l *Login) exchangeFailed(err error, secrets ...string) *Refusal {
+	if e := brokerError(l.Client, err, secrets); e != nil {
+		return l.brokerFailed(e)
+	}
+	return l.providerFailed(err, secrets...)
+}
+
+// providerFailed is exchangeFailed for a call of the provider itself.
+func (l *Login) providerFailed(err error, secrets ...string) *Refusal {
 	p := &l.Client.Provider
 	said := answerOf(err)
 	switch {
@@ -207,13 +225,13 @@ func (l *Login) exchangeFailed(err error, secrets ...string) *Refusal {
 }
 
 // store checks a new token and stores it.
-func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
-	c := l.Client
+func (a *authRequest) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
+	l, c := a.login, a.login.Client
 	if !isToken(t) {
 		return SignIn{}, l.refuse(c.Provider.Name+" gave no token that can be used", host(c.Provider.TokenURL)+": "+errAnswer.Error()+".")
 	}
 	granted, present := t.Extra("scope").(string)
-	if lacking := missing(c.requestedScopes(), granted, present); len(lacking) > 0 {
+	if lacking := missing(a.scopes, granted, present); len(lacking) > 0 {
 		return SignIn{}, l.unticked(lacking)
 	}
 	if t.RefreshToken == "" {
@@ -232,7 +250,7 @@ func (l *Login) store(ctx context.Context, t *oauth2.Token) (SignIn, error) {
 	k := &storedToken{Account: account, SignedIn: now.Truncate(time.Second)}
 	k.set(t, now)
 	if !present {
-		k.Scopes = names(c.requestedScopes())
+		k.Scopes = names(a.scopes)
 	}
 	if err := c.tokens(l.State).put(context.WithoutCancel(ctx), k); err != nil {
 		return SignIn{}, err
@@ -271,7 +289,7 @@ func (l *Login) RunDevice(ctx context.Context) (SignIn, error) {
 	p := &l.Client.Provider
 	device, err := a.config.DeviceAuth(l.Client.with(ctx))
 	if err != nil {
-		return SignIn{}, l.exchangeFailed(err, a.config.ClientSecret)
+		return SignIn{}, l.providerFailed(err, a.config.ClientSecret)
 	}
 	if device.DeviceCode == "" || device.UserCode == "" || device.VerificationURI == "" {
 		return SignIn{}, l.refuse(p.Name+" gave no code", host(p.DeviceURL)+": "+errAnswer.Error()+".")
@@ -283,13 +301,13 @@ func (l *Login) RunDevice(ctx context.Context) (SignIn, error) {
 	if err != nil {
 		return SignIn{}, err
 	}
-	return l.store(ctx, t)
+	return a.store(ctx, t)
 }
 
 // poll asks whether the person is done, as often as the provider allows.
 func (l *Login) poll(ctx context.Context, a *authRequest, device *oauth2.DeviceAuthResponse) (*oauth2.Token, error) {
 	device.Interval = min(max(device.Interval, 0), 60) // a ticker panics below 1; 0 is its default
-	t, err := a.config.DeviceAccessToken(l.Client.with(ctx), device)
+	t, err := a.tokens.DeviceAccessToken(l.Client.forTokens(ctx), device)
 	if err == nil {
 		return t, nil
 	}
@@ -302,7 +320,7 @@ func (l *Login) poll(ctx context.Context, a *authRequest, device *oauth2.DeviceA
 	case said != nil && (said.code == "access_denied" || said.code == "authorization_declined"):
 		return nil, l.cancelled()
 	}
-	return nil, l.exchangeFailed(err, device.DeviceCode, a.config.ClientSecret)
+	return nil, l.exchangeFailed(err, device.DeviceCode, a.tokens.ClientSecret)
 }
 
 // claims are the fields that are read of an id token or from the userinfo endpoint.
@@ -347,7 +365,7 @@ func (c *Client) identify(ctx context.Context, t *oauth2.Token) string {
 		return ""
 	}
 	r.Header.Set("Authorization", "Bearer "+t.AccessToken)
-	answer, err := c.http().Do(r)
+	answer, err := c.http(c.Roots).Do(r)
 	if err != nil {
 		return ""
 	}

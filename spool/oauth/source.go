@@ -177,7 +177,7 @@ func (r *renewal) run(ctx context.Context) (string, error) {
 			k.Lease = nil
 		}
 		if refused != nil {
-			k.LastFailure = &failure{At: c.now(), Text: refused.text, Temporary: refused.temporary}
+			k.LastFailure = &failure{At: c.now(), Text: refused.text, Temporary: refused.temporary, Person: refused.person}
 			return nil
 		}
 		k.set(fresh, c.now())
@@ -221,9 +221,9 @@ func (c *Client) fetch(ctx context.Context, account, refresh string) (*oauth2.To
 		t, err = c.Service.token(ctx, c)
 	} else {
 		var config *oauth2.Config
-		if config, err = c.config(ctx); err == nil {
+		if config, err = c.tokenClient(ctx); err == nil {
 			secrets = append(secrets, config.ClientSecret)
-			t, err = config.TokenSource(c.with(ctx), &oauth2.Token{RefreshToken: refresh}).Token()
+			t, err = config.TokenSource(c.forTokens(ctx), &oauth2.Token{RefreshToken: refresh}).Token()
 		}
 	}
 	if err == nil && !isToken(t) {

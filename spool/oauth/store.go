@@ -36,6 +36,7 @@ type failure struct {
 	At        time.Time `json:"at"`
 	Text      string    `json:"text"`
 	Temporary bool      `json:"passes,omitempty"`
+	Person    bool      `json:"person,omitempty"`
 }
 
 // lease is the right to renew, for one at a time.
@@ -163,7 +164,9 @@ func (c *Client) Peek(ctx context.Context, state spool.State) (SignIn, error) {
 }
 
 // error repeats a failure.
-func (f *failure) error() *Error { return &Error{text: f.Text, temporary: f.Temporary} }
+func (f *failure) error() *Error {
+	return &Error{text: f.Text, temporary: f.Temporary, person: f.Person}
+}
 
 // accountOf is the mailbox that sends.
 func (c *Client) accountOf(k *storedToken) string { return cmp.Or(c.Account, k.Account) }
@@ -215,10 +218,13 @@ func (c *Client) Logout(ctx context.Context, state spool.State) (account string,
 // provider does not know counts as revoked.
 func (c *Client) revoke(ctx context.Context, token string) (why string) {
 	p := &c.Provider
-	if p.RevokeURL == "" {
-		return "does not let a program do that"
-	}
 	form := url.Values{"token": {token}}
+	if c.Broker != nil {
+		return revokeByBroker(ctx, c, form)
+	}
+	if p.RevokeURL == "" {
+		return noRevokeText
+	}
 	if config, err := c.config(ctx); err == nil { // a broker may want to know who asks
 		form.Set("client_id", config.ClientID)
 		if config.ClientSecret != "" {
@@ -229,7 +235,7 @@ func (c *Client) revoke(ctx context.Context, token string) (why string) {
 	var answer *http.Response
 	if err == nil {
 		r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-		answer, err = c.http().Do(r)
+		answer, err = c.http(c.Roots).Do(r)
 	}
 	if err != nil {
 		return fmt.Sprintf("could not be told (%s: %s)", host(p.RevokeURL), clean(noAnswerText(err), []string{token}))
@@ -239,4 +245,19 @@ func (c *Client) revoke(ctx context.Context, token string) (why string) {
 		return fmt.Sprintf("did not take it (HTTP status %d)", answer.StatusCode)
 	}
 	return ""
+}
+
+const noRevokeText = "does not let a program do that"
+
+// revokeByBroker is revoke through the service that has the client.
+func revokeByBroker(ctx context.Context, c *Client, form url.Values) (why string) {
+	_, err := askBroker(ctx, c, http.MethodPost, "revoke", form.Encode())
+	a := answerOf(err)
+	switch {
+	case err == nil, a != nil && a.status == http.StatusBadRequest && !a.challenged:
+		return ""
+	case a != nil && a.code == noRevoke:
+		return noRevokeText
+	}
+	return "could not be told: " + c.refused(err, "", form.Get("token")).text
 }

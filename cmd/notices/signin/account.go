@@ -46,6 +46,15 @@ func provider(name string, cfg *config.Config) oauth.Provider {
 func newClient(p *app.Program, cfg *config.Config, name string) (*oauth.Client, error) {
 	c := cfg.Account(name)
 	client := &oauth.Client{Provider: provider(name, cfg), ID: c.ClientID, Account: c.Account, Now: p.Now}
+	if c.Broker != "" {
+		client.Broker = &oauth.Broker{URL: c.Broker, Site: cfg.Service.Site, Key: cfg.Service.Key.Read}
+		if file := cfg.Service.CAFile; file != "" {
+			client.Broker.Roots = x509.NewCertPool()
+			if err := AddCertificates(client.Broker.Roots, file); err != nil {
+				return nil, cfg.Fault("service", 0, "ca_file", err)
+			}
+		}
+	}
 	if c.ClientSecretFile.IsSet() {
 		client.Secret = c.ClientSecretFile.Read
 	}

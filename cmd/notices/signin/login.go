@@ -108,7 +108,9 @@ func accountConfig(p *app.Program, name string) (*config.Config, error) {
 	if !errors.As(err, &problems) {
 		return cfg, err
 	}
-	mine := slices.DeleteFunc(problems, func(e *config.Error) bool { return !strings.HasPrefix(e.Key, "["+name+"]") })
+	mine := slices.DeleteFunc(problems, func(e *config.Error) bool {
+		return !strings.HasPrefix(e.Key, "["+name+"]") && !strings.HasPrefix(e.Key, "[service]")
+	})
 	if len(mine) > 0 {
 		return nil, mine
 	}

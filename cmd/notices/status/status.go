@@ -136,7 +136,7 @@ func DescribeSignIn(found *oauth.SignIn, err error) (*SignIn, error) {
 	s := &SignIn{Account: found.Account, Scopes: found.Scopes, ExpiresAt: term.Stamp(found.ExpiresAt)}
 	if found.Error != nil {
 		text := found.Error.Error()
-		s.Error, s.NeedsPerson = &text, !found.Error.Temporary()
+		s.Error, s.NeedsPerson = &text, found.Error.NeedsPerson()
 	}
 	return s, nil
 }

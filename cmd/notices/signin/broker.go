@@ -1,0 +1,52 @@
+package signin
+
+import (
+	"context"
+	"errors"
+
+	"notices/cmd/internal/app"
+	"notices/config"
+	"notices/spool/broker"
+	"notices/spool/maillog"
+	"notices/spool/oauth"
+	"notices/spool/service"
+)
+
+// Broker answers the sites of a service that sign in by its clients: those of [google] and
+// [microsoft], where they are set. The error is about one of these sections; the handler works
+// for the other one all the same.
+func Broker(p *app.Program, cfg *config.Config, sites *service.Register, log *maillog.Log) (*broker.Handler, error) {
+	h := &broker.Handler{Clients: map[string]broker.Client{}, Now: p.Now, Authenticate: authenticate(sites)}
+	h.Log = func(e broker.Event) {
+		if e.Err != nil {
+			maillog.TroubleOnce(log, "broker: "+e.Call, e.Err)
+		}
+	}
+	var errs []error
+	for _, name := range Names() {
+		if c := cfg.Account(name); c.ClientID == "" && !c.ClientSecretFile.IsSet() {
+			continue
+		}
+		client, err := newClient(p, cfg, name)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		h.Clients[name] = oauth.Shared{Client: client}
+	}
+	return h, errors.Join(errs...)
+}
+
+// authenticate asks the register for the site of a name and a key.
+func authenticate(sites *service.Register) func(ctx context.Context, site, key string) (string, error) {
+	return func(ctx context.Context, site, key string) (string, error) {
+		found, err := sites.Authenticate(ctx, site, key)
+		switch {
+		case errors.Is(err, service.ErrRefused):
+			return "", nil
+		case err != nil:
+			return "", err
+		}
+		return found.ID, nil
+	}
+}
