@@ -33,6 +33,7 @@ func (a *cli) addCommands(root *cobra.Command) {
 	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
 	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a), historyCommand(a), reportCommand(a), readBouncesCommand(a))
 	add("Work on the queue by hand:", byHand(a)...)
+	add("Host other sites:", serviceKeyCommand(a))
 	add("More:", versionCommand(a), completionCommand(a))
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"})
@@ -66,6 +67,7 @@ func example(name string) string {
 		"release":          "notices release --all",
 		"remove":           "notices remove 1K10G6S99G1S5Z7T",
 		"return":           "notices return 1K10G6S99G1S5Z7T",
+		"service-key":      "notices service-key add springfield --name \"Springfield Library\" --address library@example.org\nnotices service-key list\nnotices service-key rotate springfield",
 		"version":          "notices version",
 		"completion":       "notices completion bash > /etc/bash_completion.d/notices",
 		"help":             "notices help flush",
@@ -92,7 +94,7 @@ func explain(cmd *cobra.Command, args []string) error {
 // otherPages are the pages of the manual that are about no command, without the "notices-" before
 // the name.
 func otherPages() []string {
-	return []string{"changes", "google", "install", "log", "recipes", "spool", "notices.toml"}
+	return []string{"changes", "google", "install", "log", "recipes", "service", "spool", "notices.toml"}
 }
 
 // nameDefaults gives the options that cobra adds itself words of ours.
@@ -115,7 +117,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // unknownCommand is the error for a command that does not exist.
 func unknownCommand(root *cobra.Command, name string) error {
-	if slices.Contains([]string{"serve", "service-key"}, name) {
+	if slices.Contains([]string{"serve"}, name) {
 		return fmt.Errorf("%s is not in this version of notices yet", name)
 	}
 	text := fmt.Sprintf("unknown command %q", name)

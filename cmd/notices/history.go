@@ -13,7 +13,7 @@ func historyCommand(a *cli) *cobra.Command {
 	o := past.HistoryOptions{Since: past.NewWhen(a.Now), Until: past.NewWhen(a.Now)}
 	cmd := &cobra.Command{
 		ValidArgsFunction: a.completeIDs,
-		Use: "history [ID...] [--to ADDRESS] [--sender ADDRESS] [--ref TEXT] [--server SERVER] [--outcome OUTCOMES] [--since WHEN] [--until WHEN] " +
+		Use: "history [ID...] [--to ADDRESS] [--sender ADDRESS] [--ref TEXT] [--site SITE] [--server SERVER] [--outcome OUTCOMES] [--since WHEN] [--until WHEN] " +
 			"[--json|--csv]",
 		Short: "Show what became of messages, for each recipient",
 		Long: "Show what became of messages, for each recipient. Without an option, all that is known is shown.\n" +
@@ -23,6 +23,7 @@ func historyCommand(a *cli) *cobra.Command {
 	f.StringVar(&o.To, "to", "", "only to this `ADDRESS`, this domain, or a recipient with this text")
 	f.StringVar(&o.Sender, "sender", "", "only from this `ADDRESS`, this domain, or a sender with this text; <> is the null sender")
 	f.StringVar(&o.Ref, "ref", "", "only with exactly this reference: the `TEXT` that enqueue --ref was given")
+	f.StringVar(&o.Site, "site", "", "only of this `SITE` of a hosted service")
 	f.StringVar(&o.Server, "server", "", "only messages that this `SERVER` handled last: its name, as in status, or its host")
 	f.StringSliceVar(&o.Outcomes, "outcome", nil, "only these `OUTCOMES`: waiting, delivered, returned, failed, removed, bounced; more than one with commas")
 	f.Var(&o.Since, "since", "only what ended at `WHEN` or later, and what waits: 7d (ago), 2026-11-23, \"2026-11-23 14:30\", today, yesterday")
@@ -31,6 +32,7 @@ func historyCommand(a *cli) *cobra.Command {
 	f.BoolVar(&o.CSV, "csv", false, "print CSV, for a spreadsheet or a catalogue")
 	complete(cmd, "outcome", completeWords(past.OutcomeWords()...))
 	complete(cmd, "server", a.completeServers)
+	complete(cmd, "site", completeSiteNames(a))
 	for _, option := range []string{"to", "sender", "ref"} {
 		complete(cmd, option, cobra.NoFileCompletions)
 	}

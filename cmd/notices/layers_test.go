@@ -84,6 +84,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/setup":    4,
 		"notices/cmd/notices/serving":  4,
 		"notices/cmd/notices/signin":   4,
+		"notices/cmd/notices/sites":    4,
 		"notices/cmd/notices/returned": 5,
 		"notices/cmd/notices/status":   5,
 		"notices/cmd/notices":          6,

@@ -15,7 +15,7 @@ import (
 func listCommand(a *cli) *cobra.Command {
 	var o queue.ListOptions
 	cmd := &cobra.Command{
-		Use:   "list [--json] [--state STATES] [--to ADDRESS] [--server-error[=TEXT]] [--due] [--older DURATION]",
+		Use:   "list [--json] [--state STATES] [--to ADDRESS] [--site SITE] [--server-error[=TEXT]] [--due] [--older DURATION]",
 		Short: "List the messages in the spool",
 		Args:  cobra.MaximumNArgs(1),
 	}
@@ -23,10 +23,12 @@ func listCommand(a *cli) *cobra.Command {
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	f.StringSliceVar(&o.States, "state", nil, "only these `STATES`: queued, deferred, held, failed; more than one with commas")
 	f.StringVar(&o.To, "to", "", "only to this `ADDRESS`, this domain, or a recipient with this text")
+	f.StringVar(&o.Site, "site", "", "only of this `SITE` of a hosted service")
 	f.StringVar(&o.Server, "server-error", "", "only what waits because of a server's error; with a `TEXT`, only what has it in its last error")
 	f.Lookup("server-error").NoOptDefVal = queue.AnyServerError
 	f.BoolVar(&o.Due, "due", false, "only what is due")
 	f.Var(&o.Older, "older", "only what was queued longer than `DURATION` ago")
+	complete(cmd, "site", completeSiteNames(a))
 	complete(cmd, "state", completeWords(spool.StateQueued, spool.StateDeferred, spool.StateHeld, spool.StateFailed))
 	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {
 		if err := o.Check(args, f.Changed); err != nil {

@@ -20,7 +20,7 @@ import (
 )
 
 func readBouncesCommand(a *cli) *cobra.Command {
-	o := returned.Options{Server: func(ctx context.Context, cfg *config.Config, state spool.State) (mailbox.Server, error) {
+	o := returned.Options{Site: a.bounceSite, Server: func(ctx context.Context, cfg *config.Config, state spool.State) (mailbox.Server, error) {
 		return mailboxServer(ctx, a, cfg, state)
 	}}
 	cmd := &cobra.Command{

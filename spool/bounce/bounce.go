@@ -33,6 +33,7 @@ const (
 	Held                // three answers in a row were lost: it may have arrived, a person decides
 	Relayed             // handed to a server that does not report success
 	Kept                // for the admin: given up, and kept in failed/ because it cannot be returned
+	Late                // a server that had accepted it returned it later
 )
 
 // kinds has what is fixed for each Kind.
@@ -53,6 +54,8 @@ var kinds = [...]struct {
 	Kept: {"Undelivered mail that cannot be returned",
 		"The message below could not be delivered, and could not be returned to its sender either. " +
 			"It is kept in the queue, among the failed messages. It did not reach:", "failed", "5."},
+	Late: {"Undelivered mail returned to sender",
+		"Your message below was sent, and another mail server has returned it since. It did not reach:", "failed", "5."},
 }
 
 // Site describes the sender of reports.

@@ -222,7 +222,10 @@ func (c *composer) about(b *strings.Builder) {
 		}
 	}
 	row("Subject:  ", c.head.subject)
-	row("From:     ", env.Sender)
+	if env.Site == "" {
+		row("From:     ", env.Sender)
+	}
+	row("Site:     ", env.Site)
 	row("Queued:   ", c.moment(env.QueuedAt))
 	row("Reference:", env.Ref)
 	row("Queue id: ", string(env.ID))
@@ -234,7 +237,10 @@ func (c *composer) moment(t time.Time) string {
 
 func (c *composer) closing() string {
 	s := "It is attached. "
-	if !c.r.includesBody() {
+	switch {
+	case c.r.Kind == Late:
+		s = "It is not attached: mail is not kept once it was sent. "
+	case !c.r.includesBody():
 		s = "Its first lines are attached. "
 	}
 	who := c.site.host()

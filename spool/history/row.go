@@ -50,9 +50,9 @@ type Row struct {
 	Reply      string       `json:"reply"`        // the last one, or what happened instead
 	Reason     string       `json:"reason"`       // in plain words; empty: delivered, or there is nothing to explain
 	NextSendAt Time         `json:"next_send_at"` // zero: it has ended, or is held
+	Site       string       `json:"site,omitempty"`
 
 	Index int    `json:"-"` // of the recipient in the envelope
-	Site  string `json:"-"` // of a service; empty elsewhere
 	Host  string `json:"-"` // the name of the server, or of the one that returned it
 	// Accepted is, of what bounced, what Server said when it took it. Its zero value: that is not known.
 	Accepted spool.Reply `json:"-"`

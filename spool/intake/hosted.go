@@ -121,7 +121,7 @@ func (s *Hosted) trace(w *headerWriter) error {
 		}
 	}
 	if hops > maxHops {
-		return &Error{Kind: BadMessage, Err: ErrLoop, Msg: fmt.Sprintf("the message has passed %d servers: it goes in circles", hops)}
+		return &Error{Kind: BadMessage, Err: ErrLoop, Msg: fmt.Sprintf("too many hops: the message has passed %d servers, so it goes in circles", hops)}
 	}
 	host, err := recode.ASCIIDomain(m.in.Site.messageIDHost())
 	if err != nil {

@@ -161,6 +161,9 @@ func WithoutLogin(s *smtpclient.Server) string {
 func (a *advice) messageHints() []string {
 	switch a.failure.Outcome.Reason {
 	case spool.ReasonLimit:
+		if a.server.Name == "service" {
+			return []string{"The service's limit for this site is used up. Mail waits meanwhile and goes out later by itself; if it happens often, ask whoever runs the service for a higher limit."}
+		}
 		return []string{"The account's limit is used up, or its provider has put it on hold. Wait a day, or ask the provider; rate_per_day and rate_per_minute keep below a limit."}
 	case spool.ReasonAccount:
 		return []string{"The provider has shut the account, or not opened it for sending. Log in at the provider's site and see what it wants, or ask its support."}
@@ -265,7 +268,7 @@ func (a *advice) lastResort() string {
 	s := a.server
 	const where = "As a last resort, on a network that you trust: "
 	switch {
-	case s.Tokens != nil:
+	case s.Tokens != nil, !a.isServerSection():
 		return ""
 	case s.Login != "" && !(s.AllowNonSecure && s.AllowNonSecureLogin):
 		return where + fmt.Sprintf("allow_non_secure = true and allow_non_secure_login = true in %s let the mail and the password travel where others could read them.", section(a.server))

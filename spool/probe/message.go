@@ -41,6 +41,9 @@ func (t *test) message() *smtpclient.Transaction {
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
 	fmt.Fprintf(w, strings.ReplaceAll(bodyText, "\n", "\r\n"), t.Site, t.server.Name, t.server.Host, t.server.Port)
+	if advice := t.safeList(); advice != "" {
+		fmt.Fprintf(w, "\r\n%s\r\n", advice)
+	}
 	w.Close()
 	text := b.String()
 	return &smtpclient.Transaction{
@@ -48,6 +51,29 @@ func (t *test) message() *smtpclient.Transaction {
 		Body: strings.NewReader(text), Size: int64(len(text)),
 		EightBit: !ascii(text), UTF8: recode.NeedsUTF8(t.From) || recode.NeedsUTF8(t.To),
 	}
+}
+
+// safeList says what patrons can do so that mail of a service is not taken for junk; empty: it is
+// no service.
+func (t *test) safeList() string {
+	switch {
+	case t.server.Name != "service":
+		return ""
+	case t.safe == "":
+		return "Patrons should add the address that this message comes from to their address book or safe list."
+	}
+	return "Patrons should add this address to their address book or safe list: " + t.safe
+}
+
+// sentFrom is the address in "mail is sent from <noreply@service.example>", as a service says it
+// when a site has logged in; or empty.
+func sentFrom(reply string) string {
+	_, rest, _ := strings.Cut(reply, "sent from <")
+	address, _, closed := strings.Cut(rest, ">")
+	if !closed || spool.CheckAddress(address) != nil {
+		return ""
+	}
+	return address
 }
 
 // domainOf is the domain of an address, in its xn-- form where it has one.

@@ -46,6 +46,9 @@ type test struct {
 	probePort portProbe
 	// connected: a connection was made, whatever happened to it.
 	connected bool
+	// safe is the address that a service says that it sends mail from; empty: it is no service,
+	// or does not say so.
+	safe string
 }
 
 // Run tests s. It prints each step at once and stores the result, good or bad.
@@ -74,6 +77,9 @@ func run(ctx context.Context, s smtpclient.Server, o Options, answers portProbe)
 	}
 	if outcome.Class == spool.Delivered {
 		t.Print(fmt.Sprintf("Server %s works. The test message is on its way to %s.", s.Name, o.To))
+		if advice := t.safeList(); advice != "" {
+			t.Print(advice)
+		}
 		return t.save(ctx, outcome)
 	}
 	e := &Error{Server: s.Name, Outcome: outcome, Err: err}

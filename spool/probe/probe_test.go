@@ -22,6 +22,7 @@ import (
 	"notices/spool"
 	"notices/spool/maildirtest"
 	"notices/spool/smtpclient"
+	"notices/spool/smtpreply"
 	"notices/spool/smtptest"
 )
 
@@ -441,6 +442,32 @@ func TestDescribeWarns(t *testing.T) {
 		c := &x509.Certificate{NotAfter: now.Add(left), DNSNames: []string{"a.example"}, Issuer: pkix.Name{CommonName: "CA 3", Organization: []string{"Org"}}}
 		if got := describe(c, now); got != "for a.example, issued by Org CA 3, valid until "+want {
 			t.Errorf("got %q", got)
+		}
+	}
+}
+
+// TestSafeList: the test message of a service names the address that patrons should add to their
+// safe list, and nobody else's message does.
+func TestSafeList(t *testing.T) {
+	for _, c := range []struct{ server, reply, want string }{
+		{"service", "PLAIN: 235 2.7.0 logged in; mail is sent from <noreply@service.example>", "safe list: noreply@service.example"},
+		{"service", "PLAIN: 235 2.7.0 ok", "Patrons should add the address that this message comes from"},
+		{"service", "PLAIN: 235 2.7.0 sent from <a b>", "Patrons should add the address that this message comes from"},
+		{"1", "PLAIN: 235 2.7.0 sent from <noreply@service.example>", ""},
+	} {
+		tt := &test{Options: Options{To: "to@example.org", From: "from@example.org", Now: time.Now, Print: func(string) {}}}
+		tt.server.Name = c.server
+		tt.step(smtpclient.Step{Stage: smtpreply.StageAuth, Detail: c.reply})
+		tr := tt.message()
+		b := make([]byte, tr.Size)
+		_, _ = tr.Body.ReadAt(b, 0)
+		m, err := mail.ReadMessage(strings.NewReader(string(b)))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, _ := io.ReadAll(quotedprintable.NewReader(m.Body))
+		if got := strings.Contains(string(body), "safe list"); got != (c.want != "") || !strings.Contains(string(body), c.want) {
+			t.Errorf("%s, %s: %s", c.server, c.reply, body)
 		}
 	}
 }

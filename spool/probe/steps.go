@@ -24,6 +24,8 @@ func (t *test) step(s smtpclient.Step) {
 	switch {
 	case s.Stage == smtpreply.StageConnect && s.Err == nil:
 		t.connected = true
+	case s.Stage == smtpreply.StageAuth && s.Err == nil:
+		t.safe = sentFrom(s.Detail)
 	case s.Stage == smtpreply.StageSecret && t.server.Tokens != nil:
 		word = "sign-in" // an account has no password
 	}

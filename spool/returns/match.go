@@ -94,6 +94,9 @@ type Matcher struct {
 	Counts Counts // of what was settled
 	// Queue has the messages that wait. nil: they are not looked at, and their returns are NotOurs.
 	Queue records.Store
+	// Before is called with what Settle decided, before it writes that. After an error nothing is
+	// written, and the same results come again. nil: nobody is asked.
+	Before func(context.Context, []Result) error
 
 	history History
 	now     func() time.Time
@@ -134,6 +137,9 @@ func (m *Matcher) Full() bool { return m.weight >= maxWeight }
 // history that were passed over. After an error nothing was counted, and Settle may be called again.
 func (m *Matcher) Settle(ctx context.Context) ([]Result, []spool.Anomaly, error) {
 	results, anomalies, err := m.decide(ctx)
+	if err == nil && m.Before != nil {
+		err = m.Before(ctx, results)
+	}
 	if err != nil {
 		return nil, anomalies, err
 	}

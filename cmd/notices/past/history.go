@@ -21,6 +21,7 @@ type HistoryOptions struct {
 	Sender   string
 	Ref      string
 	Server   string
+	Site     string
 	Outcomes []string
 	Since    When
 	Until    When
@@ -36,6 +37,7 @@ func (o *HistoryOptions) Check(given func(option string) bool) error {
 		{"sender", o.Sender, "an address, @ and a domain, a part of an address, or <> for the null sender"},
 		{"ref", o.Ref, "what enqueue was given as --ref"},
 		{"server", o.Server, "a server's name, as in status, or its host"},
+		{"site", o.Site, "a site's name, as in notices service-key list"},
 	} {
 		if given(text.option) && text.value == "" {
 			return fmt.Errorf("--%s is empty: it is %s", text.option, text.is)
@@ -80,7 +82,7 @@ func OutcomeWords() []string {
 }
 
 func (o *HistoryOptions) query() spool.HistoryQuery {
-	q := spool.HistoryQuery{Recipient: o.To, Sender: o.Sender, Ref: o.Ref, Server: o.Server, Since: o.Since.Time, Until: o.Until.Time}
+	q := spool.HistoryQuery{Recipient: o.To, Sender: o.Sender, Ref: o.Ref, Server: o.Server, Site: strings.ToLower(o.Site), Since: o.Since.Time, Until: o.Until.Time}
 	for _, id := range o.IDs {
 		q.IDs = append(q.IDs, spool.ID(id))
 	}

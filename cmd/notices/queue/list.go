@@ -22,6 +22,7 @@ type ListOptions struct {
 	JSON   bool
 	States []string // none: all
 	To     string
+	Site   string // of a hosted service
 	Server string // AnyServerError, or a text
 	Due    bool
 	Older  app.Duration // 0: whatever its age
@@ -55,6 +56,9 @@ func (o *ListOptions) Check(args []string, given func(option string) bool) error
 	}
 	if given("to") && o.To == "" {
 		return errors.New("--to is empty: it is an address, @ and a domain, or a part of an address")
+	}
+	if given("site") && o.Site == "" {
+		return errors.New("--site is empty: it is a site's name, as in notices service-key list")
 	}
 	if given("server-error") && o.Server == "" {
 		return errors.New("--server-error= is empty: give a text, or --server-error alone")
@@ -107,6 +111,7 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 	switch {
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
 	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return spool.MatchesAddress(to.Address, o.To) }):
+	case o.Site != "" && !strings.EqualFold(r.Envelope.Site, o.Site):
 	case o.Server != "" && !o.serverError(r):
 	case o.Due && (records.NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):

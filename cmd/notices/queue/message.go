@@ -24,6 +24,7 @@ type messageJSON struct {
 	ExpiresAt  *time.Time         `json:"expires_at"`
 	Ref        string             `json:"ref"`
 	LastError  string             `json:"last_error"`
+	Site       string             `json:"site,omitempty"` // of a hosted service
 }
 
 type recipientJSON struct {
@@ -45,6 +46,7 @@ func describe(r *spool.Record, policy schedule.Policy) messageJSON {
 		ExpiresAt:  term.Stamp(deadline(r, policy)),
 		Ref:        r.Envelope.Ref,
 		LastError:  r.LastError,
+		Site:       r.Envelope.Site,
 	}
 	for _, to := range r.Recipients {
 		m.Recipients = append(m.Recipients, recipientJSON{to.Address, to.State, to.Outcome.Reply.String()})

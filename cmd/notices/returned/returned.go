@@ -21,6 +21,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/bounce"
 	"notices/spool/intake/mbox"
 	"notices/spool/mailbox"
 	"notices/spool/maillog"
@@ -34,6 +35,8 @@ type Options struct {
 	Paths  []string // none: the mailbox
 	DryRun bool
 	JSON   bool
+	// Site is who passes on the bounces of hosted sites.
+	Site func(*config.Config) bounce.Site
 	// Server makes the mailbox's server of [bounces].
 	Server func(ctx context.Context, cfg *config.Config, state spool.State) (mailbox.Server, error)
 }
@@ -89,6 +92,9 @@ func (r *reading) withHistory(cfg *config.Config, work func(spool.Store) error) 
 		}
 		r.matcher = returns.NewMatcher(history, r.p.Now)
 		r.matcher.Queue = store
+		if !r.o.DryRun {
+			r.matcher.Before = (&passing{p: r.p, store: store, site: r.o.Site(cfg), log: log}).bounces
+		}
 		err := work(store)
 		r.counts = r.matcher.Counts
 		if err != nil && r.counts.Read == 0 && !r.o.JSON {

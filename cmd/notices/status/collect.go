@@ -30,6 +30,7 @@ type collector struct {
 	route  []route.Server // those that mail goes through, for their Senders
 	waits  []spool.Waiting
 	limits rate.Waits
+	bySite map[string]waiting
 }
 
 func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) {
@@ -47,7 +48,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 			c.route = append(c.route, rates(&o.Servers[i]))
 		}
 	}
-	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.hosts, c.bounces} {
+	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.hosts, c.bounces, c.sites} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -193,6 +194,7 @@ func (c *collector) count(r *spool.Record) {
 	}
 	earliest(&c.s.OldestQueuedAt, r.QueuedAt)
 	c.addWait(r)
+	c.countSite(r)
 	next, _ := c.dueAt(r)
 	if next.IsZero() {
 		return

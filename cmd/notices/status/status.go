@@ -57,6 +57,8 @@ type snapshot struct {
 	Hosts          []host     `json:"hosts"`   // null: the spool is a folder
 	Bounces        *bounces   `json:"bounces"` // null: the mailbox of [bounces] was never read
 
+	Sites []site `json:"sites,omitempty"` // of a hosted service
+
 	// How many deferred messages wait for a server or for their recipients, and since when the
 	// first one waits for a server.
 	WaitingForServer      int        `json:"waiting_for_server"`

@@ -38,6 +38,7 @@ func (t *statusText) write(c *verdict) {
 	t.limits()
 	t.lastFlush()
 	t.hosts()
+	t.sites()
 	t.bounces()
 }
 

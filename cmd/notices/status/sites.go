@@ -1,0 +1,110 @@
+package status
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+	"time"
+
+	"notices/cmd/notices/term"
+	"notices/spool"
+	"notices/spool/printable"
+	"notices/spool/service"
+)
+
+// site is one of a hosted service, and its day.
+type site struct {
+	Site          string     `json:"site"`
+	Name          string     `json:"name"`
+	State         string     `json:"state"` // active or revoked
+	MessagesToday int        `json:"messages_today"`
+	Queued        int        `json:"queued"`
+	Deferred      int        `json:"deferred"`
+	ReturnedToday int        `json:"returned_today"` // recipients, late returns too
+	LastUsedAt    *time.Time `json:"last_used_at"`
+}
+
+// waiting are the messages of a site in the spool.
+type waiting struct{ queued, deferred int }
+
+func (c *collector) countSite(r *spool.Record) {
+	name := r.Envelope.Site
+	if name == "" {
+		return
+	}
+	if c.bySite == nil {
+		c.bySite = map[string]waiting{}
+	}
+	w := c.bySite[name]
+	switch r.State() {
+	case spool.StateQueued:
+		w.queued++
+	case spool.StateDeferred:
+		w.deferred++
+	}
+	c.bySite[name] = w
+}
+
+// sites finds what each site does today. Where there is no service, it reads nothing.
+func (c *collector) sites(ctx context.Context) error {
+	if c.o.Check || c.o.Config == nil || c.o.Config.Serve.Address == "" {
+		return nil
+	}
+	register := service.Register{State: c.state, Now: func() time.Time { return c.s.now }}
+	list, err := register.List(ctx)
+	if err != nil || len(list) == 0 {
+		return err
+	}
+	returned := map[string]int{}
+	year, month, day := c.s.now.Date()
+	q := spool.HistoryQuery{Since: time.Date(year, month, day, 0, 0, 0, 0, c.s.now.Location()), Endings: []spool.Ending{spool.EndedReturned, spool.EndedBounced}}
+	_, err = c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
+		returned[e.Site]++
+		return true
+	})
+	for i := range list {
+		v, w := &list[i], c.bySite[list[i].ID]
+		one := site{v.ID, v.Name, "active", v.Today, w.queued, w.deferred, returned[v.ID], term.Stamp(v.LastUsed)}
+		if !v.Revoked.IsZero() {
+			one.State = "revoked"
+		}
+		c.s.Sites = append(c.s.Sites, one)
+	}
+	return err
+}
+
+// busy reports whether there is something to say of a site.
+func (v *site) busy() bool { return v.MessagesToday+v.Queued+v.Deferred+v.ReturnedToday > 0 }
+
+// shownSites is how many sites a person is shown: those with the most messages.
+const shownSites = 20
+
+// sites shows the sites that did something today or have mail waiting.
+func (t *statusText) sites() {
+	if len(t.s.Sites) == 0 {
+		return
+	}
+	t.Title(term.Bold, "Sites")
+	busy := slices.DeleteFunc(slices.Clone(t.s.Sites), func(v site) bool { return !v.busy() })
+	slices.SortStableFunc(busy, func(a, b site) int { return cmp.Compare(b.MessagesToday, a.MessagesToday) })
+	for i := range busy {
+		if i == shownSites {
+			break
+		}
+		v := &busy[i]
+		words := []string{printable.Count(v.MessagesToday, "message") + " today"}
+		for _, n := range []struct {
+			n    int
+			what string
+		}{{v.Queued, "queued"}, {v.Deferred, "deferred"}, {v.ReturnedToday, "returned today"}} {
+			if n.n > 0 {
+				words = append(words, printable.Number(n.n)+" "+n.what)
+			}
+		}
+		t.Row("  ", "", "%s: %s", v.Site, strings.Join(words, ", "))
+	}
+	if rest := len(t.s.Sites) - min(len(busy), shownSites); rest > 0 {
+		t.Row("  ", "", "%s; all: notices service-key list", printable.Count(rest, "more site"))
+	}
+}
