@@ -18,3 +18,6 @@ func (s *Store) Freeze() {
 
 // SetRetryFor says how long a lost connection is waited for.
 func (s *Store) SetRetryFor(d time.Duration) { s.db.retryFor = d }
+
+// DueSQL is the query of an idle flush.
+const DueSQL = dueSQL

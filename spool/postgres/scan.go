@@ -64,10 +64,11 @@ func (s listings) ScanDue(ctx context.Context, now, latest time.Time, yield func
 
 var errEnough = errors.New("enough was seen")
 
+const dueSQL = columns + `where state in ('q', 'h') and next <= $1 and (next, id) > ($2, $3) order by next, id limit $4`
+
 func (s listings) dueBetween(ctx context.Context, least, most int64, yield func(spool.Entry) bool) error {
-	const sql = columns + `where state in ('q', 'h') and next <= $1 and (next, id) > ($2, $3) order by next, id limit $4`
 	for last := ""; ; {
-		page, err := collect(ctx, s.db, toEntry, sql, most, least, last, pageSize)
+		page, err := collect(ctx, s.db, toEntry, dueSQL, most, least, last, pageSize)
 		if err != nil {
 			return err
 		}
