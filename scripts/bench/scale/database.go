@@ -6,7 +6,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -72,6 +74,60 @@ func (s *server) site(f filling, work func(*site, string) error, ports ...int) e
 	return s.b.newSite(fmt.Sprintf("database = %q", s.URL(name)), ports, func(site *site) error { return work(site, name) })
 }
 
+// number is the answer of a query.
+func (s *server) number(database, query string) (float64, error) {
+	text, err := s.SQL(database, query)
+	if err != nil {
+		return 0, err
+	}
+	return strconv.ParseFloat(text, 64)
+}
+
+// statements counts those that clients made since forget.
+func (s *server) statements(database string) (float64, error) {
+	return s.number(database, `select coalesce(sum(calls), 0) from pg_stat_statements where toplevel and dbid = (select oid from pg_database where datname = current_database())
+		and query !~* '^(begin|commit|rollback|deallocate|select pg_stat_statements_reset)'`)
+}
+
+func (s *server) forget(database string) error {
+	_, err := s.SQL(database, `select pg_stat_statements_reset()`)
+	return err
+}
+
+// cpu is the processor time of the server in seconds, that of connections which ended too.
+func (s *server) cpu() (total float64, err error) {
+	text, err := os.ReadFile(filepath.Join(s.Dir, "data", "postmaster.pid"))
+	if err != nil {
+		return 0, err
+	}
+	postmaster, _, _ := strings.Cut(string(text), "\n")
+	stats, err := filepath.Glob("/proc/[0-9]*/stat")
+	if err != nil {
+		return 0, err
+	}
+	for _, name := range stats {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			continue // it has ended
+		}
+		_, rest, _ := strings.Cut(string(text), ") ") // proc(5): behind it are the fields from 3 on
+		fields := strings.Fields(rest)
+		own := filepath.Base(filepath.Dir(name)) == postmaster
+		if len(fields) < 15 || !own && fields[1] != postmaster {
+			continue
+		}
+		ended := 13 // without what its children took
+		if own {
+			ended = 15
+		}
+		for _, ticks := range fields[11:ended] {
+			n, _ := strconv.ParseFloat(ticks, 64)
+			total += n / 100 // USER_HZ
+		}
+	}
+	return total, nil
+}
+
 // fillStore queues messages, many in a transaction.
 func fillStore(store spool.Store, f filling) error {
 	var text strings.Builder
@@ -81,7 +137,7 @@ func fillStore(store spool.Store, f filling) error {
 	f.size = text.Len()
 	var drafts []spool.Draft
 	for i := range f.messages {
-		env, events := f.record(spool.ID(fmt.Sprintf("1K10%012X", i)), i)
+		env, events := f.record(spool.ID(fmt.Sprintf("1K10%012X", f.first+i)), f.first+i)
 		d, err := store.New(context.Background(), env.ID)
 		if err == nil {
 			_, err = d.Write([]byte(text.String()))

@@ -28,6 +28,7 @@ type filling struct {
 	next       time.Time // next send
 	tried      bool      // deferred once, else never tried
 	hollow     bool      // empty files, for rows that open none
+	first      int       // the number of the first message
 }
 
 // fill writes messages into a new spool, in the layout of notices-spool(5), without syncs.

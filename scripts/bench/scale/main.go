@@ -3,10 +3,12 @@
 // Command scale shows how time and memory of the program grow with the spool. It fills
 // spools, runs the real binary on them and prints a line for each run.
 //
-//	scale -notices FILE [-dir FOLDER] [-max N] [ROW...]    all rows, or these
+//	scale -notices FILE [-dir FOLDER] [-max N] [ROW...]    all rows of the folder, or these
 //	scale fill [options] FOLDER                            only fills a spool
 //	scale names FOLDER                                     reads a folder's names, for comparison
 //	scale measure COMMAND...                               runs it and prints time and memory
+//	scale repeat N FILE COMMAND...                         runs it N times, with that input
+//	scale insert URL N FILE                                inserts it N times into a table, for comparison
 //
 // scripts/bench/scale/run builds the program and calls it. Compare only figures of one run;
 // the growth from row to row says more than a single figure.
@@ -38,6 +40,10 @@ func command(args []string) error {
 		return names(args[1])
 	case len(args) > 1 && args[0] == "measure":
 		return measure(args[1], args[2:]...)
+	case len(args) > 3 && args[0] == "repeat":
+		return repeat(args[1], args[2], args[3], args[4:]...)
+	case len(args) == 4 && args[0] == "insert":
+		return insert(args[1], args[2], args[3])
 	case len(args) > 0 && args[0] == "fill":
 		return fillCommand(args[1:])
 	}

@@ -25,7 +25,8 @@ func (b *bench) rows(wanted []string) error {
 		{"idle", (*bench).idle}, {"due", (*bench).due}, {"dead", (*bench).dead}, {"hole", (*bench).hole},
 		{"outage", (*bench).outage},
 		{"large", (*bench).large}, {"recipients", (*bench).recipients}, {"bulk", (*bench).bulk}, {"history", (*bench).history},
-		{"database-history", (*bench).databaseHistory},
+		{"database-history", (*bench).databaseHistory}, {"database-idle", (*bench).databaseIdle}, {"database-large", (*bench).databaseLarge},
+		{"database-flush", (*bench).databaseFlush}, {"database-enqueue", (*bench).databaseEnqueue}, {"database-day", (*bench).databaseDay},
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(all, func(r row) bool { return r.name == name }) {
