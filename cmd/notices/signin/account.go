@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"os"
+	"slices"
 	"time"
 
 	"notices/cmd/internal/app"
@@ -155,11 +156,19 @@ func AccountServers(cfg *config.Config) []string {
 		for i := range cfg.Servers {
 			used = used || cfg.Servers[i].Auth == name
 		}
-		if cfg.Delivery.Via == name || !used && cfg.Account(name).Usable() {
+		if cfg.Delivery.Via == name || !used && cfg.Account(name).Usable() && !isForSites(cfg, name) {
 			list = append(list, name)
 		}
 	}
 	return list
+}
+
+// isForSites reports whether this machine is a service that has a client only for its sites:
+// then nobody signs in here.
+func isForSites(cfg *config.Config, name string) bool {
+	own := cfg.Delivery.Via == name || cfg.Bounces.Auth == name ||
+		slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Auth == name })
+	return cfg.Serve.Address != "" && !own
 }
 
 // UseState gives the sources of tokens the state that has the sign-in, and the servers the
@@ -191,7 +200,7 @@ func KeepAlive(ctx context.Context, servers []route.Server, log *maillog.Log) {
 // Status is the state of the sign-in of that name; nil: it is not configured.
 func Status(ctx context.Context, cfg *config.Config, name string, state spool.State) (*oauth.SignIn, error) {
 	c := cfg.Account(name)
-	if !c.Usable() {
+	if !c.Usable() || isForSites(cfg, name) {
 		return nil, nil
 	}
 	client := &oauth.Client{Provider: provider(name, cfg), Account: c.Account}
