@@ -57,6 +57,9 @@ func writeEveryEvent(level maillog.Level) []string {
 		log.Answer(&spool.Envelope{ID: "x", Recipients: []string{"x"}}, 1, spool.Answer{Outcome: o, To: []int{0}}, next)
 	}
 	log.Aside(spool.Anomaly{Name: "x", Why: "x"})
+	maillog.LoginFailed(log, "x", "x")
+	maillog.TurnedAway(log, "x", "x")
+	maillog.SiteLimited(log, "x", "x", filled[time.Time]())
 	methods := reflect.ValueOf(log)
 	for i := range methods.NumMethod() {
 		method := methods.Type().Method(i)

@@ -74,7 +74,6 @@ func floors() map[string]int {
 
 		"notices/cmd/notices/mailfile": 3,
 		"notices/cmd/notices/term":     3,
-		"notices/cmd/notices/metrics":  3,
 		"notices/cmd/notices/announce": 4,
 		"notices/cmd/notices/dkimkey":  4,
 		"notices/cmd/notices/importer": 4,

@@ -25,6 +25,7 @@ func (l *Log) Queued(env *spool.Envelope) {
 	b.number("recipients", int64(len(env.Recipients)))
 	b.number("size", env.Size)
 	b.textIf("ref", env.Ref)
+	b.textIf("site", env.Site)
 	b.time("expires", env.ExpiresAt)
 	b.textIf("message_id", env.MessageID)
 	end(l)

@@ -51,6 +51,9 @@ var events = []struct {
 	{"Queued", func(l *Log) {
 		l.Queued(&spool.Envelope{ID: id + "-2", Recipients: []string{"library@example.org"}, Size: 4120})
 	}},
+	{"Queued", func(l *Log) {
+		l.Queued(&spool.Envelope{ID: id, Sender: "noreply+" + string(id) + "@service.example", Recipients: []string{"ada@example.net"}, Size: 2301, Site: "library"})
+	}},
 	{"Discarded", func(l *Log) { l.Discarded(id, "its recipients lead to /dev/null") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 1002, "circulation") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 100_002, "") }},
@@ -93,6 +96,9 @@ var events = []struct {
 		l.Aside(spool.Anomaly{Name: "drop/junk", Moved: "aside/drop-1002-junk", Why: "not a message"})
 	}},
 	{"Aside", func(l *Log) { l.Aside(spool.Anomaly{Name: "drop/folder", Why: "a folder"}) }},
+	{"LoginFailed", func(l *Log) { LoginFailed(l, "library", "192.0.2.7") }},
+	{"TurnedAway", func(l *Log) { TurnedAway(l, "2001:db8::7", "too many connections; try again later") }},
+	{"SiteLimited", func(l *Log) { SiteLimited(l, "library", "messages_per_minute", next) }},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("permission denied"), true) }},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error"), false) }},
 }

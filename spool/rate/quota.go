@@ -53,6 +53,7 @@ type Quota struct {
 	at             time.Time   // that moment
 	owed           []time.Time // reservations to be given back with the next update
 	exhaustedUntil time.Time   // the long window's budget is
+	minuteUntil    time.Time   // the minute's is; only TryTake remembers it
 }
 
 func newQuota(name, what string, b budget, state spool.State, now func() time.Time) *Quota {
@@ -78,6 +79,17 @@ type Server struct {
 func NewQuota(s Server, state spool.State, now func() time.Time) *Quota {
 	b := budget{perMinute: s.PerMinute, perLong: s.PerDay, long: day, grace: graceTime}
 	return newQuota(spool.RateName+s.Name, "rate_per_day of server "+s.Name, b, state, now)
+}
+
+// NewSiteQuota makes the quota of a site of a hosted service, for TryTake. Its messages are counted
+// as they come, so that there is next to no grace.
+func NewSiteQuota(site string, perMinute, perDay int, state spool.State, now func() time.Time) *Quota {
+	b := budget{perMinute: perMinute, perLong: perDay, long: day, grace: 100 * time.Millisecond}
+	q := newQuota(spool.RateName+"site-"+site, "messages_per_day", b, state, now)
+	if perMinute > 0 {
+		q.block = max(1, min(50, perMinute/60))
+	}
+	return q
 }
 
 func (q *Quota) unlimited() bool {
@@ -111,6 +123,40 @@ func (q *Quota) Take(ctx context.Context) (time.Time, error) {
 			return time.Time{}, ctx.Err()
 		}
 	}
+}
+
+// TryTake is Take without waiting: what a minute's rate forbids is *Exhausted, too.
+func (q *Quota) TryTake(ctx context.Context) (time.Time, error) {
+	if q.unlimited() {
+		return time.Time{}, nil
+	}
+	select {
+	case q.turn <- struct{}{}:
+	case <-ctx.Done():
+		return time.Time{}, ctx.Err()
+	}
+	defer func() { <-q.turn }()
+	if at, ok := q.fromHeld(); ok {
+		return at, nil
+	}
+	q.mu.Lock()
+	until, now := q.minuteUntil, q.now()
+	q.mu.Unlock()
+	if now.Before(until) {
+		return time.Time{}, &Exhausted{"messages_per_minute", until}
+	}
+	wait, err := q.reserve(ctx, q.block)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if wait > 0 {
+		q.mu.Lock()
+		q.minuteUntil = now.Add(wait)
+		q.mu.Unlock()
+		return time.Time{}, &Exhausted{"messages_per_minute", now.Add(wait)}
+	}
+	at, _ := q.fromHeld()
+	return at, nil
 }
 
 // fromHeld uses a reservation made before, if there is a fresh one.

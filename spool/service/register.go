@@ -62,6 +62,9 @@ type Site struct {
 	key digest // the key that Authenticate was given
 }
 
+// SameKey reports whether both are the same site, authenticated with the same key.
+func (s *Site) SameKey(o *Site) bool { return s.ID == o.ID && s.key == o.key }
+
 // Register is the register of sites. Its methods are safe for concurrent use, by goroutines
 // and by processes.
 type Register struct {

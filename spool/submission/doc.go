@@ -24,6 +24,19 @@
 // such messages. That is what Postfix does ("normalize"), too. And when reading a message
 // fails the connection is closed, because go-smtp would read the rest of it as commands.
 //
-// A server for the network has to add what is not here: TLS, AUTH, time limits, and how
-// many may be connected at once.
+// # The network
+//
+// Server takes mail from the sites of a hosted service. Before go-smtp sees a connection, it is
+// admitted (door.go: how many at once, of one site, of one address) and speaks TLS: what comes
+// before STARTTLS is answered here (starttls.go), so that nothing said in the clear, and nothing
+// that came together with STARTTLS, can reach a session. go-smtp does AUTH and the rest, with
+// wire below it, which on the network also sets the time limits (pace.go), writes replies to
+// pipelined commands together and puts out who asks without end (reply.go). wire's buffers are
+// small, because most sessions are idle most of the time.
+//
+// The key of a site is checked again for each message, and each second for sessions that are
+// idle, so that revoking it ends them. Wrong keys are answered late, by the address and by the
+// name that they came with; a right one is never late, so that nobody can lock a site out.
+//
+// 250 means that the message is durable. Sessions share their syncs (group.go).
 package submission

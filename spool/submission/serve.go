@@ -29,23 +29,30 @@ type Options struct {
 func Serve(ctx context.Context, conn net.Conn, o Options) {
 	w := newWire(conn, o.Local)
 	defer context.AfterFunc(ctx, func() { _ = w.Close() })()
-	srv := smtp.NewServer(smtp.BackendFunc(func(c *smtp.Conn) (smtp.Session, error) {
+	srv := newServer(o.Hostname, o.MaxRecipients, o.Intake.MaxSize)
+	srv.Backend = smtp.BackendFunc(func(*smtp.Conn) (smtp.Session, error) {
 		return &session{ctx: ctx, o: &o, conn: w}, nil
-	}))
-	srv.Domain = o.Hostname
-	if srv.MaxRecipients = o.MaxRecipients; srv.MaxRecipients <= 0 || srv.MaxRecipients > spool.MaxRecipients {
+	})
+	_ = srv.Serve(&listener{conn: w}) // net.ErrClosed, when conn is
+	_ = srv.Shutdown(context.Background())
+}
+
+// newServer makes a server of go-smtp's without a backend.
+func newServer(hostname string, maxRecipients int, maxSize int64) *smtp.Server {
+	srv := smtp.NewServer(nil)
+	srv.Domain = hostname
+	if srv.MaxRecipients = maxRecipients; srv.MaxRecipients <= 0 || srv.MaxRecipients > spool.MaxRecipients {
 		srv.MaxRecipients = spool.MaxRecipients
 	}
 	srv.MaxLineLength = 0 // wire has one for commands
 	srv.EnableSMTPUTF8 = true
 	srv.EnableDSN = true
 	srv.ErrorLog = log.New(io.Discard, "", 0) // that a client is gone is not worth a line
-	if o.Intake.MaxSize > 0 {
+	if maxSize > 0 {
 		// go-smtp refuses what reaches its limit, intake what exceeds it.
-		srv.MaxMessageBytes = o.Intake.MaxSize + 1
+		srv.MaxMessageBytes = maxSize + 1
 	}
-	_ = srv.Serve(&listener{conn: w}) // net.ErrClosed, when conn is
-	_ = srv.Shutdown(context.Background())
+	return srv
 }
 
 // listener has one connection.

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
 	"strings"
 	"syscall"
 
@@ -22,6 +23,8 @@ type session struct {
 	o    *Options
 	conn io.Closer
 
+	hosted *intake.Hosted // whose session it is, at a service; nil: a program of this machine
+
 	hasMail    bool // MAIL was accepted
 	sender     string
 	recipients []string
@@ -30,7 +33,7 @@ type session struct {
 }
 
 // Reset is called for RSET, and after each message.
-func (s *session) Reset() { *s = session{ctx: s.ctx, o: s.o, conn: s.conn} }
+func (s *session) Reset() { *s = session{ctx: s.ctx, o: s.o, conn: s.conn, hosted: s.hosted} }
 
 // Logout is called when the conversation is over.
 func (s *session) Logout() error { return nil }
@@ -106,14 +109,19 @@ func tooLarge(limit int64) error {
 
 // Data takes the message. It never returns nil, since the answer 250 has the id.
 func (s *session) Data(r io.Reader) error {
+	return s.data(r, func(request intake.Request) (spool.ID, error) { return s.o.Intake.Accept(s.ctx, request) })
+}
+
+// data is Data with its own way to take the message in.
+func (s *session) data(r io.Reader, accept func(intake.Request) (spool.ID, error)) error {
 	in := &body{r: r}
 	request := s.request(s.sender, s.recipients...)
 	request.Body, request.DSN = in, s.dsn
-	id, err := s.o.Intake.Accept(s.ctx, request)
+	id, err := accept(request)
 	var smtpError *smtp.SMTPError
 	switch limit := s.o.Intake.MaxSize; {
 	case err == nil:
-		return answer(250, smtp.EnhancedCode{2, 0, 0}, "queued as "+string(id))
+		return answer(250, smtp.EnhancedCode{2, 0, 0}, queuedAs+string(id))
 	case limit > 0 && in.n > limit:
 		return tooLarge(limit)
 	case errors.As(err, &smtpError):
@@ -121,13 +129,16 @@ func (s *session) Data(r io.Reader) error {
 	case in.err != nil:
 		// go-smtp would take the rest for commands.
 		_ = s.conn.Close()
+		if errors.Is(in.err, os.ErrDeadlineExceeded) || errors.Is(in.err, errOver) {
+			return answer(421, smtp.EnhancedCode{4, 4, 2}, "the message came too slowly")
+		}
 	}
 	return s.reply(err, smtp.EnhancedCode{5, 6, 0})
 }
 
 // request is what intake is asked about.
 func (s *session) request(from string, to ...string) intake.Request {
-	return intake.Request{Sender: &from, Recipients: to, Qualify: s.o.Local, FromSender: s.o.Local, Lenient: s.o.Local}
+	return intake.Request{Sender: &from, Recipients: to, Qualify: s.o.Local, FromSender: s.o.Local, Lenient: s.o.Local, Hosted: s.hosted}
 }
 
 // address restores the quotes of a local part, which go-smtp removed. With a second @ it is

@@ -3,6 +3,7 @@ package submission
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"errors"
 	"net"
 	"strings"
@@ -12,7 +13,12 @@ import (
 const (
 	maxCommand = 12288    // octets of a command line; RFC 4954 section 4 has the longest
 	bufferSize = 64 << 10 // a piece of a message's line, at most
+	// netBufferSize is bufferSize for the network, where many sessions are idle.
+	netBufferSize = 4 << 10
 )
+
+// errTooMuch: the client goes on and on with a message that is refused.
+var errTooMuch = errors.New("submission: a message without end")
 
 var errLineTooLong = errors.New("submission: a line that does not end")
 
@@ -32,21 +38,37 @@ type wire struct {
 	lineStart    bool   // in a message, at the beginning of a line
 	properEnd    bool   // the line before ended as the lines of this client do
 	crs          int    // CRs at the end of the last piece of a line; what follows decides
+	answersAuth  bool   // the next line is no command: it answers a challenge of AUTH
 	unread       []byte // what go-smtp has not read yet
 	line         []byte
 	once         sync.Once
 	closed       chan struct{}
+	guest        *guest // on the network; nil: a program of this machine
+	replies      []byte // that were not written yet
+	counts       counts
 }
 
 func newWire(conn net.Conn, local bool) *wire {
 	return &wire{Conn: conn, local: local, br: bufio.NewReaderSize(conn, bufferSize), closed: make(chan struct{})}
 }
 
+// newGuestWire is a wire of the network, over TLS.
+func newGuestWire(conn net.Conn, g *guest) *wire {
+	return &wire{Conn: conn, br: bufio.NewReaderSize(conn, netBufferSize), closed: make(chan struct{}), guest: g}
+}
+
 // Close ends reading, too: standard input has no end of its own.
 func (w *wire) Close() error {
-	w.once.Do(func() { close(w.closed) })
-	return w.Conn.Close()
+	w.stopReading()
+	err := w.flush()
+	if w.guest != nil {
+		w.guest.leave()
+	}
+	return cmp.Or(w.Conn.Close(), err)
 }
+
+// stopReading makes the replies that are still to come the last ones.
+func (w *wire) stopReading() { w.once.Do(func() { close(w.closed) }) }
 
 // Read gives go-smtp at most one line.
 func (w *wire) Read(p []byte) (int, error) {
@@ -56,30 +78,53 @@ func (w *wire) Read(p []byte) (int, error) {
 			return 0, net.ErrClosed
 		default:
 		}
-		piece, err := w.br.ReadSlice('\n')
-		whole := err == nil
-		if err != nil && !(errors.Is(err, bufio.ErrBufferFull) && w.inData) {
-			// A command that was cut off is not carried out.
-			if errors.Is(err, bufio.ErrBufferFull) {
-				err = errLineTooLong
-			}
+		if err := w.wait(); err != nil {
 			return 0, err
 		}
-		if !w.lineEndKnown {
-			w.lineEndKnown, w.endsInLF = true, w.local && !bytes.HasSuffix(piece, []byte("\r\n"))
-		}
-		if w.inData {
-			err = w.text(piece, whole)
-		} else {
-			err = w.command(piece)
-		}
-		if err != nil {
+		if err := w.next(); err != nil {
 			return 0, err
 		}
 	}
 	n := copy(p, w.unread)
 	w.unread = w.unread[n:]
 	return n, nil
+}
+
+// wait comes before each line, or piece of one, that is read from the network.
+func (w *wire) wait() error {
+	if w.guest == nil {
+		return nil
+	}
+	if w.br.Buffered() == 0 {
+		if err := w.flush(); err != nil {
+			return err
+		}
+	}
+	return w.guest.pace.begin(w.inData, w.br.Buffered())
+}
+
+// next takes a line, or a piece of one.
+func (w *wire) next() error {
+	if !w.inData {
+		return w.command()
+	}
+	piece, err := w.br.ReadSlice('\n')
+	if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+		return err
+	}
+	w.learn(piece)
+	if w.guest != nil && w.guest.pace.took(len(piece)) {
+		w.stopReading() // the reply to the message is the last one
+		return errTooMuch
+	}
+	return w.text(piece, err == nil)
+}
+
+// learn takes the first line for what the lines of this client are like.
+func (w *wire) learn(line []byte) {
+	if !w.lineEndKnown {
+		w.lineEndKnown, w.endsInLF = true, w.local && !bytes.HasSuffix(line, []byte("\r\n"))
+	}
 }
 
 // text takes a line of a message, or a piece of one. Every LF ends a line, as it does for
@@ -114,13 +159,27 @@ func (w *wire) text(piece []byte, whole bool) error {
 	return nil
 }
 
-func (w *wire) command(line []byte) error {
-	if len(line) > maxCommand {
-		return errLineTooLong
+// command takes a command, or the answer to a challenge. One that was cut off is not carried out.
+func (w *wire) command() error {
+	w.line = w.line[:0]
+	for whole := false; !whole; {
+		piece, err := w.br.ReadSlice('\n')
+		if err != nil && !errors.Is(err, bufio.ErrBufferFull) {
+			return err
+		}
+		if w.line = append(w.line, piece...); len(w.line) > maxCommand {
+			return errLineTooLong
+		}
+		whole = err == nil
 	}
-	w.line = append(w.line[:0], bytes.TrimRight(line, "\r\n")...)
-	if verb := w.line[:min(4, len(w.line))]; bytes.EqualFold(verb, []byte("BDAT")) {
+	w.learn(w.line)
+	w.line = bytes.TrimRight(w.line, "\r\n")
+	if verb := w.line[:min(4, len(w.line))]; bytes.EqualFold(verb, []byte("BDAT")) && !w.answersAuth {
 		verb[0] = 'X' // not offered
+	}
+	w.answersAuth = false
+	if w.guest != nil {
+		w.countCommand(w.line)
 	}
 	if w.local {
 		w.line = qualify(w.line)
@@ -159,6 +218,11 @@ func (w *wire) Write(p []byte) (int, error) {
 		return len(p), nil
 	case bytes.HasPrefix(p, []byte("354 ")):
 		w.inData, w.lineStart, w.properEnd, w.crs = true, true, true, 0
+	case bytes.HasPrefix(p, []byte("334 ")):
+		w.answersAuth = true
 	}
-	return w.Conn.Write(p)
+	if w.guest == nil {
+		return w.Conn.Write(p)
+	}
+	return len(p), w.reply(p)
 }

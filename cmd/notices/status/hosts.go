@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
@@ -81,14 +80,14 @@ func (t *statusText) hosts() {
 	}
 }
 
-func (m *exporter) hosts(list []host) {
-	var last, claimed []metrics.Point
+func (m *metrics) hosts(list []host) {
+	var last, claimed []point
 	for _, h := range list {
 		if h.LastFlush != nil {
-			last = append(last, metrics.Value(h.LastFlush.Unix(), "host", h.Host))
+			last = append(last, value(h.LastFlush.Unix(), "host", h.Host))
 		}
-		claimed = append(claimed, metrics.Value(h.Claimed, "host", h.Host))
+		claimed = append(claimed, value(h.Claimed, "host", h.Host))
 	}
-	m.Gauge("notices_host_last_flush_timestamp_seconds", "When a host that shares the spool last ended a flush.", last...)
-	m.Gauge("notices_host_claimed_messages", "Messages that a host which shares the spool has claimed now.", claimed...)
+	m.metric("notices_host_last_flush_timestamp_seconds", "When a host that shares the spool last ended a flush.", last...)
+	m.metric("notices_host_claimed_messages", "Messages that a host which shares the spool has claimed now.", claimed...)
 }

@@ -1,0 +1,187 @@
+package submission
+
+import (
+	"container/list"
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"notices/spool/service"
+)
+
+// A site may have a fifth of all connections, and so may those of one address that have not
+// logged in; but at least this many.
+const leastShare = 20
+
+func share(most int) int { return max(most/5, leastShare) }
+
+// guest is one connection.
+type guest struct {
+	door    *door
+	pace    pace
+	from    string       // the address, for the log
+	address netip.Prefix // whom it counts for: an address, of IPv6 the network of a customer
+	wire    *wire        // since it speaks TLS
+	greeted bool         // before STARTTLS
+
+	// site is set once, by the session. Others find it through the door.
+	site      *service.Site
+	wrongKeys int
+
+	place *list.Element // among the strangers; nil: it is none
+}
+
+func (g *guest) isStranger() bool { return g.site == nil }
+
+// addressOf is whom a connection counts for.
+func addressOf(a net.Addr) netip.Prefix {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok {
+		return netip.Prefix{}
+	}
+	ip := tcp.AddrPort().Addr().Unmap().WithZone("")
+	bits := ip.BitLen()
+	if ip.Is6() {
+		bits = 64
+	}
+	p, _ := ip.Prefix(bits)
+	return p
+}
+
+// door counts the connections, and those that have not logged in: strangers.
+type door struct {
+	mu        sync.Mutex
+	guests    map[*guest]struct{}
+	strangers list.List // the oldest first
+	byAddress map[netip.Prefix]int
+	bySite    map[string]int
+	closing   bool
+	empty     chan struct{} // closed when closing and nobody is left
+}
+
+// enter admits a connection, or tells why not.
+func (d *door) enter(conn net.Conn, most int) (*guest, string) {
+	g := &guest{door: d, address: addressOf(conn.RemoteAddr()), from: hostOf(conn.RemoteAddr())}
+	g.pace.raw, g.pace.loginBy = conn, time.Now().Add(loginTime)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closing:
+		return nil, stopping
+	case len(d.guests) >= most:
+		return nil, "4.7.0 too many connections; try again later"
+	case d.byAddress[g.address] >= share(most):
+		return nil, "4.7.0 too many connections from your address that have not logged in"
+	case d.strangers.Len() >= max(most/2, leastShare):
+		// Whoever waits longest is the least likely to log in.
+		d.strangers.Front().Value.(*guest).pace.end("4.7.0 too many connections that have not logged in", true)
+	}
+	if d.guests == nil {
+		d.guests, d.byAddress, d.bySite = map[*guest]struct{}{}, map[netip.Prefix]int{}, map[string]int{}
+	}
+	d.guests[g] = struct{}{}
+	d.byAddress[g.address]++
+	g.place = d.strangers.PushBack(g)
+	return g, ""
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}
+
+// login makes a stranger a site's, unless it has that many connections.
+func (d *door) login(g *guest, site *service.Site, most int) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.bySite[site.ID] >= most {
+		return false
+	}
+	d.bySite[site.ID]++
+	d.forget(g)
+	g.site = site
+	return true
+}
+
+// forget takes a guest out of the strangers.
+func (d *door) forget(g *guest) {
+	if g.place == nil {
+		return
+	}
+	d.strangers.Remove(g.place)
+	g.place = nil
+	if d.byAddress[g.address]--; d.byAddress[g.address] == 0 {
+		delete(d.byAddress, g.address)
+	}
+}
+
+// leave is called once the connection is closed. Once more does no harm.
+func (g *guest) leave() {
+	d := g.door
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if _, here := d.guests[g]; !here {
+		return
+	}
+	delete(d.guests, g)
+	d.forget(g)
+	if g.site != nil {
+		if d.bySite[g.site.ID]--; d.bySite[g.site.ID] == 0 {
+			delete(d.bySite, g.site.ID)
+		}
+	}
+	d.done()
+}
+
+// done closes empty when the last one has left.
+func (d *door) done() {
+	if d.closing && len(d.guests) == 0 && d.empty != nil {
+		close(d.empty)
+		d.empty = nil
+	}
+}
+
+// sites are the sessions that have logged in, by site.
+func (d *door) sites() map[string][]*guest {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	found := map[string][]*guest{}
+	for g := range d.guests {
+		if g.site != nil {
+			found[g.site.ID] = append(found[g.site.ID], g)
+		}
+	}
+	return found
+}
+
+// close admits nobody any more, and asks those who are here to go; hard: also in the middle of a
+// message. What it returns is closed when all have left.
+func (d *door) close(hard bool) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closing = true
+	for g := range d.guests {
+		g.pace.end(stopping, hard)
+	}
+	left := d.empty
+	if left == nil {
+		left = make(chan struct{})
+		d.empty = left
+	}
+	d.done()
+	return left
+}
+
+// stopping is told to all who are connected when the server stops.
+const stopping = "4.3.2 the server is stopping; try again"
+
+// count is how many are connected, and how many of them have logged in.
+func (d *door) count() (all, sites int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return len(d.guests), len(d.guests) - d.strangers.Len()
+}

@@ -1,0 +1,189 @@
+package submission
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"notices/spool"
+	"notices/spool/intake"
+	"notices/spool/maillog"
+	"notices/spool/rate"
+	"notices/spool/service"
+)
+
+// hosted is the session of a site.
+type hosted struct {
+	session
+	srv   *Server
+	guest *guest
+
+	counted time.Time // when the message was counted; zero: it was not
+}
+
+// session makes the session of a connection, at its first EHLO or HELO.
+func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
+	g := c.Conn().(*wire).guest
+	return &hosted{
+		session: session{ctx: s.ctx, o: &Options{Intake: &s.own, MaxRecipients: s.MaxRecipients}, conn: lastReply{g.wire}},
+		srv:     s, guest: g,
+	}, nil
+}
+
+// lastReply closes a wire after the reply that is under way.
+type lastReply struct{ *wire }
+
+func (l lastReply) Close() error {
+	l.stopReading()
+	return nil
+}
+
+// host makes what follows the site's.
+func (s *hosted) host() {
+	site := s.guest.site
+	s.session.hosted = &intake.Hosted{Site: site.ID, Name: site.Name, Address: site.Address, From: s.srv.From}
+}
+
+// Mail takes the sender. The key and the limits are looked at for each message.
+func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
+	if s.guest.site == nil {
+		return answer(530, smtp.EnhancedCode{5, 7, 0}, "log in first, with AUTH")
+	}
+	if s.hasMail {
+		return s.session.Mail(from, o) // refuses it
+	}
+	_, err := s.srv.Sites.Still(s.ctx, s.guest.site)
+	if errors.Is(err, service.ErrRefused) {
+		s.guest.wire.stopReading()
+		return answer(421, smtp.EnhancedCode{4, 7, 0}, keyEnded[6:])
+	}
+	if err == nil {
+		s.counted, err = s.srv.quotas.take(s.ctx, s.guest.site.ID)
+	}
+	var used *rate.Exhausted
+	switch {
+	case errors.As(err, &used):
+		wait := used.Until.Sub(s.srv.now()).Round(time.Second)
+		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("%s is used up; try again in %s", used.What, max(wait, time.Second)))
+	case err != nil:
+		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; try again later")
+	}
+	if err := s.session.Mail(from, o); err != nil {
+		s.putBack()
+		return err
+	}
+	return nil
+}
+
+func (s *Server) now() time.Time {
+	if s.Now != nil {
+		return s.Now()
+	}
+	return time.Now()
+}
+
+// Reset is called for RSET, and after each message.
+func (s *hosted) Reset() {
+	s.putBack()
+	s.session.Reset()
+}
+
+// Logout is called when the conversation is over.
+func (s *hosted) Logout() error {
+	s.putBack()
+	return nil
+}
+
+// putBack makes a message that was counted and is not taken not count.
+func (s *hosted) putBack() {
+	if !s.counted.IsZero() {
+		s.srv.quotas.putBack(s.guest.site.ID, s.counted)
+		s.counted = time.Time{}
+	}
+}
+
+// Data takes the message.
+func (s *hosted) Data(r io.Reader) error { return s.data(r, s.accept) }
+
+// accept is Intake.Accept, and tells who wants to know what is queued. No alias discards a site's
+// message.
+func (s *hosted) accept(r intake.Request) (spool.ID, error) {
+	d, env, err := s.o.Intake.Draft(s.ctx, r)
+	if err != nil {
+		return "", err
+	}
+	if _, err := s.o.Intake.Store.Commit(s.ctx, d); err != nil {
+		_ = d.Abort() // what it cannot remove is swept
+		return "", err
+	}
+	s.o.Intake.Log.Queued(env)
+	s.counted = time.Time{}
+	s.srv.Sites.Used(s.guest.site.ID, 1)
+	if s.srv.Queued != nil {
+		s.srv.Queued(spool.Entry{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, s.guest.site.ID)
+	}
+	return env.ID, nil
+}
+
+// quotas are what sites may hand in, counted over all hosts.
+type quotas struct {
+	server *Server
+	mu     sync.Mutex
+	list   map[string]*siteQuota
+}
+
+// siteQuota is that of one site.
+type siteQuota struct {
+	*rate.Quota
+	told time.Time // until when the log has told that it is used up
+}
+
+func (q *quotas) of(site string) *siteQuota {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	one := q.list[site]
+	if one == nil {
+		s := q.server
+		one = &siteQuota{Quota: rate.NewSiteQuota(site, s.MessagesPerMinute, s.MessagesPerDay, s.Sites.State, s.now)}
+		q.list[site] = one
+	}
+	return one
+}
+
+// take counts a message, and returns when that was. The error is *rate.Exhausted, or the state's.
+func (q *quotas) take(ctx context.Context, site string) (time.Time, error) {
+	one := q.of(site)
+	at, err := one.TryTake(ctx)
+	var used *rate.Exhausted
+	if errors.As(err, &used) {
+		q.mu.Lock()
+		tell := q.server.now().After(one.told)
+		one.told = used.Until
+		q.mu.Unlock()
+		if tell {
+			maillog.SiteLimited(q.server.log(), site, used.What, used.Until)
+		}
+	}
+	return at, err
+}
+
+func (q *quotas) putBack(site string, at time.Time) { q.of(site).PutBack(at) }
+
+// close gives back what was reserved and not used.
+func (q *quotas) close() error {
+	q.mu.Lock()
+	list := slices.Collect(maps.Values(q.list))
+	q.mu.Unlock()
+	var errs []error
+	for _, one := range list {
+		errs = append(errs, one.Close(context.Background()))
+	}
+	return errors.Join(errs...)
+}

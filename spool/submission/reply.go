@@ -1,0 +1,110 @@
+package submission
+
+import (
+	"bytes"
+	"fmt"
+	"time"
+)
+
+// Limits of what is answered to a client before it hands in a message.
+const (
+	maxStrangerCommands = 50 // before AUTH
+	maxCommands         = 1000
+	maxRecipientsAsked  = 100_000
+	maxStrangerErrors   = 10
+	maxErrors           = 100 // those in a row that do not mean that a message has too many recipients
+	quickErrors         = 10  // then each error takes errorTime
+	errorTime           = time.Second
+)
+
+// counts is what a client did since its last message.
+type counts struct{ commands, recipients, errors int }
+
+// reply takes one line of a reply. Replies to commands that came together are written together.
+func (w *wire) reply(p []byte) error {
+	switch {
+	case bytes.HasPrefix(p, []byte("220 ")) && w.guest.greeted:
+		return nil // go-smtp's greeting; the client had one before STARTTLS
+	case bytes.HasPrefix(p, []byte("421 4.4.")):
+		if why := w.guest.pace.reason(); why != "" {
+			p = fmt.Appendf(nil, "421 %s\r\n", why)
+		}
+	case bytes.HasPrefix(p, []byte("235 2.0.0 ")):
+		p = []byte("235 2.7.0 you are logged in\r\n") // RFC 4954 section 6
+	case bytes.HasPrefix(p, []byte("454 4.7.0 Invalid base64")):
+		p = []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
+	}
+	if len(p) > 3 && p[3] == ' ' {
+		w.count(p)
+	}
+	queued := bytes.HasPrefix(p, []byte(queuedReply))
+	if w.replies = append(w.replies, p...); queued || len(w.replies) > netBufferSize {
+		return w.flush()
+	}
+	return nil
+}
+
+// queuedReply begins the reply that a message is queued. It does not wait for other replies.
+const queuedReply = "250 2.0.0 " + queuedAs
+
+const queuedAs = "queued as "
+
+// count counts the errors, and slows down a client that makes nothing else.
+func (w *wire) count(reply []byte) {
+	c := &w.counts
+	switch {
+	case bytes.HasPrefix(reply, []byte(queuedReply)):
+		*c = counts{}
+	case reply[0] < '4', bytes.HasPrefix(reply, []byte("452 4.5.3 ")), bytes.HasPrefix(reply, []byte("421 ")):
+	default:
+		most := maxErrors
+		if w.guest.isStranger() {
+			most = maxStrangerErrors
+		}
+		if c.errors++; c.errors >= most {
+			w.guest.pace.end("4.7.0 too many errors", false)
+		} else if c.errors > quickErrors {
+			_ = w.flush() // what follows shows it again
+			w.pause(errorTime)
+		}
+	}
+}
+
+// pause waits, unless the connection is closed.
+func (w *wire) pause(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-w.closed:
+	}
+}
+
+// countCommand ends the session of a client that asks for very much and hands in nothing.
+func (w *wire) countCommand(line []byte) {
+	c, most := &w.counts, maxCommands
+	if w.guest.isStranger() {
+		most = maxStrangerCommands
+	}
+	if len(line) > 4 && bytes.EqualFold(line[:4], []byte("RCPT")) {
+		c.recipients++
+	} else {
+		c.commands++
+	}
+	if c.commands > most || c.recipients > maxRecipientsAsked {
+		w.guest.pace.end("4.7.0 too many commands", false)
+	}
+}
+
+// flush writes the replies. A client has to take them.
+func (w *wire) flush() error {
+	if len(w.replies) == 0 {
+		return nil
+	}
+	w.Conn.SetWriteDeadline(time.Now().Add(replyTime))
+	_, err := w.Conn.Write(w.replies)
+	if w.replies = w.replies[:0]; cap(w.replies) > netBufferSize {
+		w.replies = nil
+	}
+	return err
+}

@@ -1,0 +1,274 @@
+package submission
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-smtp"
+
+	"notices/spool"
+	"notices/spool/intake"
+	"notices/spool/maillog"
+	"notices/spool/service"
+)
+
+// Server takes mail in from the sites of a hosted service, over TLS. Its fields are set before
+// the first Serve and not changed.
+type Server struct {
+	Intake   *intake.Intake
+	Hostname string      // in the greeting
+	From     string      // the service's own address, that mail is sent from
+	TLS      *tls.Config // of all connections; to change a certificate: GetCertificate
+	Sites    *service.Register
+
+	// Limits of one site over all hosts; 0: no limit.
+	MessagesPerMinute, MessagesPerDay int
+
+	MaxRecipients  int // of one message; 0: spool.MaxRecipients
+	MaxConnections int // at once; 0: 500. A site may have a fifth of them, but at least 20.
+
+	// Queued is called after each message that was taken, before the answer 250, by many
+	// goroutines. It must not block. nil: nobody wants to know.
+	Queued func(e spool.Entry, site string)
+	Now    func() time.Time // nil: time.Now
+
+	once     sync.Once
+	smtp     *smtp.Server
+	ctx      context.Context // of all sessions
+	cancel   context.CancelFunc
+	own      intake.Intake // Intake with the shared Commit
+	door     door
+	hall     hall
+	throttle throttle
+	quotas   quotas
+	upkeep   sync.WaitGroup
+	refusing chan struct{} // full while many are told that there is no room
+
+	mu        sync.Mutex
+	stopped   bool
+	listeners map[net.Listener]struct{}
+}
+
+// defaultConnections is MaxConnections of a server that was told none.
+const defaultConnections = 500
+
+func (s *Server) connections() int     { return cmp.Or(s.MaxConnections, defaultConnections) }
+func (s *Server) siteConnections() int { return share(s.connections()) }
+func (s *Server) log() *maillog.Log    { return s.Intake.Log }
+
+// ServeTLS takes connections that speak TLS from the first octet (RFC 8314, port 465), until
+// Shutdown. The error is that of the listener, which it closes.
+func (s *Server) ServeTLS(l net.Listener) error { return s.serve(l, true) }
+
+// ServeSTARTTLS takes connections that begin in the clear (port 587), until Shutdown. Before
+// STARTTLS they can do nothing but ask for it.
+func (s *Server) ServeSTARTTLS(l net.Listener) error { return s.serve(l, false) }
+
+// Connections is how many are connected now, and how many of them have logged in.
+func (s *Server) Connections() (all, sites int) { return s.door.count() }
+
+func (s *Server) start() {
+	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.own = *s.Intake
+	s.own.Store = &group{Store: s.Intake.Store}
+	s.own.Aliases = "" // those are for this machine's own mail
+	s.hall = hall{rooms: make(chan *wire), closed: make(chan struct{})}
+	s.quotas = quotas{server: s, list: map[string]*siteQuota{}}
+	s.refusing = make(chan struct{}, 32)
+	s.smtp = newServer(s.Hostname, s.MaxRecipients, s.Intake.MaxSize)
+	s.smtp.Backend = smtp.BackendFunc(s.session)
+	s.smtp.AllowInsecureAuth = true // go-smtp does not see that there is TLS below
+	s.smtp.ErrorLog = troubles{s}
+	s.upkeep.Go(func() { _ = s.smtp.Serve(&s.hall) })
+	s.upkeep.Go(s.keepUp)
+}
+
+func (s *Server) serve(l net.Listener, secure bool) error {
+	s.once.Do(s.start)
+	s.mu.Lock()
+	if s.listeners == nil {
+		s.listeners = map[net.Listener]struct{}{}
+	}
+	s.listeners[l] = struct{}{}
+	stopped := s.stopped
+	s.mu.Unlock()
+	defer l.Close()
+	for delay := time.Duration(0); !stopped; {
+		conn, err := l.Accept()
+		s.mu.Lock()
+		stopped = s.stopped
+		s.mu.Unlock()
+		switch {
+		case err == nil:
+			delay = 0
+			go s.receive(conn, secure)
+		case stopped:
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // no file descriptor is left, for example
+			maillog.TroubleOnce(s.log(), "a connection could not be taken", err)
+			delay = min(max(2*delay, 5*time.Millisecond), time.Second)
+			time.Sleep(delay)
+		}
+	}
+	return nil
+}
+
+// receive leads a connection to where go-smtp takes over: it speaks TLS.
+func (s *Server) receive(conn net.Conn, secure bool) {
+	g, refused := s.door.enter(conn, s.connections())
+	if refused != "" {
+		s.refuse(conn, secure, refused)
+		return
+	}
+	over := true
+	defer func() {
+		if over {
+			conn.Close()
+			g.leave()
+		}
+	}()
+	g.pace.most = 4 * s.Intake.MaxSize
+	if !secure {
+		if g.greeted = s.askTLS(g, conn); !g.greeted {
+			return
+		}
+	}
+	if g.pace.begin(false, 0) != nil {
+		return
+	}
+	secured := tls.Server(conn, s.TLS)
+	conn.SetWriteDeadline(time.Now().Add(loginTime))
+	if secured.Handshake() != nil {
+		return
+	}
+	g.wire = newGuestWire(secured, g)
+	over = !s.hall.send(g.wire)
+}
+
+// refuse tells a client that there is no room for it, if there are not very many of them.
+func (s *Server) refuse(conn net.Conn, secure bool, why string) {
+	defer conn.Close()
+	select {
+	case s.refusing <- struct{}{}:
+	default:
+		return
+	}
+	defer func() { <-s.refusing }()
+	maillog.TurnedAway(s.log(), hostOf(conn.RemoteAddr()), strings.TrimLeft(why, "0123456789. "))
+	conn.SetDeadline(time.Now().Add(5 * time.Second))
+	if secure {
+		secured := tls.Server(conn, s.TLS)
+		if secured.Handshake() != nil {
+			return
+		}
+		conn = secured
+		defer conn.Close()
+	}
+	fmt.Fprintf(conn, "421 %s\r\n", why)
+}
+
+// Shutdown takes no more connections. Messages that are being transferred come to their end
+// before ctx ends; who transfers none is told 421 4.3.2. When ctx ends, all connections are
+// closed. What was answered with 250 is in the spool in any case. It returns the error of ctx.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.once.Do(s.start)
+	s.mu.Lock()
+	s.stopped = true
+	for l := range s.listeners {
+		l.Close()
+	}
+	s.mu.Unlock()
+	var err error
+	select {
+	case <-s.door.close(false):
+	case <-ctx.Done():
+		err = ctx.Err()
+		s.cancel()
+		<-s.door.close(true)
+	}
+	s.cancel()
+	s.hall.close()
+	s.upkeep.Wait()
+	return errors.Join(err, s.quotas.close(), s.Sites.Flush(context.WithoutCancel(ctx)))
+}
+
+// Times of what is done beside the sessions.
+const (
+	lookTime  = time.Second // a revoked site is put out
+	flushTime = 10 * time.Second
+)
+
+// keepUp ends the sessions of revoked sites, and writes what was counted.
+func (s *Server) keepUp() {
+	look, flush := time.NewTicker(lookTime), time.NewTicker(flushTime)
+	defer look.Stop()
+	defer flush.Stop()
+	for {
+		select {
+		case <-look.C:
+			s.revoked(s.ctx)
+		case <-flush.C:
+			if err := errors.Join(s.quotas.close(), s.Sites.Flush(s.ctx)); err != nil && s.ctx.Err() == nil {
+				maillog.TroubleOnce(s.log(), "what sites use could not be counted", err)
+			}
+		case <-s.ctx.Done():
+			return
+		}
+	}
+}
+
+// troubles is go-smtp's log: it has only what should never happen.
+type troubles struct{ *Server }
+
+func (t troubles) Printf(format string, v ...any) {
+	if text := fmt.Sprintf(format, v...); strings.HasPrefix(text, "panic ") {
+		t.log().Trouble("submission", errors.New(text))
+	}
+}
+
+func (t troubles) Println(...any) {}
+
+// hall is the listener that go-smtp gets: of connections that speak TLS.
+type hall struct {
+	rooms  chan *wire
+	closed chan struct{}
+	once   sync.Once
+}
+
+func (h *hall) send(w *wire) bool {
+	select {
+	case h.rooms <- w:
+		return true
+	case <-h.closed:
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (h *hall) Accept() (net.Conn, error) {
+	select {
+	case w := <-h.rooms:
+		return w, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (h *hall) close() { h.once.Do(func() { close(h.closed) }) }
+
+// Close implements net.Listener.
+func (h *hall) Close() error {
+	h.close()
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *hall) Addr() net.Addr { return stdioAddr{} }
