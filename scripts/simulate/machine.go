@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/route"
 	"notices/spool/schedule"
@@ -37,15 +38,17 @@ func (m *machine) some(d time.Duration) time.Duration {
 // and schedule.
 type site struct {
 	machine
-	store *store
+	store spool.Store
+	left  func() bool // whether there is mail to send
 	retry schedule.Policy
 	splay time.Duration // flush --splay
+	sent  int           // messages
 	err   error
 }
 
 // cron starts a flush once a minute while there is mail, even if the one before still runs.
 func (m *site) cron() {
-	for len(m.store.byID) > 0 && m.err == nil {
+	for m.left() && m.err == nil {
 		m.clock.start(m.clock.now+m.some(m.splay), m.flush)
 		m.clock.sleep(m.fires())
 	}
@@ -55,13 +58,15 @@ func (m *site) cron() {
 func (m *site) flush() {
 	ctx := context.Background()
 	route := route.New(route.Options{Servers: []route.Server{m.smarthost()}, State: m.store.State(), Now: m.clock.time})
-	_, err := flush.Run(ctx, flush.Options{
-		Store:     m.store,
-		Deliverer: oneByOne{route},
-		Policy:    m.retry,
-		Now:       m.clock.time,
-		Random:    m.random.Int64N,
+	tally, err := flush.Run(ctx, flush.Options{
+		Store:       m.store,
+		Deliverer:   oneByOne{route},
+		Policy:      m.retry,
+		KeepHistory: 90 * 24 * time.Hour,
+		Now:         m.clock.time,
+		Random:      m.random.Int64N,
 	})
+	m.sent += tally.Sent
 	m.err = errors.Join(m.err, err, route.Close(ctx))
 }
 

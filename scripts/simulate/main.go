@@ -19,6 +19,9 @@
 // accepts everything, so that the figures show what the machines ask for; the picture shows
 // this one. The other is small: a hundred messages a second and a hundred connections at
 // once, as Postfix has by default. It refuses further connections with a 421.
+//
+// With -hosts it shows instead how hosts share one queue in a database. They run the real store,
+// too, on a PostgreSQL that the command starts: Debian's package postgresql is needed.
 package main
 
 import (
@@ -46,11 +49,23 @@ func main() {
 	flag.DurationVar(&w.Away, "away", w.Away, "how `long` the server is away")
 	flag.DurationVar(&w.Queued, "queued", w.Queued, "how `long` after that the messages are queued")
 	flag.Uint64Var(&w.Seed, "seed", w.Seed, "of all that is random")
+	hosts := flag.String("hosts", "", "hosts with one queue in a database instead, as in `1,2,4,8/4`: 8/4 are 8 hosts in 4 groups with a database each")
 	flag.Parse()
-	if err := run(w, *save); err != nil {
+	if err := choose(w, *save, *hosts); err != nil {
 		fmt.Fprintln(os.Stderr, "simulate:", err)
 		os.Exit(1)
 	}
+}
+
+func choose(w world, save bool, hosts string) error {
+	if hosts == "" {
+		return run(w, save)
+	}
+	list, err := parseTeams(hosts)
+	if err != nil {
+		return err
+	}
+	return evening.teams(list)
 }
 
 func run(w world, save bool) error {

@@ -48,7 +48,9 @@ func policies() []policy {
 // cron runs a machine whose messages are queued at the given time.
 func (p policy) cron(m machine, ids []spool.ID, queued time.Duration) (live func(), failure func() error) {
 	if p.delay == nil {
-		s := &site{machine: m, store: newStore(ids, epoch.Add(queued)), retry: ours, splay: p.splay}
+		mail := newStore(ids, epoch.Add(queued))
+		left := func() bool { return len(mail.byID) > 0 }
+		s := &site{machine: m, store: mail, left: left, retry: ours, splay: p.splay}
 		return s.cron, func() error { return s.err }
 	}
 	r := &runner{machine: m, delay: p.delay, pauses: p.pauses, queued: queued}
