@@ -3,10 +3,13 @@ package oauth
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 // FuzzTokenAnswer: whatever a token server says, a token that comes out can go into an
@@ -143,5 +146,35 @@ func FuzzKept(f *testing.F) {
 		}
 		x.client.Peek(ctx, x.state)
 		x.source().KeepAlive(ctx)
+	})
+}
+
+// FuzzBroker: whatever a broker answers, no address in the clear is opened, and what is wrong is
+// said on one line.
+func FuzzBroker(f *testing.F) {
+	f.Add(200, `{"client_id":"x","auth_url":"https://op.example/auth","device_url":"","scopes":["openid"]}`)
+	f.Add(200, `{"client_id":"x","auth_url":"http://op.example/auth","scopes":["a b"]}`)
+	f.Add(200, `null`)
+	f.Add(401, `{"error":"wrong_site_key","error_description":"\u001b[31m"}`)
+	f.Add(502, `<h1>Bad Gateway</h1>`)
+	f.Fuzz(func(t *testing.T, status int, body string) {
+		b := newBrokered(t)
+		b.answer = &http.Response{StatusCode: status, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(body))}
+		config, err := describe(t.Context(), b.client)
+		if err == nil {
+			for _, address := range []string{config.Endpoint.AuthURL, config.Endpoint.DeviceAuthURL} {
+				if address != "" && !isSecure(address) {
+					t.Errorf("the browser is sent to %q", address)
+				}
+			}
+			if config.Endpoint.AuthURL == "" || config.ClientID == "" || len(config.Scopes) == 0 {
+				t.Errorf("%+v", config)
+			}
+			return
+		}
+		text := b.client.refused(err, "").Error()
+		if text == "" || strings.IndexFunc(text, unicode.IsControl) >= 0 || strings.Contains(text, siteKey) {
+			t.Errorf("%q", text)
+		}
 	})
 }

@@ -36,7 +36,7 @@ func (s Shared) Describe(ctx context.Context) ([]byte, error) {
 // Token adds the client's id and secret to a form of the token endpoint and returns the
 // provider's answer, whatever its status. The error contains no secret.
 func (s Shared) Token(ctx context.Context, form url.Values) (status int, answer []byte, err error) {
-	return s.post(ctx, s.Client.Provider.TokenURL, form)
+	return s.post(ctx, s.Client.tokenURL(), form)
 }
 
 // Revoke is Token for the endpoint of RFC 7009. A provider without one answers 404.

@@ -210,26 +210,28 @@ func elsewhere(t *testing.T, address string, boxes ...string) string {
 }
 
 // TestDevice: a code, entered in a browser that knows nothing of this machine.
-func TestDevice(t *testing.T) {
-	s := newSite(t)
+func TestDevice(t *testing.T) { newSite(t).signInByCode() }
+
+func (s *site) signInByCode() {
+	s.t.Helper()
 	d := s.begin(nil, "microsoft-login", "--device")
 	address := d.address(op.url("/device"))
 	code := ""
-	until(t, "the code", func() bool {
+	until(s.t, "the code", func() bool {
 		_, rest, _ := strings.Cut(d.stderr.String(), "enter this code there: ")
 		code, _, _ = strings.Cut(rest, "\n")
 		return code != ""
 	})
-	w := newWindow(t)
+	w := newWindow(s.t)
 	w.do(chromedp.Navigate(address), chromedp.SendKeys(chromedp.CSS("input[name=user_code]"), code),
 		chromedp.Click(chromedp.CSS("#enter")), chromedp.WaitVisible(chromedp.CSS("#confirm")), chromedp.Click(chromedp.CSS("#confirm")),
 		chromedp.SendKeys(chromedp.CSS("#account"), library), chromedp.Click(chromedp.CSS("#login")),
 		chromedp.WaitVisible(chromedp.CSS("#continue")), chromedp.Click(box(send)), chromedp.Click(chromedp.CSS("#continue")),
 		chromedp.WaitVisible(chromedp.CSS("#done")))
 	if r := d.end(); r.code != 0 || !strings.Contains(r.stdout, "Signed in with Microsoft: mail is sent as "+library) {
-		t.Errorf("%v\n%s", r, op.log())
+		s.t.Errorf("%v\n%s", r, op.log())
 	}
 	if s.tokenOf("microsoft", "refresh_token") == "" {
-		t.Error("no refresh token is kept")
+		s.t.Error("no refresh token is kept")
 	}
 }
