@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
@@ -80,14 +81,14 @@ func (t *statusText) hosts() {
 	}
 }
 
-func (m *metrics) hosts(list []host) {
-	var last, claimed []point
+func (m *exporter) hosts(list []host) {
+	var last, claimed []metrics.Point
 	for _, h := range list {
 		if h.LastFlush != nil {
-			last = append(last, value(h.LastFlush.Unix(), "host", h.Host))
+			last = append(last, metrics.Value(h.LastFlush.Unix(), "host", h.Host))
 		}
-		claimed = append(claimed, value(h.Claimed, "host", h.Host))
+		claimed = append(claimed, metrics.Value(h.Claimed, "host", h.Host))
 	}
-	m.metric("notices_host_last_flush_timestamp_seconds", "When a host that shares the spool last ended a flush.", last...)
-	m.metric("notices_host_claimed_messages", "Messages that a host which shares the spool has claimed now.", claimed...)
+	m.Gauge("notices_host_last_flush_timestamp_seconds", "When a host that shares the spool last ended a flush.", last...)
+	m.Gauge("notices_host_claimed_messages", "Messages that a host which shares the spool has claimed now.", claimed...)
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"notices/cmd/notices/fakesite"
+	"notices/cmd/notices/metrics"
 	"notices/spool/rate"
 )
 
@@ -28,10 +29,10 @@ func TestPromtool(t *testing.T) {
 	o.Prometheus = true
 	none.Check(Run(context.Background(), none.q, withServers(o)))
 
-	escaped := &metrics{}
-	escaped.metric("notices_x_messages", "a \\ and\na new line", value(1e15, "name", "a \"quoted\\\" name\nin two lines"))
+	escaped := &exporter{}
+	escaped.Gauge("notices_x_messages", "a \\ and\na new line", metrics.Value(1e15, "name", "a \"quoted\\\" name\nin two lines"))
 
-	for name, text := range map[string]string{"a bad day": bad.Out.String(), "none": none.Out.String(), "escaped": escaped.out.String()} {
+	for name, text := range map[string]string{"a bad day": bad.Out.String(), "none": none.Out.String(), "escaped": escaped.Text()} {
 		cmd := exec.Command("promtool", "check", "metrics")
 		cmd.Stdin = strings.NewReader(text)
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {

@@ -14,6 +14,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/fakesite"
+	"notices/cmd/notices/metrics"
 	"notices/spool"
 	"notices/spool/rate"
 )
@@ -180,13 +181,13 @@ func TestMetricsOfNothing(t *testing.T) {
 
 // TestMetricsEscape: a label can hold anything, a number any size.
 func TestMetricsEscape(t *testing.T) {
-	m := &metrics{}
-	m.metric("notices_x_messages", "a \\ and\na new line", value(1e15, "name", "a \"quoted\\\" name\nin two lines", "other", "f\xffr"))
+	m := &exporter{}
+	m.Gauge("notices_x_messages", "a \\ and\na new line", metrics.Value(1e15, "name", "a \"quoted\\\" name\nin two lines", "other", "f\xffr"))
 	want := series{"notices_x_messages{name=a \"quoted\\\" name\nin two lines,other=f?r}": 1e15}
-	if got := parsed(t, m.out.String()); !maps.Equal(got, want) {
-		t.Errorf("it came back as %v in\n%s", got, m.out.String())
+	if got := parsed(t, m.Text()); !maps.Equal(got, want) {
+		t.Errorf("it came back as %v in\n%s", got, m.Text())
 	}
-	if help, _, _ := strings.Cut(m.out.String(), "\n"); help != `# HELP notices_x_messages a \\ and\na new line` {
+	if help, _, _ := strings.Cut(m.Text(), "\n"); help != `# HELP notices_x_messages a \\ and\na new line` {
 		t.Errorf("help: %s", help)
 	}
 }
