@@ -33,7 +33,7 @@ func (a *cli) addCommands(root *cobra.Command) {
 	add("Queue and send:", enqueueCommand(a), importCommand(a), sendmailCommand(a), flushCommand(a))
 	add("See what became of it:", statusCommand(a), listCommand(a), showCommand(a), historyCommand(a), reportCommand(a), readBouncesCommand(a))
 	add("Work on the queue by hand:", byHand(a)...)
-	add("Host other sites:", serviceKeyCommand(a))
+	add("Host other sites:", serveCommand(a), serviceKeyCommand(a))
 	add("More:", versionCommand(a), completionCommand(a))
 	root.InitDefaultHelpCmd()
 	help, _, _ := root.Find([]string{"help"})
@@ -67,6 +67,7 @@ func example(name string) string {
 		"release":          "notices release --all",
 		"remove":           "notices remove 1K10G6S99G1S5Z7T",
 		"return":           "notices return 1K10G6S99G1S5Z7T",
+		"serve":            "notices serve\nsystemctl enable --now notices-serve.socket notices-serve.service    for good",
 		"service-key":      "notices service-key add springfield --name \"Springfield Library\" --address library@example.org\nnotices service-key list\nnotices service-key rotate springfield",
 		"version":          "notices version",
 		"completion":       "notices completion bash > /etc/bash_completion.d/notices",
@@ -117,9 +118,6 @@ func noArgs(cmd *cobra.Command, args []string) error {
 
 // unknownCommand is the error for a command that does not exist.
 func unknownCommand(root *cobra.Command, name string) error {
-	if slices.Contains([]string{"serve"}, name) {
-		return fmt.Errorf("%s is not in this version of notices yet", name)
-	}
 	text := fmt.Sprintf("unknown command %q", name)
 	if near := root.SuggestionsFor(name); len(near) > 0 {
 		text += "; did you mean " + strings.Join(near, " or ") + "?"

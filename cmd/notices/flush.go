@@ -132,9 +132,9 @@ func (r *flushing) withStore(ctx context.Context) error {
 	defer r.bar.Clear()
 	log := a.OpenLog(cfg)
 	defer a.CloseLog(log)
-	r.Policy, r.Site, r.Log, r.Now, r.Random = policy(cfg), a.bounceSite(cfg), log, a.Now, a.random
-	r.WarnAfter, r.HandIn = cfg.Retry.WarnAfter, a.handIn(cfg, r.Store, log)
-	r.KeepFailed, r.KeepHistory = cfg.Spool.KeepFailed, cfg.Spool.KeepHistory
+	o := runOptions(a, cfg, r.Store, log)
+	o.All, o.IDs, o.Max, o.Only = r.All, r.IDs, r.Max, r.Only
+	r.Options = o
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
 	}

@@ -74,6 +74,7 @@ func floors() map[string]int {
 
 		"notices/cmd/notices/mailfile": 3,
 		"notices/cmd/notices/term":     3,
+		"notices/cmd/notices/metrics":  3,
 		"notices/cmd/notices/announce": 4,
 		"notices/cmd/notices/dkimkey":  4,
 		"notices/cmd/notices/importer": 4,
@@ -84,6 +85,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/serving":  4,
 		"notices/cmd/notices/signin":   4,
 		"notices/cmd/notices/sites":    4,
+		"notices/cmd/notices/hosting":  5,
 		"notices/cmd/notices/returned": 5,
 		"notices/cmd/notices/status":   5,
 		"notices/cmd/notices":          6,

@@ -29,7 +29,7 @@ func TestManPages(t *testing.T) {
 			continue // TestSendmailPage; help is in notices(1)
 		}
 		t.Run(cmd.Name(), func(t *testing.T) {
-			comparePage(t, "notices-"+cmd.Name()+".1", optionsOf(cmd.LocalNonPersistentFlags()))
+			comparePage(t, "notices-"+cmd.Name()+"."+manSection(cmd.Name()), optionsOf(cmd.LocalNonPersistentFlags()))
 		})
 	}
 }
@@ -60,10 +60,18 @@ func TestSendmailPage(t *testing.T) {
 func TestCommandsInMainPage(t *testing.T) {
 	page := readPage(t, "notices.1")
 	for _, cmd := range newCLI().root().Commands() {
-		if name := cmd.Name(); name != "help" && !strings.Contains(page, "\n.It Xr notices-"+name+" 1\n") {
+		if name := cmd.Name(); name != "help" && !strings.Contains(page, "\n.It Xr notices-"+name+" "+manSection(name)+"\n") {
 			t.Errorf("man/notices.1 does not list notices-%s", name)
 		}
 	}
+}
+
+// manSection is the part of the manual that has a command's page: 8 is for daemons.
+func manSection(command string) string {
+	if command == "serve" {
+		return "8"
+	}
+	return "1"
 }
 
 func comparePage(t *testing.T, page string, have []string) {

@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -43,20 +44,26 @@ func scriptParams() testscript.Params {
 		RequireUniqueNames:  true,
 		Setup:               setUp,
 		Condition:           func(string) (bool, error) { return true, nil }, // folder
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":      exits,
-			"subst":      subst,
-			"id":         keepID,
-			"smtpserver": smtpServer,
-			"received":   received,
-			"awaits":     awaits,
-			"dnsserver":  dnsServer,
-			"terminal":   onTerminal,
-			"nobody":     asNobody,
-			"mount":      mount,
-			"remount":    remount,
-		},
+		Cmds:                scriptCommands(),
 	}
+}
+
+func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
+	commands := serveCommands()
+	maps.Copy(commands, map[string]func(*testscript.TestScript, bool, []string){
+		"exits":      exits,
+		"subst":      subst,
+		"id":         keepID,
+		"smtpserver": smtpServer,
+		"received":   received,
+		"awaits":     awaits,
+		"dnsserver":  dnsServer,
+		"terminal":   onTerminal,
+		"nobody":     asNobody,
+		"mount":      mount,
+		"remount":    remount,
+	})
+	return commands
 }
 
 // TestMain makes the test binary the program itself when it is called as notices, or

@@ -56,6 +56,15 @@ func (a *cli) withPast(work func(*past.Past) error) error {
 	return withOwnerHint(err, cfg.Spool.Dir)
 }
 
+// runOptions are what a run of flush works with, but for its route.
+func runOptions(a *cli, cfg *config.Config, store spool.Store, log *maillog.Log) flush.Options {
+	return flush.Options{
+		Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, Now: a.Now, Random: a.random,
+		HandIn: a.handIn(cfg, store, log), WarnAfter: cfg.Retry.WarnAfter,
+		KeepFailed: cfg.Spool.KeepFailed, KeepHistory: cfg.Spool.KeepHistory,
+	}
+}
+
 func policy(cfg *config.Config) schedule.Policy {
 	return schedule.Policy{
 		ShortRange: cfg.Retry.ShortRange,

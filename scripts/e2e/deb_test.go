@@ -169,11 +169,12 @@ func TestDebRemoved(t *testing.T) {
 	// And with none.
 	m.must("", "sh", "-c", "rm -f /var/spool/notices/cur/* /var/spool/notices/cur/.[!.]* /etc/notices/*")
 	m.install("notices")
-	m.must("", "systemctl", "enable", "notices-smtp.socket")
+	m.must("", "systemctl", "enable", "notices-smtp.socket", "notices-serve.socket", "notices-serve.service")
 	m.must("", "dpkg", "--purge", "notices")
 	for _, path := range []string{
 		"/var/spool/notices", "/etc/notices", "/etc/cron.d/notices", "/etc/logrotate.d/notices", "/var/log/notices",
-		"/etc/systemd/system/sockets.target.wants/notices-smtp.socket",
+		"/etc/systemd/system/sockets.target.wants/notices-smtp.socket", "/etc/systemd/system/sockets.target.wants/notices-serve.socket",
+		"/etc/systemd/system/multi-user.target.wants/notices-serve.service",
 	} {
 		if m.there(path) {
 			t.Errorf("purged, %s is still there", path)
@@ -204,13 +205,13 @@ func (m *sandbox) silentCron() {
 // silentUnits: systemd takes the units as they are, and finds them hardened.
 func (m *sandbox) silentUnits() {
 	m.t.Helper()
-	r := m.want(0, "root:root", "", "systemd-analyze", "verify", "notices-flush.timer", "notices-smtp.socket", "notices-smtp@1.service")
+	r := m.want(0, "root:root", "", "systemd-analyze", "verify", "notices-flush.timer", "notices-smtp.socket", "notices-smtp@1.service", "notices-serve.socket", "notices-serve.service")
 	if r.stdout+r.stderr != "" {
 		m.t.Errorf("systemd-analyze verify: %v", r)
 	}
 	// 20 is an exposure of 2.0, of 10.
 	m.want(0, "root:root", "", "systemd-analyze", "security", "--no-pager", "--offline=true", "--threshold=20",
-		"/usr/lib/systemd/system/notices-flush.service", "/usr/lib/systemd/system/notices-smtp@.service")
+		"/usr/lib/systemd/system/notices-flush.service", "/usr/lib/systemd/system/notices-smtp@.service", "/usr/lib/systemd/system/notices-serve.service")
 }
 
 // TestRPMInstalled: the scripts of the other kind do the same. It is Debian's rpm that

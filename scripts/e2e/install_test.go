@@ -64,6 +64,9 @@ func TestInstall(t *testing.T) {
 		"lib/systemd/system/notices-flush.service":     "ExecStart=/usr/bin/notices flush",
 		"lib/systemd/system/notices-flush.timer":       "OnCalendar=",
 		"lib/systemd/system/notices-smtp.socket":       "ListenStream=",
+		"lib/systemd/system/notices-serve.socket":      "ListenStream=465",
+		"lib/systemd/system/notices-serve.service":     "ExecStart=/usr/bin/notices serve",
+		"share/man/man8/notices-serve.8":               ".Dt NOTICES-SERVE 8",
 		"lib/systemd/system/notices-smtp@.service":     "ExecStart=-/usr/bin/notices sendmail -bs",
 	} {
 		text, err := os.ReadFile(filepath.Join(dir, "usr", name))

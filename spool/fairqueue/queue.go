@@ -13,6 +13,7 @@ type Queue[T any] struct {
 	mu     sync.Mutex
 	owners map[string]*line[T] // those who have items waiting
 	turn   []*line[T]          // the same, the next one first
+	n      int                 // items
 	// ready holds a token if there may be items and nobody was woken for them yet.
 	ready chan struct{}
 }
@@ -40,6 +41,7 @@ func (q *Queue[T]) Add(owner string, item T) {
 		q.turn = append(q.turn, l)
 	}
 	l.items = append(l.items, item)
+	q.n++
 	q.wake()
 }
 
@@ -77,6 +79,7 @@ func (q *Queue[T]) next() (item T) {
 	l := q.turn[0]
 	q.turn[0] = nil // for the garbage collector
 	q.turn = q.turn[1:]
+	q.n--
 	var none T
 	item, l.items[0] = l.items[0], none
 	if l.items = l.items[1:]; len(l.items) > 0 {
@@ -85,6 +88,13 @@ func (q *Queue[T]) next() (item T) {
 		delete(q.owners, l.owner)
 	}
 	return item
+}
+
+// Len is how many items wait, and how many owners they have.
+func (q *Queue[T]) Len() (items, owners int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return q.n, len(q.owners)
 }
 
 func (q *Queue[T]) wake() {

@@ -35,6 +35,9 @@ func TestInTurn(t *testing.T) {
 	q.Add("small", "s0")
 	q.Add("other", "o0")
 	q.Add("small", "s1")
+	if items, owners := q.Len(); items != 8 || owners != 3 {
+		t.Errorf("%d items of %d owners wait", items, owners)
+	}
 	if got := strings.Join(all(t, q), " "); got != "b0 s0 o0 b1 s1 b2 b3 b4" {
 		t.Error(got)
 	}

@@ -85,6 +85,9 @@ func (f *Feed) Take(ctx context.Context) (Task, bool) {
 	return t, ok
 }
 
+// Waiting is how many messages are in the feed and due, and how many sites they are from.
+func (f *Feed) Waiting() (messages, sites int) { return f.queue.Len() }
+
 // Keep forgets the sites of all messages that a new listing did not show: listed has those that
 // it did. What a limit keeps due for a day is so not read again for each listing.
 func (f *Feed) Keep(listed func(yield func(spool.ID))) {

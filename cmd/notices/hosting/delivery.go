@@ -1,0 +1,130 @@
+package hosting
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"notices/cmd/notices/signin"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/feed"
+	"notices/spool/flush"
+	"notices/spool/route"
+)
+
+// newDelivery is what sends mail as it comes in.
+func (h *Host) newDelivery() *flush.Continuous {
+	h.delivery = &flush.Continuous{Feed: feed.New(), Open: h.openRun, Ended: h.runEnded}
+	return h.delivery
+}
+
+// queued is called with each message that was taken in.
+func (h *Host) queued(entry spool.Entry, site string) {
+	if h.delivery != nil {
+		h.delivery.Feed.Queued(entry, site)
+	}
+}
+
+// openRun makes what a run of delivery works with. A config that flush would refuse keeps no mail
+// from being taken in. It waits, and each run looks whether that was repaired.
+func (h *Host) openRun(ctx context.Context) (o flush.Options, closeRun func(), err error) {
+	cfg, servers, err := h.route()
+	if err != nil {
+		return o, nil, err
+	}
+	state := h.store.State()
+	signin.UseState(ctx, cfg, servers, state, false)
+	way := route.New(route.Options{Servers: servers, Limits: h.Limits(cfg), State: state, Log: h.log, Now: h.Program.Now, KeepOutages: cfg.Spool.KeepHistory})
+	o = h.Run(cfg, h.store, h.log)
+	o.Deliverer = h.counts.Deliverer(way)
+	return o, func() {
+		if ctx.Err() == nil {
+			way.Probe(ctx)
+		}
+		if err := way.Close(context.WithoutCancel(ctx)); err != nil {
+			h.log.Trouble("what is remembered of the servers", err) // no mail depends on it
+		}
+		signin.KeepAlive(ctx, servers, h.log)
+	}, nil
+}
+
+// route is the config for sending, and the servers that it names.
+func (h *Host) route() (*config.Config, []route.Server, error) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.sending == nil {
+		cfg, servers, err := h.Route()
+		if err == nil {
+			h.sending = cfg
+		}
+		return cfg, servers, err
+	}
+	servers, err := h.Servers(h.sending)
+	return h.sending, servers, err
+}
+
+// runEnded logs why runs do not work, once.
+func (h *Host) runEnded(_ spool.Tally, err error) {
+	why := ""
+	if err != nil && !errors.Is(err, context.Canceled) {
+		why = err.Error()
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if why != "" && why != h.failed {
+		h.log.Trouble("sending", err)
+	}
+	h.failed = why
+}
+
+// reload reads the config and the certificate anew. What cannot be changed without a restart is
+// named. A config that cannot be used changes nothing.
+func (h *Host) reload() {
+	p, old := h.Program, h.cfg.Load()
+	cfg, err := p.ReadConfig(config.Serving)
+	if err != nil {
+		h.log.Trouble("the config cannot be read anew; the one before stays in use", err)
+		return
+	}
+	for _, key := range fixed(old, cfg) {
+		p.Say("%s: %s has changed, which takes effect when serve is started again", cfg.Path, key)
+	}
+	cfg.Spool.Dir, cfg.Spool.Database = old.Spool.Dir, old.Spool.Database
+	if h.certificate != nil {
+		if err := h.certificate.Use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
+			h.log.Trouble("the certificate cannot be read anew; the one before stays in use", err)
+		}
+	}
+	h.cfg.Store(cfg)
+	h.mu.Lock()
+	h.sending = nil
+	h.mu.Unlock()
+	if h.delivery != nil {
+		h.delivery.Renew()
+	}
+	p.Say("%s was read anew", cfg.Path)
+}
+
+// fixed names the keys that have changed and take effect only at the next start.
+func fixed(old, now *config.Config) (keys []string) {
+	note := func(key string, same bool) {
+		if !same {
+			keys = append(keys, key)
+		}
+	}
+	a, b := &old.Serve, &now.Serve
+	note("[serve] listen_tls", slices.Equal(a.ListenTLS, b.ListenTLS))
+	note("[serve] listen_starttls", slices.Equal(a.ListenSTARTTLS, b.ListenSTARTTLS))
+	note("[serve] listen_https", slices.Equal(a.ListenHTTPS, b.ListenHTTPS))
+	note("[serve] listen_metrics", slices.Equal(a.ListenMetrics, b.ListenMetrics))
+	note("[serve] address", a.Address == b.Address)
+	note("[serve] messages_per_minute", a.MessagesPerMinute == b.MessagesPerMinute)
+	note("[serve] messages_per_day", a.MessagesPerDay == b.MessagesPerDay)
+	note("[serve] max_recipients", a.MaxRecipients == b.MaxRecipients)
+	note("[serve] max_connections", a.MaxConnections == b.MaxConnections)
+	note("[serve] deliver", a.Deliver == b.Deliver)
+	note("[spool] dir", old.Spool.Dir == now.Spool.Dir)
+	note("[log] to", old.Log.To == now.Log.To)
+	return keys
+}

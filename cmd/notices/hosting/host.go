@@ -1,0 +1,147 @@
+// Package hosting puts together what notices serve consists of: the way in (submission), the way
+// out (flush.Continuous over a route), the broker, the metrics, and the process around them.
+package hosting
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"sync"
+	"sync/atomic"
+
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/metrics"
+	"notices/cmd/notices/serving"
+	"notices/cmd/notices/signin"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/flush"
+	"notices/spool/maillog"
+	"notices/spool/rate"
+	"notices/spool/route"
+	"notices/spool/service"
+	"notices/spool/submission"
+)
+
+// Host is a notices serve. Its exported fields are set before Serve.
+type Host struct {
+	Program *app.Program
+	// Route reads the config for sending, and makes the servers that it names. The error is what
+	// flush refuses.
+	Route func() (*config.Config, []route.Server, error)
+	// Servers makes the servers of such a config once more.
+	Servers func(*config.Config) ([]route.Server, error)
+	// Run makes what a run of flush works with, but for its route.
+	Run func(*config.Config, spool.Store, *maillog.Log) flush.Options
+	// Limits are the [[limit]] sections.
+	Limits func(*config.Config) []rate.Limit
+
+	cfg         atomic.Pointer[config.Config] // for taking in mail
+	listeners   serving.Listeners
+	certificate *serving.Certificate // nil: there is none
+	store       spool.Store
+	log         *maillog.Log
+	delivery    *flush.Continuous // nil: flush sends
+	counts      *metrics.Service
+
+	mu      sync.Mutex
+	sending *config.Config // for sending; nil: it has to be read
+	failed  string         // why the last run did not work
+}
+
+// Serve opens with root's rights what needs them, becomes the owner of the spool, and serves until
+// a signal ends it.
+func (h *Host) Serve(ctx context.Context) error {
+	p := h.Program
+	p.Verbose = true // the log is all that a person sees of it
+	cfg, err := p.ReadConfig(config.Serving)
+	if err != nil {
+		return err
+	}
+	h.cfg.Store(cfg)
+	if h.listeners, err = serving.Listen(cfg); err != nil {
+		return err
+	}
+	defer h.listeners.Close()
+	if h.certificate, err = h.loadCertificate(); err != nil {
+		return err
+	}
+	if err = p.BecomeOwner(cfg); err != nil {
+		return err
+	}
+	if h.store, err = p.OpenStore(cfg); err != nil {
+		return err
+	}
+	h.log = p.OpenLog(cfg)
+	defer p.CloseLog(h.log)
+	err = h.run(ctx)
+	return cmp.Or(err, h.store.Close())
+}
+
+// loadCertificate reads the certificate of the TLS listeners; nil: there are none.
+func (h *Host) loadCertificate() (*serving.Certificate, error) {
+	cfg, l := h.cfg.Load(), h.listeners
+	s := &cfg.Serve
+	switch {
+	case len(l[serving.TLS])+len(l[serving.StartTLS])+len(l[serving.HTTPS]) == 0:
+		return nil, nil
+	case s.CertFile == "":
+		return nil, app.Fail(app.ExitConfig, "%s: cert_file and key_file in [serve] are not set: nobody can connect without a certificate", cfg.Path)
+	}
+	c, err := serving.LoadCertificate(s.CertFile, s.KeyFile, h.Program.Now)
+	if err != nil {
+		return nil, cfg.Fault("serve", 0, "cert_file", err)
+	}
+	return c, nil
+}
+
+// run serves until a signal ends it.
+func (h *Host) run(ctx context.Context) error {
+	p, cfg := h.Program, h.cfg.Load()
+	sites := &service.Register{State: h.store.State(), Now: p.Now}
+	health := serving.NewHealth(h.store.Writable, h.log, p.Now)
+	h.counts = metrics.NewService(p.Now)
+	mail := h.newMail(sites)
+	h.counts.Connections = mail.Connections
+	o := serving.Options{
+		Listeners: h.listeners, Certificate: h.certificate, Mail: mail,
+		HTTPS: h.web(health, sites), Metrics: metrics.Handler(ctx, p.Now, h.counts.Show), Health: health, Reload: h.reload, Log: h.log,
+	}
+	if cfg.Serve.Deliver {
+		o.Deliver = h.newDelivery().Run
+		h.counts.Waiting = h.delivery.Feed.Waiting
+	}
+	p.Say("serving on %s", h.listeners)
+	err := serving.Run(ctx, o)
+	p.Say("stopped")
+	return err
+}
+
+// newMail is what takes mail in.
+func (h *Host) newMail(sites *service.Register) *submission.Server {
+	p, cfg := h.Program, h.cfg.Load()
+	s := &submission.Server{
+		Intake: p.Intake(cfg, h.store, h.log), Hostname: p.FindHostname(cfg, true)(), From: cfg.Serve.Address,
+		Sites: sites, MessagesPerMinute: cfg.Serve.MessagesPerMinute, MessagesPerDay: cfg.Serve.MessagesPerDay,
+		MaxRecipients: cfg.Serve.MaxRecipients, MaxConnections: cfg.Serve.MaxConnections,
+		Queued: h.queued, Now: p.Now,
+	}
+	if h.certificate != nil {
+		s.TLS = h.certificate.Config()
+	}
+	return s
+}
+
+// web is what is served by HTTPS: whether mail can be taken, and the broker.
+func (h *Host) web(health *serving.Health, sites *service.Register) http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /healthz", health)
+	broker, err := signin.Broker(h.Program, h.cfg.Load(), sites, h.log)
+	if err != nil {
+		h.log.Trouble("broker", err)
+	}
+	for _, name := range signin.Names() {
+		mux.Handle("/"+name+"/", broker)
+	}
+	return mux
+}
