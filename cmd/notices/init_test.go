@@ -545,3 +545,33 @@ func TestInitAccountAndPreset(t *testing.T) {
 		t.Errorf("%+v, %v", c, err)
 	}
 }
+
+// A service needs a name, a site and a key, and no server of its own.
+func TestInitService(t *testing.T) {
+	home := t.TempDir()
+	p := sit(t, home, "init")
+	p.site()
+	p.answers("Number [1]: ", "10\n")
+	p.answers("The name of the service", "https://submit.service.example\n")
+	p.answers("The name of the service", "submit.service.example\n")
+	p.answers("Its port [465]: ", "\n")
+	p.answers("The name of your site there", "spring field\n")
+	p.answers("The name of your site there", "springfield\n")
+	p.answers("Its key", "31337-key\n")
+	p.sees("has the site's key; only")
+	if code := p.ends(); code != 0 || strings.Contains(p.all(), "31337") || strings.Contains(p.all(), "further server") {
+		t.Fatalf("exit %d:\n%s", code, p.all())
+	}
+	path := filepath.Join(home, ".config", "notices", "notices.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, err := config.Parse(path, text)
+	if err != nil || c.Delivery.Via != config.ViaService || len(c.Servers) != 0 || c.Service.Host != "submit.service.example" || c.Service.Site != "springfield" || c.Service.Port != 465 {
+		t.Fatalf("%+v, %v\n%s", c, err, text)
+	}
+	if key, err := c.Service.Key.Read(t.Context()); key != "31337-key" || err != nil {
+		t.Errorf("key %q, %v", key, err)
+	}
+}

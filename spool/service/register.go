@@ -252,6 +252,44 @@ func (r *Register) Revoke(ctx context.Context, id string) error {
 	})
 }
 
+// Adopt adds the sites of another register that this one does not know, with their keys, and
+// returns how many. Those that it knows stay as they are.
+func (r *Register) Adopt(ctx context.Context, from spool.State) (n int, err error) {
+	other := Register{State: from}
+	for i := range pages {
+		theirs, err := other.load(ctx, i)
+		if err != nil {
+			return n, err
+		}
+		if len(theirs) == 0 {
+			continue
+		}
+		added := 0
+		err = r.State.Update(ctx, pageName(i), true, func(raw []byte) ([]byte, error) {
+			added = 0
+			p, err := parsePage(i, raw)
+			if err != nil {
+				return nil, err
+			}
+			for id, rec := range theirs {
+				if p[id] == nil {
+					p[id] = rec
+					added++
+				}
+			}
+			if added == 0 {
+				return raw, nil
+			}
+			return json.Marshal(p)
+		})
+		if err != nil {
+			return n, fmt.Errorf("changing the register of sites: %w", err)
+		}
+		n += added
+	}
+	return n, nil
+}
+
 // List returns all sites in the order of their ids, the revoked ones too.
 func (r *Register) List(ctx context.Context) ([]Site, error) {
 	var all []Site

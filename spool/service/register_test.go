@@ -351,3 +351,34 @@ func BenchmarkSites(b *testing.B) {
 		}
 	})
 }
+
+// TestAdopt: the sites of another spool come with their keys, and those that are there stay.
+func TestAdopt(t *testing.T) {
+	ctx := t.Context()
+	from, to := &Register{State: maildirtest.State()}, &Register{State: maildirtest.State()}
+	east, err := from.Add(ctx, "east", "East", "desk@east.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	theirs, err := from.Add(ctx, "west", "Old West", "old@west.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	west, err := to.Add(ctx, "west", "West", "desk@west.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []int{1, 0} {
+		if n, err := to.Adopt(ctx, from.State); n != want || err != nil {
+			t.Errorf("%d, %v, want %d", n, err, want)
+		}
+	}
+	for id, key := range map[string]string{"east": east, "west": west} {
+		if _, err := to.Authenticate(ctx, id, key); err != nil {
+			t.Errorf("%s: %v", id, err)
+		}
+	}
+	if _, err := to.Authenticate(ctx, "west", theirs); err == nil {
+		t.Error("a key of the other register replaced one of this")
+	}
+}

@@ -18,6 +18,7 @@ func share(most int) int { return max(most/5, leastShare) }
 
 // guest is one connection.
 type guest struct {
+	sender  string // the address that the service sends from
 	door    *door
 	pace    pace
 	from    string       // the address, for the log

@@ -71,7 +71,7 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	switch {
 	case errors.As(err, &used):
 		wait := used.Until.Sub(s.srv.now()).Round(time.Second)
-		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("%s is used up; try again in %s", used.What, max(wait, time.Second)))
+		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("the sending limit of your site is reached (%s); try again in %s", used.What, max(wait, time.Second)))
 	case err != nil:
 		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; try again later")
 	}

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"fmt"
 	"time"
+
+	"notices/spool/printable"
 )
 
 // Limits of what is answered to a client before it hands in a message.
@@ -30,7 +32,8 @@ func (w *wire) reply(p []byte) error {
 			p = fmt.Appendf(nil, "421 %s\r\n", why)
 		}
 	case bytes.HasPrefix(p, []byte("235 2.0.0 ")):
-		p = []byte("235 2.7.0 you are logged in\r\n") // RFC 4954 section 6
+		// The code is that of RFC 4954 section 6. test-server at the site reads the address.
+		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.guest.sender))
 	case bytes.HasPrefix(p, []byte("454 4.7.0 Invalid base64")):
 		p = []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
 	}

@@ -135,7 +135,7 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 			g.leave()
 		}
 	}()
-	g.pace.most = 4 * s.Intake.MaxSize
+	g.pace.most, g.sender = 4*s.Intake.MaxSize, s.From
 	if !secure {
 		if g.greeted = s.askTLS(g, conn); !g.greeted {
 			return

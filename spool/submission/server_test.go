@@ -263,7 +263,7 @@ func TestRates(t *testing.T) {
 		c.hands("250 ")
 		other := h.enter()
 		other.hands("250 ")
-		c.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 messages_per_minute is used up; try again in ")
+		c.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 the sending limit of your site is reached (messages_per_minute); try again in ")
 		c.sends("RCPT TO:<ada@example.net>\r\n", "502 ")
 		other.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 ")
 		if n := strings.Count(h.logged(), "site-limited "); n != 1 {
@@ -273,7 +273,7 @@ func TestRates(t *testing.T) {
 		c.hands("250 ")
 		c.hands("250 ")
 		time.Sleep(2 * time.Minute)
-		c.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 messages_per_day is used up; ")
+		c.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 the sending limit of your site is reached (messages_per_day); ")
 		c.conn.Close()
 		other.conn.Close()
 		time.Sleep(24 * time.Hour)

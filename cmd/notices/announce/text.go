@@ -151,6 +151,9 @@ func nextStep(s *smtpclient.Server, o spool.Outcome) string {
 	case spool.ReasonTLS:
 		return "To see its certificate and what helps, run: " + test
 	case spool.ReasonLimit:
+		if name == config.ViaService {
+			return "notices will try it again. If this happens often, ask the service for a higher limit"
+		}
 		return "notices will try it again. If this happens often, set rate_per_minute or rate_per_day of server " + name + " in notices.toml"
 	case spool.ReasonRelay:
 		return "It accepts mail only from clients that it knows: set login and password of server " + name + " in notices.toml, or ask whoever runs it; then run: " + test

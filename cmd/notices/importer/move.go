@@ -20,6 +20,7 @@ import (
 	"notices/spool/maildir/sidecar"
 	"notices/spool/move"
 	"notices/spool/printable"
+	"notices/spool/service"
 )
 
 // isSpool reports whether a path is the folder of a spool of notices, which moves over as it is:
@@ -156,6 +157,13 @@ func (m *importing) moveAll(ctx context.Context, mover *move.Mover, keys map[spo
 	}
 	if err == nil {
 		err = mover.Keys(ctx, keys)
+	}
+	if err == nil { // of a hosted service
+		var n int
+		register := service.Register{State: m.store.State(), Now: m.p.Now}
+		if n, err = register.Adopt(ctx, mover.From.State()); n > 0 {
+			m.p.Say("%s registered here now, with the keys that they have", printable.CountIs(n, "site"))
+		}
 	}
 	return err
 }

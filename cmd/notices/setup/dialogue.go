@@ -76,7 +76,7 @@ func (s *dialogue) askAll() error {
 	if s.askOldServers(); len(s.servers) == 0 {
 		s.askServer(&answers{})
 	}
-	for s.Yes("A further server, for when the others fail?", false) && s.Err == nil {
+	for !s.usesService() && s.Yes("A further server, for when the others fail?", false) && s.Err == nil {
 		s.askServer(&answers{})
 	}
 	s.askUser()
@@ -169,7 +169,7 @@ func (s *dialogue) write() (*draft, error) {
 	d := &draft{path: s.path, replace: s.replace, old: s.oldText}
 	s.putSite(d)
 	sole := len(s.servers) == 1
-	if s.old != nil && s.old.Delivery.Via != config.ViaServers && !(sole && s.servers[0].auth != "") {
+	if s.old != nil && s.old.Delivery.Via != config.ViaServers && !(sole && s.servers[0].auth != "") && !s.usesService() {
 		d.put("delivery", "via", config.ViaServers)
 	}
 	for i, v := range s.servers {
@@ -198,7 +198,11 @@ func (s *dialogue) whatNext(d *draft) {
 	}
 	s.Say("%s is written.", d.path)
 	for _, f := range d.secrets {
-		s.Say("%s has the password of server %d; only %s can read it.", f.path, f.server, d.ownerName())
+		what := fmt.Sprintf("the password of server %d", f.server)
+		if f.server == 0 {
+			what = "the site's key"
+		}
+		s.Say("%s has %s; only %s can read it.", f.path, what, d.ownerName())
 	}
 	for i, v := range s.servers {
 		if v.failed != "" {
@@ -217,6 +221,9 @@ func (s *dialogue) whatNext(d *draft) {
 			s.Say("  - fill in client_id in [%s], see notices-google(7); then run:\n      %s %s-login", v.auth, call, v.auth)
 		case v.auth != "":
 			s.Say("  - sign in:\n      %s %s-login", call, v.auth)
+		case v.service && v.password == "":
+			s.Say("  - write the site's key into %s, which only %s may read", v.keyFile, d.ownerName())
+		case v.service:
 		case v.user != "" && v.password == "" && !v.keptSecret():
 			s.Say("  - give server %d its password: password_file in %s", i+1, d.path)
 		}

@@ -21,6 +21,8 @@ type serverKind struct {
 	auth   string // of a sign-in instead of a password
 	login  string // proposed; "@": the site's address
 	hint   string // about the password
+
+	service bool // somebody else's notices serve: it has a section of its own
 }
 
 func serverKinds() []serverKind {
@@ -37,6 +39,7 @@ func serverKinds() []serverKind {
 		{title: "Mailgun", preset: "mailgun"},
 		{title: "Fastmail", preset: "fastmail", login: "@",
 			hint: "Fastmail takes an app password, not your own: Settings, Privacy & Security"},
+		{title: "a service that gave you a site name and a key (notices-service(7))", service: true},
 	}
 }
 
@@ -57,6 +60,7 @@ type answers struct {
 	failed    string        // why the test failed; empty if it passed or was not run
 	client    string
 	secret    string // file
+	keyFile   string // of a service
 }
 
 // oldAnswers are those for the servers that the configuration has.
@@ -149,6 +153,10 @@ func (s *dialogue) askServer(v *answers) {
 		v.choose(v.which)
 		if v.auth != "" {
 			s.askAccount(v)
+			continue
+		}
+		if v.service {
+			s.askService(v)
 			continue
 		}
 		s.askHost(n, v)
@@ -259,6 +267,10 @@ func (v *answers) put(d *draft, n int, sole, password bool) {
 		v.putAccount(d, n, sole)
 		return
 	}
+	if v.service {
+		v.putService(d, password)
+		return
+	}
 	d.putServer(n, "auth", "")
 	d.putServer(n, "preset", v.preset)
 	d.putServer(n, "host", v.host)
@@ -312,7 +324,7 @@ const (
 // tryServer sends a test message through the server, as test-server does. again: the
 // answers are to be asked for once more.
 func (s *dialogue) tryServer(n int, v *answers) (again bool) {
-	if s.Err != nil || v.auth != "" || v.user != "" && v.password == "" && !v.old.IsSet() {
+	if s.Err != nil || v.auth != "" || v.service || v.user != "" && v.password == "" && !v.old.IsSet() {
 		return false // it cannot be tested yet
 	}
 	if !s.Yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true) {
@@ -351,7 +363,7 @@ func (s *dialogue) probe(n int, v *answers) error {
 	d := &draft{path: s.path, old: s.oldText}
 	s.putSite(d)
 	for i, v := range s.servers[:n-1] {
-		if v.auth != "" { // it is not of interest here
+		if v.auth != "" || v.service { // it is not of interest here
 			v = &answers{host: "unused.invalid"}
 		}
 		v.put(d, i+1, false, false)
