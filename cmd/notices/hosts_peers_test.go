@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -19,8 +20,8 @@ import (
 	"notices/spool/smtptest"
 )
 
-// fleet is two hosts, that is two processes of the program with a config of their own, one
-// database, and a server that holds back answers to final dots.
+// fleet is hosts, that is processes of the program with a config of their own, one database,
+// and a server that holds back answers to final dots.
 type fleet struct {
 	t        *testing.T
 	dir      string
@@ -28,6 +29,16 @@ type fleet struct {
 	database string
 	smtp     *smtptest.Server
 	gate     *gate
+	messages int
+	hosts    map[string]place
+}
+
+// place is where a host is: inside runs a command there, and env adds to its environment. Both
+// servers are reached by address.
+type place struct {
+	address string
+	inside  []string
+	env     []string
 }
 
 // gate holds back answers to final dots. At first it does not.
@@ -38,6 +49,7 @@ type gate struct {
 	holds  bool
 	free   int // answers that come at once even so
 	opened chan struct{}
+	delay  time.Duration
 }
 
 const (
@@ -46,37 +58,53 @@ const (
 	fleetInFlight = 4 // connections of each host
 )
 
-// newFleet has queued its messages, and has sent the first few: the server is known to work.
+// newFleet has two hosts, desk and office.
 func newFleet(t *testing.T) *fleet {
 	t.Helper()
-	f := &fleet{t: t, dir: t.TempDir(), server: startDatabases(t), gate: &gate{held: make(chan struct{}, fleetMessages)}}
-	f.smtp = smtptest.New(t, smtptest.Options{Reply: f.gate.reply})
+	here := place{address: "127.0.0.1"}
+	f := startFleet(t, startDatabases(t), fleetMessages, map[string]place{"desk": here, "office": here})
+	f.queue("desk")
+	return f
+}
+
+// startFleet gives the hosts a new database and a server.
+func startFleet(t *testing.T, server *cluster.Server, messages int, hosts map[string]place) *fleet {
+	t.Helper()
+	f := &fleet{t: t, dir: t.TempDir(), server: server, gate: &gate{held: make(chan struct{}, 2*messages)}, messages: messages, hosts: hosts}
+	f.smtp = smtptest.New(t, smtptest.Options{Address: "0.0.0.0", Reply: f.gate.reply})
 	var err error
 	if f.database, err = f.server.NewDatabase(); err != nil {
 		t.Fatal(err)
 	}
-	var mbox bytes.Buffer
-	for i := range fleetMessages {
-		fmt.Fprintf(&mbox, "From library@example.org Mon Nov 30 06:00:00 2026\nTo: patron%d@example.net\nSubject: Overdue %d\n\nPlease bring it back.\n\n", i, i)
-	}
-	f.write("notices.mbox", mbox.String())
-	for _, host := range []string{"desk", "office"} {
+	for host, at := range hosts {
 		f.write(host+".toml", fmt.Sprintf(`
 [site]
 address = "library@example.org"
 hostname = "%s.example.org"
 [[server]]
-host = "127.0.0.1"
+host = "%s"
 port = %d
 allow_non_secure = true
 connections = %d
+timeout = "5s"
+data_timeout = "1m"
 [spool]
-database = "%s"
-`, host, f.smtp.Port(), fleetInFlight, f.server.URL(f.database)))
+database = "postgres://postgres@%[2]s:%[5]d/%[6]s?sslmode=disable"
+`, host, at.address, f.smtp.Port(), fleetInFlight, server.Port, f.database))
 	}
-	f.run("desk", "import", "notices.mbox")
-	f.run("desk", "flush", "--max", fmt.Sprint(fleetFirst))
 	return f
+}
+
+// queue queues the messages, and sends the first few: the server is known to work.
+func (f *fleet) queue(host string) {
+	f.t.Helper()
+	var mbox bytes.Buffer
+	for i := range f.messages {
+		fmt.Fprintf(&mbox, "From library@example.org Mon Nov 30 06:00:00 2026\nTo: patron%d@example.net\nSubject: Overdue %d\n\nPlease bring it back.\n\n", i, i)
+	}
+	f.write("notices.mbox", mbox.String())
+	f.run(host, "import", "notices.mbox")
+	f.run(host, "flush", "--max", fmt.Sprint(fleetFirst))
 }
 
 func (f *fleet) write(name, text string) {
@@ -93,8 +121,9 @@ func (g *gate) reply(stage, _ string) string {
 	}
 	g.mu.Lock()
 	g.free--
-	hold, opened := g.holds && g.free < 0, g.opened
+	hold, opened, delay := g.holds && g.free < 0, g.opened, g.delay
 	g.mu.Unlock()
+	time.Sleep(delay) // a server that is far away, or busy
 	if hold {
 		g.held <- struct{}{}
 		<-opened
@@ -111,6 +140,13 @@ func (g *gate) hold(behind int) (letGo func()) {
 	return func() { close(opened) }
 }
 
+// slow has each answer take its time.
+func (g *gate) slow(delay time.Duration) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.delay = delay
+}
+
 // open holds back no further answers.
 func (g *gate) open() {
 	g.mu.Lock()
@@ -119,15 +155,25 @@ func (g *gate) open() {
 }
 
 func (f *fleet) command(host string, args ...string) *exec.Cmd {
-	cmd := exec.Command("notices", append([]string{"--config", host + ".toml"}, args...)...)
+	at := f.hosts[host]
+	argv := slices.Concat(at.inside, []string{"notices", "--config", host + ".toml"}, args)
+	cmd := exec.Command(argv[0], argv[1:]...)
 	cmd.Dir = f.dir
-	cmd.Env = append(environment(f.dir), "PATH="+os.Getenv("PATH"), "TZ=UTC")
+	cmd.Env = append(append(environment(f.dir), "PATH="+os.Getenv("PATH"), "TZ=UTC"), at.env...)
 	return cmd
 }
 
 func (f *fleet) run(host string, args ...string) string {
 	f.t.Helper()
-	out, err := f.command(host, args...).Output()
+	return f.runWith(host, "", args...)
+}
+
+// runWith gives it something to read.
+func (f *fleet) runWith(host, text string, args ...string) string {
+	f.t.Helper()
+	cmd := f.command(host, args...)
+	cmd.Stdin = strings.NewReader(text)
+	out, err := cmd.Output()
 	if err != nil {
 		f.t.Fatalf("%s: notices %v: %v", host, args, err)
 	}
@@ -150,6 +196,15 @@ func (f *fleet) flushUntilHeld(host string, ids ...string) (*exec.Cmd, *bytes.Bu
 		}
 	}
 	return cmd, said
+}
+
+// query is sql for goroutines.
+func (f *fleet) query(statement string) string {
+	out, err := f.server.SQL(f.database, statement)
+	if err != nil {
+		f.t.Error(err)
+	}
+	return out
 }
 
 func (f *fleet) sql(statement string) string {
@@ -177,31 +232,31 @@ func (f *fleet) count() (lost, doubled int) {
 	for _, m := range f.smtp.Messages() {
 		taken[m.Recipients[0]]++
 	}
-	for i := range fleetMessages {
-		switch n := taken[fmt.Sprintf("patron%d@example.net", i)]; {
-		case n == 0:
+	for i := range f.messages {
+		if taken[fmt.Sprintf("patron%d@example.net", i)] == 0 {
 			lost++
-		case n > 1:
-			doubled += n - 1
 		}
+	}
+	for _, n := range taken {
+		doubled += n - 1
 	}
 	return lost, doubled
 }
 
 // done checks that each message has left, is known as delivered once, and was not lost.
-func (f *fleet) done(mostDoubled int) {
+func (f *fleet) done(inFlight int) {
 	f.t.Helper()
 	if left := f.sql(`select count(*) from notices.message`); left != "0" {
 		f.t.Errorf("%s messages are left", left)
 	}
-	if n := f.sql(`select count(*), count(distinct recipient) from notices.history where ending = 'delivered'`); n != fmt.Sprintf("%d|%[1]d", fleetMessages) {
+	if n := f.sql(`select count(*), count(distinct recipient) from notices.history where ending = 'delivered'`); n != fmt.Sprintf("%d|%[1]d", f.messages) {
 		f.t.Errorf("the history has %s deliveries", n)
 	}
 	lost, doubled := f.count()
-	if lost > 0 || doubled > mostDoubled {
-		f.t.Errorf("%d lost, %d doubled, %d were in flight", lost, doubled, mostDoubled)
+	if lost > 0 || doubled > inFlight {
+		f.t.Errorf("%d lost, %d doubled, %d were in flight", lost, doubled, inFlight)
 	}
-	f.t.Logf("%d messages, %d in flight, %d lost, %d doubled", fleetMessages, mostDoubled, lost, doubled)
+	f.t.Logf("%d messages, %d in flight, %d lost, %d doubled", f.messages, inFlight, lost, doubled)
 }
 
 // TestHostKilled: a host is killed in the middle of a flush. The other one sends the rest, and
@@ -241,8 +296,8 @@ func TestHostFrozen(t *testing.T) {
 	toOffice := f.gate.hold(0)
 	office, _ := f.flushUntilHeld("office", inFlight...)
 	before := f.sql(`select m.* ` + claimed + ` order by m.id`)
-	if n := strings.Count(before, "\n") + 1; n != fleetInFlight {
-		t.Errorf("the other host has claimed %d messages:\n%s", n, before)
+	if n := f.sql(`select count(*) ` + claimed); n != fmt.Sprint(fleetInFlight) {
+		t.Errorf("the other host has claimed %s messages:\n%s", n, before)
 	}
 
 	f.gate.open()

@@ -135,7 +135,8 @@ func outside() string {
 }
 
 // testedMain is main with a clock that a script can set: $CLOCK is a length of
-// time by which it is ahead; and with its DNS server at $DNS. It does not run where it could find what is not the test's.
+// time by which it is ahead, or behind after a minus sign; and with its DNS server at $DNS. It
+// does not run where it could find what is not the test's.
 func testedMain() {
 	systemIn(os.Getenv("HOME"))
 	if place := outside(); place != "" {
@@ -143,7 +144,11 @@ func testedMain() {
 		os.Exit(99)
 	}
 	a := newCLI()
-	if ahead, ok := config.ParseDuration(os.Getenv("CLOCK")); ok {
+	clock, isBehind := strings.CutPrefix(os.Getenv("CLOCK"), "-")
+	if ahead, ok := config.ParseDuration(clock); ok {
+		if isBehind {
+			ahead = -ahead
+		}
 		a.Now = func() time.Time { return time.Now().Add(ahead) }
 	}
 	a.Host.LookupTXT = testResolver(os.Getenv("DNS")).LookupTXT

@@ -22,7 +22,7 @@ const (
 	maxLines   = 2500
 	maxFiles   = 25
 	maxMethods = 20
-	maxSupport = 5330 // storetest has a part about the history; the store in a database needs a server; certificates in files
+	maxSupport = 5700 // storetest has a part about the history; the store in a database needs a server, a standby and what cuts it off; certificates in files
 )
 
 // support are the packages that only tests import.

@@ -96,7 +96,10 @@ func (j *job) id() spool.ID { return j.rec.Envelope.ID }
 func (j *job) append(e spool.Event, d spool.Durability) error {
 	err := j.claim.Append(e, d)
 	if err != nil && delivers(e) {
-		err = errors.Join(err, j.engine.stuck.saveUnwritten(j.id(), e))
+		kept := j.engine.stuck.saveUnwritten(j.id(), e)
+		if !errors.Is(err, spool.ErrUnreachable) || !errors.Is(kept, spool.ErrUnreachable) { // else it is said already
+			err = errors.Join(err, kept)
+		}
 	}
 	return spoolError(err)
 }
@@ -142,8 +145,8 @@ func died(r *spool.Record, k int) bool {
 func (j *job) attempt(ctx context.Context) error {
 	j.n = nextAttempt(j.rec)
 	d, err := j.engine.Deliverer.Deliver(ctx, j.message())
-	if j.body.failed != nil {
-		j.engine.stuck.mark(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", j.body.failed))
+	if why := j.body.failed; why != nil && !errors.Is(why, spool.ErrUnreachable) && !errors.Is(why, spool.ErrClaimLost) {
+		j.engine.stuck.mark(j.id(), fmt.Errorf("it cannot be read, and is returned when its time is over: %w", why))
 	}
 	if j.beginErr != nil {
 		return spoolError(j.beginErr)

@@ -255,5 +255,8 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 	if e.feed == nil || r.tally != (spool.Tally{}) {
 		e.Log.Run(r.tally)
 	}
+	if errors.Is(err, spool.ErrUnreachable) && errors.Is(r.firstErr, spool.ErrUnreachable) { // the same, of one message
+		return r.tally, err
+	}
 	return r.tally, errors.Join(err, r.firstErr)
 }

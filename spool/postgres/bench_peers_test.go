@@ -13,6 +13,7 @@ import (
 	"notices/spool/flush"
 	"notices/spool/maildir"
 	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
 	"notices/spool/schedule"
 )
 
@@ -107,19 +108,19 @@ func BenchmarkFlush(b *testing.B) {
 // TestStatements: a message that is delivered takes three statements: claim, begin, remove.
 func TestStatements(t *testing.T) {
 	name := newDatabase(t)
-	p := startProxy(t, name)
-	s, err := postgres.Open(t.Context(), postgres.Options{URL: p.url})
+	p := startProxy(t)
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: p.URL(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer s.Close()
 	const n = 200
 	fill(t, s, n)
-	p.plan(cut{})
+	p.Plan(cluster.Cut{})
 	flushAll(t, s, n)
 	// Besides: the session, the listing, the trial, the state of the last runs, and so on.
-	if got := p.count(); got > 3*n+30 {
+	if got := p.Count(); got > 3*n+30 {
 		t.Errorf("%d statements for %d messages", got, n)
 	}
-	t.Logf("%d statements for %d messages", p.count(), n)
+	t.Logf("%d statements for %d messages", p.Count(), n)
 }

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -19,6 +20,8 @@ type body struct {
 	id     string // of a message whose head is read when it is needed; empty: head is there
 	head   []byte // the first chunk
 	size   int64
+	// claimed: nobody else should have removed the message.
+	claimed bool
 
 	mu    sync.Mutex
 	place int    // of chunk; 0: none
@@ -63,7 +66,10 @@ func (b *body) at(off int64) ([]byte, error) {
 		var chunk []byte
 		err := b.db.row(b.ctx, `select data from notices.chunk where body = $1 and n = $2`, []any{b.number, place}, &chunk)
 		if err != nil {
-			return nil, gone(err, "the message")
+			if err = gone(err, "the message"); b.claimed && errors.Is(err, spool.ErrGone) {
+				err = fmt.Errorf("%w: another host has removed it", spool.ErrClaimLost)
+			}
+			return nil, err
 		}
 		b.place, b.chunk = place, chunk
 	}

@@ -50,11 +50,20 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 	if c.rec, err = m.record(); err != nil {
 		return nil, c.setAside(err)
 	}
-	c.body = &body{ctx: c.ctx, db: s.db, number: rest, head: m.head, size: c.rec.Envelope.Size}
+	c.body = &body{ctx: c.ctx, db: s.db, number: rest, head: m.head, size: c.rec.Envelope.Size, claimed: true}
 	return c, nil
 }
 
-// answered turns the answer of a function into an error.
+// changed turns the answer to a step of a claim into an error. A message that is gone was
+// claimed by another host since, which has sent or removed it.
+func (c *claim) changed(answer string) error {
+	if answer != "ok" {
+		return fmt.Errorf("%w: this host gave no sign of life for too long, and another may have taken it over", spool.ErrClaimLost)
+	}
+	return nil
+}
+
+// answered turns the answer to a claim into an error.
 func answered(id spool.ID, answer string) error {
 	switch answer {
 	case "ok":
@@ -64,7 +73,7 @@ func answered(id spool.ID, answer string) error {
 	case "gone":
 		return fmt.Errorf("%s: %w", id, spool.ErrGone)
 	}
-	return fmt.Errorf("%s: %w: this host gave no sign of life for too long, and another may have it now", id, spool.ErrClaimLost)
+	return fmt.Errorf("%s: the database answered %q", id, answer)
 }
 
 // stored is a message as the tables have it.
@@ -148,7 +157,7 @@ func (c *claim) append(e spool.Event, as how) error {
 	_, err = c.s.call(as.durable, appendSQL, []any{c.id, c.session, c.token, len(c.rec.Events), text,
 		as.begins, as.durable, as.ends, show.state, show.next, show.expires}, &answer)
 	if err == nil {
-		err = answered(spool.ID(c.id), answer)
+		err = c.changed(answer)
 	}
 	if err != nil {
 		return err

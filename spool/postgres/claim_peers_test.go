@@ -58,6 +58,29 @@ func TestFencing(t *testing.T) {
 	}
 }
 
+// TestFencedBody: a host that reads on in a message which another one has removed learns that
+// its claim is lost, and not that the message cannot be read.
+func TestFencedBody(t *testing.T) {
+	name := newDatabase(t)
+	a, b := open(t, name), open(t, name)
+	defer a.Close()
+	defer b.Close()
+	if err := put(big)(a); err != nil {
+		t.Fatal(err)
+	}
+	old := claimed(t, a)
+	a.Freeze()
+	if err := deliver(claimed(t, b)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := old.Body().ReadAt(make([]byte, len(big)), 0); !errors.Is(err, spool.ErrClaimLost) {
+		t.Error(err)
+	}
+	if err := old.Append(result(spool.Deferred), spool.Lazy); !errors.Is(err, spool.ErrClaimLost) {
+		t.Error(err)
+	}
+}
+
 // TestOutcomeAfterLease: what a server took is recorded also when the lease is over, if nobody
 // else has the message: else it would be sent twice.
 func TestOutcomeAfterLease(t *testing.T) {

@@ -14,6 +14,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
 )
 
 // A story is something that a host does, and what may be true of the message if it was cut off
@@ -151,15 +152,15 @@ var (
 func TestCutAtEveryStatement(t *testing.T) {
 	name := newDatabase(t)
 	open(t, name).Close()
-	p := startProxy(t, name)
+	p := startProxy(t)
 	places := 0
 	for _, st := range stories {
-		statements := tell(t, name, p, st, cut{})
+		statements := tell(t, name, p, st, cluster.Cut{})
 		for k := 1; k <= statements; k++ {
 			for _, late := range []bool{false, true} {
 				for _, stays := range []bool{false, true} {
 					places++
-					tell(t, name, p, st, cut{at: k, late: late, stays: stays})
+					tell(t, name, p, st, cluster.Cut{At: k, Late: late, Stays: stays})
 				}
 			}
 		}
@@ -168,11 +169,11 @@ func TestCutAtEveryStatement(t *testing.T) {
 }
 
 // tell tells a story, cuts the connection as given, and looks at what there is then.
-func tell(t *testing.T, name string, p *proxy, st story, c cut) (statements int) {
+func tell(t *testing.T, name string, p *cluster.Proxy, st story, c cluster.Cut) (statements int) {
 	t.Helper()
 	sql(t, name, `truncate notices.session, notices.message, notices.content, notices.event, notices.chunk, notices.draft, notices.import_key, notices.lock, notices.value, notices.history`)
-	p.plan(cut{})
-	s, err := postgres.Open(t.Context(), postgres.Options{URL: p.url})
+	p.Plan(cluster.Cut{})
+	s, err := postgres.Open(t.Context(), postgres.Options{URL: p.URL(name)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -183,18 +184,18 @@ func tell(t *testing.T, name string, p *proxy, st story, c cut) (statements int)
 		}
 		direct.Close()
 	}
-	if c.stays {
+	if c.Stays {
 		s.SetRetryFor(0)
 	}
-	p.plan(c)
+	p.Plan(c)
 	told := st.tell(s)
-	statements = p.count()
-	p.plan(cut{at: 1, stays: true}) // it is cut off, and cannot say that it ends
+	statements = p.Count()
+	p.Plan(cluster.Cut{At: 1, Stays: true}) // it is cut off, and cannot say that it ends
 	s.SetRetryFor(0)
 	s.Close()
 
 	what := fmt.Sprintf("%s, cut %+v of %d (%v)", st.name, c, statements, told)
-	if told != nil && !c.stays {
+	if told != nil && !c.Stays {
 		t.Errorf("%s: the loss of one connection was noticed", what)
 	}
 	if told != nil && !errors.Is(told, spool.ErrUnreachable) {
@@ -207,7 +208,7 @@ func tell(t *testing.T, name string, p *proxy, st story, c cut) (statements int)
 		t.Errorf("%s: %s", what, got)
 	case told != nil && !slices.Contains(st.half, got):
 		t.Errorf("%s: %s", what, got)
-	case got == queued && st.before == nil && told != nil && !errors.Is(told, spool.ErrUnsure) && c.at > 0 && st.name != "import":
+	case got == queued && st.before == nil && told != nil && !errors.Is(told, spool.ErrUnsure) && c.At > 0 && st.name != "import":
 		t.Errorf("%s: it is queued, and that was not said", what)
 	}
 	return statements

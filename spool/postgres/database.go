@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"os"
 	"sync/atomic"
 	"time"
 
@@ -11,11 +12,13 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
-// How long a call is made again, and the pauses between.
+// How long a call is made again, and the pauses between; and for how long none is tried when
+// one was given up.
 const (
 	retryFor   = 15 * time.Second
 	firstPause = 20 * time.Millisecond
 	longPause  = time.Second
+	awayFor    = 5 * time.Second
 )
 
 // database calls the functions of the schema. Each call may be made again.
@@ -24,6 +27,21 @@ type database struct {
 	retryFor time.Duration // how long a call is made again
 	reached  atomic.Bool   // it answered once: a loss is worth waiting for
 	direct   atomic.Bool   // no pooler is in between: it may keep prepared statements
+	away     atomic.Pointer[loss]
+}
+
+// loss is why a call was given up, and until when others are not tried: each of those that a
+// host that was cut off wants to make to end its work would wait as long.
+type loss struct {
+	error
+	until time.Time
+}
+
+// lost notes that the database is away, and gives up all connections to it.
+func (db *database) lost(err error) {
+	db.away.Store(&loss{err, time.Now().Add(awayFor)})
+	db.reached.Store(false)
+	db.pool.Reset()
 }
 
 // maybeDone is an error of a call that may have been carried out.
@@ -52,8 +70,11 @@ func (db *database) again(ctx context.Context, do func(context.Context) error) e
 
 // try is again. sent: it was done before, and may have been carried out then.
 func (db *database) try(ctx context.Context, do func(context.Context) error) (sent bool, err error) {
+	if l := db.away.Load(); l != nil && time.Now().Before(l.until) {
+		return false, l.error
+	}
 	began := time.Now()
-	for pause := firstPause; ; pause = min(2*pause, longPause) {
+	for n, pause := 1, firstPause; ; n, pause = n+1, min(2*pause, longPause) {
 		err := do(ctx)
 		if err == nil {
 			db.reached.Store(true)
@@ -64,8 +85,17 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 		}
 		var answer *pgconn.PgError
 		sent = sent || !errors.As(err, &answer) && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
-		if !worthAgain(err) || !db.reached.Load() || time.Since(began)+pause > db.retryFor || !sleep(ctx, pause) {
-			if err = explain(err); sent {
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			db.pool.Reset() // cut off without a word, as the others then are
+		}
+		// That has taken all the time: even so a new connection is tried.
+		late := n > 1 && time.Since(began)+pause > db.retryFor
+		if again := worthAgain(err); !again || !db.reached.Load() || late || !sleep(ctx, pause) {
+			err, given := explain(err), err
+			if again && ctx.Err() == nil && codeOf(given) == "" {
+				db.lost(err)
+			}
+			if sent {
 				err = maybeDone{err}
 			}
 			return sent, err

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -89,6 +90,7 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	if !has(o.URL, "connect_timeout", "PGCONNECT_TIMEOUT") {
 		c.ConnectTimeout = connectTime
 	}
+	cfg.PingTimeout = connectTime // of idle connections, each of which may be cut off
 	dial := c.DialFunc
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
@@ -146,6 +148,10 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.session.end()
-	s.db.pool.Close()
+	if errors.Is(err, spool.ErrUnreachable) {
+		go s.db.pool.Close() // it waits for connections that were cut off
+	} else {
+		s.db.pool.Close()
+	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"notices/spool"
+	"notices/spool/postgres/cluster"
 	"notices/spool/records"
 )
 
@@ -15,8 +16,8 @@ import (
 // Peek says.
 func TestManyRecords(t *testing.T) {
 	name := newDatabase(t)
-	p := startProxy(t, name)
-	s := openAt(t, p.url)
+	p := startProxy(t)
+	s := openAt(t, p.URL(name))
 	defer s.Close()
 	const n = 600
 	fill(t, s, n)
@@ -26,7 +27,7 @@ func TestManyRecords(t *testing.T) {
 	}
 	entries[3].State = spool.StateFailed // a listing that is out of date
 	entries = append(entries, spool.Entry{ID: "gone"}, spool.Entry{ID: "../x"})
-	p.plan(cut{at: 2, late: true}) // and the connection is lost meanwhile
+	p.Plan(cluster.Cut{At: 2, Late: true}) // and the connection is lost meanwhile
 	seen, gone := 0, 0
 	err := records.Each(t.Context(), s, entries, func(e spool.Entry, m records.Message) {
 		switch {
@@ -41,7 +42,7 @@ func TestManyRecords(t *testing.T) {
 	if err != nil || seen != n-1 || gone != 3 {
 		t.Errorf("%d records and %d gone, %v", seen, gone, err)
 	}
-	if got := p.count(); got > n/records.Ahead+5 {
+	if got := p.Count(); got > n/records.Ahead+5 {
 		t.Errorf("%d statements", got)
 	}
 	if _, _, err := s.Peek(t.Context(), entries[3]); !errors.Is(err, spool.ErrGone) {

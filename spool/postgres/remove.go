@@ -15,7 +15,7 @@ func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 	var answer string
 	again, err := c.s.call(d == spool.Now, removeSQL, append(args, c.s.endings(c.rec, last)...), &answer)
 	if err == nil && !(again && answer == "gone") { // else it was done the first time
-		err = answered(spool.ID(c.id), answer)
+		err = c.changed(answer)
 	}
 	if err == nil {
 		c.end()
@@ -40,7 +40,7 @@ func (c *claim) Fail(e spool.Event) error {
 	var answer string
 	err = c.s.db.row(c.ctx, failSQL, append(args, c.s.endings(c.rec, e)...), &answer)
 	if err == nil {
-		err = answered(spool.ID(c.id), answer)
+		err = c.changed(answer)
 	}
 	if err == nil {
 		c.shown = show

@@ -12,6 +12,7 @@ import (
 	"notices/spool"
 	"notices/spool/history"
 	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
 )
 
 // found searches, and writes each row as "ID INDEX".
@@ -110,16 +111,16 @@ func many(n int) (list []string) {
 // addresses of a message to many are not in its row, which is written again by each claim.
 func TestSearchReadsNoRecords(t *testing.T) {
 	name := newDatabase(t)
-	p := startProxy(t, name)
-	s := openAt(t, p.url)
+	p := startProxy(t)
+	s := openAt(t, p.URL(name))
 	defer s.Close()
 	const n = 3000
 	fill(t, s, n)
-	p.plan(cut{})
+	p.Plan(cluster.Cut{})
 	if rows := found(t, s, spool.HistoryQuery{Recipient: "patron1234@example.net"}); len(rows) != 1 {
 		t.Errorf("found %q", rows)
 	}
-	if got := p.count(); got > 4 {
+	if got := p.Count(); got > 4 {
 		t.Errorf("%d statements", got)
 	}
 	d, err := s.New(t.Context(), "wide")

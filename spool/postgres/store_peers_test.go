@@ -74,6 +74,16 @@ func newDatabase(t *testing.T) string {
 	return name
 }
 
+func startProxy(t *testing.T) *cluster.Proxy {
+	t.Helper()
+	p, err := server.StartProxy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { p.Stop() })
+	return p
+}
+
 func open(t *testing.T, database string) *postgres.Store {
 	t.Helper()
 	return openAt(t, server.URL(database))

@@ -14,6 +14,8 @@ type TB interface {
 // Options says how a Server behaves. The zero value is a server that takes
 // everything in clear, without AUTH, and offers PIPELINING, 8BITMIME and SIZE.
 type Options struct {
+	Address string // to listen on; empty: 127.0.0.1
+
 	TLS      *tls.Config // nil: none; else STARTTLS is offered
 	Implicit bool        // with TLS: from the first byte, no STARTTLS
 

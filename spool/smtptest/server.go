@@ -1,6 +1,7 @@
 package smtptest
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log"
@@ -68,9 +69,9 @@ type Counts struct {
 	Early       int // commands that came before the one before them was answered
 }
 
-// Start runs a server on a loopback port.
+// Start runs a server on a port of the address of the options.
 func Start(o Options) (*Server, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	l, err := net.Listen("tcp", net.JoinHostPort(cmp.Or(o.Address, "127.0.0.1"), "0"))
 	if err != nil {
 		return nil, err
 	}

@@ -150,9 +150,12 @@ func (s *Server) URL(database string) string {
 }
 
 // NewDatabase makes an empty database, and returns its name.
-func (s *Server) NewDatabase() (string, error) {
+func (s *Server) NewDatabase() (string, error) { return s.NewDatabaseAs("template1") }
+
+// NewDatabaseAs makes a copy of a database that nobody uses.
+func (s *Server) NewDatabaseAs(template string) (string, error) {
 	name := fmt.Sprintf("spool%d", s.made.Add(1))
-	_, err := s.SQL("postgres", "create database "+name)
+	_, err := s.SQL("postgres", "create database "+name+" template "+template)
 	return name, err
 }
 

@@ -1,6 +1,4 @@
-//go:build peers
-
-package postgres_test
+package cluster
 
 import (
 	"encoding/binary"
@@ -8,34 +6,33 @@ import (
 	"io"
 	"net"
 	"sync"
-	"testing"
 )
 
-// cut says where a proxy loses a connection.
-type cut struct {
-	at    int  // the number of the statement, from 1; 0: nowhere
-	late  bool // the statement is carried out, its answer is lost
-	stays bool // from there on no connection works
+// Cut says where a Proxy loses a connection.
+type Cut struct {
+	At    int  // the number of the statement, from 1; 0: nowhere
+	Late  bool // the statement is carried out, its answer is lost
+	Stays bool // from there on no connection works
 }
 
-// proxy passes on what a client and the server say, and cuts the connection at a statement.
-type proxy struct {
-	url string
+// Proxy passes on what a client and the server say, and cuts the connection at a statement.
+type Proxy struct {
+	listener net.Listener
+	server   *Server
 
 	mu         sync.Mutex
 	statements int
-	cut        cut
+	cut        Cut
 	dead       bool
 }
 
-func startProxy(t *testing.T, database string) *proxy {
-	t.Helper()
+// StartProxy starts a proxy on a loopback port.
+func (s *Server) StartProxy() (*Proxy, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	t.Cleanup(func() { l.Close() })
-	p := &proxy{url: fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", l.Addr(), database)}
+	p := &Proxy{listener: l, server: s}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -45,38 +42,50 @@ func startProxy(t *testing.T, database string) *proxy {
 			go p.serve(c)
 		}
 	}()
-	return p
+	return p, nil
 }
 
-// plan counts statements anew, and cuts the connection as c says.
-func (p *proxy) plan(c cut) {
+// Address is its host and port.
+func (p *Proxy) Address() string { return p.listener.Addr().String() }
+
+// URL is the address of a database through it.
+func (p *Proxy) URL(database string) string {
+	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", p.Address(), database)
+}
+
+// Stop takes no more connections.
+func (p *Proxy) Stop() error { return p.listener.Close() }
+
+// Plan counts statements anew, and cuts the connection as c says.
+func (p *Proxy) Plan(c Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.statements, p.cut, p.dead = 0, c, false
 }
 
-func (p *proxy) count() int {
+// Count is how many statements came since Plan.
+func (p *Proxy) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.statements
 }
 
 // next counts a statement. It reports whether to cut before it is passed on, or behind it.
-func (p *proxy) next() (before, behind bool) {
+func (p *Proxy) next() (before, behind bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.statements++
 	if p.dead {
 		return true, false
 	}
-	if p.statements != p.cut.at {
+	if p.statements != p.cut.At {
 		return false, false
 	}
-	p.dead = p.cut.stays
-	return !p.cut.late, p.cut.late
+	p.dead = p.cut.Stays
+	return !p.cut.Late, p.cut.Late
 }
 
-func (p *proxy) serve(client net.Conn) {
+func (p *Proxy) serve(client net.Conn) {
 	defer client.Close()
 	p.mu.Lock()
 	dead := p.dead
@@ -84,7 +93,7 @@ func (p *proxy) serve(client net.Conn) {
 	if dead {
 		return
 	}
-	back, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", server.Port))
+	back, err := net.Dial("tcp", fmt.Sprintf("127.0.0.1:%d", p.server.Port))
 	if err != nil {
 		return
 	}
