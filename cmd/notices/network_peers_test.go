@@ -9,13 +9,11 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
-	"time"
 
 	"notices/spool/postgres/cluster"
 )
@@ -67,15 +65,7 @@ func newHub(t *testing.T) *hub {
 		chain out { type filter hook output priority 0; ip daddr . tcp sport @from drop; }
 	}`)
 	h.server = startDatabases(t)
-	hba, err := os.OpenFile(h.server.Dir+"/data/pg_hba.conf", os.O_APPEND|os.O_WRONLY, 0)
-	if err == nil {
-		_, err = io.WriteString(hba, "host all all 10.0.0.0/8 trust\n")
-		err = errors.Join(err, hba.Close())
-	}
-	if err == nil {
-		_, err = h.server.SQL("postgres", `alter system set listen_addresses = '*'`)
-	}
-	if err = errors.Join(err, h.server.Halt(), h.server.Again()); err != nil {
+	if err := errors.Join(h.server.Configure("listen_addresses = '*'\n"), h.server.Admit("host all all 10.0.0.0/8 trust")); err != nil {
 		t.Fatal(err)
 	}
 	return h
@@ -158,92 +148,10 @@ func (f *netFleet) wire(do, host string, port, ways int) {
 	}
 }
 
-// rewrite changes the config of a host.
-func (f *netFleet) rewrite(host, before, after string) {
-	f.t.Helper()
-	text, err := os.ReadFile(filepath.Join(f.dir, host+".toml"))
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	f.write(host+".toml", strings.Replace(string(text), before, after, 1))
-}
-
 // leaseEnds moves the clock of the database, as it were, past the lease of a host.
 func (f *netFleet) leaseEnds(host string) {
 	f.t.Helper()
 	f.sql(`update notices.session set expires = clock_timestamp() where host = '` + host + `.example.org'`)
-}
-
-// taken is how many messages the mail server has taken.
-func (f *netFleet) taken() int { return len(f.smtp.Messages()) }
-
-// awaits polls until something has come.
-func (f *netFleet) awaits(what string, come func() bool) {
-	f.t.Helper()
-	for range 1200 { // only ends a test that would wait for ever
-		if come() {
-			return
-		}
-		time.Sleep(50 * time.Millisecond)
-	}
-	f.t.Fatalf("%s did not come", what)
-}
-
-// flushesAll flushes on a host until no message is left, however long claims of others last.
-func (f *netFleet) flushesAll(host string) {
-	f.t.Helper()
-	f.awaits("the end of the queue", func() bool {
-		f.run(host, "flush", "--all")
-		return f.sql(`select count(*) from notices.message`) == "0"
-	})
-}
-
-// start starts a command on a host.
-func (f *netFleet) start(host string, args ...string) *run {
-	f.t.Helper()
-	r := &run{t: f.t, host: host, cmd: f.command(host, args...), said: &bytes.Buffer{}}
-	r.cmd.Stdout, r.cmd.Stderr = r.said, r.said
-	if err := r.cmd.Start(); err != nil {
-		f.t.Fatal(err)
-	}
-	return r
-}
-
-// startUntilHeld starts a flush, and returns when all its connections wait for an answer.
-func (f *netFleet) startUntilHeld(host string, ids ...string) *run {
-	f.t.Helper()
-	cmd, said := f.flushUntilHeld(host, ids...)
-	return &run{t: f.t, host: host, cmd: cmd, said: said}
-}
-
-// run is a command that runs on a host.
-type run struct {
-	t    *testing.T
-	host string
-	cmd  *exec.Cmd
-	said *bytes.Buffer
-}
-
-func (r *run) signal(s syscall.Signal) {
-	r.t.Helper()
-	if err := r.cmd.Process.Signal(s); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// ends waits for it, and wants that exit code and those words.
-func (r *run) ends(code int, words ...string) {
-	r.t.Helper()
-	err := r.cmd.Wait()
-	got := r.cmd.ProcessState.ExitCode()
-	if ignoreExit(err) != nil || got != code {
-		r.t.Errorf("%s ended with %d, not %d: %v: %s", r.host, got, code, err, r.said)
-	}
-	for _, w := range words {
-		if !strings.Contains(r.said.String(), w) {
-			r.t.Errorf("%s did not say %q: %s", r.host, w, r.said)
-		}
-	}
 }
 
 // member is a host that flushes again and again.

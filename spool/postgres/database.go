@@ -78,6 +78,7 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 		err := do(ctx)
 		if err == nil {
 			db.reached.Store(true)
+			db.away.Store(nil)
 			return sent, nil
 		}
 		if code := codeOf(err); code == noStatement || code == sameStatement {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -78,6 +79,12 @@ func explain(err error) error {
 		return err
 	}
 	advice, kind := kindOf(codeOf(err))
+	switch {
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		advice = "check sslrootcert in [spool] database, and the names in the server's certificate"
+	case strings.Contains(err.Error(), "read only connection"): // the driver has no other word for it
+		advice = "none of the hosts in [spool] database can be written: a standby has to be promoted"
+	}
 	if advice != "" {
 		return fmt.Errorf("%w: %w; %s", kind, oneLine{err}, advice)
 	}

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -27,7 +28,11 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 		return nil, nil, err
 	}
 	release := func() error {
-		return s.db.row(context.WithoutCancel(ctx), `select notices.drop_lock($1, $2)::text`, []any{importLock, token}, new(string))
+		err := s.db.row(context.WithoutCancel(ctx), `select notices.drop_lock($1, $2)::text`, []any{importLock, token}, new(string))
+		if errors.Is(err, spool.ErrUnreachable) {
+			return nil // what was imported stays, and the lock ends with the session
+		}
+		return err
 	}
 	keys, err := s.importKeys(ctx, since.Unix())
 	if err != nil {

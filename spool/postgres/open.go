@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net"
 	"os"
@@ -148,7 +147,7 @@ func (s *Store) Close() error {
 		return nil
 	}
 	err := s.session.end()
-	if errors.Is(err, spool.ErrUnreachable) {
+	if s.db.away.Load() != nil {
 		go s.db.pool.Close() // it waits for connections that were cut off
 	} else {
 		s.db.pool.Close()

@@ -12,6 +12,7 @@ import (
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/postgres"
+	"notices/spool/postgres/cluster"
 	"notices/spool/schedule"
 )
 
@@ -19,17 +20,17 @@ import (
 // statements beside 100,000 deferred messages as beside none, but for a sign of life.
 func TestIdleFlush(t *testing.T) {
 	name := newDatabase(t)
-	p := startProxy(t, name)
-	s := openAt(t, p.url)
+	p := startProxy(t)
+	s := openAt(t, p.URL(name))
 	defer s.Close()
 	idle := func() int {
-		p.plan(cut{})
+		p.Plan(cluster.Cut{})
 		policy := schedule.Policy{LongDelay: [2]time.Duration{time.Hour, 2 * time.Hour}, GiveUp: 100 * time.Hour}
 		tally, err := flush.Run(t.Context(), flush.Options{Store: s, Deliverer: sink{}, Policy: policy})
 		if err != nil || tally.Sent+tally.Deferred != 0 {
 			t.Fatalf("%+v, %v", tally, err)
 		}
-		return p.count()
+		return p.Count()
 	}
 	idle() // it is the first of the day, which forgets what is old
 	alone := idle()

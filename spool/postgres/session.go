@@ -112,7 +112,7 @@ func (s *session) end() error {
 	if stop != nil {
 		stop()
 	}
-	if id == 0 {
+	if id == 0 || s.db.away.Load() != nil { // that it is away was said by whoever met it
 		return nil
 	}
 	return s.db.row(context.Background(), `select notices.leave($1)::text`, []any{id}, new(string))

@@ -160,7 +160,10 @@ func (c *Collector) addError(err error) bool {
 		return false
 	}
 	text := app.Explain(err)
-	c.problems = slices.DeleteFunc(c.problems, func(m *problem) bool { return m.Cause != "" && strings.Contains(text, m.Cause) })
+	away := errors.Is(err, spool.ErrUnreachable)
+	c.problems = slices.DeleteFunc(c.problems, func(m *problem) bool {
+		return m.Cause != "" && strings.Contains(text, m.Cause) || away && strings.Contains(m.Cause, spool.ErrUnreachable.Error())
+	})
 	kind := fmt.Sprint(app.ExitCode(err))
 	var errno unix.Errno
 	if app.ExitCode(err) == app.ExitConfig {

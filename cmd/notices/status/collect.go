@@ -40,7 +40,9 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 		q: q, o: o,
 		// Mail does not depend on these small values: if one cannot be read, the rest is shown.
 		state: spool.Lenient(q.Store.State(), func(name string, err error) {
-			q.Program.Say("%s; it is ignored, and may be removed. state/%s is written again when it is needed", err, name)
+			if !errors.Is(err, spool.ErrUnreachable) { // then nothing can be read, which is said once
+				q.Program.Say("%s; it is ignored, and may be removed. state/%s is written again when it is needed", err, name)
+			}
 		}),
 	}
 	for i := range o.Servers {
@@ -379,7 +381,7 @@ func (c *collector) files(ctx context.Context) {
 		}
 	}
 	var err error
-	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil { // mail does not depend on it
+	if c.s.aside, c.s.fromDrop, _, err = announce.CountAside(ctx, c.q.Store); err != nil && !errors.Is(err, spool.ErrUnreachable) { // mail does not depend on it
 		c.q.Program.Say("the files in %s cannot be counted: %s", c.s.asideDir, err)
 	}
 }

@@ -22,12 +22,13 @@ type Server struct {
 	Dir  string // data, socket and log; removed by Stop
 	Port int    // on 127.0.0.1
 	made atomic.Int64
+	runs bool
 }
 
 // Start makes a server in a new folder below dir, "" being that of temporary files. It trades
 // its safety against a crash of the machine for speed; one of the server loses nothing more.
 func Start(dir string) (*Server, error) {
-	dir, err := os.MkdirTemp(dir, "postgres")
+	dir, err := newDir(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -51,36 +52,36 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-func (s *Server) init() error {
-	if os.Geteuid() == 0 {
-		uid, gid, err := owner()
-		if err == nil {
-			err = os.Chown(s.Dir, uid, gid)
-		}
-		if err != nil {
-			return err
-		}
+// newDir makes a folder of the user that the server runs as.
+func newDir(parent string) (string, error) {
+	dir, err := os.MkdirTemp(parent, "postgres")
+	if err != nil {
+		return "", err
 	}
+	if err := (&Server{}).Own(dir); err != nil {
+		return "", errors.Join(err, os.Remove(dir))
+	}
+	return dir, nil
+}
+
+func (s *Server) init() error {
 	if err := s.run("initdb", "-D", s.data(), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"); err != nil {
 		return err
 	}
-	settings := fmt.Sprintf(`
+	if err := s.Configure(s.place() + `
 listen_addresses = '127.0.0.1'
-port = %d
-unix_socket_directories = '%s'
 fsync = off
 shared_buffers = 128MB
 max_connections = 200
-`, s.Port, s.Dir)
-	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
-	if err != nil {
-		return err
-	}
-	_, err = f.WriteString(settings)
-	if err = errors.Join(err, f.Close()); err != nil {
+`); err != nil {
 		return err
 	}
 	return s.Again()
+}
+
+// place is where it listens, as settings.
+func (s *Server) place() string {
+	return fmt.Sprintf("\nport = %d\nunix_socket_directories = '%s'\n", s.Port, s.Dir)
 }
 
 func (s *Server) data() string { return filepath.Join(s.Dir, "data") }
@@ -133,15 +134,23 @@ func program(name string) string {
 
 // Again starts a server that Halt has stopped.
 func (s *Server) Again() error {
-	return s.run("pg_ctl", "-D", s.data(), "-l", filepath.Join(s.Dir, "log"), "-w", "-t", "30", "start")
+	err := s.run("pg_ctl", "-D", s.data(), "-l", filepath.Join(s.Dir, "log"), "-w", "-t", "30", "start")
+	s.runs = err == nil
+	return err
 }
 
 // Halt stops the server as if it had crashed.
-func (s *Server) Halt() error { return s.run("pg_ctl", "-D", s.data(), "-m", "immediate", "stop") }
+func (s *Server) Halt() error {
+	s.runs = false
+	return s.run("pg_ctl", "-D", s.data(), "-m", "immediate", "stop")
+}
 
-// Stop stops the server and removes all of it.
-func (s *Server) Stop() error {
-	return errors.Join(s.Halt(), os.RemoveAll(s.Dir))
+// Stop stops the server, if it runs, and removes all of it.
+func (s *Server) Stop() (err error) {
+	if s.runs {
+		err = s.Halt()
+	}
+	return errors.Join(err, os.RemoveAll(s.Dir))
 }
 
 // URL is the address of a database.

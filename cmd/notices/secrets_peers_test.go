@@ -1,0 +1,108 @@
+//go:build peers
+
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"notices/spool/smtptest"
+)
+
+// TestDatabasePassword: it comes from the config, a file, a command or a credential of systemd. A
+// wrong one ends with 78, and is not shown.
+func TestDatabasePassword(t *testing.T) {
+	f := newFleet(t)
+	f.sql(`create role clerk login password 'Geh#eim'; grant usage on schema notices to clerk;
+		grant select, insert, update, delete on all tables in schema notices to clerk`)
+	if err := f.server.Admit("host all clerk 127.0.0.1/32 scram-sha-256"); err != nil {
+		t.Fatal(err)
+	}
+	f.rewrite("desk", "postgres://postgres@", "postgres://clerk@")
+	text, err := os.ReadFile(filepath.Join(f.dir, "desk.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.write("right", "Geh#eim\n")
+	f.write("wrong", "Geh#eimer\n")
+	f.write("database.password", "Geh#eim\n")
+	at := f.hosts["desk"]
+	credentials := at
+	credentials.env = []string{"CREDENTIALS_DIRECTORY=" + f.dir}
+	for key, want := range map[string]int{
+		`database_password = "Geh#eim"`:           0,
+		`database_password_file = "right"`:        0,
+		`database_password_command = "cat right"`: 0,
+		``:                                 78,
+		`# a credential`:                   0,
+		`database_password_file = "wrong"`: 78,
+		`database_password = "Geh#eimer"`:  78,
+	} {
+		f.write("desk.toml", string(text)+key+"\n")
+		f.hosts["desk"] = at
+		if strings.HasPrefix(key, "#") {
+			f.hosts["desk"] = credentials
+		}
+		for _, argv := range []string{"list", "enqueue patron0@example.net", "flush --max 1"} {
+			r := f.startWith("desk", "Subject: Overdue\n\nPlease bring it back.\n", strings.Fields(argv)...)
+			r.ends(want)
+			if strings.Contains(r.said.String(), "Geh#eim") {
+				t.Errorf("%s: %s: a password is shown: %s", key, argv, r.said)
+			}
+			if want != 0 && argv != "flush --max 1" && !strings.Contains(r.said.String(), "database_password") {
+				t.Errorf("%s: %s: %s", key, argv, r.said)
+			}
+		}
+	}
+}
+
+// TestDatabaseTLS: with require and any certificate, with verify-full only with one of an authority
+// that is trusted, and for the name in the address.
+func TestDatabaseTLS(t *testing.T) {
+	f := newFleet(t)
+	ca := smtptest.NewCA(t)
+	f.write("ca.pem", string(ca.PEM()))
+	f.write("other.pem", string(smtptest.NewCA(t).PEM()))
+	useTLS(t, f, ca.TLS(t, "127.0.0.1"))
+	text, err := os.ReadFile(filepath.Join(f.dir, "desk.toml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	try := func(mode string, want int, words ...string) {
+		t.Helper()
+		f.write("desk.toml", strings.Replace(string(text), "sslmode=disable", mode, 1))
+		r := f.start("desk", "list")
+		r.ends(want, words...)
+		if want != 0 {
+			r.oneLine()
+		}
+	}
+	const trusted, untrusted = "&sslrootcert=ca.pem", "&sslrootcert=other.pem"
+	try("sslmode=require", 0)
+	try("sslmode=verify-full"+trusted, 0)
+	try("sslmode=verify-ca"+trusted, 0)
+	try("sslmode=verify-full", 75, "sslrootcert")
+	try("sslmode=verify-full"+untrusted, 75, "sslrootcert")
+	try("sslmode=verify-full&sslrootcert=none.pem", 78, "none.pem")
+	useTLS(t, f, ca.TLS(t, "db.example.org"))
+	try("sslmode=require", 0)
+	try("sslmode=verify-ca"+trusted, 0)
+	try("sslmode=verify-full"+trusted, 75, "127.0.0.1", "sslrootcert")
+}
+
+func useTLS(t *testing.T, f *fleet, c *tls.Config) {
+	t.Helper()
+	key, err := x509.MarshalPKCS8PrivateKey(c.Certificates[0].PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: c.Certificates[0].Certificate[0]})
+	if err := f.server.UseTLS(cert, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})); err != nil {
+		t.Fatal(err)
+	}
+}
