@@ -123,4 +123,7 @@ func TestStatements(t *testing.T) {
 		t.Errorf("%d statements for %d messages", got, n)
 	}
 	t.Logf("%d statements for %d messages", p.Count(), n)
+	if s.Watched() == 0 {
+		t.Error("if the host is cut off in the middle of a batch, its locks stay")
+	}
 }

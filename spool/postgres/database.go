@@ -81,27 +81,36 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 			db.away.Store(nil)
 			return sent, nil
 		}
-		if code := codeOf(err); code == noStatement || code == sameStatement {
-			db.direct.Store(false)
-		}
-		var answer *pgconn.PgError
-		sent = sent || !errors.As(err, &answer) && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			db.pool.Reset() // cut off without a word, as the others then are
-		}
-		// That has taken all the time: even so a new connection is tried.
+		sent = db.learn(err) || sent
+		// A silent connection has taken all the time: even so a new one is tried.
 		late := n > 1 && time.Since(began)+pause > db.retryFor
-		if again := worthAgain(err); !again || !db.reached.Load() || late || !sleep(ctx, pause) {
-			err, given := explain(err), err
-			if again && ctx.Err() == nil && codeOf(given) == "" {
-				db.lost(err)
-			}
-			if sent {
-				err = maybeDone{err}
-			}
-			return sent, err
+		if !worthAgain(err) || !db.reached.Load() || late || !sleep(ctx, pause) {
+			return sent, db.giveUp(ctx, err, sent)
 		}
 	}
+}
+
+// learn notes what an error says of the connections. sent: the call may have been carried out.
+func (db *database) learn(err error) (sent bool) {
+	if code := codeOf(err); code == noStatement || code == sameStatement {
+		db.direct.Store(false)
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		db.pool.Reset() // cut off without a word, as the others then are
+	}
+	return codeOf(err) == "" && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
+}
+
+// giveUp returns the error of a call that is not made again.
+func (db *database) giveUp(ctx context.Context, err error, sent bool) error {
+	why := explain(err)
+	if worthAgain(err) && ctx.Err() == nil && codeOf(err) == "" {
+		db.lost(why)
+	}
+	if sent {
+		why = maybeDone{why}
+	}
+	return why
 }
 
 // sleep reports whether the context let it.

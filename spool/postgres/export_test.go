@@ -21,3 +21,18 @@ func (s *Store) SetRetryFor(d time.Duration) { s.db.retryFor = d }
 
 // DueSQL is the query of an idle flush.
 const DueSQL = dueSQL
+
+// Watched counts the connections that the server watches.
+func (s *Store) Watched() (n int) {
+	for _, c := range s.db.pool.AcquireAllIdle(context.Background()) {
+		var timeout string
+		if err := c.QueryRow(context.Background(), `show tcp_user_timeout`).Scan(&timeout); err != nil {
+			panic(err)
+		}
+		if timeout == "30000" {
+			n++
+		}
+		c.Release()
+	}
+	return n
+}

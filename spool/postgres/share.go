@@ -96,26 +96,47 @@ func (s *sharer) make(calls []*call, prepared bool) (o outcome) {
 					}
 				}
 			}
-			return together(ctx, c.Conn(), calls)
+			return together(ctx, c.Conn(), calls, s.db.direct.Load())
 		})
 	})
 	return o
 }
 
-func together(ctx context.Context, c *pgx.Conn, calls []*call) error {
+// watchSQL has the server give up a connection whose other side is silent for half a minute. A host
+// that is cut off when half of its batch has arrived leaves a transaction with locks on messages; by
+// default a server has it for two hours.
+const watchSQL = `select set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
+	set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30000', false)`
+
+// watched is the key of a connection's data that says that watchSQL was done.
+const watched = "watched"
+
+// together makes calls in one transaction. direct: the connection is this program's own.
+func together(ctx context.Context, c *pgx.Conn, calls []*call, direct bool) error {
 	if len(calls) == 1 {
 		return c.QueryRow(ctx, calls[0].sql, calls[0].args...).Scan(calls[0].dest...)
 	}
-	b := &pgx.Batch{}
+	data, b := c.PgConn().CustomData(), &pgx.Batch{}
+	watch := direct && data[watched] == nil
+	if watch {
+		b.Queue(watchSQL)
+	}
 	for _, one := range calls {
 		b.Queue(one.sql, one.args...)
 	}
 	results := c.SendBatch(ctx, b)
+	if watch {
+		_, _ = results.Exec() // an error is that of all
+	}
 	for _, one := range calls {
 		if err := results.QueryRow().Scan(one.dest...); err != nil {
 			_ = results.Close() // it failed
 			return err
 		}
 	}
-	return results.Close()
+	err := results.Close()
+	if watch && err == nil {
+		data[watched] = true
+	}
+	return err
 }

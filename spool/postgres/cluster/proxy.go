@@ -99,44 +99,51 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	defer back.Close()
 	lost := make(chan struct{}) // closed: answers do not arrive any more
-	go func() {
-		defer client.Close()
-		for {
-			f, err := frame(back, true)
-			select {
-			case <-lost:
-				if err != nil || f[0] == 'Z' { // the transaction is over
-					back.Close()
-					return
-				}
-				continue
-			default:
-			}
-			if err != nil {
-				return
-			}
-			client.Write(f)
-		}
-	}()
+	go answers(client, back, lost)
 	for typed := false; ; typed = true {
 		f, err := frame(client, typed)
 		if err != nil {
 			return
 		}
+		before, behind := false, false
 		if typed && (f[0] == 'S' || f[0] == 'Q') {
-			before, behind := p.next()
-			if before {
+			before, behind = p.next()
+		}
+		if behind {
+			close(lost)
+		}
+		if before || !send(back, f) {
+			return
+		}
+		if behind {
+			_, _ = io.Copy(io.Discard, client) // until the other side has closed it
+			return
+		}
+	}
+}
+
+// answers passes on what the server says, until it is lost: then it ends with the transaction.
+func answers(client, back net.Conn, lost chan struct{}) {
+	defer client.Close()
+	for {
+		f, err := frame(back, true)
+		select {
+		case <-lost:
+			if err != nil || f[0] == 'Z' { // the transaction is over
+				back.Close()
 				return
 			}
-			if behind {
-				close(lost)
-				back.Write(f)
-				io.Copy(io.Discard, client) // until the other side has closed it
+		default:
+			if err != nil || !send(client, f) {
 				return
 			}
 		}
-		back.Write(f)
 	}
+}
+
+func send(c net.Conn, f []byte) bool {
+	_, err := c.Write(f)
+	return err == nil
 }
 
 // frame reads a message of the protocol; the first one of a client has no type.
