@@ -2,10 +2,11 @@
 PREFIX ?= /usr/local
 export PREFIX DESTDIR VERSION SENDMAIL ARCH
 
-.PHONY: build demo test quick race lint fuzz torture bench bench-peers install uninstall package clean
+.PHONY: build demo demo-service test quick race lint fuzz torture bench bench-peers install uninstall package clean
 
 build: ; scripts/build
 demo: ; scripts/demo
+demo-service: ; scripts/demo service
 test: ; scripts/test
 quick: ; go test ./...
 race: ; go test -race ./...

@@ -1,5 +1,6 @@
 // Command demosite shows a library's day with the real binary and two mail servers of its
-// own, and explains each step. `make demo` runs it.
+// own, and explains each step. `make demo` runs it. With a third argument, "service", it shows a
+// hosted service and its first site; `make demo-service` runs that.
 package main
 
 import (
@@ -14,17 +15,18 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: demosite BINARY FOLDER-OF-NOTICES")
+	hosted := len(os.Args) == 4 && os.Args[3] == "service"
+	if len(os.Args) != 3 && !hosted {
+		fmt.Fprintln(os.Stderr, "usage: demosite BINARY FOLDER-OF-NOTICES [service]")
 		os.Exit(2)
 	}
-	if err := run(os.Args[1], os.Args[2]); err != nil {
+	if err := run(os.Args[1], os.Args[2], hosted); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func run(binary, notices string) error {
+func run(binary, notices string, hosted bool) error {
 	dir, err := os.MkdirTemp("", "notices-demo-")
 	if err != nil {
 		return err
@@ -41,10 +43,15 @@ func run(binary, notices string) error {
 	if len(d.samples) == 0 {
 		return fmt.Errorf("no sample notices in %s", notices)
 	}
-	if err := d.setUp(); err != nil {
+	setUp, scenes := d.setUp, []func() error{d.testServers, d.queue, d.failover, d.refused, d.bothDown, d.recovered, d.history}
+	if hosted {
+		h := &host{demo: d}
+		setUp, scenes = h.setUp, []func() error{h.signUp, h.test, h.send, h.returned, h.rotated, h.limited, h.revoked}
+	}
+	if err := setUp(); err != nil {
 		return err
 	}
-	for _, scene := range []func() error{d.testServers, d.queue, d.failover, d.refused, d.bothDown, d.recovered, d.history} {
+	for _, scene := range scenes {
 		if err := scene(); err != nil {
 			return err
 		}
@@ -99,6 +106,7 @@ func narrate(text string) {
 func (d *demo) notices(stdin string, args ...string) error {
 	shown := "notices " + strings.Join(args, " ")
 	cmd := exec.Command(d.binary, args...)
+	cmd.Dir = d.dir
 	if stdin != "" {
 		shown += " < " + filepath.Base(stdin)
 		file, err := os.Open(stdin)
@@ -109,8 +117,7 @@ func (d *demo) notices(stdin string, args ...string) error {
 		cmd.Stdin = file
 	}
 	fmt.Println("$ " + shown)
-	// It must not find anything that is installed on this machine.
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "NOTICES_CONFIG=" + d.path("notices.toml"), "NOTICES_ALIASES=" + d.path("aliases")}
+	cmd.Env = d.environment()
 	out, err := cmd.CombinedOutput()
 	for line := range strings.Lines(string(out)) {
 		fmt.Println(short(strings.TrimSuffix(line, "\n")))
@@ -119,6 +126,11 @@ func (d *demo) notices(stdin string, args ...string) error {
 		return fmt.Errorf("%s: %w", shown, err)
 	}
 	return nil
+}
+
+// environment is that of the program: it must not find anything that is installed on this machine.
+func (d *demo) environment() []string {
+	return []string{"PATH=" + os.Getenv("PATH"), "HOME=" + d.dir, "NOTICES_CONFIG=" + d.path("notices.toml"), "NOTICES_ALIASES=" + d.path("aliases")}
 }
 
 // short cuts a line that names a hundred recipients.
