@@ -25,6 +25,7 @@ type guest struct {
 	address netip.Prefix // whom it counts for: an address, of IPv6 the network of a customer
 	wire    *wire        // since it speaks TLS
 	greeted bool         // before STARTTLS
+	meter   Meter
 
 	// site is set once, by the session. Others find it through the door.
 	site      *service.Site

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"sync"
+	"time"
 
 	"notices/spool"
 	"notices/spool/intake"
@@ -17,6 +18,7 @@ const maxGroup = 256
 // So twenty sessions cost little more than one, and one session waits for nobody.
 type group struct {
 	intake.Store
+	meter Meter
 
 	mu      sync.Mutex
 	waiting []*sealed
@@ -78,7 +80,11 @@ func (g *group) commit(batch []*sealed) {
 		for i, s := range batch {
 			drafts[i] = s.draft
 		}
+		began := time.Now()
 		n, err := g.Store.Commit(context.Background(), drafts...)
+		if n > 0 {
+			g.meter.Committed(n, time.Since(began))
+		}
 		for _, s := range batch[:n] {
 			s.done <- nil
 		}

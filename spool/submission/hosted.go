@@ -125,6 +125,7 @@ func (s *hosted) accept(r intake.Request) (spool.ID, error) {
 	}
 	s.o.Intake.Log.Queued(env)
 	s.counted = time.Time{}
+	s.srv.meter.Taken(env.Size)
 	s.srv.Sites.Used(s.guest.site.ID, 1)
 	if s.srv.Queued != nil {
 		s.srv.Queued(spool.Entry{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, s.guest.site.ID)

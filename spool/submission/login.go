@@ -67,6 +67,7 @@ func (s *hosted) login(user, key string) error {
 	site, err := srv.Sites.Authenticate(s.ctx, user, key)
 	switch {
 	case errors.Is(err, service.ErrRefused):
+		srv.meter.LoggedIn(false)
 		maillog.LoginFailed(srv.log(), user, g.from)
 		g.wire.pause(srv.throttle.failed(g.address, user, time.Now()))
 		if g.wrongKeys++; g.wrongKeys >= maxWrongKeys {
@@ -81,6 +82,7 @@ func (s *hosted) login(user, key string) error {
 		return answer(421, smtp.EnhancedCode{4, 7, 0}, "this site has too many connections at once")
 	}
 	g.pace.loggedIn()
+	srv.meter.LoggedIn(true)
 	srv.Sites.Used(site.ID, 0)
 	s.host()
 	return nil

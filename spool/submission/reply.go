@@ -39,6 +39,7 @@ func (w *wire) reply(p []byte) error {
 	}
 	if len(p) > 3 && p[3] == ' ' {
 		w.count(p)
+		refused(w.guest.meter, p)
 	}
 	queued := bytes.HasPrefix(p, []byte(queuedReply))
 	if w.replies = append(w.replies, p...); queued || len(w.replies) > netBufferSize {

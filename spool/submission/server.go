@@ -37,12 +37,14 @@ type Server struct {
 	// Queued is called after each message that was taken, before the answer 250, by many
 	// goroutines. It must not block. nil: nobody wants to know.
 	Queued func(e spool.Entry, site string)
+	Meter  Meter            // nil: nothing is counted
 	Now    func() time.Time // nil: time.Now
 
 	once     sync.Once
 	smtp     *smtp.Server
 	ctx      context.Context // of all sessions
 	cancel   context.CancelFunc
+	meter    Meter
 	own      intake.Intake // Intake with the shared Commit
 	door     door
 	hall     hall
@@ -77,7 +79,10 @@ func (s *Server) Connections() (all, sites int) { return s.door.count() }
 func (s *Server) start() {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.own = *s.Intake
-	s.own.Store = &group{Store: s.Intake.Store}
+	if s.meter = s.Meter; s.meter == nil {
+		s.meter = noMeter{}
+	}
+	s.own.Store = &group{Store: s.Intake.Store, meter: s.meter}
 	s.own.Aliases = "" // those are for this machine's own mail
 	s.hall = hall{rooms: make(chan *wire), closed: make(chan struct{})}
 	s.quotas = quotas{server: s, list: map[string]*siteQuota{}}
@@ -123,6 +128,7 @@ func (s *Server) serve(l net.Listener, secure bool) error {
 
 // receive leads a connection to where go-smtp takes over: it speaks TLS.
 func (s *Server) receive(conn net.Conn, secure bool) {
+	s.meter.Connected()
 	g, refused := s.door.enter(conn, s.connections())
 	if refused != "" {
 		s.refuse(conn, secure, refused)
@@ -135,7 +141,7 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 			g.leave()
 		}
 	}()
-	g.pace.most, g.sender = 4*s.Intake.MaxSize, s.From
+	g.pace.most, g.sender, g.meter = 4*s.Intake.MaxSize, s.From, s.meter
 	if !secure {
 		if g.greeted = s.askTLS(g, conn); !g.greeted {
 			return
@@ -156,6 +162,7 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 // refuse tells a client that there is no room for it, if there are not very many of them.
 func (s *Server) refuse(conn net.Conn, secure bool, why string) {
 	defer conn.Close()
+	refused(s.meter, []byte("421 "+why))
 	select {
 	case s.refusing <- struct{}{}:
 	default:

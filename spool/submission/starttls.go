@@ -19,6 +19,7 @@ func (s *Server) askTLS(g *guest, conn net.Conn) bool {
 	r := bufio.NewReaderSize(conn, maxPlainCommand)
 	say := func(text string) bool {
 		conn.SetWriteDeadline(time.Now().Add(replyTime))
+		refused(s.meter, []byte(text))
 		_, err := conn.Write([]byte(text))
 		return err == nil
 	}

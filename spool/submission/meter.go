@@ -1,0 +1,37 @@
+package submission
+
+import (
+	"bytes"
+	"time"
+)
+
+// Meter counts what a Server does. Many goroutines call it, and wait for it.
+type Meter interface {
+	Connected()       // a connection was made, welcome or not
+	LoggedIn(ok bool) // a key was given: a right one or a wrong one
+	// Refused is called for each reply of 4xx or 5xx, with its code and enhanced code as far as
+	// there is one: "451 4.7.1".
+	Refused(codes string)
+	Taken(octets int64)                         // a message was queued
+	Committed(messages int, took time.Duration) // messages were queued together
+}
+
+type noMeter struct{}
+
+func (noMeter) Connected()                   {}
+func (noMeter) LoggedIn(bool)                {}
+func (noMeter) Refused(string)               {}
+func (noMeter) Taken(int64)                  {}
+func (noMeter) Committed(int, time.Duration) {}
+
+// refused counts a line of a reply, if it refuses.
+func refused(m Meter, reply []byte) {
+	if len(reply) < 4 || reply[0] < '4' || reply[3] != ' ' {
+		return
+	}
+	codes := reply[:3]
+	if word, _, _ := bytes.Cut(bytes.TrimRight(reply[4:], "\r\n"), []byte(" ")); len(word) > 0 && len(word) <= len("5.255.255") && word[0] == reply[0] && bytes.Count(word, []byte(".")) == 2 {
+		codes = reply[:4+len(word)]
+	}
+	m.Refused(string(codes))
+}
