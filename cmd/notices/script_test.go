@@ -28,6 +28,7 @@ import (
 //	awaits NAME COMMAND         waits until it was sent that SMTP command
 //	received NAME               writes what it was sent to NAME/1.eml, NAME/1.env...
 //	dnsserver FILE              starts one that has the records of a zone file (dns_test.go)
+//	fetch CODE URL              prints what is there (fetch_test.go)
 //	terminal WIDTH COMMAND...   runs it on a terminal (terminal_test.go)
 //	nobody COMMAND...           runs it as another user than root; must fail
 //	mount SIZE DIR              mounts a small disk there
@@ -58,6 +59,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"received":   received,
 		"awaits":     awaits,
 		"dnsserver":  dnsServer,
+		"fetch":      fetch,
 		"terminal":   onTerminal,
 		"nobody":     asNobody,
 		"mount":      mount,

@@ -3,12 +3,14 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/announce"
+	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
 	"notices/cmd/notices/status"
@@ -64,6 +66,15 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 		return status.DescribeSignIn(signin.Status(ctx, cfg, name, state))
 	}
 	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
+}
+
+// statusPage writes the metrics of the site to a page of notices serve. What status would say beside
+// them, it says in the log or status says it.
+func statusPage(ctx context.Context, a *cli, page *metrics.Page) error {
+	program := *a.Program
+	program.Stdout, program.Stderr, program.Verbose = page, io.Discard, false
+	return siteStatus(ctx, &cli{Program: &program, random: a.random},
+		status.Options{Prometheus: true, Warn: app.Duration(status.WarnAge), Critical: app.Duration(status.CriticalAge)})
 }
 
 // checkFailed gives monitoring programs, which read standard output alone, the word of an

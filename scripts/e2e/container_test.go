@@ -85,6 +85,7 @@ func containerServes(t *testing.T, dir string, pit *mailpit, notices func(stdin 
 	write(t, config, string(text)+fmt.Sprintf(`
 [serve]
 listen_tls = ["127.0.0.1:%d"]
+listen_starttls = []
 listen_https = ["127.0.0.1:%d"]
 listen_metrics = ["127.0.0.1:%d"]
 cert_file = "cert.pem"

@@ -35,6 +35,8 @@ type Host struct {
 	Run func(*config.Config, spool.Store, *maillog.Log) flush.Options
 	// Limits are the [[limit]] sections.
 	Limits func(*config.Config) []rate.Limit
+	// Status writes what notices status --prometheus shows.
+	Status func(context.Context, *metrics.Page) error
 
 	cfg         atomic.Pointer[config.Config] // for taking in mail
 	listeners   serving.Listeners
@@ -102,7 +104,7 @@ func (h *Host) run(ctx context.Context) error {
 	health := serving.NewHealth(h.store.Writable, h.log, p.Now)
 	h.counts = metrics.NewService(p.Now)
 	mail := h.newMail(sites)
-	h.counts.Connections = mail.Connections
+	h.counts.Connections, h.counts.Status = mail.Connections, h.Status
 	o := serving.Options{
 		Listeners: h.listeners, Certificate: h.certificate, Mail: mail,
 		HTTPS: h.web(health, sites), Metrics: metrics.Handler(ctx, p.Now, h.counts.Show), Health: health, Reload: h.reload, Log: h.log,
@@ -124,7 +126,7 @@ func (h *Host) newMail(sites *service.Register) *submission.Server {
 		Intake: p.Intake(cfg, h.store, h.log), Hostname: p.FindHostname(cfg, true)(), From: cfg.Serve.Address,
 		Sites: sites, MessagesPerMinute: cfg.Serve.MessagesPerMinute, MessagesPerDay: cfg.Serve.MessagesPerDay,
 		MaxRecipients: cfg.Serve.MaxRecipients, MaxConnections: cfg.Serve.MaxConnections,
-		Queued: h.queued, Now: p.Now,
+		Queued: h.queued, Meter: h.counts, Now: p.Now,
 	}
 	if h.certificate != nil {
 		s.TLS = h.certificate.Config()

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -88,6 +89,28 @@ func TestService(t *testing.T) {
 	}
 	if empty := text(NewService(time.Now)); strings.Contains(empty, "_logins_total") || !strings.Contains(empty, "notices_serve_messages_total 0\n") {
 		t.Errorf("of nothing:\n%s", empty)
+	}
+}
+
+// TestMetricsInManPage: notices-serve(8) has every metric, and no other that serve alone has.
+func TestMetricsInManPage(t *testing.T) {
+	have, told := map[string]bool{}, map[string]bool{}
+	for line := range strings.Lines(text(used(t))) {
+		if rest, ok := strings.CutPrefix(line, "# TYPE "); ok {
+			have[strings.Fields(rest)[0]] = true
+		}
+	}
+	page, err := os.ReadFile(filepath.Join("..", "..", "..", "man", "notices-serve.8"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(page)) {
+		if words := strings.Fields(line); len(words) > 2 && words[0] == ".It" && strings.HasPrefix(words[2], "notices_") {
+			told[words[2]] = true
+		}
+	}
+	if fmt.Sprint(have) != fmt.Sprint(told) {
+		t.Errorf("the metrics are\n%v\nthe page tells of\n%v", have, told)
 	}
 }
 
