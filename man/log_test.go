@@ -59,6 +59,7 @@ func writeEveryEvent(level maillog.Level) []string {
 	log.Aside(spool.Anomaly{Name: "x", Why: "x"})
 	maillog.LoginFailed(log, "x", "x")
 	maillog.TurnedAway(log, "x", "x")
+	maillog.Brokered(log, "x", "x", 1, errors.New("x"))
 	maillog.SiteLimited(log, "x", "x", filled[time.Time]())
 	methods := reflect.ValueOf(log)
 	for i := range methods.NumMethod() {

@@ -1,12 +1,14 @@
 package broker
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"math"
 	"mime"
+	"net"
 	"net/http"
 	"net/url"
 	"slices"
@@ -50,9 +52,11 @@ type Handler struct {
 
 // Event is a call that was answered.
 type Event struct {
-	Site   string // as the caller gave it, also with a wrong key; may be empty
+	Site   string // its id; of a caller that was not let in, the name that it gave
+	From   string // the caller's IP address
 	Call   string // "google token"
 	Status int
+	Known  bool  // the site's key was right
 	Err    error // why the register or the provider could not be asked; nil: they could
 }
 
@@ -74,9 +78,9 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	provider, call, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	site, key, given := r.BasicAuth()
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime)) // else the server's own holds
-	a := h.outside(w, r, call)
+	a, id := h.outside(w, r, call), ""
 	if a.status == 0 {
-		a = h.admit(w, r, site, key, given)
+		id, a = h.admit(w, r, site, key, given)
 	}
 	if a.status == 0 {
 		a = h.answer(w, r, h.Clients[provider], call)
@@ -87,7 +91,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
 	if h.Log != nil {
-		h.Log(Event{Site: site, Call: provider + " " + call, Status: a.status, Err: a.err})
+		from, _, _ := net.SplitHostPort(r.RemoteAddr)
+		h.Log(Event{Site: cmp.Or(id, site), From: from, Call: provider + " " + call, Status: a.status, Known: id != "", Err: a.err})
 	}
 }
 
@@ -111,30 +116,30 @@ func (h *Handler) outside(w http.ResponseWriter, r *http.Request, call string) a
 	return answer{}
 }
 
-// admit lets a site in that has the right key and asks not too often.
-func (h *Handler) admit(w http.ResponseWriter, r *http.Request, site, key string, given bool) answer {
-	id := "" // a site's name can be written in several ways
+// admit lets a site in that has the right key and asks not too often. It returns the site's id:
+// its name can be written in several ways.
+func (h *Handler) admit(w http.ResponseWriter, r *http.Request, site, key string, given bool) (id string, a answer) {
 	if given {
 		var err error
 		if id, err = h.Authenticate(r.Context(), site, key); err != nil {
-			a := refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "the service cannot look up its sites now")
+			a = refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "the service cannot look up its sites now")
 			a.err = err
-			return a
+			return "", a
 		}
 	}
 	if id == "" {
 		if given && !h.delayed.wait(r.Context()) {
 			w.Header().Set("Retry-After", "60")
-			return refusal(http.StatusTooManyRequests, "slow_down", "too many requests with a wrong key")
+			return "", refusal(http.StatusTooManyRequests, "slow_down", "too many requests with a wrong key")
 		}
 		w.Header().Set("WWW-Authenticate", `Basic realm="notices", charset="UTF-8"`)
-		return refusal(http.StatusUnauthorized, "wrong_site_key", "the service knows no such site, or it has another key")
+		return "", refusal(http.StatusUnauthorized, "wrong_site_key", "the service knows no such site, or it has another key")
 	}
 	if wait := h.rates.take(id, h.Now()); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		return refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(perMinute)+" requests a minute")
+		return id, refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(perMinute)+" requests a minute")
 	}
-	return answer{}
+	return id, answer{}
 }
 
 // answer makes the call for a site.

@@ -310,7 +310,7 @@ func TestLogHasNoSecret(t *testing.T) {
 	s.serve(request("POST", "/google/token", codeForm))
 	s.google.err = errors.New("away")
 	s.serve(request("POST", "/google/token", codeForm))
-	if len(s.events) != 2 || s.events[0] != (Event{Site: "springfield", Call: "google token", Status: 200}) {
+	if len(s.events) != 2 || s.events[0] != (Event{Site: "springfield", From: "192.0.2.1", Call: "google token", Status: 200, Known: true}) {
 		t.Fatalf("%+v", s.events)
 	}
 	for _, e := range s.events {

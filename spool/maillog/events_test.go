@@ -98,6 +98,10 @@ var events = []struct {
 	{"Aside", func(l *Log) { l.Aside(spool.Anomaly{Name: "drop/folder", Why: "a folder"}) }},
 	{"LoginFailed", func(l *Log) { LoginFailed(l, "library", "192.0.2.7") }},
 	{"TurnedAway", func(l *Log) { TurnedAway(l, "2001:db8::7", "too many connections; try again later") }},
+	{"Brokered", func(l *Log) { Brokered(l, "library", "google token", 200, nil) }},
+	{"Brokered", func(l *Log) {
+		Brokered(l, "library", "google token", 502, errors.New("oauth2.googleapis.com: no answer within 20 seconds"))
+	}},
 	{"SiteLimited", func(l *Log) { SiteLimited(l, "library", "messages_per_minute", next) }},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("permission denied"), true) }},
 	{"MessageTrouble", func(l *Log) { l.MessageTrouble(id, errors.New("input/output error"), false) }},

@@ -1,6 +1,7 @@
 package maillog
 
 import (
+	"strconv"
 	"time"
 
 	"notices/spool/printable"
@@ -22,4 +23,14 @@ func TurnedAway(l *Log, from, why string) { write(l, All, "turned-away", "from",
 // for each message that is refused.
 func SiteLimited(l *Log, site, what string, until time.Time) {
 	write(l, All, "site-limited", "site", site, "what", what, "until", until.UTC().Format(time.RFC3339))
+}
+
+// Brokered logs a call that a site made of the broker: what for ("google token"), and with which
+// status it was answered. err is why the provider could not be asked; nil: it was.
+func Brokered(l *Log, site, call string, status int, err error) {
+	why := ""
+	if err != nil {
+		why = err.Error()
+	}
+	write(l, All, "brokered", "site", site, "call", call, "status", strconv.Itoa(status), "error?", why)
 }

@@ -3,6 +3,7 @@ package signin
 import (
 	"context"
 	"errors"
+	"net/http"
 
 	"notices/cmd/internal/app"
 	"notices/config"
@@ -18,8 +19,11 @@ import (
 func Broker(p *app.Program, cfg *config.Config, sites *service.Register, log *maillog.Log) (*broker.Handler, error) {
 	h := &broker.Handler{Clients: map[string]broker.Client{}, Now: p.Now, Authenticate: authenticate(sites)}
 	h.Log = func(e broker.Event) {
-		if e.Err != nil {
-			maillog.TroubleOnce(log, "broker: "+e.Call, e.Err)
+		switch {
+		case e.Known || e.Err != nil:
+			maillog.Brokered(log, e.Site, e.Call, e.Status, e.Err)
+		case e.Status == http.StatusUnauthorized && e.Site != "":
+			maillog.LoginFailed(log, e.Site, e.From)
 		}
 	}
 	var errs []error

@@ -231,6 +231,9 @@ func TestBroker(t *testing.T) {
 	}
 	wantNowhere(t, s.dir, desktopSecret, desktopApp, op.url("/token"))
 	wantNowhere(t, h.dir, tokens...)
+	if log := read(h.path("log")); !strings.Contains(log, `brokered site=springfield call="google token" status=200`) {
+		t.Errorf("the service's log: %s", log)
+	}
 
 	revoked := op.count("revoked")
 	if r := s.run("", "google-logout"); r.code != 0 || s.kept("google") != "" || op.count("revoked") == revoked {
