@@ -44,7 +44,7 @@ type Handler struct {
 	// is the register's.
 	Authenticate func(ctx context.Context, site, key string) (id string, err error)
 	Now          func() time.Time
-	Log          func(Event) // of each call; nil: none
+	Log          func(Event) // of each call, but of those over the limit only the first; nil: none
 
 	rates   rates
 	delayed delayed
@@ -65,6 +65,7 @@ type answer struct {
 	status int
 	body   []byte
 	err    error // for the log
+	silent bool  // it is not logged
 }
 
 // refusal is an answer of the broker's own.
@@ -90,7 +91,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("X-Content-Type-Options", "nosniff")
 	w.WriteHeader(a.status)
 	_, _ = w.Write(a.body)
-	if h.Log != nil {
+	if h.Log != nil && !a.silent {
 		from, _, _ := net.SplitHostPort(r.RemoteAddr)
 		h.Log(Event{Site: cmp.Or(id, site), From: from, Call: provider + " " + call, Status: a.status, Known: id != "", Err: a.err})
 	}
@@ -135,9 +136,11 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, site, key string
 		w.Header().Set("WWW-Authenticate", `Basic realm="notices", charset="UTF-8"`)
 		return "", refusal(http.StatusUnauthorized, "wrong_site_key", "the service knows no such site, or it has another key")
 	}
-	if wait := h.rates.take(id, h.Now()); wait > 0 {
+	if wait, again := h.rates.take(id, h.Now()); wait > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		return id, refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(perMinute)+" requests a minute")
+		a = refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(perMinute)+" requests a minute")
+		a.silent = again
+		return id, a
 	}
 	return id, answer{}
 }

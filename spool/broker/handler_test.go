@@ -275,6 +275,9 @@ func TestRate(t *testing.T) {
 	if w := ask(); w.Code != 200 {
 		t.Errorf("after the minute: %d", w.Code)
 	}
+	if n := len(slices.DeleteFunc(s.events, func(e Event) bool { return e.Status != 429 })); n != 1 {
+		t.Errorf("%d of two refusals in a row are logged", n)
+	}
 	// A clock that is set back locks nobody out.
 	s.now = s.now.Add(-24 * time.Hour)
 	if w := ask(); w.Code != 200 {

@@ -14,32 +14,43 @@ const perMinute = 60
 // provider's patience with the client, which a few hosts do not exhaust.
 type rates struct {
 	mu    sync.Mutex
-	sites map[string][]time.Time
+	sites map[string]*requests
 	swept time.Time
 }
 
-// take counts a request, or returns how long the site has to wait.
-func (r *rates) take(site string, now time.Time) (wait time.Duration) {
+// requests are those of one site in the last minute.
+type requests struct {
+	times []time.Time
+	over  bool // the last one was refused
+}
+
+// take counts a request, or returns how long the site has to wait. again says that the one before
+// was refused too.
+func (r *rates) take(site string, now time.Time) (wait time.Duration, again bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.sites == nil {
-		r.sites = map[string][]time.Time{}
+		r.sites = map[string]*requests{}
 	}
 	if since := now.Sub(r.swept); since < 0 || since > time.Minute {
 		r.swept = now
-		for name, times := range r.sites {
-			if len(recent(times, now)) == 0 {
+		for name, q := range r.sites {
+			if q.times = recent(q.times, now); len(q.times) == 0 {
 				delete(r.sites, name)
 			}
 		}
 	}
-	times := recent(r.sites[site], now)
-	if len(times) >= perMinute {
-		r.sites[site] = times
-		return times[0].Add(time.Minute).Sub(now)
+	q := r.sites[site]
+	if q == nil {
+		q = new(requests)
+		r.sites[site] = q
 	}
-	r.sites[site] = append(times, now)
-	return 0
+	if q.times = recent(q.times, now); len(q.times) >= perMinute {
+		again, q.over = q.over, true
+		return q.times[0].Add(time.Minute).Sub(now), again
+	}
+	q.times, q.over = append(q.times, now), false
+	return 0, false
 }
 
 // recent are the times of the last minute. One in the future is from before the clock was set.
