@@ -20,7 +20,7 @@ func reportCommand(a *cli) *cobra.Command {
 	since := past.NewWhen(a.Now)
 	_ = since.Set("7d") // which is a WHEN
 	cmd := &cobra.Command{
-		Use:   "report [--since WHEN] [--json|--html FILE|--mail[=ADDRESS]]",
+		Use:   "report [--since WHEN] [--site SITE] [--json|--html FILE|--mail[=ADDRESS]]",
 		Short: "Show how many notices were sent, how many came back, and why",
 		Args: func(_ *cobra.Command, args []string) error {
 			if len(args) > 1 {
@@ -32,11 +32,13 @@ func reportCommand(a *cli) *cobra.Command {
 	}
 	f := cmd.Flags()
 	f.Var(&since, "since", "report on the time from `WHEN` until now: a duration back, a date or a time")
+	f.StringVar(&o.Site, "site", "", "only the mail of this `SITE` of a hosted service")
 	f.BoolVar(&o.JSON, "json", false, "print JSON")
 	f.StringVar(&o.HTML, "html", "", "write a web page to `FILE`; -: standard output")
 	f.StringVar(&o.Mail, "mail", "", "queue the report as a mail to `ADDRESS`; default: [site] admin, else address")
 	f.Lookup("mail").NoOptDefVal = summary.DefaultAddress
 	complete(cmd, "since", completeWhen)
+	complete(cmd, "site", completeSiteNames(a))
 	complete(cmd, "mail", cobra.NoFileCompletions)
 	_ = cmd.MarkFlagFilename("html", "html") // fails only for a flag that there is not
 	cmd.RunE = a.runE(func(ctx context.Context, args []string) error {

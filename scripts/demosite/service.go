@@ -97,8 +97,12 @@ func (h *host) serve() error {
 	if err := cmd.Start(); err != nil {
 		return err
 	}
-	over := make(chan error, 1)
-	go func() { over <- cmd.Wait() }()
+	var ended error
+	over := make(chan struct{})
+	go func() {
+		ended = cmd.Wait()
+		close(over)
+	}()
 	h.Cleanup(func() {
 		_ = cmd.Process.Signal(syscall.SIGTERM)
 		<-over
@@ -107,9 +111,8 @@ func (h *host) serve() error {
 	case <-said.found:
 		fmt.Print(said.text)
 		return nil
-	case err := <-over:
-		over <- err
-		return fmt.Errorf("notices serve ended: %w\n%s", err, said.text)
+	case <-over:
+		return fmt.Errorf("notices serve ended: %w\n%s", ended, said.text)
 	}
 }
 

@@ -25,6 +25,7 @@ func FuzzAccept(f *testing.F) {
 			f.Fatal(err)
 		}
 		f.Add(text, byte(0))
+		f.Add(text, byte(16))
 	}
 	f.Fuzz(func(t *testing.T, text []byte, how byte) {
 		s := site
@@ -33,6 +34,9 @@ func FuzzAccept(f *testing.F) {
 		r := Request{Body: strings.NewReader(string(text)), Qualify: how&2 != 0, Lenient: how&4 != 0}
 		if how&8 != 0 {
 			r.Recipients = []string{"patron@example.net"}
+		}
+		if how&16 != 0 {
+			r.Hosted = east()
 		}
 		q, err := d.accept(r)
 		if d.store.open != 0 {
@@ -45,6 +49,12 @@ func FuzzAccept(f *testing.F) {
 			return
 		}
 		checkStored(t, q)
+		if r.Hosted != nil {
+			if !strings.Contains(q.text, "\r\nFrom: \"East Branch Library\" <noreply@service.example>\r\n") {
+				t.Errorf("not from the service: %q", q.text)
+			}
+			return // a second time it has passed one server more
+		}
 		if header, _, _ := bytes.Cut(text, []byte("\n\n")); recode.EightBit(header) {
 			return // what 8-bit text becomes may be read, and repaired, in another way
 		}

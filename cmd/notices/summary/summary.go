@@ -25,6 +25,7 @@ type Options struct {
 	JSON bool
 	HTML string // a file; "-": standard output
 	Mail string // an address, or DefaultAddress
+	Site string // of a hosted service; empty: all mail
 	// Since is when the period begins, SinceText how that was given.
 	Since     time.Time
 	SinceText string
@@ -55,6 +56,8 @@ func (o *Options) Check(args []string, given func(option string) bool, now time.
 		return errors.New("--html is empty: it is the file to write, or - for standard output")
 	case given("mail") && strings.TrimSpace(o.Mail) == "" && o.Mail != DefaultAddress:
 		return errors.New("--mail= is empty: give an address, or --mail alone")
+	case given("site") && o.Site == "":
+		return errors.New("--site is empty: it is a site's name, as in notices service-key list")
 	case !o.Since.Before(now):
 		return fmt.Errorf("--since %s is in the future; a report is about the past", o.SinceText)
 	}
@@ -103,7 +106,7 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 		}
 	}
 	now := s.Program.Now()
-	r, err := s.collect(ctx, o.Since, now)
+	r, err := s.collect(ctx, spool.HistoryQuery{Since: o.Since.Truncate(time.Second), Site: strings.ToLower(o.Site)}, o.Since, now)
 	if err != nil {
 		return err
 	}
@@ -130,9 +133,9 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 }
 
 // collect counts. What could not be read is said, and passed over.
-func (s *Summary) collect(ctx context.Context, since, now time.Time) (*report.Report, error) {
+func (s *Summary) collect(ctx context.Context, q spool.HistoryQuery, since, now time.Time) (*report.Report, error) {
 	c := report.NewCollector(since, now, now.Location())
-	passedOver, err := history.Search(ctx, s.Source, spool.HistoryQuery{Since: since.Truncate(time.Second)}, func(row *history.Row) bool {
+	passedOver, err := history.Search(ctx, s.Source, q, func(row *history.Row) bool {
 		c.Add(row)
 		return ctx.Err() == nil
 	})

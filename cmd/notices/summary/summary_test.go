@@ -113,7 +113,7 @@ func TestTextFits(t *testing.T) {
 	w, s := newSummary(t, nil)
 	s.Name, s.Servers = strings.Repeat("Library ", 30), []Server{{"1", strings.Repeat("mail.", 50)}}
 	s.Source = fakesite.Ended{Entries: append(week(w.Now), hostile(w.Now)...)}
-	r, err := s.collect(t.Context(), options(w).Since, w.Now)
+	r, err := s.collect(t.Context(), spool.HistoryQuery{}, options(w).Since, w.Now)
 	w.Check(err)
 	v := r.View(report.Site{Name: s.Name, Zone: time.UTC, KeepHistory: s.KeepHistory}, textLimits)
 	for _, width := range []int{40, 76, 80, 132} {
