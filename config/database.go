@@ -39,11 +39,8 @@ func hasPassword(address string) bool {
 }
 
 // useDatabase checks what belongs to a database.
-func (s *Spool) useDatabase(l *loader, t table, at place) {
-	if _, there := t["dir"]; there {
-		at.Key = "dir"
-		l.bad(at, "beside database "+notYet+": remove one of them")
-	}
+func (s *Spool) useDatabase(l *loader, at place) {
+	s.Buffer = s.Dir != ""
 	if s.DatabasePassword.IsSet() {
 		if hasPassword(s.Database.src.text) {
 			l.bad(s.DatabasePassword.src.at, "gives the password a second time, besides database: keep one of them")

@@ -11,9 +11,6 @@ import (
 	"notices/config/spelling"
 )
 
-// notYet is the message for what is planned and not built.
-const notYet = "is not in this version of notices yet"
-
 // table is one TOML table.
 type table = map[string]any
 
@@ -171,7 +168,7 @@ func (l *loader) spool(t table, at place) {
 	s := &l.cfg.Spool
 	fill(l, t, at, spoolKeys[:], s)
 	if s.Database.IsSet() {
-		s.useDatabase(l, t, at)
+		s.useDatabase(l, at)
 	}
 	if l.cfg.Spool.Dir != "" {
 		return

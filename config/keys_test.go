@@ -20,7 +20,7 @@ func TestKeysAndFields(t *testing.T) {
 	} {
 		for _, f := range reflect.VisibleFields(reflect.TypeOf(v)) {
 			switch section + f.Name {
-			case "serverName", "serverFromPreset", "googleTenant": // no keys
+			case "serverName", "serverFromPreset", "googleTenant", "spoolBuffer": // no keys
 			case "serviceKey":
 				want = append(want, "service.key_file")
 			default:

@@ -338,3 +338,17 @@ func TestPrintingHidesSecrets(t *testing.T) {
 		}
 	}
 }
+
+// TestBuffer: only a dir that is written beside database is a folder for mail that the database
+// cannot take; the default is none.
+func TestBuffer(t *testing.T) {
+	const address = "[spool]\ndatabase = \"postgres://db.example.org/notices\"\n"
+	for text, want := range map[string]bool{
+		address: false, address + "dir = \"\"\n": false, address + "dir = \"/var/spool/notices\"\n": true, "[spool]\ndir = \"/var/spool/notices\"\n": false,
+	} {
+		c, err := Load(write(t, oneServer+text, 0o600))
+		if err != nil || c.Spool.Buffer != want || c.Spool.Dir == "" {
+			t.Errorf("%s%+v, %v", text, c, err)
+		}
+	}
+}

@@ -61,6 +61,8 @@ func writeEveryEvent(level maillog.Level) []string {
 	maillog.TurnedAway(log, "x", "x")
 	maillog.Brokered(log, "x", "x", 1, errors.New("x"))
 	maillog.SiteLimited(log, "x", "x", filled[time.Time]())
+	maillog.Buffered(log, "x", "x")
+	maillog.Moved(log, 1, "x")
 	methods := reflect.ValueOf(log)
 	for i := range methods.NumMethod() {
 		method := methods.Type().Method(i)

@@ -16,6 +16,8 @@ var (
 	ErrGone = errors.New("no such message")
 	// ErrExists: Commit found a message of that id.
 	ErrExists = errors.New("exists already")
+	// ErrLeft: Commit found that a message of that id was in the store and has left it.
+	ErrLeft = fmt.Errorf("%w, or did: it has left", ErrExists)
 	// ErrUnsure: the last sync of a Commit failed; the message may be queued.
 	ErrUnsure = errors.New("may be queued")
 	// ErrNoSpool: the path exists but is not a spool (a file, a foreign file system). Exit 73.
@@ -48,7 +50,8 @@ type Store interface {
 	New(ctx context.Context, id ID) (Draft, error)
 	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
 	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
-	// others may be). ErrExists: one of that id is there; that draft is dropped. After a
+	// others may be). ErrExists: one of that id is there; that draft is dropped. ErrLeft, of a
+	// database: one was there. After a
 	// failed sync it is not known what is on disk, and a second one may succeed though the first
 	// lost data: none of these drafts can be committed any more. Write them anew.
 	Commit(ctx context.Context, drafts ...Draft) (n int, err error)

@@ -37,7 +37,7 @@ func actionCommand(a *cli, name, short string, all bool, work func(*queue.Queue,
 			if name == "return" { // what it returns is handed in
 				need = config.Intake
 			}
-			return a.withQueue(need, func(q *queue.Queue) error { return work(q, ctx, s) })
+			return withChanges(ctx, a, need, func(q *queue.Queue) error { return work(q, ctx, s) })
 		}),
 	}
 	if all {

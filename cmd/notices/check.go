@@ -23,7 +23,9 @@ import (
 	"notices/cmd/notices/status"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/buffer"
 	"notices/spool/drop"
+	"notices/spool/maildir"
 	"notices/spool/postgres"
 	"notices/spool/printable"
 	"notices/spool/recode"
@@ -49,6 +51,7 @@ type checker struct {
 	denied  bool     // something could not be checked: it is the owner's
 	reading bool     // the config; afterwards nothing more is said about a key
 	answers string   // the database that is the spool
+	waits   string   // mail in the folder beside it
 	away    bool     // that cannot be reached now: the config may be right
 }
 
@@ -82,6 +85,9 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	if c.denied {
 		c.a.Say("this user may not look at all that %s names; run: sudo -u %s notices --config %s check", path, c.owner, printable.ShellQuote(path))
+	}
+	if c.waits != "" {
+		fmt.Fprintln(c.a.Stdout, c.waits)
 	}
 	switch {
 	case c.away && len(c.said) == 1:
@@ -192,6 +198,9 @@ func (c *checker) bounces(ctx context.Context, cfg *config.Config) {
 }
 
 func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
+	if cfg.Spool.Buffer && c.a.Store == nil {
+		c.buffer(ctx, cfg)
+	}
 	store, err := c.a.OpenStore(cfg)
 	if err != nil {
 		return err
@@ -215,6 +224,22 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 		err = errors.Join(err, e)
 	}
 	return errors.Join(store.Writable(ctx), err)
+}
+
+// buffer checks the folder that takes mail in while the database cannot be reached.
+func (c *checker) buffer(ctx context.Context, cfg *config.Config) {
+	var w buffer.Waiting
+	folder, err := maildir.Open(cfg.Spool.Dir, maildir.Options{Now: c.a.Now, NoHistory: true})
+	if err == nil {
+		w, err = buffer.Count(ctx, cfg.Spool.Dir, folder)
+		err = errors.Join(folder.Writable(ctx), err, folder.Close())
+	}
+	if err != nil {
+		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
+	}
+	if w.Messages > 0 {
+		c.waits = bufferedText(w, c.a.Now())
+	}
 }
 
 // readAgain reads the config as flush will: root has become the user that flush runs as, who

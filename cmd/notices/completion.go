@@ -97,7 +97,7 @@ func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	if err != nil {
 		return
 	}
-	store, err := a.OpenStore(cfg)
+	store, err := besides{a.Program, cfg}.view()
 	if err != nil {
 		return
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/config"
@@ -15,12 +16,19 @@ import (
 
 // openDatabase opens the database of [spool] database.
 func openDatabase(p *app.Program, cfg *config.Config) (spool.Store, error) {
-	ctx := context.Background()
+	s, err := openPostgres(context.Background(), p, cfg, 0)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func openPostgres(ctx context.Context, p *app.Program, cfg *config.Config, patience time.Duration) (*postgres.Store, error) {
 	url, err := cfg.Spool.Database.Read(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o := postgres.Options{URL: url, NoHistory: cfg.Spool.KeepHistory == 0}
+	o := postgres.Options{URL: url, NoHistory: cfg.Spool.KeepHistory == 0, Patience: patience}
 	if cfg.Spool.DatabasePassword.IsSet() {
 		o.Password = cfg.Spool.DatabasePassword.Read
 	}

@@ -35,13 +35,9 @@ func TestDatabaseScripts(t *testing.T) {
 	server, p := startDatabases(t), scriptParams()
 	p.Dir = filepath.Join("testdata", "database")
 	p.Setup = func(env *testscript.Env) error {
-		name, err := server.NewDatabase()
-		if err != nil {
+		if err := nameDatabase(env, server); err != nil {
 			return err
 		}
-		env.Setenv("DATABASE", name)
-		env.Setenv("URL", server.URL(name))
-		env.Setenv("SERVER", strings.TrimSuffix(server.URL(""), "/"))
 		return setUp(env)
 	}
 	p.Cmds["sql"] = func(ts *testscript.TestScript, _ bool, args []string) {
@@ -51,6 +47,50 @@ func TestDatabaseScripts(t *testing.T) {
 		fmt.Fprintln(ts.Stdout(), out)
 	}
 	t.Run("stories", func(t *testing.T) { testscript.Run(t, p) })
+}
+
+// TestBufferScripts tells stories of a database that is away, and of the folder that takes mail in
+// meanwhile, by the full program and by both programs as they are installed. Each has a server of
+// its own, and
+//
+//	database stop|start
+func TestBufferScripts(t *testing.T) {
+	for what, p := range map[string]testscript.Params{"full": scriptParams(), "both": smallParams(t, bothPrograms(t))} {
+		p.Dir, p.Files = filepath.Join("testdata", "buffer"), nil
+		before := p.Setup
+		p.Setup = func(env *testscript.Env) error {
+			server, err := cluster.Start("")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { _ = server.Stop() }) // a story may have stopped it
+			env.Values[serverKey{}] = server
+			if err = nameDatabase(env, server); err != nil {
+				return err
+			}
+			return before(env)
+		}
+		p.Cmds["database"] = func(ts *testscript.TestScript, _ bool, args []string) {
+			server := ts.Value(serverKey{}).(*cluster.Server)
+			if args[0] == "stop" {
+				ts.Check(server.Halt())
+			} else {
+				ts.Check(server.Again())
+			}
+		}
+		t.Run(what, func(t *testing.T) { testscript.Run(t, p) })
+	}
+}
+
+type serverKey struct{}
+
+// nameDatabase makes a database and says where it is.
+func nameDatabase(env *testscript.Env, server *cluster.Server) error {
+	name, err := server.NewDatabase()
+	env.Setenv("DATABASE", name)
+	env.Setenv("URL", server.URL(name))
+	env.Setenv("SERVER", strings.TrimSuffix(server.URL(""), "/"))
+	return err
 }
 
 // startDatabases starts a server, which ends after the stories.

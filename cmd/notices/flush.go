@@ -94,6 +94,7 @@ func (r *flushing) run(ctx context.Context) error {
 		return nil
 	}
 	if r.Store, err = r.a.OpenStore(r.cfg); err != nil {
+		err = besides{r.a.Program, r.cfg}.explain(err)
 		return c.Finish(ctx, withExitCode(withOwnerHint(err, r.cfg.Spool.Dir)))
 	}
 	c.Store, c.Servers = r.Store, r.servers
@@ -137,6 +138,9 @@ func (r *flushing) withStore(ctx context.Context) error {
 	r.Options = o
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
+	}
+	if err := (besides{a.Program, cfg}).move(ctx, r.Store, log); err != nil {
+		return r.ended(ctx, err)
 	}
 	signin.UseState(ctx, cfg, r.servers, r.Store.State(), r.insists())
 	err := r.ended(ctx, r.send(ctx, log))

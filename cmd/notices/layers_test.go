@@ -60,6 +60,7 @@ func floors() map[string]int {
 		"notices/spool/maildir/historyfile": 1,
 		"notices/spool/maildir/imports":     1,
 
+		"notices/spool/buffer":     2,
 		"notices/spool/mailbox":    2,
 		"notices/spool/returns":    2,
 		"notices/spool/route":      2,

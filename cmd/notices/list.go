@@ -8,7 +8,6 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/queue"
-	"notices/config"
 	"notices/spool"
 )
 
@@ -34,7 +33,7 @@ func listCommand(a *cli) *cobra.Command {
 		if err := o.Check(args, f.Changed); err != nil {
 			return app.UsageError("notices list", err)
 		}
-		return a.withQueue(config.Queue, func(q *queue.Queue) error { return q.List(ctx, o) })
+		return withMessages(a, func(q *queue.Queue) error { return q.List(ctx, o) })
 	})
 	return cmd
 }
@@ -53,7 +52,7 @@ func showCommand(a *cli) *cobra.Command {
 		},
 		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.ID = args[0]
-			return a.withQueue(config.Queue, func(q *queue.Queue) error { return q.Show(ctx, o) })
+			return withMessages(a, func(q *queue.Queue) error { return q.Show(ctx, o) })
 		}),
 	}
 	cmd.Flags().BoolVar(&o.JSON, "json", false, "print JSON")

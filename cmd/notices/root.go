@@ -21,6 +21,8 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"
+	"notices/spool/intake"
+	"notices/spool/maillog"
 	"notices/spool/oauth"
 	"notices/spool/printable"
 	"notices/spool/probe"
@@ -37,6 +39,7 @@ func newCLI() *cli {
 	p := app.New()
 	p.Host.Canonical, p.Host.LookupTXT = net.DefaultResolver.LookupCNAME, net.DefaultResolver.LookupTXT
 	p.OpenDatabase = func(cfg *config.Config) (spool.Store, error) { return openDatabase(p, cfg) }
+	p.OpenBuffered = func(cfg *config.Config, log *maillog.Log) (intake.Store, error) { return openBuffered(p, cfg, log) }
 	return &cli{Program: p, random: rand.Int64N}
 }
 

@@ -100,7 +100,7 @@ func hasText(address, text string) bool {
 // mailq prints the queue as list does; how it begins when empty and ends when not is
 // Postfix's, because programs that watch a queue look for that.
 func (a *cli) mailq(ctx context.Context) error {
-	return a.withQueue(config.Queue, func(q *queue.Queue) error {
+	return withMessages(a, func(q *queue.Queue) error {
 		entries, err := records.List(ctx, q.Store, func(spool.Entry) bool { return true })
 		if err != nil {
 			return err

@@ -60,6 +60,11 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	o.Config, o.Servers = cfg, status.Servers(cfg)
 	_, _, o.Refused = a.route()
 	o.BouncesRefused = bouncesRefused(ctx, a, cfg)
+	if cfg.Spool.Buffer {
+		if w, err := (besides{a.Program, cfg}).count(ctx); err == nil { // else view says why
+			o.Buffered = &w
+		}
+	}
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {

@@ -30,15 +30,62 @@ import (
 
 // withQueue opens the spool and the log for work, and closes them afterwards. A command that
 // works on messages in the queue and hands none in needs config.Queue: it shows them even if
-// the config is wrong in anything but [spool] dir.
+// the config is wrong in anything but [spool] dir. The work shows messages and changes none: what
+// waits in the folder beside a database is among them.
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
+	return withStore(a, need, func(cfg *config.Config) (spool.Store, error) { return besides{a.Program, cfg}.view() }, func(_ *config.Config, q *queue.Queue) error { return work(q) })
+}
+
+// withMessages is withQueue for what only lists messages. While the database cannot be reached it
+// lists those in the folder beside it, and fails all the same.
+func withMessages(a *cli, work func(*queue.Queue) error) error {
+	var away error
+	open := func(cfg *config.Config) (spool.Store, error) {
+		store, err := besides{a.Program, cfg}.view()
+		if !errors.Is(err, spool.ErrUnreachable) {
+			return store, err
+		}
+		b := besides{a.Program, cfg}
+		if w, e := b.count(context.Background()); e != nil || w.Messages == 0 {
+			return nil, err
+		}
+		away = err
+		return b.open()
+	}
+	err := withStore(a, config.Queue, open, func(_ *config.Config, q *queue.Queue) error { return work(q) })
+	return cmp.Or(away, err)
+}
+
+// withChanges is withQueue for work that changes messages. What waits in the folder beside a
+// database is moved there first.
+func withChanges(ctx context.Context, a *cli, need config.Need, work func(*queue.Queue) error) error {
+	open := func(cfg *config.Config) (spool.Store, error) {
+		store, err := a.OpenStore(cfg)
+		return store, besides{a.Program, cfg}.explain(err)
+	}
+	return withStore(a, need, open, func(cfg *config.Config, q *queue.Queue) error {
+		if err := (besides{a.Program, cfg}).move(ctx, q.Store, q.Log); err != nil {
+			return err
+		}
+		return work(q)
+	})
+}
+
+func withStore(a *cli, need config.Need, open func(*config.Config) (spool.Store, error), work func(*config.Config, *queue.Queue) error) error {
 	cfg, err := a.Load(need)
 	if err != nil {
 		return withOwnerHint(err, systemFolders()...)
 	}
-	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
-		return work(&queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random, NoHistory: cfg.Spool.KeepHistory == 0})
-	})
+	err = func() error {
+		store, err := open(cfg)
+		if err != nil {
+			return err
+		}
+		log := a.OpenLog(cfg)
+		defer a.CloseLog(log)
+		err = work(cfg, &queue.Queue{Program: a.Program, Store: store, Policy: policy(cfg), Site: a.bounceSite(cfg), Log: log, HandIn: a.handIn(cfg, store, log), Random: a.random, NoHistory: cfg.Spool.KeepHistory == 0})
+		return cmp.Or(err, store.Close())
+	}()
 	return withOwnerHint(err, cfg.Spool.Dir)
 }
 
@@ -48,7 +95,7 @@ func (a *cli) withPast(work func(*past.Past) error) error {
 	if err != nil {
 		return withOwnerHint(err, systemFolders()...)
 	}
-	store, err := a.OpenStore(cfg)
+	store, err := besides{a.Program, cfg}.view()
 	if err == nil {
 		err = work(&past.Past{Program: a.Program, Source: store, Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
 		err = cmp.Or(err, store.Close())

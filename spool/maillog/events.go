@@ -88,6 +88,17 @@ func (l *Log) Discarded(id spool.ID, why string) {
 	write(l, All, "discarded", "id", string(id), "why", why)
 }
 
+// Buffered logs that the database could not be reached, or did not answer, and that the message
+// waits in the folder beside it.
+func Buffered(l *Log, id spool.ID, why string) {
+	write(l, All, "buffered", "id", string(id), "why", why)
+}
+
+// Moved logs that so many messages were moved from that folder into the database.
+func Moved(l *Log, n int, from string) {
+	write(l, All, "moved", "messages", strconv.Itoa(n), "from", from)
+}
+
 // HandedIn logs that a user who may not write the spool had handed the message in. user is
 // the name of uid; it may be empty.
 func (l *Log) HandedIn(id spool.ID, uid int, user string) {

@@ -55,6 +55,8 @@ var events = []struct {
 		l.Queued(&spool.Envelope{ID: id, Sender: "noreply+" + string(id) + "@service.example", Recipients: []string{"ada@example.net"}, Size: 2301, Site: "library"})
 	}},
 	{"Discarded", func(l *Log) { l.Discarded(id, "its recipients lead to /dev/null") }},
+	{"Buffered", func(l *Log) { Buffered(l, id, "dial tcp 192.0.2.7:5432: connection refused") }},
+	{"Moved", func(l *Log) { Moved(l, 12, "/var/spool/notices") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 1002, "circulation") }},
 	{"HandedIn", func(l *Log) { l.HandedIn(id, 100_002, "") }},
 	{"Answer", func(l *Log) { logOne(l, id, 1, "ada@example.net", taken, time.Time{}) }},

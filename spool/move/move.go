@@ -20,7 +20,8 @@ type Mover struct {
 	// From keeps no history of its own while it is moved: what leaves it has not ended.
 	From, To spool.Store
 	// Known are the import keys of To (Store.Imported), which the caller holds until the end.
-	// Those of the messages that are moved are added.
+	// Those of the messages that are moved are added. nil: To knows by itself what has left it
+	// (spool.ErrLeft), so that any number of moves may run at once.
 	Known map[spool.ImportKey]struct{}
 	// Moved is told of a message that was moved durably; nil: it is not told.
 	Moved func(*spool.Record)
@@ -172,6 +173,9 @@ func (m *Mover) commit(ctx context.Context) error {
 		switch {
 		case err == nil && len(m.batch.taken) > 0:
 			return errors.New("not all messages were moved")
+		case errors.Is(err, spool.ErrLeft):
+			m.Before++
+			err = m.batch.next().leave()
 		case errors.Is(err, spool.ErrExists):
 			err = m.exists(ctx, m.batch.next())
 		}
@@ -184,7 +188,9 @@ func (m *Mover) commit(ctx context.Context) error {
 
 func (m *Mover) moved(t *taken) error {
 	rec := t.claim.Record()
-	m.Known[t.key] = struct{}{}
+	if m.Known != nil {
+		m.Known[t.key] = struct{}{}
+	}
 	m.add(rec)
 	if m.Moved != nil {
 		m.Moved(rec)
@@ -196,10 +202,14 @@ func (m *Mover) moved(t *taken) error {
 // copied there by other means, or moved so long ago that its key was forgotten.
 func (m *Mover) exists(ctx context.Context, t *taken) error {
 	e, err := spool.FindOne(ctx, m.To, t.id())
-	if err != nil {
-		return errors.Join(err, t.drop())
+	var rec *spool.Record
+	var body spool.PeekedBody
+	if err == nil {
+		rec, body, err = m.To.Peek(ctx, e)
 	}
-	rec, body, err := m.To.Peek(ctx, e)
+	if errors.Is(err, spool.ErrGone) { // it has left since, or was set aside there: the next run finds out
+		return t.drop()
+	}
 	if err != nil {
 		return errors.Join(err, t.drop())
 	}

@@ -63,6 +63,8 @@ type batch struct {
 	logged  []string
 	places  []int32
 	events  [][]byte
+	queued  []int64
+	lasts   [][]byte // the last import key of each; nil: none
 }
 
 func (b *batch) add(d *draft) {
@@ -90,9 +92,12 @@ func (b *batch) add(d *draft) {
 	if d.spilled > 0 {
 		b.spilled = append(b.spilled, d.body)
 	}
+	var last []byte
 	for _, key := range d.rec.Envelope.ImportKeys {
-		b.keyed, b.keys = append(b.keyed, string(d.id)), append(b.keys, key[:])
+		last = key[:]
+		b.keyed, b.keys = append(b.keyed, string(d.id)), append(b.keys, last)
 	}
+	b.queued, b.lasts = append(b.queued, d.rec.Envelope.QueuedAt.Unix()), append(b.lasts, last)
 }
 
 // notNil keeps an empty value from being written as NULL.
@@ -105,18 +110,20 @@ func notNil(p []byte) []byte {
 
 func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
 
-const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)::text`
+const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)::text`
 
 // commit queues all, or those before the first whose id is there.
 func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 	if len(b.drafts) == 0 {
 		return 0, nil
 	}
-	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events}
+	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events, b.queued, b.lasts}
 	err = db.row(ctx, putSQL, args, new(string))
 	switch {
-	case codeOf(err) == uniqueViolation && len(b.drafts) > 1:
+	case (codeOf(err) == uniqueViolation || codeOf(err) == messageLeft) && len(b.drafts) > 1:
 		return b.oneByOne(ctx, db)
+	case codeOf(err) == messageLeft:
+		err = errors.Join(fmt.Errorf("%s: %w", b.ids[0], spool.ErrLeft), b.drafts[0].Abort())
 	case codeOf(err) == uniqueViolation:
 		err = b.exists(ctx, db)
 	case codeOf(err) == draftSwept:

@@ -38,6 +38,7 @@ const (
 	cannotConnect     = "57P03"
 	protocolViolation = "08P01" // PgBouncer: no such database, and much else
 	draftSwept        = "NT001" // ours
+	messageLeft       = "NT002"
 )
 
 // codeOf is the code of an answer of the server; empty: it is no answer.

@@ -121,11 +121,18 @@ func (s past) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) err
 	return s.db.row(ctx, addHistorySQL, historyArgs(list), new(string))
 }
 
-// ForgetHistory drops what was written on days that had ended by then.
+// goneKept is how long it is known which import keys were here, in seconds.
+const goneKept = 30 * 24 * 3600
+
+// ForgetHistory drops what was written on days that had ended by then, and import keys of
+// messages that left long ago: without a history, these are what tells that a message has left.
 func (s past) ForgetHistory(ctx context.Context, before time.Time) error {
 	day := before.UTC().Truncate(24 * time.Hour).Unix()
 	return s.db.again(ctx, func(ctx context.Context) error {
 		_, err := s.db.pool.Exec(ctx, `delete from notices.history where written < $1`, day)
+		if err == nil {
+			_, err = s.db.pool.Exec(ctx, `delete from notices.import_key where gone < extract(epoch from clock_timestamp())::bigint - $1`, int64(goneKept))
+		}
 		return err
 	})
 }

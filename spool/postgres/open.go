@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net"
@@ -25,6 +26,9 @@ type Options struct {
 	Host string
 	// NoHistory keeps no history.
 	NoHistory bool
+	// Patience is how long the database may take to answer: to a connection, for each of its hosts,
+	// and to a call; no call is made again after it. 0: 5, 30 and 15 seconds.
+	Patience time.Duration
 	// Lease is how long claims last without a sign of life; 0: 45 seconds.
 	Lease time.Duration
 }
@@ -60,7 +64,7 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
-	db := &database{pool: pool, retryFor: retryFor}
+	db := &database{pool: pool, retryFor: cmp.Or(o.Patience, retryFor)}
 	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, shared: &sharer{db: db}, session: &session{db: db, host: o.Host, lease: o.Lease}}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
@@ -90,13 +94,16 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		c.ConnectTimeout = connectTime
 	}
 	cfg.PingTimeout = connectTime // of idle connections, each of which may be cut off
+	if o.Patience > 0 {
+		c.ConnectTimeout = min(cmp.Or(c.ConnectTimeout, o.Patience), o.Patience)
+	}
 	dial := c.DialFunc
 	c.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
 		conn, err := dial(ctx, network, addr)
 		if err != nil {
 			return nil, err
 		}
-		return &timedConn{Conn: conn}, nil
+		return &timedConn{Conn: conn, patience: cmp.Or(o.Patience, answerTime)}, nil
 	}
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "notices"

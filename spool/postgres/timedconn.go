@@ -7,13 +7,14 @@ import (
 )
 
 // answerTime is how long the server may be silent within a call. Then the connection is given
-// up, as one that was cut off without a word.
+// up, as one that was cut off without a word, unless Options.Patience says otherwise.
 const answerTime = 30 * time.Second
 
 // timedConn gives each reading and writing that time. A context for each call would do the
 // same, and cost the driver a goroutine.
 type timedConn struct {
 	net.Conn
+	patience time.Duration
 
 	mu  sync.Mutex
 	end time.Time // set by the driver when a context ends
@@ -44,7 +45,7 @@ func (c *timedConn) Write(p []byte) (int, error) {
 func (c *timedConn) arm(set func(time.Time) error) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := time.Now().Add(answerTime)
+	t := time.Now().Add(c.patience)
 	if !c.end.IsZero() && c.end.Before(t) {
 		t = c.end
 	}

@@ -37,6 +37,9 @@ type Program struct {
 	// OpenDatabase opens the database that the config names. nil: this is the small program,
 	// which does not link it.
 	OpenDatabase func(*config.Config) (spool.Store, error)
+	// OpenBuffered opens the database that the config names for mail that comes in, with the folder
+	// that takes it while the database cannot be reached. nil where OpenDatabase is.
+	OpenBuffered func(*config.Config, *maillog.Log) (intake.Store, error)
 
 	// Notify takes what a person should hear; nil: it is said at once.
 	Notify func(maillog.Notice)
@@ -149,6 +152,11 @@ func (p *Program) OpenIntake(cfg *config.Config) (intake.Store, *maillog.Log, er
 		o.To = "stderr"
 		log, err := o.Open()
 		return folder, log, err
+	}
+	if p.Store == nil && cfg.Spool.Buffer {
+		log := p.OpenLog(cfg)
+		store, err := p.OpenBuffered(cfg, log)
+		return store, log, err
 	}
 	store, err := p.OpenStore(cfg)
 	if err != nil {

@@ -90,6 +90,7 @@ func (s *snapshot) check(o Options) *verdict {
 	c.waiting()
 	c.lastFlush()
 	c.hosts()
+	c.buffer()
 	c.bounces()
 	if s.Failed > 0 {
 		c.note(Warning, "%s failed and could not be returned: notices list --state failed", printable.Count(s.Failed, "message"))

@@ -60,6 +60,7 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 		c.s.HistoryError = &text
 	}
 	c.countWaits()
+	c.buffer()
 	c.files(ctx)
 	return c.s, nil
 }

@@ -39,6 +39,7 @@ func printMetrics(w io.Writer, s *snapshot, c *verdict) error {
 			metrics.Value(f.Returned, "outcome", "returned"), metrics.Value(f.Failed, "outcome", "failed"))
 	}
 	m.hosts(s.Hosts)
+	m.buffer(s)
 	if b := s.Bounces; b != nil {
 		m.Gauge("notices_last_read_bounces_timestamp_seconds", "When the mailbox of [bounces] was last read, or that was tried.", metrics.Times(b.At)...)
 		m.Gauge("notices_last_read_bounces_ok", "0: the mailbox of [bounces] could not be read the last time; 1: it was.", metrics.Truth(b.Error == nil))

@@ -16,6 +16,7 @@ import (
 	"notices/cmd/notices/fakesite"
 	"notices/cmd/notices/metrics"
 	"notices/spool"
+	"notices/spool/buffer"
 	"notices/spool/rate"
 )
 
@@ -214,6 +215,7 @@ func TestMetricsInManPage(t *testing.T) {
 	w.SetState(spool.BouncesReadName, spool.BouncesRead{At: w.Now})
 	w.share(w.host("desk", time.Minute))
 	o := statusDefaults()
+	o.Buffered = &buffer.Waiting{Dir: "/var/spool/notices", Messages: 2, Oldest: w.Now}
 	o.SignIn, o.Limits = deadSignIn, []rate.Limit{{Domains: []string{"gmail.com"}, Messages: 1, Per: time.Hour}}
 	have := map[string]bool{}
 	for key := range w.metrics(o) {

@@ -11,6 +11,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/buffer"
 	"notices/spool/oauth"
 	"notices/spool/printable"
 	"notices/spool/rate"
@@ -31,6 +32,8 @@ type Options struct {
 	// BouncesRefused is what read-bounces refuses of the config; nil: nothing.
 	BouncesRefused error
 	Spares         []spool.State // where flush keeps its alerts when it cannot keep them in the spool
+	// Buffered is what waits in the folder beside the database; nil: there is none.
+	Buffered *buffer.Waiting
 	// SignIn returns the state of an account's sign-in; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }
@@ -55,6 +58,7 @@ type snapshot struct {
 	Microsoft      *SignIn    `json:"microsoft"` // null: no account
 	LastFlush      *lastFlush `json:"last_flush"`
 	Hosts          []host     `json:"hosts"`   // null: the spool is a folder
+	Buffer         *buffered  `json:"buffer"`  // null: no folder is set beside a database
 	Bounces        *bounces   `json:"bounces"` // null: the mailbox of [bounces] was never read
 
 	Sites []site `json:"sites,omitempty"` // of a hosted service

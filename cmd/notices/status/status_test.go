@@ -47,7 +47,7 @@ func TestStatus(t *testing.T) {
 		"waiting_for_server": 0, "waiting_for_recipient": 1, "waiting_for_server_since": null, "config_error": null, "flush_error": null, "history_error": null,
 		"check": {"level": 2, "reasons": ["1 message is due, the oldest for 1h 0m", "1 message failed and could not be returned: notices list --state failed"],
 			"remarks": ["server 2 is not accepting mail, for 10m: 421 4.3.2 closed"]},
-		"google": null, "microsoft": null, "hosts": null,
+		"google": null, "microsoft": null, "hosts": null, "buffer": null,
 		"last_flush": {"at": "2026-11-24T11:00:00Z", "sent": 3, "deferred": 0, "returned": 1, "failed": 0},
 		"bounces": {"at": "2026-11-24T11:00:00Z", "error": "login refused", "read": 7, "bounced": 2}
 	}`), &want))

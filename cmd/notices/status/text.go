@@ -118,6 +118,7 @@ func (t *statusText) queue() {
 	if s.aside > 0 {
 		t.row("Set aside", term.Yellow, "%s in %s", printable.Count(s.aside, "file"), s.asideDir)
 	}
+	t.buffer()
 	t.row("Size", "", "%s", term.Octets(s.Bytes))
 	if s.Held > 0 {
 		t.row("Held", term.Yellow, "until released; see: notices list --state held")

@@ -1,0 +1,59 @@
+package status
+
+import (
+	"time"
+
+	"notices/cmd/notices/metrics"
+	"notices/cmd/notices/term"
+	"notices/spool/printable"
+)
+
+// buffered is the mail that this host took in while the database could not be reached.
+type buffered struct {
+	Dir            string     `json:"dir"`
+	Messages       int        `json:"messages"` // counted among the queued ones, too
+	OldestQueuedAt *time.Time `json:"oldest_queued_at"`
+}
+
+func (c *collector) buffer() {
+	if w := c.o.Buffered; w != nil {
+		c.s.Buffer = &buffered{Dir: w.Dir, Messages: w.Messages, OldestQueuedAt: term.Stamp(w.Oldest)}
+	}
+}
+
+// buffer checks that what waits in the folder is moved: each flush of this host does that.
+func (c *verdict) buffer() {
+	b := c.s.Buffer
+	if b == nil || b.Messages == 0 {
+		return
+	}
+	verb := "wait"
+	if b.Messages == 1 {
+		verb = "waits"
+	}
+	const format = "%s %s in %s, taken in while the database could not be reached, the oldest for %s; the next notices flush of this host moves them"
+	args := []any{printable.Count(b.Messages, "message"), verb, b.Dir, term.Span(c.s.since(b.OldestQueuedAt))}
+	before := len(c.Reasons)
+	if c.age(c.s.since(b.OldestQueuedAt), format, args...); len(c.Reasons) == before {
+		c.remark(format, args...)
+	}
+}
+
+func (t *statusText) buffer() {
+	b := t.s.Buffer
+	switch {
+	case b == nil:
+	case b.Messages == 0:
+		t.row("Beside database", "", "nothing waits in %s", b.Dir)
+	default:
+		t.row("Beside database", term.Yellow, "%s in %s, the oldest for %s", printable.Count(b.Messages, "message"), b.Dir, term.Span(t.s.since(b.OldestQueuedAt)))
+	}
+}
+
+func (m *exporter) buffer(s *snapshot) {
+	if s.Buffer == nil {
+		return
+	}
+	m.Gauge("notices_buffer_messages", "Messages in the folder beside the database, taken in while that could not be reached.", metrics.Value(s.Buffer.Messages))
+	m.Gauge("notices_buffer_oldest_seconds", "Since when the oldest of them waits; 0: none does.", metrics.Seconds(s.since(s.Buffer.OldestQueuedAt)))
+}

@@ -1,0 +1,73 @@
+package buffer
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+
+	"notices/spool"
+	"notices/spool/maildir"
+	"notices/spool/move"
+)
+
+// Open opens the folder to see what is in it, or to move that. What leaves it has not ended: it has
+// no history of its own. nil: there is no spool in the folder yet, and it is not made.
+func Open(dir string, now func() time.Time) (*maildir.Store, error) {
+	if _, err := os.Lstat(filepath.Join(dir, "cur")); errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return maildir.Open(dir, maildir.Options{Now: now, NoHistory: true})
+}
+
+// Counts say what was moved.
+type Counts = move.Counts
+
+// Move moves what is in the folder into the database, each message exactly once: see the package
+// comment. stays is told of each that cannot be moved. Any number of these may run at once.
+func Move(ctx context.Context, folder, database spool.Store, stays func(spool.ID, error)) (Counts, error) {
+	m := &move.Mover{From: folder, To: database}
+	m.Tell = func(id spool.ID, err error) {
+		if !errors.Is(err, spool.ErrBusy) { // another run moves it
+			stays(id, err)
+		}
+	}
+	err := m.All(ctx)
+	return m.Counts, err
+}
+
+// Waiting says how much mail is in the folder.
+type Waiting struct {
+	Dir      string // the folder
+	Messages int
+	Oldest   time.Time // when the oldest was queued
+}
+
+// Count counts what is in the folder. Ids have the time in them at which they were drawn.
+func Count(ctx context.Context, dir string, folder spool.Store) (w Waiting, err error) {
+	w.Dir = dir
+	var oldest *spool.Entry
+	count := func(e spool.Entry) bool {
+		w.Messages++
+		if oldest == nil || e.ID < oldest.ID {
+			oldest = &e
+		}
+		return true
+	}
+	if err = folder.Scan(ctx, count); err == nil {
+		err = folder.ScanFailed(ctx, count)
+	}
+	if err != nil || oldest == nil {
+		return w, err
+	}
+	rec, body, err := folder.Peek(ctx, *oldest)
+	if errors.Is(err, spool.ErrGone) { // it was moved meanwhile
+		return w, nil
+	}
+	if err == nil {
+		w.Oldest, err = rec.Envelope.QueuedAt, body.Close()
+	}
+	return w, err
+}
