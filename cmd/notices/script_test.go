@@ -1,8 +1,11 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"os/exec"
@@ -34,8 +37,16 @@ import (
 //	mount SIZE DIR              mounts a small disk there
 //	remount ro|rw DIR
 //
-// The condition [folder] holds if the spool is a folder, and not a database
-// (database_peers_test.go).
+// What they do with the spool, be it a folder or a database (database_peers_test.go):
+//
+//	emptied                     takes everything out of it
+//	removeall                   removes all messages, as a user does
+//	bodies                      prints the messages that wait in it
+//	stored FILE                 writes all that it holds into a file
+//	claimsend                   ends the claims of killed processes
+//
+// The condition [folder] holds if the spool is a folder, and not a database. A story that begins
+// with "# Folder only: " and the reason is told of a folder alone.
 func TestScripts(t *testing.T) { testscript.Run(t, scriptParams()) }
 
 func scriptParams() testscript.Params {
@@ -64,6 +75,11 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"nobody":     asNobody,
 		"mount":      mount,
 		"remount":    remount,
+		"removeall":  removeAll,
+		"emptied":    func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(os.RemoveAll(ts.MkAbs("spool"))) },
+		"bodies":     func(ts *testscript.TestScript, _ bool, _ []string) { printFiles(ts, ts.Stdout(), "spool/cur/[^.]*") },
+		"stored":     func(ts *testscript.TestScript, _ bool, args []string) { storedFiles(ts, args[0]) },
+		"claimsend":  func(*testscript.TestScript, bool, []string) {}, // they ended with their process
 	})
 	return commands
 }
@@ -220,4 +236,42 @@ func asNobody(ts *testscript.TestScript, neg bool, args []string) {
 		return
 	}
 	ts.Fatalf("as nobody: %v", err)
+}
+
+// removeAll removes all messages.
+func removeAll(ts *testscript.TestScript, _ bool, _ []string) {
+	ts.Check(ts.Exec("notices", "list", "--json"))
+	var list []struct{ ID string }
+	ts.Check(json.Unmarshal([]byte(ts.ReadFile("stdout")), &list))
+	args := []string{"remove"}
+	for _, m := range list {
+		args = append(args, m.ID)
+	}
+	ts.Check(ts.Exec("notices", args...))
+}
+
+// printFiles writes what is in files.
+func printFiles(ts *testscript.TestScript, w io.Writer, pattern string) {
+	names, err := filepath.Glob(ts.MkAbs(pattern))
+	ts.Check(err)
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		ts.Check(err)
+		_, err = w.Write(text)
+		ts.Check(err)
+	}
+}
+
+// storedFiles writes what is in the files of the folder, and their names, into one file.
+func storedFiles(ts *testscript.TestScript, to string) {
+	var all strings.Builder
+	ts.Check(filepath.WalkDir(ts.MkAbs("spool"), func(name string, d fs.DirEntry, err error) error {
+		if err != nil || !d.Type().IsRegular() {
+			return err
+		}
+		text, err := os.ReadFile(name)
+		fmt.Fprintf(&all, "%s:\n%s\n", name, text)
+		return err
+	}))
+	ts.Check(os.WriteFile(ts.MkAbs(to), []byte(all.String()), 0o600))
 }

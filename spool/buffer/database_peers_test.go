@@ -56,9 +56,9 @@ func open(t *testing.T, o postgres.Options) *postgres.Store {
 func TestCutInMidCommit(t *testing.T) {
 	name := newDatabase(t)
 	open(t, postgres.Options{URL: server.URL(name)}).Close()
-	p, err := server.Proxy(name)
+	p, err := server.StartProxy()
 	must(t, err)
-	defer p.Close()
+	defer p.Stop()
 	cuts, inBoth := 0, 0
 	for _, size := range []int{1000, 600_000} {
 		for _, mark := range []bool{false, true} {
@@ -91,7 +91,7 @@ func TestCutInMidCommit(t *testing.T) {
 func cutInMidCommit(t *testing.T, p *cluster.Proxy, name string, c cluster.Cut, size int, mark, sent bool, what string) (hit, both bool) {
 	t.Helper()
 	p.Plan(c)
-	o := postgres.Options{URL: p.URL, NoHistory: mark, Patience: 20 * time.Millisecond}
+	o := postgres.Options{URL: p.URL(name), NoHistory: mark, Patience: 300 * time.Millisecond}
 	folder := onDisk(t, simfs.New().Open(nil))
 	s := &buffer.Store{
 		Database: func(ctx context.Context) (buffer.Target, error) {
