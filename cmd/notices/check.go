@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"notices/cmd/notices/database"
 	"os"
 	"path/filepath"
 	"slices"
@@ -238,7 +239,7 @@ func (c *checker) buffer(ctx context.Context, cfg *config.Config) {
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 	}
 	if w.Messages > 0 {
-		c.waits = bufferedText(w, c.a.Now())
+		c.waits = database.Text(w, c.a.Now())
 	}
 }
 

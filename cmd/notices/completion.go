@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"notices/cmd/notices/database"
 	"slices"
 	"strings"
 
@@ -97,7 +98,7 @@ func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	if err != nil {
 		return
 	}
-	store, err := besides{a.Program, cfg}.view()
+	store, err := database.Beside{Program: a.Program, Config: cfg}.View()
 	if err != nil {
 		return
 	}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"notices/cmd/notices/database"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -94,7 +95,7 @@ func (r *flushing) run(ctx context.Context) error {
 		return nil
 	}
 	if r.Store, err = r.a.OpenStore(r.cfg); err != nil {
-		err = besides{r.a.Program, r.cfg}.explain(err)
+		err = database.Beside{Program: r.a.Program, Config: r.cfg}.Explain(err)
 		return c.Finish(ctx, withExitCode(withOwnerHint(err, r.cfg.Spool.Dir)))
 	}
 	c.Store, c.Servers = r.Store, r.servers
@@ -139,7 +140,7 @@ func (r *flushing) withStore(ctx context.Context) error {
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
 	}
-	if err := (besides{a.Program, cfg}).move(ctx, r.Store, log); err != nil {
+	if err := (database.Beside{Program: a.Program, Config: cfg}).Move(ctx, r.Store, log); err != nil {
 		return r.ended(ctx, err)
 	}
 	signin.UseState(ctx, cfg, r.servers, r.Store.State(), r.insists())

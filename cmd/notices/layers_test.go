@@ -79,6 +79,7 @@ func floors() map[string]int {
 		"notices/cmd/notices/announce": 4,
 		"notices/cmd/notices/dkimkey":  4,
 		"notices/cmd/notices/importer": 4,
+		"notices/cmd/notices/database": 4,
 		"notices/cmd/notices/past":     4,
 		"notices/cmd/notices/summary":  4,
 		"notices/cmd/notices/queue":    4,

@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
+	"notices/cmd/notices/database"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -38,8 +39,10 @@ type cli struct {
 func newCLI() *cli {
 	p := app.New()
 	p.Host.Canonical, p.Host.LookupTXT = net.DefaultResolver.LookupCNAME, net.DefaultResolver.LookupTXT
-	p.OpenDatabase = func(cfg *config.Config) (spool.Store, error) { return openDatabase(p, cfg) }
-	p.OpenBuffered = func(cfg *config.Config, log *maillog.Log) (intake.Store, error) { return openBuffered(p, cfg, log) }
+	p.OpenDatabase = func(cfg *config.Config) (spool.Store, error) { return database.Open(p, cfg) }
+	p.OpenBuffered = func(cfg *config.Config, log *maillog.Log) (intake.Store, error) {
+		return database.OpenBuffered(p, cfg, log)
+	}
 	return &cli{Program: p, random: rand.Int64N}
 }
 

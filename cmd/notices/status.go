@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"notices/cmd/notices/database"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -61,7 +62,7 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	_, _, o.Refused = a.route()
 	o.BouncesRefused = bouncesRefused(ctx, a, cfg)
 	if cfg.Spool.Buffer {
-		if w, err := (besides{a.Program, cfg}).count(ctx); err == nil { // else view says why
+		if w, err := (database.Beside{Program: a.Program, Config: cfg}).Count(ctx); err == nil { // else view says why
 			o.Buffered = &w
 		}
 	}

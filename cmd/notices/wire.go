@@ -7,7 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-
+	"notices/cmd/notices/database"
 	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/past"
 	"notices/cmd/notices/queue"
@@ -33,7 +33,9 @@ import (
 // the config is wrong in anything but [spool] dir. The work shows messages and changes none: what
 // waits in the folder beside a database is among them.
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
-	return withStore(a, need, func(cfg *config.Config) (spool.Store, error) { return besides{a.Program, cfg}.view() }, func(_ *config.Config, q *queue.Queue) error { return work(q) })
+	return withStore(a, need, func(cfg *config.Config) (spool.Store, error) {
+		return database.Beside{Program: a.Program, Config: cfg}.View()
+	}, func(_ *config.Config, q *queue.Queue) error { return work(q) })
 }
 
 // withMessages is withQueue for what only lists messages. While the database cannot be reached it
@@ -41,16 +43,16 @@ func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 func withMessages(a *cli, work func(*queue.Queue) error) error {
 	var away error
 	open := func(cfg *config.Config) (spool.Store, error) {
-		store, err := besides{a.Program, cfg}.view()
+		store, err := database.Beside{Program: a.Program, Config: cfg}.View()
 		if !errors.Is(err, spool.ErrUnreachable) {
 			return store, err
 		}
-		b := besides{a.Program, cfg}
-		if w, e := b.count(context.Background()); e != nil || w.Messages == 0 {
+		b := database.Beside{Program: a.Program, Config: cfg}
+		if w, e := b.Count(context.Background()); e != nil || w.Messages == 0 {
 			return nil, err
 		}
 		away = err
-		return b.open()
+		return b.Open()
 	}
 	err := withStore(a, config.Queue, open, func(_ *config.Config, q *queue.Queue) error { return work(q) })
 	return cmp.Or(away, err)
@@ -61,10 +63,10 @@ func withMessages(a *cli, work func(*queue.Queue) error) error {
 func withChanges(ctx context.Context, a *cli, need config.Need, work func(*queue.Queue) error) error {
 	open := func(cfg *config.Config) (spool.Store, error) {
 		store, err := a.OpenStore(cfg)
-		return store, besides{a.Program, cfg}.explain(err)
+		return store, database.Beside{Program: a.Program, Config: cfg}.Explain(err)
 	}
 	return withStore(a, need, open, func(cfg *config.Config, q *queue.Queue) error {
-		if err := (besides{a.Program, cfg}).move(ctx, q.Store, q.Log); err != nil {
+		if err := (database.Beside{Program: a.Program, Config: cfg}).Move(ctx, q.Store, q.Log); err != nil {
 			return err
 		}
 		return work(q)
@@ -95,7 +97,7 @@ func (a *cli) withPast(work func(*past.Past) error) error {
 	if err != nil {
 		return withOwnerHint(err, systemFolders()...)
 	}
-	store, err := besides{a.Program, cfg}.view()
+	store, err := database.Beside{Program: a.Program, Config: cfg}.View()
 	if err == nil {
 		err = work(&past.Past{Program: a.Program, Source: store, Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
 		err = cmp.Or(err, store.Close())

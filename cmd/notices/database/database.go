@@ -1,0 +1,171 @@
+// Package database opens the database of [spool], and the folder beside it.
+package database
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"time"
+
+	"notices/cmd/internal/app"
+	"notices/cmd/notices/term"
+	"notices/config"
+	"notices/spool"
+	"notices/spool/buffer"
+	"notices/spool/intake"
+	"notices/spool/maildir"
+	"notices/spool/maillog"
+	"notices/spool/postgres"
+	"notices/spool/printable"
+)
+
+// Open opens the database of [spool] database.
+func Open(p *app.Program, cfg *config.Config) (spool.Store, error) {
+	s, err := connect(context.Background(), p, cfg, 0)
+	if err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+func connect(ctx context.Context, p *app.Program, cfg *config.Config, patience time.Duration) (*postgres.Store, error) {
+	url, err := cfg.Spool.Database.Read(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o := postgres.Options{URL: url, NoHistory: cfg.Spool.KeepHistory == 0, Patience: patience}
+	if cfg.Spool.DatabasePassword.IsSet() {
+		o.Password = cfg.Spool.DatabasePassword.Read
+	}
+	if o.Host = p.FindHostname(cfg, false)(); o.Host == "" {
+		o.Host, _ = os.Hostname() // only a person reads it
+	}
+	s, err := postgres.Open(ctx, o)
+	if err != nil {
+		return nil, Error(cfg, err)
+	}
+	return s, nil
+}
+
+// Error says that an error is one of the database.
+func Error(cfg *config.Config, err error) error {
+	return fmt.Errorf("%s: [spool] database: %w", cfg.Path, err)
+}
+
+// OpenBuffered opens the database for mail that comes in, and behind it the folder of [spool] dir.
+// Here the database is not waited for as long as elsewhere: a person waits, or a program.
+func OpenBuffered(p *app.Program, cfg *config.Config, log *maillog.Log) (intake.Store, error) {
+	s := &buffer.Store{
+		Database: func(ctx context.Context) (buffer.Target, error) { return openPatiently(ctx, p, cfg, buffer.Patience) },
+		Folder: func(context.Context) (buffer.Target, error) {
+			return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: true})
+		},
+		Now:  p.Now,
+		Mark: cfg.Spool.KeepHistory < buffer.HistoryKept,
+		Buffered: func(ids []spool.ID, why error) {
+			for _, id := range ids {
+				maillog.Buffered(log, id, why.Error())
+			}
+		},
+	}
+	return s, s.Open(context.Background())
+}
+
+// openPatiently opens the database within a time.
+func openPatiently(ctx context.Context, p *app.Program, cfg *config.Config, patience time.Duration) (*postgres.Store, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	return connect(ctx, p, cfg, patience)
+}
+
+// Beside is the folder beside the database.
+type Beside struct {
+	Program *app.Program
+	Config  *config.Config
+}
+
+// Open opens the folder, if there is one and anything was ever in it; else it returns nil.
+func (b Beside) Open() (*maildir.Store, error) {
+	if !b.Config.Spool.Buffer || b.Program.Store != nil {
+		return nil, nil
+	}
+	return buffer.Open(b.Config.Spool.Dir, b.Program.Now)
+}
+
+// Move moves what is in the folder into the database, as each flush does first. An error is
+// one of the database: what is wrong with the folder keeps no other mail from being sent.
+func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log) error {
+	folder, err := b.Open()
+	if err == nil && folder != nil {
+		var moved buffer.Counts
+		moved, err = buffer.Move(ctx, folder, database, func(id spool.ID, err error) { log.MessageTrouble(id, err, false) })
+		err = errors.Join(err, folder.Close())
+		if moved.Messages > 0 {
+			maillog.Moved(log, moved.Messages, b.Config.Spool.Dir)
+		}
+	}
+	switch {
+	case err == nil, ctx.Err() != nil:
+		return ctx.Err()
+	case errors.Is(err, spool.ErrUnreachable), errors.Is(err, spool.ErrMisconfigured), errors.Is(err, spool.ErrUnsure):
+		return Error(b.Config, fmt.Errorf("%w: what is in %s stays there until the next flush: %w", spool.ErrUnreachable, b.Config.Spool.Dir, err))
+	}
+	log.Trouble("the mail in "+b.Config.Spool.Dir+" cannot be moved into the database", err)
+	return nil
+}
+
+// View opens the spool for what lists messages: those in the folder are listed, too.
+func (b Beside) View() (spool.Store, error) {
+	store, err := b.Program.OpenStore(b.Config)
+	if err != nil {
+		return nil, b.Explain(err)
+	}
+	folder, err := b.Open()
+	if err != nil {
+		b.Program.Say("the mail in %s, which waits for the database, cannot be listed: %s", b.Config.Spool.Dir, err)
+		return store, nil
+	}
+	if folder == nil {
+		return store, nil
+	}
+	return buffer.NewView(store.(buffer.Database), folder), nil
+}
+
+// Count counts the mail in the folder.
+func (b Beside) Count(ctx context.Context) (buffer.Waiting, error) {
+	folder, err := b.Open()
+	if err != nil || folder == nil {
+		return buffer.Waiting{Dir: b.Config.Spool.Dir}, err
+	}
+	w, err := buffer.Count(ctx, b.Config.Spool.Dir, folder)
+	return w, errors.Join(err, folder.Close())
+}
+
+// Explain adds to an error of the database what waits for it in the folder.
+func (b Beside) Explain(err error) error {
+	if !errors.Is(err, spool.ErrUnreachable) {
+		return err
+	}
+	w, failed := b.Count(context.Background())
+	switch {
+	case failed != nil:
+		return fmt.Errorf("%w; the mail in %s cannot be counted: %w", err, b.Config.Spool.Dir, failed)
+	case w.Messages > 0:
+		return fmt.Errorf("%w; %s", err, Text(w, b.Program.Now()))
+	}
+	return err
+}
+
+// Text is `2 messages wait in /var/spool/notices, the oldest for 5m; ...`.
+func Text(w buffer.Waiting, now time.Time) string {
+	verb := "wait"
+	if w.Messages == 1 {
+		verb = "waits"
+	}
+	text := printable.Count(w.Messages, "message") + " " + verb + " in " + w.Dir
+	if !w.Oldest.IsZero() {
+		text += ", the oldest for " + term.Span(max(now.Sub(w.Oldest), 0))
+	}
+	return text + "; the next notices flush that reaches the database moves them there"
+}
