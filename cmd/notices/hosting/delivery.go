@@ -124,6 +124,7 @@ func fixed(old, now *config.Config) (keys []string) {
 	note("[serve] max_recipients", a.MaxRecipients == b.MaxRecipients)
 	note("[serve] max_connections", a.MaxConnections == b.MaxConnections)
 	note("[serve] deliver", a.Deliver == b.Deliver)
+	note("[site]", old.Site == now.Site)
 	note("[spool] dir", old.Spool.Dir == now.Spool.Dir)
 	note("[log] to", old.Log.To == now.Log.To)
 	return keys
