@@ -110,7 +110,36 @@ func (s *hosted) putBack() {
 }
 
 // Data takes the message.
-func (s *hosted) Data(r io.Reader) error { return s.data(r, s.accept) }
+func (s *hosted) Data(r io.Reader) error { return s.data(&headed{r: r}, s.accept) }
+
+// maxHeader is the longest header that is taken from the network. intake holds it in memory, and
+// allows more; a site may have a hundred sessions.
+const maxHeader = 256 << 10
+
+// headed reads a message whose header is not too long.
+type headed struct {
+	r      io.Reader
+	line   int // octets of this line
+	header int // octets so far
+	body   bool
+}
+
+func (h *headed) Read(p []byte) (int, error) {
+	n, err := h.r.Read(p)
+	for i := 0; i < n && !h.body; i++ {
+		switch p[i] {
+		case '\n':
+			h.body, h.line = h.line == 0, 0
+		case '\r':
+		default:
+			h.line++
+		}
+		if h.header++; h.header > maxHeader {
+			return 0, answer(554, smtp.EnhancedCode{5, 6, 0}, fmt.Sprintf("the header of the message is longer than %d octets", maxHeader))
+		}
+	}
+	return n, err
+}
 
 // accept is Intake.Accept, and tells who wants to know what is queued. No alias discards a site's
 // message.

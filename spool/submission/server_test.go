@@ -321,6 +321,23 @@ func TestSizesAndRecipients(t *testing.T) {
 	})
 }
 
+// TestLongHeader: one of exactly the length is taken, and after a longer one the session goes on.
+func TestLongHeader(t *testing.T) {
+	in(t, func(t *testing.T) {
+		h := newHosting(t, func(s *Server) { s.Intake.MaxSize = 0 })
+		c := h.enter()
+		const line = "X: 345678\r\n"
+		for more, want := range map[int]string{0: queuedReply, 1: "554 5.6.0 the header"} {
+			header := strings.Repeat(line, maxHeader/len(line)-1)
+			header += "Y: " + strings.Repeat("x", maxHeader-len(header)-len("Y: \r\n\r\n")+more) + "\r\n"
+			c.sends("MAIL FROM:<desk@library.example>\r\n", "250 ")
+			c.sends("RCPT TO:<ada@example.net>\r\n", "250 ")
+			c.sends("DATA\r\n", "354 ")
+			c.sends(header+"\r\n"+strings.Repeat("text\r\n", 100_000)+".\r\n", want)
+		}
+	})
+}
+
 // TestRevoked: a session ends within a second, in whatever it is; a rotated key works on.
 func TestRevoked(t *testing.T) {
 	in(t, func(t *testing.T) {
@@ -462,9 +479,9 @@ func TestSlowClients(t *testing.T) {
 		"a slow command":         {(*hosting).enter, "N", time.Minute, 5 * time.Minute, 5 * time.Minute, "421 4.4.2"},
 		"a silent message":       {(*hosting).enter, "", 0, time.Minute, time.Minute, "421 4.4.2"},
 		"a slow message":         {(*hosting).enter, strings.Repeat("x", 98) + "\r\n", time.Second, time.Minute, 2 * time.Minute, "421 4.4.2"},
-		"an endless header":      {(*hosting).enter, "x: " + strings.Repeat("x", 60_000) + "\r\n", time.Second, 10 * time.Second, 2 * time.Minute, "552 "},
+		"an endless header":      {(*hosting).enter, "x: " + strings.Repeat("x", 60_000) + "\r\n", time.Second, 10 * time.Second, 2 * time.Minute, "554 5.6.0 the header"},
 		"an endless message":     {(*hosting).enter, "\r\n" + strings.Repeat("x", 60_000), time.Second, 10 * time.Second, 2 * time.Minute, "554 "},
-		"an endless header line": {(*hosting).enter, strings.Repeat("x", 60_000), time.Second, 10 * time.Second, 2 * time.Minute, "55"},
+		"an endless header line": {(*hosting).enter, strings.Repeat("x", 60_000), time.Second, 10 * time.Second, 2 * time.Minute, "554 5.6.0 the header"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			in(t, func(t *testing.T) {
