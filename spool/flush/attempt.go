@@ -199,7 +199,13 @@ func (j *job) message() *spool.Message {
 	}
 	m.RefusalFinal = reporter{j}.canResend() || refusedBefore(j.rec)
 	if !env.DSNParams.Empty() {
-		m.DSN = &env.DSNParams
+		dsn := env.DSNParams
+		if env.Site != "" {
+			// Ours is sent instead. A site could name another site's message by its ENVID, and a
+			// bounce would be taken for one of that.
+			dsn.EnvelopeID = ""
+		}
+		m.DSN = &dsn
 	}
 	j.to = j.rec.Pending()
 	if len(j.to) < len(env.Recipients) {

@@ -126,6 +126,22 @@ func TestWhatTheServerIsAsked(t *testing.T) {
 	}
 }
 
+// TestEnvelopeIDOfSites: the ENVID of a site is kept for the reports to it, and not passed on: the
+// server gets the queue id, so that no site can name the message of another one.
+func TestEnvelopeIDOfSites(t *testing.T) {
+	w := newWorld(t)
+	var asked *spool.DSNParams
+	w.mail.answer = func(m *spool.Message, _ string) spool.Outcome {
+		asked = m.DSN
+		return greylisted
+	}
+	w.put("A", func(e *spool.Envelope) { e.Site, e.EnvelopeID, e.ReturnHeaders = "east", "1K0WSE1DCR0RRWKC", true })
+	w.flush()
+	if asked == nil || asked.EnvelopeID != "" || !asked.ReturnHeaders || w.record("A").Envelope.EnvelopeID != "1K0WSE1DCR0RRWKC" {
+		t.Errorf("asked %+v, the record has %+v", asked, w.record("A").Envelope)
+	}
+}
+
 // TestEachRecipientItsOwn: a recipient with NOTIFY=NEVER is not named in a return, and the
 // message is kept for a person.
 func TestEachRecipientItsOwn(t *testing.T) {
