@@ -34,7 +34,8 @@ func (taker) Deliver(_ context.Context, m *spool.Message) (spool.Delivery, error
 
 // databaseDay: a day's messages go through the tables, as fast as that goes: queued and delivered
 // in twenty parts, with their history. A line a part shows what the tables take. autovacuum wakes
-// up each second in place of each minute, because the day is over in minutes.
+// up each second in place of each minute, because the day is over in minutes. The figures
+// of notices-machines(7) are from here.
 func (b *bench) databaseDay() error {
 	return b.withServer(func(s *server) error {
 		if _, err := s.SQL("postgres", "alter system set autovacuum_naptime = '1s'"); err != nil {
