@@ -23,7 +23,8 @@ import (
 // What scripts about notices serve can do:
 //
 //	port NAME                 puts a free port of the loopback interface into $NAME
-//	socket NAME               the same, and listens there until the script ends, as systemd does
+//	socket NAME               the same, and listens there until the script ends, as systemd does: no
+//	                          client is refused while no notices serve runs
 //	certificate DIR           makes DIR/cert.pem and DIR/key.pem, signed by ca.pem
 //	serve NAME [ARG...]       starts notices serve, and waits until it serves; what it says is in NAME.log.
 //	                          It gets the sockets that were opened
