@@ -70,8 +70,8 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	var used *rate.Exhausted
 	switch {
 	case errors.As(err, &used):
-		wait := used.Until.Sub(s.srv.now()).Round(time.Second)
-		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("the sending limit of your site is reached (%s); try again in %s", used.What, max(wait, time.Second)))
+		wait := inWords(used.Until.Sub(s.srv.now()))
+		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("the sending limit of your site is reached (%s); try again in %s", used.What, wait))
 	case err != nil:
 		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; try again later")
 	}
@@ -216,4 +216,12 @@ func (q *quotas) close() error {
 		errs = append(errs, one.Close(context.Background()))
 	}
 	return errors.Join(errs...)
+}
+
+// inWords is a wait for a person to read.
+func inWords(wait time.Duration) string {
+	if wait < 2*time.Minute {
+		return fmt.Sprintf("%d seconds", max(1, (wait+time.Second-1)/time.Second))
+	}
+	return fmt.Sprintf("%d minutes", (wait+time.Minute-1)/time.Minute)
 }
