@@ -47,6 +47,7 @@ type Store struct {
 	db      *database
 	shared  *sharer
 	session *session
+	fence   atomic.Int64 // the token of the lock of imports while this store has it
 	closed  atomic.Bool
 }
 
