@@ -46,12 +46,32 @@ func putWith(s *Store, events ...spool.Event) error {
 		return err
 	}
 	defer d.Abort()
+	return seal(s, d, func() error { return nil }, events...)
+}
+
+// putSynced queues the message as a group commit does: it is synced ahead.
+func putSynced(s *Store) error {
+	d, err := s.New(context.Background(), theID)
+	if err != nil {
+		return err
+	}
+	defer d.Abort()
+	return seal(s, d, d.(*draft).Sync)
+}
+
+// seal writes, seals and commits a message. before is called before the commit.
+func seal(s *Store, d spool.Draft, before func() error, events ...spool.Event) error {
 	env := testEnvelope()
 	env.QueuedAt = unixTime(100)
-	if _, err = d.Write(theBody); err == nil {
-		if err = d.Seal(env, events...); err == nil {
-			_, err = s.Commit(context.Background(), d)
-		}
+	_, err := d.Write(theBody)
+	if err == nil {
+		err = d.Seal(env, events...)
+	}
+	if err == nil {
+		err = before()
+	}
+	if err == nil {
+		_, err = s.Commit(context.Background(), d)
 	}
 	return err
 }
@@ -117,6 +137,7 @@ var (
 
 var stories = []story{
 	{"enqueue", nil, putIt, []string{absent, queued}, queued},
+	{"enqueue in a group", nil, putSynced, []string{absent, queued}, queued},
 	{"defer", putIt, onIt(deferIt), []string{queued, deferred}, deferred},
 	{"hold", putIt, holdIt, []string{queued, heldState}, heldState},
 	{"deliver", putIt, removeSoon, []string{queued, absent}, absent},

@@ -27,7 +27,8 @@ type draft struct {
 	entry    spool.Entry // of the listing that it will be in
 	done     bool
 	keys     []spool.ImportKey
-	unsynced error // the failed sync of an earlier Commit
+	synced   bool  // by Sync
+	unsynced error // a sync that failed earlier
 }
 
 func (d *draft) tmpBody() string { return bodyPath(tmpDir, d.id) }
@@ -129,13 +130,25 @@ func (d *draft) close() error {
 	return errors.Join(err, d.body.Close())
 }
 
-// Commit syncs all files at once, renames them, and syncs cur. Imported drafts cost two
-// more syncs of folders, see renameDrafts.
+// Sync makes the files of a sealed draft durable in tmp, so that Commit need not.
+func (d *draft) Sync() error {
+	own, err := sealed([]spool.Draft{d})
+	if err == nil && !d.synced {
+		err = unsynced(own, syncFiles([]fsys.File{d.body, d.side}))
+		d.synced = err == nil
+	}
+	return err
+}
+
+// Commit syncs all files at once, if Sync has not, renames them, and syncs cur. Imported drafts
+// cost two more syncs of folders, see renameDrafts.
 func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	own, err := sealed(drafts)
 	files := make([]fsys.File, 0, 2*len(own))
 	for _, d := range own {
-		files = append(files, d.body, d.side)
+		if !d.synced {
+			files = append(files, d.body, d.side)
+		}
 	}
 	if err == nil {
 		err = unsynced(own, syncFiles(files))
@@ -167,8 +180,7 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	return n, failure
 }
 
-// sealed returns the drafts as this store's own type. It is an error if one of them is not
-// sealed, or met a failed sync before.
+// sealed returns the drafts as this store's own type, if all are sealed and met no failed sync.
 func sealed(drafts []spool.Draft) ([]*draft, error) {
 	own := make([]*draft, len(drafts))
 	for i, d := range drafts {

@@ -15,7 +15,8 @@ const maxGroup = 256
 
 // group shares the syncs of a store between sessions (group commit): while one Commit runs, it
 // collects the messages that come to their end, and commits them together as soon as it is over.
-// So twenty sessions cost little more than one, and one session waits for nobody.
+// So twenty sessions cost little more than one, and one session waits for nobody. The files of a
+// message are synced before that, by its own session: what is shared is the sync of the folder.
 type group struct {
 	intake.Store
 	meter Meter
@@ -31,8 +32,19 @@ type sealed struct {
 	done  chan error
 }
 
+// syncer is a draft that can be made durable ahead of its Commit. Sessions do that side by side,
+// so that a Commit is short, and the next one has not long to wait.
+type syncer interface{ Sync() error }
+
 // Commit queues one message. ctx does not end it: once it has begun, the answer counts.
 func (g *group) Commit(_ context.Context, drafts ...spool.Draft) (n int, err error) {
+	for _, d := range drafts {
+		if d, ok := d.(syncer); ok {
+			if err := d.Sync(); err != nil {
+				return 0, err
+			}
+		}
+	}
 	all := make([]*sealed, len(drafts))
 	g.mu.Lock()
 	for i, d := range drafts {

@@ -74,6 +74,33 @@ func TestGroup(t *testing.T) {
 	})
 }
 
+// unsyncable is a draft that cannot be made durable.
+type unsyncable struct{ spool.Draft }
+
+var errDisk = errors.New("the disk failed")
+
+func (unsyncable) Sync() error { return errDisk }
+
+// TestGroupSyncs: a draft is synced by its own session, and without that it is not committed.
+func TestGroupSyncs(t *testing.T) {
+	store := maildirtest.New()
+	defer store.Close()
+	g := &group{meter: noMeter{}, Store: storeFunc{store, func([]spool.Draft) (int, error) {
+		t.Error("it was committed")
+		return 0, nil
+	}}}
+	d := draft(t, store, "A")
+	if n, err := g.Commit(t.Context(), unsyncable{d}); n != 0 || !errors.Is(err, errDisk) {
+		t.Error(n, err)
+	}
+	if _, ok := d.(syncer); !ok {
+		t.Error("a draft of the folder cannot be synced ahead")
+	}
+	if err := d.Abort(); err != nil {
+		t.Error(err)
+	}
+}
+
 // TestGroupResults: whatever the store says to a group, each session gets the result of its own
 // message: nil for exactly those that are queued, unless it is not known.
 func TestGroupResults(t *testing.T) {
