@@ -38,4 +38,7 @@ var (
 	// ErrClaimLost: the claim had ended when it was to write. This host stood still, or was
 	// cut off, for longer than a claim lasts without a sign of life. Nothing was written.
 	ErrClaimLost = errors.New("the claim on the message was lost")
+	// ErrLockLost is ErrClaimLost for an import: another one has had the lock of imports since, and
+	// may have queued the same. Nothing was queued by this Commit. Exit 75.
+	ErrLockLost = errors.New("the import was overtaken by another one")
 )

@@ -3,11 +3,15 @@
 package main
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"syscall"
 	"testing"
+
+	"notices/cmd/internal/app"
 )
 
 // TestHostKilled: a host is killed in the middle of a flush. The other one sends the rest, and
@@ -69,4 +73,42 @@ func TestHostFrozen(t *testing.T) {
 	}
 	f.run("office", "flush", "--all")
 	f.done(fleetInFlight)
+}
+
+// TestImportFrozen: a host stands still for longer than its lease, in the middle of an import. Another
+// imports the same meanwhile. The one that wakes queues nothing more, and says so.
+func TestImportFrozen(t *testing.T) {
+	f := startFleet(t, startDatabases(t), 0, map[string]place{"desk": {address: "127.0.0.1"}, "office": {address: "127.0.0.1"}})
+	f.run("office", "status") // which makes the tables
+	f.write("two.mbox", twoMessages)
+	in, out := io.Pipe()
+	desk := f.command("desk", "import", "-")
+	var said bytes.Buffer
+	desk.Stdin, desk.Stdout, desk.Stderr = in, &said, &said
+	if err := desk.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.awaits("the lock of the import", func() bool { return f.sql(`select count(*) from notices.lock`) == "1" })
+	if err := desk.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	f.sql(`update notices.session set expires = now()`)
+	f.run("office", "import", "two.mbox")
+	if err := desk.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	_, err := io.WriteString(out, twoMessages)
+	if err := errors.Join(err, out.Close(), ignoreExit(desk.Wait())); err != nil {
+		t.Fatal(err)
+	}
+	r := &run{t: t, host: "desk", cmd: desk, said: &said}
+	r.ended(app.ExitTryLater, "stopped; queued 0 of 2 messages", "another import has begun", "run the same command again")
+	if n := f.sql(`select count(*) from notices.message`); n != "2" {
+		t.Errorf("%s messages are queued, want 2: %s", n, said.String())
+	}
+	again := f.startWith("desk", twoMessages, "import", "-")
+	again.ends(app.ExitOK, "2 were queued by an earlier import")
+	if n := f.sql(`select count(*) from notices.message`); n != "2" {
+		t.Errorf("%s messages are queued after the repeat, want 2", n)
+	}
 }

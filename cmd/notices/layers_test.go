@@ -43,6 +43,7 @@ func floors() map[string]int {
 		"notices/spool/drop":                1,
 		"notices/spool/feed":                1,
 		"notices/spool/postgres":            1,
+		"notices/spool/postgres/timedconn":  0,
 		"notices/spool/maildir":             1,
 		"notices/spool/maildir/sidecar":     1,
 		"notices/spool/maildir/values":      1,

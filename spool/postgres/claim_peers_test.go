@@ -148,3 +148,64 @@ func claimed(t *testing.T, s spool.Store) spool.Claim {
 	}
 	return c
 }
+
+// TestFencedImport: an import whose host stood still for longer than its lease, and that goes on when
+// another import has had the lock, queues nothing more. As long as no other has had it, it does.
+func TestFencedImport(t *testing.T) {
+	name := newDatabase(t)
+	a, b := open(t, name), open(t, name)
+	defer a.Close()
+	defer b.Close()
+	_, release, err := a.Imported(t.Context(), at(0))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a.Freeze()
+	if err := put(small)(a); err != nil {
+		t.Errorf("no other import has begun: %v", err)
+	}
+	keys, releaseOther, err := b.Imported(t.Context(), at(0))
+	if err != nil || len(keys) != 1 {
+		t.Fatalf("the other import: %d keys, %v", len(keys), err)
+	}
+	commit := func(s spool.Store, ids ...spool.ID) (int, error) {
+		var drafts []spool.Draft
+		for _, id := range ids {
+			d, err := s.New(t.Context(), id)
+			if err == nil {
+				err = d.Seal(spool.Envelope{ID: id, Sender: "a@example.org", Recipients: []string{"b@example.net"}, QueuedAt: at(100), ImportKeys: []spool.ImportKey{{2}}})
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			drafts = append(drafts, d)
+		}
+		return s.Commit(t.Context(), drafts...)
+	}
+	refused := func(when string) {
+		t.Helper()
+		// The id that is there already has the others tried one by one.
+		for _, ids := range [][]spool.ID{{"X"}, {"X", "Y"}, {"X", theID}} {
+			if n, err := commit(a, ids...); n != 0 || !errors.Is(err, spool.ErrLockLost) {
+				t.Errorf("%s, %v: %d queued, %v", when, ids, n, err)
+			}
+		}
+	}
+	refused("while the other import runs")
+	if n, err := commit(b, "Z"); n != 1 || err != nil {
+		t.Errorf("the other import queued %d: %v", n, err)
+	}
+	if err := releaseOther(); err != nil {
+		t.Error(err)
+	}
+	refused("when the other import has ended")
+	if err := release(); err != nil {
+		t.Error(err)
+	}
+	if got := sql(t, name, `select string_agg(id, ' ' order by id) from notices.message`); got != string(theID)+" Z" {
+		t.Errorf("queued are %s", got)
+	}
+	if n, err := commit(a, "Y"); n != 1 || err != nil { // as an enqueue
+		t.Errorf("after its import: %d, %v", n, err)
+	}
+}

@@ -16,7 +16,7 @@ const (
 
 // Commit queues the drafts, many in a transaction.
 func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err error) {
-	var b batch
+	b := batch{fence: s.fence.Load()}
 	for i, each := range drafts {
 		d, ok := each.(*draft)
 		switch {
@@ -36,7 +36,7 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 			if n += done; err != nil {
 				return n, err
 			}
-			b = batch{}
+			b = batch{fence: b.fence}
 		}
 	}
 	done, commitErr := b.commit(ctx, s.db)
@@ -45,6 +45,7 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 
 // batch are the drafts of one transaction, as the arguments of notices.put.
 type batch struct {
+	fence   int64 // the token of the lock of imports; 0: it is not an import's
 	drafts  []*draft
 	size    int
 	ids     []string
@@ -112,13 +113,19 @@ func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >=
 
 const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)::text`
 
+const putOfImportSQL = `select notices.put_of_import($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)::text`
+
 // commit queues all, or those before the first whose id is there.
 func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 	if len(b.drafts) == 0 {
 		return 0, nil
 	}
 	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events, b.queued, b.lasts}
-	err = db.row(ctx, putSQL, args, new(string))
+	sql := putSQL
+	if b.fence != 0 {
+		sql, args = putOfImportSQL, append(args, b.fence)
+	}
+	err = db.row(ctx, sql, args, new(string))
 	switch {
 	case (codeOf(err) == uniqueViolation || codeOf(err) == messageLeft) && len(b.drafts) > 1:
 		return b.oneByOne(ctx, db)
@@ -126,6 +133,8 @@ func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 		err = errors.Join(fmt.Errorf("%s: %w", b.ids[0], spool.ErrLeft), b.drafts[0].Abort())
 	case codeOf(err) == uniqueViolation:
 		err = b.exists(ctx, db)
+	case codeOf(err) == lockLost:
+		err = fmt.Errorf("%w: this host stood still, or was cut off, and another import has begun; to queue what is missing, and nothing twice, run the same command again", spool.ErrLockLost)
 	case codeOf(err) == draftSwept:
 		err = fmt.Errorf("%w: the message was being written for too long without a sign of life", spool.ErrUnreachable)
 	case errors.As(err, new(maybeDone)):
@@ -145,7 +154,7 @@ func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 
 func (b *batch) oneByOne(ctx context.Context, db *database) (n int, err error) {
 	for _, d := range b.drafts {
-		var one batch
+		one := batch{fence: b.fence}
 		one.add(d)
 		done, err := one.commit(ctx, db)
 		if n += done; err != nil {

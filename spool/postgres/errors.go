@@ -39,6 +39,7 @@ const (
 	protocolViolation = "08P01" // PgBouncer: no such database, and much else
 	draftSwept        = "NT001" // ours
 	messageLeft       = "NT002"
+	lockLost          = "NT003"
 )
 
 // codeOf is the code of an answer of the server; empty: it is no answer.

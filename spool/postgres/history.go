@@ -3,14 +3,11 @@ package postgres
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
-
-	"github.com/jackc/pgx/v5"
 
 	"notices/spool"
 )
@@ -139,125 +136,3 @@ func (s past) ForgetHistory(ctx context.Context, before time.Time) error {
 
 // HistoryError is nil: an entry is written with the removal of its message, or neither is.
 func (s past) HistoryError() error { return nil }
-
-// History searches page by page. The conditions leave out most of what q does not choose; q
-// decides.
-func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) (bad []spool.Anomaly, err error) {
-	addresses, err := s.addressesWith(ctx, q.Recipient)
-	if err != nil {
-		return nil, err
-	}
-	where, args := conditions(&q, addresses)
-	sql := fmt.Sprintf(`select queued, id, n, entry from notices.history where (queued, id, n) > ($%d, $%d, $%d) and %s order by queued, id, n limit %d`,
-		len(args)+1, len(args)+2, len(args)+3, where, historyPage)
-	last := historyRow{queued: -1 << 62}
-	for {
-		page, err := collect(ctx, s.db, toHistoryRow, sql, append(slices.Clip(args), last.queued, last.id, last.n)...)
-		if err != nil {
-			return bad, err
-		}
-		for i := range page {
-			e, err := parseEntry(page[i].entry)
-			if err != nil {
-				bad = append(bad, spool.Anomaly{Name: fmt.Sprintf("history of %s, recipient %d", page[i].id, page[i].n), Why: err.Error()})
-				continue
-			}
-			if q.Chooses(&e) && !yield(&e) {
-				return bad, nil
-			}
-		}
-		if len(page) < historyPage {
-			return bad, nil
-		}
-		last = page[len(page)-1]
-	}
-}
-
-const (
-	historyPage   = 2000
-	mostAddresses = 1000
-)
-
-// addressesWith are the recipients that have a part of an address in them, found by the index of
-// recipients alone: rows are ten times as wide, and most recipients have many. nil: there are too
-// many of them, or an address as a whole is wanted.
-func (s past) addressesWith(ctx context.Context, part string) ([]string, error) {
-	if part == "" || part == "<>" || strings.IndexByte(part, '@') > 0 {
-		return nil, nil
-	}
-	const sql = `select distinct recipient from notices.history where strpos(recipient, $1) > 0 limit $2`
-	list, err := collect(ctx, s.db, pgx.RowTo[string], sql, storable(strings.ToLower(part)), mostAddresses+1)
-	if len(list) > mostAddresses || err != nil {
-		return nil, err
-	}
-	return append([]string{}, list...), nil
-}
-
-type historyRow struct {
-	queued int64
-	id     string
-	n      int32
-	entry  []byte
-}
-
-func toHistoryRow(row pgx.CollectableRow) (r historyRow, err error) {
-	return r, row.Scan(&r.queued, &r.id, &r.n, &r.entry)
-}
-
-// conditions are those of a query that the columns can tell. addresses: what addressesWith found.
-func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
-	parts := []string{"true"}
-	add := func(condition string, arg any) {
-		args = append(args, arg)
-		parts = append(parts, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
-	}
-	if len(q.IDs) > 0 {
-		add("id = any(?)", texts(q.IDs))
-	}
-	address := func(column, want string) {
-		want = storable(strings.ToLower(want))
-		switch at := strings.IndexByte(want, '@'); {
-		case want == "":
-		case want == "<>":
-			add(column+" = ?", "")
-		case at > 0:
-			add(column+" = ?", want)
-		default:
-			add("strpos("+column+", ?) > 0", want)
-		}
-	}
-	if addresses != nil {
-		add("recipient = any(?)", addresses)
-	} else {
-		address("recipient", q.Recipient)
-	}
-	address("sender", q.Sender)
-	if q.Ref != "" {
-		add("ref = ?", storable(q.Ref))
-	}
-	if q.Site != "" {
-		add("site = ?", storable(q.Site))
-	}
-	if len(q.Endings) > 0 {
-		add("ending = any(?)", texts(q.Endings))
-	}
-	if !q.Since.IsZero() {
-		add("ended >= ?", q.Since.Unix())
-	}
-	if !q.Until.IsZero() {
-		add("ended <= ?", q.Until.Unix())
-	}
-	if q.Keys != nil {
-		keys := texts(slices.Collect(maps.Keys(q.Keys)))
-		add("(id = any(?) or recipient = any(?) or message_id = any(?) or envelope_id = any(?))", keys)
-	}
-	return strings.Join(parts, " and "), args
-}
-
-func texts[T ~string](list []T) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = storable(string(s))
-	}
-	return out
-}

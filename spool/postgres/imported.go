@@ -14,7 +14,8 @@ import (
 const importLock = "import"
 
 // Imported takes the lock of imports, which ends with the session, forgets the keys of what
-// left before since, and reads the others.
+// left before since, and reads the others. What is committed until the release carries the lock's
+// token, and is refused if another import has had the lock since.
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
 	token := nonce()
 	_, answer, err := s.session.within(ctx, func(id int64) (answer string, err error) {
@@ -27,7 +28,9 @@ func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.Import
 	if err != nil {
 		return nil, nil, err
 	}
+	s.fence.Store(token)
 	release := func() error {
+		s.fence.CompareAndSwap(token, 0)
 		err := s.db.row(context.WithoutCancel(ctx), `select notices.drop_lock($1, $2)::text`, []any{importLock, token}, new(string))
 		if errors.Is(err, spool.ErrUnreachable) {
 			return nil // what was imported stays, and the lock ends with the session

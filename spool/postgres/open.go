@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"notices/spool"
+	"notices/spool/postgres/timedconn"
 )
 
 // Options say which database, and who asks.
@@ -38,6 +39,8 @@ const (
 	defaultLease       = 45 * time.Second
 	defaultConnections = 4
 	connectTime        = 5 * time.Second
+	// answerTime is how long the server may be silent within a call.
+	answerTime = 30 * time.Second
 )
 
 // Store is a spool in a database. It implements spool.Store.
@@ -47,6 +50,7 @@ type Store struct {
 	db      *database
 	shared  *sharer
 	session *session
+	fence   atomic.Int64 // the token of the lock of imports while this store has it
 	closed  atomic.Bool
 }
 
@@ -103,7 +107,7 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &timedConn{Conn: conn, patience: cmp.Or(o.Patience, answerTime)}, nil
+		return &timedconn.Conn{Conn: conn, Patience: cmp.Or(o.Patience, answerTime)}, nil
 	}
 	if c.RuntimeParams["application_name"] == "" {
 		c.RuntimeParams["application_name"] = "notices"

@@ -91,7 +91,7 @@ func StoreCode(err error) int {
 		return ExitIO // before the cause inside it: try later would be wrong, it may be queued
 	case errors.Is(err, spool.ErrMisconfigured):
 		return ExitConfig
-	case isAny(err, spool.ErrUnreachable, spool.ErrClaimLost):
+	case isAny(err, spool.ErrUnreachable, spool.ErrClaimLost, spool.ErrLockLost):
 		return ExitTryLater
 	case isAny(err, spool.ErrNoSpool, unix.ENOTDIR):
 		return ExitCannotMake

@@ -1,0 +1,201 @@
+package postgres
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"notices/spool"
+)
+
+// History searches page by page. The conditions leave out most of what q does not choose; q
+// decides.
+func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) (bad []spool.Anomaly, err error) {
+	addresses, err := s.addressesWith(ctx, q.Recipient)
+	if err != nil {
+		return nil, err
+	}
+	where, args := conditions(&q, addresses)
+	next, err := s.pages(ctx, where, args)
+	for err == nil {
+		var page []historyRow
+		if page, err = next(); err != nil || len(page) == 0 {
+			break
+		}
+		for i := range page {
+			e, err := parseEntry(page[i].entry)
+			if err != nil {
+				bad = append(bad, spool.Anomaly{Name: fmt.Sprintf("history of %s, recipient %d", page[i].id, page[i].n), Why: err.Error()})
+				continue
+			}
+			if q.Chooses(&e) && !yield(&e) {
+				return bad, nil
+			}
+		}
+	}
+	return bad, err
+}
+
+const (
+	historyPage   = 2000
+	mostAddresses = 1000
+	mostNames     = 100_000
+)
+
+// pages gives what the conditions choose, a page at a time, and an empty one at the end. If the
+// names of all that is chosen fit into memory, they are found first, by whatever index is best
+// for the conditions, and put in order here: a page in order, of few among many, would be found by a walk
+// through all. Else a walk meets what is chosen often enough.
+func (s past) pages(ctx context.Context, where string, args []any) (next func() ([]historyRow, error), err error) {
+	if len(args) > 0 {
+		names, err := collect(ctx, s.db, toName, fmt.Sprintf(`select queued, id, n from notices.history where %s limit %d`, where, mostNames+1), args...)
+		if err != nil {
+			return nil, err
+		}
+		if len(names) <= mostNames {
+			slices.SortFunc(names, historyName.compare)
+			return func() (page []historyRow, err error) {
+				// What was forgotten meanwhile is passed over; a whole page of that is not the end.
+				for len(names) > 0 && len(page) == 0 && err == nil {
+					n := min(len(names), historyPage)
+					page, err = s.named(ctx, names[:n])
+					names = names[n:]
+				}
+				return page, err
+			}, nil
+		}
+	}
+	sql := fmt.Sprintf(`select queued, id, n, entry from notices.history where (queued, id, n) > ($%d, $%d, $%d) and %s order by queued, id, n limit %d`,
+		len(args)+1, len(args)+2, len(args)+3, where, historyPage)
+	last := historyName{queued: -1 << 62}
+	return func() ([]historyRow, error) {
+		page, err := collect(ctx, s.db, toHistoryRow, sql, append(slices.Clip(args), last.queued, last.id, last.n)...)
+		if len(page) > 0 {
+			last = page[len(page)-1].historyName
+		}
+		return page, err
+	}, nil
+}
+
+const namedSQL = `select h.queued, h.id, h.n, h.entry from unnest($1::bigint[], $2::text[], $3::integer[]) as u(q, i, k)
+	join notices.history h on h.queued = u.q and h.id = u.i and h.n = u.k order by h.queued, h.id, h.n`
+
+// named reads the entries of some names.
+func (s past) named(ctx context.Context, names []historyName) ([]historyRow, error) {
+	queued, ids, places := make([]int64, len(names)), make([]string, len(names)), make([]int32, len(names))
+	for i, r := range names {
+		queued[i], ids[i], places[i] = r.queued, r.id, r.n
+	}
+	return collect(ctx, s.db, toHistoryRow, namedSQL, queued, ids, places)
+}
+
+// addressesWith are the recipients that have a part of an address in them, found by the index of
+// recipients alone: rows are ten times as wide, and most recipients have many. nil: there are too
+// many of them, or an address as a whole is wanted.
+func (s past) addressesWith(ctx context.Context, part string) ([]string, error) {
+	if part == "" || part == "<>" || strings.IndexByte(part, '@') > 0 {
+		return nil, nil
+	}
+	const sql = `select distinct recipient from notices.history where strpos(recipient, $1) > 0 limit $2`
+	list, err := collect(ctx, s.db, pgx.RowTo[string], sql, storable(strings.ToLower(part)), mostAddresses+1)
+	if len(list) > mostAddresses || err != nil {
+		return nil, err
+	}
+	return append([]string{}, list...), nil
+}
+
+type historyName struct {
+	queued int64
+	id     string
+	n      int32
+}
+
+func (a historyName) compare(b historyName) int {
+	return cmp.Or(cmp.Compare(a.queued, b.queued), cmp.Compare(a.id, b.id), cmp.Compare(a.n, b.n))
+}
+
+func toName(row pgx.CollectableRow) (r historyName, err error) {
+	return r, row.Scan(&r.queued, &r.id, &r.n)
+}
+
+type historyRow struct {
+	historyName
+	entry []byte
+}
+
+func toHistoryRow(row pgx.CollectableRow) (r historyRow, err error) {
+	return r, row.Scan(&r.queued, &r.id, &r.n, &r.entry)
+}
+
+// plain is the name of a server, or its host, that stands in the JSON of an entry as it is.
+var plain = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+
+// conditions are those of a query that the columns can tell. addresses: what addressesWith found.
+func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
+	parts := []string{"true"}
+	add := func(condition string, arg any) {
+		args = append(args, arg)
+		parts = append(parts, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
+	}
+	if len(q.IDs) > 0 {
+		add("id = any(?)", texts(q.IDs))
+	}
+	address := func(column, want string) {
+		want = storable(strings.ToLower(want))
+		switch at := strings.IndexByte(want, '@'); {
+		case want == "":
+		case want == "<>":
+			add(column+" = ?", "")
+		case at > 0:
+			add(column+" = ?", want)
+		default:
+			add("strpos("+column+", ?) > 0", want)
+		}
+	}
+	if addresses != nil {
+		add("recipient = any(?)", addresses)
+	} else {
+		address("recipient", q.Recipient)
+	}
+	address("sender", q.Sender)
+	if q.Ref != "" {
+		add("ref = ? and ref <> ''", storable(q.Ref))
+	}
+	if q.Site != "" {
+		add("site = ? and site <> ''", storable(q.Site))
+	}
+	if plain.MatchString(q.Server) {
+		add(`strpos(lower(encode(entry, 'escape') collate "C"), ?) > 0`, strings.ToLower(q.Server))
+	}
+	if len(q.Endings) > 0 {
+		add("ending = any(?)", texts(q.Endings))
+		if !slices.Contains(q.Endings, spool.EndedDelivered) {
+			parts = append(parts, "ending <> 'delivered'") // as the index of those has it
+		}
+	}
+	if !q.Since.IsZero() {
+		add("ended >= ?", q.Since.Unix())
+	}
+	if !q.Until.IsZero() {
+		add("ended <= ?", q.Until.Unix())
+	}
+	if q.Keys != nil {
+		keys := texts(slices.Collect(maps.Keys(q.Keys)))
+		add("(id = any(?) or recipient = any(?) or message_id = any(?) or envelope_id = any(?))", keys)
+	}
+	return strings.Join(parts, " and "), args
+}
+
+func texts[T ~string](list []T) []string {
+	out := make([]string, len(list))
+	for i, s := range list {
+		out[i] = storable(string(s))
+	}
+	return out
+}
