@@ -7,6 +7,7 @@ import (
 	"net"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -51,6 +52,7 @@ type Store struct {
 	shared  *sharer
 	session *session
 	fence   atomic.Int64 // the token of the lock of imports while this store has it
+	mine    sync.Map     // of values
 	closed  atomic.Bool
 }
 

@@ -61,8 +61,7 @@ func (s past) pages(ctx context.Context, where string, args []any) (next func() 
 		if len(names) <= mostNames {
 			slices.SortFunc(names, historyName.compare)
 			return func() (page []historyRow, err error) {
-				// What was forgotten meanwhile is passed over; a whole page of that is not the end.
-				for len(names) > 0 && len(page) == 0 && err == nil {
+				for len(names) > 0 && len(page) == 0 && err == nil { // a page may have been forgotten meanwhile
 					n := min(len(names), historyPage)
 					page, err = s.named(ctx, names[:n])
 					names = names[n:]

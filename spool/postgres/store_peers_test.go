@@ -106,3 +106,35 @@ func sql(t *testing.T, database, statements string) string {
 	}
 	return out
 }
+
+// TestUpdatesOfValue: who alone writes a value changes it in one statement; a change of another is
+// seen, and read again.
+func TestUpdatesOfValue(t *testing.T) {
+	name := newDatabase(t)
+	p := startProxy(t)
+	a, b := openAt(t, p.URL(name)), open(t, name)
+	defer a.Close()
+	defer b.Close()
+	add := func(s *postgres.Store) int {
+		t.Helper()
+		p.Plan(cluster.Cut{})
+		if err := s.State().Update(t.Context(), "count", false, func(old []byte) ([]byte, error) { return append(old, 'x'), nil }); err != nil {
+			t.Fatal(err)
+		}
+		return p.Count()
+	}
+	for i, want := range []int{2, 2, 1, 1} {
+		if got := add(a); got != want {
+			t.Errorf("update %d: %d statements, want %d", i, got, want)
+		}
+	}
+	add(b)
+	for i, want := range []int{3, 2, 1} {
+		if got := add(a); got != want {
+			t.Errorf("update %d after another host's: %d statements, want %d", i, got, want)
+		}
+	}
+	if text, err := a.State().Load(t.Context(), "count"); err != nil || string(text) != "xxxxxxxx" {
+		t.Errorf("the value is %q, %v", text, err)
+	}
+}
