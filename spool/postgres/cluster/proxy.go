@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 )
 
@@ -21,7 +22,7 @@ type Proxy struct {
 	server   *Server
 
 	mu         sync.Mutex
-	statements int
+	statements []string // their texts
 	cut        Cut
 	dead       bool
 }
@@ -60,25 +61,37 @@ func (p *Proxy) Stop() error { return p.listener.Close() }
 func (p *Proxy) Plan(c Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.statements, p.cut, p.dead = 0, c, false
+	p.statements, p.cut, p.dead = nil, c, false
 }
 
 // Count is how many statements came since Plan.
 func (p *Proxy) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.statements
+	return len(p.statements)
+}
+
+// Kinds are the numbers of the statements since Plan of which none before has the same text.
+func (p *Proxy) Kinds() (first []int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for i, text := range p.statements {
+		if !slices.Contains(p.statements[:i], text) {
+			first = append(first, i+1)
+		}
+	}
+	return first
 }
 
 // next counts a statement. It reports whether to cut before it is passed on, or behind it.
-func (p *Proxy) next() (before, behind bool) {
+func (p *Proxy) next(text string) (before, behind bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.statements++
+	p.statements = append(p.statements, text)
 	if p.dead {
 		return true, false
 	}
-	if p.statements != p.cut.At {
+	if len(p.statements) != p.cut.At {
 		return false, false
 	}
 	p.dead = p.cut.Stays
@@ -100,14 +113,19 @@ func (p *Proxy) serve(client net.Conn) {
 	defer back.Close()
 	lost := make(chan struct{}) // closed: answers do not arrive any more
 	go answers(client, back, lost)
+	text := ""
 	for typed := false; ; typed = true {
 		f, err := frame(client, typed)
 		if err != nil {
 			return
 		}
 		before, behind := false, false
+		if typed && (f[0] == 'P' || f[0] == 'Q') {
+			text += string(f[5:])
+		}
 		if typed && (f[0] == 'S' || f[0] == 'Q') {
-			before, behind = p.next()
+			before, behind = p.next(text)
+			text = ""
 		}
 		if behind {
 			close(lost)
