@@ -271,7 +271,7 @@ func TestIdleSessions(t *testing.T) {
 	}
 	_, text, _ := strings.Cut(string(status), "VmHWM:")
 	kib := 0
-	if _, err := fmt.Sscan(text, &kib); err != nil || kib > 60<<10 {
+	if _, err := fmt.Sscan(text, &kib); err != nil || kib > mostMemory {
 		t.Errorf("%d sessions took up to %d KiB, %v", len(conns), kib, err)
 	}
 	t.Logf("%d sessions: %d KiB", len(conns), kib)
