@@ -1,13 +1,17 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -84,12 +88,27 @@ func smtpServer(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Setenv(name, strconv.Itoa(s.Port()))
 }
 
-// closedPort is one that nobody listens on.
+// nextPort begins anywhere below the ports that the system gives out by itself (from 32768 on
+// Linux, from 49152 elsewhere).
+var nextPort = func() *atomic.Int64 {
+	var n atomic.Int64
+	n.Store(rand.Int64N(12000))
+	return &n
+}()
+
+// closedPort is one that nobody listens on. No two scripts get the same one: a script that
+// connects to its own would reach the service of another.
 func closedPort(ts *testscript.TestScript) int {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	ts.Check(err)
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
+	for {
+		port := 20000 + int(nextPort.Add(1)%12000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if errors.Is(err, syscall.EADDRINUSE) {
+			continue
+		}
+		ts.Check(err)
+		ts.Check(l.Close())
+		return port
+	}
 }
 
 func smtpOptions(ts *testscript.TestScript, args []string) (o smtptest.Options, down bool) {

@@ -248,7 +248,7 @@ func (h *host) rotated() error {
 }
 
 func (h *host) limited() error {
-	narrate(fmt.Sprintf("A mistake queues twenty notices at once. The service takes %d a minute from a site; the rest waits at the library, and no attempt is spent.", perMinute))
+	narrate(fmt.Sprintf("A mistake queues twenty notices at once. The service takes %d a minute from a site; the rest waits at the library, and is tried again later.", perMinute))
 	for i := range 20 {
 		args := []string{"--config", "site.toml", "enqueue", fmt.Sprintf("patron%d@example.net", i)}
 		cmd := exec.Command(h.binary, args...)

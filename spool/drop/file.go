@@ -90,6 +90,8 @@ func (m *message) validate() error {
 		return errors.New("its id is not one that notices gives")
 	case e.Form != spool.Ordinary:
 		return errors.New("it claims to be a return")
+	case e.Site != "":
+		return errors.New("it claims to be from a site of a hosted service, whose mail comes in through notices serve alone")
 	case !e.ExpiresAt.IsZero() && !e.ExpiresAt.After(e.QueuedAt):
 		return errors.New("it expired before it was handed in")
 	case len(e.Recipients) == 0:

@@ -80,6 +80,7 @@ func TestForgedFiles(t *testing.T) {
 		"a path":                  func(e *spool.Envelope) { e.ID = "../cur/1P018WH5G" },
 		"a derived id":            func(e *spool.Envelope) { e.ID += "-1" },
 		"a return":                func(e *spool.Envelope) { e.Form = spool.Report },
+		"of a hosted site":        func(e *spool.Envelope) { e.Site = "springfield" },
 		"expires before its time": func(e *spool.Envelope) { e.ExpiresAt = e.QueuedAt },
 		"reports of its own":      func(e *spool.Envelope) { e.Notify = "never,failure" },
 		"reports of nobody":       func(e *spool.Envelope) { e.NotifyEach = []string{"never", "never"} },
@@ -125,7 +126,7 @@ func FuzzFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if !isNewID(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.DSNParams.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
+		if !isNewID(l.env.ID) || len(l.env.Recipients) == 0 || l.env.Form != spool.Ordinary || l.env.Site != "" || l.env.DSNParams.Check(len(l.env.Recipients)) != nil || len(text) > len(b)-headSize {
 			t.Errorf("accepted: %+v", l.env)
 		}
 	})

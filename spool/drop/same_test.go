@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -50,8 +51,8 @@ func TestAllOfTheEnvelope(t *testing.T) {
 	env.ID = "taken out by compare"
 	for _, v := range []reflect.Value{reflect.ValueOf(env), reflect.ValueOf(env.DSNParams)} {
 		for i := range v.NumField() {
-			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != (name == "Form" || name == "ReturnFull" || name == "ImportKeys") {
-				t.Errorf("%s: %v; if it is new, intake.RequestOf must take it, and message.validate must look at it", name, v.Field(i))
+			if name := v.Type().Field(i).Name; v.Field(i).IsZero() != slices.Contains([]string{"Form", "ReturnFull", "ImportKeys", "Site"}, name) {
+				t.Errorf("%s: %v; if it is new, intake.RequestOf must take it, or message.validate refuse it", name, v.Field(i))
 			}
 		}
 	}

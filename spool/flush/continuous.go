@@ -10,6 +10,9 @@ import (
 )
 
 const (
+	// firstTime is how long the first run takes in messages. It is short, because until a run has
+	// ended, status has to say that none has ever run.
+	firstTime = time.Second
 	// endTime is how long the next run waits for the last messages of the one before, so that the
 	// servers do not see the connections of both. If they take longer, it begins beside them.
 	endTime = 2 * time.Second
@@ -20,7 +23,7 @@ const (
 )
 
 // Continuous delivers mail as it comes in, and what is due, run after run. A run is as one of
-// flush, with all that is said of it, but takes in messages from Feed for a minute. So a server
+// flush, with all that is said of it, but takes in messages from Feed for a minute, the first one for a second. So a server
 // that failed is left alone as it is between two runs of flush, and what every run remembers is
 // never older than that.
 type Continuous struct {
@@ -52,13 +55,15 @@ func (c *Continuous) Run(ctx context.Context) {
 	var runs sync.WaitGroup
 	defer runs.Wait()
 	under := make(chan struct{}, maxRuns) // a token for each run under way
+	length := firstTime
 	for ctx.Err() == nil {
 		select {
 		case under <- struct{}{}:
 		case <-ctx.Done():
 			return
 		}
-		taking, stop := context.WithTimeout(ctx, runTime)
+		taking, stop := context.WithTimeout(ctx, length)
+		length = runTime
 		done := make(chan struct{})
 		runs.Go(func() {
 			c.one(ctx, taking)

@@ -27,11 +27,11 @@
 // # The network
 //
 // Server takes mail from the sites of a hosted service. Before go-smtp sees a connection, it is
-// admitted (door.go: how many at once, of one site, of one address) and speaks TLS: what comes
+// admitted (admission.go: how many at once, of one site, of one address) and speaks TLS: what comes
 // before STARTTLS is answered here (starttls.go), so that nothing said in the clear, and nothing
 // that came together with STARTTLS, can reach a session. go-smtp does AUTH and the rest, with
 // wire below it, which on the network also sets the time limits (pace.go), writes replies to
-// pipelined commands together and puts out who asks without end (reply.go). wire's buffers are
+// pipelined commands together and ends sessions that send too many commands or errors (reply.go). wire's buffers are
 // small, because most sessions are idle most of the time.
 //
 // The key of a site is checked again for each message, and each second for sessions that are

@@ -22,18 +22,18 @@ import (
 // hosted is the session of a site.
 type hosted struct {
 	session
-	srv   *Server
-	guest *guest
+	srv  *Server
+	peer *peer
 
 	counted time.Time // when the message was counted; zero: it was not
 }
 
 // session makes the session of a connection, at its first EHLO or HELO.
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
-	g := c.Conn().(*wire).guest
+	g := c.Conn().(*wire).peer
 	return &hosted{
 		session: session{ctx: s.ctx, o: &Options{Intake: &s.own, MaxRecipients: s.MaxRecipients}, conn: lastReply{g.wire}},
-		srv:     s, guest: g,
+		srv:     s, peer: g,
 	}, nil
 }
 
@@ -47,31 +47,31 @@ func (l lastReply) Close() error {
 
 // host makes what follows the site's.
 func (s *hosted) host() {
-	site := s.guest.site
+	site := s.peer.site
 	s.session.hosted = &intake.Hosted{Site: site.ID, Name: site.Name, Address: site.Address, From: s.srv.From}
 }
 
 // Mail takes the sender. The key and the limits are looked at for each message.
 func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
-	if s.guest.site == nil {
+	if s.peer.site == nil {
 		return answer(530, smtp.EnhancedCode{5, 7, 0}, "log in first, with AUTH")
 	}
 	if s.hasMail {
 		return s.session.Mail(from, o) // refuses it
 	}
-	_, err := s.srv.Sites.Still(s.ctx, s.guest.site)
+	_, err := s.srv.Sites.Still(s.ctx, s.peer.site)
 	if errors.Is(err, service.ErrRefused) {
-		s.guest.wire.stopReading()
+		s.peer.wire.stopReading()
 		return answer(421, smtp.EnhancedCode{4, 7, 0}, keyEnded[6:])
 	}
 	if err == nil {
-		s.counted, err = s.srv.quotas.take(s.ctx, s.guest.site.ID)
+		s.counted, err = s.srv.quotas.take(s.ctx, s.peer.site.ID)
 	}
 	var used *rate.Exhausted
 	switch {
 	case errors.As(err, &used):
-		wait := used.Until.Sub(s.srv.now()).Round(time.Second)
-		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("the sending limit of your site is reached (%s); try again in %s", used.What, max(wait, time.Second)))
+		wait := inWords(used.Until.Sub(s.srv.now()))
+		return answer(451, smtp.EnhancedCode{4, 7, 1}, fmt.Sprintf("the sending limit of your site is reached (%s); try again in %s", used.What, wait))
 	case err != nil:
 		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; try again later")
 	}
@@ -104,7 +104,7 @@ func (s *hosted) Logout() error {
 // putBack makes a message that was counted and is not taken not count.
 func (s *hosted) putBack() {
 	if !s.counted.IsZero() {
-		s.srv.quotas.putBack(s.guest.site.ID, s.counted)
+		s.srv.quotas.putBack(s.peer.site.ID, s.counted)
 		s.counted = time.Time{}
 	}
 }
@@ -155,9 +155,9 @@ func (s *hosted) accept(r intake.Request) (spool.ID, error) {
 	s.o.Intake.Log.Queued(env)
 	s.counted = time.Time{}
 	s.srv.meter.Taken(env.Size)
-	s.srv.Sites.Used(s.guest.site.ID, 1)
+	s.srv.Sites.Used(s.peer.site.ID, 1)
 	if s.srv.Queued != nil {
-		s.srv.Queued(spool.Entry{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, s.guest.site.ID)
+		s.srv.Queued(spool.Entry{ID: env.ID, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, s.peer.site.ID)
 	}
 	return env.ID, nil
 }
@@ -216,4 +216,12 @@ func (q *quotas) close() error {
 		errs = append(errs, one.Close(context.Background()))
 	}
 	return errors.Join(errs...)
+}
+
+// inWords is a wait for a person to read.
+func inWords(wait time.Duration) string {
+	if wait < 2*time.Minute {
+		return fmt.Sprintf("%d seconds", max(1, (wait+time.Second-1)/time.Second))
+	}
+	return fmt.Sprintf("%d minutes", (wait+time.Minute-1)/time.Minute)
 }

@@ -40,7 +40,7 @@ func (s *hosted) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Lo
 
 // Auth begins an exchange.
 func (s *hosted) Auth(mechanism string) (sasl.Server, error) {
-	if s.guest.site != nil {
+	if s.peer.site != nil {
 		return nil, answer(503, smtp.EnhancedCode{5, 5, 1}, "already logged in")
 	}
 	switch mechanism {
@@ -63,7 +63,7 @@ const maxWrongKeys = 3
 // login answers a name and a key. A wrong one is answered late; a right one never is, so that
 // nobody can lock a site out.
 func (s *hosted) login(user, key string) error {
-	srv, g := s.srv, s.guest
+	srv, g := s.srv, s.peer
 	site, err := srv.Sites.Authenticate(s.ctx, user, key)
 	switch {
 	case errors.Is(err, service.ErrRefused):
@@ -77,7 +77,7 @@ func (s *hosted) login(user, key string) error {
 	case err != nil:
 		return answer(454, smtp.EnhancedCode{4, 7, 0}, "the register of sites cannot be read; try again later")
 	}
-	if !srv.door.login(g, site, srv.siteConnections()) {
+	if !srv.admission.login(g, site, srv.siteConnections()) {
 		g.wire.stopReading()
 		return answer(421, smtp.EnhancedCode{4, 7, 0}, "this site has too many connections at once")
 	}
@@ -149,15 +149,15 @@ func (t *throttle) forget(now time.Time) {
 	}
 }
 
-// revoked ends the sessions of sites whose key is not valid any more. Nobody is put out because
+// revoked ends the sessions of sites whose key is not valid any more. No session ends because
 // the state cannot be read.
 func (s *Server) revoked(ctx context.Context) {
-	for _, guests := range s.door.sites() {
-		for len(guests) > 0 {
-			site := guests[0].site
+	for _, peers := range s.admission.sites() {
+		for len(peers) > 0 {
+			site := peers[0].site
 			_, err := s.Sites.Still(ctx, site)
-			rest := guests[:0]
-			for _, g := range guests {
+			rest := peers[:0]
+			for _, g := range peers {
 				switch {
 				case !g.site.SameKey(site):
 					rest = append(rest, g)
@@ -165,7 +165,7 @@ func (s *Server) revoked(ctx context.Context) {
 					g.pace.end(keyEnded, true)
 				}
 			}
-			guests = rest
+			peers = rest
 		}
 	}
 }

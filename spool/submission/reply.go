@@ -25,21 +25,21 @@ type counts struct{ commands, recipients, errors int }
 // reply takes one line of a reply. Replies to commands that came together are written together.
 func (w *wire) reply(p []byte) error {
 	switch {
-	case bytes.HasPrefix(p, []byte("220 ")) && w.guest.greeted:
+	case bytes.HasPrefix(p, []byte("220 ")) && w.peer.greeted:
 		return nil // go-smtp's greeting; the client had one before STARTTLS
 	case bytes.HasPrefix(p, []byte("421 4.4.")):
-		if why := w.guest.pace.reason(); why != "" {
+		if why := w.peer.pace.reason(); why != "" {
 			p = fmt.Appendf(nil, "421 %s\r\n", why)
 		}
 	case bytes.HasPrefix(p, []byte("235 2.0.0 ")):
 		// The code is that of RFC 4954 section 6. test-server at the site reads the address.
-		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.guest.sender))
+		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.peer.sender))
 	case bytes.HasPrefix(p, []byte("454 4.7.0 Invalid base64")):
 		p = []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
 	}
 	if len(p) > 3 && p[3] == ' ' {
 		w.count(p)
-		refused(w.guest.meter, p)
+		refused(w.peer.meter, p)
 	}
 	queued := bytes.HasPrefix(p, []byte(queuedReply))
 	if w.replies = append(w.replies, p...); queued || len(w.replies) > netBufferSize {
@@ -62,11 +62,11 @@ func (w *wire) count(reply []byte) {
 	case reply[0] < '4', bytes.HasPrefix(reply, []byte("452 4.5.3 ")), bytes.HasPrefix(reply, []byte("421 ")):
 	default:
 		most := maxErrors
-		if w.guest.isStranger() {
+		if w.peer.isAnonymous() {
 			most = maxStrangerErrors
 		}
 		if c.errors++; c.errors >= most {
-			w.guest.pace.end("4.7.0 too many errors", false)
+			w.peer.pace.end("4.7.0 too many errors", false)
 		} else if c.errors > quickErrors {
 			_ = w.flush() // what follows shows it again
 			w.pause(errorTime)
@@ -87,7 +87,7 @@ func (w *wire) pause(d time.Duration) {
 // countCommand ends the session of a client that asks for very much and hands in nothing.
 func (w *wire) countCommand(line []byte) {
 	c, most := &w.counts, maxCommands
-	if w.guest.isStranger() {
+	if w.peer.isAnonymous() {
 		most = maxStrangerCommands
 	}
 	if len(line) > 4 && bytes.EqualFold(line[:4], []byte("RCPT")) {
@@ -96,7 +96,7 @@ func (w *wire) countCommand(line []byte) {
 		c.commands++
 	}
 	if c.commands > most || c.recipients > maxRecipientsAsked {
-		w.guest.pace.end("4.7.0 too many commands", false)
+		w.peer.pace.end("4.7.0 too many commands", false)
 	}
 }
 

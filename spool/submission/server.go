@@ -40,18 +40,18 @@ type Server struct {
 	Meter  Meter            // nil: nothing is counted
 	Now    func() time.Time // nil: time.Now
 
-	once     sync.Once
-	smtp     *smtp.Server
-	ctx      context.Context // of all sessions
-	cancel   context.CancelFunc
-	meter    Meter
-	own      intake.Intake // Intake with the shared Commit
-	door     door
-	hall     hall
-	throttle throttle
-	quotas   quotas
-	upkeep   sync.WaitGroup
-	refusing chan struct{} // full while many are told that there is no room
+	once      sync.Once
+	smtp      *smtp.Server
+	ctx       context.Context // of all sessions
+	cancel    context.CancelFunc
+	meter     Meter
+	own       intake.Intake // Intake with the shared Commit
+	admission admission
+	handoff   handoff
+	throttle  throttle
+	quotas    quotas
+	upkeep    sync.WaitGroup
+	refusing  chan struct{} // full while many are told that there is no room
 
 	mu        sync.Mutex
 	stopped   bool
@@ -74,7 +74,7 @@ func (s *Server) ServeTLS(l net.Listener) error { return s.serve(l, true) }
 func (s *Server) ServeSTARTTLS(l net.Listener) error { return s.serve(l, false) }
 
 // Connections is how many are connected now, and how many of them have logged in.
-func (s *Server) Connections() (all, sites int) { return s.door.count() }
+func (s *Server) Connections() (all, sites int) { return s.admission.count() }
 
 func (s *Server) start() {
 	s.ctx, s.cancel = context.WithCancel(context.Background())
@@ -84,14 +84,14 @@ func (s *Server) start() {
 	}
 	s.own.Store = &group{Store: s.Intake.Store, meter: s.meter}
 	s.own.Aliases = "" // those are for this machine's own mail
-	s.hall = hall{rooms: make(chan *wire), closed: make(chan struct{})}
+	s.handoff = handoff{conns: make(chan *wire), closed: make(chan struct{})}
 	s.quotas = quotas{server: s, list: map[string]*siteQuota{}}
 	s.refusing = make(chan struct{}, 32)
 	s.smtp = newServer(s.Hostname, s.MaxRecipients, s.Intake.MaxSize)
 	s.smtp.Backend = smtp.BackendFunc(s.session)
 	s.smtp.AllowInsecureAuth = true // go-smtp does not see that there is TLS below
 	s.smtp.ErrorLog = troubles{s}
-	s.upkeep.Go(func() { _ = s.smtp.Serve(&s.hall) })
+	s.upkeep.Go(func() { _ = s.smtp.Serve(&s.handoff) })
 	s.upkeep.Go(s.keepUp)
 }
 
@@ -129,7 +129,7 @@ func (s *Server) serve(l net.Listener, secure bool) error {
 // receive leads a connection to where go-smtp takes over: it speaks TLS.
 func (s *Server) receive(conn net.Conn, secure bool) {
 	s.meter.Connected()
-	g, refused := s.door.enter(conn, s.connections())
+	g, refused := s.admission.enter(conn, s.connections())
 	if refused != "" {
 		s.refuse(conn, secure, refused)
 		return
@@ -155,8 +155,8 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 	if secured.Handshake() != nil {
 		return
 	}
-	g.wire = newGuestWire(secured, g)
-	over = !s.hall.send(g.wire)
+	g.wire = newPeerWire(secured, g)
+	over = !s.handoff.send(g.wire)
 }
 
 // refuse tells a client that there is no room for it, if there are not very many of them.
@@ -195,21 +195,21 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.mu.Unlock()
 	var err error
 	select {
-	case <-s.door.close(false):
+	case <-s.admission.close(false):
 	case <-ctx.Done():
 		err = ctx.Err()
 		s.cancel()
-		<-s.door.close(true)
+		<-s.admission.close(true)
 	}
 	s.cancel()
-	s.hall.close()
+	s.handoff.close()
 	s.upkeep.Wait()
 	return errors.Join(err, s.quotas.close(), s.Sites.Flush(context.WithoutCancel(ctx)))
 }
 
 // Times of what is done beside the sessions.
 const (
-	lookTime  = time.Second // a revoked site is put out
+	lookTime  = time.Second // the sessions of a revoked site end
 	flushTime = 10 * time.Second
 )
 
@@ -243,16 +243,16 @@ func (t troubles) Printf(format string, v ...any) {
 
 func (t troubles) Println(...any) {}
 
-// hall is the listener that go-smtp gets: of connections that speak TLS.
-type hall struct {
-	rooms  chan *wire
+// handoff is the listener that go-smtp gets: of connections that speak TLS.
+type handoff struct {
+	conns  chan *wire
 	closed chan struct{}
 	once   sync.Once
 }
 
-func (h *hall) send(w *wire) bool {
+func (h *handoff) send(w *wire) bool {
 	select {
-	case h.rooms <- w:
+	case h.conns <- w:
 		return true
 	case <-h.closed:
 		return false
@@ -260,22 +260,22 @@ func (h *hall) send(w *wire) bool {
 }
 
 // Accept implements net.Listener.
-func (h *hall) Accept() (net.Conn, error) {
+func (h *handoff) Accept() (net.Conn, error) {
 	select {
-	case w := <-h.rooms:
+	case w := <-h.conns:
 		return w, nil
 	case <-h.closed:
 		return nil, net.ErrClosed
 	}
 }
 
-func (h *hall) close() { h.once.Do(func() { close(h.closed) }) }
+func (h *handoff) close() { h.once.Do(func() { close(h.closed) }) }
 
 // Close implements net.Listener.
-func (h *hall) Close() error {
+func (h *handoff) Close() error {
 	h.close()
 	return nil
 }
 
 // Addr implements net.Listener.
-func (h *hall) Addr() net.Addr { return stdioAddr{} }
+func (h *handoff) Addr() net.Addr { return stdioAddr{} }

@@ -418,7 +418,7 @@ func TestConnections(t *testing.T) {
 	})
 }
 
-// TestTooMuch: a client that asks and asks is slowed down and put out.
+// TestTooMuch: a client that asks and asks is slowed down, and its session ended.
 func TestTooMuch(t *testing.T) {
 	for name, c := range map[string]struct {
 		login    bool
@@ -608,7 +608,7 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
-// TestStateAway: nobody gets in, and who is in is not put out.
+// TestStateAway: nobody can log in, and sessions go on.
 func TestStateAway(t *testing.T) {
 	in(t, func(t *testing.T) {
 		state := &away{}

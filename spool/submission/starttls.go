@@ -15,7 +15,7 @@ const maxPlainCommand = 1024
 // askTLS speaks SMTP in the clear until the client has said STARTTLS, and reports whether it
 // has. Nothing else is carried out, and no word of it reaches what follows. What came together
 // with STARTTLS may have been put there by another (CVE-2011-0411): it ends the session.
-func (s *Server) askTLS(g *guest, conn net.Conn) bool {
+func (s *Server) askTLS(g *peer, conn net.Conn) bool {
 	r := bufio.NewReaderSize(conn, maxPlainCommand)
 	say := func(text string) bool {
 		conn.SetWriteDeadline(time.Now().Add(replyTime))
@@ -54,7 +54,7 @@ func (s *Server) askTLS(g *guest, conn net.Conn) bool {
 }
 
 // goodbye tells why a session in the clear ends, if it is not the client's doing.
-func (g *guest) goodbye(say func(string) bool) bool {
+func (g *peer) goodbye(say func(string) bool) bool {
 	if why := g.pace.reason(); why != "" {
 		say("421 " + why + "\r\n")
 	}

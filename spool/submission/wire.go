@@ -43,7 +43,7 @@ type wire struct {
 	line         []byte
 	once         sync.Once
 	closed       chan struct{}
-	guest        *guest // on the network; nil: a program of this machine
+	peer         *peer  // on the network; nil: a program of this machine
 	replies      []byte // that were not written yet
 	counts       counts
 }
@@ -52,17 +52,17 @@ func newWire(conn net.Conn, local bool) *wire {
 	return &wire{Conn: conn, local: local, br: bufio.NewReaderSize(conn, bufferSize), closed: make(chan struct{})}
 }
 
-// newGuestWire is a wire of the network, over TLS.
-func newGuestWire(conn net.Conn, g *guest) *wire {
-	return &wire{Conn: conn, br: bufio.NewReaderSize(conn, netBufferSize), closed: make(chan struct{}), guest: g}
+// newPeerWire is a wire of the network, over TLS.
+func newPeerWire(conn net.Conn, g *peer) *wire {
+	return &wire{Conn: conn, br: bufio.NewReaderSize(conn, netBufferSize), closed: make(chan struct{}), peer: g}
 }
 
 // Close ends reading, too: standard input has no end of its own.
 func (w *wire) Close() error {
 	w.stopReading()
 	err := w.flush()
-	if w.guest != nil {
-		w.guest.leave()
+	if w.peer != nil {
+		w.peer.leave()
 	}
 	return cmp.Or(w.Conn.Close(), err)
 }
@@ -92,7 +92,7 @@ func (w *wire) Read(p []byte) (int, error) {
 
 // wait comes before each line, or piece of one, that is read from the network.
 func (w *wire) wait() error {
-	if w.guest == nil {
+	if w.peer == nil {
 		return nil
 	}
 	if w.br.Buffered() == 0 {
@@ -100,7 +100,7 @@ func (w *wire) wait() error {
 			return err
 		}
 	}
-	return w.guest.pace.begin(w.inData, w.br.Buffered())
+	return w.peer.pace.begin(w.inData, w.br.Buffered())
 }
 
 // next takes a line, or a piece of one.
@@ -113,7 +113,7 @@ func (w *wire) next() error {
 		return err
 	}
 	w.learn(piece)
-	if w.guest != nil && w.guest.pace.took(len(piece)) {
+	if w.peer != nil && w.peer.pace.took(len(piece)) {
 		w.stopReading() // the reply to the message is the last one
 		return errTooMuch
 	}
@@ -178,7 +178,7 @@ func (w *wire) command() error {
 		verb[0] = 'X' // not offered
 	}
 	w.answersAuth = false
-	if w.guest != nil {
+	if w.peer != nil {
 		w.countCommand(w.line)
 	}
 	if w.local {
@@ -221,7 +221,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	case bytes.HasPrefix(p, []byte("334 ")):
 		w.answersAuth = true
 	}
-	if w.guest == nil {
+	if w.peer == nil {
 		return w.Conn.Write(p)
 	}
 	return len(p), w.reply(p)

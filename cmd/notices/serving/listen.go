@@ -122,7 +122,7 @@ func (l Listeners) open(cfg *config.Config, kind Kind, address string) error {
 	case errors.Is(err, syscall.EADDRINUSE):
 		return app.Fail(app.ExitUnavailable, "%s is in use by another program; to see which, run: ss -ltnp 'sport = :%s'; then stop that one, or set another port", where, port(address))
 	case errors.Is(err, fs.ErrPermission):
-		return app.Fail(app.ExitPermission, "%s: this user may not listen on a port under 1024; start serve as root (it then becomes the user whom the spool belongs to), or by systemd: systemctl enable --now notices-serve", where)
+		return app.Fail(app.ExitPermission, "%s: this user may not listen on a port under 1024; start serve as root (it then becomes the user that owns the spool), or by systemd: systemctl enable --now notices-serve", where)
 	case errors.Is(err, syscall.EADDRNOTAVAIL):
 		return app.Fail(app.ExitUnavailable, "%s: this machine does not have that address (now); to listen on all that it has, write 0.0.0.0:%s", where, port(address))
 	}

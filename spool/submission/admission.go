@@ -16,25 +16,25 @@ const leastShare = 20
 
 func share(most int) int { return max(most/5, leastShare) }
 
-// guest is one connection.
-type guest struct {
-	sender  string // the address that the service sends from
-	door    *door
-	pace    pace
-	from    string       // the address, for the log
-	address netip.Prefix // whom it counts for: an address, of IPv6 the network of a customer
-	wire    *wire        // since it speaks TLS
-	greeted bool         // before STARTTLS
-	meter   Meter
+// peer is one connection.
+type peer struct {
+	sender    string // the address that the service sends from
+	admission *admission
+	pace      pace
+	from      string       // the address, for the log
+	address   netip.Prefix // whom it counts for: an address, of IPv6 the network of a customer
+	wire      *wire        // since it speaks TLS
+	greeted   bool         // before STARTTLS
+	meter     Meter
 
-	// site is set once, by the session. Others find it through the door.
+	// site is set once, by the session. Others find it through admission.
 	site      *service.Site
 	wrongKeys int
 
-	place *list.Element // among the strangers; nil: it is none
+	place *list.Element // among the anonymous ones; nil: it has logged in, or left
 }
 
-func (g *guest) isStranger() bool { return g.site == nil }
+func (g *peer) isAnonymous() bool { return g.site == nil }
 
 // addressOf is whom a connection counts for.
 func addressOf(a net.Addr) netip.Prefix {
@@ -51,11 +51,11 @@ func addressOf(a net.Addr) netip.Prefix {
 	return p
 }
 
-// door counts the connections, and those that have not logged in: strangers.
-type door struct {
+// admission counts the connections, and those that have not logged in: the anonymous ones.
+type admission struct {
 	mu        sync.Mutex
-	guests    map[*guest]struct{}
-	strangers list.List // the oldest first
+	peers     map[*peer]struct{}
+	anonymous list.List // the oldest first
 	byAddress map[netip.Prefix]int
 	bySite    map[string]int
 	closing   bool
@@ -63,28 +63,28 @@ type door struct {
 }
 
 // enter admits a connection, or tells why not.
-func (d *door) enter(conn net.Conn, most int) (*guest, string) {
-	g := &guest{door: d, address: addressOf(conn.RemoteAddr()), from: hostOf(conn.RemoteAddr())}
+func (d *admission) enter(conn net.Conn, most int) (*peer, string) {
+	g := &peer{admission: d, address: addressOf(conn.RemoteAddr()), from: hostOf(conn.RemoteAddr())}
 	g.pace.raw, g.pace.loginBy = conn, time.Now().Add(loginTime)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch {
 	case d.closing:
 		return nil, stopping
-	case len(d.guests) >= most:
+	case len(d.peers) >= most:
 		return nil, "4.7.0 too many connections; try again later"
 	case d.byAddress[g.address] >= share(most):
 		return nil, "4.7.0 too many connections from your address that have not logged in"
-	case d.strangers.Len() >= max(most/2, leastShare):
+	case d.anonymous.Len() >= max(most/2, leastShare):
 		// Whoever waits longest is the least likely to log in.
-		d.strangers.Front().Value.(*guest).pace.end("4.7.0 too many connections that have not logged in", true)
+		d.anonymous.Front().Value.(*peer).pace.end("4.7.0 too many connections that have not logged in", true)
 	}
-	if d.guests == nil {
-		d.guests, d.byAddress, d.bySite = map[*guest]struct{}{}, map[netip.Prefix]int{}, map[string]int{}
+	if d.peers == nil {
+		d.peers, d.byAddress, d.bySite = map[*peer]struct{}{}, map[netip.Prefix]int{}, map[string]int{}
 	}
-	d.guests[g] = struct{}{}
+	d.peers[g] = struct{}{}
 	d.byAddress[g.address]++
-	g.place = d.strangers.PushBack(g)
+	g.place = d.anonymous.PushBack(g)
 	return g, ""
 }
 
@@ -96,8 +96,8 @@ func hostOf(a net.Addr) string {
 	return host
 }
 
-// login makes a stranger a site's, unless it has that many connections.
-func (d *door) login(g *guest, site *service.Site, most int) bool {
+// login makes an anonymous connection a site's, unless it has that many connections.
+func (d *admission) login(g *peer, site *service.Site, most int) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.bySite[site.ID] >= most {
@@ -109,12 +109,12 @@ func (d *door) login(g *guest, site *service.Site, most int) bool {
 	return true
 }
 
-// forget takes a guest out of the strangers.
-func (d *door) forget(g *guest) {
+// forget takes a peer out of the anonymous ones.
+func (d *admission) forget(g *peer) {
 	if g.place == nil {
 		return
 	}
-	d.strangers.Remove(g.place)
+	d.anonymous.Remove(g.place)
 	g.place = nil
 	if d.byAddress[g.address]--; d.byAddress[g.address] == 0 {
 		delete(d.byAddress, g.address)
@@ -122,14 +122,14 @@ func (d *door) forget(g *guest) {
 }
 
 // leave is called once the connection is closed. Once more does no harm.
-func (g *guest) leave() {
-	d := g.door
+func (g *peer) leave() {
+	d := g.admission
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if _, here := d.guests[g]; !here {
+	if _, here := d.peers[g]; !here {
 		return
 	}
-	delete(d.guests, g)
+	delete(d.peers, g)
 	d.forget(g)
 	if g.site != nil {
 		if d.bySite[g.site.ID]--; d.bySite[g.site.ID] == 0 {
@@ -140,19 +140,19 @@ func (g *guest) leave() {
 }
 
 // done closes empty when the last one has left.
-func (d *door) done() {
-	if d.closing && len(d.guests) == 0 && d.empty != nil {
+func (d *admission) done() {
+	if d.closing && len(d.peers) == 0 && d.empty != nil {
 		close(d.empty)
 		d.empty = nil
 	}
 }
 
 // sites are the sessions that have logged in, by site.
-func (d *door) sites() map[string][]*guest {
+func (d *admission) sites() map[string][]*peer {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	found := map[string][]*guest{}
-	for g := range d.guests {
+	found := map[string][]*peer{}
+	for g := range d.peers {
 		if g.site != nil {
 			found[g.site.ID] = append(found[g.site.ID], g)
 		}
@@ -162,11 +162,11 @@ func (d *door) sites() map[string][]*guest {
 
 // close admits nobody any more, and asks those who are here to go; hard: also in the middle of a
 // message. What it returns is closed when all have left.
-func (d *door) close(hard bool) <-chan struct{} {
+func (d *admission) close(hard bool) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.closing = true
-	for g := range d.guests {
+	for g := range d.peers {
 		g.pace.end(stopping, hard)
 	}
 	left := d.empty
@@ -182,8 +182,8 @@ func (d *door) close(hard bool) <-chan struct{} {
 const stopping = "4.3.2 the server is stopping; try again"
 
 // count is how many are connected, and how many of them have logged in.
-func (d *door) count() (all, sites int) {
+func (d *admission) count() (all, sites int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return len(d.guests), len(d.guests) - d.strangers.Len()
+	return len(d.peers), len(d.peers) - d.anonymous.Len()
 }
