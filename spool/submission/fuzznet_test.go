@@ -21,6 +21,8 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte("EHLO x\r\nAUTH LOGIN\r\nbDAt\r\neA==\r\nAUTH PLAIN AGEAYg==\r\nAUTH PLAIN\r\n*\r\n"), false, false)
 	f.Add([]byte(mail+"\n.\n"+evil+"\r\n\x00.\r\n"+evil), true, false)
 	f.Add([]byte(mail+"\r\r\n.\r\r\n..\r\n.\r\n"+evil), true, false)
+	f.Add([]byte(mail+"A\r\n.\r\r\nB\r\n.\rMAIL\r\n"+evil), true, false)
+	f.Add([]byte(mail+"A\r\n."+strings.Repeat("\r", netBufferSize-1)+"\r\n"+evil), true, false)
 	f.Add([]byte(mail+"text\r\n.\r\n"+mail+"two\r\n.\r\nRSET\r\nMAIL FROM:<> SIZE=9999\r\nBDAT 3 LAST\r\nabc"), true, false)
 	f.Add([]byte("MAIL FROM:<a@example.org> AUTH=<> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x\r\nRCPT TO:<a@example.net> NOTIFY=NEVER ORCPT=rfc822;a@b\r\nDATA\r\n"), true, false)
 	f.Fuzz(func(t *testing.T, text []byte, login, plain bool) {

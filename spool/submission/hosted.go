@@ -82,6 +82,23 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	return nil
 }
 
+// Limits of the recipients of all sessions.
+const (
+	maxRoom        = 32 << 20 // of their addresses, in octets as spool.RecipientRoom counts
+	sureRecipients = 100      // each message may have so many (RFC 5321 section 4.5.3.1.8)
+)
+
+// Rcpt takes one recipient.
+func (s *hosted) Rcpt(to string, o *smtp.RcptOptions) error {
+	if len(s.recipients) >= sureRecipients && s.srv.room.Load() > maxRoom {
+		return answer(452, smtp.EnhancedCode{4, 5, 3}, "no room for more recipients now")
+	}
+	before := s.room
+	err := s.session.Rcpt(to, o)
+	s.srv.room.Add(int64(s.room - before))
+	return err
+}
+
 func (s *Server) now() time.Time {
 	if s.Now != nil {
 		return s.Now()
@@ -92,12 +109,13 @@ func (s *Server) now() time.Time {
 // Reset is called for RSET, and after each message.
 func (s *hosted) Reset() {
 	s.putBack()
+	s.srv.room.Add(-int64(s.room))
 	s.session.Reset()
 }
 
 // Logout is called when the conversation is over.
 func (s *hosted) Logout() error {
-	s.putBack()
+	s.Reset()
 	return nil
 }
 
@@ -110,35 +128,10 @@ func (s *hosted) putBack() {
 }
 
 // Data takes the message.
-func (s *hosted) Data(r io.Reader) error { return s.data(&headed{r: r}, s.accept) }
-
-// maxHeader is the longest header that is taken from the network. intake holds it in memory, and
-// allows more; a site may have a hundred sessions.
-const maxHeader = 256 << 10
-
-// headed reads a message whose header is not too long.
-type headed struct {
-	r      io.Reader
-	line   int // octets of this line
-	header int // octets so far
-	body   bool
-}
-
-func (h *headed) Read(p []byte) (int, error) {
-	n, err := h.r.Read(p)
-	for i := 0; i < n && !h.body; i++ {
-		switch p[i] {
-		case '\n':
-			h.body, h.line = h.line == 0, 0
-		case '\r':
-		default:
-			h.line++
-		}
-		if h.header++; h.header > maxHeader {
-			return 0, answer(554, smtp.EnhancedCode{5, 6, 0}, fmt.Sprintf("the header of the message is longer than %d octets", maxHeader))
-		}
-	}
-	return n, err
+func (s *hosted) Data(r io.Reader) error {
+	h := &headed{r: r, site: s.peer.site.ID, long: &s.srv.long}
+	defer h.release()
+	return s.data(h, s.accept)
 }
 
 // accept is Intake.Accept, and tells who wants to know what is queued. No alias discards a site's

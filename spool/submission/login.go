@@ -45,16 +45,27 @@ func (s *hosted) Auth(mechanism string) (sasl.Server, error) {
 	}
 	switch mechanism {
 	case sasl.Plain:
-		return sasl.NewPlainServer(func(identity, user, key string) error {
+		return wellFormed{sasl.NewPlainServer(func(identity, user, key string) error {
 			if identity != "" && identity != user {
 				user = "" // nobody may act for others
 			}
 			return s.login(user, key)
-		}), nil
+		})}, nil
 	case sasl.Login:
 		return &loginServer{verify: s.login}, nil
 	}
 	return nil, smtp.ErrAuthUnknownMechanism
+}
+
+// wellFormed answers a response that is malformed: what go-sasl says to it is no reply.
+type wellFormed struct{ sasl.Server }
+
+func (s wellFormed) Next(response []byte) (challenge []byte, done bool, err error) {
+	challenge, done, err = s.Server.Next(response)
+	if err != nil && !errors.As(err, new(*smtp.SMTPError)) {
+		err = answer(501, smtp.EnhancedCode{5, 5, 2}, "the response has no name and key")
+	}
+	return challenge, done, err
 }
 
 // maxWrongKeys is how many of them one connection may try.

@@ -3,6 +3,7 @@ package submission
 import (
 	"bytes"
 	"fmt"
+	"regexp"
 	"time"
 
 	"notices/spool/printable"
@@ -34,8 +35,8 @@ func (w *wire) reply(p []byte) error {
 	case bytes.HasPrefix(p, []byte("235 2.0.0 ")):
 		// The code is that of RFC 4954 section 6. test-server at the site reads the address.
 		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.peer.sender))
-	case bytes.HasPrefix(p, []byte("454 4.7.0 Invalid base64")):
-		p = []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
+	default:
+		p = w.properCode(p)
 	}
 	if len(p) > 3 && p[3] == ' ' {
 		w.count(p)
@@ -46,6 +47,25 @@ func (w *wire) reply(p []byte) error {
 		return w.flush()
 	}
 	return nil
+}
+
+// sizeOf is a SIZE that go-smtp cannot read, since it is 2^32 or more.
+var sizeOf = regexp.MustCompile(`(?i) SIZE=[0-9]{10,20}( |$)`)
+
+// properCode gives a reply of go-smtp the code that its RFC wants.
+func (w *wire) properCode(p []byte) []byte {
+	begins := func(text string) bool { return bytes.HasPrefix(p, []byte(text)) }
+	switch {
+	case begins("454 4.7.0 Invalid base64"):
+		return []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
+	case begins("502 5.5.4 Missing parameter"):
+		return []byte("501 5.5.4 AUTH needs a mechanism: PLAIN or LOGIN\r\n")
+	case begins("500 5.5.4 Unknown "):
+		return []byte("555 5.5.4 unknown parameter\r\n") // RFC 5321 section 4.1.1.11
+	case begins("501 5.5.4 Unable to parse SIZE") && sizeOf.Match(bytes.TrimRight(w.line, "\r\n")):
+		return []byte("552 5.3.4 the message is larger than this server takes\r\n") // RFC 1870 section 6
+	}
+	return p
 }
 
 // queuedReply begins the reply that a message is queued. It does not wait for other replies.

@@ -9,6 +9,7 @@ import (
 	"net"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -50,6 +51,8 @@ type Server struct {
 	handoff   handoff
 	throttle  throttle
 	quotas    quotas
+	long      longHeaders
+	room      atomic.Int64 // that the recipients of all sessions take
 	upkeep    sync.WaitGroup
 	refusing  chan struct{} // full while many are told that there is no room
 
@@ -209,8 +212,8 @@ func (s *Server) Shutdown(ctx context.Context) error {
 
 // Times of what is done beside the sessions.
 const (
-	lookTime  = time.Second // the sessions of a revoked site end
-	flushTime = 10 * time.Second
+	lookTime  = time.Second      // the sessions of a revoked site end, and what was counted is written
+	flushTime = 10 * time.Second // what was reserved of the limits and not used is given back
 )
 
 // keepUp ends the sessions of revoked sites, and writes what was counted.
@@ -222,13 +225,18 @@ func (s *Server) keepUp() {
 		select {
 		case <-look.C:
 			s.revoked(s.ctx)
+			s.tellUse(s.Sites.Flush(s.ctx)) // nothing is written if nothing was counted
 		case <-flush.C:
-			if err := errors.Join(s.quotas.close(), s.Sites.Flush(s.ctx)); err != nil && s.ctx.Err() == nil {
-				maillog.TroubleOnce(s.log(), "what sites use could not be counted", err)
-			}
+			s.tellUse(s.quotas.close())
 		case <-s.ctx.Done():
 			return
 		}
+	}
+}
+
+func (s *Server) tellUse(err error) {
+	if err != nil && s.ctx.Err() == nil {
+		maillog.TroubleOnce(s.log(), "what sites use could not be counted", err)
 	}
 }
 

@@ -113,7 +113,6 @@ func TestRefusals(t *testing.T) {
 		begin + "DATA\nSubject: x\n\n" + strings.Repeat("x\n", 990) + ".\n": "552 5.3.4",
 		hello + "DATA\n":                                   "502 5.5.1",
 		"MAIL FROM:<a@example.org>\n":                      "502 5.5.1",
-		begin + "BDAT 5 LAST\n":                            "500 5.5.2",
 		hello + "EXPN list\n":                              "502 5.5.1",
 		hello + "AUTH PLAIN AGEAYg==\n":                    "523 5.7.10",
 		hello + "STARTTLS\n":                               "502 5.5.1",
@@ -128,6 +127,14 @@ func TestRefusals(t *testing.T) {
 		if got := d.queued(); len(got) > 0 {
 			t.Errorf("%q: queued %q", text, got)
 		}
+	}
+}
+
+// TestBDAT: the octets that follow it are not taken for commands.
+func TestBDAT(t *testing.T) {
+	d := newDesk(t)
+	if got := codes(d.says(crlf(hello) + "BDAT 6 LAST\r\nNOOP\r\nQUIT\r\n")); got != "220 250 502" {
+		t.Error(got)
 	}
 }
 

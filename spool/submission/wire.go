@@ -143,20 +143,33 @@ func (w *wire) text(piece []byte, whole bool) error {
 	if w.crs = crs; crs > bufferSize {
 		return errLineTooLong
 	}
+	if w.lineStart {
+		w.inData = !(whole && string(w.line) == "." && w.properEnd && w.endsWith(crs))
+		w.guardDot()
+	}
 	if !whole {
 		w.unread, w.lineStart = w.line, w.lineStart && len(w.line) == 0
 		return nil
 	}
 	w.crs = 0
-	ends := crs > 0 || w.endsInLF
-	if w.lineStart && string(w.line) == "." {
-		if w.inData = !(ends && w.properEnd); w.inData {
-			w.line = append(w.line, '.') // go-smtp removes it
-		}
-	}
 	w.line = append(w.line, '\r', '\n')
-	w.unread, w.lineStart, w.properEnd = w.line, true, ends
+	w.unread, w.lineStart, w.properEnd = w.line, true, crs > 0 || w.endsInLF
 	return nil
+}
+
+// endsWith reports whether a dot with that many CRs behind it, and a LF, can end a message.
+func (w *wire) endsWith(crs int) bool { return crs == 1 || crs == 0 && w.endsInLF }
+
+// guardDot changes a line that begins with a dot, and is not the end of the message, so that
+// go-smtp does not take it for the end and loses nothing of it but the dot.
+func (w *wire) guardDot() {
+	switch {
+	case !w.inData:
+	case string(w.line) == ".":
+		w.line = append(w.line, '.') // go-smtp removes it
+	case bytes.HasPrefix(w.line, []byte(".\r")):
+		w.line = w.line[1:] // go-smtp would remove both
+	}
 }
 
 // command takes a command, or the answer to a challenge. One that was cut off is not carried out.
@@ -175,7 +188,9 @@ func (w *wire) command() error {
 	w.learn(w.line)
 	w.line = bytes.TrimRight(w.line, "\r\n")
 	if verb := w.line[:min(4, len(w.line))]; bytes.EqualFold(verb, []byte("BDAT")) && !w.answersAuth {
-		verb[0] = 'X' // not offered
+		// It is not offered. Octets of a message follow, which must not be read as commands.
+		w.line = append(w.line[:0], "TURN"...)
+		w.stopReading()
 	}
 	w.answersAuth = false
 	if w.peer != nil {
@@ -213,16 +228,21 @@ func qualify(line []byte) []byte {
 
 // Write takes go-smtp's replies, of which each line is one Write.
 func (w *wire) Write(p []byte) (int, error) {
+	n := len(p)
 	switch {
 	case string(p) == "250-CHUNKING\r\n":
-		return len(p), nil
+		return n, nil
 	case bytes.HasPrefix(p, []byte("354 ")):
 		w.inData, w.lineStart, w.properEnd, w.crs = true, true, true, 0
 	case bytes.HasPrefix(p, []byte("334 ")):
 		w.answersAuth = true
 	}
-	if w.peer == nil {
-		return w.Conn.Write(p)
+	if bytes.HasPrefix(p, []byte("502 5.5.1 TURN ")) {
+		p = []byte("502 5.5.1 not implemented; messages are sent with DATA\r\n") // it may have been BDAT
 	}
-	return len(p), w.reply(p)
+	if w.peer == nil {
+		_, err := w.Conn.Write(p)
+		return n, err
+	}
+	return n, w.reply(p)
 }

@@ -15,7 +15,8 @@ const (
 // TestSmuggling: with a client that ends its lines in CRLF nothing but CRLF . CRLF ends
 // a message. These are the ends that servers were found to take besides.
 func TestSmuggling(t *testing.T) {
-	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\n.\r", "\r\n.\r\r\nx", "\r\n\x00.\r\n"} {
+	for _, end := range []string{"\n.\n", "\n.\r\n", "\r\n.\n", "\r.\r", "\r\n.\r", "\r.\r\n", "\n.\r", "\r\n.\r\r\nx", "\r\n\x00.\r\n",
+		"\r\n.\r\r\n", "\r\n.\r\r\r\n", "\r\n.\r.\r\n", "\r\n." + strings.Repeat("\r", bufferSize-1) + "\r\n"} {
 		for _, local := range []bool{true, false} {
 			d := newDesk(t)
 			d.Local = local
@@ -39,6 +40,28 @@ func TestBareLF(t *testing.T) {
 	got := d.queued()
 	if want := crlf("\n\none\n.\n..two\nthree\n.four\n.\nfive\n"); len(got) != 1 || !strings.HasSuffix(got[0], want) {
 		t.Errorf("queued %q, want %q", got, want)
+	}
+}
+
+// TestCRBehindDot: only the dot that the client put there is removed.
+func TestCRBehindDot(t *testing.T) {
+	d := newDesk(t)
+	w := newWire(Stdio(strings.NewReader(".\rMAIL\r\n..\rx\r\n.\r.\r\n.\r\r\n.\r\n"), nil), true)
+	w.lineEndKnown, w.inData, w.lineStart, w.properEnd = true, true, true, true
+	got := ""
+	for p := make([]byte, 100); w.inData || len(w.unread) > 0; {
+		n, err := w.Read(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got += string(p[:n])
+	}
+	if want := "\rMAIL\r\n..\rx\r\n\r.\r\n..\r\n.\r\n"; got != want {
+		t.Errorf("go-smtp gets %q, want %q", got, want)
+	}
+	d.says(crlf(before) + "hello\r\n.\rMAIL\r\n.\r\nQUIT\r\n")
+	if all := d.queued(); len(all) != 1 || strings.HasSuffix(all[0], "hello\r\nMAIL\r\n") {
+		t.Errorf("the CR is gone: %q", all)
 	}
 }
 
@@ -80,6 +103,7 @@ func FuzzServe(f *testing.F) {
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<a@b> NOTIFY=NEVER\r\nBDAT 3 LAST\r\nabc"), false)
 	f.Add([]byte("EHLO x\r\nMAIL FROM:<a@b> RET=HDRS ENVID=+2B\r\nRCPT TO:<c@d> NOTIFY=SUCCESS ORCPT=utf-8;\\x{FC}@d\r\nDATA\r\nFrom: a@b\r\n\r\n.\r\n"), true)
 	f.Add([]byte(crlf(before)+"\r\r\n.\r\r\n.\r\n.\r\n"+evil), true)
+	f.Add([]byte(crlf(before)+"A\r\n.\r\r\nB\r\n.\rMAIL\r\n"+evil), false)
 	f.Fuzz(func(t *testing.T, text []byte, local bool) {
 		d := newDesk(t)
 		d.Local = local
