@@ -46,10 +46,10 @@ const (
 
 // Site is one customer of the service.
 type Site struct {
-	ID      string // its user name, in lower case
-	Name    string // as patrons see it
-	Address string // where its returns go
-	Created time.Time
+	ID      string    // its user name, in lower case
+	Name    string    // as patrons see it
+	Address string    // where its returns go
+	Created time.Time // since when the id is this customer's; mail before that is another's
 	Revoked time.Time // zero: it is not
 	// OldKeyUntil is how long the key before the last Rotate works; zero: it does not.
 	OldKeyUntil time.Time
@@ -180,6 +180,9 @@ func (r *Register) Add(ctx context.Context, id, name, address string) (text stri
 	}
 	if err := spool.CheckAddress(address); err != nil {
 		return "", fmt.Errorf("the address of site %s %w: %w", id, ErrInvalid, err)
+	}
+	if err := r.forgetUse(ctx, id); err != nil {
+		return "", fmt.Errorf("registering site %s: %w", id, err)
 	}
 	secret, stored := r.newKey()
 	err = r.update(ctx, id, func(old *record) (*record, error) {

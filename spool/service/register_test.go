@@ -382,3 +382,20 @@ func TestAdopt(t *testing.T) {
 		t.Error("a key of the other register replaced one of this")
 	}
 }
+
+// TestAddedAnew: the name of a revoked site, given to another customer, begins at zero.
+func TestAddedAnew(t *testing.T) {
+	ctx, h := t.Context(), newHost(maildirtest.State())
+	h.add(t, "library")
+	h.Used("library", 7)
+	if err := errors.Join(h.Flush(ctx), h.Revoke(ctx, "library")); err != nil {
+		t.Fatal(err)
+	}
+	h.add(t, "library")
+	if all, err := h.List(ctx); err != nil || len(all) != 1 || all[0].Today != 0 || !all[0].LastUsed.IsZero() {
+		t.Errorf("%+v, %v", all, err)
+	}
+	if _, err := h.Add(ctx, "library", "Third", "c@example.org"); !errors.Is(err, ErrExists) {
+		t.Errorf("the error is %v", err)
+	}
+}

@@ -59,6 +59,24 @@ func (u *use) tell(s *Site, now time.Time) {
 	}
 }
 
+// forgetUse forgets what a site used that was revoked: its id is given to another one.
+func (r *Register) forgetUse(ctx context.Context, id string) error {
+	old, err := r.Lookup(ctx, id)
+	if errors.Is(err, ErrUnknown) || err == nil && old.Revoked.IsZero() {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	r.mu.Lock()
+	delete(r.used, id)
+	r.mu.Unlock()
+	return spool.UpdateState(ctx, r.State, usePageName(pageOf(id)), false, func(p *usePage) error {
+		delete(*p, id)
+		return nil
+	})
+}
+
 // Used counts that a key of the site was accepted now, and messages that were taken from it. It
 // writes nothing; Flush does.
 func (r *Register) Used(id string, messages int) {
@@ -69,7 +87,7 @@ func (r *Register) Used(id string, messages int) {
 	r.used.join(usePage{id: one})
 }
 
-// Flush writes what was counted since the last Flush. It is to be called some times a minute,
+// Flush writes what was counted since the last Flush. It is to be called about each second,
 // and at the end; a process that is killed loses the counts of that time. What cannot be written
 // is kept for the next Flush.
 func (r *Register) Flush(ctx context.Context) error {

@@ -42,6 +42,11 @@ func (f *passing) bounces(ctx context.Context, results []returns.Result) error {
 			f.p.Say("a bounce of message %s is not passed on: its site %s is not registered any more", entries[0].ID, entries[0].Site)
 			continue
 		}
+		if err == nil && entries[0].QueuedAt.Before(site.Created) {
+			// The site was revoked, and its name is another customer's now.
+			f.p.Say("a bounce of message %s is not passed on: site %s was revoked and registered anew since the message was queued", entries[0].ID, site.ID)
+			continue
+		}
 		if err == nil {
 			err = f.queue(ctx, id, site.Address, entries)
 		}

@@ -25,8 +25,11 @@ type host struct {
 func newHost(t *testing.T) *host {
 	w := fakesite.New(t)
 	register := &service.Register{State: w.Store.State(), Now: w.Program.Now}
+	now := w.Now
+	w.Now = now.Add(-24 * time.Hour) // mail is queued after that
 	_, err := register.Add(t.Context(), "east", "East Branch", "desk@east.example")
 	w.Check(err)
+	w.Now = now
 	log, err := w.Program.LogOptions(&config.Config{}).Open()
 	w.Check(err)
 	return &host{w, &passing{p: w.Program, store: w.Store, log: log, site: bounce.Site{Name: "The Service", Hostname: "submit.service.example"}}}
@@ -149,6 +152,31 @@ func TestNotPassedOn(t *testing.T) {
 	}
 	if said := h.Said.String(); !strings.Contains(said, "1K0WSE1DCR0RRWKE is not passed on: its site gone is not registered any more") {
 		t.Errorf("said %q", said)
+	}
+}
+
+// TestNotPassedOnToAnother: a name that is given to another customer brings it no returns of the
+// customer before.
+func TestNotPassedOnToAnother(t *testing.T) {
+	h := newHost(t)
+	const id, next = "1K0WSE1DCR0RRWKC", "1K0WSE1DCR0RRWKD"
+	h.sent(id, "east", "noreply+"+id+"@service.example", spool.Ordinary, "ann@example.net")
+	register := &service.Register{State: h.Store.State(), Now: h.Program.Now}
+	h.Check(register.Revoke(t.Context(), "east"))
+	_, err := register.Add(t.Context(), "east", "Another", "desk@another.example")
+	h.Check(err)
+	h.Check(h.read(late(id, "ann@example.net")))
+	if all := h.queued(); len(all) != 0 {
+		t.Errorf("queued: %v", all)
+	}
+	if said := h.Said.String(); !strings.Contains(said, id+" is not passed on: site east was revoked and registered anew") {
+		t.Errorf("said %q", said)
+	}
+	h.Now = h.Now.Add(2 * time.Hour)
+	h.sent(next, "east", "noreply+"+next+"@service.example", spool.Ordinary, "ann@example.net")
+	h.Check(h.read(late(next, "ann@example.net")))
+	if all := h.queued(); len(all) != 1 {
+		t.Errorf("its own return: %v", all)
 	}
 }
 

@@ -56,11 +56,16 @@ func (c *collector) sites(ctx context.Context) error {
 	if err != nil || len(list) == 0 {
 		return err
 	}
-	returned := map[string]int{}
+	returned, since := map[string]int{}, map[string]time.Time{}
+	for i := range list {
+		since[list[i].ID] = list[i].Created
+	}
 	year, month, day := c.s.now.Date()
 	q := spool.HistoryQuery{Since: time.Date(year, month, day, 0, 0, 0, 0, c.s.now.Location()), Endings: []spool.Ending{spool.EndedReturned, spool.EndedBounced}}
 	_, err = c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
-		returned[e.Site]++
+		if !e.QueuedAt.Before(since[e.Site]) { // else it is of another customer, whose name the site has
+			returned[e.Site]++
+		}
 		return true
 	})
 	for i := range list {
