@@ -53,7 +53,7 @@ type checker struct {
 	reading bool     // the config; afterwards nothing more is said about a key
 	answers string   // the database that is the spool
 	waits   string   // mail in the folder beside it
-	away    bool     // that cannot be reached now: the config may be right
+	failed  int      // the exit status for what is wrong with the database: the config may be right
 }
 
 // run checks everything that flush will need except the servers themselves, and says all
@@ -91,8 +91,8 @@ func (c *checker) run(ctx context.Context) error {
 		fmt.Fprintln(c.a.Stdout, c.waits)
 	}
 	switch {
-	case c.away && len(c.said) == 1:
-		return &app.Failure{Code: app.ExitTryLater}
+	case c.failed != app.ExitOK && len(c.said) == 1:
+		return &app.Failure{Code: c.failed}
 	case len(c.said) > 0:
 		return &app.Failure{Code: app.ExitConfig}
 	case c.denied:

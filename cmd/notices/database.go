@@ -6,15 +6,16 @@ import (
 	"os"
 	"strings"
 
+	"notices/cmd/internal/app"
 	"notices/config"
-	"notices/spool"
 )
 
 // database adds an error of the database. One that is away is no fault of the config.
 func (c *checker) database(cfg *config.Config, err error) {
-	if c.away = errors.Is(err, spool.ErrUnreachable); !errors.As(err, new(*config.Error)) && !strings.Contains(err.Error(), "[spool] database:") {
+	if !errors.As(err, new(*config.Error)) && !strings.Contains(err.Error(), "[spool] database:") {
 		err = database.Error(cfg, err)
 	}
+	c.failed = app.ExitCode(err)
 	c.add(err)
 }
 

@@ -1,8 +1,8 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
-	"crypto/tls"
 	"errors"
 	"fmt"
 	"strings"
@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"notices/spool"
+	"notices/spool/postgres/refusal"
 )
 
 // Codes of PostgreSQL, its manual, appendix A.
@@ -75,22 +76,33 @@ func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Err
 
 func (e oneLine) Unwrap() error { return e.error }
 
+// refused is an error of connecting, with a text for a person.
+type refused struct {
+	error
+	text string
+}
+
+func (e refused) Error() string { return e.text }
+
+func (e refused) Unwrap() error { return e.error }
+
 // explain says what kind of error it is, and what can be done about it.
 func explain(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*noAnswer)) {
 		return err
 	}
 	advice, kind := kindOf(codeOf(err))
-	switch {
-	case errors.As(err, new(*tls.CertificateVerificationError)):
-		advice = "check sslrootcert in [spool] database, and the names in the server's certificate"
-	case strings.Contains(err.Error(), "read only connection"): // the driver has no other word for it
+	var why error = oneLine{err}
+	if r := refusal.Of(err); r != nil {
+		why, advice = refused{err, r.Text}, cmp.Or(r.Advice, advice)
+	}
+	if strings.Contains(err.Error(), "read only connection") { // the driver has no other word for it
 		advice = "none of the hosts in [spool] database can be written: a standby has to be promoted"
 	}
 	if advice != "" {
-		return fmt.Errorf("%w: %w; %s", kind, oneLine{err}, advice)
+		return fmt.Errorf("%w: %w; %s", kind, why, advice)
 	}
-	return fmt.Errorf("%w: %w", kind, oneLine{err})
+	return fmt.Errorf("%w: %w", kind, why)
 }
 
 func kindOf(code string) (advice string, kind error) {

@@ -117,6 +117,9 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 	if o.Password != nil {
 		cfg.BeforeConnect = func(ctx context.Context, c *pgx.ConnConfig) (err error) {
 			c.Password, err = o.Password(ctx)
+			if err != nil && ctx.Err() == nil { // the database was not even asked
+				err = &noAnswer{fmt.Errorf("%w: %w", spool.ErrMisconfigured, err)}
+			}
 			return err
 		}
 	}

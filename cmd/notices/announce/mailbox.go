@@ -63,13 +63,22 @@ func mailboxKind(err error) string {
 	return "away"
 }
 
+// whatItWas is a cause that is over. What was to be checked while the database was away, and what waited
+// for it, matters no more.
+func whatItWas(cause string) string {
+	if strings.Contains(cause, spool.ErrUnreachable.Error()) {
+		cause, _, _ = strings.Cut(cause, "; ")
+	}
+	return cause
+}
+
 // say says what began and what is over.
 func say(p *app.Program, begun []alert.Alert, ended []alert.Resolution, now time.Time) {
 	for i := range ended {
 		e := &ended[i]
 		text := e.OverText + ", after " + term.Span(now.Sub(e.Since))
 		if e.Cause != "" && !strings.Contains(e.OverText, e.Cause) {
-			text += "; it was: " + e.Cause
+			text += "; it was: " + whatItWas(e.Cause)
 		}
 		p.Say("%s", text)
 	}

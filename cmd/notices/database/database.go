@@ -42,6 +42,9 @@ func connect(ctx context.Context, p *app.Program, cfg *config.Config, patience t
 		o.Host, _ = os.Hostname() // only a person reads it
 	}
 	s, err := postgres.Open(ctx, o)
+	if problem := (*config.Error)(nil); errors.As(err, &problem) {
+		return nil, problem // of the password: it names the key and the line
+	}
 	if err != nil {
 		return nil, Error(cfg, err)
 	}

@@ -1,0 +1,142 @@
+// Package refusal says in one line why no connection to the database could be made: which host and
+// port, what happened there, and what to check. The driver names each address and each way of
+// connecting to it, with and without TLS, and so the same host up to four times.
+package refusal
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Refusal is why no connection was made.
+type Refusal struct {
+	Text   string // `db1:5432: connection refused; db2:5432: no answer`
+	Advice string // what to check, of the first host; it may be empty
+}
+
+// cause is what happened at one host. The one with the highest rank is told of a host: an answer of the
+// server to a connection without TLS says more than that it has no TLS.
+type cause struct {
+	host, text, advice string
+	rank               int
+}
+
+// Of returns nil if err does not come from connecting.
+func Of(err error) *Refusal {
+	var failed *pgconn.ConnectError
+	if !errors.As(err, &failed) {
+		return nil
+	}
+	var hosts []cause
+	for _, leaf := range leaves(failed.Unwrap()) {
+		c := causeOf(leaf, failed.Config)
+		at := slices.IndexFunc(hosts, func(o cause) bool { return o.host == c.host })
+		switch {
+		case at < 0:
+			hosts = append(hosts, c)
+		case c.rank > hosts[at].rank:
+			hosts[at] = c
+		}
+	}
+	r := &Refusal{}
+	for i, c := range hosts {
+		if i > 0 {
+			r.Text += "; "
+		} else {
+			r.Advice = c.advice
+		}
+		if c.host != "" {
+			r.Text += c.host + ": "
+		}
+		r.Text += strings.Join(strings.Fields(c.text), " ")
+	}
+	return r
+}
+
+// leaves are the errors of the single tries.
+func leaves(err error) (list []error) {
+	many, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if inner := errors.Unwrap(err); inner != nil && strings.HasPrefix(err.Error(), "hostname resolving error: ") {
+			return leaves(inner)
+		}
+		return []error{err}
+	}
+	for _, each := range many.Unwrap() {
+		list = append(list, leaves(each)...)
+	}
+	return list
+}
+
+// place is how the driver begins an error: the address that it dialled, and the host of the URL.
+var place = regexp.MustCompile(`(?s)^(.+?) \(([^()]*)\): (.*)$`)
+
+func causeOf(err error, cfg *pgconn.Config) cause {
+	var name *net.DNSError
+	if errors.As(err, &name) {
+		c := cause{host: name.Name, text: "the name does not resolve", advice: "check the host in [spool] database, and this machine's DNS"}
+		if name.IsTimeout || name.IsTemporary {
+			c.text = "the DNS does not answer for this name"
+		}
+		return c
+	}
+	host, rest := "", err.Error()
+	if part := place.FindStringSubmatch(rest); part != nil {
+		host, rest = part[1], part[3] // a socket has a path
+		if _, port, e := net.SplitHostPort(host); e == nil && !strings.HasPrefix(host, "/") {
+			host = net.JoinHostPort(part[2], port)
+		}
+	}
+	c := what(err, cfg)
+	if c.host = host; c.text == "" {
+		c.text = rest
+	}
+	return c
+}
+
+// what says what happened, without the host. No text: the error's own has to do.
+func what(err error, cfg *pgconn.Config) cause {
+	var answer *pgconn.PgError
+	switch {
+	case errors.As(err, &answer):
+		return answered(answer, cfg)
+	case errors.As(err, new(*tls.CertificateVerificationError)):
+		return cause{rank: 1, advice: "check sslrootcert in [spool] database, and the names in the server's certificate"}
+	case strings.Contains(err.Error(), "server refused TLS connection"):
+		return cause{text: "the server has no TLS", advice: "set ssl = on in its postgresql.conf, as notices-machines(7) shows, or see TLS there"}
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return cause{text: "connection refused", advice: "check that PostgreSQL runs, listen_addresses in its postgresql.conf, and the host and port in [spool] database"}
+	case errors.Is(err, syscall.ENOENT):
+		return cause{text: "no such socket", advice: "check that PostgreSQL runs, and the host in [spool] database"}
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
+		return cause{text: "no answer", advice: "check the host and port in [spool] database, and the firewalls on the way"}
+	}
+	return cause{}
+}
+
+// Codes of PostgreSQL, its manual, appendix A.
+const (
+	invalidPassword = "28P01"
+	invalidLogin    = "28000"
+)
+
+func answered(a *pgconn.PgError, cfg *pgconn.Config) cause {
+	c := cause{rank: 2, text: a.Message + " (SQLSTATE " + a.Code + ")"}
+	switch {
+	case a.Code == invalidPassword:
+		c.text = "wrong password for user " + cfg.User
+	case a.Code == invalidLogin && strings.Contains(a.Message, "pg_hba.conf"):
+		c.text = a.Message
+		c.advice = "add a line for it to the server's pg_hba.conf, as notices-machines(7) shows, and reload the server"
+	}
+	return c
+}
