@@ -44,6 +44,7 @@ func floors() map[string]int {
 		"notices/spool/feed":                1,
 		"notices/spool/postgres":            1,
 		"notices/spool/postgres/timedconn":  0,
+		"notices/spool/postgres/address":    0,
 		"notices/spool/postgres/refusal":    0,
 		"notices/spool/maildir":             1,
 		"notices/spool/maildir/sidecar":     1,
@@ -127,7 +128,7 @@ func owners() map[string][]string {
 		"github.com/emersion/go-smtp":     {"notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-sasl":     {"notices/spool/mailbox", "notices/spool/submission", "notices/spool/smtptest"},
 		"github.com/emersion/go-imap/v2":  {"notices/spool/mailbox"},
-		"github.com/jackc/pgx/v5":         {"notices/spool/postgres", "notices/spool/postgres/refusal"},
+		"github.com/jackc/pgx/v5":         {"notices/spool/postgres", "notices/spool/postgres/address", "notices/spool/postgres/refusal"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net/idna":           {"notices/spool/recode"},
 		"golang.org/x/net/dns":            {"notices/cmd/notices"},                          // the DNS server of its tests

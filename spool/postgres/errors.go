@@ -69,32 +69,15 @@ type noAnswer struct{ error }
 
 func (e *noAnswer) Unwrap() error { return e.error }
 
-// oneLine is an error whose text is one line. The driver never puts a password into it.
-type oneLine struct{ error }
-
-func (e oneLine) Error() string { return strings.Join(strings.Fields(e.error.Error()), " ") }
-
-func (e oneLine) Unwrap() error { return e.error }
-
-// refused is an error of connecting, with a text for a person.
-type refused struct {
-	error
-	text string
-}
-
-func (e refused) Error() string { return e.text }
-
-func (e refused) Unwrap() error { return e.error }
-
 // explain says what kind of error it is, and what can be done about it.
 func explain(err error) error {
 	if err == nil || errors.Is(err, context.Canceled) || errors.As(err, new(*noAnswer)) {
 		return err
 	}
 	advice, kind := kindOf(codeOf(err))
-	var why error = oneLine{err}
+	why := refusal.OneLine(err)
 	if r := refusal.Of(err); r != nil {
-		why, advice = refused{err, r.Text}, cmp.Or(r.Advice, advice)
+		advice = cmp.Or(r.Advice, advice)
 	}
 	if strings.Contains(err.Error(), "read only connection") { // the driver has no other word for it
 		advice = "none of the hosts in [spool] database can be written: a standby has to be promoted"

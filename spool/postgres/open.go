@@ -5,8 +5,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -15,6 +13,8 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"notices/spool"
+	"notices/spool/postgres/address"
+	"notices/spool/postgres/refusal"
 	"notices/spool/postgres/timedconn"
 )
 
@@ -83,20 +83,20 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // default_query_exec_mode.
 func poolConfig(o Options) (*pgxpool.Config, error) {
 	cfg, err := pgxpool.ParseConfig(o.URL)
-	if err == nil && !has(o.URL, "sslmode", "PGSSLMODE") && !local(cfg) {
-		cfg, err = pgxpool.ParseConfig(with(o.URL, "sslmode=verify-full"))
+	if err == nil && !address.Has(o.URL, "sslmode", "PGSSLMODE") && !address.Local(cfg) {
+		cfg, err = pgxpool.ParseConfig(address.With(o.URL, "sslmode=verify-full"))
 	}
 	if err != nil {
-		return nil, fmt.Errorf("%w: [spool] database cannot be understood: %w", spool.ErrMisconfigured, oneLine{err})
+		return nil, fmt.Errorf("%w: [spool] database cannot be understood: %w", spool.ErrMisconfigured, refusal.OneLine(err))
 	}
 	c := cfg.ConnConfig
-	if !has(o.URL, "default_query_exec_mode", "") {
+	if !address.Has(o.URL, "default_query_exec_mode", "") {
 		c.DefaultQueryExecMode = pgx.QueryExecModeExec
 	}
-	if !has(o.URL, "pool_max_conns", "") {
+	if !address.Has(o.URL, "pool_max_conns", "") {
 		cfg.MaxConns = defaultConnections
 	}
-	if !has(o.URL, "connect_timeout", "PGCONNECT_TIMEOUT") {
+	if !address.Has(o.URL, "connect_timeout", "PGCONNECT_TIMEOUT") {
 		c.ConnectTimeout = connectTime
 	}
 	cfg.PingTimeout = connectTime // of idle connections, each of which may be cut off
@@ -124,37 +124,6 @@ func poolConfig(o Options) (*pgxpool.Config, error) {
 		}
 	}
 	return cfg, nil
-}
-
-// has reports whether the URL or the environment sets a parameter.
-func has(url, key, variable string) bool {
-	return strings.Contains(url, key+"=") || variable != "" && os.Getenv(variable) != ""
-}
-
-// with adds a parameter to a URL, or to keywords and values.
-func with(url, parameter string) string {
-	switch {
-	case !strings.Contains(url, "://"):
-		return url + " " + parameter
-	case strings.Contains(url, "?"):
-		return url + "&" + parameter
-	}
-	return url + "?" + parameter
-}
-
-// local reports whether all hosts are this machine, to which no network leads.
-func local(cfg *pgxpool.Config) bool {
-	hosts := []string{cfg.ConnConfig.Host}
-	for _, f := range cfg.ConnConfig.Fallbacks {
-		hosts = append(hosts, f.Host)
-	}
-	for _, h := range hosts {
-		ip := net.ParseIP(h)
-		if !strings.HasPrefix(h, "/") && !strings.HasPrefix(h, "@") && h != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			return false
-		}
-	}
-	return true
 }
 
 // Close ends the session, and with it all claims, and makes durable what was done.

@@ -62,6 +62,25 @@ func Of(err error) *Refusal {
 	return r
 }
 
+// line is an error with another text.
+type line struct {
+	error
+	text string
+}
+
+func (l line) Error() string { return l.text }
+
+func (l line) Unwrap() error { return l.error }
+
+// OneLine is err with a text of one line: that of the Refusal, if it is one. The driver never puts a
+// password into it.
+func OneLine(err error) error {
+	if r := Of(err); r != nil {
+		return line{err, r.Text}
+	}
+	return line{err, strings.Join(strings.Fields(err.Error()), " ")}
+}
+
 // leaves are the errors of the single tries.
 func leaves(err error) (list []error) {
 	many, ok := err.(interface{ Unwrap() []error })
