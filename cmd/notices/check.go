@@ -238,8 +238,11 @@ func (c *checker) buffer(ctx context.Context, cfg *config.Config) {
 	if err != nil {
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
 	}
-	if w.Messages > 0 {
+	switch {
+	case w.Messages > 0:
 		c.waits = database.Text(w, c.a.Now())
+	case err == nil:
+		c.waits = cfg.Spool.Dir + " takes mail in while the database cannot be reached; nothing waits in it"
 	}
 }
 

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -71,7 +72,11 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {
 		return status.DescribeSignIn(signin.Status(ctx, cfg, name, state))
 	}
-	return a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
+	err = a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
+	if errors.Is(err, spool.ErrUnreachable) && !o.Check && !o.JSON && !o.Prometheus {
+		err = cmp.Or(status.PrintBuffered(a.Program, o), err)
+	}
+	return err
 }
 
 // statusPage writes the metrics of the site to a page of notices serve. What status would say beside

@@ -62,7 +62,8 @@ func OpenBuffered(p *app.Program, cfg *config.Config, log *maillog.Log) (intake.
 	s := &buffer.Store{
 		Database: func(ctx context.Context) (buffer.Target, error) { return openPatiently(ctx, p, cfg, buffer.Patience) },
 		Folder: func(context.Context) (buffer.Target, error) {
-			return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: true})
+			folder, err := maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: true})
+			return folder, folderError(cfg, err)
 		},
 		Now:  p.Now,
 		Mark: cfg.Spool.KeepHistory < buffer.HistoryKept,
@@ -93,7 +94,16 @@ func (b Beside) Open() (*maildir.Store, error) {
 	if !b.Config.Spool.Buffer || b.Program.Store != nil {
 		return nil, nil
 	}
-	return buffer.Open(b.Config.Spool.Dir, b.Program.Now)
+	folder, err := buffer.Open(b.Config.Spool.Dir, b.Program.Now)
+	return folder, folderError(b.Config, err)
+}
+
+// folderError says which key names the folder.
+func folderError(cfg *config.Config, err error) error {
+	if errors.Is(err, spool.ErrNoSpool) {
+		return fmt.Errorf("%s: [spool] dir has to name a folder, or one that can be made: %w", cfg.Path, err)
+	}
+	return err
 }
 
 // Move moves what is in the folder into the database, as each flush does first. An error is

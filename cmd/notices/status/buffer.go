@@ -1,8 +1,11 @@
 package status
 
 import (
+	"cmp"
+	"io"
 	"time"
 
+	"notices/cmd/internal/app"
 	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/term"
 	"notices/spool/printable"
@@ -48,6 +51,21 @@ func (t *statusText) buffer() {
 	default:
 		t.row("Beside database", term.Yellow, "%s in %s, the oldest for %s", printable.Count(b.Messages, "message"), b.Dir, term.Span(t.s.since(b.OldestQueuedAt)))
 	}
+}
+
+// PrintBuffered shows a person what waits in the folder, if there is one: all that can be shown while the
+// database cannot be reached.
+func PrintBuffered(p *app.Program, o Options) error {
+	if o.Buffered == nil {
+		return nil
+	}
+	c := &collector{o: o, s: &snapshot{now: p.Now()}}
+	c.buffer()
+	t := &statusText{term.NewPage(p), c.s}
+	t.Width = cmp.Or(t.Width, 80)
+	t.buffer()
+	_, err := io.WriteString(p.Stdout, t.Text())
+	return err
 }
 
 func (m *exporter) buffer(s *snapshot) {
