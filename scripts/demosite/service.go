@@ -8,10 +8,12 @@ import (
 	"net/mail"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
 
+	"notices/spool/printable"
 	"notices/spool/smtptest"
 )
 
@@ -153,7 +155,11 @@ func (h *host) takeKey(args ...string) error {
 		return errors.New("no key was printed")
 	}
 	h.key = words[len(words)-1]
-	fmt.Printf("$ notices %s\n%s", strings.Join(args, " "), out)
+	shown := slices.Clone(args)
+	for i, arg := range shown {
+		shown[i] = printable.ShellQuote(arg)
+	}
+	fmt.Printf("$ notices %s\n%s", strings.Join(shown, " "), out)
 	return nil
 }
 
@@ -260,6 +266,7 @@ func (h *host) limited() error {
 	if err := h.atSite("", "flush", "--json"); err != nil {
 		return err
 	}
+	narrate("One message met the limit, and is deferred. The others were put off without an attempt: the next runs send them.")
 	narrate("What the service knows of the library's day (it is written every few seconds):")
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		cmd := exec.Command(h.binary, "service-key", "list", "--json")
