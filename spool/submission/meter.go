@@ -24,9 +24,13 @@ func (noMeter) Refused(string)               {}
 func (noMeter) Taken(int64)                  {}
 func (noMeter) Committed(int, time.Duration) {}
 
-// refused counts a line of a reply, if it refuses.
+// refused counts a line of a reply, if it refuses. RCPT and DATA after a MAIL or RCPT that was refused
+// are not counted: a client that pipelines (RFC 2920) has sent them before it knew.
 func refused(m Meter, reply []byte) {
 	if len(reply) < 4 || reply[0] < '4' || reply[3] != ' ' {
+		return
+	}
+	if bytes.HasPrefix(reply, []byte("502 5.5.1 Missing ")) {
 		return
 	}
 	codes := reply[:3]
