@@ -469,7 +469,7 @@ func TestInitTellsWhatFailed(t *testing.T) {
 	server("2", portOf(two), "no")
 	p.answers("keep it as it is", "3\n")
 	p.answers("A further server", "no\n")
-	p.sees("Server 2 failed its test: 554 5.3.2 nobody at home")
+	p.sees("The test of server 2 failed: 554 5.3.2 nobody at home")
 	if code := p.ends(); code != 0 || strings.Contains(p.all(), "Server 1 failed") {
 		t.Fatalf("exit %d:\n%s", code, p.all())
 	}
@@ -549,15 +549,36 @@ func TestInitAccountAndPreset(t *testing.T) {
 // A service needs a name, a site and a key, and no server of its own.
 func TestInitService(t *testing.T) {
 	home := t.TempDir()
+	ca := smtptest.NewCA(t)
+	if err := os.WriteFile(filepath.Join(home, "own.pem"), ca.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	one := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Implicit: true, Users: map[string]string{"springfield": "31337-key"}})
 	p := sit(t, home, "init")
 	p.site()
 	p.answers("Number [1]: ", "10\n")
 	p.answers("The name of the service", "https://submit.service.example\n")
-	p.answers("The name of the service", "submit.service.example\n")
-	p.answers("Its port [465]: ", "\n")
+	p.answers("The name of the service", one.Host()+"\n")
+	p.answers("Its port [465]: ", strconv.Itoa(one.Port())+"\n")
+	p.answers("Does TLS begin with the connection there", "\n")
 	p.answers("The name of your site there", "spring field\n")
 	p.answers("The name of your site there", "springfield\n")
+	p.answers("Its key", "31337-wrong\n")
+	p.answers("Test the service now?", "\n")
+	p.sees("issued by")
+	p.answers("Number [1]: ", "4\n")
+	p.answers("The file with its certificate", "nowhere.pem\n")
+	p.answers("The file with its certificate", "own.pem\n")
+	p.sees("Check site and key_file in [service]")
+	p.answers("Number [1]: ", "1\n") // change the answers
+	p.answers("Number [10]: ", "\n")
+	p.answers("The name of the service", "\n")
+	p.answers("Its port ", "\n")
+	p.answers("Does TLS begin", "\n")
+	p.answers("The name of your site there", "\n")
 	p.answers("Its key", "31337-key\n")
+	p.answers("Test the service now?", "\n")
+	p.sees("Server service works.")
 	p.sees("has the site's key; only")
 	if code := p.ends(); code != 0 || strings.Contains(p.all(), "31337") || strings.Contains(p.all(), "further server") {
 		t.Fatalf("exit %d:\n%s", code, p.all())
@@ -568,7 +589,8 @@ func TestInitService(t *testing.T) {
 		t.Fatal(err)
 	}
 	c, err := config.Parse(path, text)
-	if err != nil || c.Delivery.Via != config.ViaService || len(c.Servers) != 0 || c.Service.Host != "submit.service.example" || c.Service.Site != "springfield" || c.Service.Port != 465 {
+	if err != nil || c.Delivery.Via != config.ViaService || len(c.Servers) != 0 || c.Service.Host != one.Host() || c.Service.Site != "springfield" || c.Service.Port != one.Port() ||
+		c.Service.TLS != config.Implicit || c.Service.CAFile != filepath.Join(home, "own.pem") {
 		t.Fatalf("%+v, %v\n%s", c, err, text)
 	}
 	if key, err := c.Service.Key.Read(t.Context()); key != "31337-key" || err != nil {

@@ -63,9 +63,11 @@ func (a *advice) hints() []string {
 	case spool.ReasonDNS:
 		return []string{a.checkAddress(), "Is this machine online, and does it find other names?"}
 	case spool.ReasonConnect:
-		return []string{a.checkAddress(), fmt.Sprintf("Does a firewall, here or at your provider, let this machine connect to port %d?", s.Port)}
-	case spool.ReasonGreeting, spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy:
-		return []string{a.checkAddress(), "Run the test again in a few minutes: the server may be busy, or may have had too many connections from here."}
+		return []string{a.checkAddress(), fmt.Sprintf("Does a firewall, here or on the way, let this machine connect to port %d?", s.Port)}
+	case spool.ReasonGreeting:
+		return append(a.implicitHint(), a.checkAddress(), tryLater)
+	case spool.ReasonProtocol, spool.ReasonShutdown, spool.ReasonBusy:
+		return []string{a.checkAddress(), tryLater}
 	case spool.ReasonTLS:
 		return a.tlsHints()
 	case spool.ReasonAuth:
@@ -86,7 +88,20 @@ func (a *advice) hints() []string {
 	return a.messageHints()
 }
 
+const tryLater = "Run the test again in a few minutes: the server may be busy, or may have had too many connections from here."
+
+// implicitHint is for a server that has not greeted: one that waits for TLS to begin says nothing.
+func (a *advice) implicitHint() []string {
+	if s := a.server; a.failure.Outcome.Reply.Code != 0 || s.TLS == smtpclient.TLSImplicit || s.Port == 465 && s.TLS != smtpclient.TLSStart || s.Port == 25 {
+		return nil
+	}
+	return []string{fmt.Sprintf("Does TLS begin with the connection at port %d, as it does at 465? Then set tls = \"implicit\" in %s.", a.server.Port, section(a.server))}
+}
+
 func (a *advice) checkAddress() string {
+	if a.server.Name == "service" {
+		return fmt.Sprintf("Check the address: is host = %q in [service] spelt as the service gave it to you? Only the name, no https:// and no port.", a.server.Host)
+	}
 	return fmt.Sprintf("Check the address: is host = %q in %s spelt as your provider gives it for sending mail (SMTP)? Only the name, no https:// and no port.",
 		a.server.Host, section(a.server))
 }
@@ -243,7 +258,7 @@ func (a *advice) certificateHints(f *smtpclient.Faults) (hints []string) {
 		return hints
 	}
 	hint(f.NoAltName, "The certificate has no subject alternative name; its common name, %q, does not count any more. Whoever runs the server should make a new one with a subject alternative name for %s.", f.Cert.Subject.CommonName, host)
-	hint(f.WrongName, "The certificate is not for %s but for %s. If that is your provider's server too, set host to a name that the certificate has.", host, strings.Join(names(f.Cert), ", "))
+	hint(f.WrongName, "The certificate is not for %s but for %s. If that is the right server, set host to a name that the certificate has.", host, strings.Join(names(f.Cert), ", "))
 	hint(f.SelfSigned && !f.NoAltName, "The certificate is self-signed: no authority vouches for it. If the server is your own, name a file with its certificate: ca_file = \"/etc/notices/ca.pem\".")
 	hint(f.SelfSigned && f.NoAltName, "It is also self-signed: no authority vouches for it.")
 	hint(f.SHA1, "The certificate is signed with SHA-1, which allows forged certificates; ca_file does not help. Whoever runs the server must have it signed again (SHA-256), or name another host.")

@@ -28,6 +28,8 @@ func (t *test) step(s smtpclient.Step) {
 		t.safe = sentFrom(s.Detail)
 	case s.Stage == smtpreply.StageSecret && t.server.Tokens != nil:
 		word = "sign-in" // an account has no password
+	case s.Stage == smtpreply.StageSecret && t.server.Name == "service":
+		word = "key"
 	}
 	var unverified *tls.CertificateVerificationError
 	switch {

@@ -206,8 +206,8 @@ func (s *dialogue) whatNext(d *draft) {
 	}
 	for i, v := range s.servers {
 		if v.failed != "" {
-			s.SayWrapped(fmt.Sprintf("Server %d failed its test: %s. It sends no mail until this is fixed; then run: %s test-server %d",
-				i+1, strings.TrimRight(v.failed, "."), call, i+1))
+			s.SayWrapped(fmt.Sprintf("The test of %s failed: %s. It sends no mail until this is fixed; then run: %s test-server %s",
+				v.called(i+1), strings.TrimRight(v.failed, "."), call, v.tested(i+1)))
 		}
 	}
 	if (s.old == nil || s.old.Site.Hostname == "") && s.p.Host.FullName(true) == "" {

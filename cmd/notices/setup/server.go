@@ -1,17 +1,13 @@
 package setup
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"strings"
 
-	"notices/cmd/notices/term"
 	"notices/config"
-	"notices/spool"
-	"notices/spool/probe"
 )
 
 // serverKind is one of the ways that mail can go.
@@ -61,6 +57,7 @@ type answers struct {
 	client    string
 	secret    string // file
 	keyFile   string // of a service
+	caFile    string // of a service whose certificate is of an authority of its own
 }
 
 // oldAnswers are those for the servers that the configuration has.
@@ -311,87 +308,4 @@ func (v *answers) putAccount(d *draft, n int, sole bool) {
 	if v.secret != "" {
 		d.put(v.auth, "client_secret_file", v.secret)
 	}
-}
-
-// What can be done about a server that does not work.
-const (
-	change = "change the answers"
-	repeat = "try it once more as it is"
-	keep   = "keep it as it is"
-	relax  = "use it without verified TLS: others on the way could read the mail"
-)
-
-// tryServer sends a test message through the server, as test-server does. again: the
-// answers are to be asked for once more.
-func (s *dialogue) tryServer(n int, v *answers) (again bool) {
-	if s.Err != nil || v.auth != "" || v.service || v.user != "" && v.password == "" && !v.old.IsSet() {
-		return false // it cannot be tested yet
-	}
-	if !s.Yes(fmt.Sprintf("Test server %d now? A test message goes to %s.", n, s.address), true) {
-		return false
-	}
-	for s.Err == nil {
-		err := s.probe(n, v)
-		var failed *probe.Error
-		v.failed = ""
-		if !errors.As(err, &failed) {
-			s.Err = err
-			return false
-		}
-		v.failed = failed.Outcome.Reply.String()
-		if s.ctx.Err() != nil {
-			s.Err = term.ErrStopped
-		}
-		options := []string{change, repeat, keep}
-		if failed.Outcome.Reason == spool.ReasonTLS && !v.nonSecure {
-			options = append(options, relax)
-		}
-		switch options[s.Choose("It did not work. What now?", options, 0)] {
-		case change:
-			return true
-		case keep:
-			return false
-		case relax:
-			v.nonSecure = true
-		}
-	}
-	return false
-}
-
-// probe runs the steps of test-server on a server that is in no file yet.
-func (s *dialogue) probe(n int, v *answers) error {
-	d := &draft{path: s.path, old: s.oldText}
-	s.putSite(d)
-	for i, v := range s.servers[:n-1] {
-		if v.auth != "" || v.service { // it is not of interest here
-			v = &answers{host: "unused.invalid"}
-		}
-		v.put(d, i+1, false, false)
-	}
-	v.put(d, n, false, false)
-	cfg, err := d.config()
-	if cfg == nil {
-		return err
-	}
-	server, err := s.server(&cfg.Servers[n-1], s.p.FindHostname(cfg, true))
-	if err != nil {
-		return err
-	}
-	switch {
-	case v.keptSecret():
-		server.Password = func(ctx context.Context) (string, error) { // it may have been corrected since the last test
-			password, err := v.old.Refresh(ctx, v.tried)
-			v.tried = password
-			return password, err
-		}
-	case v.user != "":
-		server.Password = func(context.Context) (string, error) { return v.password, nil }
-	}
-	s.Newline()
-	err = probe.Run(s.ctx, server.Server, probe.Options{
-		To: s.address, From: s.address, Site: s.name, State: &s.results, Now: s.p.Now,
-		Print: s.SayWrapped,
-	})
-	s.Newline()
-	return err
 }

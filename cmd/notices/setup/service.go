@@ -2,7 +2,11 @@ package setup
 
 import (
 	"cmp"
+	"crypto/x509"
 	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
 
@@ -31,10 +35,62 @@ func (s *dialogue) askService(v *answers) {
 		}
 		return config.Check(config.Setting{Section: "service", Key: "port", Value: v.port})
 	})
+	v.askServiceTLS(s)
 	v.user = s.Ask("The name of your site there", v.user, given("site"))
 	if key := s.Secret("Its key (it is not shown; Enter: later)"); key != "" {
 		v.password = key
 	}
+}
+
+// askServiceTLS asks how TLS begins, where that does not follow from the port.
+func (v *answers) askServiceTLS(s *dialogue) {
+	implicit := v.tls != config.StartTLS
+	v.tls = ""
+	switch {
+	case v.port == 465 || v.port == 587:
+	case s.Yes("Does TLS begin with the connection there (tls = \"implicit\")? (no: by STARTTLS)", implicit):
+		v.tls = config.Implicit
+	default:
+		v.tls = config.StartTLS
+	}
+}
+
+// askCAFile asks for the certificate of the service's own authority.
+func (s *dialogue) askCAFile(v *answers) {
+	v.caFile = s.Ask("The file with its certificate, in PEM", v.caFile, func(text string) error {
+		if text == "" {
+			return errors.New("is needed")
+		}
+		path, err := filepath.Abs(text)
+		if err != nil {
+			return err
+		}
+		if pem, err := os.ReadFile(path); err != nil {
+			return fmt.Errorf("cannot be used: %w", err)
+		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+			return errors.New("must have a certificate in PEM")
+		}
+		return config.Check(config.Setting{Section: "service", Key: "ca_file", Value: path})
+	})
+	if path, err := filepath.Abs(v.caFile); err == nil && v.caFile != "" {
+		v.caFile = path
+	}
+}
+
+// called is the server in a sentence.
+func (v *answers) called(n int) string {
+	if v.service {
+		return "the service"
+	}
+	return fmt.Sprintf("server %d", n)
+}
+
+// tested is the server as an argument of test-server.
+func (v *answers) tested(n int) string {
+	if v.service {
+		return config.ViaService
+	}
+	return strconv.Itoa(n)
 }
 
 // putService: all mail goes by the service. secret: the key is written, too.
@@ -42,6 +98,12 @@ func (v *answers) putService(d *draft, secret bool) {
 	d.put("delivery", "via", config.ViaService)
 	d.put("service", "host", v.host)
 	d.put("service", "port", v.port)
+	if v.tls != "" {
+		d.put("service", "tls", v.tls)
+	}
+	if v.caFile != "" {
+		d.put("service", "ca_file", v.caFile)
+	}
 	d.put("service", "site", v.user)
 	if !secret {
 		return

@@ -116,9 +116,9 @@ func (s *Sites) add(ctx context.Context, o Options) error {
 
 // tellSite says on standard error, before the key, what the site has to set.
 func (s *Sites) tellSite(site *service.Site) {
-	host, port := s.place()
+	host, port, tls := s.place()
 	term.SayLines(s.Program.Stderr, fmt.Sprintf("The site writes the key into a file that only notices can read, and this into its notices.toml:\n\n"+
-		"    [delivery]\n    via = \"service\"\n\n    [service]\n    host = %q\n    port = %s\n    site = %q\n    key_file = \"/etc/notices/service.key\"\n", host, port, site.ID))
+		"    [delivery]\n    via = \"service\"\n\n    [service]\n    host = %q\n    port = %s\n%s    site = %q\n    key_file = \"/etc/notices/service.key\"\n", host, port, tls, site.ID))
 	if from := s.Config.Serve.Address; from == "" {
 		s.Program.Say("[serve] address in %s is not set: notices serve needs it", cmp.Or(s.Config.Path, "notices.toml"))
 	} else {
@@ -126,20 +126,26 @@ func (s *Sites) tellSite(site *service.Site) {
 	}
 }
 
-// place is where the service listens, as far as this host knows.
-func (s *Sites) place() (host, port string) {
+// place is where the service listens, as far as this host knows. tls is the line for how TLS begins
+// there, empty where that follows from the port.
+func (s *Sites) place() (host, port, tls string) {
 	host = cmp.Or(s.Config.Site.Hostname, s.Program.FindHostname(s.Config, false)())
 	if host == "" || strings.HasPrefix(host, "[") {
 		host = "THE NAME OF THIS HOST"
 	}
 	port = "465"
-	for _, list := range [][]string{s.Config.Serve.ListenTLS, s.Config.Serve.ListenSTARTTLS} {
-		if len(list) > 0 {
-			_, port, _ = net.SplitHostPort(list[0]) // the config has checked it
-			break
-		}
+	c, mode := &s.Config.Serve, config.Implicit
+	list := c.ListenTLS
+	if len(list) == 0 && len(c.ListenSTARTTLS) > 0 {
+		list, mode = c.ListenSTARTTLS, config.StartTLS
 	}
-	return host, port
+	if len(list) > 0 {
+		_, port, _ = net.SplitHostPort(list[0]) // the config has checked it
+	}
+	if (port == "465") != (mode == config.Implicit) {
+		tls = fmt.Sprintf("    tls = %q\n", mode)
+	}
+	return host, port, tls
 }
 
 func (s *Sites) rotate(ctx context.Context, o Options) error {
@@ -210,7 +216,11 @@ func (s *Sites) table(found []service.Site) string {
 		if !v.LastUsed.IsZero() {
 			used = term.Clock(v.LastUsed)
 		}
-		rows = append(rows, []string{v.ID, state(v), printable.Number(v.Today), used, printable.Text(v.Address), printable.Text(v.Name)})
+		name := printable.Text(v.Name)
+		if v.OldKeyUntil.After(s.Program.Now()) && v.Revoked.IsZero() {
+			name += " (its old key works until " + term.Clock(v.OldKeyUntil) + ")"
+		}
+		rows = append(rows, []string{v.ID, state(v), printable.Number(v.Today), used, printable.Text(v.Address), name})
 	}
 	widths := make([]int, len(rows[0])-1) // the name is last, and takes what it needs
 	for _, row := range rows {
