@@ -19,6 +19,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/returned"
+	"notices/cmd/notices/serving"
 	"notices/cmd/notices/setup"
 	"notices/cmd/notices/signin"
 	"notices/cmd/notices/status"
@@ -76,6 +77,7 @@ func (c *checker) run(ctx context.Context) error {
 	c.reading = true
 	c.add(err)
 	if c.reading = false; cfg != nil {
+		c.certificate(cfg) // which serve reads as the user who starts it
 		// From here on it checks as the user that the spool belongs to.
 		if err := c.a.BecomeOwner(cfg); err != nil {
 			c.add(err)
@@ -103,6 +105,9 @@ func (c *checker) run(ctx context.Context) error {
 	}
 	printPresets(c.a.Stdout, cfg)
 	found := remarks(c.a, cfg)
+	if text := dkimkey.OtherDomain(cfg); text != "" {
+		found = append(found, text)
+	}
 	if text := dkimkey.Remark(ctx, cfg, c.a.Host.LookupTXT); text != "" {
 		found = append(found, text)
 	}
@@ -182,6 +187,18 @@ func (c *checker) parts(ctx context.Context, cfg *config.Config) {
 		c.database(cfg, err)
 	default:
 		c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, err))
+	}
+}
+
+// certificate checks that certificate and key of [serve] belong together. Whether the files are
+// there was checked as the config was read.
+func (c *checker) certificate(cfg *config.Config) {
+	s := &cfg.Serve
+	if s.CertFile == "" || s.KeyFile == "" {
+		return
+	}
+	if _, err := serving.LoadCertificate(s.CertFile, s.KeyFile, c.a.Now); err != nil && !errors.Is(err, fs.ErrPermission) {
+		c.add(cfg.Fault("serve", 0, "cert_file", err))
 	}
 }
 

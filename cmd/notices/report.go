@@ -63,7 +63,7 @@ func (a *cli) report(ctx context.Context, o summary.Options) error {
 	}
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		s := &summary.Summary{
-			Program: a.Program, Source: store, State: store.State(), Servers: reportedServers(cfg),
+			Program: a.Program, Source: store, State: store.State(), Servers: reportedServers(cfg), FindSite: findSite(a, store),
 			Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, KeepHistory: cfg.Spool.KeepHistory,
 			Accept: a.Intake(cfg, store, log).Accept,
 			NoAddress: func() error {

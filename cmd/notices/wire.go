@@ -12,6 +12,7 @@ import (
 	"notices/cmd/notices/past"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
+	"notices/cmd/notices/sites"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/bounce"
@@ -22,6 +23,7 @@ import (
 	"notices/spool/rate"
 	"notices/spool/route"
 	"notices/spool/schedule"
+	"notices/spool/service"
 	"notices/spool/smtpclient"
 )
 
@@ -99,10 +101,17 @@ func (a *cli) withPast(work func(*past.Past) error) error {
 	}
 	store, err := database.Beside{Program: a.Program, Config: cfg}.View()
 	if err == nil {
-		err = work(&past.Past{Program: a.Program, Source: store, Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
+		err = work(&past.Past{Program: a.Program, Source: store, FindSite: findSite(a, store), Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
 		err = cmp.Or(err, store.Close())
 	}
 	return withOwnerHint(err, cfg.Spool.Dir)
+}
+
+// findSite finds the site of a hosted service that a filter means.
+func findSite(a *cli, store spool.Store) func(context.Context, string) (*service.Site, error) {
+	return func(ctx context.Context, id string) (*service.Site, error) {
+		return sites.Find(ctx, &service.Register{State: store.State(), Now: a.Now}, store, id)
+	}
 }
 
 // runOptions are what a run of flush works with, but for its route.

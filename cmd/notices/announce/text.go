@@ -47,6 +47,10 @@ func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome
 	if i := c.find(name); i >= 0 {
 		s = &c.Servers[i].Server
 	}
+	if name == config.ViaService && o.Reason == spool.ReasonLimit {
+		return fmt.Sprintf("the service's sending limit for this site is reached: %s Mail waits here, and goes on by itself when the service takes it again. %s",
+			sentence(o.Reply.String()), nextStep(s, o))
+	}
 	return fmt.Sprintf("server %s is not accepting mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
 }
 

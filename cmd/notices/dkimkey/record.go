@@ -11,6 +11,7 @@ import (
 
 	"notices/config"
 	"notices/spool/dkim"
+	"notices/spool/recode"
 )
 
 // print shows the record as forms of providers want it, and as zone files do.
@@ -47,6 +48,23 @@ const lookupTime = 10 * time.Second
 
 // Lookup finds the TXT records of a name, as net.Resolver.LookupTXT does.
 type Lookup func(ctx context.Context, name string) ([]string, error)
+
+// OtherDomain says that a service's mail is not signed, because its address is of another domain
+// than [dkim] has; empty: it is signed, or is not to be.
+func OtherDomain(cfg *config.Config) string {
+	if cfg.DKIM.Domain == "" || cfg.Serve.Address == "" {
+		return ""
+	}
+	signed, err := recode.ASCIIDomain("x@" + cfg.DKIM.Domain)
+	of, e := recode.ASCIIDomain(cfg.Serve.Address)
+	_, signed, _ = strings.Cut(signed, "@")
+	of = of[strings.LastIndexByte(of, '@')+1:]
+	if err != nil || e != nil || strings.HasSuffix("."+strings.ToLower(of), "."+strings.ToLower(signed)) {
+		return ""
+	}
+	return fmt.Sprintf("[dkim] domain is %s, and [serve] address is of another domain, %s: the mail of sites goes out without a signature. Set [dkim] domain = %q",
+		cfg.DKIM.Domain, of, of)
+}
 
 // Remark says what is not right with the record in the DNS; empty: nothing, or mail is not signed,
 // or not with a key that can be read.

@@ -122,6 +122,11 @@ func (p *Past) History(ctx context.Context, o HistoryOptions) error {
 	for _, a := range anomalies {
 		p.Program.Say("%s", withName(a))
 	}
+	if found == 0 && o.Site != "" {
+		if _, err := p.FindSite(ctx, o.Site); err != nil {
+			return err
+		}
+	}
 	unknown, err := p.unknown(ctx, o.IDs, seen)
 	if err != nil {
 		return err

@@ -63,14 +63,6 @@ func (c *verdict) down(since time.Time, text string) {
 	}
 }
 
-// lasting says how long something has lasted, if that is known.
-func (s *snapshot) lasting(since time.Time) string {
-	if since.IsZero() {
-		return ""
-	}
-	return ", for " + term.Span(max(s.now.Sub(since), 0))
-}
-
 // check is status --check, notices-status(1). It looks at the oldest message that is due or
 // waits for a server, the last flush, what failed, sign-ins that wait for a person, whether any
 // server takes mail, and whether flush accepts the config. It also warns if no flush ever ran, because then nobody has set
@@ -125,7 +117,7 @@ func (c *verdict) setUp() {
 		}
 	}
 	since, recent, all := s.noServer()
-	if all && recent {
+	if all && recent && !s.atLimit() {
 		c.down(since, "no mail goes out: no server accepts any")
 	}
 	if !all {
@@ -173,6 +165,8 @@ func (c *verdict) server(v *server) {
 		c.note(Warning, "server %s refuses the login: %s", v.Name, h.Last.Reply)
 	case v.outdated:
 		c.remark("server %s did not accept mail when it was last tried, %s; to test it now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
+	case v.atLimit():
+		c.remark("the service's sending limit for this site is reached%s; mail goes on by itself: %s", c.s.lasting(h.Began()), h.Last.Reply)
 	default:
 		c.remark("server %s is not accepting mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
 	}

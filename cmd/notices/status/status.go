@@ -227,6 +227,29 @@ func (s *snapshot) goesOut() bool {
 	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
 }
 
+// lasting says how long something has lasted, if that is known.
+func (s *snapshot) lasting(since time.Time) string {
+	if since.IsZero() {
+		return ""
+	}
+	return ", for " + term.Span(max(s.now.Sub(since), 0))
+}
+
+// atLimit: it is a service, whose sending limit for this site is reached.
+func (v *server) atLimit() bool {
+	return v.Name == config.ViaService && !v.unused && v.failing && v.health.Last.Reason == spool.ReasonLimit
+}
+
+// atLimit: mail goes out by such a service.
+func (s *snapshot) atLimit() bool {
+	for i := range s.Servers {
+		if s.Servers[i].atLimit() {
+			return true
+		}
+	}
+	return false
+}
+
 // sendingOK: mail goes out, or what is known about the servers is outdated.
 func (s *snapshot) sendingOK() bool {
 	_, recent, yes := s.noServer()

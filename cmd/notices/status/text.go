@@ -84,6 +84,8 @@ func (t *statusText) verdict(c *verdict) {
 		t.Title(term.Red, "Needs a person")
 	case c.Level == Warning:
 		t.Title(term.Yellow, "Needs attention")
+	case !s.sendingOK() && s.atLimit():
+		t.Title(term.Yellow, "The sending limit is reached")
 	case !s.sendingOK():
 		t.Title(term.Yellow, "No mail goes out now")
 	case len(c.Remarks) > 0:
@@ -162,6 +164,8 @@ func (t *statusText) server(v *server) {
 		t.row("Last Test Results", c, "%s: %s", *v.LastTestResult, *v.LastTestDetail)
 	}
 	switch {
+	case v.DownUntil != nil && v.atLimit():
+		t.row("Health", term.Yellow, "sending limit reached, goes on by itself; tried again %s: %s", t.when(*v.DownUntil), h.Last.Reply)
 	case v.DownUntil != nil:
 		t.row("Health", term.Red, "down, paused until %s: %s", t.when(*v.DownUntil), h.Last.Reply)
 	case v.DownSince != nil:

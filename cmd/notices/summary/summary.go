@@ -5,6 +5,7 @@ package summary
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 	"notices/spool/history"
 	"notices/spool/history/report"
 	"notices/spool/intake"
+	"notices/spool/service"
 )
 
 // Options are those of `notices report`.
@@ -78,6 +80,8 @@ type Summary struct {
 	Source  history.Source
 	State   spool.State
 	Servers []Server
+	// FindSite finds the site of a hosted service that Options.Site means; else exit 66.
+	FindSite func(ctx context.Context, id string) (*service.Site, error)
 
 	Name    string // [site] name
 	Address string // [site] address
@@ -106,11 +110,15 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 		}
 	}
 	now := s.Program.Now()
+	name, err := s.heading(ctx, o.Site)
+	if err != nil {
+		return err
+	}
 	r, err := s.collect(ctx, spool.HistoryQuery{Since: o.Since.Truncate(time.Second), Site: strings.ToLower(o.Site)}, o.Since, now)
 	if err != nil {
 		return err
 	}
-	site := report.Site{Name: s.Name, Zone: now.Location(), KeepHistory: s.KeepHistory}
+	site := report.Site{Name: name, Of: strings.ToLower(o.Site), Zone: now.Location(), KeepHistory: s.KeepHistory}
 	switch {
 	case o.JSON:
 		return term.PrintJSON(s.Program.Stdout, r)
@@ -121,7 +129,7 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 		}
 		return s.writePage(o.HTML, page.Bytes())
 	case o.Mail != "":
-		return s.send(ctx, to, r.Subject(s.Name, site.Zone), r.View(site, mailLimits))
+		return s.send(ctx, to, r.Subject(name, site.Zone), r.View(site, mailLimits))
 	}
 	page := term.NewPage(s.Program)
 	if page.Width == 0 {
@@ -130,6 +138,18 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 	write(page, r.View(site, textLimits))
 	_, err = io.WriteString(s.Program.Stdout, page.Text())
 	return err
+}
+
+// heading is whose mail the report is about: this machine's, or one site's of a hosted service.
+func (s *Summary) heading(ctx context.Context, id string) (string, error) {
+	if id == "" {
+		return s.Name, nil
+	}
+	site, err := s.FindSite(ctx, id)
+	if err != nil {
+		return "", err
+	}
+	return cmp.Or(site.Name, site.ID), nil
 }
 
 // collect counts. What could not be read is said, and passed over.

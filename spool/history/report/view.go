@@ -13,6 +13,7 @@ import (
 // Site is what a report for a person knows beside the sums.
 type Site struct {
 	Name string         // of the site; may be empty
+	Of   string         // the site of a hosted service that the report is limited to; empty: all mail
 	Zone *time.Location // of all times
 	// KeepHistory is [spool] keep_history; 0: nothing is kept.
 	KeepHistory time.Duration
@@ -102,14 +103,18 @@ func (r *Report) View(site Site, limits Limits) *View {
 	zone := site.Zone
 	const layout = "2006-01-02T15:04" // what --since takes: a duration would count from when somebody reads it
 	since, until := r.Since.In(zone).Format(layout), r.Until.Add(time.Minute).In(zone).Format(layout)
+	only := ""
+	if site.Of != "" {
+		only = " --site " + printable.ShellQuote(site.Of)
+	}
 	v := &View{
 		Site:    printable.Line(site.Name),
 		Title:   "Notices, " + period(r.Since, r.Until, zone, true),
 		Span:    "From " + moment(r.Since, zone) + " to " + moment(r.Until, zone) + " (" + r.Until.In(zone).Format("-0700") + ").",
 		Summary: r.Summary(),
 		Facts:   r.facts(),
-		CSV:     "sudo -u notices notices history --outcome returned,bounced,failed --since " + since + " --until " + until + " --csv",
-		JSON:    "sudo -u notices notices report --since " + since + " --json",
+		CSV:     "sudo -u notices notices history" + only + " --outcome returned,bounced,failed --since " + since + " --until " + until + " --csv",
+		JSON:    "sudo -u notices notices report" + only + " --since " + since + " --json",
 		Counted: "Each recipient is counted separately, on the day the outcome became known (this machine's clock). " +
 			"Returns and warnings that notices itself writes are not counted.",
 	}
