@@ -18,6 +18,7 @@ import (
 	"notices/cmd/notices/status"
 	"notices/config"
 	"notices/spool"
+	"notices/spool/buffer"
 )
 
 func statusCommand(a *cli) *cobra.Command {
@@ -72,7 +73,16 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {
 		return status.DescribeSignIn(signin.Status(ctx, cfg, name, state))
 	}
-	err = a.withQueue(config.Queue, func(q *queue.Queue) error { return status.Run(ctx, q, o) })
+	err = a.withQueue(config.Queue, func(q *queue.Queue) error {
+		if v, ok := q.Store.(*buffer.View); ok {
+			w, err := v.Count(ctx, cfg.Spool.Dir)
+			if err != nil {
+				return err
+			}
+			o.Buffered = &w
+		}
+		return status.Run(ctx, q, o)
+	})
 	if errors.Is(err, spool.ErrUnreachable) && !o.Check && !o.JSON && !o.Prometheus {
 		err = cmp.Or(status.PrintBuffered(a.Program, o), err)
 	}

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"notices/spool"
@@ -45,24 +47,27 @@ type Waiting struct {
 	Oldest   time.Time // when the oldest was queued
 }
 
-// Count counts what is in the folder. Ids have the time in them at which they were drawn.
-func Count(ctx context.Context, dir string, folder spool.Store) (w Waiting, err error) {
-	w.Dir = dir
-	var oldest *spool.Entry
-	count := func(e spool.Entry) bool {
-		w.Messages++
-		if oldest == nil || e.ID < oldest.ID {
-			oldest = &e
-		}
-		return true
+// Count counts what is in the folder.
+func Count(ctx context.Context, dir string, folder spool.Store) (Waiting, error) {
+	own := map[spool.ID]spool.Entry{}
+	keep := func(e spool.Entry) bool { own[e.ID] = e; return true }
+	err := folder.Scan(ctx, keep)
+	if err == nil {
+		err = folder.ScanFailed(ctx, keep)
 	}
-	if err = folder.Scan(ctx, count); err == nil {
-		err = folder.ScanFailed(ctx, count)
+	if err != nil {
+		return Waiting{Dir: dir}, err
 	}
-	if err != nil || oldest == nil {
-		return w, err
+	return count(ctx, dir, folder, own)
+}
+
+// count finds the oldest. Ids have the time in them at which they were drawn.
+func count(ctx context.Context, dir string, folder spool.Store, own map[spool.ID]spool.Entry) (Waiting, error) {
+	w := Waiting{Dir: dir, Messages: len(own)}
+	if len(own) == 0 {
+		return w, nil
 	}
-	rec, body, err := folder.Peek(ctx, *oldest)
+	rec, body, err := folder.Peek(ctx, own[slices.Min(slices.Collect(maps.Keys(own)))])
 	if errors.Is(err, spool.ErrGone) { // it was moved meanwhile
 		return w, nil
 	}

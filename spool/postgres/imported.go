@@ -62,6 +62,21 @@ func (s *Store) AddImported(ctx context.Context, keys ...spool.ImportKey) error 
 	})
 }
 
+// KnowsKeys are the messages whose import keys are known under their ids: each was here, whatever
+// became of it.
+func (s *Store) KnowsKeys(ctx context.Context, keys map[spool.ID]spool.ImportKey) ([]spool.ID, error) {
+	if len(keys) == 0 {
+		return nil, nil
+	}
+	var ids []string
+	var octets [][]byte
+	for id, key := range keys {
+		ids, octets = append(ids, string(id)), append(octets, key[:])
+	}
+	return collect(ctx, s.db, func(row pgx.CollectableRow) (id spool.ID, err error) { return id, row.Scan(&id) },
+		`select k.id from notices.import_key k join unnest($1::text[], $2::bytea[]) as u(i, k) on k.id = u.i and k.key = u.k`, ids, octets)
+}
+
 func (s *Store) importKeys(ctx context.Context, since int64) (map[spool.ImportKey]struct{}, error) {
 	err := s.db.again(ctx, func(ctx context.Context) error {
 		_, err := s.db.pool.Exec(ctx, `delete from notices.import_key where gone < $1`, since)
