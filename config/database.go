@@ -15,7 +15,8 @@ func database(v value, to *Secret) {
 		return
 	}
 	if !strings.HasPrefix(s, "postgres://") && !strings.HasPrefix(s, "postgresql://") && !strings.Contains(s, "=") {
-		v.bad(`the address of a PostgreSQL database, like "postgres://notices@db.example.org/notices"`)
+		// It is not repeated: there may be a password in it.
+		v.l.bad(v.at, `must be the address of a PostgreSQL database, like "postgres://notices@db.example.org/notices"`)
 		return
 	}
 	to.src = v.l.newSource(inline, v.at, s)

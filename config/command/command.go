@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
+	"strings"
 	"syscall"
 	"time"
 
@@ -18,12 +19,12 @@ import (
 const MaxTime = 30 * time.Second
 
 // Run gives the command to sh -c and returns what it prints, at most so many octets. Its
-// standard error is shown when it fails; its standard output never is.
+// standard error is shown when it fails; its standard output never is, there neither.
 func Run(ctx context.Context, command string, limit time.Duration, most int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	var out, said limitedBuffer
-	out.most, said.most = most, 1<<10
+	out.most, said.most = most, max(most, mostSaid)
 	cmd := exec.CommandContext(ctx, "/bin/sh", "-c", command)
 	cmd.Stdout, cmd.Stderr = &out, &said
 	// A new process group, so that the children of the shell end with it; and no wait for a
@@ -36,13 +37,23 @@ func Run(ctx context.Context, command string, limit time.Duration, most int) (st
 	case err == nil, errors.Is(err, exec.ErrWaitDelay): // it succeeded; a grandchild kept the pipe
 		return out.String(), nil
 	case ctx.Err() != nil:
-		return "", fmt.Errorf("took longer than %s%s", limit, errorOutput(said.String()))
+		return "", fmt.Errorf("took longer than %s%s", limit, errorOutput(said.String(), out.String()))
 	}
-	return "", fmt.Errorf("failed (%w)%s", err, errorOutput(said.String()))
+	return "", fmt.Errorf("failed (%w)%s", err, errorOutput(said.String(), out.String()))
 }
 
-// errorOutput is the standard error of a command, on one line.
-func errorOutput(said string) string {
+// mostSaid is how much of its standard error is shown, in octets.
+const mostSaid = 1 << 10
+
+// errorOutput is the standard error of a command, on one line. What the command printed is masked in
+// it: sh -x repeats it there, for one.
+func errorOutput(said, printed string) string {
+	for line := range strings.Lines(printed) {
+		if line = strings.TrimSpace(line); line != "" {
+			said = strings.ReplaceAll(said, line, "***")
+		}
+	}
+	said = said[:min(len(said), mostSaid)]
 	if said = printable.Line(said); said == "" {
 		return ""
 	}

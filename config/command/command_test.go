@@ -19,3 +19,11 @@ func TestOutputIsBounded(t *testing.T) {
 		t.Errorf("%d octets, %v", len(out), err)
 	}
 }
+
+// TestRunHidesOutput: what a command printed is not shown when it fails, wherever it said it.
+func TestRunHidesOutput(t *testing.T) {
+	_, err := Run(t.Context(), "echo sesame; echo 'login with sesame failed' >&2; exit 1", MaxTime, 100)
+	if err == nil || strings.Contains(err.Error(), "sesame") || !strings.Contains(err.Error(), "login with *** failed") {
+		t.Errorf("%v", err)
+	}
+}

@@ -14,7 +14,6 @@ import (
 
 	"notices/spool"
 	"notices/spool/postgres/address"
-	"notices/spool/postgres/refusal"
 	"notices/spool/postgres/timedconn"
 )
 
@@ -59,6 +58,14 @@ type Store struct {
 // Open connects to the database, and makes its tables or brings them up to date where that
 // is to be done. spool.ErrUnreachable, spool.ErrMisconfigured.
 func Open(ctx context.Context, o Options) (*Store, error) {
+	var password atomic.Value
+	if ask := o.Password; ask != nil {
+		o.Password = func(ctx context.Context) (string, error) {
+			text, err := ask(ctx)
+			password.Store(text)
+			return text, err
+		}
+	}
 	cfg, err := poolConfig(o)
 	if err != nil {
 		return nil, err
@@ -74,7 +81,8 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, shared: &sharer{db: db}, session: &session{db: db, host: o.Host, lease: o.Lease}}
 	if err := s.migrate(ctx); err != nil {
 		pool.Close()
-		return nil, err
+		asked, _ := password.Load().(string)
+		return nil, address.Hide(err, cmp.Or(asked, cfg.ConnConfig.Password))
 	}
 	return s, nil
 }
@@ -82,12 +90,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 // poolConfig reads the URL. Nothing is prepared on the server, unless the URL says so by
 // default_query_exec_mode.
 func poolConfig(o Options) (*pgxpool.Config, error) {
-	cfg, err := pgxpool.ParseConfig(o.URL)
-	if err == nil && !address.Has(o.URL, "sslmode", "PGSSLMODE") && !address.Local(cfg) {
-		cfg, err = pgxpool.ParseConfig(address.With(o.URL, "sslmode=verify-full"))
-	}
+	cfg, err := address.Parse(o.URL)
 	if err != nil {
-		return nil, fmt.Errorf("%w: [spool] database cannot be understood: %w", spool.ErrMisconfigured, refusal.OneLine(err))
+		return nil, fmt.Errorf("%w: [spool] database cannot be understood: %w", spool.ErrMisconfigured, err)
 	}
 	c := cfg.ConnConfig
 	if !address.Has(o.URL, "default_query_exec_mode", "") {

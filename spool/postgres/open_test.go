@@ -50,7 +50,8 @@ func TestPoolConfig(t *testing.T) {
 
 // TestPoolConfigMistakes: no password is shown.
 func TestPoolConfigMistakes(t *testing.T) {
-	for _, url := range []string{"postgres://n:hidden@db.example.org:port/n", "host=x password=hidden sslmode=none", "postgres://n:hidden@x/n?pool_max_conns=no"} {
+	for _, url := range []string{"postgres://n:hidden@db.example.org:port/n", "host=x password=hidden sslmode=none", "postgres://n:hidden@x/n?pool_max_conns=no",
+		"password = hidden host", "user=n password=two hidden host=x", "password=two hidden", "n:hidden@x/n?sslmode=none", "postgres://n:hid/hidden@x/n", "host=x password = 'hidden"} {
 		if _, err := poolConfig(Options{URL: url}); err == nil || strings.Contains(err.Error(), "hidden") {
 			t.Errorf("%s: %v", url, err)
 		}
