@@ -239,6 +239,10 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 			c.a.Say("%s", junk) // somebody left there what is not mail; the set-up is not wrong
 			e = nil
 		}
+		if e != nil && cfg.Spool.Database.IsSet() { // drop/ is in the folder
+			c.add(fmt.Errorf("%s: [spool] dir: %w", cfg.Path, e))
+			e = nil
+		}
 		err = errors.Join(err, e)
 	}
 	return errors.Join(store.Writable(ctx), err)

@@ -25,6 +25,6 @@ func dropPossible(cfg *config.Config) bool {
 	if !cfg.Spool.Database.IsSet() {
 		return true
 	}
-	_, err := os.Stat(cfg.Spool.Dir)
-	return err == nil
+	info, err := os.Stat(cfg.Spool.Dir)
+	return err == nil && info.IsDir()
 }

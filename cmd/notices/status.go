@@ -68,6 +68,7 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 			o.Buffered = &w
 		}
 	}
+	o.BufferTrouble = (database.Beside{Program: a.Program, Config: cfg}).Trouble(ctx)
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {

@@ -91,6 +91,9 @@ func spoolOwner(cfg *config.Config) (pathStep, error) {
 	if err == nil && !steps[len(steps)-1].isDir() {
 		err = &fs.PathError{Op: "open", Path: dir, Err: unix.ENOTDIR}
 	}
+	if cfg.Spool.Database.IsSet() && errors.Is(err, unix.ENOTDIR) && len(steps) > 0 {
+		err = nil // what is there is only beside the spool: a database that works is used
+	}
 	switch {
 	case errors.Is(err, unix.ENOTDIR):
 		return pathStep{}, fmt.Errorf("%w: %s is not a folder: %w", spool.ErrNoSpool, dir, err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"notices/config"
 	"notices/spool"
 	"notices/spool/buffer"
+	"notices/spool/drop"
 	"notices/spool/intake"
 	"notices/spool/maildir"
 	"notices/spool/maillog"
@@ -124,7 +126,7 @@ func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log
 	case errors.Is(err, spool.ErrUnreachable), errors.Is(err, spool.ErrMisconfigured), errors.Is(err, spool.ErrUnsure):
 		return Error(b.Config, fmt.Errorf("%w: what is in %s stays there until the next flush: %w", spool.ErrUnreachable, b.Config.Spool.Dir, err))
 	}
-	log.Trouble("the mail in "+b.Config.Spool.Dir+" cannot be moved into the database", err)
+	log.Trouble("the mail in "+b.Config.Spool.Dir+" cannot be moved into the database", errors.New(app.Explain(err)))
 	return nil
 }
 
@@ -153,6 +155,35 @@ func (b Beside) Count(ctx context.Context) (buffer.Waiting, error) {
 	}
 	w, err := buffer.Count(ctx, b.Config.Spool.Dir, folder)
 	return w, errors.Join(err, folder.Close())
+}
+
+// Trouble is what keeps the folder from its work, in words for a person; empty: nothing. A user who
+// may not look is told nothing.
+func (b Beside) Trouble(ctx context.Context) string {
+	if !b.Config.Spool.Buffer || b.Program.Store != nil {
+		return ""
+	}
+	dir := b.Config.Spool.Dir
+	folder, err := b.Open()
+	if err == nil && folder != nil {
+		w, failed := buffer.Count(ctx, dir, folder)
+		if err = failed; err == nil && w.Messages > 0 {
+			err = folder.Writable(ctx)
+		}
+		err = errors.Join(err, folder.Close())
+	}
+	what := "the folder beside the database cannot be used: "
+	if info, e := os.Stat(dir); err == nil && e == nil && info.IsDir() {
+		err = drop.Check(dir)
+		if junk := (*drop.Problem)(nil); errors.As(err, &junk) && junk.Junk {
+			err = nil // somebody left there what is not mail
+		}
+		what = "other users cannot hand mail in: "
+	}
+	if err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrPermission) {
+		return ""
+	}
+	return what + app.Explain(err)
 }
 
 // Explain adds to an error of the database what waits for it in the folder.

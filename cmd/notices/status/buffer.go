@@ -3,6 +3,7 @@ package status
 import (
 	"cmp"
 	"io"
+	"strings"
 	"time"
 
 	"notices/cmd/internal/app"
@@ -19,6 +20,7 @@ type buffered struct {
 }
 
 func (c *collector) buffer() {
+	c.s.bufferTrouble, _, _ = strings.Cut(c.o.BufferTrouble, "\n")
 	if w := c.o.Buffered; w != nil {
 		c.s.Buffer = &buffered{Dir: w.Dir, Messages: w.Messages, OldestQueuedAt: term.Stamp(w.Oldest)}
 	}
@@ -26,6 +28,9 @@ func (c *collector) buffer() {
 
 // buffer checks that what waits in the folder is moved: each flush of this host does that.
 func (c *verdict) buffer() {
+	if c.s.bufferTrouble != "" {
+		c.note(Warning, "%s", c.s.bufferTrouble)
+	}
 	b := c.s.Buffer
 	if b == nil || b.Messages == 0 {
 		return

@@ -34,6 +34,8 @@ type Options struct {
 	Spares         []spool.State // where flush keeps its alerts when it cannot keep them in the spool
 	// Buffered is what waits in the folder beside the database; nil: there is none.
 	Buffered *buffer.Waiting
+	// BufferTrouble is what is wrong with that folder; empty: nothing.
+	BufferTrouble string
 	// SignIn returns the state of an account's sign-in; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)
 }
@@ -88,6 +90,7 @@ type snapshot struct {
 	limitedBy     *rate.Usage // the limit that will let one go first
 	mailbox       bool        // [bounces] is configured
 	bouncesError  string      // what read-bounces refuses of the config
+	bufferTrouble string      // what is wrong with the folder beside the database
 	unwritable    bool        // flush cannot write to the spool: FlushError says why
 }
 
