@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -132,8 +131,10 @@ func toHistoryRow(row pgx.CollectableRow) (r historyRow, err error) {
 	return r, row.Scan(&r.queued, &r.id, &r.n, &r.entry)
 }
 
-// plain is the name of a server, or its host, that stands in the JSON of an entry as it is.
-var plain = regexp.MustCompile(`^[A-Za-z0-9._-]+$`)
+// isPlain reports whether the name of a server, or its host, stands in the JSON of an entry as it is.
+func isPlain(name string) bool {
+	return name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
+}
 
 // conditions are those of a query that the columns can tell. addresses: what addressesWith found.
 func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
@@ -169,7 +170,7 @@ func conditions(q *spool.HistoryQuery, addresses []string) (where string, args [
 	if q.Site != "" {
 		add("site = ? and site <> ''", storable(q.Site))
 	}
-	if plain.MatchString(q.Server) {
+	if isPlain(q.Server) {
 		add(`strpos(lower(encode(entry, 'escape') collate "C"), ?) > 0`, strings.ToLower(q.Server))
 	}
 	if len(q.Endings) > 0 {

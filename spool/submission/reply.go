@@ -3,7 +3,7 @@ package submission
 import (
 	"bytes"
 	"fmt"
-	"regexp"
+	"strings"
 	"time"
 
 	"notices/spool/printable"
@@ -49,8 +49,17 @@ func (w *wire) reply(p []byte) error {
 	return nil
 }
 
-// sizeOf is a SIZE that go-smtp cannot read, since it is 2^32 or more.
-var sizeOf = regexp.MustCompile(`(?i) SIZE=[0-9]{10,20}( |$)`)
+// hasHugeSize reports whether a MAIL command has a SIZE that go-smtp cannot read, since it is 2^32
+// or more.
+func hasHugeSize(line []byte) bool {
+	for _, word := range strings.Fields(string(line)) {
+		key, digits, _ := strings.Cut(word, "=")
+		if strings.EqualFold(key, "SIZE") && len(digits) >= 10 && len(digits) <= 20 && strings.Trim(digits, "0123456789") == "" {
+			return true
+		}
+	}
+	return false
+}
 
 // properCode gives a reply of go-smtp the code that its RFC wants.
 func (w *wire) properCode(p []byte) []byte {
@@ -62,7 +71,7 @@ func (w *wire) properCode(p []byte) []byte {
 		return []byte("501 5.5.4 AUTH needs a mechanism: PLAIN or LOGIN\r\n")
 	case begins("500 5.5.4 Unknown "):
 		return []byte("555 5.5.4 unknown parameter\r\n") // RFC 5321 section 4.1.1.11
-	case begins("501 5.5.4 Unable to parse SIZE") && sizeOf.Match(bytes.TrimRight(w.line, "\r\n")):
+	case begins("501 5.5.4 Unable to parse SIZE") && hasHugeSize(w.line):
 		return []byte("552 5.3.4 the message is larger than this server takes\r\n") // RFC 1870 section 6
 	}
 	return p

@@ -9,7 +9,6 @@ import (
 	"errors"
 	"net"
 	"os"
-	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -96,8 +95,15 @@ func leaves(err error) (list []error) {
 	return list
 }
 
-// place is how the driver begins an error: the address that it dialled, and the host of the URL.
-var place = regexp.MustCompile(`(?s)^(.+?) \(([^()]*)\): (.*)$`)
+// cutAddress takes apart how the driver begins an error: "ADDRESS (HOST): ...", the address that it
+// dialled and the host of the URL.
+func cutAddress(text string) (address, host, rest string, ok bool) {
+	address, rest, ok = strings.Cut(text, " (")
+	if ok {
+		host, rest, ok = strings.Cut(rest, "): ")
+	}
+	return address, host, rest, ok && address != "" && !strings.ContainsAny(host, "()")
+}
 
 func causeOf(err error, cfg *pgconn.Config) cause {
 	var name *net.DNSError
@@ -109,10 +115,10 @@ func causeOf(err error, cfg *pgconn.Config) cause {
 		return c
 	}
 	host, rest := "", err.Error()
-	if part := place.FindStringSubmatch(rest); part != nil {
-		host, rest = part[1], part[3] // a socket has a path
+	if address, name, text, ok := cutAddress(rest); ok {
+		host, rest = address, text // a socket has a path
 		if _, port, e := net.SplitHostPort(host); e == nil && !strings.HasPrefix(host, "/") {
-			host = net.JoinHostPort(part[2], port)
+			host = net.JoinHostPort(name, port)
 		}
 	}
 	c := what(err, cfg)
