@@ -98,6 +98,9 @@ func (r *flushing) run(ctx context.Context) error {
 		err = database.Beside{Program: r.a.Program, Config: r.cfg}.Explain(err)
 		return c.Finish(ctx, withExitCode(withOwnerHint(err, r.cfg.Spool.Dir)))
 	}
+	if r.dryRun { // a run moves what is in the folder beside the database first
+		r.Store = database.Beside{Program: r.a.Program, Config: r.cfg}.Over(r.Store)
+	}
 	c.Store, c.Servers = r.Store, r.servers
 	err = c.Finish(ctx, withExitCode(r.withStore(ctx)))
 	return cmp.Or(err, r.Store.Close())

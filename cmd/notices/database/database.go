@@ -136,15 +136,20 @@ func (b Beside) View() (spool.Store, error) {
 	if err != nil {
 		return nil, b.Explain(err)
 	}
+	return b.Over(store), nil
+}
+
+// Over is the database with what is in the folder, as View has it. Close closes both.
+func (b Beside) Over(store spool.Store) spool.Store {
 	folder, err := b.Open()
 	if err != nil {
 		b.Program.Say("the mail in %s, which waits for the database, cannot be listed: %s", b.Config.Spool.Dir, err)
-		return store, nil
+		return store
 	}
 	if folder == nil {
-		return store, nil
+		return store
 	}
-	return buffer.NewView(store.(buffer.Database), folder), nil
+	return buffer.NewView(store.(buffer.Database), folder)
 }
 
 // Count counts the mail in the folder.
@@ -180,7 +185,7 @@ func (b Beside) Trouble(ctx context.Context) string {
 		}
 		what = "other users cannot hand mail in: "
 	}
-	if err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrPermission) {
+	if err == nil || ctx.Err() != nil || errors.Is(err, fs.ErrPermission) && !errors.As(err, new(*drop.Problem)) {
 		return ""
 	}
 	return what + app.Explain(err)
