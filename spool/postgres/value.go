@@ -53,13 +53,8 @@ func (v values) load(ctx context.Context, name string) (data []byte, version int
 func (v values) Update(ctx context.Context, name string, durable bool, change func([]byte) ([]byte, error)) error {
 	mine, _ := v.mine.LoadAndDelete(name)
 	last, _ := mine.(*written)
-	if last != nil && last.alone {
-		data, err := change(bytes.Clone(last.data))
-		if err == nil && data != nil {
-			if done, err := v.swap(ctx, name, last, data, durable, true); err != nil || done {
-				return err
-			}
-		}
+	if done, err := v.updateLast(ctx, name, last, durable, change); err != nil || done {
+		return err
 	}
 	for {
 		old, version, err := v.load(ctx, name)
@@ -78,6 +73,19 @@ func (v values) Update(ctx context.Context, name string, durable bool, change fu
 			return ctx.Err()
 		}
 	}
+}
+
+// updateLast tries with what this store wrote last, without reading it. An error of change may
+// come from a value that is out of date.
+func (v values) updateLast(ctx context.Context, name string, last *written, durable bool, change func([]byte) ([]byte, error)) (done bool, err error) {
+	if last == nil || !last.alone {
+		return false, nil
+	}
+	data, err := change(bytes.Clone(last.data))
+	if err != nil || data == nil {
+		return false, nil
+	}
+	return v.swap(ctx, name, last, data, durable, true)
 }
 
 // swap replaces what is old, if that is still there.
