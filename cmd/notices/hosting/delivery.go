@@ -97,13 +97,25 @@ func (h *Host) reload() {
 		}
 	}
 	h.cfg.Store(cfg)
-	h.mu.Lock()
-	h.sending = nil
-	h.mu.Unlock()
-	if h.delivery != nil {
-		h.delivery.Renew()
+	if h.delivery != nil && !h.renewSending() {
+		return
 	}
 	p.Say("%s was read anew", cfg.Path)
+}
+
+// renewSending reads what concerns sending anew, and reports whether it can be used. If not, the
+// config before stays, so that mail goes out while a person repairs it.
+func (h *Host) renewSending() bool {
+	sending, _, err := h.Route()
+	if err != nil {
+		h.log.Trouble("what concerns sending in the config cannot be used; the config before stays in use for it", err)
+		return false
+	}
+	h.mu.Lock()
+	h.sending = sending
+	h.mu.Unlock()
+	h.delivery.Renew()
+	return true
 }
 
 // fixed names the keys that have changed and take effect only at the next start.

@@ -98,6 +98,9 @@ func withCode(err error) error {
 }
 
 func (s *Sites) add(ctx context.Context, o Options) error {
+	if from := s.Config.Serve.Address; isServices(o.Address, from) {
+		return app.Fail(app.ExitUsage, "--address %s is the service's own address, which nobody reads ([serve] address is %s): give the address where the site reads its returns", o.Address, from)
+	}
 	key, err := s.Register.Add(ctx, o.Site, o.Name, o.Address)
 	if errors.Is(err, service.ErrExists) {
 		return fmt.Errorf("%w; for another key, run: notices service-key rotate %s", err, strings.ToLower(o.Site))
@@ -112,6 +115,18 @@ func (s *Sites) add(ctx context.Context, o Options) error {
 	s.tellSite(site)
 	return s.Program.PrintBare(fmt.Sprintf("%s (%s) is registered; its returns go to %s. Its key, which is shown only now:\n%s\n",
 		site.ID, printable.Text(site.Name), site.Address, key))
+}
+
+// isServices reports whether an address is the service's own one, or one of those with the id of a
+// message that it sends from.
+func isServices(address, from string) bool {
+	at := strings.LastIndexByte(from, '@')
+	to := strings.LastIndexByte(address, '@')
+	if at < 0 || to < 0 || !strings.EqualFold(address[to:], from[at:]) {
+		return false
+	}
+	local, _, _ := strings.Cut(address[:to], "+")
+	return strings.EqualFold(local, from[:at])
 }
 
 // tellSite says on standard error, before the key, what the site has to set.

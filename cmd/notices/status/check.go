@@ -84,9 +84,7 @@ func (s *snapshot) check(o Options) *verdict {
 	c.hosts()
 	c.buffer()
 	c.bounces()
-	if s.Failed > 0 {
-		c.note(Warning, "%s failed and could not be returned: notices list --state failed", printable.Count(s.Failed, "message"))
-	}
+	c.failed()
 	if n := len(s.inTrouble); n > 0 {
 		c.note(Warning, "%s in trouble; %s: %s", printable.CountIs(n+s.stuck.More, "message"), s.inTrouble[0], s.stuck.Messages[s.inTrouble[0]])
 	} else if n := len(s.unreadable); n > 0 {
@@ -367,7 +365,7 @@ func (c *verdict) performance() string {
 		fmt.Sprintf("waiting_for_server=%d;;;0", s.WaitingForServer),
 		age("oldest_waiting_for_server", s.waitingFor()),
 		fmt.Sprintf("held=%d;;;0", s.Held),
-		fmt.Sprintf("failed=%d;0;;0", s.Failed),
+		fmt.Sprintf("failed=%d;0;;0", s.Failed-s.failedOfSites),
 		fmt.Sprintf("aside=%d;0;;0", s.aside),
 		fmt.Sprintf("servers_down=%d;;;0;%d", down, len(s.Servers)),
 	}

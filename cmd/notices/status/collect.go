@@ -103,7 +103,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 	if c.s.stuck, err = spool.LoadState[spool.Stuck](ctx, c.state, spool.StuckName); err != nil {
 		return err
 	}
-	var due []spool.Entry
+	var due, failed []spool.Entry
 	entries, err := records.List(ctx, c.q.Store, func(e spool.Entry) bool {
 		if _, ok := c.s.stuck.Messages[e.ID]; ok {
 			c.s.inTrouble = append(c.s.inTrouble, e.ID)
@@ -111,6 +111,9 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		switch {
 		case e.State == spool.StateFailed:
 			c.s.Failed++
+			if c.isService() && len(failed) < mostRecords {
+				failed = append(failed, e)
+			}
 			return false
 		case !c.o.Check:
 			return true
@@ -125,6 +128,9 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		return true
 	})
 	if err != nil {
+		return err
+	}
+	if err := c.countFailedOfSites(ctx, failed); err != nil {
 		return err
 	}
 	if c.o.Check {

@@ -10,6 +10,7 @@ import (
 	"notices/cmd/notices/term"
 	"notices/spool"
 	"notices/spool/printable"
+	"notices/spool/records"
 	"notices/spool/service"
 )
 
@@ -46,9 +47,33 @@ func (c *collector) countSite(r *spool.Record) {
 	c.bySite[name] = w
 }
 
+// isService reports whether sites hand in mail here.
+func (c *collector) isService() bool { return c.o.Config != nil && c.o.Config.Serve.Address != "" }
+
+// countFailedOfSites counts the failed messages of sites. They are no reason for an alarm: a site
+// could raise it at will, with mail that cannot be returned.
+func (c *collector) countFailedOfSites(ctx context.Context, failed []spool.Entry) error {
+	return records.Read(ctx, c.q.Store, failed, func(m records.Message) {
+		if m.Err == nil && m.Record.Envelope.Site != "" {
+			c.s.failedOfSites++
+		}
+	})
+}
+
+// failed finds messages that could not even be returned.
+func (c *verdict) failed() {
+	s := c.s
+	if n := s.Failed - s.failedOfSites; n > 0 {
+		c.note(Warning, "%s failed and could not be returned: notices list --state failed", printable.Count(n, "message"))
+	}
+	if n := s.failedOfSites; n > 0 {
+		c.remark("%s of sites failed and could not be returned: notices list --state failed", printable.Count(n, "message"))
+	}
+}
+
 // sites finds what each site does today. Where there is no service, it reads nothing.
 func (c *collector) sites(ctx context.Context) error {
-	if c.o.Check || c.o.Config == nil || c.o.Config.Serve.Address == "" {
+	if c.o.Check || !c.isService() {
 		return nil
 	}
 	register := service.Register{State: c.state, Now: func() time.Time { return c.s.now }}

@@ -84,6 +84,7 @@ type snapshot struct {
 	unreadable    []error        // messages that cannot be counted
 	stuck         spool.Stuck    // what flushes met
 	inTrouble     []spool.ID     // the messages in stuck that still exist
+	failedOfSites int            // of Failed
 	withoutServer map[string]int // senders that no server accepts mail from, and their messages
 	limitsUsed    []rate.Usage
 	limited       int         // messages that wait for a [[limit]]
