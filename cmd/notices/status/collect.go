@@ -111,7 +111,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		switch {
 		case e.State == spool.StateFailed:
 			c.s.Failed++
-			if c.isService() && len(failed) < mostRecords {
+			if c.o.isService() && len(failed) < mostRecords {
 				failed = append(failed, e)
 			}
 			return false

@@ -48,7 +48,7 @@ func (c *collector) countSite(r *spool.Record) {
 }
 
 // isService reports whether sites hand in mail here.
-func (c *collector) isService() bool { return c.o.Config != nil && c.o.Config.Serve.Address != "" }
+func (o *Options) isService() bool { return o.Config != nil && o.Config.Serve.Address != "" }
 
 // countFailedOfSites counts the failed messages of sites. They are no reason for an alarm: a site
 // could raise it at will, with mail that cannot be returned.
@@ -73,7 +73,7 @@ func (c *verdict) failed() {
 
 // sites finds what each site does today. Where there is no service, it reads nothing.
 func (c *collector) sites(ctx context.Context) error {
-	if c.o.Check || !c.isService() {
+	if c.o.Check || !c.o.isService() {
 		return nil
 	}
 	register := service.Register{State: c.state, Now: func() time.Time { return c.s.now }}
