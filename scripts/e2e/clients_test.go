@@ -84,7 +84,7 @@ s.auth("LOGIN", s.auth_login)`),
 	"openssl s_client, as Thunderbird": `{ sleep 1; printf 'EHLO [192.168.0.7]\r\n'; sleep 1; printf "AUTH PLAIN $(printf '\0library\0%s' $KEY | base64 -w0)\r\n"; sleep 1
 		printf 'EHLO [192.168.0.7]\r\n'; sleep 1; printf 'MAIL FROM:<desk@library.example> BODY=8BITMIME SIZE=60\r\n'; sleep 1
 		printf 'RCPT TO:<patron@example.net>\r\n'; sleep 1; printf 'DATA\r\n'; sleep 1; printf "$MAIL"; printf '.\r\n'; sleep 1; printf 'QUIT\r\n'; sleep 1; } |
-		openssl s_client -quiet -crlf -ign_eof -starttls smtp -CAfile $CA -verify_return_error -connect 127.0.0.1:$STARTTLS`,
+		openssl s_client -quiet -ign_eof -starttls smtp -CAfile $CA -verify_return_error -connect 127.0.0.1:$STARTTLS`,
 }
 
 const swaks = `-s 127.0.0.1 --auth-user library --auth-password $KEY --tls-verify --tls-ca-path $CA -f desk@library.example -t patron@example.net --header 'Subject: Overdue'`
