@@ -111,9 +111,7 @@ func (c *collector) messages(ctx context.Context) (err error) {
 		switch {
 		case e.State == spool.StateFailed:
 			c.s.Failed++
-			if c.o.isService() && len(failed) < mostRecords {
-				failed = append(failed, e)
-			}
+			failed = append(failed, e)
 			return false
 		case !c.o.Check:
 			return true

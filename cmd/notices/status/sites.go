@@ -53,7 +53,10 @@ func (o *Options) isService() bool { return o.Config != nil && o.Config.Serve.Ad
 // countFailedOfSites counts the failed messages of sites. They are no reason for an alarm: a site
 // could raise it at will, with mail that cannot be returned.
 func (c *collector) countFailedOfSites(ctx context.Context, failed []spool.Entry) error {
-	return records.Read(ctx, c.q.Store, failed, func(m records.Message) {
+	if !c.o.isService() {
+		return nil
+	}
+	return records.Read(ctx, c.q.Store, failed[:min(len(failed), mostRecords)], func(m records.Message) {
 		if m.Err == nil && m.Record.Envelope.Site != "" {
 			c.s.failedOfSites++
 		}
