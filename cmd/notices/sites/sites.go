@@ -98,9 +98,6 @@ func withCode(err error) error {
 }
 
 func (s *Sites) add(ctx context.Context, o Options) error {
-	if from := s.Config.Serve.Address; isServices(o.Address, from) {
-		return app.Fail(app.ExitUsage, "--address %s is the service's own address, which nobody reads ([serve] address is %s): give the address where the site reads its returns", o.Address, from)
-	}
 	key, err := s.Register.Add(ctx, o.Site, o.Name, o.Address)
 	if errors.Is(err, service.ErrExists) {
 		return fmt.Errorf("%w; for another key, run: notices service-key rotate %s", err, strings.ToLower(o.Site))
@@ -113,6 +110,9 @@ func (s *Sites) add(ctx context.Context, o Options) error {
 		return err
 	}
 	s.tellSite(site)
+	if from := s.Config.Serve.Address; isServices(o.Address, from) {
+		s.Program.Say("--address %s is the service's own address ([serve] address is %s): the site never sees its returns there; to register another one, run: notices service-key revoke %s, then add again", o.Address, from, site.ID)
+	}
 	return s.Program.PrintBare(fmt.Sprintf("%s (%s) is registered; its returns go to %s. Its key, which is shown only now:\n%s\n",
 		site.ID, printable.Text(site.Name), site.Address, key))
 }
