@@ -13,7 +13,7 @@ import (
 	"notices/spool/route"
 )
 
-// newDelivery is what sends mail as it comes in.
+// newDelivery makes what sends mail as it comes in.
 func (h *Host) newDelivery() *flush.Continuous {
 	h.delivery = &flush.Continuous{Feed: feed.New(), Open: h.openRun, Ended: h.runEnded}
 	return h.delivery
@@ -26,8 +26,8 @@ func (h *Host) queued(entry spool.Entry, site string) {
 	}
 }
 
-// openRun makes what a run of delivery works with. A config that flush would refuse keeps no mail
-// from being taken in. It waits, and each run looks whether that was repaired.
+// openRun makes what a run of delivery works with. A config that flush would refuse does not keep
+// mail from being taken in: the mail waits, and each run looks whether the config was repaired.
 func (h *Host) openRun(ctx context.Context) (o flush.Options, closeRun func(), err error) {
 	cfg, servers, err := h.route()
 	if err != nil {
@@ -78,25 +78,23 @@ func (h *Host) runEnded(_ spool.Tally, err error) {
 	h.failed = why
 }
 
-// reload reads the config and the certificate anew. What cannot be changed without a restart is
-// named. A config that cannot be used changes nothing.
+// reload reads the certificate, and what concerns sending, anew. What takes effect only at the next
+// start is named each time, until then. A config that cannot be used changes nothing.
 func (h *Host) reload() {
-	p, old := h.Program, h.cfg.Load()
+	p := h.Program
 	cfg, err := p.ReadConfig(config.Serving)
 	if err != nil {
 		h.log.Trouble("the config cannot be read anew; the one before stays in use", err)
 		return
 	}
-	for _, key := range fixed(old, cfg) {
+	for _, key := range fixed(h.cfg, cfg) {
 		p.Say("%s: %s has changed, which takes effect when serve is started again", cfg.Path, key)
 	}
-	cfg.Spool.Dir, cfg.Spool.Database = old.Spool.Dir, old.Spool.Database
 	if h.certificate != nil {
 		if err := h.certificate.Use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
 			h.log.Trouble("the certificate cannot be read anew; the one before stays in use", err)
 		}
 	}
-	h.cfg.Store(cfg)
 	if h.delivery != nil && !h.renewSending() {
 		return
 	}
@@ -118,14 +116,14 @@ func (h *Host) renewSending() bool {
 	return true
 }
 
-// fixed names the keys that have changed and take effect only at the next start.
-func fixed(old, now *config.Config) (keys []string) {
+// fixed names the keys that take effect only at the next start, and have changed since this one.
+func fixed(started, now *config.Config) (keys []string) {
 	note := func(key string, same bool) {
 		if !same {
 			keys = append(keys, key)
 		}
 	}
-	a, b := &old.Serve, &now.Serve
+	a, b := &started.Serve, &now.Serve
 	note("[serve] listen_tls", slices.Equal(a.ListenTLS, b.ListenTLS))
 	note("[serve] listen_starttls", slices.Equal(a.ListenSTARTTLS, b.ListenSTARTTLS))
 	note("[serve] listen_https", slices.Equal(a.ListenHTTPS, b.ListenHTTPS))
@@ -136,8 +134,9 @@ func fixed(old, now *config.Config) (keys []string) {
 	note("[serve] max_recipients", a.MaxRecipients == b.MaxRecipients)
 	note("[serve] max_connections", a.MaxConnections == b.MaxConnections)
 	note("[serve] deliver", a.Deliver == b.Deliver)
-	note("[site]", old.Site == now.Site)
-	note("[spool] dir", old.Spool.Dir == now.Spool.Dir)
-	note("[log] to", old.Log.To == now.Log.To)
+	note("[site]", started.Site == now.Site)
+	note("[spool] dir", started.Spool.Dir == now.Spool.Dir)
+	note("[spool] max_message_size", started.Spool.MaxMessageSize == now.Spool.MaxMessageSize)
+	note("[log] to", started.Log.To == now.Log.To)
 	return keys
 }

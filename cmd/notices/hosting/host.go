@@ -7,7 +7,6 @@ import (
 	"context"
 	"net/http"
 	"sync"
-	"sync/atomic"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/metrics"
@@ -38,17 +37,17 @@ type Host struct {
 	// Status writes what notices status --prometheus shows.
 	Status func(context.Context, *metrics.Page) error
 
-	cfg         atomic.Pointer[config.Config] // for taking in mail
+	cfg         *config.Config // as serve was started with it, for taking in mail
 	listeners   serving.Listeners
-	certificate *serving.Certificate // nil: there is none
+	certificate *serving.Certificate // nil if no listener uses TLS
 	store       spool.Store
 	log         *maillog.Log
-	delivery    *flush.Continuous // nil: flush sends
+	delivery    *flush.Continuous // nil if only flush sends
 	counts      *metrics.Service
 
 	mu      sync.Mutex
-	sending *config.Config // for sending; nil: it has to be read
-	failed  string         // why the last run did not work
+	sending *config.Config // for sending; nil if it was not read yet, or could not be used
+	failed  string         // why the last run did not work; empty if it did
 }
 
 // Serve opens with root's rights what needs them, becomes the owner of the spool, and serves until
@@ -60,7 +59,7 @@ func (h *Host) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.cfg.Store(cfg)
+	h.cfg = cfg
 	if h.listeners, err = serving.Listen(cfg); err != nil {
 		return err
 	}
@@ -80,9 +79,9 @@ func (h *Host) Serve(ctx context.Context) error {
 	return cmp.Or(err, h.store.Close())
 }
 
-// loadCertificate reads the certificate of the TLS listeners; nil: there are none.
+// loadCertificate reads the certificate of the TLS listeners. It is nil if there are no such listeners.
 func (h *Host) loadCertificate() (*serving.Certificate, error) {
-	cfg, l := h.cfg.Load(), h.listeners
+	cfg, l := h.cfg, h.listeners
 	s := &cfg.Serve
 	switch {
 	case len(l[serving.TLS])+len(l[serving.StartTLS])+len(l[serving.HTTPS]) == 0:
@@ -99,7 +98,7 @@ func (h *Host) loadCertificate() (*serving.Certificate, error) {
 
 // run serves until a signal ends it.
 func (h *Host) run(ctx context.Context) error {
-	p, cfg := h.Program, h.cfg.Load()
+	p, cfg := h.Program, h.cfg
 	sites := &service.Register{State: h.store.State(), Now: p.Now}
 	health := serving.NewHealth(h.store.Writable, h.log, p.Now)
 	h.counts = metrics.NewService(p.Now)
@@ -121,7 +120,7 @@ func (h *Host) run(ctx context.Context) error {
 
 // newMail is what takes mail in.
 func (h *Host) newMail(sites *service.Register) *submission.Server {
-	p, cfg := h.Program, h.cfg.Load()
+	p, cfg := h.Program, h.cfg
 	s := &submission.Server{
 		Intake: p.Intake(cfg, h.store, h.log), Hostname: p.FindHostname(cfg, true)(), From: cfg.Serve.Address,
 		Sites: sites, MessagesPerMinute: cfg.Serve.MessagesPerMinute, MessagesPerDay: cfg.Serve.MessagesPerDay,
@@ -138,7 +137,7 @@ func (h *Host) newMail(sites *service.Register) *submission.Server {
 func (h *Host) web(health *serving.Health, sites *service.Register) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /healthz", health)
-	broker, err := signin.Broker(h.Program, h.cfg.Load(), sites, h.log)
+	broker, err := signin.Broker(h.Program, h.cfg, sites, h.log)
 	if err != nil {
 		h.log.Trouble("broker", err)
 	}
