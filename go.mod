@@ -19,7 +19,7 @@ require (
 	github.com/spf13/cobra v1.10.2 // the command line; cmd alone
 	github.com/spf13/pflag v1.1.0 // cobra's flags
 	github.com/xdg-go/scram v1.4.0 // AUTH SCRAM-SHA-256; smtpclient and smtptest
-	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; recode alone
+	golang.org/x/net v0.62.0 // idna: the xn-- form of domains; netutil: so many connections of a listener at once; recode and serving
 	golang.org/x/oauth2 v0.38.0 // token exchange, PKCE, device code, service accounts; oauth alone
 	golang.org/x/sync v0.25.0 // errgroup: many at once, so many at a time; cmd
 	golang.org/x/sys v0.50.0 // renameat2, flock, fallocate, getdents, and what macOS and FreeBSD have instead; fsys, cmd

@@ -76,6 +76,7 @@ func floors() map[string]int {
 
 		"notices/cmd/internal/app": 2,
 
+		"notices/cmd/notices/latest":   1,
 		"notices/cmd/notices/mailfile": 3,
 		"notices/cmd/notices/term":     3,
 		"notices/cmd/notices/metrics":  3,
@@ -131,6 +132,7 @@ func owners() map[string][]string {
 		"github.com/jackc/pgx/v5":         {"notices/spool/postgres", "notices/spool/postgres/address", "notices/spool/postgres/refusal"},
 		"golang.org/x/oauth2":             {"notices/spool/oauth"},
 		"golang.org/x/net/idna":           {"notices/spool/recode"},
+		"golang.org/x/net/netutil":        {"notices/cmd/notices/serving"},
 		"golang.org/x/net/dns":            {"notices/cmd/notices"},                          // the DNS server of its tests
 		"notices/config":                  {"notices/cmd", "notices/config", "notices/man"}, // whose tests compare keys
 		"github.com/mattn/go-runewidth":   {"notices/cmd/notices/term"},

@@ -19,8 +19,7 @@ import (
 
 // Limits of one request.
 const (
-	MaxBody    = 64 << 10 // octets, of a request and of the provider's answer
-	readTime   = 10 * time.Second
+	MaxBody    = 64 << 10         // octets, of a request and of the provider's answer
 	callTime   = 15 * time.Second // of the provider
 	wrongDelay = 2 * time.Second  // before a wrong key is answered
 	maxDelayed = 100              // requests with a wrong key that wait at the same time
@@ -37,14 +36,15 @@ type Client interface {
 	Revoke(ctx context.Context, form url.Values) (status int, answer []byte, err error)
 }
 
-// Handler answers the calls of sites. Its fields are set before the first call.
+// Handler answers the calls of sites. Its fields are set before the first call. How long a request
+// may take to come in is for the HTTP server to say.
 type Handler struct {
 	Clients map[string]Client // by the first part of the path: "google", "microsoft"
-	// Authenticate returns the id of the site that has this name and key; "": none has. An error
-	// is the register's.
+	// Authenticate returns the id of the site that has this name and key, or "" if no site has. An
+	// error is the register's.
 	Authenticate func(ctx context.Context, site, key string) (id string, err error)
 	Now          func() time.Time
-	Log          func(Event) // of each call, but of those over the limit only the first; nil: none
+	Log          func(Event) // of each call, but of those over the limit only the first; may be nil
 
 	rates   rates
 	delayed delayed
@@ -57,7 +57,7 @@ type Event struct {
 	Call   string // "google token"
 	Status int
 	Known  bool  // the site's key was right
-	Err    error // why the register or the provider could not be asked; nil: they could
+	Err    error // why the register or the provider could not be asked; nil if they answered
 }
 
 // answer is what is sent back.
@@ -78,7 +78,6 @@ func refusal(status int, code, description string) answer {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	provider, call, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	site, key, given := r.BasicAuth()
-	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(readTime)) // else the server's own holds
 	a, id := h.outside(w, r, call), ""
 	if a.status == 0 {
 		id, a = h.admit(w, r, site, key, given)
@@ -97,7 +96,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// outside refuses what is no call at all, whoever makes it.
+// outside refuses what is not a call, whoever makes it.
 func (h *Handler) outside(w http.ResponseWriter, r *http.Request, call string) answer {
 	method := http.MethodPost
 	switch call {

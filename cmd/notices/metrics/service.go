@@ -89,13 +89,12 @@ func (d deliverer) Deliver(ctx context.Context, m *spool.Message) (spool.Deliver
 
 // Show writes all of it. What the process itself has counted is there even if the spool cannot
 // be looked at, which is when it is wanted.
-func (s *Service) Show(ctx context.Context, p *Page) error {
+func (s *Service) Show(ctx context.Context, p *Page) {
 	if s.Status != nil {
 		err := s.Status(ctx, p)
 		p.Gauge("notices_serve_spool_ok", "0: the spool cannot be looked at now; 1: it can.", Truth(err == nil))
 	}
 	s.own(p)
-	return nil
 }
 
 func (s *Service) own(p *Page) {

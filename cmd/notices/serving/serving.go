@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/coreos/go-systemd/v22/daemon"
+	"golang.org/x/net/netutil"
 
 	"notices/spool/maillog"
 )
@@ -47,9 +48,9 @@ type Mail interface {
 // Options are what a service consists of.
 type Options struct {
 	Listeners   Listeners
-	Certificate *Certificate // nil: nothing speaks TLS
+	Certificate *Certificate // nil if no listener uses TLS
 	Mail        Mail
-	Deliver     func(context.Context) // sends mail until its context ends; nil: flush does that
+	Deliver     func(context.Context) // sends mail until its context ends; nil if only flush sends
 	HTTPS       http.Handler          // on the listeners for HTTPS
 	Metrics     http.Handler          // on those for metrics
 	Health      *Health
@@ -110,11 +111,13 @@ func (s *service) serve(kind Kind, l net.Listener) {
 	case HTTPS:
 		web := newWeb(s.HTTPS)
 		s.web = append(s.web, web)
-		run = func() error { return web.Serve(tls.NewListener(limited(l, maxWeb), s.Certificate.Config())) }
+		run = func() error {
+			return web.Serve(tls.NewListener(netutil.LimitListener(l, maxWeb), s.Certificate.Config()))
+		}
 	case Metrics:
 		web := newWeb(s.Metrics)
 		s.web = append(s.web, web)
-		run = func() error { return web.Serve(limited(l, maxWeb)) }
+		run = func() error { return web.Serve(netutil.LimitListener(l, maxWeb)) }
 	}
 	s.rest.Go(func() {
 		if err := run(); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

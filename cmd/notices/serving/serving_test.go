@@ -168,6 +168,8 @@ func TestInherit(t *testing.T) {
 	}
 }
 
+// TestHealth: one trial serves all who ask for a while, and a disk that stalls keeps nobody waiting.
+// It sleeps in the time of a synctest bubble, which passes at once.
 func TestHealth(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		var log strings.Builder
@@ -188,7 +190,7 @@ func TestHealth(t *testing.T) {
 		}, maillog.New(&log, maillog.All), time.Now)
 		check := func(want error, wantTries int) {
 			t.Helper()
-			err := h.check(t.Context())
+			err := h.check()
 			mu.Lock()
 			defer mu.Unlock()
 			if err != want || tries != wantTries {
@@ -209,7 +211,7 @@ func TestHealth(t *testing.T) {
 		next(nil, time.Minute)
 		time.Sleep(healthFresh)
 		for range 3 {
-			if err := h.check(t.Context()); err != errStalled {
+			if err := h.check(); err != errStalled {
 				t.Errorf("a disk that stalls: %v", err)
 			}
 		}
@@ -221,51 +223,46 @@ func TestHealth(t *testing.T) {
 	})
 }
 
-// TestLimitedListener: more connections than the limit wait, and are served when others end.
-func TestLimitedListener(t *testing.T) {
-	l := limited(socket(t), 1)
-	dial := func() net.Conn {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return c
-	}
-	defer dial().Close()
-	defer dial().Close()
-	first, err := l.Accept()
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := make(chan error, 1)
-	go func() {
-		c, err := l.Accept()
-		if err == nil {
-			c.Close()
-		}
-		second <- err
-	}()
-	select {
-	case <-second:
-		t.Error("a second one was accepted")
-	default:
-	}
-	first.Close()
-	first.Close() // counts once
-	if err := <-second; err != nil {
-		t.Error(err)
-	}
-	held := limited(socket(t), 0)
-	waiting := make(chan error, 1)
-	go func() {
-		_, err := held.Accept()
-		waiting <- err
-	}()
-	held.Close()
-	if err := <-waiting; !errors.Is(err, net.ErrClosed) {
-		t.Errorf("closed while it waits: %v", err)
+// TestSlowClients: who sends half a request, or half a body, is cut off.
+func TestSlowClients(t *testing.T) {
+	for request, limit := range map[string]time.Duration{
+		"GET / HTTP/1.1\r\nHo": 10 * time.Second,
+		"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\nhalf": 20 * time.Second,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			began := time.Now()
+			ours, theirs := net.Pipe()
+			web := newWeb(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if _, err := io.ReadAll(r.Body); err == nil {
+					t.Error("the body came in whole")
+				}
+				w.WriteHeader(http.StatusRequestTimeout)
+			}))
+			defer web.Close()
+			connections := make(pipes, 1)
+			connections <- theirs
+			go web.Serve(connections)
+			io.WriteString(ours, request)
+			io.Copy(io.Discard, ours) // until the server closes it
+			if took := time.Since(began); took < limit || took > limit+time.Second {
+				t.Errorf("%q: cut off after %v", request, took)
+			}
+		})
 	}
 }
+
+// pipes is a listener for connections in memory, whose time is that of a synctest bubble.
+type pipes chan net.Conn
+
+func (p pipes) Accept() (net.Conn, error) {
+	if c, ok := <-p; ok {
+		return c, nil
+	}
+	return nil, net.ErrClosed
+}
+
+func (p pipes) Close() error   { close(p); return nil }
+func (p pipes) Addr() net.Addr { return &net.TCPAddr{} }
 
 // desk is a Mail that greets.
 type desk struct {
