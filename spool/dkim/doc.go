@@ -16,11 +16,12 @@
 // keep mail for days, and each new attempt of ours signs anew anyway. t= is the time of this
 // machine: go-msgauth asks for it itself, and takes no other clock.
 //
-// The fields that say who wrote what to whom, and how the body is to be read, are listed once
-// more than they are there ("oversigned"), so that nobody can add a second From or Subject, which
-// some programs would show in place of the first. Cc, In-Reply-To, References and List-* are
-// signed as they are: a mailing list adds its own List fields, and RFC 8058 section 4 wants the
-// List-Unsubscribe fields signed. Received, Return-Path and Sender are not: others write these.
+// The fields for the author, the recipients, the date and the subject, and those that say how the
+// body is to be read, are listed once more than they occur ("oversigned"), so that nobody can add
+// a second From or Subject, which some programs would show in place of the first. Cc, In-Reply-To,
+// References and List-* are signed as they are: a mailing list adds its own List fields, and
+// RFC 8058 section 4 wants the List-Unsubscribe fields signed. Received, Return-Path and Sender
+// are not signed: other servers write these.
 //
 // A message is not made 7-bit for the signature's sake, as RFC 6376 section 5.3 advises, but only
 // where the next server does not take 8 bits, before it is signed. Servers that lack 8BITMIME

@@ -5,6 +5,7 @@ import (
 	"io"
 	"mime"
 	"net/mail"
+	"slices"
 	"strings"
 
 	"notices/spool/recode"
@@ -15,7 +16,7 @@ import (
 type fields map[string][]string
 
 // oversigned are the fields that are signed once more than they are there. Intake adds a
-// missing From, Date and Message-ID; the others, if they are missing, stay so.
+// missing From, Date and Message-ID; the others stay missing if they are.
 func oversigned() []string {
 	return []string{"From", "Reply-To", "Date", "Subject", "To", "Message-ID", "MIME-Version", "Content-Type", "Content-Transfer-Encoding"}
 }
@@ -61,21 +62,19 @@ func readFields(header []byte) fields {
 	return h
 }
 
-// from reports whether an author's address is of the domain, or of one below it.
-func (h fields) from(domain string) bool {
-	for _, value := range h["from"] {
-		for _, address := range addresses(value) {
-			ascii, err := recode.ASCIIDomain(address)
-			if err != nil {
-				continue
-			}
-			of := strings.ToLower(ascii[strings.LastIndexByte(ascii, '@')+1:])
-			if of == domain || strings.HasSuffix(of, "."+domain) {
-				return true
-			}
-		}
+// Signs reports whether mail from an address is signed: it is of the domain, or of one below it.
+func (s *Signer) Signs(address string) bool {
+	ascii, err := recode.ASCIIDomain(address)
+	if err != nil {
+		return false
 	}
-	return false
+	of := strings.ToLower(ascii[strings.LastIndexByte(ascii, '@')+1:])
+	return of == s.domain || strings.HasSuffix(of, "."+s.domain)
+}
+
+// from reports whether mail from one of the authors is signed.
+func (h fields) from(s *Signer) bool {
+	return slices.ContainsFunc(h["from"], func(value string) bool { return slices.ContainsFunc(addresses(value), s.Signs) })
 }
 
 // addresses are those of a From field. Of one that is not well formed, it is what stands

@@ -149,7 +149,7 @@ func (r *reader) begin(header []byte) error {
 	if header[0] == ' ' || header[0] == '\t' {
 		return errNoSignature // it has no header: what it begins with would continue our field
 	}
-	if !h.from(s.domain) || !r.changed && h.signedBy(s.domain) {
+	if !h.from(s) || !r.changed && h.signedBy(s.domain) {
 		return errNoSignature
 	}
 	var err error

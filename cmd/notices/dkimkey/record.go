@@ -11,7 +11,6 @@ import (
 
 	"notices/config"
 	"notices/spool/dkim"
-	"notices/spool/recode"
 )
 
 // print shows the record as forms of providers want it, and as zone files do.
@@ -50,24 +49,22 @@ const lookupTime = 10 * time.Second
 type Lookup func(ctx context.Context, name string) ([]string, error)
 
 // OtherDomain says that a service's mail is not signed, because its address is of another domain
-// than [dkim] has; empty: it is signed, or is not to be.
+// than [dkim] has. It is empty if the mail is signed, or is not to be.
 func OtherDomain(cfg *config.Config) string {
 	if cfg.DKIM.Domain == "" || cfg.Serve.Address == "" {
 		return ""
 	}
-	signed, err := recode.ASCIIDomain("x@" + cfg.DKIM.Domain)
-	of, e := recode.ASCIIDomain(cfg.Serve.Address)
-	_, signed, _ = strings.Cut(signed, "@")
-	of = of[strings.LastIndexByte(of, '@')+1:]
-	if err != nil || e != nil || strings.HasSuffix("."+strings.ToLower(of), "."+strings.ToLower(signed)) {
+	signer, err := newSigner(cfg, nil)
+	if err != nil || signer.Signs(cfg.Serve.Address) {
 		return ""
 	}
+	of := cfg.Serve.Address[strings.LastIndexByte(cfg.Serve.Address, '@')+1:]
 	return fmt.Sprintf("[dkim] domain is %s, and [serve] address is of another domain, %s: the mail of sites goes out without a signature. Set [dkim] domain = %q",
 		cfg.DKIM.Domain, of, of)
 }
 
-// Remark says what is not right with the record in the DNS; empty: nothing, or mail is not signed,
-// or not with a key that can be read.
+// Remark says what is wrong with the record in the DNS. It is empty if the record is right, if mail
+// is not signed, or if the key cannot be read.
 func Remark(ctx context.Context, cfg *config.Config, lookup Lookup) string {
 	if cfg.DKIM.Domain == "" || lookup == nil {
 		return ""
