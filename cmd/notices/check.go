@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"notices/cmd/notices/database"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/database"
 	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/returned"
 	"notices/cmd/notices/serving"

@@ -4,12 +4,12 @@ import (
 	"context"
 	"fmt"
 	"io"
-	"notices/cmd/notices/database"
 	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
 
+	"notices/cmd/notices/database"
 	"notices/config"
 	"notices/spool"
 )

@@ -2,11 +2,11 @@ package main
 
 import (
 	"errors"
-	"notices/cmd/notices/database"
 	"os"
 	"strings"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/database"
 	"notices/config"
 )
 

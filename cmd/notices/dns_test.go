@@ -13,8 +13,8 @@ import (
 	"golang.org/x/net/dns/dnsmessage"
 )
 
-// testResolver asks the DNS server at an address; empty: a port that nobody listens on, so that
-// no test asks the world.
+// testResolver asks the DNS server at an address. If that is empty, it asks a port where nobody
+// listens, so that no test asks real DNS servers.
 func testResolver(address string) *net.Resolver {
 	if address == "" {
 		address = "127.0.0.1:1"
@@ -50,7 +50,7 @@ func dnsServer(ts *testscript.TestScript, neg bool, args []string) {
 	}()
 }
 
-// dnsAnswer is the answer to a question; nil: what is not one.
+// dnsAnswer is the answer to a question; nil if it is not a question.
 func dnsAnswer(question []byte, path string) []byte {
 	var m dnsmessage.Message
 	if m.Unpack(question) != nil || len(m.Questions) != 1 {
@@ -128,6 +128,6 @@ func TestDNSServer(t *testing.T) {
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	if _, err := testResolver("").LookupTXT(ctx, "a.example."); err == nil {
-		t.Error("the world is asked")
+		t.Error("a real DNS server was asked")
 	}
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"notices/cmd/notices/database"
 	"os/signal"
 	"slices"
 	"strconv"
@@ -17,6 +16,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/announce"
+	"notices/cmd/notices/database"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
 	"notices/cmd/notices/term"

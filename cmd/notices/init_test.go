@@ -12,7 +12,6 @@ import (
 	"sync"
 	"syscall"
 	"testing"
-	"time"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/fakesite"
@@ -84,17 +83,11 @@ func (p *person) shown() string {
 	return regexp.MustCompile("\x1b\\[[0-9;]*m").ReplaceAllString(p.screen.String()[p.read:], "")
 }
 
-// sees waits for a text that another process writes. It ends as soon as the text is there; the
-// bound only ends a test that would wait for ever.
+// sees waits for a text that another process writes.
 func (p *person) sees(text string) {
 	p.t.Helper()
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		if strings.Contains(p.shown(), text) {
-			return
-		}
-		if time.Now().After(deadline) {
-			p.t.Fatalf("%q does not come; the screen since:\n%s", text, p.shown())
-		}
+	if !await(func() bool { return strings.Contains(p.shown(), text) }) {
+		p.t.Fatalf("%q does not come; the screen since:\n%s", text, p.shown())
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"math/rand/v2"
 	"net"
-	"notices/cmd/notices/database"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -19,6 +18,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"notices/cmd/internal/app"
+	"notices/cmd/notices/database"
 	"notices/config"
 	"notices/spool"
 	"notices/spool/flush"

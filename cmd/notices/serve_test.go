@@ -41,15 +41,26 @@ func serveCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	}
 }
 
-// longest is how long a script waits for what comes at once. It only ends a test that would wait for ever.
+// longest is how long a test waits for what another process does at once. It only ends a test
+// that would wait for ever.
 const longest = 30 * time.Second
 
-// until waits for something.
-func until(ts *testscript.TestScript, what string, done func() bool) {
+// await waits until done reports true, and reports whether it did. It has to look again and again,
+// and to sleep in between: what another process does, on a terminal, in a file or to a server,
+// wakes no goroutine of a test.
+func await(done func() bool) bool {
 	for deadline := time.Now().Add(longest); !done(); time.Sleep(2 * time.Millisecond) {
 		if time.Now().After(deadline) {
-			ts.Fatalf("waited in vain: %s", what)
+			return false
 		}
+	}
+	return true
+}
+
+// until is await for a script, which ends if it was in vain.
+func until(ts *testscript.TestScript, what string, done func() bool) {
+	if !await(done) {
+		ts.Fatalf("waited in vain: %s", what)
 	}
 }
 

@@ -7,12 +7,12 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
-	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -195,20 +195,17 @@ func serverOf(ts *testscript.TestScript, name string) *smtptest.Server {
 }
 
 // awaits NAME COMMAND waits until another process has sent the server an SMTP command since
-// the last awaits. The bound only ends a test that would wait for ever.
+// the last awaits.
 func awaits(ts *testscript.TestScript, _ bool, args []string) {
 	s := serverOf(ts, args[0])
-	for deadline := time.Now().Add(30 * time.Second); ; time.Sleep(2 * time.Millisecond) {
-		for _, command := range s.Commands()[seen(ts, args[0], 0):] {
-			if strings.HasPrefix(command, args[1]) {
-				seen(ts, args[0], len(s.Commands()))
-				return
-			}
+	until(ts, "server "+args[0]+" is sent "+args[1], func() bool {
+		commands := s.Commands()
+		sent := slices.ContainsFunc(commands[seen(ts, args[0], 0):], func(command string) bool { return strings.HasPrefix(command, args[1]) })
+		if sent {
+			seen(ts, args[0], len(commands))
 		}
-		if time.Now().After(deadline) {
-			ts.Fatalf("server %s was sent no %s", args[0], args[1])
-		}
-	}
+		return sent
+	})
 }
 
 // seen is how many of a server's commands earlier awaits have passed; n > 0 sets it.

@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"notices/cmd/notices/database"
 	"strings"
 
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/announce"
+	"notices/cmd/notices/database"
 	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"

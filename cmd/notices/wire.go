@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+
 	"notices/cmd/notices/database"
 	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/past"
