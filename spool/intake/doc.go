@@ -79,7 +79,8 @@
 // With Request.Hosted the message is one of a site, and the service sends it: From is the site's
 // name at the service's address; the site's own From goes to Reply-To as above, and without one
 // the site's address does. The envelope sender is the service's address with the id of the
-// message, and returns go to the site's address. What only servers may write goes (hosted.go).
+// message, and returns go to the site's address. Fields that only servers may write are
+// removed (hosted.go).
 //
 // # Many at once
 //

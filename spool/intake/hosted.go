@@ -39,7 +39,6 @@ func (s *Hosted) Check() error {
 	return cmp.Or(s.checkAddress(s.Address), s.checkAddress(s.From))
 }
 
-// checkAddress also refuses a service's address that has no room for the id of a message.
 func (s *Hosted) checkAddress(address string) error {
 	if err := mailaddr.Check(address); err != nil {
 		return &Error{Kind: BadConfig, Msg: "the mail of site " + s.Site + ": " + err.Error(), Err: err}
@@ -47,7 +46,7 @@ func (s *Hosted) checkAddress(address string) error {
 	return nil
 }
 
-// hosted is the intake of a site: it has no use of the machine's names and aliases.
+// hosted is the intake for a site: without the names and aliases of the service's machine.
 func (in *Intake) hosted(s *Hosted) *Intake {
 	own := *in
 	own.Site = Site{Name: s.Name, Address: s.Address, FindHostname: in.Site.FindHostname}
@@ -57,7 +56,7 @@ func (in *Intake) hosted(s *Hosted) *Intake {
 
 // sender settles the envelope sender: the service's address, and in it the id of the message, so
 // that a return that comes back to it names the message (VERP). The null sender stays null, or
-// returns would be returned.
+// returns would be returned. An address that has no room for the id is refused.
 func (s *Hosted) sender(m *message) error {
 	m.env.Site = s.Site
 	if err := s.Check(); err != nil {
@@ -93,8 +92,8 @@ func (s *Hosted) fromField(m *message, h *header) fromField {
 	return from
 }
 
-// notFromSites are fields that are left out. The new From breaks every signature, and what a
-// server says of a message that it received is not the sender's to write.
+// notFromSites are fields that are left out. The new From breaks every signature, and only the
+// server that received a message may write what it found out about it.
 var notFromSites = []string{"DKIM-Signature", "DomainKey-Signature", "ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results",
 	"Authentication-Results", "Feedback-ID"}
 
@@ -110,9 +109,9 @@ func (h *header) removeForged() {
 }
 
 // trace begins the header with a Received field (RFC 5321 section 4.4). It names the site, which
-// its key proves, and not the IP address of its machine, for which the reader of a notice has no
-// use. The id is that of the message, except for a large one that had to be re-encoded.
-// Providers count complaints by Feedback-ID, so that a service sees whose mail they are about.
+// its key proves, and not the IP address of its machine, which is of no use to the reader of a
+// notice. The id is that of the message, except for a large one that had to be re-encoded.
+// Providers count complaints by Feedback-ID, so a service sees which site they are about.
 func (s *Hosted) trace(w *headerWriter) error {
 	m, hops := w.message, 0
 	for _, f := range w.h.fields {

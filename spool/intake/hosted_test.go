@@ -14,7 +14,8 @@ func east() *Hosted {
 	return &Hosted{Site: "east", Name: "East Branch Library", Address: "desk@east.example", From: "noreply@service.example"}
 }
 
-// hostedDesk is a service's intake, with aliases that are none of its sites' business.
+// hostedDesk is the intake of a service. Its aliases are for the service's own mail, not for that of
+// its sites.
 func hostedDesk(t *testing.T) *desk {
 	d := newDesk(Site{Name: "The Service", Address: "office@service.example", FindHostname: hostname, RewriteFrom: true, Admin: "admin@service.example"})
 	d.Aliases = aliasesOf(t, "root: admin@service.example\n")

@@ -47,7 +47,7 @@ func NewLimits(list []Limit, state spool.State, now func() time.Time) *Limits {
 	for _, l := range list {
 		// The grace must be a small part of a short window.
 		grace := max(time.Millisecond, min(graceTime, l.Per/20))
-		w := &limit{quota: newQuota(l.stateName(), l.String(), budget{perLong: l.Messages, long: l.Per, grace: grace}, state, now)}
+		w := &limit{quota: newQuota(l.stateName(), l.String(), budget{perLong: l.Messages, long: l.Per, grace: grace}, 1, state, now)}
 		if w.quota.unlimited() {
 			continue
 		}

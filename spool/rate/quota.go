@@ -42,7 +42,7 @@ type Quota struct {
 	name   string // of the value in the State
 	what   string // as a person is told: "rate_per_day of server 1"
 	budget budget
-	block  int // reserved at once, to save updates of the state; 1 but for high rates
+	block  int // reserved at once, to save updates of the state; 1 unless the rates are high
 	state  spool.State
 	now    func() time.Time
 
@@ -53,17 +53,18 @@ type Quota struct {
 	at             time.Time   // that moment
 	owed           []time.Time // reservations to be given back with the next update
 	exhaustedUntil time.Time   // the long window's budget is
-	minuteUntil    time.Time   // the minute's is; only TryTake remembers it
+	minuteUntil    time.Time   // the minute's is; only TryTake sets and reads it
 }
 
-func newQuota(name, what string, b budget, state spool.State, now func() time.Time) *Quota {
-	// The more there is to reserve, the more is reserved at once: a tenth of a second's worth or so.
+// newQuota makes a quota. The more there is to reserve, the more is reserved at once: what the rates
+// allow in so many tenths of a second, or so.
+func newQuota(name, what string, b budget, tenths int, state spool.State, now func() time.Time) *Quota {
 	block := 50
 	if b.perMinute > 0 {
-		block = min(block, b.perMinute/600)
+		block = min(block, tenths*b.perMinute/600)
 	}
 	if b.perLong > 0 {
-		block = min(block, b.perLong/20_000)
+		block = min(block, tenths*b.perLong/20_000)
 	}
 	return &Quota{name: name, what: what, budget: b, block: max(block, 1), state: state, now: now, turn: make(chan struct{}, 1)}
 }
@@ -78,23 +79,32 @@ type Server struct {
 // NewQuota makes the quota of a server.
 func NewQuota(s Server, state spool.State, now func() time.Time) *Quota {
 	b := budget{perMinute: s.PerMinute, perLong: s.PerDay, long: day, grace: graceTime}
-	return newQuota(spool.RateName+s.Name, "rate_per_day of server "+s.Name, b, state, now)
+	return newQuota(spool.RateName+s.Name, "rate_per_day of server "+s.Name, b, 1, state, now)
 }
 
-// NewSiteQuota makes the quota of a site of a hosted service, for TryTake. Its messages are counted
-// as they come, so that there is next to no grace.
+// NewSiteQuota makes the quota of a site of a hosted service, for TryTake. A message is counted when
+// it comes, and no server counts it later, so the grace is short. For the same reason a second's
+// worth may be reserved at once: Close returns what was not used.
 func NewSiteQuota(site string, perMinute, perDay int, state spool.State, now func() time.Time) *Quota {
 	b := budget{perMinute: perMinute, perLong: perDay, long: day, grace: 100 * time.Millisecond}
-	q := newQuota(spool.RateName+"site-"+site, "messages_per_day", b, state, now)
-	if perMinute > 0 {
-		q.block = max(1, min(50, perMinute/60))
-	}
-	return q
+	return newQuota(spool.RateName+"site-"+site, "messages_per_day", b, 10, state, now)
 }
 
 func (q *Quota) unlimited() bool {
 	return q.state == nil || q.budget.perMinute <= 0 && q.budget.perLong <= 0
 }
+
+// takeTurn waits until no other caller reserves. endTurn must follow it, unless it fails.
+func (q *Quota) takeTurn(ctx context.Context) error {
+	select {
+	case q.turn <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (q *Quota) endTurn() { <-q.turn }
 
 // Take reserves one transaction, waiting for the minute's rate, and returns when
 // that was. The error is *Exhausted when the long window's budget is used up, ctx's,
@@ -103,12 +113,10 @@ func (q *Quota) Take(ctx context.Context) (time.Time, error) {
 	if q.unlimited() {
 		return time.Time{}, nil
 	}
-	select {
-	case q.turn <- struct{}{}:
-	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
+	if err := q.takeTurn(ctx); err != nil {
+		return time.Time{}, err
 	}
-	defer func() { <-q.turn }()
+	defer q.endTurn()
 	for {
 		if at, ok := q.fromHeld(); ok {
 			return at, nil
@@ -130,33 +138,28 @@ func (q *Quota) TryTake(ctx context.Context) (time.Time, error) {
 	if q.unlimited() {
 		return time.Time{}, nil
 	}
-	select {
-	case q.turn <- struct{}{}:
-	case <-ctx.Done():
-		return time.Time{}, ctx.Err()
+	if err := q.takeTurn(ctx); err != nil {
+		return time.Time{}, err
 	}
-	defer func() { <-q.turn }()
+	defer q.endTurn()
 	if at, ok := q.fromHeld(); ok {
 		return at, nil
 	}
-	q.mu.Lock()
-	until, now := q.minuteUntil, q.now()
-	q.mu.Unlock()
-	if now.Before(until) {
-		return time.Time{}, &Exhausted{"messages_per_minute", until}
+	if now := q.now(); now.Before(q.minuteUntil) {
+		return time.Time{}, &Exhausted{"messages_per_minute", q.minuteUntil}
 	}
 	wait, err := q.reserve(ctx, q.block)
 	if err != nil {
 		return time.Time{}, err
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
 	if wait > 0 {
-		q.mu.Lock()
-		q.minuteUntil = now.Add(wait)
-		q.mu.Unlock()
-		return time.Time{}, &Exhausted{"messages_per_minute", now.Add(wait)}
+		q.minuteUntil = q.at.Add(wait)
+		return time.Time{}, &Exhausted{"messages_per_minute", q.minuteUntil}
 	}
-	at, _ := q.fromHeld()
-	return at, nil
+	q.held-- // of those reserved just now, however long that took
+	return q.at, nil
 }
 
 // fromHeld uses a reservation made before, if there is a fresh one.
@@ -213,8 +216,10 @@ func (q *Quota) PutBack(at time.Time) {
 	}
 }
 
-// Close gives back what was reserved and not used.
+// Close gives back what was reserved and not used. The quota can be used on.
 func (q *Quota) Close(ctx context.Context) error {
+	q.turn <- struct{}{}
+	defer q.endTurn()
 	q.mu.Lock()
 	q.oweHeld()
 	idle := len(q.owed) == 0
@@ -227,7 +232,7 @@ func (q *Quota) Close(ctx context.Context) error {
 }
 
 // reserve asks the ledger for want transactions and gives back what is owed. If it gets none, wait is
-// how long the minute's rate has to be waited for. Only one caller at a time may use it.
+// how long the minute's rate has to be waited for. Call it between takeTurn and endTurn.
 func (q *Quota) reserve(ctx context.Context, want int) (wait time.Duration, err error) {
 	q.mu.Lock()
 	owed, exhausted, now := q.owed, q.exhaustedUntil, q.now()

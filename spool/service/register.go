@@ -1,6 +1,7 @@
 package service
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"crypto/subtle"
@@ -50,12 +51,12 @@ type Site struct {
 	Name    string    // as patrons see it
 	Address string    // where its returns go
 	Created time.Time // since when the id is this customer's; mail before that is another's
-	Revoked time.Time // zero: it is not
-	// OldKeyUntil is how long the key before the last Rotate works; zero: it does not.
+	Revoked time.Time // zero if it is not revoked
+	// OldKeyUntil is how long the key before the last Rotate works; zero if it does not.
 	OldKeyUntil time.Time
 
 	// LastUsed is when a key of the site was last accepted, and Today is how many messages the
-	// service took from it on this day, by the host's clock. Only List knows them.
+	// service took from it on this day, by the host's clock. Only List sets them.
 	LastUsed time.Time
 	Today    int
 
@@ -103,7 +104,7 @@ type record struct {
 type key struct {
 	SHA256  digest    `json:"sha256"`
 	Made    time.Time `json:"made"`
-	Expires time.Time `json:"expires,omitzero"` // zero: it does not
+	Expires time.Time `json:"expires,omitzero"` // zero if it does not
 }
 
 func (k *key) valid(now time.Time) bool { return k.Expires.IsZero() || now.Before(k.Expires) }
@@ -131,7 +132,7 @@ func (r *record) site(id string, now time.Time) *Site {
 	return s
 }
 
-// pages is over how many values the sites are spread.
+// pages is the number of values that the sites are spread over.
 const pages = 64
 
 // page is one of those values.
@@ -140,7 +141,7 @@ type page map[string]*record
 // cachedPage is a page as it was last read.
 type cachedPage struct {
 	raw  string
-	page page // not changed any more
+	page page // never changed
 }
 
 func pageOf(id string) int {
@@ -158,8 +159,8 @@ func (r *Register) now() time.Time {
 	return time.Now()
 }
 
-// ID is the id that a person means: of lower-case letters, digits, dots, hyphens and
-// underscores, at most 64, the first one a letter or a digit. ErrInvalid.
+// ID is the id of a site as a person typed it, in lower case. It has at most 64 letters, digits,
+// dots, hyphens and underscores, and begins with a letter or a digit. ErrInvalid.
 func ID(text string) (string, error) {
 	id := strings.ToLower(text)
 	if !spool.ID(id).Valid() || len(id) > maxID {
@@ -204,7 +205,7 @@ func checkName(name string) error {
 	return nil
 }
 
-// Rotate gives a site a new key. The old one works for OldKeyTime more; with now it does not.
+// Rotate gives a site a new key. The old one works for OldKeyTime more, unless now is set.
 // ErrUnknown, ErrRevoked.
 func (r *Register) Rotate(ctx context.Context, id string, now bool) (secret string, err error) {
 	secret, stored := r.newKey()
@@ -268,25 +269,18 @@ func (r *Register) Adopt(ctx context.Context, from spool.State) (n int, err erro
 			continue
 		}
 		added := 0
-		err = r.State.Update(ctx, pageName(i), true, func(raw []byte) ([]byte, error) {
+		err = r.change(ctx, i, func(p page) error {
 			added = 0
-			p, err := parsePage(i, raw)
-			if err != nil {
-				return nil, err
-			}
 			for id, rec := range theirs {
 				if p[id] == nil {
 					p[id] = rec
 					added++
 				}
 			}
-			if added == 0 {
-				return raw, nil
-			}
-			return json.Marshal(p)
+			return nil
 		})
 		if err != nil {
-			return n, fmt.Errorf("changing the register of sites: %w", err)
+			return n, err
 		}
 		n += added
 	}
@@ -359,7 +353,7 @@ func (r *Register) check(ctx context.Context, id string, d digest) (*Site, error
 	return s, nil
 }
 
-// load reads a page, and parses it only if it is another one than the last time.
+// load reads a page, and parses it only if it has changed since the last time.
 func (r *Register) load(ctx context.Context, n int) (page, error) {
 	raw, err := r.State.Load(ctx, pageName(n))
 	if err != nil {
@@ -396,27 +390,35 @@ func parsePage(n int, raw []byte) (page, error) {
 	return p, nil
 }
 
-// update changes one site, durably. change is given nil for a site that is not there.
+// update changes one site, durably. change is given nil for a site that is not there. Its error is
+// returned as it is.
 func (r *Register) update(ctx context.Context, id string, change func(*record) (*record, error)) error {
-	n := pageOf(id)
-	err := r.State.Update(ctx, pageName(n), true, func(raw []byte) ([]byte, error) {
-		p, err := parsePage(n, raw)
-		if err != nil {
-			return nil, err
-		}
-		rec, err := change(p[id])
-		if err != nil {
-			return nil, err
+	var refused error
+	err := r.change(ctx, pageOf(id), func(p page) error {
+		var rec *record
+		if rec, refused = change(p[id]); refused != nil {
+			return refused
 		}
 		p[id] = rec
-		return json.Marshal(p)
+		return nil
 	})
-	if err != nil && !own(err) {
-		err = fmt.Errorf("changing the register of sites: %w", err)
-	}
-	return err
+	return cmp.Or(refused, err)
 }
 
-func own(err error) bool {
-	return slices.ContainsFunc([]error{ErrExists, ErrUnknown, ErrRevoked}, func(e error) bool { return errors.Is(err, e) })
+// change changes a page, durably.
+func (r *Register) change(ctx context.Context, n int, change func(page) error) error {
+	err := r.State.Update(ctx, pageName(n), true, func(raw []byte) ([]byte, error) {
+		p, err := parsePage(n, raw)
+		if err == nil {
+			err = change(p)
+		}
+		if err != nil {
+			return nil, err
+		}
+		return json.Marshal(p)
+	})
+	if err != nil {
+		return fmt.Errorf("changing the register of sites: %w", err)
+	}
+	return nil
 }

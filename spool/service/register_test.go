@@ -65,6 +65,10 @@ func TestKeys(t *testing.T) {
 	if err != nil || s.Name != "Library library" || s.Address != "library@example.org" || s.ID != "library" {
 		t.Fatalf("%+v, %v", s, err)
 	}
+	stored, err := h.State.Load(ctx, pageName(pageOf("library")))
+	if err != nil || !strings.Contains(string(stored), "library@example.org") || strings.Contains(strings.ToLower(string(stored)), first) {
+		t.Errorf("stored is %s, %v", stored, err)
+	}
 	second, err := h.Rotate(ctx, "LIBRARY", false)
 	if err != nil || !h.accepts(t, "library", first) || !h.accepts(t, "library", second) {
 		t.Fatalf("after a rotation: %v", err)

@@ -35,7 +35,7 @@ func (u *use) add(o *use) {
 	}
 }
 
-// loadUse takes a page that is damaged for an empty one, as Flush does: only counts are lost.
+// loadUse treats a damaged page as an empty one, as Flush does: only counts are lost.
 func (r *Register) loadUse(ctx context.Context, n int) (p usePage, err error) {
 	raw, err := r.State.Load(ctx, usePageName(n))
 	if err != nil {
@@ -59,7 +59,7 @@ func (u *use) tell(s *Site, now time.Time) {
 	}
 }
 
-// forgetUse forgets what a site used that was revoked: its id is given to another one.
+// forgetUse forgets what a revoked site used, before its id is given to another customer.
 func (r *Register) forgetUse(ctx context.Context, id string) error {
 	old, err := r.Lookup(ctx, id)
 	if errors.Is(err, ErrUnknown) || err == nil && old.Revoked.IsZero() {
@@ -95,7 +95,7 @@ func (r *Register) Flush(ctx context.Context) error {
 	used := r.used
 	r.used = nil
 	r.mu.Unlock()
-	var parts [pages]usePage
+	parts := map[int]usePage{}
 	for id, u := range used {
 		n := pageOf(id)
 		if parts[n] == nil {
@@ -105,9 +105,6 @@ func (r *Register) Flush(ctx context.Context) error {
 	}
 	var errs []error
 	for n, part := range parts {
-		if part == nil {
-			continue
-		}
 		err := spool.UpdateState(ctx, r.State, usePageName(n), false, func(p *usePage) error {
 			p.join(part)
 			return nil

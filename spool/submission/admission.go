@@ -10,8 +10,8 @@ import (
 	"notices/spool/service"
 )
 
-// A site may have a fifth of all connections, and so may those of one address that have not
-// logged in; but at least this many.
+// A site may have a fifth of all connections, and an address a fifth that have not logged in,
+// but each at least this many.
 const leastShare = 20
 
 func share(most int) int { return max(most/5, leastShare) }
@@ -22,7 +22,7 @@ type peer struct {
 	admission *admission
 	pace      pace
 	from      string       // the address, for the log
-	address   netip.Prefix // whom it counts for: an address, of IPv6 the network of a customer
+	address   netip.Prefix // that it is counted under
 	wire      *wire        // since it speaks TLS
 	greeted   bool         // before STARTTLS
 	meter     Meter
@@ -31,12 +31,13 @@ type peer struct {
 	site      *service.Site
 	wrongKeys int
 
-	place *list.Element // among the anonymous ones; nil: it has logged in, or left
+	place *list.Element // in admission.anonymous; nil if it has logged in or left
 }
 
 func (g *peer) isAnonymous() bool { return g.site == nil }
 
-// addressOf is whom a connection counts for.
+// addressOf is what a connection is counted under until it logs in: its address, or with IPv6 its
+// network of 64 bits, since a customer of a provider has at least that.
 func addressOf(a net.Addr) netip.Prefix {
 	tcp, ok := a.(*net.TCPAddr)
 	if !ok {
@@ -59,10 +60,10 @@ type admission struct {
 	byAddress map[netip.Prefix]int
 	bySite    map[string]int
 	closing   bool
-	empty     chan struct{} // closed when closing and nobody is left
+	empty     chan struct{} // closed when closing and no connection is left
 }
 
-// enter admits a connection, or tells why not.
+// enter admits a connection, or returns the reply that refuses it, without its 421.
 func (d *admission) enter(conn net.Conn, most int) (*peer, string) {
 	g := &peer{admission: d, address: addressOf(conn.RemoteAddr()), from: hostOf(conn.RemoteAddr())}
 	g.pace.raw, g.pace.loginBy = conn, time.Now().Add(loginTime)
@@ -76,7 +77,7 @@ func (d *admission) enter(conn net.Conn, most int) (*peer, string) {
 	case d.byAddress[g.address] >= share(most):
 		return nil, "4.7.0 too many connections from your address that have not logged in"
 	case d.anonymous.Len() >= max(most/2, leastShare):
-		// Whoever waits longest is the least likely to log in.
+		// The one that has waited longest is the least likely to log in.
 		d.anonymous.Front().Value.(*peer).pace.end("4.7.0 too many connections that have not logged in", true)
 	}
 	if d.peers == nil {
@@ -121,7 +122,7 @@ func (d *admission) forget(g *peer) {
 	}
 }
 
-// leave is called once the connection is closed. Once more does no harm.
+// leave is called when the connection is closed. Calling it again does nothing.
 func (g *peer) leave() {
 	d := g.admission
 	d.mu.Lock()
@@ -160,8 +161,8 @@ func (d *admission) sites() map[string][]*peer {
 	return found
 }
 
-// close admits nobody any more, and asks those who are here to go; hard: also in the middle of a
-// message. What it returns is closed when all have left.
+// close refuses new connections and ends the others: those in the middle of a message after it, or
+// at once if hard is set. The channel that it returns is closed when all have left.
 func (d *admission) close(hard bool) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -178,7 +179,7 @@ func (d *admission) close(hard bool) <-chan struct{} {
 	return left
 }
 
-// stopping is told to all who are connected when the server stops.
+// stopping is the reply to all who are connected when the server stops.
 const stopping = "4.3.2 the server is stopping; try again"
 
 // count is how many are connected, and how many of them have logged in.

@@ -29,14 +29,15 @@
 // Server takes mail from the sites of a hosted service. Before go-smtp sees a connection, it is
 // admitted (admission.go: how many at once, of one site, of one address) and speaks TLS: what comes
 // before STARTTLS is answered here (starttls.go), so that nothing said in the clear, and nothing
-// that came together with STARTTLS, can reach a session. go-smtp does AUTH and the rest, with
-// wire below it, which on the network also sets the time limits (pace.go), writes replies to
-// pipelined commands together and ends sessions that send too many commands or errors (reply.go). wire's buffers are
-// small, because most sessions are idle most of the time.
+// that came together with STARTTLS, can reach a session. go-smtp does AUTH and the rest, with wire
+// below it. On the network wire also sets the time limits (pace.go), writes replies to pipelined
+// commands together and ends sessions that send too many commands or errors (reply.go). Its
+// buffers are small, because most sessions are idle most of the time.
 //
 // The key of a site is checked again for each message, and each second for sessions that are
-// idle, so that revoking it ends them. Wrong keys are answered late, by the address and by the
-// name that they came with; a right one is never late, so that nobody can lock a site out.
+// idle, so that revoking it ends them. The answer to a wrong key comes late, and the later the more
+// wrong keys came from that address or for that site. The answer to a right one never does, so that
+// nobody can lock a site out.
 //
 // 250 means that the message is durable. Sessions share their syncs (group.go).
 package submission

@@ -16,7 +16,7 @@ const maxGroup = 256
 // group shares the syncs of a store between sessions (group commit): while one Commit runs, it
 // collects the messages that come to their end, and commits them together as soon as it is over.
 // So twenty sessions cost little more than one, and one session waits for nobody. The files of a
-// message are synced before that, by its own session: what is shared is the sync of the folder.
+// message are synced before that, by its own session; the sync of the folder is shared.
 type group struct {
 	intake.Store
 	meter Meter
@@ -33,10 +33,11 @@ type sealed struct {
 }
 
 // syncer is a draft that can be made durable ahead of its Commit. Sessions do that side by side,
-// so that a Commit is short, and the next one has not long to wait.
+// so that a Commit is short and the next one begins soon.
 type syncer interface{ Sync() error }
 
-// Commit queues one message. ctx does not end it: once it has begun, the answer counts.
+// Commit queues messages, together with those of other sessions. The end of ctx does not stop it: a
+// message that may be queued already needs its answer.
 func (g *group) Commit(_ context.Context, drafts ...spool.Draft) (n int, err error) {
 	for _, d := range drafts {
 		if d, ok := d.(syncer); ok {
@@ -84,8 +85,8 @@ func (g *group) run() {
 	}
 }
 
-// commit gives each message its own result. One whose id is there already does not concern the
-// others. Any other error does: after a failed sync none of the messages can be committed again.
+// commit gives each message its own result. If the id of one exists already, the others are still
+// committed. Any other error is that of all: after a failed sync none of them can be committed again.
 func (g *group) commit(batch []*sealed) {
 	for len(batch) > 0 {
 		drafts := make([]spool.Draft, len(batch))

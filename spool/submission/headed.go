@@ -25,7 +25,7 @@ type headed struct {
 	r      io.Reader
 	site   string
 	long   *longHeaders
-	isLong bool // it counts among those
+	isLong bool // long counts it
 	line   int  // octets of this line
 	header int  // octets so far
 	fields int
@@ -70,7 +70,7 @@ func (h *headed) take(c byte) error {
 	return nil
 }
 
-// release is called when the message was dealt with.
+// release is called at the end of the message.
 func (h *headed) release() {
 	if h.isLong {
 		h.long.leave(h.site)

@@ -45,13 +45,13 @@ func (l lastReply) Close() error {
 	return nil
 }
 
-// host makes what follows the site's.
+// host makes the messages of the session those of the site that has logged in.
 func (s *hosted) host() {
 	site := s.peer.site
 	s.session.hosted = &intake.Hosted{Site: site.ID, Name: site.Name, Address: site.Address, From: s.srv.From}
 }
 
-// Mail takes the sender. The key and the limits are looked at for each message.
+// Mail takes the sender. It checks the key and the limits again for each message.
 func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	if s.peer.site == nil {
 		return answer(530, smtp.EnhancedCode{5, 7, 0}, "log in first, with AUTH")
@@ -62,7 +62,7 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	_, err := s.srv.Sites.Still(s.ctx, s.peer.site)
 	if errors.Is(err, service.ErrRefused) {
 		s.peer.wire.stopReading()
-		return answer(421, smtp.EnhancedCode{4, 7, 0}, keyEnded[6:])
+		return answer(421, smtp.EnhancedCode{4, 7, 0}, keyEnded)
 	}
 	if err == nil {
 		s.counted, err = s.srv.quotas.take(s.ctx, s.peer.site.ID)
@@ -119,7 +119,7 @@ func (s *hosted) Logout() error {
 	return nil
 }
 
-// putBack makes a message that was counted and is not taken not count.
+// putBack undoes the counting of a message that was not taken.
 func (s *hosted) putBack() {
 	if !s.counted.IsZero() {
 		s.srv.quotas.putBack(s.peer.site.ID, s.counted)
@@ -134,8 +134,8 @@ func (s *hosted) Data(r io.Reader) error {
 	return s.data(h, s.accept)
 }
 
-// accept is Intake.Accept, and tells who wants to know what is queued. No alias discards a site's
-// message.
+// accept is Intake.Accept for a message of a site, which no alias can discard. It also counts the
+// message and calls Server.Queued.
 func (s *hosted) accept(r intake.Request) (spool.ID, error) {
 	d, env, err := s.o.Intake.Draft(s.ctx, r)
 	if err != nil {
@@ -162,10 +162,10 @@ type quotas struct {
 	list   map[string]*siteQuota
 }
 
-// siteQuota is that of one site.
+// siteQuota is the quota of one site.
 type siteQuota struct {
 	*rate.Quota
-	told time.Time // until when the log has told that it is used up
+	told time.Time // the log says already that it is used up until then
 }
 
 func (q *quotas) of(site string) *siteQuota {

@@ -35,7 +35,7 @@ func (s *loginServer) Next(response []byte) (challenge []byte, done bool, err er
 	return nil, true, s.verify(*s.user, string(response))
 }
 
-// AuthMechanisms are offered in each EHLO: what AUTH is asked about is never in the clear.
+// AuthMechanisms are offered in each EHLO, since go-smtp gets only connections that speak TLS.
 func (s *hosted) AuthMechanisms() []string { return []string{sasl.Plain, sasl.Login} }
 
 // Auth begins an exchange.
@@ -47,7 +47,7 @@ func (s *hosted) Auth(mechanism string) (sasl.Server, error) {
 	case sasl.Plain:
 		return wellFormed{sasl.NewPlainServer(func(identity, user, key string) error {
 			if identity != "" && identity != user {
-				user = "" // nobody may act for others
+				user = "" // no site may act for another one
 			}
 			return s.login(user, key)
 		})}, nil
@@ -57,7 +57,7 @@ func (s *hosted) Auth(mechanism string) (sasl.Server, error) {
 	return nil, smtp.ErrAuthUnknownMechanism
 }
 
-// wellFormed answers a response that is malformed: what go-sasl says to it is no reply.
+// wellFormed answers a malformed response. The error of go-sasl is not an SMTP reply.
 type wellFormed struct{ sasl.Server }
 
 func (s wellFormed) Next(response []byte) (challenge []byte, done bool, err error) {
@@ -71,8 +71,8 @@ func (s wellFormed) Next(response []byte) (challenge []byte, done bool, err erro
 // maxWrongKeys is how many of them one connection may try.
 const maxWrongKeys = 3
 
-// login answers a name and a key. A wrong one is answered late; a right one never is, so that
-// nobody can lock a site out.
+// login checks a name and a key. Only the answer to a wrong key is delayed, so that nobody can lock
+// a site out.
 func (s *hosted) login(user, key string) error {
 	srv, g := s.srv, s.peer
 	site, err := srv.Sites.Authenticate(s.ctx, user, key)
@@ -99,7 +99,7 @@ func (s *hosted) login(user, key string) error {
 	return nil
 }
 
-// Times that a wrong key is answered late.
+// How long the answer to a wrong key is delayed.
 const (
 	firstDelay  = 500 * time.Millisecond // doubled with each further one ...
 	maxDelay    = 8 * time.Second        // ... up to this
@@ -107,7 +107,7 @@ const (
 	maxFailing  = 10_000                 // addresses and names that are remembered
 )
 
-// throttle remembers who gave wrong keys: addresses, and the names of sites that they tried.
+// throttle remembers where wrong keys came from, and the names of sites that they were for.
 type throttle struct {
 	mu      sync.Mutex
 	failing map[any]failures // by netip.Prefix, or by the name of a site
@@ -126,7 +126,7 @@ func (t *throttle) failed(from netip.Prefix, user string, now time.Time) time.Du
 		t.failing = map[any]failures{}
 	}
 	if len(user) > 64 {
-		user = "" // nobody's
+		user = "" // no site has it
 	}
 	n := 0
 	for _, who := range [...]any{from, user} {
@@ -172,8 +172,8 @@ func (s *Server) revoked(ctx context.Context) {
 				switch {
 				case !g.site.SameKey(site):
 					rest = append(rest, g)
-				case err == service.ErrRefused:
-					g.pace.end(keyEnded, true)
+				case errors.Is(err, service.ErrRefused):
+					g.pace.end("4.7.0 "+keyEnded, true)
 				}
 			}
 			peers = rest
@@ -181,5 +181,5 @@ func (s *Server) revoked(ctx context.Context) {
 	}
 }
 
-// keyEnded is told to a session whose key was revoked, or replaced a week ago.
-const keyEnded = "4.7.0 the key of this site is not valid any more"
+// keyEnded is the reply to a session whose key was revoked, or replaced a week ago.
+const keyEnded = "the key of this site is not valid any more"

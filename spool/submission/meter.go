@@ -7,10 +7,10 @@ import (
 
 // Meter counts what a Server does. Many goroutines call it, and wait for it.
 type Meter interface {
-	Connected()       // a connection was made, welcome or not
+	Connected()       // a connection was made, refused or not
 	LoggedIn(ok bool) // a key was given: a right one or a wrong one
-	// Refused is called for each reply of 4xx or 5xx, with its code and enhanced code as far as
-	// there is one: "451 4.7.1".
+	// Refused is called for each reply of 4xx or 5xx, with its code and, if it
+	// has one, its enhanced code: "451 4.7.1".
 	Refused(codes string)
 	Taken(octets int64)                         // a message was queued
 	Committed(messages int, took time.Duration) // messages were queued together

@@ -18,7 +18,7 @@ const (
 	minRateCredit = time.Minute     // ... after this time
 )
 
-// errOver: the session is to end; pace says why.
+// errOver: the session must end. pace.reason is the reply.
 var errOver = errors.New("submission: the session is over")
 
 // pace sets the time limits of a connection, and ends it from outside.

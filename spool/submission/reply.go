@@ -9,14 +9,14 @@ import (
 	"notices/spool/printable"
 )
 
-// Limits of what is answered to a client before it hands in a message.
+// Limits of what a client may do before it hands in a message, or from one to the next.
 const (
 	maxStrangerCommands = 50 // before AUTH
 	maxCommands         = 1000
 	maxRecipientsAsked  = 100_000
 	maxStrangerErrors   = 10
 	maxErrors           = 100 // those in a row that do not mean that a message has too many recipients
-	quickErrors         = 10  // then each error takes errorTime
+	quickErrors         = 10  // each further error is answered after errorTime
 	errorTime           = time.Second
 )
 
@@ -77,12 +77,12 @@ func (w *wire) properCode(p []byte) []byte {
 	return p
 }
 
-// queuedReply begins the reply that a message is queued. It does not wait for other replies.
+// queuedReply begins the reply that a message is queued, which is written at once.
 const queuedReply = "250 2.0.0 " + queuedAs
 
 const queuedAs = "queued as "
 
-// count counts the errors, and slows down a client that makes nothing else.
+// count counts the errors, and slows down a client that causes many.
 func (w *wire) count(reply []byte) {
 	c := &w.counts
 	switch {
@@ -97,7 +97,7 @@ func (w *wire) count(reply []byte) {
 		if c.errors++; c.errors >= most {
 			w.peer.pace.end("4.7.0 too many errors", false)
 		} else if c.errors > quickErrors {
-			_ = w.flush() // what follows shows it again
+			_ = w.flush() // the next write shows the error again
 			w.pause(errorTime)
 		}
 	}

@@ -25,7 +25,7 @@ import (
 type Server struct {
 	Intake   *intake.Intake
 	Hostname string      // in the greeting
-	From     string      // the service's own address, that mail is sent from
+	From     string      // the service's own address, from which mail is sent
 	TLS      *tls.Config // of all connections; to change a certificate: GetCertificate
 	Sites    *service.Register
 
@@ -36,7 +36,7 @@ type Server struct {
 	MaxConnections int // at once; 0: 500. A site may have a fifth of them, but at least 20.
 
 	// Queued is called after each message that was taken, before the answer 250, by many
-	// goroutines. It must not block. nil: nobody wants to know.
+	// goroutines. It must not block. nil: not called.
 	Queued func(e spool.Entry, site string)
 	Meter  Meter            // nil: nothing is counted
 	Now    func() time.Time // nil: time.Now
@@ -54,14 +54,14 @@ type Server struct {
 	long      longHeaders
 	room      atomic.Int64 // that the recipients of all sessions take
 	upkeep    sync.WaitGroup
-	refusing  chan struct{} // full while many are told that there is no room
+	refusing  chan struct{} // full while many connections are being refused
 
 	mu        sync.Mutex
 	stopped   bool
 	listeners map[net.Listener]struct{}
 }
 
-// defaultConnections is MaxConnections of a server that was told none.
+// defaultConnections is used if MaxConnections is 0.
 const defaultConnections = 500
 
 func (s *Server) connections() int     { return cmp.Or(s.MaxConnections, defaultConnections) }
@@ -86,7 +86,6 @@ func (s *Server) start() {
 		s.meter = noMeter{}
 	}
 	s.own.Store = &group{Store: s.Intake.Store, meter: s.meter}
-	s.own.Aliases = "" // those are for this machine's own mail
 	s.handoff = handoff{conns: make(chan *wire), closed: make(chan struct{})}
 	s.quotas = quotas{server: s, list: map[string]*siteQuota{}}
 	s.refusing = make(chan struct{}, 32)
@@ -129,7 +128,7 @@ func (s *Server) serve(l net.Listener, secure bool) error {
 	return nil
 }
 
-// receive leads a connection to where go-smtp takes over: it speaks TLS.
+// receive takes a connection through TLS and hands it to go-smtp.
 func (s *Server) receive(conn net.Conn, secure bool) {
 	s.meter.Connected()
 	g, refused := s.admission.enter(conn, s.connections())
@@ -162,7 +161,7 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 	over = !s.handoff.send(g.wire)
 }
 
-// refuse tells a client that there is no room for it, if there are not very many of them.
+// refuse tells a client why it is not admitted, unless very many are being told so already.
 func (s *Server) refuse(conn net.Conn, secure bool, why string) {
 	defer conn.Close()
 	refused(s.meter, []byte("421 "+why))
@@ -186,8 +185,8 @@ func (s *Server) refuse(conn net.Conn, secure bool, why string) {
 }
 
 // Shutdown takes no more connections. Messages that are being transferred come to their end
-// before ctx ends; who transfers none is told 421 4.3.2. When ctx ends, all connections are
-// closed. What was answered with 250 is in the spool in any case. It returns the error of ctx.
+// before ctx ends; all other clients get 421 4.3.2. When ctx ends, all connections are closed. What
+// was answered with 250 is in the spool in any case. It returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) error {
 	s.once.Do(s.start)
 	s.mu.Lock()
@@ -210,10 +209,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	return errors.Join(err, s.quotas.close(), s.Sites.Flush(context.WithoutCancel(ctx)))
 }
 
-// Times of what is done beside the sessions.
+// Intervals of keepUp.
 const (
-	lookTime  = time.Second      // the sessions of a revoked site end, and what was counted is written
-	flushTime = 10 * time.Second // what was reserved of the limits and not used is given back
+	lookTime  = time.Second      // how often keys are checked, and counts written
+	flushTime = 10 * time.Second // how often unused reservations of the limits are given back
 )
 
 // keepUp ends the sessions of revoked sites, and writes what was counted.
@@ -240,7 +239,7 @@ func (s *Server) tellUse(err error) {
 	}
 }
 
-// troubles is go-smtp's log: it has only what should never happen.
+// troubles is go-smtp's log. Of what go-smtp writes it keeps panics alone.
 type troubles struct{ *Server }
 
 func (t troubles) Printf(format string, v ...any) {

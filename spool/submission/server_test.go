@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/rate"
 	"notices/spool/service"
 )
 
@@ -299,6 +300,39 @@ func TestRatesOfTwoHosts(t *testing.T) {
 		}
 		one.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 ")
 		two.sends("MAIL FROM:<desk@library.example>\r\n", "451 4.7.1 ")
+	})
+}
+
+// TestUnusedReservations: what a host reserved for a site and does not use is given back soon, and
+// when the host stops.
+func TestUnusedReservations(t *testing.T) {
+	in(t, func(t *testing.T) {
+		h := newHosting(t, func(s *Server) { s.MessagesPerMinute = 6000 })
+		state := h.store.State()
+		used := func() int {
+			t.Helper()
+			u, err := rate.UsageOf(t.Context(), state, rate.Server{Name: "site-library", PerMinute: 6000}, time.Now())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return u.Minute
+		}
+		c := h.enter()
+		c.hands("250 ")
+		if n := used(); n != 50 {
+			t.Errorf("%d are reserved", n)
+		}
+		time.Sleep(flushTime + time.Second)
+		if n := used(); n != 1 {
+			t.Errorf("%d are counted of one message", n)
+		}
+		c.hands("250 ")
+		c.sends("QUIT\r\n", "221 ")
+		c.over()
+		h.stop(t)
+		if n := used(); n != 2 {
+			t.Errorf("%d are counted of two messages", n)
+		}
 	})
 }
 

@@ -13,8 +13,8 @@ import (
 const maxPlainCommand = 1024
 
 // askTLS speaks SMTP in the clear until the client has said STARTTLS, and reports whether it
-// has. Nothing else is carried out, and no word of it reaches what follows. What came together
-// with STARTTLS may have been put there by another (CVE-2011-0411): it ends the session.
+// has. It carries out nothing else, and passes nothing on. What came together with STARTTLS may
+// come from an attacker (CVE-2011-0411), so it ends the session.
 func (s *Server) askTLS(g *peer, conn net.Conn) bool {
 	r := bufio.NewReaderSize(conn, maxPlainCommand)
 	say := func(text string) bool {
@@ -41,7 +41,7 @@ func (s *Server) askTLS(g *peer, conn net.Conn) bool {
 		}
 		if verb := verbOf(line); verb == "STARTTLS" {
 			if r.Buffered() > 0 {
-				say("501 5.5.1 nothing may follow STARTTLS before TLS is there\r\n")
+				say("501 5.5.1 nothing may follow STARTTLS before the TLS handshake\r\n")
 				return false
 			}
 			return say("220 2.0.0 ready to start TLS\r\n")
@@ -53,7 +53,7 @@ func (s *Server) askTLS(g *peer, conn net.Conn) bool {
 	return false
 }
 
-// goodbye tells why a session in the clear ends, if it is not the client's doing.
+// goodbye says why the server ends a session in the clear, if it was the server.
 func (g *peer) goodbye(say func(string) bool) bool {
 	if why := g.pace.reason(); why != "" {
 		say("421 " + why + "\r\n")

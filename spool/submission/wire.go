@@ -17,7 +17,7 @@ const (
 	netBufferSize = 4 << 10
 )
 
-// errTooMuch: the client goes on and on with a message that is refused.
+// errTooMuch: the client does not end a message that is much too long.
 var errTooMuch = errors.New("submission: a message without end")
 
 var errLineTooLong = errors.New("submission: a line that does not end")
@@ -44,7 +44,7 @@ type wire struct {
 	once         sync.Once
 	closed       chan struct{}
 	peer         *peer  // on the network; nil: a program of this machine
-	replies      []byte // that were not written yet
+	replies      []byte // not written yet
 	counts       counts
 }
 
@@ -120,7 +120,7 @@ func (w *wire) next() error {
 	return w.text(piece, err == nil)
 }
 
-// learn takes the first line for what the lines of this client are like.
+// learn finds out from the first line how this client ends its lines.
 func (w *wire) learn(line []byte) {
 	if !w.lineEndKnown {
 		w.lineEndKnown, w.endsInLF = true, w.local && !bytes.HasSuffix(line, []byte("\r\n"))
