@@ -149,6 +149,34 @@ func TestConfigWithPasswordIsPrivate(t *testing.T) {
 	}
 }
 
+// The address of a database is as secret as the password that is in it. Mail cannot be queued
+// without it, so that enqueue refuses it too.
+func TestDatabaseWithPasswordIsPrivate(t *testing.T) {
+	const inURL, inQuery, inWords = "postgres://notices:31337@db.example.org/notices", "postgres://notices@db.example.org/notices?password=31337", "host=db.example.org password = 31337"
+	for _, c := range []struct {
+		line    string
+		mode    fs.FileMode
+		refused bool
+	}{
+		{`database = "` + inURL + `"`, 0o600, false},
+		{`database = "` + inURL + `"`, 0o640, true},
+		{`database = "` + inQuery + `"`, 0o644, true},
+		{`database = "` + inWords + `"`, 0o604, true},
+		{`database = "postgres://notices@db.example.org/notices?sslmode=verify-full"`, 0o644, false},
+		{`database = "host=db.example.org user=notices"`, 0o644, false},
+		{"database = \"postgres://notices@db.example.org/notices\"\ndatabase_password = \"31337\"", 0o644, true},
+	} {
+		path := write(t, oneServer+"[spool]\n"+c.line+"\n", c.mode)
+		for _, need := range []Need{Intake, Queue, Sending} {
+			_, err := LoadFor(path, need)
+			told := err != nil && strings.Contains(err.Error(), "is in a file that others can read; run: chmod 600 "+path)
+			if told != c.refused || !told && err != nil || err != nil && strings.Contains(err.Error(), "31337") {
+				t.Errorf("%s, %o: %v", c.line, c.mode, err)
+			}
+		}
+	}
+}
+
 // Nothing is read or run at Load: the mail can be queued when the secret is away.
 func TestLoadReadsNoSecret(t *testing.T) {
 	dir := t.TempDir()

@@ -155,7 +155,7 @@ func TestWhatIsRefused(t *testing.T) {
 		"POST of the client":  {request("POST", "/google/client", codeForm), 405, "method_not_allowed"},
 		"no form":             {json, 415, "invalid_request"},
 		"no TLS":              {plain, 403, "tls_required"},
-		"too long":            {token(strings.Repeat("x", MaxBody+1)), 413, "invalid_request"},
+		"too long":            {token(strings.Repeat("x", 64<<10+1)), 413, "invalid_request"},
 		"no parseable form":   {token("grant_type=%zz"), 400, "invalid_request"},
 		"twice":               {token("grant_type=refresh_token&refresh_token=a&refresh_token=b"), 400, "invalid_request"},
 		"no grant":            {token("code=c"), 400, "unsupported_grant_type"},
@@ -182,7 +182,11 @@ func TestWhatIsRefused(t *testing.T) {
 			t.Errorf("%s: %d %s", to, w.Code, w.Body)
 		}
 	}
-	if len(s.google.forms) != 3 {
+	const refresh = "grant_type=refresh_token&refresh_token="
+	if w := s.serve(token(refresh + strings.Repeat("x", 64<<10-len(refresh)))); w.Code != 200 {
+		t.Errorf("64 KiB: %d %s", w.Code, w.Body)
+	}
+	if len(s.google.forms) != 4 {
 		t.Errorf("%d forms were passed on: %v", len(s.google.forms), s.google.forms)
 	}
 	if w := s.serve(request("DELETE", "/google/client", "")); w.Header().Get("Allow") != "GET" {
@@ -258,7 +262,7 @@ func TestRate(t *testing.T) {
 		r.SetBasicAuth([]string{"springfield", "SPRINGFIELD", "Springfield"}[s.now.Second()%3], key)
 		return s.serve(r)
 	}
-	for i := range perMinute {
+	for i := range 60 {
 		if w := ask(); w.Code != 200 {
 			t.Fatalf("request %d: %d", i, w.Code)
 		}

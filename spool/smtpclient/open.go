@@ -94,9 +94,6 @@ func connectWithFallback(ctx context.Context, s *Server, secret string) (*Conn, 
 	}
 	if o.worst.Outcome.Reason == spool.ReasonTLS && s.AllowNonSecure && !c.mayStepDown() {
 		why := "the password is not sent without verified TLS (allow_non_secure_login = false)"
-		if s.Name == "service" {
-			why = "the key of a site is never sent without verified TLS"
-		}
 		if s.Tokens != nil {
 			why = "a token is never sent without verified TLS"
 		}
