@@ -90,8 +90,8 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	return err
 }
 
-// statusPage writes the metrics of the site to a page of notices serve. What status would say beside
-// them, it says in the log or status says it.
+// statusPage writes the metrics of the site to a page of notices serve. What status says on standard
+// error is left out: serve logs it, or a person sees it in notices status.
 func statusPage(ctx context.Context, a *cli, page *metrics.Page) error {
 	program := *a.Program
 	program.Stdout, program.Stderr, program.Verbose = page, io.Discard, false

@@ -74,7 +74,7 @@ func (a *advice) hints() []string {
 		return a.loginHints()
 	case spool.ReasonAuthWait:
 		if s.Name == "service" {
-			return []string{"The service has a trouble of its own, and name and key need not be wrong. There is nothing to do here: mail waits and goes out later by itself."}
+			return []string{"The service has a problem of its own; site and key may well be right. There is nothing to do here: mail waits and goes out later by itself."}
 		}
 		return []string{"Run the test again in a few minutes: the server refuses logins for the time being, often after too many of them."}
 	case spool.ReasonSecret: // the password or token cannot be read here

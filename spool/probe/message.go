@@ -53,8 +53,8 @@ func (t *test) message() *smtpclient.Transaction {
 	}
 }
 
-// safeList says what patrons can do so that mail of a service is not taken for junk; empty: it is
-// no service.
+// safeList says what patrons can do so that mail of a service is not taken for junk. It is empty
+// if the server is not a service.
 func (t *test) safeList() string {
 	switch {
 	case t.server.Name != "service":

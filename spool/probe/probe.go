@@ -46,8 +46,8 @@ type test struct {
 	probePort portProbe
 	// connected: a connection was made, whatever happened to it.
 	connected bool
-	// safe is the address that a service says that it sends mail from; empty: it is no service,
-	// or does not say so.
+	// safe is the address that a service says it sends mail from. It is empty if the server is not
+	// a service, or does not say so.
 	safe string
 }
 

@@ -3,7 +3,7 @@
 //
 // No library does it. Those of Prometheus and OpenTelemetry bring protobuf into a program that
 // starts every minute; github.com/VictoriaMetrics/metrics 1.45 reads /proc, the cgroup and its
-// pressure files before main (seven files and 0.9 ms in each start of notices), has no HELP,
+// pressure files before main (seven files and 0.9 ms in each start of notices), writes no HELP texts,
 // and the format itself takes less code here than to mend that.
 package metrics
 

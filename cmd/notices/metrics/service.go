@@ -92,7 +92,7 @@ func (d deliverer) Deliver(ctx context.Context, m *spool.Message) (spool.Deliver
 func (s *Service) Show(ctx context.Context, p *Page) {
 	if s.Status != nil {
 		err := s.Status(ctx, p)
-		p.Gauge("notices_serve_spool_ok", "0: the spool cannot be looked at now; 1: it can.", Truth(err == nil))
+		p.Gauge("notices_serve_spool_ok", "0 if the spool cannot be looked at now; else 1.", Truth(err == nil))
 	}
 	s.own(p)
 }

@@ -77,16 +77,16 @@ func (l Listeners) inherit(c *config.Serve, inherited map[string][]net.Listener)
 	taken = map[string]bool{}
 	for name, list := range inherited {
 		for _, socket := range list {
-			kind := Kind(name)
+			kind := named(name)
 			for _, a := range addresses(c) {
 				for _, address := range a.list {
 					if port(address) == port(socket.Addr().String()) {
 						taken[address] = true
-						kind = cmp.Or(named(name), a.kind)
+						kind = cmp.Or(kind, a.kind)
 					}
 				}
 			}
-			if named(string(kind)) == "" {
+			if kind == "" {
 				err = app.Fail(app.ExitConfig, "systemd passed on a socket for %s, and it is not known what to speak there: "+
 					"name the same port in listen_tls, listen_starttls, listen_https or listen_metrics of [serve], or set FileDescriptorName= of the socket to tls, starttls, https or metrics", socket.Addr())
 			}
@@ -96,7 +96,7 @@ func (l Listeners) inherit(c *config.Serve, inherited map[string][]net.Listener)
 	return taken, err
 }
 
-// named is the kind that a socket's name says; empty: none.
+// named is the kind that a socket's name says, or empty.
 func named(name string) Kind {
 	switch k := Kind(name); k {
 	case TLS, StartTLS, HTTPS, Metrics:

@@ -152,22 +152,22 @@ func MailboxTokens(ctx context.Context, p *app.Program, cfg *config.Config, stat
 func AccountServers(cfg *config.Config) []string {
 	var list []string
 	for _, name := range Names() {
-		used := false
-		for i := range cfg.Servers {
-			used = used || cfg.Servers[i].Auth == name
-		}
-		if cfg.Delivery.Via == name || !used && cfg.Account(name).Usable() && !isForSites(cfg, name) {
+		if cfg.Delivery.Via == name || !hasServer(cfg, name) && cfg.Account(name).Usable() && !isForSites(cfg, name) {
 			list = append(list, name)
 		}
 	}
 	return list
 }
 
+// hasServer reports whether a [[server]] uses the account.
+func hasServer(cfg *config.Config, name string) bool {
+	return slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Auth == name })
+}
+
 // isForSites reports whether this machine is a service that has a client only for its sites:
 // then nobody signs in here.
 func isForSites(cfg *config.Config, name string) bool {
-	own := cfg.Delivery.Via == name || cfg.Bounces.Auth == name ||
-		slices.ContainsFunc(cfg.Servers, func(s config.Server) bool { return s.Auth == name })
+	own := cfg.Delivery.Via == name || cfg.Bounces.Auth == name || hasServer(cfg, name)
 	return cfg.Serve.Address != "" && !own
 }
 
