@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -208,6 +209,30 @@ func TestLoginWithoutBroker(t *testing.T) {
 		b.answer = &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader(`{"client_id":"x","auth_url":"http://op.example/auth","scopes":["openid"]}`))}
 		b.asks(nil).refused("", "cannot be understood")
 	})
+}
+
+// What a provider, or a proxy before it, answers otherwise than in JSON is not passed on.
+func TestSharedAnswersInJSON(t *testing.T) {
+	b := newBrokered(t)
+	shared := b.handler.Clients["google"]
+	for body, want := range map[string]string{"": "{}", "<h1>Bad Gateway</h1>": "{}", ` {"error":"x"} `: `{"error":"x"}`} {
+		b.p.says(tokenPath, 502, body)
+		status, answer, err := shared.Token(t.Context(), url.Values{"grant_type": {"refresh_token"}})
+		if status != 502 || string(answer) != want || err != nil {
+			t.Errorf("%q: %d %q, %v", body, status, answer, err)
+		}
+	}
+}
+
+// A site that reads a mailbox asks for that too, and once, whether the service reads one or not.
+func TestMailboxByBroker(t *testing.T) {
+	const imap, smtp = "https://outlook.office.com/IMAP.AccessAsUser.All", "https://outlook.office.com/SMTP.Send"
+	client := &Client{Provider: Microsoft("").WithIMAP()}
+	for _, offered := range [][]string{{smtp}, {smtp, imap}} {
+		if got := brokerScopes(client, offered); !slices.Equal(got, []string{smtp, imap}) {
+			t.Errorf("of %v, it asks for %v", offered, got)
+		}
+	}
 }
 
 func TestDeviceByBroker(t *testing.T) {

@@ -154,6 +154,7 @@ func FuzzKept(f *testing.F) {
 func FuzzBroker(f *testing.F) {
 	f.Add(200, `{"client_id":"x","auth_url":"https://op.example/auth","device_url":"","scopes":["openid"]}`)
 	f.Add(200, `{"client_id":"x","auth_url":"http://op.example/auth","scopes":["a b"]}`)
+	f.Add(200, `{"client_id":"","auth_url":"https://op.example/auth","scopes":["openid"]}`)
 	f.Add(200, `null`)
 	f.Add(401, `{"error":"wrong_site_key","error_description":"\u001b[31m"}`)
 	f.Add(502, `<h1>Bad Gateway</h1>`)
