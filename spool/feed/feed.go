@@ -7,6 +7,7 @@ package feed
 
 import (
 	"context"
+	"iter"
 	"sync"
 	"time"
 
@@ -37,8 +38,8 @@ type Feed struct {
 	queue *fairqueue.Queue[Task]
 
 	mu      sync.Mutex
-	waiting map[spool.ID]bool   // in the queue, or about to be
-	sites   map[spool.ID]string // of what the last listing found
+	waiting map[spool.ID]bool   // in the queue, or added to it later
+	sites   map[spool.ID]string // of the messages that the last listing found
 }
 
 // New makes an empty feed.
@@ -88,45 +89,51 @@ func (f *Feed) Take(ctx context.Context) (Task, bool) {
 // Waiting is how many messages are in the feed and due, and how many sites they are from.
 func (f *Feed) Waiting() (messages, sites int) { return f.queue.Len() }
 
-// Keep forgets the sites of all messages that a new listing did not show: listed has those that
-// it did. What a limit keeps due for a day is so not read again for each listing.
-func (f *Feed) Keep(listed func(yield func(spool.ID))) {
+// Keep forgets the sites of all messages that are in none of the lists of a new listing. The others
+// are kept, so that a message which a limit keeps due for a day is not read again for each listing.
+func (f *Feed) Keep(listed ...iter.Seq[spool.Entry]) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	known := f.sites
 	f.sites = map[spool.ID]string{}
-	listed(func(id spool.ID) {
-		if site, ok := known[id]; ok {
-			f.sites[id] = site
+	for _, list := range listed {
+		for e := range list {
+			if site, ok := known[e.ID]; ok {
+				f.sites[e.ID] = site
+			}
 		}
-	})
+	}
 }
 
 // readAtOnce is how many messages are read at once for their sites.
 const readAtOnce = 100
 
-// Sites calls add with each of n messages and the site whose mail it is. It reads the messages for
-// that, unless it has done so before. If ctx ends, the rest is left out.
-func (f *Feed) Sites(ctx context.Context, s spool.Store, n int, entry func(int) spool.Entry, add func(site string, e spool.Entry)) error {
-	var unknown []spool.Entry
-	for i := range n {
-		e := entry(i)
+// Sites calls add with each message and the site whose mail it is. It reads the messages for that,
+// unless it has done so before. If ctx ends, the rest is left out.
+func (f *Feed) Sites(ctx context.Context, s spool.Store, messages iter.Seq[spool.Entry], add func(site string, e spool.Entry)) error {
+	unknown := make([]spool.Entry, 0, readAtOnce)
+	for e := range messages {
 		if site, ok := f.site(e.ID); ok {
 			add(site, e)
-		} else {
-			unknown = append(unknown, e)
-		}
-		if len(unknown) < readAtOnce && i < n-1 {
 			continue
 		}
-		if err := f.read(ctx, s, unknown); err != nil || ctx.Err() != nil {
-			return err
+		if unknown = append(unknown, e); len(unknown) == readAtOnce {
+			if err := f.readAndAdd(ctx, s, unknown, add); err != nil || ctx.Err() != nil {
+				return err
+			}
+			unknown = unknown[:0]
 		}
-		for _, e := range unknown {
-			site, _ := f.site(e.ID)
-			add(site, e)
-		}
-		unknown = unknown[:0]
+	}
+	return f.readAndAdd(ctx, s, unknown, add)
+}
+
+func (f *Feed) readAndAdd(ctx context.Context, s spool.Store, unknown []spool.Entry, add func(site string, e spool.Entry)) error {
+	if err := f.read(ctx, s, unknown); err != nil || ctx.Err() != nil {
+		return err
+	}
+	for _, e := range unknown {
+		site, _ := f.site(e.ID)
+		add(site, e)
 	}
 	return nil
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -46,8 +47,14 @@ func (m *many) PeekMany(ctx context.Context, entries []spool.Entry, visit func(i
 	return nil
 }
 
-func entries(n int) func(int) spool.Entry {
-	return func(i int) spool.Entry { return spool.Entry{ID: spool.ID(fmt.Sprintf("%c%d", 'a'+i%3, i))} }
+func entries(n int) iter.Seq[spool.Entry] {
+	return func(yield func(spool.Entry) bool) {
+		for i := range n {
+			if !yield(spool.Entry{ID: spool.ID(fmt.Sprintf("%c%d", 'a'+i%3, i))}) {
+				return
+			}
+		}
+	}
 }
 
 func TestSites(t *testing.T) {
@@ -62,7 +69,7 @@ func TestSites(t *testing.T) {
 			look := func(n int) {
 				t.Helper()
 				got := map[spool.ID]string{}
-				err := f.Sites(t.Context(), c.store, n, entries(n), func(site string, e spool.Entry) { got[e.ID] = site })
+				err := f.Sites(t.Context(), c.store, entries(n), func(site string, e spool.Entry) { got[e.ID] = site })
 				if err != nil || len(got) != n {
 					t.Fatalf("%d of %d, %v", len(got), n, err)
 				}
@@ -80,7 +87,7 @@ func TestSites(t *testing.T) {
 			if n := *c.reads; n != 250 {
 				t.Errorf("%d reads after a second time: only a0 was not known", n)
 			}
-			f.Keep(func(yield func(spool.ID)) { yield("c2") })
+			f.Keep(slices.Values([]spool.Entry{{ID: "c2"}}))
 			look(3)
 			if n := *c.reads; n != 251 {
 				t.Errorf("%d reads: c2 was to be kept", n)
@@ -93,7 +100,7 @@ func TestSites(t *testing.T) {
 func TestSitesEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	err := New().Sites(ctx, &store{}, 3, entries(3), func(string, spool.Entry) { t.Error("added") })
+	err := New().Sites(ctx, &store{}, entries(3), func(string, spool.Entry) { t.Error("added") })
 	if err != nil {
 		t.Error(err)
 	}
@@ -106,7 +113,7 @@ func (*broken) PeekMany(context.Context, []spool.Entry, func(int, *spool.Record,
 }
 
 func TestSitesFails(t *testing.T) {
-	if err := New().Sites(t.Context(), &broken{}, 3, entries(3), func(string, spool.Entry) { t.Error("added") }); err == nil {
+	if err := New().Sites(t.Context(), &broken{}, entries(3), func(string, spool.Entry) { t.Error("added") }); err == nil {
 		t.Error("no error")
 	}
 }

@@ -22,13 +22,13 @@ const (
 	retryTime = 10 * time.Second
 )
 
-// Continuous delivers mail as it comes in, and what is due, run after run. A run is as one of
-// flush, with all that is said of it, but takes in messages from Feed for a minute, the first one for a second. So a server
-// that failed is left alone as it is between two runs of flush, and what every run remembers is
-// never older than that.
+// Continuous delivers mail as it comes in, and what is due, run after run. A run works like one of
+// flush, but for a minute it also takes messages from Feed; the first one does so for a second. So a
+// server that failed is paused as between two runs of flush, and what a run remembers is never older
+// than a minute.
 type Continuous struct {
 	Feed *feed.Feed
-	// Open makes what the next run works with. closeRun ends that after the run.
+	// Open makes the options of the next run. closeRun is called after the run.
 	Open func(ctx context.Context) (o Options, closeRun func(), err error)
 	// Ended is called with what each run did, and with its error: of Open, or as that of Run.
 	Ended func(spool.Tally, error)
@@ -50,7 +50,7 @@ func (c *Continuous) renewals() chan struct{} {
 	return c.renew
 }
 
-// Run makes runs until ctx ends, and those under way have ended.
+// Run makes runs until ctx ends, and waits for those under way.
 func (c *Continuous) Run(ctx context.Context) {
 	var runs sync.WaitGroup
 	defer runs.Wait()

@@ -114,7 +114,7 @@ func (f *found) addDue(entry spool.Entry, n int) {
 	}
 }
 
-// addSoon adds a message that a feed has to have in time. A report waits for the next listing,
+// addSoon adds a message that becomes due before the next listing. A report waits for that listing,
 // because it needs one.
 func (f *found) addSoon(entry spool.Entry) {
 	if _, isReport := parseReportID(entry.ID); !isReport {
@@ -195,9 +195,7 @@ func Plan(ctx context.Context, o Options) ([]spool.Entry, error) {
 	}
 	var list []spool.Entry
 	for _, l := range []entryList{f.reports, f.messages} {
-		for i := range l.n {
-			list = append(list, *l.at(i))
-		}
+		list = slices.AppendSeq(list, l.all())
 	}
 	slices.SortFunc(list, func(a, b spool.Entry) int {
 		return cmp.Or(a.Next.Compare(b.Next), cmp.Compare(a.ID, b.ID))

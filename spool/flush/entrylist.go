@@ -1,6 +1,10 @@
 package flush
 
-import "notices/spool"
+import (
+	"iter"
+
+	"notices/spool"
+)
 
 // entryList is a list of entries that grows without being copied. With a million due
 // messages, the old and the new copy would take more memory than the messages.
@@ -24,6 +28,16 @@ func (l *entryList) add(entries ...spool.Entry) {
 }
 
 func (l *entryList) at(i int) *spool.Entry { return &l.chunks[i/chunkSize][i%chunkSize] }
+
+func (l *entryList) all() iter.Seq[spool.Entry] {
+	return func(yield func(spool.Entry) bool) {
+		for i := range l.n {
+			if !yield(*l.at(i)) {
+				return
+			}
+		}
+	}
+}
 
 // shuffle puts the list into random order; random is that of Options.
 func (l *entryList) shuffle(random func(n int64) int64) {

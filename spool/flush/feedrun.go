@@ -75,15 +75,9 @@ func (r feedRun) gather() error {
 		return err
 	}
 	r.engine.repair(ctx)
-	r.feed.Keep(func(yield func(spool.ID)) {
-		for _, l := range []*entryList{&found.messages, &found.reports, &found.soon} {
-			for i := range l.n {
-				yield(l.at(i).ID)
-			}
-		}
-	})
-	for i := range found.held.n {
-		r.feed.Add("", feed.Task{Kind: feed.Held, Entry: *found.held.at(i)})
+	r.feed.Keep(found.messages.all(), found.reports.all(), found.soon.all())
+	for e := range found.held.all() {
+		r.feed.Add("", feed.Task{Kind: feed.Held, Entry: e})
 	}
 	now := r.engine.Now()
 	err = r.add(&found.messages, func(site string, e spool.Entry) { r.feed.Add(site, feed.Task{Entry: e}) })
@@ -104,7 +98,7 @@ func (r feedRun) gather() error {
 
 // add calls to with each entry and its site.
 func (r feedRun) add(list *entryList, to func(site string, e spool.Entry)) error {
-	return r.feed.Sites(r.taking, r.engine.Store, list.n, func(i int) spool.Entry { return *list.at(i) }, to)
+	return r.feed.Sites(r.taking, r.engine.Store, list.all(), to)
 }
 
 // again puts a message that was deferred into the feed, if it is due before the next listing.

@@ -97,9 +97,9 @@ func (e *engine) sendReports(ctx context.Context, reports *entryList) {
 // result is by the report; it lacks those whose message has left the queue.
 func messagesOf(ctx context.Context, s spool.Store, reports *entryList) (map[spool.ID]spool.Entry, error) {
 	about := map[spool.ID][]spool.ID{} // reports by their message
-	for i := range reports.n {
-		r, _ := parseReportID(reports.at(i).ID)
-		about[r.message] = append(about[r.message], reports.at(i).ID)
+	for report := range reports.all() {
+		r, _ := parseReportID(report.ID)
+		about[r.message] = append(about[r.message], report.ID)
 	}
 	messages := map[spool.ID]spool.Entry{}
 	err := s.Scan(ctx, func(entry spool.Entry) bool {
