@@ -22,8 +22,8 @@ type ManyPeeker interface {
 
 // Searcher is a Store that can find what a query is about without reading all records.
 type Searcher interface {
-	// Candidates lists the messages, failed ones too, that may have an entry which
-	// q.ChoosesMessage chooses; Keys does not count. It lacks none of them, and may list others.
+	// Candidates lists all messages, failed ones too, that may have an entry which q.ChoosesMessage
+	// chooses, and perhaps others. It does not look at q.Keys.
 	Candidates(ctx context.Context, q HistoryQuery) ([]Entry, error)
 }
 
@@ -32,8 +32,8 @@ var (
 	// ErrUnreachable: the database does not answer, cannot be written, or takes no more
 	// connections. Trying again later may help. Exit 75.
 	ErrUnreachable = errors.New("the database cannot be used now")
-	// ErrMisconfigured: the database refuses the address, the name or the password, or its
-	// tables are those of a newer version. Exit 78.
+	// ErrMisconfigured: the database refuses the address, the name or the password, rights or
+	// tables are missing, or the tables are those of a newer version. Exit 78.
 	ErrMisconfigured = errors.New("the database is not set up for this")
 	// ErrClaimLost: the claim had ended when it was to write. This host stood still, or was
 	// cut off, for longer than a claim lasts without a sign of life. Nothing was written.

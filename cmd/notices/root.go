@@ -131,7 +131,7 @@ func withExitCode(err error) error {
 		return &app.Failure{Code: app.ExitUnavailable, Err: err}
 	case errors.As(err, new(*oauth.Error)): // of a sign-in: a key of [google] is wrong
 		return &app.Failure{Code: app.ExitConfig, Err: err}
-	case errors.Is(err, flush.ErrSpool):
+	case errors.Is(err, flush.ErrSpool) && !errors.Is(err, spool.ErrMisconfigured):
 		return &app.Failure{Code: app.ExitTryLater, Err: err}
 	}
 	return err

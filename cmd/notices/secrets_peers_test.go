@@ -14,8 +14,8 @@ import (
 	"notices/spool/smtptest"
 )
 
-// TestDatabasePassword: it comes from the config, a file, a command or a credential of systemd. A
-// wrong one ends with 78, and is not shown.
+// TestDatabasePassword: the password comes from the config, a file, a command or a credential of systemd.
+// With a wrong one commands end with 78, and do not show it.
 func TestDatabasePassword(t *testing.T) {
 	f := newFleet(t)
 	f.sql(`create role clerk login password 'Geh#eim'; grant usage on schema notices to clerk;
@@ -61,8 +61,8 @@ func TestDatabasePassword(t *testing.T) {
 	}
 }
 
-// TestDatabaseTLS: with require and any certificate, with verify-full only with one of an authority
-// that is trusted, and for the name in the address.
+// TestDatabaseTLS: require takes any certificate, verify-ca one of a trusted authority, and verify-full
+// only one that is also for the name in the address.
 func TestDatabaseTLS(t *testing.T) {
 	f := newFleet(t)
 	ca := smtptest.NewCA(t)
@@ -93,6 +93,28 @@ func TestDatabaseTLS(t *testing.T) {
 	try("sslmode=require", 0)
 	try("sslmode=verify-ca"+trusted, 0)
 	try("sslmode=verify-full"+trusted, 75, "127.0.0.1", "sslrootcert")
+}
+
+// TestDatabaseSetUp: a right or a table that is missing is a mistake in the set-up: every command that
+// needs it ends with 78 and says what to do, flush too. When that is done, the mail is sent.
+func TestDatabaseSetUp(t *testing.T) {
+	f := newFleet(t)
+	f.sql(`create role clerk login; grant usage on schema notices to clerk; grant select, insert, update on all tables in schema notices to clerk`)
+	f.rewrite("desk", "postgres://postgres@", "postgres://clerk@")
+	refused := func(advice string, commands ...string) {
+		t.Helper()
+		for _, argv := range commands {
+			r := f.startWith("desk", "Subject: Overdue\n\nPlease bring it back.\n", strings.Fields(argv)...)
+			r.ends(78, advice)
+			r.oneLine()
+		}
+	}
+	refused("grant select, insert, update, delete on all tables", "flush")
+	f.sql(`grant delete on all tables in schema notices to clerk; alter table notices.content rename to lost`)
+	refused("restore it from a backup", "flush", "enqueue patron0@example.net")
+	f.sql(`alter table notices.lost rename to content`)
+	f.run("desk", "flush", "--all")
+	f.done(0)
 }
 
 func useTLS(t *testing.T, f *fleet, c *tls.Config) {

@@ -45,7 +45,8 @@ import (
 	"notices/spool/schedule"
 )
 
-// ErrSpool says that nothing (more) was sent, because nothing could be recorded. Exit 75.
+// ErrSpool says that nothing (more) was sent, because nothing could be recorded. Exit 75, or 78
+// with spool.ErrMisconfigured.
 var ErrSpool = errors.New("the spool cannot be written")
 
 // spoolError wraps an error of recording, without which a run cannot go on. If a claim was lost,

@@ -43,7 +43,7 @@ const (
 	lockLost          = "NT003"
 )
 
-// codeOf is the code of an answer of the server; empty: it is no answer.
+// codeOf is the code of an error that the server answered with; "" for another error.
 func codeOf(err error) string {
 	var answer *pgconn.PgError
 	if errors.As(err, &answer) {
@@ -79,7 +79,7 @@ func explain(err error) error {
 	if r := refusal.Of(err); r != nil {
 		advice = cmp.Or(r.Advice, advice)
 	}
-	if strings.Contains(err.Error(), "read only connection") { // the driver has no other word for it
+	if strings.Contains(err.Error(), "read only connection") { // the driver has no error value for it
 		advice = "none of the hosts in [spool] database can be written: a standby has to be promoted"
 	}
 	if advice != "" {
@@ -97,7 +97,9 @@ func kindOf(code string) (advice string, kind error) {
 	case protocolViolation:
 		return "check [spool] database", spool.ErrMisconfigured
 	case notPermitted:
-		return "its owner has to give the user of [spool] database rights, as notices.toml(5) says", spool.ErrMisconfigured
+		return "its owner has to give rights to the user of [spool] database, as notices-machines(7) shows", spool.ErrMisconfigured
+	case noSuchSchema, noSuchTable, noSuchFunction:
+		return "tables or functions of notices were removed from it: restore it from a backup, as notices-machines(7) shows", spool.ErrMisconfigured
 	case diskFull:
 		return "", fmt.Errorf("%w: %w", spool.ErrUnreachable, syscall.ENOSPC)
 	case readOnly:
