@@ -24,6 +24,8 @@ func TestPoolConfig(t *testing.T) {
 		"postgres://n@db.example.org/n?sslmode=disable":       "plain exec 4",
 		"postgres://n@db.example.org/n?sslmode=require":       "unverified exec 4",
 		"postgres://n@db.example.org/n?pool_max_conns=9":      "verified exec 9",
+		"postgres://n:sslmode=@db.example.org/n":              "verified exec 4",
+		"host=db.example.org sslmode = disable":               "plain exec 4",
 		"host=::1 default_query_exec_mode=cache_statement":    "prefer cache statement 4",
 	} {
 		cfg, err := poolConfig(Options{URL: url})

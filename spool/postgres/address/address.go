@@ -1,4 +1,4 @@
-// Package address reads the address of a database, and shows no password of it.
+// Package address reads the address of a database. No error shows its password.
 package address
 
 import (
@@ -20,7 +20,7 @@ func Parse(url string) (*pgxpool.Config, error) {
 	if err != nil {
 		return nil, errors.New(mistake(err))
 	}
-	for name := range cfg.ConnConfig.RuntimeParams { // the server would repeat it, and it may be part of a password
+	for name := range cfg.ConnConfig.RuntimeParams { // an error of the server would show it, and it may be part of a password
 		if strings.Trim(strings.ToLower(name), "abcdefghijklmnopqrstuvwxyz0123456789_.") != "" {
 			return nil, errors.New("a keyword is not made of letters" + asURL)
 		}
@@ -30,23 +30,28 @@ func Parse(url string) (*pgxpool.Config, error) {
 
 const asURL = "; write it as postgres://USER@HOST/NAME, with the password in database_password_file"
 
-// mistake is what is wrong with an address, without the address: the driver finds no password for
-// certain in what it cannot read.
+// mistake is what is wrong with an address, without the address: in one that it cannot read, the
+// driver cannot tell for certain what is the password.
 func mistake(err error) string {
 	text := strings.Join(strings.Fields(err.Error()), " ")
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
 		text = text[i+len("`: "):]
 	}
-	if strings.HasPrefix(text, "failed to parse as") { // and then words of it
+	if strings.HasPrefix(text, "failed to parse as") { // in brackets follow words of the address
 		text, _, _ = strings.Cut(text, " (")
 		text += asURL
 	}
 	return text
 }
 
-// Has reports whether the URL or the environment sets a parameter.
+// Has reports whether the address or the environment sets a parameter. A password that stands
+// before the ? of a URL sets none.
 func Has(url, key, variable string) bool {
-	return strings.Contains(url, key+"=") || variable != "" && os.Getenv(variable) != ""
+	text := strings.ReplaceAll(url, " ", "") // libpq allows blanks around the =
+	if strings.Contains(url, "://") {
+		_, text, _ = strings.Cut(url, "?")
+	}
+	return strings.Contains(text, key+"=") || variable != "" && os.Getenv(variable) != ""
 }
 
 // with adds a parameter to a URL, or to keywords and values.
@@ -60,7 +65,7 @@ func with(url, parameter string) string {
 	return url + "?" + parameter
 }
 
-// local reports whether all hosts are this machine, to which no network leads.
+// local reports whether all hosts are this machine: no network is in between.
 func local(cfg *pgxpool.Config) bool {
 	hosts := []string{cfg.ConnConfig.Host}
 	for _, f := range cfg.ConnConfig.Fallbacks {
@@ -75,7 +80,7 @@ func local(cfg *pgxpool.Config) bool {
 	return true
 }
 
-// Hide hides the password in the text of an error, which may be the server's.
+// Hide replaces the password in the text of an error: the server's own texts may show it.
 func Hide(err error, password string) error {
 	if err == nil || password == "" {
 		return err
@@ -83,7 +88,7 @@ func Hide(err error, password string) error {
 	return hidden{err, password}
 }
 
-// hidden is an error, of the server perhaps, without the password.
+// hidden is an error whose text does not show the password.
 type hidden struct {
 	error
 	password string
