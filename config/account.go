@@ -12,9 +12,9 @@ import (
 type Account struct {
 	ClientID         string
 	ClientSecretFile Secret
-	// Broker is the https address of a service that keeps the client for this site and others,
-	// without a path; empty: none. With it, ClientID and the endpoints are the broker's, but for
-	// UserinfoURL.
+	// Broker is the https address, without a path, of a service that has a client for this site and
+	// others; empty if no broker is used. With it, ClientID and all endpoints but UserinfoURL are the
+	// broker's.
 	Broker             string
 	Account            string // the address to sign in as; empty: whoever signs in
 	ServiceAccountFile Secret // [google] only
@@ -72,7 +72,7 @@ func (l *loader) account(t table, at place) {
 	}
 }
 
-// brokerAlone refuses what a broker has, and the site has not.
+// brokerAlone refuses keys that belong to a broker and not to a site that uses one.
 func brokerAlone(l *loader, t table, at place) {
 	for _, name := range []string{"client_id", "client_secret_file", "service_account_file", "auth_url", "device_url", "token_url", "revoke_url", "tenant"} {
 		if given, ok := t[name]; ok && given != "" {

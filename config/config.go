@@ -122,7 +122,7 @@ type Spool struct {
 	KeepHistory    time.Duration // 0: not at all
 	// Database is the address of the database that is the spool, in place of Dir; not set: Dir is.
 	Database         Secret
-	Buffer           bool   // dir is set beside database: Dir takes mail in while that cannot be reached
+	Buffer           bool   // dir is set beside database: Dir takes mail in while the database cannot be reached
 	DatabasePassword Secret // not set: the address has it, or none is needed; systemd's credential is database.password
 }
 

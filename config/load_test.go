@@ -163,7 +163,7 @@ func TestOtherSpellings(t *testing.T) {
 	}
 }
 
-// Every key of a service, on either side, and the defaults of the others.
+// The keys of a service, on either side, and the defaults of those that are not set.
 func TestService(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)
@@ -241,7 +241,7 @@ func TestLoadForServing(t *testing.T) {
 	}
 }
 
-// What systemd provides stands in for the files of a service, unless a key names one.
+// Credentials of systemd take the place of the files of a service, unless a key names one.
 func TestServiceCredentials(t *testing.T) {
 	dir := t.TempDir()
 	for _, name := range []string{"service.key", "serve.key", "dkim.key", "cert.pem"} {
@@ -339,8 +339,8 @@ func TestPrintingHidesSecrets(t *testing.T) {
 	}
 }
 
-// TestBuffer: only a dir that is written beside database is a folder for mail that the database
-// cannot take; the default is none.
+// TestBuffer: mail that the database cannot take goes into a folder only if dir is written beside database.
+// The default folder is not used for that.
 func TestBuffer(t *testing.T) {
 	const address = "[spool]\ndatabase = \"postgres://db.example.org/notices\"\n"
 	for text, want := range map[string]bool{

@@ -40,7 +40,7 @@ type source struct {
 	config string // the config file
 
 	reading chan struct{} // full while somebody reads: a mutex that a context can end the wait for
-	secret  string        // what was read; "": nothing yet
+	secret  string        // what was read; "" before that
 }
 
 // maxSecret is the longest secret file or output of a command, in octets.
@@ -57,7 +57,7 @@ func (s Secret) Key() string {
 	return s.src.at.Key
 }
 
-// IsSet reports whether there is a way to a secret; not whether it works.
+// IsSet reports whether the config or systemd gives a secret, not whether it can be read.
 func (s Secret) IsSet() bool { return s.src != nil }
 
 // HasKey reports whether a key of the config gives the secret, and not systemd.
@@ -78,7 +78,7 @@ func (s Secret) Token(ctx context.Context) (string, error) { return s.Read(ctx) 
 // refused at the same time share what the first of them reads. Errors are those of Read.
 func (s Secret) Refresh(ctx context.Context, stale string) (string, error) {
 	if s.src == nil {
-		return "", errors.New("there is no secret")
+		return "", errors.New("no secret is set")
 	}
 	select {
 	case s.src.reading <- struct{}{}:

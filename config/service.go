@@ -23,19 +23,19 @@ type Service struct {
 	Timeout               time.Duration
 	DataTimeout           time.Duration
 	Site                  string // the name of this site at the service
-	// Key is set whenever the service is used, by via or by a broker: if no key gives it, it is
-	// systemd's credential service.key.
+	// Key is set whenever the service is used, by via or by a broker: by default it is systemd's
+	// credential service.key.
 	Key Secret
 }
 
-// Serve is the hosted side of the service.
+// Serve is the hosted side of the service: this installation is the service.
 type Serve struct {
 	ListenTLS         []string // "host:port" of listeners, each once in all four lists
 	ListenSTARTTLS    []string
 	ListenHTTPS       []string
 	ListenMetrics     []string // plain HTTP
 	CertFile          string   // a certificate chain in PEM; of TLS listeners
-	KeyFile           string   // its private key; if the file gives none, systemd's credential serve.key, if there is one
+	KeyFile           string   // its private key; if the config names no file, systemd's credential serve.key, if it is provided
 	Address           string   // the sender of all mail; LOCAL+ID@DOMAIN is a valid address too
 	MessagesPerMinute int      // of one site; 0: no limit
 	MessagesPerDay    int      // of one site; 0: no limit
@@ -46,18 +46,18 @@ type Serve struct {
 
 // DKIM is what outgoing mail is signed with (RFC 6376).
 type DKIM struct {
-	Domain   string // mail whose From is of this domain is signed; lower case, ASCII; empty: none is
+	Domain   string // mail whose From is of this domain is signed; lower case, ASCII; empty: no mail is signed
 	Selector string
-	// KeyFile is the private key. It is set if Domain is: if no key gives it, it is systemd's
-	// credential dkim.key if there is one, else dkim.key in the folder of the config.
+	// KeyFile is the private key. It is set if Domain is: by default it is systemd's credential
+	// dkim.key if that is provided, else dkim.key in the folder of the config.
 	KeyFile string
 }
 
-// maxRecipients is how many a message may have, whatever the way in; more cannot be read
-// again.
+// maxRecipients is how many recipients a message may have, however it comes in: the spool cannot read
+// one with more.
 const maxRecipients = 50_000
 
-// defaultService has 465 as its port: a service has implicit TLS.
+// defaultService has port 465: a service has implicit TLS.
 func defaultService() Service {
 	s := defaultServer(1)
 	return Service{Port: 465, TLS: tlsAuto, Connections: s.Connections, MessagesPerConnection: s.MessagesPerConnection, Timeout: s.Timeout, DataTimeout: s.DataTimeout}
@@ -136,8 +136,8 @@ func readService(l *loader, t table, at place) {
 	}
 }
 
-// wantService notes what a use of the service lacks: a key and its value, and in any case the
-// site's name. Without key_file, systemd has to provide the site's key.
+// wantService notes what is missing to use the service: keys of pair, which has keys and their values in
+// turn, and the site's name. Without key_file, systemd has to provide the site's key.
 func wantService(l *loader, by place, what string, pair ...string) {
 	s := &l.cfg.Service
 	for pair = append(pair, "site", s.Site); len(pair) > 0; pair = pair[2:] {
@@ -173,7 +173,7 @@ func readServe(l *loader, t table, at place) {
 	checkListeners(l, at)
 }
 
-// checkListeners refuses an address that is there twice.
+// checkListeners refuses an address that is listed twice.
 func checkListeners(l *loader, at place) {
 	s, seen := &l.cfg.Serve, map[string]string{}
 	for _, list := range []struct {
@@ -206,7 +206,7 @@ func readDKIM(l *loader, t table, at place) {
 	l.files = append(l.files, namedFile{at, d.KeyFile, true})
 }
 
-// credentialFile is the path of a credential that systemd provides; "" without it.
+// credentialFile is the path of a credential of systemd; "" if it is not provided.
 func credentialFile(name string) string {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir == "" {

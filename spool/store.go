@@ -51,7 +51,7 @@ type Store interface {
 	// Commit queues sealed drafts durably, sharing syncs among them, in order: on
 	// an error, drafts[:n] are queued and the others are not (but ErrUnsure: the
 	// others may be). ErrExists: one of that id is there; that draft is dropped. ErrLeft, of a
-	// database: one was there. After a
+	// database: there was one, and it has left. After a
 	// failed sync it is not known what is on disk, and a second one may succeed though the first
 	// lost data: none of these drafts can be committed any more. Write them anew.
 	Commit(ctx context.Context, drafts ...Draft) (n int, err error)

@@ -21,7 +21,7 @@ import (
 type cutCommand struct {
 	argv  string
 	reads bool // it changes nothing
-	steps bool // what it does are several steps, and the next flush goes on with them
+	steps bool // it works in several steps, and the next flush goes on with them
 }
 
 var cutCommands = []cutCommand{
@@ -40,9 +40,10 @@ var cutCommands = []cutCommand{
 	{argv: "status", reads: true},
 }
 
-// TestCommandsCutOff loses the connection at each kind of statement of each command, before the server has
-// it and before its answer arrives, once or for good. The command does what it should, or ends
-// with 75 and one line that says so, or with 74 if nobody knows whether it queued a message; nothing is lost, half queued or doubled.
+// TestCommandsCutOff loses the connection at each kind of statement of each command, before the server
+// has it and before its answer arrives, once or for good. The command does what it should, or ends with
+// 75 and one line that says so, or with 74 if it is not known whether it queued a message. Nothing is
+// lost, half queued or doubled.
 func TestCommandsCutOff(t *testing.T) {
 	c := newCutSite(t)
 	var wg sync.WaitGroup
@@ -53,7 +54,7 @@ func TestCommandsCutOff(t *testing.T) {
 	t.Logf("%d commands, %d cuts, %d of them noticed", len(cutCommands), c.cuts, c.noticed)
 }
 
-// cutSite has a database that those of all runs are copies of.
+// cutSite has a database. Each run gets a copy of it.
 type cutSite struct {
 	t        *testing.T
 	server   *cluster.Server
@@ -104,7 +105,7 @@ func (c *cutSite) everywhere(command cutCommand) {
 	}
 	cuts := []cluster.Cut{{Stays: true}, {Late: true, Stays: true}}
 	if command.reads {
-		cuts = []cluster.Cut{{Late: true}, {Stays: true}} // TestCutAtEveryStatement has the first one of the others
+		cuts = []cluster.Cut{{Late: true}, {Stays: true}} // package postgres tests a single loss in commands that write
 	}
 	var wg sync.WaitGroup
 	for _, k := range whole.kinds {
@@ -165,7 +166,7 @@ type cutRun struct {
 	doubled    int
 }
 
-// run runs a command in a new database. A cut at -1: it does not.
+// run runs a command in a new database, or none if the cut is at -1.
 func (c *cutSite) run(command cutCommand, cut cluster.Cut) (r cutRun) {
 	f, p, err := c.site(command)
 	if err != nil {

@@ -51,7 +51,7 @@ func TestDatabaseScripts(t *testing.T) {
 }
 
 // TestBufferScripts tells stories of a database that is away, and of the folder that takes mail in
-// meanwhile, by the full program and by both programs as they are installed. Each has a server of
+// meanwhile: of the full program, and of both programs as they are installed. Each has a server of
 // its own, and
 //
 //	database stop|start
@@ -152,13 +152,12 @@ func onDatabase(t *testing.T, server *cluster.Server, p testscript.Params) tests
 
 type databasesKey struct{}
 
-// allSQL shows all that is not a number.
+// allSQL shows all columns with texts.
 const allSQL = `select id, encode(envelope, 'escape'), encode(head, 'escape') from notices.content; select id, encode(data, 'escape') from notices.event;
 	select encode(data, 'escape') from notices.chunk; select name, encode(data, 'escape') from notices.value; select id, search from notices.message;
 	select h.*, encode(entry, 'escape') from notices.history h; select * from notices.host; select * from notices.session; select * from notices.lock`
 
-// told are the stories of the params that are told of a database, too. It says how many they are,
-// and which are not.
+// told returns the stories of the params that are told of a database, too, and logs the others.
 func told(t *testing.T, p testscript.Params) (files []string) {
 	t.Helper()
 	all := p.Files

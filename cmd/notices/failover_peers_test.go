@@ -25,7 +25,7 @@ func TestFailover(t *testing.T) {
 	}
 	letGo := f.gate.hold(40)
 	desk := f.startUntilHeld("desk")
-	f.awaits("what the standby is behind", func() bool {
+	f.awaits("the standby, to be in step,", func() bool {
 		return f.sql(`select bool_and(replay_lsn >= pg_current_wal_insert_lsn()) from pg_stat_replication`) == "t"
 	})
 	if err := f.server.Halt(); err != nil {
@@ -44,7 +44,7 @@ func TestFailover(t *testing.T) {
 	f.done(0)
 }
 
-// startStandby has a standby that was in step at the beginning.
+// startStandby starts a standby of the fleet's server.
 func startStandby(t *testing.T, f *fleet) *cluster.Server {
 	t.Helper()
 	standby, err := f.server.Standby()
@@ -59,7 +59,7 @@ func startStandby(t *testing.T, f *fleet) *cluster.Server {
 	return standby
 }
 
-// TestStandbyAlone: a standby can be read. What would have to be written ends with 75.
+// TestStandbyAlone: a standby can be read. Commands that write end with 75.
 func TestStandbyAlone(t *testing.T) {
 	f := newFleet(t)
 	standby := startStandby(t, f)
@@ -83,7 +83,7 @@ func TestStandbyAlone(t *testing.T) {
 	}
 }
 
-// TestServerCrashesInFlush: the server crashes in the middle of a flush, and comes again. The
+// TestServerCrashesInFlush: the server crashes in the middle of a flush, and is started again. The
 // flush goes on. What the server had not written to its disk yet may be sent twice.
 func TestServerCrashesInFlush(t *testing.T) {
 	f := newFleet(t)
@@ -103,8 +103,8 @@ func TestServerCrashesInFlush(t *testing.T) {
 	f.done(40 + fleetInFlight)
 }
 
-// TestDatabaseDiskFull: 75 when the server's disk is full, with nothing half queued; and all is well
-// again when it is not.
+// TestDatabaseDiskFull: commands end with 75 when the server's disk is full, and queue nothing by half.
+// When there is room again, all is sent.
 func TestDatabaseDiskFull(t *testing.T) {
 	f := newFleet(t)
 	disk := filepath.Join(f.server.Dir, "disk")
@@ -151,7 +151,7 @@ func TestDatabaseDiskFull(t *testing.T) {
 	f.done(fleetInFlight)
 }
 
-// TestStatementTimeout: one that is too short ends with 75, and is named.
+// TestStatementTimeout: if statement_timeout is too short, the command ends with 75 and names it.
 func TestStatementTimeout(t *testing.T) {
 	f := newFleet(t)
 	f.sql(`create function notices.slow() returns trigger language plpgsql as $$ begin perform pg_sleep(10); return new; end $$;

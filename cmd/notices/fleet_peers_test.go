@@ -20,8 +20,8 @@ import (
 	"notices/spool/smtptest"
 )
 
-// fleet is hosts, that is processes of the program with a config of their own, one database,
-// and a server that holds back answers to final dots.
+// fleet has hosts, one database, and a mail server that holds back answers to final dots. A host is a
+// config of its own, with which the program is run.
 type fleet struct {
 	t        *testing.T
 	dir      string
@@ -47,7 +47,7 @@ type gate struct {
 
 	mu     sync.Mutex
 	holds  bool
-	free   int // answers that come at once even so
+	free   int // so many answers come at once even so
 	opened chan struct{}
 	delay  time.Duration
 }
@@ -123,7 +123,7 @@ func (g *gate) reply(stage, _ string) string {
 	g.free--
 	hold, opened, delay := g.holds && g.free < 0, g.opened, g.delay
 	g.mu.Unlock()
-	time.Sleep(delay) // a server that is far away, or busy
+	time.Sleep(delay) // a slow server keeps mail in flight; no test expects a certain time
 	if hold {
 		g.held <- struct{}{}
 		<-opened
@@ -131,7 +131,7 @@ func (g *gate) reply(stage, _ string) string {
 	return ""
 }
 
-// hold holds back the answers from now on, behind so many, until they are let go.
+// hold lets so many answers through and holds back those that follow, until letGo is called.
 func (g *gate) hold(behind int) (letGo func()) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -140,7 +140,7 @@ func (g *gate) hold(behind int) (letGo func()) {
 	return func() { close(opened) }
 }
 
-// slow has each answer take its time.
+// slow delays each answer.
 func (g *gate) slow(delay time.Duration) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -168,7 +168,7 @@ func (f *fleet) run(host string, args ...string) string {
 	return f.runWith(host, "", args...)
 }
 
-// runWith gives it something to read.
+// runWith runs a command with a text to read.
 func (f *fleet) runWith(host, text string, args ...string) string {
 	f.t.Helper()
 	cmd := f.command(host, args...)
@@ -216,8 +216,8 @@ func (f *fleet) sql(statement string) string {
 	return out
 }
 
-// claimsEndSoon: all claims are free within a minute, unless their host gives a sign of life.
-// It moves the clock of the database there.
+// claimsEndSoon checks that all claims are free within a minute, unless their host gives a sign of
+// life, and ends them now.
 func (f *fleet) claimsEndSoon() {
 	f.t.Helper()
 	if n := f.sql(`select count(*) from notices.session where expires > clock_timestamp() + interval '1 minute'`); n != "0" {
@@ -226,7 +226,7 @@ func (f *fleet) claimsEndSoon() {
 	f.sql(`update notices.session set expires = clock_timestamp()`)
 }
 
-// count says how often the server has taken each message.
+// count says how many messages the server has not taken, and how many it has taken again.
 func (f *fleet) count() (lost, doubled int) {
 	taken := map[string]int{}
 	for _, m := range f.smtp.Messages() {
@@ -243,7 +243,8 @@ func (f *fleet) count() (lost, doubled int) {
 	return lost, doubled
 }
 
-// done checks that each message has left, is known as delivered once, and was not lost.
+// done checks that each message has left, is in the history as delivered once, and was not lost, and
+// that no more were doubled than were in flight.
 func (f *fleet) done(inFlight int) {
 	f.t.Helper()
 	if left := f.sql(`select count(*) from notices.message`); left != "0" {
@@ -272,19 +273,19 @@ func (f *fleet) rewrite(host, before, after string) {
 // taken is how many messages the mail server has taken.
 func (f *fleet) taken() int { return len(f.smtp.Messages()) }
 
-// awaits polls until something has come.
+// awaits polls until something has come: in other processes, which do not say so.
 func (f *fleet) awaits(what string, come func() bool) {
 	f.t.Helper()
 	for range 1200 { // only ends a test that would wait for ever
 		if come() {
 			return
 		}
-		time.Sleep(50 * time.Millisecond)
+		time.Sleep(50 * time.Millisecond) // between two looks
 	}
 	f.t.Fatalf("%s did not come", what)
 }
 
-// flushesAll flushes on a host until no message is left, however long claims of others last.
+// flushesAll flushes on a host until no message is left, also those that others had claimed.
 func (f *fleet) flushesAll(host string) {
 	f.t.Helper()
 	f.awaits("the end of the queue", func() bool {
@@ -299,7 +300,7 @@ func (f *fleet) start(host string, args ...string) *run {
 	return f.startWith(host, "", args...)
 }
 
-// startWith gives it something to read.
+// startWith starts a command with a text to read.
 func (f *fleet) startWith(host, text string, args ...string) *run {
 	f.t.Helper()
 	r := &run{t: f.t, host: host, cmd: f.command(host, args...), said: &bytes.Buffer{}}
@@ -332,7 +333,7 @@ func (r *run) signal(s syscall.Signal) {
 	}
 }
 
-// ends waits for it, and wants that exit code and those words.
+// ends waits for the end, and checks the exit code and what was said.
 func (r *run) ends(code int, words ...string) {
 	r.t.Helper()
 	if err := ignoreExit(r.cmd.Wait()); err != nil {
@@ -341,7 +342,7 @@ func (r *run) ends(code int, words ...string) {
 	r.ended(code, words...)
 }
 
-// ended is ends of one that was waited for.
+// ended is ends for a command that was waited for.
 func (r *run) ended(code int, words ...string) {
 	r.t.Helper()
 	if got := r.cmd.ProcessState.ExitCode(); got != code {
@@ -354,7 +355,7 @@ func (r *run) ended(code int, words ...string) {
 	}
 }
 
-// oneLine: it says its trouble in one line. A flush adds what that means for the mail.
+// oneLine checks that the trouble is said in one line. A flush adds a line about the mail.
 func (r *run) oneLine() {
 	r.t.Helper()
 	said := strings.Replace(r.said.String(), "notices: No mail is sent until this is fixed. Queued mail is safe.\n", "", 1)
@@ -363,7 +364,7 @@ func (r *run) oneLine() {
 	}
 }
 
-// ignoreExit: that a program was killed, or ended with an exit code, is no error here.
+// ignoreExit drops the error of a program that was killed, or ended with an exit code.
 func ignoreExit(err error) error {
 	if errors.As(err, new(*exec.ExitError)) {
 		return nil

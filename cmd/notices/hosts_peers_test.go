@@ -76,7 +76,7 @@ func TestHostFrozen(t *testing.T) {
 }
 
 // TestImportFrozen: a host stands still for longer than its lease, in the middle of an import. Another
-// imports the same meanwhile. The one that wakes queues nothing more, and says so.
+// one imports the same meanwhile. The first one wakes, queues nothing more, and says so.
 func TestImportFrozen(t *testing.T) {
 	f := startFleet(t, startDatabases(t), 0, map[string]place{"desk": {address: "127.0.0.1"}, "office": {address: "127.0.0.1"}})
 	f.run("office", "status") // which makes the tables

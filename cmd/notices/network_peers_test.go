@@ -19,7 +19,7 @@ import (
 )
 
 // hub is a network namespace with a database server, and with a wire to each host. The test runs in it,
-// and each host has a namespace of its own. All of them end with the test. It needs root,
+// and each host has a namespace of its own. They are removed at the end of the test. It needs root,
 // and Debian's packages iproute2, nftables and util-linux.
 type hub struct {
 	t      *testing.T
@@ -125,14 +125,15 @@ type netFleet struct {
 	hub *hub
 }
 
-// Ways of a cut: what the host sends is lost, or what it is sent, or both. No side is told.
+// Directions of a cut: what the host sends is lost, or what is sent to it, or both. Packets are dropped
+// without an error to either side.
 const (
 	toServer = 1 << iota
 	fromServer
 	bothWays = toServer | fromServer
 )
 
-// cut loses what goes between a host and a port.
+// cut drops what goes between a host and a port.
 func (f *netFleet) cut(host string, port, ways int) { f.wire("add", host, port, ways) }
 
 // heal ends a cut.
@@ -148,7 +149,7 @@ func (f *netFleet) wire(do, host string, port, ways int) {
 	}
 }
 
-// leaseEnds moves the clock of the database, as it were, past the lease of a host.
+// leaseEnds lets the lease of a host end now.
 func (f *netFleet) leaseEnds(host string) {
 	f.t.Helper()
 	f.sql(`update notices.session set expires = clock_timestamp() where host = '` + host + `.example.org'`)
@@ -181,7 +182,7 @@ func (f *netFleet) keepsFlushing(host string) *member {
 	return m
 }
 
-// flush may be killed, or be cut off.
+// flush runs a flush, which may be killed or cut off.
 func (m *member) flush(cmd *exec.Cmd) {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said

@@ -42,8 +42,8 @@ func TestNetworks(t *testing.T) {
 	})
 }
 
-// hostsKilled: half of eight hosts are killed in mid-send. The others send all the rest, and
-// what these had when their leases are over, in real time.
+// hostsKilled: half of eight hosts are killed in mid-send. The others send the rest, and also what the
+// killed ones had claimed, when their leases have run out in real time.
 func hostsKilled(t *testing.T, h *hub) {
 	f := h.fleet(t, 8, 400)
 	letGo := f.gate.hold(40)
@@ -73,8 +73,8 @@ func hostsKilled(t *testing.T, h *hub) {
 	f.done(4 * fleetInFlight)
 }
 
-// hostsFrozen: two hosts stand still in mid-send until their leases are over, in real time, and
-// others have sent all. They wake, and write nothing.
+// hostsFrozen: two hosts stand still in mid-send until their leases have run out in real time and
+// others have sent everything. They wake, and write nothing.
 func hostsFrozen(t *testing.T, h *hub) {
 	f := h.fleet(t, 4, 200)
 	letGo := f.gate.hold(20)
@@ -118,8 +118,8 @@ func cutOff(ways int) func(*testing.T, *hub) {
 	}
 }
 
-// cutForAMoment: the same, but the host is back soon. What it said meanwhile arrives late, when
-// another host has claimed the messages: it changes nothing of them.
+// cutForAMoment: the same, but the host is back soon. What it said meanwhile arrives late, after
+// another host has claimed the messages, and does not change them.
 func cutForAMoment(ways int) func(*testing.T, *hub) {
 	return func(t *testing.T, h *hub) {
 		f := h.fleet(t, 2, 100)
@@ -147,8 +147,8 @@ func cutForAMoment(ways int) func(*testing.T, *hub) {
 	}
 }
 
-// cutBetween: hosts are cut off while mail goes through freely, at no certain step. One that is
-// cut off from the beginning sends nothing.
+// cutBetween: a host is cut off while mail goes through, at no particular step. One that is cut off
+// from the beginning sends nothing.
 func cutBetween(t *testing.T, h *hub) {
 	f := h.fleet(t, 3, 300)
 	f.cut("h3", f.server.Port, bothWays)
@@ -181,7 +181,7 @@ func cutFromMail(t *testing.T, h *hub) {
 	f.done(fleetInFlight)
 }
 
-// clocksOff: hosts whose clocks are hours ahead or behind take nothing that another one has, as
+// clocksOff: hosts whose clocks are hours ahead or behind do not take what another one has claimed:
 // claims go by the clock of the database.
 func clocksOff(t *testing.T, h *hub) {
 	f := h.fleet(t, 3, 100)
@@ -206,11 +206,11 @@ func clocksOff(t *testing.T, h *hub) {
 
 const stormEvents = 45
 
-// storm: six hosts flush all the time, and again and again one is killed, or stands still past its
-// lease, or is cut off from the database, some way. Then all is well again.
+// storm: six hosts flush all the time. Again and again one of them is killed, or stands still past its
+// lease, or is cut off from the database in one direction or both. In the end nothing is lost.
 func storm(t *testing.T, h *hub) {
 	f := h.fleet(t, 6, 1500)
-	f.gate.slow(100 * time.Millisecond) // so that mail is in flight most of the time
+	f.gate.slow(100 * time.Millisecond) // then most events hit a host with mail in flight
 	var members []*member
 	for host := range f.hosts {
 		members = append(members, f.keepsFlushing(host))
@@ -218,7 +218,9 @@ func storm(t *testing.T, h *hub) {
 	counts := map[string]int{}
 	for range stormEvents {
 		m := members[rand.IntN(len(members))]
-		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond) // mail goes through meanwhile
+		// Mail goes through meanwhile. The next event is to come at a random moment of an attempt; no
+		// result depends on how long this is.
+		time.Sleep(time.Duration(rand.IntN(300)) * time.Millisecond)
 		switch rand.IntN(3) {
 		case 0:
 			counts["kills"]++
@@ -233,7 +235,8 @@ func storm(t *testing.T, h *hub) {
 			ways := 1 + rand.IntN(bothWays)
 			f.cut(m.host, f.server.Port, ways)
 			f.leaseEnds(m.host)
-			time.Sleep(500 * time.Millisecond) // others claim what it has
+			// Other hosts may claim its messages meanwhile, or not: both have to be right.
+			time.Sleep(500 * time.Millisecond)
 			f.heal(m.host, f.server.Port, ways)
 		}
 	}

@@ -19,7 +19,8 @@ import (
 const MaxTime = 30 * time.Second
 
 // Run gives the command to sh -c and returns what it prints, at most so many octets. Its
-// standard error is shown when it fails; its standard output never is, there neither.
+// standard error is shown when it fails. Its standard output never is, not even where the standard
+// error repeats it.
 func Run(ctx context.Context, command string, limit time.Duration, most int) (string, error) {
 	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
@@ -46,7 +47,7 @@ func Run(ctx context.Context, command string, limit time.Duration, most int) (st
 const mostSaid = 1 << 10
 
 // errorOutput is the standard error of a command, on one line. What the command printed is masked in
-// it: sh -x repeats it there, for one.
+// it: sh -x, for example, repeats it there.
 func errorOutput(said, printed string) string {
 	for line := range strings.Lines(printed) {
 		if line = strings.TrimSpace(line); line != "" {

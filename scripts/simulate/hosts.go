@@ -15,21 +15,21 @@ import (
 	"notices/spool/postgres/cluster"
 )
 
-// evening is the world of hosts with one queue, in a database.
+// evening is the world in which hosts share a queue in a database.
 var evening = world{Machines: 1, Messages: 1000, Away: 30 * time.Minute, Queued: 8 * time.Minute, Trip: 10 * time.Millisecond, Seed: 1}
 
-// longest is when a simulation of hosts ends in any case: what is missing then is lost.
+// longest is when a simulation of hosts ends in any case. A message that was not accepted by then is lost.
 const longest = 24 * time.Hour
 
-// team are hosts that share a queue, or several: group i has host i, i+groups and so on, and the
-// messages of as many sites.
+// team has hosts that share a queue, or in groups that share one each: group i has host i, i+groups and
+// so on, and every groups-th message.
 type team struct{ hosts, groups int }
 
 // crew is the result of a team.
 type crew struct {
 	team
 	result
-	Sent []int // by each host
+	Sent []int // messages sent by each host
 }
 
 // teams prints what happens when more and more hosts share a queue, and when they are divided into
@@ -76,7 +76,7 @@ func (w world) together(db *cluster.Server, t team) (*crew, error) {
 	s := &server{clock: c, back: w.Away, each: w.Each, trip: w.Trip, sessions: w.Sessions, tape: tape{taken: map[spool.ID]int{}}}
 	splay := 30 * time.Second
 	if w.Away == 0 {
-		splay = 0 // they begin within a second, to share what one alone has done in half a minute
+		splay = 0 // all begin within a second: a host that began half a minute earlier would send everything alone
 	}
 	var sites []*site
 	var stores []*postgres.Store

@@ -49,7 +49,7 @@ func main() {
 	flag.DurationVar(&w.Away, "away", w.Away, "how `long` the server is away")
 	flag.DurationVar(&w.Queued, "queued", w.Queued, "how `long` after that the messages are queued")
 	flag.Uint64Var(&w.Seed, "seed", w.Seed, "of all that is random")
-	hosts := flag.String("hosts", "", "hosts with one queue in a database instead, as in `1,2,4,8/4`: 8/4 are 8 hosts in 4 groups with a database each")
+	hosts := flag.String("hosts", "", "hosts with one queue in a database instead, as in `1,2,4,8/4`: 8/4 means 8 hosts in 4 groups with a database each")
 	flag.Parse()
 	if err := choose(w, *save, *hosts); err != nil {
 		fmt.Fprintln(os.Stderr, "simulate:", err)

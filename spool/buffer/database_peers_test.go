@@ -22,19 +22,7 @@ import (
 
 var server *cluster.Server
 
-func TestMain(m *testing.M) {
-	var err error
-	if server, err = cluster.Start(""); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(cluster.Run(&server, m.Run)) }
 
 func newDatabase(t *testing.T) string {
 	t.Helper()
@@ -50,9 +38,9 @@ func open(t *testing.T, o postgres.Options) *postgres.Store {
 	return s
 }
 
-// TestCutInMidCommit: the connection is lost for good before each statement, or its answer is.
-// The message is accepted all the same. Then what the database has is sent, or not yet, and the
-// folder is moved: it was sent once. So it is without history, if each message is marked.
+// TestCutInMidCommit: the connection is lost for good before each statement, or before its answer. The
+// message is accepted all the same. What the database has is sent before the folder is moved, or
+// after that. In the end the message was sent once: with a history, and with marked messages.
 func TestCutInMidCommit(t *testing.T) {
 	name := newDatabase(t)
 	open(t, postgres.Options{URL: server.URL(name)}).Close()
@@ -126,8 +114,8 @@ func cutInMidCommit(t *testing.T, p *cluster.Proxy, name string, c cluster.Cut, 
 	return hit, both
 }
 
-// TestLateCommit: the network delivers a commit when its message was moved, sent and removed long
-// since. It is refused.
+// TestLateCommit: the network delivers a commit after its message was moved, sent and removed. It is
+// refused.
 func TestLateCommit(t *testing.T) {
 	for _, mark := range []bool{false, true} {
 		db := open(t, postgres.Options{URL: server.URL(newDatabase(t)), NoHistory: mark})
@@ -152,8 +140,8 @@ func TestLateCommit(t *testing.T) {
 	}
 }
 
-// TestKilledInMidMove: the move dies at each call on the database, before it or behind it, or at each
-// step on the disk. Then messages leave the database, or do not, and it is run again.
+// TestKilledInMidMove: the move dies before or after each call on the database, or at each step on the
+// disk. Then messages leave the database, or do not, and the move is run again.
 func TestKilledInMidMove(t *testing.T) {
 	places, name := 0, newDatabase(t)
 	open(t, postgres.Options{URL: server.URL(name)}).Close()
@@ -223,7 +211,7 @@ func killedInMidMove(t *testing.T, name string, plan faulty.Plan, die func(simfs
 	return to.Hit()
 }
 
-// TestRace: several hand mail in, the database being away for them, while several flushes move it.
+// TestRace: two programs hand mail in and cannot reach the database, while two flushes move that mail.
 func TestRace(t *testing.T) {
 	const hosts, each = 2, 40
 	url, disk := server.URL(newDatabase(t)), simfs.New()

@@ -21,8 +21,8 @@ type draft struct {
 	id   spool.ID
 	head []byte      // all of the body, as long as body is nil
 	body spool.Draft // a draft of the folder that has it
-	// direct: body is a draft of the database, because the folder could not take it. Then there is
-	// no other way.
+	// direct: body is a draft of the database, because the folder could not take it. Then only the
+	// database can queue it.
 	direct bool
 	size   int64
 	env    *spool.Envelope // sealed
@@ -118,7 +118,7 @@ func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
 	return nil
 }
 
-// forDatabase makes the draft that is committed there.
+// forDatabase makes the draft that is committed in the database.
 func (d *draft) forDatabase(ctx context.Context, db Target) (spool.Draft, error) {
 	if d.direct {
 		return d.body, d.body.Seal(d.s.marked(*d.env), d.events...)
@@ -137,7 +137,7 @@ func (d *draft) forDatabase(ctx context.Context, db Target) (spool.Draft, error)
 	return to, nil
 }
 
-// forFolder makes the draft that is committed there.
+// forFolder makes the draft that is committed in the folder.
 func (d *draft) forFolder(_ context.Context, folder Target) (spool.Draft, error) {
 	if d.body == nil {
 		if err := d.begin(folder); err != nil {

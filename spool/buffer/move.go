@@ -15,8 +15,8 @@ import (
 	"notices/spool/move"
 )
 
-// Open opens the folder to see what is in it, or to move that. What leaves it has not ended: it has
-// no history of its own. nil: there is no spool in the folder yet, and it is not made.
+// Open opens the folder to list or to move what is in it. It keeps no history: a message that leaves it
+// has not ended. If there is no spool in the folder yet, Open returns nil and makes none.
 func Open(dir string, now func() time.Time) (*maildir.Store, error) {
 	if _, err := os.Lstat(filepath.Join(dir, "cur")); errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
@@ -28,7 +28,7 @@ func Open(dir string, now func() time.Time) (*maildir.Store, error) {
 type Counts = move.Counts
 
 // Move moves what is in the folder into the database, each message exactly once: see the package
-// comment. stays is told of each that cannot be moved. Any number of these may run at once.
+// comment. stays is called with each message that cannot be moved. Any number of moves may run at once.
 func Move(ctx context.Context, folder, database spool.Store, stays func(spool.ID, error)) (Counts, error) {
 	m := &move.Mover{From: folder, To: database}
 	m.Tell = func(id spool.ID, err error) {

@@ -13,11 +13,11 @@ import (
 	"notices/spool/move"
 )
 
-// Patience is how long the database may take to answer one who hands in mail.
+// Patience is how long the database may take to answer when mail is handed in.
 const Patience = 3 * time.Second
 
-// pause is how long the database is left alone when it could not be reached: what hands in many
-// messages does not wait for each of them.
+// pause is how long the database is not tried again when it could not be reached: a program that hands
+// in many messages does not wait with each of them.
 const pause = 30 * time.Second
 
 // HistoryKept is how long the history must be kept for Store.Mark to be false.
@@ -34,10 +34,10 @@ type Store struct {
 	// Database opens the database, Folder the folder. Each is called again until it has succeeded.
 	Database, Folder func(context.Context) (Target, error)
 	Now              func() time.Time
-	// Mark gives each message in the database an import key, because no history tells for long
-	// enough what has left.
+	// Mark gives each message in the database an import key, because the history is kept for less than
+	// HistoryKept, or not at all.
 	Mark bool
-	// Buffered is told of messages that went into the folder, and why; nil: it is not told.
+	// Buffered is called with messages that went into the folder, and why; it may be nil.
 	Buffered func(ids []spool.ID, why error)
 
 	mu       sync.Mutex
@@ -149,7 +149,7 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 	return n + kept, failed
 }
 
-// away: the folder is for that.
+// away reports whether an error of the database sends mail into the folder.
 func away(err error) bool {
 	return errors.Is(err, spool.ErrUnreachable) || errors.Is(err, spool.ErrUnsure)
 }

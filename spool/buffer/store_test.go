@@ -20,8 +20,8 @@ const theID = spool.ID("0CKRP4W3R1A9B8C7")
 // sizes are those of bodies: in memory, at its edge, and beyond.
 var sizes = []int{0, 1000, 256 << 10, 256<<10 + 1, 1 << 20}
 
-// TestWhere: what the database takes is there alone; what it cannot take is in the folder alone,
-// and what is wrong for good is refused.
+// TestWhere: a message that the database takes is only there. One that it cannot take is only in the
+// folder. If a person has to repair something, it is refused.
 func TestWhere(t *testing.T) {
 	full := fmt.Errorf("%w: %w", spool.ErrUnreachable, syscall.ENOSPC)
 	wrong := fmt.Errorf("%w: password", spool.ErrMisconfigured)
@@ -66,8 +66,8 @@ func TestWhere(t *testing.T) {
 	}
 }
 
-// TestNeither: with both away nothing is queued, and the error names both. If the database may
-// have it, it says so.
+// TestNeither: if neither takes the message, nothing is queued, and the error names both. If the database
+// may have it, the error says so.
 func TestNeither(t *testing.T) {
 	for _, why := range []error{errAway, spool.ErrUnsure} {
 		s := &buffer.Store{Database: never(why), Folder: never(syscall.EROFS), Now: time.Now}
@@ -78,8 +78,8 @@ func TestNeither(t *testing.T) {
 	}
 }
 
-// TestFullFolder: a long message, which would wait in the folder for its end, goes into the database
-// at once when the folder has no room.
+// TestFullFolder: a long message is written into the folder until it is complete. If the folder has no
+// room for that, it is written into the database at once.
 func TestFullFolder(t *testing.T) {
 	for room := 0; room <= 900_000; room += 300_000 {
 		database, disk := onDisk(t, simfs.New().Open(nil)), simfs.New()
@@ -101,8 +101,8 @@ func TestFullFolder(t *testing.T) {
 	}
 }
 
-// TestWaitsOnce: who hands in many messages waits for a database that is away once in a while, and
-// not for each.
+// TestWaitsOnce: a program that hands in many messages does not wait with each of them for a database
+// that is away.
 func TestWaitsOnce(t *testing.T) {
 	now, opened := start, 0
 	s := &buffer.Store{
@@ -120,7 +120,7 @@ func TestWaitsOnce(t *testing.T) {
 	}
 }
 
-// TestCount: how many wait, and since when.
+// TestCount: Count says how many messages wait, and since when.
 func TestCount(t *testing.T) {
 	folder := onDisk(t, simfs.New().Open(nil))
 	if w, err := buffer.Count(t.Context(), "/spool", folder); err != nil || w != (buffer.Waiting{Dir: "/spool"}) {

@@ -20,19 +20,19 @@ type Database interface {
 	spool.Searcher
 	CountAside(ctx context.Context) (n, fromDrop int, err error)
 	Server(ctx context.Context) (string, error)
-	// KnowsKeys are the messages whose import keys the database knows, under their own ids.
+	// KnowsKeys returns the messages whose import keys the database knows, under their own ids.
 	KnowsKeys(ctx context.Context, keys map[spool.ID]spool.ImportKey) ([]spool.ID, error)
 }
 
-// View is the database together with the folder, for what lists messages and changes none. A
-// message that is in both is that of the database; so is one that has left the database while a
-// copy of it was still to leave the folder.
+// View is the database together with the folder, for commands that list messages and change none. Of a
+// message that is in both, the database's is shown. A message that has left the database is not in the
+// queue, even if the folder still has a copy.
 type View struct {
 	Database
 	folder spool.Store
 
 	mu  sync.Mutex
-	own map[spool.ID]bool // were listed as messages of the folder
+	own map[spool.ID]bool // the messages that were listed from the folder
 }
 
 // NewView makes a View. Close closes both.
@@ -40,7 +40,7 @@ func NewView(database Database, folder spool.Store) *View {
 	return &View{Database: database, folder: folder, own: map[spool.ID]bool{}}
 }
 
-// Scan lists the database's messages, and then the folder's.
+// Scan yields the database's messages, and then the folder's.
 func (v *View) Scan(ctx context.Context, yield func(spool.Entry) bool) error {
 	return v.both(ctx, spool.Store.Scan, yield)
 }
@@ -52,7 +52,7 @@ func (v *View) ScanFailed(ctx context.Context, yield func(spool.Entry) bool) err
 
 type scan func(s spool.Store, ctx context.Context, yield func(spool.Entry) bool) error
 
-// both lists the folder first: what moves meanwhile is in the database's listing.
+// both reads the folder first: what is moved meanwhile is in the database's listing.
 func (v *View) both(ctx context.Context, list scan, yield func(spool.Entry) bool) error {
 	own, err := v.waiting(ctx, list)
 	if err != nil {

@@ -14,8 +14,8 @@ import (
 	"notices/spool/records"
 )
 
-// TestViewOfCopies: the folder has a copy of each message. One is in the database, one has left
-// it, and one was never there. Only the last is the folder's, with history and without it.
+// TestViewOfCopies: three messages are in the folder. One is in the database, too, one has left the
+// database, and one was never there. Only the last counts as the folder's, with a history and without.
 func TestViewOfCopies(t *testing.T) {
 	const in, left, never = spool.ID("0000000000000001"), spool.ID("0000000000000002"), spool.ID("0000000000000003")
 	for _, mark := range []bool{false, true} {

@@ -82,7 +82,7 @@ type message struct {
 }
 
 // noRows stands for all messages whose rows the query does not choose. Their entries, if they
-// have some, are not chosen either. So a message that is no candidate need not be known.
+// have some, are not chosen either. So a message that is not among the candidates is not read.
 var noRows = new(message)
 
 func (m *message) compare(queuedAt time.Time, id spool.ID) int {

@@ -20,8 +20,8 @@ type Mover struct {
 	// From keeps no history of its own while it is moved: what leaves it has not ended.
 	From, To spool.Store
 	// Known are the import keys of To (Store.Imported), which the caller holds until the end.
-	// Those of the messages that are moved are added. nil: To knows by itself what has left it
-	// (spool.ErrLeft), so that any number of moves may run at once.
+	// Those of the messages that are moved are added. With nil, To knows by itself what has left it
+	// (spool.ErrLeft), and any number of moves may run at once.
 	Known map[spool.ImportKey]struct{}
 	// Moved is told of a message that was moved durably; nil: it is not told.
 	Moved func(*spool.Record)

@@ -20,8 +20,7 @@ type body struct {
 	id     string // of a message whose head is read when it is needed; empty: head is there
 	head   []byte // the first chunk
 	size   int64
-	// claimed: nobody else should have removed the message.
-	claimed bool
+	claimed bool // if the message is gone, another host has taken it over and removed it
 
 	mu    sync.Mutex
 	place int    // of chunk; 0: none

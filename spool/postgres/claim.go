@@ -46,7 +46,6 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 		return nil, err
 	}
 	c.session = session
-	m.head = notNil(m.head)
 	if c.rec, err = m.record(); err != nil {
 		return nil, c.setAside(err)
 	}
@@ -54,8 +53,8 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 	return c, nil
 }
 
-// changed turns the answer to a step of a claim into an error. A message that is gone was
-// claimed by another host since, which has sent or removed it.
+// changed turns the answer to a step of a claim into an error. If the message is gone, another host
+// has claimed it since, and has sent or removed it.
 func (c *claim) changed(answer string) error {
 	if answer != "ok" {
 		return fmt.Errorf("%w: this host gave no sign of life for too long, and another may have taken it over", spool.ErrClaimLost)

@@ -149,8 +149,8 @@ func claimed(t *testing.T, s spool.Store) spool.Claim {
 	return c
 }
 
-// TestFencedImport: an import whose host stood still for longer than its lease, and that goes on when
-// another import has had the lock, queues nothing more. As long as no other has had it, it does.
+// TestFencedImport: the host of an import stands still for longer than its lease. The import goes on
+// if no other one has had the lock meanwhile, and queues nothing more if one has.
 func TestFencedImport(t *testing.T) {
 	name := newDatabase(t)
 	a, b := open(t, name), open(t, name)

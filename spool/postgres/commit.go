@@ -17,7 +17,7 @@ const (
 // Commit queues the drafts, many in a transaction.
 func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err error) {
 	b := batch{fence: s.fence.Load()}
-	for i, each := range drafts {
+	for _, each := range drafts {
 		d, ok := each.(*draft)
 		switch {
 		case !ok || d.s.db != s.db:
@@ -31,7 +31,7 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 			break
 		}
 		b.add(d)
-		if b.full() || i == len(drafts)-1 {
+		if b.full() {
 			done, err := b.commit(ctx, s.db)
 			if n += done; err != nil {
 				return n, err
@@ -65,7 +65,7 @@ type batch struct {
 	places  []int32
 	events  [][]byte
 	queued  []int64
-	lasts   [][]byte // the last import key of each; nil: none
+	lasts   [][]byte // the last import key of each; nil if it has no key
 }
 
 func (b *batch) add(d *draft) {
@@ -89,7 +89,7 @@ func (b *batch) add(d *draft) {
 	b.bodies = append(b.bodies, d.body)
 	b.found = append(b.found, searchText(&d.rec.Envelope))
 	b.wide = append(b.wide, d.envelope)
-	b.heads = append(b.heads, notNil(d.head))
+	b.heads = append(b.heads, d.head)
 	if d.spilled > 0 {
 		b.spilled = append(b.spilled, d.body)
 	}
@@ -99,14 +99,6 @@ func (b *batch) add(d *draft) {
 		b.keyed, b.keys = append(b.keyed, string(d.id)), append(b.keys, last)
 	}
 	b.queued, b.lasts = append(b.queued, d.rec.Envelope.QueuedAt.Unix()), append(b.lasts, last)
-}
-
-// notNil keeps an empty value from being written as NULL.
-func notNil(p []byte) []byte {
-	if p == nil {
-		return []byte{}
-	}
-	return p
 }
 
 func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }

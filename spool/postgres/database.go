@@ -55,7 +55,7 @@ func (db *database) row(ctx context.Context, sql string, args []any, dest ...any
 	return err
 }
 
-// rowAgain is row. again: the call was made before, and may have been carried out then.
+// rowAgain is row. again: an earlier try may have been carried out, although its answer was lost.
 func (db *database) rowAgain(ctx context.Context, sql string, args []any, dest ...any) (again bool, err error) {
 	return db.try(ctx, func(ctx context.Context) error {
 		return db.pool.QueryRow(ctx, sql, args...).Scan(dest...)
@@ -68,7 +68,7 @@ func (db *database) again(ctx context.Context, do func(context.Context) error) e
 	return err
 }
 
-// try is again. sent: it was done before, and may have been carried out then.
+// try is again. sent: an earlier try may have been carried out, although its answer was lost.
 func (db *database) try(ctx context.Context, do func(context.Context) error) (sent bool, err error) {
 	if l := db.away.Load(); l != nil && time.Now().Before(l.until) {
 		return false, l.error
@@ -82,7 +82,7 @@ func (db *database) try(ctx context.Context, do func(context.Context) error) (se
 			return sent, nil
 		}
 		sent = db.learn(err) || sent
-		// A silent connection has taken all the time: even so a new one is tried.
+		// A silent connection may have taken all the time. A new one is tried once even then.
 		late := n > 1 && time.Since(began)+pause > db.retryFor
 		if !worthAgain(err) || !db.reached.Load() || late || !sleep(ctx, pause) {
 			return sent, db.giveUp(ctx, err, sent)
@@ -96,7 +96,7 @@ func (db *database) learn(err error) (sent bool) {
 		db.direct.Store(false)
 	}
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		db.pool.Reset() // cut off without a word, as the others then are
+		db.pool.Reset() // this connection is cut off, and so the others are, too
 	}
 	return codeOf(err) == "" && !pgconn.SafeToRetry(err) && !errors.As(err, new(*pgconn.ConnectError))
 }

@@ -6,7 +6,7 @@
 //	event       its record after the envelope, a row an event; appended
 //	chunk       the rest of its body, 256 KiB a row; written once
 //	draft       bodies with chunks whose message is not queued yet
-//	session     who has messages claimed: a host, and until when it counts as alive
+//	session     who has claimed messages: a host, and until when it counts as alive
 //	host        when each host last flushed; forgotten after 30 days
 //	import_key  the keys of imported messages, also of those that have left
 //	history     what became of messages
@@ -20,6 +20,12 @@
 // through PgBouncer in transaction mode, and no transaction is open while mail is sent.
 //
 // Only the clock of the database counts for claims. Times of messages are unix seconds.
+//
+// # Migrations
+//
+// A file of migrations/ is not changed once it is on the main branch: version 0.4.0 made tables by
+// 0001, and development versions by the others. PostgreSQL replaces a function only as a whole, so a
+// later file repeats the functions that it changes. What holds of a function is its last definition.
 //
 // # Claims
 //

@@ -20,7 +20,7 @@ type draft struct {
 	id   spool.ID
 	body int64
 
-	head     []byte // the first chunk
+	head     []byte // the first chunk; never nil, which would be NULL
 	last     []byte // a later chunk, not full yet
 	spilled  int    // chunks that are in the database; they are numbered from 1
 	session  int64  // that the spilled ones belong to
@@ -36,7 +36,7 @@ func (s *Store) New(ctx context.Context, id spool.ID) (spool.Draft, error) {
 	if !id.Valid() {
 		return nil, fmt.Errorf("%q cannot name a message", id)
 	}
-	return &draft{s: s, ctx: context.WithoutCancel(ctx), id: id, body: nonce()}, nil
+	return &draft{s: s, ctx: context.WithoutCancel(ctx), id: id, body: nonce(), head: []byte{}}, nil
 }
 
 var errSealed = errors.New("the draft is sealed")

@@ -15,7 +15,7 @@ import (
 // past are the methods of a Store about its history.
 type past struct {
 	db  *database
-	off bool // none is kept
+	off bool // no history is kept
 }
 
 // endings are the arguments by which a step adds what became of a message to the history, in

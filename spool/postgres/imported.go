@@ -62,8 +62,8 @@ func (s *Store) AddImported(ctx context.Context, keys ...spool.ImportKey) error 
 	})
 }
 
-// KnowsKeys are the messages whose import keys are known under their ids: each was here, whatever
-// became of it.
+// KnowsKeys returns the messages whose import keys are known under their ids. Each of them was here;
+// it may have left.
 func (s *Store) KnowsKeys(ctx context.Context, keys map[spool.ID]spool.ImportKey) ([]spool.ID, error) {
 	if len(keys) == 0 {
 		return nil, nil

@@ -27,8 +27,8 @@ type Options struct {
 	Host string
 	// NoHistory keeps no history.
 	NoHistory bool
-	// Patience is how long the database may take to answer: to a connection, for each of its hosts,
-	// and to a call; no call is made again after it. 0: 5, 30 and 15 seconds.
+	// Patience limits three times: of connecting to a host, of the server's silence within a call,
+	// and of trying a call again. 0: 5, 30 and 15 seconds.
 	Patience time.Duration
 	// Lease is how long claims last without a sign of life; 0: 45 seconds.
 	Lease time.Duration

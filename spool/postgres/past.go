@@ -13,8 +13,8 @@ import (
 	"notices/spool"
 )
 
-// History searches page by page. The conditions leave out most of what q does not choose; q
-// decides.
+// History searches page by page. The conditions in SQL leave out most of the entries that q does not
+// choose; q.Chooses decides.
 func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spool.HistoryEntry) bool) (bad []spool.Anomaly, err error) {
 	addresses, err := s.addressesWith(ctx, q.Recipient)
 	if err != nil {
@@ -47,10 +47,10 @@ const (
 	mostNames     = 100_000
 )
 
-// pages gives what the conditions choose, a page at a time, and an empty one at the end. If the
-// names of all that is chosen fit into memory, they are found first, by whatever index is best
-// for the conditions, and put in order here: a page in order, of few among many, would be found by a walk
-// through all. Else a walk meets what is chosen often enough.
+// pages returns the entries that the conditions choose, a page at a time, and at the end an empty page.
+// If at most mostNames entries are chosen, their names are read first, by the index that suits the
+// conditions, and sorted here: to find few entries in order, the server would read all of them. If
+// more are chosen, reading all in order finds a page soon.
 func (s past) pages(ctx context.Context, where string, args []any) (next func() ([]historyRow, error), err error) {
 	if len(args) > 0 {
 		names, err := collect(ctx, s.db, toName, fmt.Sprintf(`select queued, id, n from notices.history where %s limit %d`, where, mostNames+1), args...)
@@ -93,9 +93,9 @@ func (s past) named(ctx context.Context, names []historyName) ([]historyRow, err
 	return collect(ctx, s.db, toHistoryRow, namedSQL, queued, ids, places)
 }
 
-// addressesWith are the recipients that have a part of an address in them, found by the index of
-// recipients alone: rows are ten times as wide, and most recipients have many. nil: there are too
-// many of them, or an address as a whole is wanted.
+// addressesWith returns the recipients whose address contains part, found by the index of recipients
+// alone: rows are ten times as wide, and most recipients have many. It returns nil if there are more
+// than mostAddresses, or if part is a whole address.
 func (s past) addressesWith(ctx context.Context, part string) ([]string, error) {
 	if part == "" || part == "<>" || strings.IndexByte(part, '@') > 0 {
 		return nil, nil
@@ -136,7 +136,8 @@ func isPlain(name string) bool {
 	return name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
 }
 
-// conditions are those of a query that the columns can tell. addresses: what addressesWith found.
+// conditions returns the conditions of a query that the columns can answer. addresses is the result of
+// addressesWith.
 func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
 	parts := []string{"true"}
 	add := func(condition string, arg any) {
@@ -176,7 +177,7 @@ func conditions(q *spool.HistoryQuery, addresses []string) (where string, args [
 	if len(q.Endings) > 0 {
 		add("ending = any(?)", texts(q.Endings))
 		if !slices.Contains(q.Endings, spool.EndedDelivered) {
-			parts = append(parts, "ending <> 'delivered'") // as the index of those has it
+			parts = append(parts, "ending <> 'delivered'") // the condition of index history_failed
 		}
 	}
 	if !q.Since.IsZero() {

@@ -16,8 +16,8 @@ import (
 	"notices/spool/schedule"
 )
 
-// TestIdleFlush: a flush that has nothing to do finds that by one range of an index, and makes as few
-// statements beside 100,000 deferred messages as beside none, but for a sign of life.
+// TestIdleFlush: a flush for which nothing is due reads one range of an index to see that. Beside 100,000
+// deferred messages it makes as few statements as in an empty spool, but for a sign of life.
 func TestIdleFlush(t *testing.T) {
 	name := newDatabase(t)
 	p := startProxy(t)

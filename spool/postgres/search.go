@@ -20,7 +20,8 @@ func searchText(env *spool.Envelope) string {
 	return storable(b.String())
 }
 
-// needles are what stands in the searchText of each message that the query may choose.
+// needles lists texts, each of which is part of the searchText of every message that the query may
+// choose.
 func needles(q *spool.HistoryQuery) (list []string) {
 	for _, want := range []string{q.Recipient, q.Sender} {
 		want = strings.ToLower(want)

@@ -51,8 +51,8 @@ func (p plain) History(ctx context.Context, q spool.HistoryQuery, yield func(*sp
 	return p.s.History(ctx, q, yield)
 }
 
-// TestCandidates: a search of the queue in the database finds what one of all records finds, also
-// of messages from before their addresses had a column.
+// TestCandidates: a search by the column finds what a search of all records finds, also messages that
+// were queued before there was that column.
 func TestCandidates(t *testing.T) {
 	name := newDatabase(t)
 	s := open(t, name)

@@ -102,13 +102,13 @@ func (s *sharer) make(calls []*call, prepared bool) (o outcome) {
 	return o
 }
 
-// watchSQL has the server give up a connection whose other side is silent for half a minute. A host
+// watchSQL makes the server end a connection whose other side is silent for half a minute. A host
 // that is cut off when half of its batch has arrived leaves a transaction with locks on messages; by
-// default a server has it for two hours.
+// default a server keeps it for two hours.
 const watchSQL = `select set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
 	set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30000', false)`
 
-// watched is the key of a connection's data that says that watchSQL was done.
+// watched is the key in a connection's data that says that watchSQL was done.
 const watched = "watched"
 
 // together makes calls in one transaction. direct: the connection is this program's own.

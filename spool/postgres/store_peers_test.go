@@ -4,7 +4,6 @@ package postgres_test
 
 import (
 	"errors"
-	"fmt"
 	"os"
 	"testing"
 
@@ -16,19 +15,7 @@ import (
 
 var server *cluster.Server
 
-func TestMain(m *testing.M) {
-	var err error
-	if server, err = cluster.Start(""); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		os.Exit(1)
-	}
-	code := m.Run()
-	if err := server.Stop(); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		code = 1
-	}
-	os.Exit(code)
-}
+func TestMain(m *testing.M) { os.Exit(cluster.Run(&server, m.Run)) }
 
 // TestStore holds the store against the suite.
 func TestStore(t *testing.T) { storetest.Run(t, harness) }
@@ -107,8 +94,8 @@ func sql(t *testing.T, database, statements string) string {
 	return out
 }
 
-// TestUpdatesOfValue: who alone writes a value changes it in one statement; a change of another is
-// seen, and read again.
+// TestUpdatesOfValue: a store that alone writes a value changes it in one statement. If another one has
+// changed it, it is read again.
 func TestUpdatesOfValue(t *testing.T) {
 	name := newDatabase(t)
 	p := startProxy(t)

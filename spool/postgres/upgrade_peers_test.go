@@ -9,7 +9,8 @@ import (
 	"notices/spool"
 )
 
-// TestTablesOfEarlierVersion: what an earlier version wrote is there after the upgrade.
+// TestTablesOfEarlierVersion: what an earlier version wrote is there after the upgrade, and a message
+// that it queued is found and delivered.
 func TestTablesOfEarlierVersion(t *testing.T) {
 	first, err := os.ReadFile("migrations/0001.sql")
 	if err != nil {
@@ -21,13 +22,22 @@ func TestTablesOfEarlierVersion(t *testing.T) {
 	sql(t, name, string(first))
 	sql(t, name, `select notices.add_history('{A}', '{0}', '{1760000000}', '{1760000060}', '{delivered}', '{ann@example.net}', '{desk@example.org}', '{""}', '{<1@x>}', '{""}',
 		array[convert_to('{"ID":"A","Index":0,"QueuedAt":"2025-10-09T08:53:20Z","EndedAt":"2025-10-09T08:54:20Z","Recipient":"ann@example.net","Ending":"delivered"}', 'UTF8')])`)
+	sql(t, name, `select notices.put('{`+string(theID)+`}', '{q}', '{1760000000}', '{null}', '{200}', '{7}',
+		array[convert_to('{"id":"`+string(theID)+`","sender":"desk@example.org","recipients":["ben@example.net"],"queued_at":"2025-10-09T08:53:20Z","size":4}', 'UTF8')],
+		array['text'::bytea], '{}', '{}', '{}', '{0}', '{}', '{}', '{}')`)
 	s := open(t, name)
 	defer s.Close()
-	for _, q := range []spool.HistoryQuery{{}, {Recipient: "ann@example.net"}} {
-		var found []spool.ID
-		if _, err := s.History(t.Context(), q, func(e *spool.HistoryEntry) bool { found = append(found, e.ID); return true }); err != nil || len(found) != 1 {
-			t.Errorf("%+v: %v, %v", q, found, err)
-		}
+	if got := found(t, s, spool.HistoryQuery{Recipient: "ben"}); len(got) != 1 {
+		t.Errorf("the queued message: found %q", got)
+	}
+	if err := deliver(claimed(t, s)); err != nil {
+		t.Error(err)
+	}
+	if got := sql(t, name, `select string_agg(id || ' ' || ending, ', ' order by id) from notices.history`); got != string(theID)+" delivered, A delivered" {
+		t.Errorf("the history has %s", got)
+	}
+	if got := found(t, s, spool.HistoryQuery{Recipient: "ann@example.net"}); len(got) != 1 {
+		t.Errorf("the history: found %q", got)
 	}
 	if _, err := s.History(t.Context(), spool.HistoryQuery{Site: "east"}, func(e *spool.HistoryEntry) bool { t.Errorf("%+v", e); return true }); err != nil {
 		t.Error(err)

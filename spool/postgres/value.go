@@ -30,7 +30,7 @@ type values struct {
 type written struct {
 	version int64
 	data    []byte
-	alone   bool // nobody else wrote it between the last two times
+	alone   bool // no other store wrote it between the last two writes
 }
 
 func (v values) Load(ctx context.Context, name string) ([]byte, error) {
@@ -75,8 +75,8 @@ func (v values) Update(ctx context.Context, name string, durable bool, change fu
 	}
 }
 
-// updateLast tries with what this store wrote last, without reading it. An error of change may
-// come from a value that is out of date.
+// updateLast tries with what this store wrote last, without reading the value. An error of change is
+// ignored: what this store wrote last may be out of date.
 func (v values) updateLast(ctx context.Context, name string, last *written, durable bool, change func([]byte) ([]byte, error)) (done bool, err error) {
 	if last == nil || !last.alone {
 		return false, nil
@@ -92,7 +92,7 @@ func (v values) updateLast(ctx context.Context, name string, last *written, dura
 func (v values) swap(ctx context.Context, name string, old *written, data []byte, durable, alone bool) (done bool, err error) {
 	n := nonce()
 	err = v.db.row(ctx, `select notices.swap($1, $2, $3, $4, $5)`, []any{name, old.version, n, data, durable}, &done)
-	if err == nil && done && data != nil && len(data) <= 16<<10 { // of a larger one no copy is kept
+	if err == nil && done && data != nil && len(data) <= 16<<10 { // no copy of a larger one is kept
 		v.mine.Store(name, &written{n, bytes.Clone(data), alone})
 	}
 	return done, err

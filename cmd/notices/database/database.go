@@ -58,8 +58,9 @@ func Error(cfg *config.Config, err error) error {
 	return fmt.Errorf("%s: [spool] database: %w", cfg.Path, err)
 }
 
-// OpenBuffered opens the database for mail that comes in, and behind it the folder of [spool] dir.
-// Here the database is not waited for as long as elsewhere: a person waits, or a program.
+// OpenBuffered opens the database for mail that comes in, and the folder of [spool] dir for mail that
+// the database cannot take. It waits for the database for a shorter time than Open: a person, or a
+// program, waits for it.
 func OpenBuffered(p *app.Program, cfg *config.Config, log *maillog.Log) (intake.Store, error) {
 	s := &buffer.Store{
 		Database: func(ctx context.Context) (buffer.Target, error) { return openPatiently(ctx, p, cfg, buffer.Patience) },
@@ -91,7 +92,7 @@ type Beside struct {
 	Config  *config.Config
 }
 
-// Open opens the folder, if there is one and anything was ever in it; else it returns nil.
+// Open opens the folder. It returns nil if none is set, or if it has no spool in it yet.
 func (b Beside) Open() (*maildir.Store, error) {
 	if !b.Config.Spool.Buffer || b.Program.Store != nil {
 		return nil, nil
@@ -108,8 +109,8 @@ func folderError(cfg *config.Config, err error) error {
 	return err
 }
 
-// Move moves what is in the folder into the database, as each flush does first. An error is
-// one of the database: what is wrong with the folder keeps no other mail from being sent.
+// Move moves what is in the folder into the database, as each flush does first. Only errors of the
+// database are returned: what is wrong with the folder does not keep other mail from being sent.
 func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log) error {
 	folder, err := b.Open()
 	if err == nil && folder != nil {
@@ -130,7 +131,7 @@ func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log
 	return nil
 }
 
-// View opens the spool for what lists messages: those in the folder are listed, too.
+// View opens the spool for commands that list messages: those in the folder are listed, too.
 func (b Beside) View() (spool.Store, error) {
 	store, err := b.Program.OpenStore(b.Config)
 	if err != nil {
@@ -162,8 +163,7 @@ func (b Beside) Count(ctx context.Context) (buffer.Waiting, error) {
 	return w, errors.Join(err, folder.Close())
 }
 
-// Trouble is what keeps the folder from its work, in words for a person; empty: nothing. A user who
-// may not look is told nothing.
+// Trouble says what keeps the folder from its work; "" if nothing does, or if this user may not look.
 func (b Beside) Trouble(ctx context.Context) string {
 	if !b.Config.Spool.Buffer || b.Program.Store != nil {
 		return ""
@@ -191,7 +191,7 @@ func (b Beside) Trouble(ctx context.Context) string {
 	return what + app.Explain(err)
 }
 
-// Explain adds to an error of the database what waits for it in the folder.
+// Explain adds to an error of the database how much mail waits in the folder.
 func (b Beside) Explain(err error) error {
 	if !errors.Is(err, spool.ErrUnreachable) {
 		return err

@@ -26,7 +26,7 @@ func (c *collector) buffer() {
 	}
 }
 
-// buffer checks that what waits in the folder is moved: each flush of this host does that.
+// buffer checks that the mail in the folder is moved, as each flush of this host does.
 func (c *verdict) buffer() {
 	if c.s.bufferTrouble != "" {
 		c.note(Warning, "%s", c.s.bufferTrouble)
@@ -35,12 +35,8 @@ func (c *verdict) buffer() {
 	if b == nil || b.Messages == 0 {
 		return
 	}
-	verb := "wait"
-	if b.Messages == 1 {
-		verb = "waits"
-	}
-	const format = "%s %s in %s, taken in while the database could not be reached, the oldest for %s; the next notices flush of this host moves them"
-	args := []any{printable.Count(b.Messages, "message"), verb, b.Dir, term.Span(c.s.since(b.OldestQueuedAt))}
+	const format = "%s in %s, taken in while the database could not be reached, the oldest for %s; the next notices flush of this host moves them"
+	args := []any{waits(b.Messages), b.Dir, term.Span(c.s.since(b.OldestQueuedAt))}
 	before := len(c.Reasons)
 	if c.age(c.s.since(b.OldestQueuedAt), format, args...); len(c.Reasons) == before {
 		c.remark(format, args...)
@@ -58,7 +54,7 @@ func (t *statusText) buffer() {
 	}
 }
 
-// PrintBuffered shows a person what waits in the folder, if there is one: all that can be shown while the
+// PrintBuffered shows how much mail waits in the folder, if one is set: all that can be shown while the
 // database cannot be reached.
 func PrintBuffered(p *app.Program, o Options) error {
 	if o.Buffered == nil {
@@ -78,5 +74,5 @@ func (m *exporter) buffer(s *snapshot) {
 		return
 	}
 	m.Gauge("notices_buffer_messages", "Messages in the folder beside the database, taken in while that could not be reached.", metrics.Value(s.Buffer.Messages))
-	m.Gauge("notices_buffer_oldest_seconds", "Since when the oldest of them waits; 0: none does.", metrics.Seconds(s.since(s.Buffer.OldestQueuedAt)))
+	m.Gauge("notices_buffer_oldest_seconds", "How long the oldest of them has waited; 0 if none waits.", metrics.Seconds(s.since(s.Buffer.OldestQueuedAt)))
 }

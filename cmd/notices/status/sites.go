@@ -14,7 +14,7 @@ import (
 	"notices/spool/service"
 )
 
-// site is one of a hosted service, and its day.
+// site is a site of a hosted service, and what it did today.
 type site struct {
 	Site          string     `json:"site"`
 	Name          string     `json:"name"`
@@ -91,7 +91,7 @@ func (c *collector) sites(ctx context.Context) error {
 	year, month, day := c.s.now.Date()
 	q := spool.HistoryQuery{Since: time.Date(year, month, day, 0, 0, 0, 0, c.s.now.Location()), Endings: []spool.Ending{spool.EndedReturned, spool.EndedBounced}}
 	_, err = c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
-		if !e.QueuedAt.Before(since[e.Site]) { // else it is of another customer, whose name the site has
+		if !e.QueuedAt.Before(since[e.Site]) { // older mail is of another customer, who had this name before
 			returned[e.Site]++
 		}
 		return true
@@ -107,7 +107,7 @@ func (c *collector) sites(ctx context.Context) error {
 	return err
 }
 
-// busy reports whether there is something to say of a site.
+// busy reports whether the site did something today or has mail waiting.
 func (v *site) busy() bool { return v.MessagesToday+v.Queued+v.Deferred+v.ReturnedToday > 0 }
 
 // shownSites is how many sites a person is shown: those with the most messages.
@@ -121,11 +121,9 @@ func (t *statusText) sites() {
 	t.Title(term.Bold, "Sites")
 	busy := slices.DeleteFunc(slices.Clone(t.s.Sites), func(v site) bool { return !v.busy() })
 	slices.SortStableFunc(busy, func(a, b site) int { return cmp.Compare(b.MessagesToday, a.MessagesToday) })
-	for i := range busy {
-		if i == shownSites {
-			break
-		}
-		v := &busy[i]
+	shown := busy[:min(len(busy), shownSites)]
+	for i := range shown {
+		v := &shown[i]
 		words := []string{printable.Count(v.MessagesToday, "message") + " today"}
 		for _, n := range []struct {
 			n    int
@@ -137,7 +135,7 @@ func (t *statusText) sites() {
 		}
 		t.Row("  ", "", "%s: %s", v.Site, strings.Join(words, ", "))
 	}
-	if rest := len(t.s.Sites) - min(len(busy), shownSites); rest > 0 {
+	if rest := len(t.s.Sites) - len(shown); rest > 0 {
 		t.Row("  ", "", "%s; all: notices service-key list", printable.Count(rest, "more site"))
 	}
 }

@@ -32,9 +32,9 @@ type Options struct {
 	// BouncesRefused is what read-bounces refuses of the config; nil: nothing.
 	BouncesRefused error
 	Spares         []spool.State // where flush keeps its alerts when it cannot keep them in the spool
-	// Buffered is what waits in the folder beside the database; nil: there is none.
+	// Buffered is how much mail waits in the folder beside the database; nil if no such folder is set.
 	Buffered *buffer.Waiting
-	// BufferTrouble is what is wrong with that folder; empty: nothing.
+	// BufferTrouble is what is wrong with that folder; "" if nothing is.
 	BufferTrouble string
 	// SignIn returns the state of an account's sign-in; nil: there are no accounts.
 	SignIn func(name string, state spool.State) (*SignIn, error)

@@ -43,6 +43,21 @@ func Start(dir string) (*Server, error) {
 	return s, nil
 }
 
+// Run starts a server for the tests of a package, runs them, and stops it. It returns their exit code.
+func Run(server **Server, tests func() int) (code int) {
+	var err error
+	if *server, err = Start(""); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	code = tests()
+	if err := (*server).Stop(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	return code
+}
+
 func freePort() (int, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -52,7 +67,7 @@ func freePort() (int, error) {
 	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
-// newDir makes a folder of the user that the server runs as.
+// newDir makes a folder that belongs to the user that the server runs as.
 func newDir(parent string) (string, error) {
 	dir, err := os.MkdirTemp(parent, "postgres")
 	if err != nil {
@@ -161,7 +176,7 @@ func (s *Server) URL(database string) string {
 // NewDatabase makes an empty database, and returns its name.
 func (s *Server) NewDatabase() (string, error) { return s.NewDatabaseAs("template1") }
 
-// NewDatabaseAs makes a copy of a database that nobody uses.
+// NewDatabaseAs makes a copy of a database to which nobody is connected.
 func (s *Server) NewDatabaseAs(template string) (string, error) {
 	name := fmt.Sprintf("spool%d", s.made.Add(1))
 	_, err := s.SQL("postgres", "create database "+name+" template "+template)

@@ -9,10 +9,10 @@ import (
 	"sync"
 )
 
-// Cut says where a Proxy loses a connection.
+// Cut says where a Proxy cuts a connection.
 type Cut struct {
-	At    int  // the number of the statement, from 1; 0: nowhere
-	Late  bool // the statement is carried out, its answer is lost
+	At    int  // the number of the statement, from 1; no statement has 0
+	Late  bool // the statement is carried out, and its answer is lost
 	Stays bool // from there on no connection works
 }
 
@@ -54,7 +54,7 @@ func (p *Proxy) URL(database string) string {
 	return fmt.Sprintf("postgres://postgres@%s/%s?sslmode=disable", p.Address(), database)
 }
 
-// Stop takes no more connections.
+// Stop ends the listener. Connections that there are go on.
 func (p *Proxy) Stop() error { return p.listener.Close() }
 
 // Plan counts statements anew, and cuts the connection as c says.
@@ -64,14 +64,14 @@ func (p *Proxy) Plan(c Cut) {
 	p.statements, p.cut, p.dead = nil, c, false
 }
 
-// Count is how many statements came since Plan.
+// Count is the number of statements since Plan.
 func (p *Proxy) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.statements)
 }
 
-// Kinds are the numbers of the statements since Plan of which none before has the same text.
+// Kinds lists the statements since Plan, each text once: the number of the first statement that has it.
 func (p *Proxy) Kinds() (first []int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +83,7 @@ func (p *Proxy) Kinds() (first []int) {
 	return first
 }
 
-// next counts a statement. It reports whether to cut before it is passed on, or behind it.
+// next counts a statement. It reports whether to cut before it is passed on, or after it.
 func (p *Proxy) next(text string) (before, behind bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -134,7 +134,7 @@ func (p *Proxy) serve(client net.Conn) {
 			return
 		}
 		if behind {
-			_, _ = io.Copy(io.Discard, client) // until the other side has closed it
+			_, _ = io.Copy(io.Discard, client) // until the client closes it
 			return
 		}
 	}

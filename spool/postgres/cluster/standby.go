@@ -7,7 +7,7 @@ import (
 	"path/filepath"
 )
 
-// Standby starts a server that follows this one, and can be read.
+// Standby starts a server that replicates this one. It can be read, and not written.
 func (s *Server) Standby() (*Server, error) {
 	dir, err := newDir(filepath.Dir(s.Dir))
 	if err != nil {
@@ -26,10 +26,10 @@ func (s *Server) Standby() (*Server, error) {
 	return b, nil
 }
 
-// Promote makes a standby the server that can be written.
+// Promote ends the replication: the standby can be written.
 func (s *Server) Promote() error { return s.run("pg_ctl", "-D", s.data(), "-w", "promote") }
 
-// Configure adds settings, of which the last counts. They take effect with Restart.
+// Configure adds settings. The last value of a setting counts. They take effect with Restart.
 func (s *Server) Configure(settings string) error {
 	f, err := os.OpenFile(filepath.Join(s.data(), "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Server) Admit(line string) error {
 	return s.Restart()
 }
 
-// Restart stops the server in order, and starts it again, with the configuration as it is now.
+// Restart shuts the server down and starts it again, with its configuration as it is now.
 func (s *Server) Restart() error {
 	return errors.Join(s.run("pg_ctl", "-D", s.data(), "-m", "fast", "-w", "stop"), s.Again())
 }

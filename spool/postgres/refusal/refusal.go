@@ -1,6 +1,6 @@
-// Package refusal says in one line why no connection to the database could be made: which host and
-// port, what happened there, and what to check. The driver names each address and each way of
-// connecting to it, with and without TLS, and so the same host up to four times.
+// Package refusal says in one line why no connection to the database could be made: the host and
+// port, what happened there, and what to check. The driver's own error names each address and each way
+// of connecting to it, with and without TLS: the same host up to four times.
 package refusal
 
 import (
@@ -19,17 +19,17 @@ import (
 // Refusal is why no connection was made.
 type Refusal struct {
 	Text   string // `db1:5432: connection refused; db2:5432: no answer`
-	Advice string // what to check, of the first host; it may be empty
+	Advice string // what to check at the first host; it may be empty
 }
 
-// cause is what happened at one host. The one with the highest rank is told of a host: an answer of the
-// server to a connection without TLS says more than that it has no TLS.
+// cause is what happened at one host. Of the causes of a host, the one with the highest rank is shown:
+// what the server answers to a connection without TLS says more than that it has no TLS.
 type cause struct {
 	host, text, advice string
 	rank               int
 }
 
-// Of returns nil if err does not come from connecting.
+// Of returns why no connection was made, or nil if err does not come from connecting.
 func Of(err error) *Refusal {
 	var failed *pgconn.ConnectError
 	if !errors.As(err, &failed) {
@@ -80,7 +80,7 @@ func OneLine(err error) error {
 	return line{err, strings.Join(strings.Fields(err.Error()), " ")}
 }
 
-// leaves are the errors of the single tries.
+// leaves returns the errors of the single tries.
 func leaves(err error) (list []error) {
 	many, ok := err.(interface{ Unwrap() []error })
 	if !ok {
@@ -95,8 +95,8 @@ func leaves(err error) (list []error) {
 	return list
 }
 
-// cutAddress takes apart how the driver begins an error: "ADDRESS (HOST): ...", the address that it
-// dialled and the host of the URL.
+// cutAddress splits an error of the driver, "ADDRESS (HOST): ...": the address that it dialled, the host
+// of the URL, and the rest.
 func cutAddress(text string) (address, host, rest string, ok bool) {
 	address, rest, ok = strings.Cut(text, " (")
 	if ok {
@@ -128,7 +128,7 @@ func causeOf(err error, cfg *pgconn.Config) cause {
 	return c
 }
 
-// what says what happened, without the host. No text: the error's own has to do.
+// what says what happened, without the host. If the text is empty, the text of err is to be shown.
 func what(err error, cfg *pgconn.Config) cause {
 	var answer *pgconn.PgError
 	switch {

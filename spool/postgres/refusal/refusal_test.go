@@ -17,8 +17,8 @@ import (
 	"notices/spool/postgres/refusal"
 )
 
-// TestOf: each host is named once, with its port and what happened there. The name of the host
-// says what that is.
+// TestOf: each host is named once, with its port and what happened there. The names of the hosts say
+// what happens at them.
 func TestOf(t *testing.T) {
 	for url, want := range map[string]string{
 		"postgres://n:hidden@refused/n":                   "refused:5432: connection refused | check that PostgreSQL runs",

@@ -1,5 +1,5 @@
-// Package timedconn gives a connection up when its other side is silent for too long, as one does
-// that was cut off without a word.
+// Package timedconn gives a connection up when its other side is silent for too long: a connection
+// that was cut off gets no other sign of it.
 package timedconn
 
 import (
@@ -8,14 +8,14 @@ import (
 	"time"
 )
 
-// Conn gives each reading and writing that time. A context for each call would do the same, and cost
-// the driver a goroutine.
+// Conn limits each Read and each Write to Patience. A context for each call would do the same, but
+// cost the driver a goroutine.
 type Conn struct {
 	net.Conn
 	Patience time.Duration
 
 	mu  sync.Mutex
-	end time.Time // set by the driver when a context ends
+	end time.Time // the driver sets it when a context ends
 }
 
 // SetDeadline is how the driver interrupts a call.
@@ -26,7 +26,7 @@ func (c *Conn) SetDeadline(t time.Time) error {
 	return c.Conn.SetDeadline(t)
 }
 
-// Read fails when nothing came in that time.
+// Read fails if nothing comes within Patience.
 func (c *Conn) Read(p []byte) (int, error) {
 	if err := c.arm(c.Conn.SetReadDeadline); err != nil {
 		return 0, err
@@ -34,7 +34,7 @@ func (c *Conn) Read(p []byte) (int, error) {
 	return c.Conn.Read(p)
 }
 
-// Write fails when nothing was taken in that time.
+// Write fails if nothing is taken within Patience.
 func (c *Conn) Write(p []byte) (int, error) {
 	if err := c.arm(c.Conn.SetWriteDeadline); err != nil {
 		return 0, err
