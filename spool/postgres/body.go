@@ -14,12 +14,12 @@ import (
 // body reads a message. It keeps the chunk that was read last, so that reading from one end to
 // the other reads each once.
 type body struct {
-	ctx    context.Context
-	db     *database
-	number int64
-	id     string // of a message whose head is read when it is needed; empty: head is there
-	head   []byte // the first chunk
-	size   int64
+	ctx     context.Context
+	db      *database
+	number  int64
+	id      string // of a message whose head is read when it is needed; empty: head is there
+	head    []byte // the first chunk
+	size    int64
 	claimed bool // if the message is gone, another host has taken it over and removed it
 
 	mu    sync.Mutex
