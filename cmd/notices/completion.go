@@ -9,7 +9,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"notices/cmd/notices/database"
 	"notices/config"
 	"notices/spool"
 )
@@ -98,7 +97,7 @@ func quietly(a *cli, work func(*config.Config, spool.Store)) {
 	if err != nil {
 		return
 	}
-	store, err := database.Beside{Program: a.Program, Config: cfg}.View()
+	store, err := beside(a, cfg).View()
 	if err != nil {
 		return
 	}

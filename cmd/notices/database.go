@@ -10,6 +10,11 @@ import (
 	"notices/config"
 )
 
+// beside is the folder beside the database, if the config has one.
+func beside(a *cli, cfg *config.Config) database.Beside {
+	return database.Beside{Program: a.Program, Config: cfg}
+}
+
 // database adds an error of the database. One that is away is no fault of the config.
 func (c *checker) database(cfg *config.Config, err error) {
 	if !errors.As(err, new(*config.Error)) && !strings.Contains(err.Error(), "[spool] database:") {

@@ -16,7 +16,6 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/announce"
-	"notices/cmd/notices/database"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
 	"notices/cmd/notices/term"
@@ -95,11 +94,11 @@ func (r *flushing) run(ctx context.Context) error {
 		return nil
 	}
 	if r.Store, err = r.a.OpenStore(r.cfg); err != nil {
-		err = database.Beside{Program: r.a.Program, Config: r.cfg}.Explain(err)
+		err = beside(r.a, r.cfg).Explain(err)
 		return c.Finish(ctx, withExitCode(withOwnerHint(err, r.cfg.Spool.Dir)))
 	}
 	if r.dryRun { // a run moves what is in the folder beside the database first
-		r.Store = database.Beside{Program: r.a.Program, Config: r.cfg}.Over(r.Store)
+		r.Store = beside(r.a, r.cfg).Over(r.Store)
 	}
 	c.Store, c.Servers = r.Store, r.servers
 	err = c.Finish(ctx, withExitCode(r.withStore(ctx)))
@@ -143,7 +142,7 @@ func (r *flushing) withStore(ctx context.Context) error {
 	if r.dryRun {
 		return r.ended(ctx, r.plan(ctx))
 	}
-	if err := (database.Beside{Program: a.Program, Config: cfg}).Move(ctx, r.Store, log); err != nil {
+	if err := beside(a, cfg).Move(ctx, r.Store, log); err != nil {
 		return r.ended(ctx, err)
 	}
 	signin.UseState(ctx, cfg, r.servers, r.Store.State(), r.insists())

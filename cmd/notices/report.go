@@ -7,7 +7,6 @@ import (
 	"github.com/spf13/cobra"
 
 	"notices/cmd/internal/app"
-	"notices/cmd/notices/database"
 	"notices/cmd/notices/past"
 	"notices/cmd/notices/status"
 	"notices/cmd/notices/summary"
@@ -64,7 +63,7 @@ func (a *cli) report(ctx context.Context, o summary.Options) error {
 	}
 	err = a.WithSpool(cfg, func(store spool.Store, log *maillog.Log) error {
 		s := &summary.Summary{
-			Program: a.Program, Source: database.Beside{Program: a.Program, Config: cfg}.Over(store), State: store.State(), Servers: reportedServers(cfg), FindSite: findSite(a, store),
+			Program: a.Program, Source: beside(a, cfg).Over(store), State: store.State(), Servers: reportedServers(cfg), FindSite: findSite(a, store),
 			Name: cfg.Site.Name, Address: cfg.Site.Address, Admin: cfg.Site.Admin, KeepHistory: cfg.Spool.KeepHistory,
 			Accept: a.Intake(cfg, store, log).Accept,
 			NoAddress: func() error {

@@ -11,7 +11,6 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/announce"
-	"notices/cmd/notices/database"
 	"notices/cmd/notices/metrics"
 	"notices/cmd/notices/queue"
 	"notices/cmd/notices/signin"
@@ -64,11 +63,11 @@ func siteStatus(ctx context.Context, a *cli, o status.Options) error {
 	_, _, o.Refused = a.route()
 	o.BouncesRefused = bouncesRefused(ctx, a, cfg)
 	if cfg.Spool.Buffer {
-		if w, err := (database.Beside{Program: a.Program, Config: cfg}).Count(ctx); err == nil { // else view says why
+		if w, err := beside(a, cfg).Count(ctx); err == nil { // else view says why
 			o.Buffered = &w
 		}
 	}
-	o.BufferTrouble = (database.Beside{Program: a.Program, Config: cfg}).Trouble(ctx)
+	o.BufferTrouble = beside(a, cfg).Trouble(ctx)
 	o.Spares = announce.Spares(a.Program)
 	o.Limits = limits(cfg)
 	o.SignIn = func(name string, state spool.State) (*status.SignIn, error) {

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 
-	"notices/cmd/notices/database"
 	"notices/cmd/notices/dkimkey"
 	"notices/cmd/notices/past"
 	"notices/cmd/notices/queue"
@@ -37,7 +36,7 @@ import (
 // waits in the folder beside a database is among them.
 func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 	return withStore(a, need, func(cfg *config.Config) (spool.Store, error) {
-		return database.Beside{Program: a.Program, Config: cfg}.View()
+		return beside(a, cfg).View()
 	}, func(_ *config.Config, q *queue.Queue) error { return work(q) })
 }
 
@@ -46,11 +45,11 @@ func (a *cli) withQueue(need config.Need, work func(*queue.Queue) error) error {
 func withMessages(a *cli, work func(*queue.Queue) error) error {
 	var away error
 	open := func(cfg *config.Config) (spool.Store, error) {
-		store, err := database.Beside{Program: a.Program, Config: cfg}.View()
+		b := beside(a, cfg)
+		store, err := b.View()
 		if !errors.Is(err, spool.ErrUnreachable) {
 			return store, err
 		}
-		b := database.Beside{Program: a.Program, Config: cfg}
 		if w, e := b.Count(context.Background()); e != nil || w.Messages == 0 {
 			return nil, err
 		}
@@ -66,10 +65,10 @@ func withMessages(a *cli, work func(*queue.Queue) error) error {
 func withChanges(ctx context.Context, a *cli, need config.Need, work func(*queue.Queue) error) error {
 	open := func(cfg *config.Config) (spool.Store, error) {
 		store, err := a.OpenStore(cfg)
-		return store, database.Beside{Program: a.Program, Config: cfg}.Explain(err)
+		return store, beside(a, cfg).Explain(err)
 	}
 	return withStore(a, need, open, func(cfg *config.Config, q *queue.Queue) error {
-		if err := (database.Beside{Program: a.Program, Config: cfg}).Move(ctx, q.Store, q.Log); err != nil {
+		if err := beside(a, cfg).Move(ctx, q.Store, q.Log); err != nil {
 			return err
 		}
 		return work(q)
@@ -100,7 +99,7 @@ func (a *cli) withPast(work func(*past.Past) error) error {
 	if err != nil {
 		return withOwnerHint(err, systemFolders()...)
 	}
-	store, err := database.Beside{Program: a.Program, Config: cfg}.View()
+	store, err := beside(a, cfg).View()
 	if err == nil {
 		err = work(&past.Past{Program: a.Program, Source: store, FindSite: findSite(a, store), Kept: cfg.Spool.KeepHistory > 0, ConfigFile: cfg.Path})
 		err = cmp.Or(err, store.Close())

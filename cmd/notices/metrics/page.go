@@ -3,8 +3,8 @@
 //
 // No library does it. Those of Prometheus and OpenTelemetry bring protobuf into a program that
 // starts every minute; github.com/VictoriaMetrics/metrics 1.45 reads /proc, the cgroup and its
-// pressure files before main (seven files and 0.9 ms in each start of notices), writes no HELP texts,
-// and the format itself takes less code here than to mend that.
+// pressure files before main (seven files and 0.9 ms in each start of notices) and writes no HELP
+// texts; the format itself takes less code here than it would take to mend that.
 package metrics
 
 import (

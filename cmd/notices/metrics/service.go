@@ -21,8 +21,8 @@ type Service struct {
 	Waiting func() (messages, sites int)
 	// Status writes what notices status --prometheus shows.
 	Status func(context.Context, *Page) error
-	Now    func() time.Time
 
+	now                         func() time.Time
 	connected, messages, octets atomic.Int64
 	logins, refused             Tally
 	group, commit, sent         *Histogram
@@ -31,7 +31,7 @@ type Service struct {
 // NewService makes one. Functions that it gets later may stay nil.
 func NewService(now func() time.Time) *Service {
 	return &Service{
-		Now:    now,
+		now:    now,
 		group:  NewHistogram(1, 2, 4, 8, 16, 32, 64, 128, 256),
 		commit: NewHistogram(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10),
 		sent:   NewHistogram(0.1, 0.3, 1, 3, 10, 30, 60, 300, 1800, 3600, 6*3600, 24*3600, 100*3600),
@@ -80,7 +80,7 @@ func (d deliverer) Deliver(ctx context.Context, m *spool.Message) (spool.Deliver
 	}
 	for i := range done.Outcomes {
 		if done.Outcomes[i].Class == spool.Delivered {
-			d.service.sent.Observe(max(0, d.service.Now().Sub(m.ID.MadeAt()).Seconds()))
+			d.service.sent.Observe(max(0, d.service.now().Sub(m.ID.MadeAt()).Seconds()))
 			break
 		}
 	}

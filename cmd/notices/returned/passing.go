@@ -18,10 +18,10 @@ import (
 // passing passes bounces of the mail of hosted sites on to them. That mail has the service as its
 // sender, and so only the service gets its bounces.
 //
-// A site gets a return of our own, as if the first server had refused the message: one form for
-// its programs, and none of another server's signatures and addresses. It is queued before the
-// history says that the message bounced, under an id that is made of the message's: after a crash
-// in between the same return is not queued again.
+// A site gets a return of our own, as if the first server had refused the message: its programs
+// read one form, and nothing of another server's signatures and addresses is in it. The return is
+// queued before the history says that the message bounced, under an id that is derived from the
+// message's: after a crash in between, the same return is not queued again.
 type passing struct {
 	p     *app.Program
 	store spool.Store

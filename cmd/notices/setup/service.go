@@ -57,7 +57,7 @@ func (v *answers) askServiceTLS(s *dialogue) {
 
 // askCAFile asks for the certificate of the service's own authority.
 func (s *dialogue) askCAFile(v *answers) {
-	v.caFile = s.Ask("The file with its certificate, in PEM", v.caFile, func(text string) error {
+	s.Ask("The file with its certificate, in PEM", v.caFile, func(text string) error {
 		if text == "" {
 			return errors.New("is needed")
 		}
@@ -65,16 +65,16 @@ func (s *dialogue) askCAFile(v *answers) {
 		if err != nil {
 			return err
 		}
-		if pem, err := os.ReadFile(path); err != nil {
+		pem, err := os.ReadFile(path)
+		switch {
+		case err != nil:
 			return fmt.Errorf("cannot be used: %w", err)
-		} else if !x509.NewCertPool().AppendCertsFromPEM(pem) {
+		case !x509.NewCertPool().AppendCertsFromPEM(pem):
 			return errors.New("must have a certificate in PEM")
 		}
+		v.caFile = path
 		return config.Check(config.Setting{Section: "service", Key: "ca_file", Value: path})
 	})
-	if path, err := filepath.Abs(v.caFile); err == nil && v.caFile != "" {
-		v.caFile = path
-	}
 }
 
 // called is the server in a sentence.
