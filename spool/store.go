@@ -17,7 +17,7 @@ var (
 	// ErrExists: Commit found a message of that id.
 	ErrExists = errors.New("exists already")
 	// ErrLeft: Commit found that a message of that id was in the store and has left it.
-	ErrLeft = fmt.Errorf("%w, or did: it has left", ErrExists)
+	ErrLeft error = leftError{}
 	// ErrUnsure: the last sync of a Commit failed; the message may be queued.
 	ErrUnsure = errors.New("may be queued")
 	// ErrNoSpool: the path exists but is not a spool (a file, a foreign file system). Exit 73.
@@ -28,6 +28,12 @@ var (
 	// ErrDamaged: the message's record cannot be understood; it was moved to aside/.
 	ErrDamaged = errors.New("moved to aside/")
 )
+
+// leftError is a type, because fmt.Errorf would make each enqueue do its work before main.
+type leftError struct{}
+
+func (leftError) Error() string { return ErrExists.Error() + ", or did: it has left" }
+func (leftError) Unwrap() error { return ErrExists }
 
 // Entry is what one listing tells about a message without opening it. It is a
 // hint: the record rules, and a Claim shows it.

@@ -1,7 +1,9 @@
 package main
 
 import (
+	"os"
 	"os/exec"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -31,6 +33,27 @@ func TestIsLean(t *testing.T) {
 			if linked == slow || strings.HasPrefix(linked, slow+"/") {
 				t.Errorf("cmd/notices-queue links %s", linked)
 			}
+		}
+	}
+}
+
+// TestStartsAtOnce: a process takes in one message, so nothing of ours is made before main but a
+// list of replacements. The compiler makes values like those of errors.New, not those of fmt.Errorf.
+func TestStartsAtOnce(t *testing.T) {
+	program := filepath.Join(t.TempDir(), "notices")
+	if out, err := exec.Command("go", "build", "-o", program, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	cmd := exec.Command(program, "version")
+	cmd.Env = append(os.Environ(), "GODEBUG=inittrace=1")
+	out, err := cmd.CombinedOutput()
+	if err != nil || !strings.Contains(string(out), "init runtime @") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for line := range strings.Lines(string(out)) {
+		pkg, _, _ := strings.Cut(strings.TrimPrefix(line, "init "), " @")
+		if (pkg == "main" || strings.HasPrefix(pkg, "notices/")) && pkg != "notices/spool/intake/mailaddr" {
+			t.Errorf("before main: %s", line)
 		}
 	}
 }
