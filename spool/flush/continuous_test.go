@@ -16,6 +16,7 @@ import (
 	"notices/spool/feed"
 	"notices/spool/maildir"
 	"notices/spool/maildirtest"
+	"notices/spool/maillog"
 	"notices/spool/schedule"
 )
 
@@ -400,6 +401,47 @@ func TestRenew(t *testing.T) {
 				t.Errorf("opened %d times", s.opened)
 			}
 		})
+	})
+}
+
+// TestServesQuietly: what is not understood is set aside, and a run that did nothing is not logged.
+func TestServesQuietly(t *testing.T) {
+	serving(t, func(s *service) {
+		var log strings.Builder // the log writes one line at a time
+		s.o.Log = maillog.New(&log, maillog.All)
+		s.store("damaged", "a")
+		s.mem.Damage("damaged")
+		s.during(func() {
+			wait(3 * time.Minute)
+			s.queue("A", "a")
+			wait(3 * time.Minute)
+		})
+		words := []string{}
+		for line := range strings.Lines(log.String()) {
+			word, _, _ := strings.Cut(line, " ")
+			words = append(words, word)
+		}
+		if got := strings.Join(words, " "); got != "aside delivered run" {
+			t.Errorf("logged %s:\n%s", got, log.String())
+		}
+	})
+}
+
+// TestRefusedByAll: a message that a server refuses, which takes other mail, is returned at the end
+// of the run.
+func TestRefusedByAll(t *testing.T) {
+	serving(t, func(s *service) {
+		refused := outcome(spool.Deferred, spool.MessageScope, spool.ReasonRefused, 550, "not this one")
+		s.mail.instead = func(m *spool.Message) (spool.Delivery, error, bool) {
+			return spool.Delivery{Outcomes: []spool.Outcome{refused}, ServesAccount: func() bool { return true }}, nil, m.ID == "A"
+		}
+		s.during(func() {
+			s.queue("A", "a")
+			wait(4 * time.Second)
+		})
+		if s.empty(); s.tally.Returned != 1 || s.attempted("A") != "[0s]" {
+			t.Errorf("%+v, attempted at %s", s.tally, s.attempted("A"))
+		}
 	})
 }
 

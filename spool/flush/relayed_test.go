@@ -142,6 +142,22 @@ func TestEnvelopeIDOfSites(t *testing.T) {
 	}
 }
 
+// TestReportOfASite: a report is the mail of the site whose message it is about.
+func TestReportOfASite(t *testing.T) {
+	w := newWorld(t)
+	w.mail.answer = func(m *spool.Message, _ string) spool.Outcome {
+		if m.Report {
+			return greylisted
+		}
+		return noSuchUser
+	}
+	w.put("A", func(e *spool.Envelope) { e.Site = "east" })
+	w.flush()
+	if site := w.record(spool.ID("A").Return(1)).Envelope.Site; site != "east" {
+		t.Errorf("the report is of site %q", site)
+	}
+}
+
 // TestEachRecipientItsOwn: a recipient with NOTIFY=NEVER is not named in a return, and the
 // message is kept for a person.
 func TestEachRecipientItsOwn(t *testing.T) {

@@ -124,6 +124,24 @@ func TestRevoke(t *testing.T) {
 	}
 }
 
+// TestManyRotations: the keys that work at the same time have a limit; the oldest ones go.
+func TestManyRotations(t *testing.T) {
+	ctx, h := t.Context(), newHost(maildirtest.State())
+	keys := []string{h.add(t, "library")}
+	for range maxKeys + 1 {
+		key, err := h.Rotate(ctx, "library", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys = append(keys, key)
+	}
+	for i, key := range keys {
+		if got, want := h.accepts(t, "library", key), i >= len(keys)-maxKeys; got != want {
+			t.Errorf("key %d of %d works: %v", i+1, len(keys), got)
+		}
+	}
+}
+
 // TestMistakes: each is told from the others.
 func TestMistakes(t *testing.T) {
 	ctx, h := t.Context(), newHost(maildirtest.State())
@@ -393,10 +411,16 @@ func TestAddedAnew(t *testing.T) {
 	ctx, h := t.Context(), newHost(maildirtest.State())
 	h.add(t, "library")
 	h.Used("library", 7)
+	late := newHost(h.State) // a host that writes what it has counted when the site is another one
+	late.Used("library", 5)
 	if err := errors.Join(h.Flush(ctx), h.Revoke(ctx, "library")); err != nil {
 		t.Fatal(err)
 	}
+	h.at = h.at.Add(time.Second)
 	h.add(t, "library")
+	if err := late.Flush(ctx); err != nil {
+		t.Fatal(err)
+	}
 	if all, err := h.List(ctx); err != nil || len(all) != 1 || all[0].Today != 0 || !all[0].LastUsed.IsZero() {
 		t.Errorf("%+v, %v", all, err)
 	}

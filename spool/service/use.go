@@ -47,13 +47,12 @@ func (r *Register) loadUse(ctx context.Context, n int) (p usePage, err error) {
 	return p, nil
 }
 
+// tell fills in what List says of a site.
 func (u *use) tell(s *Site, now time.Time) {
-	if u == nil {
+	if u == nil || u.Last.Before(s.Created) { // of the revoked site that had this id before
 		return
 	}
-	if !u.Last.Before(s.Created) { // else it is that of a site that was revoked
-		s.LastUsed = u.Last
-	}
+	s.LastUsed = u.Last
 	if u.Day == now.Format(time.DateOnly) {
 		s.Today = u.N
 	}
