@@ -4,6 +4,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"io"
 	"net"
 	"net/smtp"
 	"os"
@@ -32,12 +33,13 @@ import (
 //	logged NAME REGEXP        waits until it has said that
 //	ended NAME                waits until it has ended with 0, or been killed; ! otherwise
 //	submit [-starttls] PORT SITE KEY RECIPIENT FILE    hands a message in; its output is the refusal
+//	talk clear|tls PORT FILE  says all of FILE at once, and prints what the server says until it ends the connection
 //	lastword NAME             keeps the last word of standard output in $NAME
 //	arrives NAME N            waits until a server (smtpserver) has taken so many messages
 func serveCommands() map[string]func(*testscript.TestScript, bool, []string) {
 	return map[string]func(*testscript.TestScript, bool, []string){
 		"port": freePort, "socket": keepSocket, "certificate": makeCertificate, "serve": startServe, "signal": signalServe,
-		"logged": logged, "ended": ended, "submit": submit, "arrives": arrives, "lastword": lastWord,
+		"logged": logged, "ended": ended, "submit": submit, "talk": talk, "arrives": arrives, "lastword": lastWord,
 	}
 }
 
@@ -257,6 +259,22 @@ func handIn(ts *testscript.TestScript, port, site, key, recipient, text string, 
 		err = errors.Join(err, w.Close())
 	}
 	return errors.Join(err, c.Quit())
+}
+
+func talk(ts *testscript.TestScript, _ bool, args []string) {
+	conn, err := net.Dial("tcp", "127.0.0.1:"+args[1])
+	ts.Check(err)
+	defer conn.Close()
+	conn.SetDeadline(time.Now().Add(longest))
+	if args[0] == "tls" {
+		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true}) // what it says is looked at, not who says it
+	}
+	_, err = io.WriteString(conn, strings.ReplaceAll(ts.ReadFile(args[2]), "\n", "\r\n"))
+	ts.Check(err)
+	said, err := io.ReadAll(conn)
+	ts.Check(err)
+	_, err = ts.Stdout().Write(said)
+	ts.Check(err)
 }
 
 func arrives(ts *testscript.TestScript, _ bool, args []string) {

@@ -82,12 +82,12 @@ func NewQuota(s Server, state spool.State, now func() time.Time) *Quota {
 	return newQuota(spool.RateName+s.Name, "rate_per_day of server "+s.Name, b, 1, state, now)
 }
 
-// NewSiteQuota makes the quota of a site of a hosted service, for TryTake. A message is counted when
+// newSiteQuota makes the quota of a site of a hosted service, for TryTake. A message is counted when
 // it comes, and no server counts it later, so the grace is short. For the same reason a second's
 // worth may be reserved at once: Close returns what was not used.
-func NewSiteQuota(site string, perMinute, perDay int, state spool.State, now func() time.Time) *Quota {
+func newSiteQuota(name string, perMinute, perDay int, state spool.State, now func() time.Time) *Quota {
 	b := budget{perMinute: perMinute, perLong: perDay, long: day, grace: 100 * time.Millisecond}
-	return newQuota(spool.RateName+"site-"+site, "messages_per_day", b, 10, state, now)
+	return newQuota(spool.RateName+name, "messages_per_day", b, 10, state, now)
 }
 
 func (q *Quota) unlimited() bool {

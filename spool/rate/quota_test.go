@@ -39,7 +39,7 @@ func counted(t *testing.T, s spool.State, name string) (n int) {
 func TestSlowState(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := slow{maildirtest.State(), time.Second}
-		q := NewSiteQuota("library", 3, 0, state, time.Now)
+		q := newSiteQuota("site-library", 3, 0, state, time.Now)
 		for range 3 {
 			if at, err := q.TryTake(t.Context()); err != nil || at.IsZero() {
 				t.Errorf("counted at %v, %v", at, err)
@@ -55,7 +55,7 @@ func TestSlowState(t *testing.T) {
 func TestCloseWhileInUse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		state := slow{maildirtest.State(), 3 * time.Millisecond}
-		q := NewSiteQuota("library", 6000, 0, state, time.Now)
+		q := newSiteQuota("site-library", 6000, 0, state, time.Now)
 		var all sync.WaitGroup
 		for i := range 8 {
 			all.Go(func() {

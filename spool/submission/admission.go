@@ -18,7 +18,7 @@ func share(most int) int { return max(most/5, leastShare) }
 
 // peer is one connection.
 type peer struct {
-	sender    string // the address that the service sends from
+	rules     func() *Rules // of the server, now
 	admission *admission
 	pace      pace
 	from      string       // the address, for the log

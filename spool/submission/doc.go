@@ -6,8 +6,10 @@
 // The protocol is go-smtp's. Between it and the wire lies a filter (wire.go) that
 // reads line by line and thus knows commands from message text:
 //
-//   - CHUNKING, which go-smtp always offers, is not: a BDAT whose length counts LF as
-//     one octet and a line end that is made CRLF do not go together.
+//   - CHUNKING, which go-smtp always offers, is not: go-smtp takes a chunk that breaks off for a
+//     whole one, and resets a session while another goroutine still reads its message. Who says
+//     BDAT all the same gets 502, and the chunk is read to its end. If it is not clear where that
+//     is, or it is longer than a message, or nobody has logged in, the connection is closed.
 //   - A command line has a limit of its own. go-smtp's would hold for the lines of
 //     messages, too, and intake re-encodes those, however long they are.
 //   - With a program of this machine (Options.Local) lines may end in LF, as every
@@ -40,4 +42,7 @@
 // nobody can lock a site out.
 //
 // 250 means that the message is durable. Sessions share their syncs (group.go).
+//
+// A message has at most 256 KiB of header and 1 MiB of empty lines one after the other (headed.go):
+// what is longer takes memory, here or where it is signed.
 package submission

@@ -1,13 +1,9 @@
 package submission
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/emersion/go-smtp"
@@ -32,7 +28,7 @@ type hosted struct {
 func (s *Server) session(c *smtp.Conn) (smtp.Session, error) {
 	g := c.Conn().(*wire).peer
 	return &hosted{
-		session: session{ctx: s.ctx, o: &Options{Intake: &s.own, MaxRecipients: s.MaxRecipients}, conn: lastReply{g.wire}},
+		session: session{ctx: s.ctx, o: &Options{Intake: &s.own}, conn: lastReply{g.wire}},
 		srv:     s, peer: g,
 	}, nil
 }
@@ -45,10 +41,11 @@ func (l lastReply) Close() error {
 	return nil
 }
 
-// host makes the messages of the session those of the site that has logged in.
+// host makes the messages of the session those of the site that has logged in, from the address
+// that the service has now.
 func (s *hosted) host() {
 	site := s.peer.site
-	s.session.hosted = &intake.Hosted{Site: site.ID, Name: site.Name, Address: site.Address, From: s.srv.From}
+	s.session.hosted = &intake.Hosted{Site: site.ID, Name: site.Name, Address: site.Address, From: s.srv.rules().From}
 }
 
 // Mail takes the sender. It checks the key and the limits again for each message.
@@ -65,7 +62,7 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 		return answer(421, smtp.EnhancedCode{4, 7, 0}, keyEnded)
 	}
 	if err == nil {
-		s.counted, err = s.srv.quotas.take(s.ctx, s.peer.site.ID)
+		err = s.count()
 	}
 	var used *rate.Exhausted
 	switch {
@@ -75,6 +72,7 @@ func (s *hosted) Mail(from string, o *smtp.MailOptions) error {
 	case err != nil:
 		return answer(451, smtp.EnhancedCode{4, 3, 0}, "local error; try again later")
 	}
+	s.host()
 	if err := s.session.Mail(from, o); err != nil {
 		s.putBack()
 		return err
@@ -90,6 +88,9 @@ const (
 
 // Rcpt takes one recipient.
 func (s *hosted) Rcpt(to string, o *smtp.RcptOptions) error {
+	if most := s.srv.rules().MaxRecipients; len(s.recipients) >= most {
+		return answer(452, smtp.EnhancedCode{4, 5, 3}, fmt.Sprintf("a message has at most %d recipients", most))
+	}
 	if len(s.recipients) >= sureRecipients && s.srv.room.Load() > maxRoom {
 		return answer(452, smtp.EnhancedCode{4, 5, 3}, "no room for more recipients now")
 	}
@@ -122,7 +123,7 @@ func (s *hosted) Logout() error {
 // putBack undoes the counting of a message that was not taken.
 func (s *hosted) putBack() {
 	if !s.counted.IsZero() {
-		s.srv.quotas.putBack(s.peer.site.ID, s.counted)
+		s.srv.quotas.PutBack(s.peer.site.ID, s.counted)
 		s.counted = time.Time{}
 	}
 }
@@ -155,60 +156,16 @@ func (s *hosted) accept(r intake.Request) (spool.ID, error) {
 	return env.ID, nil
 }
 
-// quotas are what sites may hand in, counted over all hosts.
-type quotas struct {
-	server *Server
-	mu     sync.Mutex
-	list   map[string]*siteQuota
-}
-
-// siteQuota is the quota of one site.
-type siteQuota struct {
-	*rate.Quota
-	told time.Time // the log says already that it is used up until then
-}
-
-func (q *quotas) of(site string) *siteQuota {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	one := q.list[site]
-	if one == nil {
-		s := q.server
-		one = &siteQuota{Quota: rate.NewSiteQuota(site, s.MessagesPerMinute, s.MessagesPerDay, s.Sites.State, s.now)}
-		q.list[site] = one
-	}
-	return one
-}
-
-// take counts a message, and returns when that was. The error is *rate.Exhausted, or the state's.
-func (q *quotas) take(ctx context.Context, site string) (time.Time, error) {
-	one := q.of(site)
-	at, err := one.TryTake(ctx)
+// count counts a message of the site, and logs that its limit is reached when that is news.
+func (s *hosted) count() error {
+	site := s.peer.site.ID
+	at, first, err := s.srv.quotas.Take(s.ctx, site)
+	s.counted = at
 	var used *rate.Exhausted
-	if errors.As(err, &used) {
-		q.mu.Lock()
-		tell := q.server.now().After(one.told)
-		one.told = used.Until
-		q.mu.Unlock()
-		if tell {
-			maillog.SiteLimited(q.server.log(), site, used.What, used.Until)
-		}
+	if first && errors.As(err, &used) {
+		maillog.SiteLimited(s.srv.log(), site, used.What, used.Until)
 	}
-	return at, err
-}
-
-func (q *quotas) putBack(site string, at time.Time) { q.of(site).PutBack(at) }
-
-// close gives back what was reserved and not used.
-func (q *quotas) close() error {
-	q.mu.Lock()
-	list := slices.Collect(maps.Values(q.list))
-	q.mu.Unlock()
-	var errs []error
-	for _, one := range list {
-		errs = append(errs, one.Close(context.Background()))
-	}
-	return errors.Join(errs...)
+	return err
 }
 
 // inWords is a wait for a person to read.

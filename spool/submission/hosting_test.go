@@ -75,7 +75,7 @@ func newHosting(t testing.TB, change func(*Server)) *hosting {
 			Log:     maillog.New(&lockedWriter{h: h}, maillog.All),
 		},
 		Hostname: "mail.service.example",
-		From:     "noreply@service.example",
+		Rules:    Rules{From: "noreply@service.example"},
 		TLS:      smtptest.SelfSigned(t),
 		Sites:    &service.Register{State: store.State()},
 		Queued: func(e spool.Entry, site string) {

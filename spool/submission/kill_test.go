@@ -56,12 +56,11 @@ func serveHere(dir string) {
 		panic(err)
 	}
 	srv := &Server{
-		Intake:         &intake.Intake{Store: store, MaxSize: 50 << 20, Site: intake.Site{Address: "p@service.example", FindHostname: func() string { return "mail.service.example" }}},
-		Hostname:       "mail.service.example",
-		From:           "noreply@service.example",
-		TLS:            smtptest.SelfSigned(fatal{}),
-		Sites:          &service.Register{State: store.State()},
-		MaxConnections: 5100,
+		Intake:   &intake.Intake{Store: store, MaxSize: 50 << 20, Site: intake.Site{Address: "p@service.example", FindHostname: func() string { return "mail.service.example" }}},
+		Hostname: "mail.service.example",
+		TLS:      smtptest.SelfSigned(fatal{}),
+		Sites:    &service.Register{State: store.State()},
+		Rules:    Rules{From: "noreply@service.example", MaxConnections: 5100},
 	}
 	key, err := srv.Sites.Add(context.Background(), "library", "Library", "desk@library.example")
 	if err != nil {

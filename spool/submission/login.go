@@ -95,7 +95,6 @@ func (s *hosted) login(user, key string) error {
 	g.pace.loggedIn()
 	srv.meter.LoggedIn(true)
 	srv.Sites.Used(site.ID, 0)
-	s.host()
 	return nil
 }
 

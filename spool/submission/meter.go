@@ -30,7 +30,7 @@ func refused(m Meter, reply []byte) {
 	if len(reply) < 4 || reply[0] < '4' || reply[3] != ' ' {
 		return
 	}
-	if bytes.HasPrefix(reply, []byte("502 5.5.1 Missing ")) {
+	if isLate(reply) {
 		return
 	}
 	codes := reply[:3]

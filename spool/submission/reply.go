@@ -34,9 +34,9 @@ func (w *wire) reply(p []byte) error {
 		}
 	case bytes.HasPrefix(p, []byte("235 2.0.0 ")):
 		// The code is that of RFC 4954 section 6. test-server at the site reads the address.
-		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.peer.sender))
-	default:
-		p = w.properCode(p)
+		p = fmt.Appendf(nil, "235 2.7.0 you are logged in; mail is sent from <%s>\r\n", printable.ASCII(w.peer.rules().From))
+	case len(p) > 4 && bytes.HasPrefix(p[4:], []byte("LIMITS RCPTMAX=")): // of EHLO, RFC 9422
+		p = fmt.Appendf(nil, "%sLIMITS RCPTMAX=%d\r\n", p[:4], w.peer.rules().MaxRecipients)
 	}
 	if len(p) > 3 && p[3] == ' ' {
 		w.count(p)
@@ -63,8 +63,21 @@ func hasHugeSize(line []byte) bool {
 
 // properCode gives a reply of go-smtp the code that its RFC wants.
 func (w *wire) properCode(p []byte) []byte {
+	if len(p) == 0 || p[0] < '4' {
+		return p
+	}
 	begins := func(text string) bool { return bytes.HasPrefix(p, []byte(text)) }
 	switch {
+	case begins("502 5.5.1 Missing MAIL FROM"):
+		return []byte(noMail)
+	case begins("502 5.5.1 Missing RCPT TO"):
+		return []byte(noRecipient)
+	case begins("502 5.5.1 Please introduce yourself"):
+		return []byte("503 5.5.1 EHLO comes first\r\n")
+	case begins("502 5.5.1 TLS not supported") && w.peer != nil:
+		return []byte("503 5.5.1 TLS is active already\r\n")
+	case begins("502 5.5.1 TURN "): // it may have been BDAT
+		return []byte("502 5.5.1 not implemented; messages are sent with DATA\r\n")
 	case begins("454 4.7.0 Invalid base64"):
 		return []byte("501 5.5.2 the response is not in base64\r\n") // RFC 4954 section 4
 	case begins("502 5.5.4 Missing parameter"):
@@ -76,6 +89,15 @@ func (w *wire) properCode(p []byte) []byte {
 	}
 	return p
 }
+
+// Replies to RCPT and DATA without what has to come before them (RFC 5321 section 4.1.4). A client
+// that pipelines (RFC 2920) gets them when it sent both before it knew that the server refuses MAIL.
+const (
+	noMail      = "503 5.5.1 no MAIL was accepted before\r\n"
+	noRecipient = "503 5.5.1 no RCPT was accepted before\r\n"
+)
+
+func isLate(reply []byte) bool { return string(reply) == noMail || string(reply) == noRecipient }
 
 // queuedReply begins the reply that a message is queued, which is written at once.
 const queuedReply = "250 2.0.0 " + queuedAs
@@ -89,6 +111,7 @@ func (w *wire) count(reply []byte) {
 	case bytes.HasPrefix(reply, []byte(queuedReply)):
 		*c = counts{}
 	case reply[0] < '4', bytes.HasPrefix(reply, []byte("452 4.5.3 ")), bytes.HasPrefix(reply, []byte("421 ")):
+	case isLate(reply) && !w.peer.isAnonymous():
 	default:
 		most := maxErrors
 		if w.peer.isAnonymous() {

@@ -17,23 +17,29 @@ import (
 	"notices/spool"
 	"notices/spool/intake"
 	"notices/spool/maillog"
+	"notices/spool/rate"
 	"notices/spool/service"
 )
 
-// Server takes mail in from the sites of a hosted service, over TLS. Its fields are set before
-// the first Serve and not changed.
-type Server struct {
-	Intake   *intake.Intake
-	Hostname string      // in the greeting
-	From     string      // the service's own address, from which mail is sent
-	TLS      *tls.Config // of all connections; to change a certificate: GetCertificate
-	Sites    *service.Register
+// Rules are what may change while a Server runs.
+type Rules struct {
+	From string // the service's own address, from which mail is sent
 
 	// Limits of one site over all hosts; 0: no limit.
 	MessagesPerMinute, MessagesPerDay int
 
 	MaxRecipients  int // of one message; 0: spool.MaxRecipients
 	MaxConnections int // at once; 0: 500. A site may have a fifth of them, but at least 20.
+}
+
+// Server takes mail in from the sites of a hosted service, over TLS. Its fields are set before
+// the first Serve and not changed.
+type Server struct {
+	Intake   *intake.Intake
+	Hostname string      // in the greeting
+	TLS      *tls.Config // of all connections; to change a certificate: GetCertificate
+	Sites    *service.Register
+	Rules    // at the start; see Renew
 
 	// Queued is called after each message that was taken, before the answer 250, by many
 	// goroutines. It must not block. nil: not called.
@@ -50,7 +56,8 @@ type Server struct {
 	admission admission
 	handoff   handoff
 	throttle  throttle
-	quotas    quotas
+	quotas    *rate.Sites
+	current   atomic.Pointer[Rules]
 	long      longHeaders
 	room      atomic.Int64 // that the recipients of all sessions take
 	upkeep    sync.WaitGroup
@@ -64,8 +71,9 @@ type Server struct {
 // defaultConnections is used if MaxConnections is 0.
 const defaultConnections = 500
 
-func (s *Server) connections() int     { return cmp.Or(s.MaxConnections, defaultConnections) }
+func (s *Server) connections() int     { return s.rules().MaxConnections }
 func (s *Server) siteConnections() int { return share(s.connections()) }
+func (s *Server) rules() *Rules        { return s.current.Load() }
 func (s *Server) log() *maillog.Log    { return s.Intake.Log }
 
 // ServeTLS takes connections that speak TLS from the first octet (RFC 8314, port 465), until
@@ -87,14 +95,32 @@ func (s *Server) start() {
 	}
 	s.own.Store = &group{Store: s.Intake.Store, meter: s.meter}
 	s.handoff = handoff{conns: make(chan *wire), closed: make(chan struct{})}
-	s.quotas = quotas{server: s, list: map[string]*siteQuota{}}
+	s.current.Store(s.Rules.complete())
+	s.quotas = rate.NewSites("site", s.MessagesPerMinute, s.MessagesPerDay, s.Sites.State, s.now)
 	s.refusing = make(chan struct{}, 32)
-	s.smtp = newServer(s.Hostname, s.MaxRecipients, s.Intake.MaxSize)
+	s.smtp = newServer(s.Hostname, 0, s.Intake.MaxSize)
 	s.smtp.Backend = smtp.BackendFunc(s.session)
 	s.smtp.AllowInsecureAuth = true // go-smtp does not see that there is TLS below
 	s.smtp.ErrorLog = troubles{s}
 	s.upkeep.Go(func() { _ = s.smtp.Serve(&s.handoff) })
 	s.upkeep.Go(s.keepUp)
+}
+
+// Renew changes the rules. They hold for the next message, recipient and connection. Who is connected
+// stays so, even if there are more than MaxConnections now.
+func (s *Server) Renew(r Rules) {
+	s.once.Do(s.start)
+	s.current.Store(r.complete())
+	s.quotas.Change(r.MessagesPerMinute, r.MessagesPerDay)
+}
+
+// complete puts numbers in the place of zeros.
+func (r Rules) complete() *Rules {
+	r.MaxConnections = cmp.Or(r.MaxConnections, defaultConnections)
+	if r.MaxRecipients <= 0 || r.MaxRecipients > spool.MaxRecipients {
+		r.MaxRecipients = spool.MaxRecipients
+	}
+	return &r
 }
 
 func (s *Server) serve(l net.Listener, secure bool) error {
@@ -143,7 +169,7 @@ func (s *Server) receive(conn net.Conn, secure bool) {
 			g.leave()
 		}
 	}()
-	g.pace.most, g.sender, g.meter = 4*s.Intake.MaxSize, s.From, s.meter
+	g.pace.most, g.rules, g.meter = 4*s.Intake.MaxSize, s.rules, s.meter
 	if !secure {
 		if g.greeted = s.askTLS(g, conn); !g.greeted {
 			return
@@ -206,7 +232,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	s.cancel()
 	s.handoff.close()
 	s.upkeep.Wait()
-	return errors.Join(err, s.quotas.close(), s.Sites.Flush(context.WithoutCancel(ctx)))
+	return errors.Join(err, s.quotas.Close(context.WithoutCancel(ctx)), s.Sites.Flush(context.WithoutCancel(ctx)))
 }
 
 // Intervals of keepUp.
@@ -226,7 +252,7 @@ func (s *Server) keepUp() {
 			s.revoked(s.ctx)
 			s.tellUse(s.Sites.Flush(s.ctx)) // nothing is written if nothing was counted
 		case <-flush.C:
-			s.tellUse(s.quotas.close())
+			s.tellUse(s.quotas.Close(s.ctx))
 		case <-s.ctx.Done():
 			return
 		}

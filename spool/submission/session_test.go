@@ -107,16 +107,17 @@ func TestRefusals(t *testing.T) {
 		hello + "MAIL FROM:<a@example.org> SIZE=2001\n":                     "552 5.3.4",
 		begin + "RCPT TO:<b@@example.net>\n":                                "501 5.1.3",
 		begin + "RCPT TO:<b@example..net>\n":                                "501 5.1.3",
-		begin + "RCPT TO:<b@example.net> SIZE=1 BAD\n":                      "500 5.5.4",
+		begin + "RCPT TO:<b@example.net> SIZE=1 BAD\n":                      "555 5.5.4",
 		begin + "MAIL FROM:<c@example.org>\n":                               "503 5.5.1",
 		begin + "DATA\nSubject: x\n\na\x00b\n.\n":                           "554 5.6.0",
 		begin + "DATA\nSubject: x\n\n" + strings.Repeat("x\n", 990) + ".\n": "552 5.3.4",
-		hello + "DATA\n":                                   "502 5.5.1",
-		"MAIL FROM:<a@example.org>\n":                      "502 5.5.1",
+		hello + "DATA\n":                                   "503 5.5.1",
+		hello + "RCPT TO:<b@example.net>\n":                "503 5.5.1",
+		"MAIL FROM:<a@example.org>\n":                      "503 5.5.1",
 		hello + "EXPN list\n":                              "502 5.5.1",
 		hello + "AUTH PLAIN AGEAYg==\n":                    "523 5.7.10",
 		hello + "STARTTLS\n":                               "502 5.5.1",
-		hello + "MAIL FROM:<a@example.org> NOTIFY=NEVER\n": "500 5.5.4", // it is RCPT's
+		hello + "MAIL FROM:<a@example.org> NOTIFY=NEVER\n": "555 5.5.4", // it is RCPT's
 	} {
 		d := newDesk(t)
 		replies := d.says(crlf(text) + "QUIT\r\n")
@@ -130,11 +131,29 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
-// TestBDAT: the octets that follow it are not taken for commands.
+// TestBDAT: the octets that follow it are not taken for commands. If it is not clear how many there
+// are, nothing is read any more.
 func TestBDAT(t *testing.T) {
-	d := newDesk(t)
-	if got := codes(d.says(crlf(hello) + "BDAT 6 LAST\r\nNOOP\r\nQUIT\r\n")); got != "220 250 502" {
-		t.Error(got)
+	for text, want := range map[string]string{
+		"BDAT 6 LAST\r\nNOOP\r\nQUIT\r\n":                                       "502 221",
+		"bdat 6\r\nNOOP\r\nBDAT 0 LAST\r\nQUIT\r\n":                             "502 502 221",
+		"BDAT 6 last\nQUIT\r\nQUIT\r\n":                                         "502 221",
+		"BDAT 200000\r\n" + strings.Repeat("NOOP\r\n....", 20_000) + "QUIT\r\n": "502 221",
+		"BDAT 7 LAST\r\nNOOP\r\nNOOP\r\nQUIT\r\n":                               "502 501 221", // what is left of it is no command
+		"BDAT 60 LAST\r\nNOOP\r\nQUIT\r\n":                                      "502",
+		"BDAT\r\nNOOP\r\n":                                                      "502",
+		"BDATA 6\r\nNOOP\r\n":                                                   "502",
+		"BDAT -6\r\nNOOP\r\n":                                                   "502",
+		"BDAT 0x6\r\nNOOP\r\n":                                                  "502",
+		"BDAT 6 FIRST\r\nNOOP\r\n":                                              "502",
+		"BDAT 6 LAST x\r\nNOOP\r\n":                                             "502",
+		"BDAT 4294967296\r\nNOOP\r\n":                                           "502",
+		"MAIL FROM:<a@example.org>\r\nRCPT TO:<b@example.net>\r\nBDAT 6\r\n" + "RSET\r\nDATA\r\nSubject: x\r\n\r\n.\r\nQUIT\r\n": "250 250 502 354 250 221",
+	} {
+		d := newDesk(t)
+		if got := codes(d.says(crlf(hello) + text)); got != "220 250 "+want {
+			t.Errorf("%.60q: %s", text, got)
+		}
 	}
 }
 

@@ -45,7 +45,7 @@ func (s *Server) askTLS(g *peer, conn net.Conn) bool {
 				return false
 			}
 			return say("220 2.0.0 ready to start TLS\r\n")
-		} else if !say(s.plainReply(verb)) || verb == "QUIT" {
+		} else if !say(s.plainReply(verb)) || verb == "QUIT" || verb == "BDAT" { // octets follow that are no commands
 			return false
 		}
 	}

@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"errors"
 	"net"
+	"strconv"
 	"strings"
 	"sync"
 )
@@ -39,6 +40,7 @@ type wire struct {
 	properEnd    bool   // the line before ended as the lines of this client do
 	crs          int    // CRs at the end of the last piece of a line; what follows decides
 	answersAuth  bool   // the next line is no command: it answers a challenge of AUTH
+	chunk        int64  // octets of a BDAT that was refused, still to be read
 	unread       []byte // what go-smtp has not read yet
 	line         []byte
 	once         sync.Once
@@ -100,12 +102,15 @@ func (w *wire) wait() error {
 			return err
 		}
 	}
-	return w.peer.pace.begin(w.inData, w.br.Buffered())
+	return w.peer.pace.begin(w.inData || w.chunk > 0, w.br.Buffered())
 }
 
 // next takes a line, or a piece of one.
 func (w *wire) next() error {
-	if !w.inData {
+	switch {
+	case w.chunk > 0:
+		return w.skip()
+	case !w.inData:
 		return w.command()
 	}
 	piece, err := w.br.ReadSlice('\n')
@@ -118,6 +123,30 @@ func (w *wire) next() error {
 		return errTooMuch
 	}
 	return w.text(piece, err == nil)
+}
+
+// skip reads on in a chunk that was refused.
+func (w *wire) skip() error {
+	if _, err := w.br.Peek(1); err != nil {
+		return err
+	}
+	n, err := w.br.Discard(int(min(w.chunk, int64(w.br.Buffered()))))
+	if w.chunk -= int64(n); w.peer != nil {
+		w.peer.pace.took(n) // it is not too much: see chunkSize
+	}
+	return err
+}
+
+// chunkSize is how many octets follow a BDAT command (RFC 3030 section 2). ok is false if that is not
+// clear, if they are more than is read of a message, or if the client has not logged in.
+func (w *wire) chunkSize(line string) (n int64, ok bool) {
+	words := strings.Fields(line)
+	if len(words) < 2 || len(words) > 3 || !strings.EqualFold(words[0], "BDAT") || len(words) == 3 && !strings.EqualFold(words[2], "LAST") {
+		return 0, false
+	}
+	size, err := strconv.ParseUint(words[1], 10, 32)
+	n = int64(size)
+	return n, err == nil && (w.peer == nil || !w.peer.isAnonymous() && (w.peer.pace.most == 0 || n <= w.peer.pace.most))
 }
 
 // learn finds out from the first line how this client ends its lines.
@@ -189,8 +218,11 @@ func (w *wire) command() error {
 	w.line = bytes.TrimRight(w.line, "\r\n")
 	if verb := w.line[:min(4, len(w.line))]; bytes.EqualFold(verb, []byte("BDAT")) && !w.answersAuth {
 		// It is not offered. Octets of a message follow, which must not be read as commands.
+		var ok bool
+		if w.chunk, ok = w.chunkSize(string(w.line)); !ok {
+			w.stopReading()
+		}
 		w.line = append(w.line[:0], "TURN"...)
-		w.stopReading()
 	}
 	w.answersAuth = false
 	if w.peer != nil {
@@ -237,9 +269,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	case bytes.HasPrefix(p, []byte("334 ")):
 		w.answersAuth = true
 	}
-	if bytes.HasPrefix(p, []byte("502 5.5.1 TURN ")) {
-		p = []byte("502 5.5.1 not implemented; messages are sent with DATA\r\n") // it may have been BDAT
-	}
+	p = w.properCode(p)
 	if w.peer == nil {
 		_, err := w.Conn.Write(p)
 		return n, err

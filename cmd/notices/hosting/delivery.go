@@ -78,8 +78,9 @@ func (h *Host) runEnded(_ spool.Tally, err error) {
 	h.failed = why
 }
 
-// reload reads the certificate, and what concerns sending, anew. What takes effect only at the next
-// start is named each time, until then. A config that cannot be used changes nothing.
+// reload reads the certificate, the rules for sites, and what concerns sending, anew. What takes
+// effect only at the next start is named each time, until then. A config that cannot be used changes
+// nothing.
 func (h *Host) reload() {
 	p := h.Program
 	cfg, err := p.ReadConfig(config.Serving)
@@ -90,6 +91,7 @@ func (h *Host) reload() {
 	for _, key := range fixed(h.cfg, cfg) {
 		p.Say("%s: %s has changed, which takes effect when serve is started again", cfg.Path, key)
 	}
+	h.mail.Renew(rules(&cfg.Serve))
 	if h.certificate != nil {
 		if err := h.certificate.Use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
 			h.log.Trouble("the certificate cannot be read anew; the one before stays in use", err)
@@ -128,13 +130,8 @@ func fixed(started, now *config.Config) (keys []string) {
 	note("[serve] listen_starttls", slices.Equal(a.ListenSTARTTLS, b.ListenSTARTTLS))
 	note("[serve] listen_https", slices.Equal(a.ListenHTTPS, b.ListenHTTPS))
 	note("[serve] listen_metrics", slices.Equal(a.ListenMetrics, b.ListenMetrics))
-	note("[serve] address", a.Address == b.Address)
-	note("[serve] messages_per_minute", a.MessagesPerMinute == b.MessagesPerMinute)
-	note("[serve] messages_per_day", a.MessagesPerDay == b.MessagesPerDay)
-	note("[serve] max_recipients", a.MaxRecipients == b.MaxRecipients)
-	note("[serve] max_connections", a.MaxConnections == b.MaxConnections)
 	note("[serve] deliver", a.Deliver == b.Deliver)
-	note("[site]", started.Site == now.Site)
+	note("[site] hostname", started.Site.Hostname == now.Site.Hostname)
 	note("[spool] dir", started.Spool.Dir == now.Spool.Dir)
 	note("[spool] max_message_size", started.Spool.MaxMessageSize == now.Spool.MaxMessageSize)
 	note("[log] to", started.Log.To == now.Log.To)

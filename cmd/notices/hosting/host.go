@@ -42,6 +42,7 @@ type Host struct {
 	certificate *serving.Certificate // nil if no listener uses TLS
 	store       spool.Store
 	log         *maillog.Log
+	mail        *submission.Server
 	delivery    *flush.Continuous // nil if only flush sends
 	counts      *metrics.Service
 
@@ -102,10 +103,10 @@ func (h *Host) run(ctx context.Context) error {
 	sites := &service.Register{State: h.store.State(), Now: p.Now}
 	health := serving.NewHealth(h.store.Writable, h.log, p.Now)
 	h.counts = metrics.NewService(p.Now)
-	mail := h.newMail(sites)
-	h.counts.Connections, h.counts.Status = mail.Connections, h.Status
+	h.mail = h.newMail(sites)
+	h.counts.Connections, h.counts.Status = h.mail.Connections, h.Status
 	o := serving.Options{
-		Listeners: h.listeners, Certificate: h.certificate, Mail: mail,
+		Listeners: h.listeners, Certificate: h.certificate, Mail: h.mail,
 		HTTPS: h.web(health, sites), Metrics: metrics.Handler(ctx, p.Now, h.counts.Show), Health: health, Reload: h.reload, Log: h.log,
 	}
 	if cfg.Serve.Deliver {
@@ -122,15 +123,21 @@ func (h *Host) run(ctx context.Context) error {
 func (h *Host) newMail(sites *service.Register) *submission.Server {
 	p, cfg := h.Program, h.cfg
 	s := &submission.Server{
-		Intake: p.Intake(cfg, h.store, h.log), Hostname: p.FindHostname(cfg, true)(), From: cfg.Serve.Address,
-		Sites: sites, MessagesPerMinute: cfg.Serve.MessagesPerMinute, MessagesPerDay: cfg.Serve.MessagesPerDay,
-		MaxRecipients: cfg.Serve.MaxRecipients, MaxConnections: cfg.Serve.MaxConnections,
-		Queued: h.queued, Meter: h.counts, Now: p.Now,
+		Intake: p.Intake(cfg, h.store, h.log), Hostname: p.FindHostname(cfg, true)(), Rules: rules(&cfg.Serve),
+		Sites: sites, Queued: h.queued, Meter: h.counts, Now: p.Now,
 	}
 	if h.certificate != nil {
 		s.TLS = h.certificate.Config()
 	}
 	return s
+}
+
+// rules are what sites may hand in, and where it comes from.
+func rules(s *config.Serve) submission.Rules {
+	return submission.Rules{
+		From: s.Address, MessagesPerMinute: s.MessagesPerMinute, MessagesPerDay: s.MessagesPerDay,
+		MaxRecipients: s.MaxRecipients, MaxConnections: s.MaxConnections,
+	}
 }
 
 // web is what is served by HTTPS: whether mail can be taken, and the broker.
