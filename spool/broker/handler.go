@@ -43,10 +43,11 @@ type Handler struct {
 	// Authenticate returns the id of the site that has this name and key, or "" if no site has. An
 	// error is the register's.
 	Authenticate func(ctx context.Context, site, key string) (id string, err error)
-	Now          func() time.Time
-	Log          func(Event) // of each call, but of those over the limit only the first; may be nil
+	// Count counts a request of a site, over all hosts. wait is how long the site has to wait if it
+	// has made PerMinute of them; told: the log has that already. An error is the register's.
+	Count func(ctx context.Context, id string) (wait time.Duration, told bool, err error)
+	Log   func(Event) // of each call, but of those over the limit only the first; may be nil
 
-	rates   rates
 	delayed delayed
 }
 
@@ -122,9 +123,7 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, site, key string
 	if given {
 		var err error
 		if id, err = h.Authenticate(r.Context(), site, key); err != nil {
-			a = refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "the service cannot look up its sites now")
-			a.err = err
-			return "", a
+			return "", away(err)
 		}
 	}
 	if id == "" {
@@ -135,13 +134,23 @@ func (h *Handler) admit(w http.ResponseWriter, r *http.Request, site, key string
 		w.Header().Set("WWW-Authenticate", `Basic realm="notices", charset="UTF-8"`)
 		return "", refusal(http.StatusUnauthorized, "wrong_site_key", "the service knows no such site, or it has another key")
 	}
-	if wait, again := h.rates.take(id, h.Now()); wait > 0 {
+	wait, told, err := h.Count(r.Context(), id)
+	switch {
+	case err != nil:
+		return id, away(err)
+	case wait > 0:
 		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
-		a = refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(perMinute)+" requests a minute")
-		a.silent = again
-		return id, a
+		a = refusal(http.StatusTooManyRequests, "slow_down", "at most "+strconv.Itoa(PerMinute)+" requests a minute")
+		a.silent = told
 	}
-	return id, answer{}
+	return id, a
+}
+
+// away is the answer while the register cannot be asked.
+func away(err error) answer {
+	a := refusal(http.StatusServiceUnavailable, "temporarily_unavailable", "the service cannot look up its sites now")
+	a.err = err
+	return a
 }
 
 // answer makes the call for a site.

@@ -50,12 +50,14 @@ type service struct {
 	t      *testing.T
 	google *client
 	h      *Handler
-	now    time.Time
 	events []Event
+	asked  []string // by whom
+	count  func() (wait time.Duration, told bool, err error)
 }
 
 func newService(t *testing.T) *service {
-	s := &service{t: t, google: &client{status: 200, body: `{"access_token":"token-31337"}`}, now: time.Date(2026, 11, 30, 9, 0, 0, 0, time.UTC)}
+	s := &service{t: t, google: &client{status: 200, body: `{"access_token":"token-31337"}`}}
+	s.count = func() (time.Duration, bool, error) { return 0, false, nil }
 	s.h = &Handler{
 		Clients: map[string]Client{"google": s.google},
 		Authenticate: func(_ context.Context, site, given string) (string, error) {
@@ -67,7 +69,10 @@ func newService(t *testing.T) *service {
 			}
 			return "", nil
 		},
-		Now: func() time.Time { return s.now },
+		Count: func(_ context.Context, id string) (time.Duration, bool, error) {
+			s.asked = append(s.asked, id)
+			return s.count()
+		},
 		Log: func(e Event) { s.events = append(s.events, e) },
 	}
 	return s
@@ -172,12 +177,11 @@ func TestWhatIsRefused(t *testing.T) {
 		"out of band":         {redirect("urn:ietf:wg:oauth:2.0:oob"), 400, "invalid_request"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			s.t, s.now = t, s.now.Add(time.Hour)
+			s.t = t
 			s.wantRefusal(s.serve(c.r), c.status, c.code)
 		})
 	}
 	for _, to := range []string{"http://127.0.0.1/", "http://[::1]:4711/x", "http://localhost:1?a=b"} {
-		s.now = s.now.Add(time.Hour)
 		if w := s.serve(redirect(to)); w.Code != 200 {
 			t.Errorf("%s: %d %s", to, w.Code, w.Body)
 		}
@@ -254,44 +258,37 @@ func TestRegisterOutOfReach(t *testing.T) {
 	}
 }
 
-// Sixty in any minute, for each site by itself, however its name is written.
-func TestRate(t *testing.T) {
+// Who asks too often is told when to ask again, and the log has it once. A site is counted by its id,
+// however it writes its name.
+func TestTooOften(t *testing.T) {
 	s := newService(t)
-	ask := func() *httptest.ResponseRecorder {
+	ask := func(name string) *httptest.ResponseRecorder {
 		r := request("GET", "/google/client", "")
-		r.SetBasicAuth([]string{"springfield", "SPRINGFIELD", "Springfield"}[s.now.Second()%3], key)
+		r.SetBasicAuth(name, key)
 		return s.serve(r)
 	}
-	for i := range 60 {
-		if w := ask(); w.Code != 200 {
-			t.Fatalf("request %d: %d", i, w.Code)
+	told := false
+	s.count = func() (time.Duration, bool, error) { return 29500 * time.Millisecond, told, nil }
+	for range 2 {
+		w := ask("Springfield")
+		s.wantRefusal(w, 429, "slow_down")
+		if after := w.Header().Get("Retry-After"); after != "30" {
+			t.Errorf("Retry-After: %s", after)
 		}
-		s.now = s.now.Add(500 * time.Millisecond)
+		told = true
 	}
-	w := ask()
-	s.wantRefusal(w, 429, "slow_down")
-	if after := w.Header().Get("Retry-After"); after != "30" {
-		t.Errorf("Retry-After: %s", after)
+	if len(s.events) != 1 || s.events[0].Status != 429 || !slices.Equal(s.asked, []string{"springfield", "springfield"}) {
+		t.Errorf("logged %+v, counted %q", s.events, s.asked)
 	}
-	s.now = s.now.Add(29 * time.Second)
-	s.wantRefusal(ask(), 429, "slow_down")
-	s.now = s.now.Add(time.Second)
-	if w := ask(); w.Code != 200 {
-		t.Errorf("after the minute: %d", w.Code)
+	s.count = func() (time.Duration, bool, error) { return 0, false, errors.New("the database is away") }
+	s.wantRefusal(ask("springfield"), 503, "temporarily_unavailable")
+	if e := s.events[1]; e.Err == nil || e.Site != "springfield" {
+		t.Errorf("%+v", e)
 	}
-	if n := len(slices.DeleteFunc(s.events, func(e Event) bool { return e.Status != 429 })); n != 1 {
-		t.Errorf("%d of two refusals in a row are logged", n)
-	}
-	// A clock that is set back locks nobody out.
-	s.now = s.now.Add(-24 * time.Hour)
-	if w := ask(); w.Code != 200 {
-		t.Errorf("after the clock was set: %d", w.Code)
-	}
-	s.now = s.now.Add(time.Hour)
-	ask()
-	if n := len(s.h.rates.sites); n != 1 {
-		t.Errorf("%d sites are remembered", n)
-	}
+	s.count = nil
+	r := request("GET", "/google/client", "")
+	r.SetBasicAuth("damaged", key)
+	s.serve(r) // whoever is not let in is not counted
 }
 
 func TestProviderAway(t *testing.T) {
@@ -305,7 +302,7 @@ func TestProviderAway(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s.google.status, s.google.err = 200, nil
 			set()
-			s.t, s.now = t, s.now.Add(time.Hour)
+			s.t = t
 			s.wantRefusal(s.serve(request("POST", "/google/token", codeForm)), 502, "temporarily_unavailable")
 		})
 	}

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"time"
 
 	"notices/cmd/internal/app"
 	"notices/config"
 	"notices/spool/broker"
 	"notices/spool/maillog"
 	"notices/spool/oauth"
+	"notices/spool/rate"
 	"notices/spool/service"
 )
 
@@ -17,7 +19,8 @@ import (
 // [microsoft], where they are set. The error is about one of these sections; the handler works
 // for the other one all the same.
 func Broker(p *app.Program, cfg *config.Config, sites *service.Register, log *maillog.Log) (*broker.Handler, error) {
-	h := &broker.Handler{Clients: map[string]broker.Client{}, Now: p.Now, Authenticate: authenticate(sites)}
+	h := &broker.Handler{Clients: map[string]broker.Client{}, Authenticate: authenticate(sites)}
+	h.Count = count(rate.NewSites("broker", broker.PerMinute, 0, sites.State, p.Now), p.Now)
 	h.Log = func(e broker.Event) {
 		switch {
 		case e.Known || e.Err != nil:
@@ -52,5 +55,17 @@ func authenticate(sites *service.Register) func(ctx context.Context, site, key s
 			return "", err
 		}
 		return found.ID, nil
+	}
+}
+
+// count counts the requests of sites over all hosts.
+func count(requests *rate.Sites, now func() time.Time) func(ctx context.Context, id string) (time.Duration, bool, error) {
+	return func(ctx context.Context, id string) (time.Duration, bool, error) {
+		_, first, err := requests.Take(ctx, id)
+		var used *rate.Exhausted
+		if errors.As(err, &used) {
+			return max(used.Until.Sub(now()), time.Second), !first, nil
+		}
+		return 0, false, err
 	}
 }
