@@ -15,8 +15,8 @@ import (
 // Limits of what is kept of a message while it is signed, in octets. Intake takes headers of
 // 1 MiB; no message that a person wrote comes near the second one.
 const (
-	maxHeader = 4 << 20
-	maxBlank  = 1 << 20
+	MaxHeader = 4 << 20
+	MaxBlank  = 1 << 20 // empty lines one after the other
 )
 
 // ErrUnsignable is the error for a message that has a longer header or more empty lines one
@@ -105,8 +105,8 @@ func (r *reader) Write(p []byte) (int, error) {
 	r.header = append(r.header, p...)
 	end := headerEnd(r.header, from)
 	switch {
-	case end > maxHeader, end < 0 && len(r.header) > maxHeader:
-		return 0, fmt.Errorf("%w: its header is longer than %d octets", ErrUnsignable, maxHeader)
+	case end > MaxHeader, end < 0 && len(r.header) > MaxHeader:
+		return 0, fmt.Errorf("%w: its header is longer than %d octets", ErrUnsignable, MaxHeader)
 	case end < 0:
 		return len(p), nil
 	}
@@ -174,8 +174,8 @@ func (r *reader) body(p []byte) (int, error) {
 	const blanks = " \t\r\n"
 	text := bytes.TrimLeft(p, blanks)
 	r.blank += len(p) - len(text)
-	if r.blank > maxBlank {
-		return 0, fmt.Errorf("%w: it has more than %d octets of empty lines one after the other", ErrUnsignable, maxBlank)
+	if r.blank > MaxBlank {
+		return 0, fmt.Errorf("%w: it has more than %d octets of empty lines one after the other", ErrUnsignable, MaxBlank)
 	}
 	if len(text) > 0 {
 		r.blank = len(text) - len(bytes.TrimRight(text, blanks))

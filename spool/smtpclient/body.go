@@ -2,6 +2,7 @@ package smtpclient
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io"
 	"sync"
@@ -33,7 +34,12 @@ type body struct {
 // SignFunc makes the header field that goes before a message, with its line end: a
 // DKIM-Signature, say. It is empty for a message that gets none. message writes the message as
 // it will go out, in pieces, and may be called once. changed: it was re-encoded for this server.
+// ErrUnsignable: no attempt can sign the message; after any other error the next one may.
 type SignFunc = func(message func(io.Writer) error, changed bool) (field string, err error)
+
+// ErrUnsignable is the cause of a SignFunc's error if the message itself is the reason. It is returned
+// then, and does not wait.
+var ErrUnsignable = errors.New("no attempt can sign the message")
 
 // newBody gets the message ready. The first piece, which is mostly the whole message, is read before
 // the first command, so that an error of the disk costs no connection.

@@ -69,6 +69,8 @@ func (s *sending) prepare() bool {
 			missing = "SMTPUTF8"
 		}
 		return s.cannot("the server does not offer " + missing + ", which the message needs: " + err.Error())
+	case errors.Is(err, ErrUnsignable):
+		return s.cannot(err.Error())
 	case err != nil:
 		s.decideRest(c.judge.Local(spool.Deferred, spool.MessageScope, "", err.Error()))
 		return false

@@ -1,6 +1,7 @@
 package submission
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"sync"
@@ -13,6 +14,7 @@ import (
 const (
 	maxHeader = 256 << 10 // octets
 	maxFields = 1000      // a message that passed fifty servers has some 200
+	maxBlank  = 1 << 20   // octets of empty lines one after the other; more cannot be signed
 	// A header that is longer than this is a long one. Of all sessions maxLong may have one at
 	// the same time, and of a site's maxLongOfSite.
 	longHeader    = 32 << 10
@@ -20,7 +22,7 @@ const (
 	maxLongOfSite = 8
 )
 
-// headed reads a message whose header is not too long.
+// headed reads a message whose header is not too long, and that can be signed.
 type headed struct {
 	r      io.Reader
 	site   string
@@ -30,19 +32,37 @@ type headed struct {
 	header int  // octets so far
 	fields int
 	body   bool
+	blank  int // octets of empty lines since the last line of the body that has text
 }
 
 func (h *headed) Read(p []byte) (int, error) {
 	n, err := h.r.Read(p)
-	for _, c := range p[:n] {
+	for i := 0; i < n; i++ {
+		var refused error
 		if h.body {
-			break
+			refused, i = h.takeBody(p[i:n]), n
+		} else {
+			refused = h.take(p[i])
 		}
-		if refused := h.take(c); refused != nil {
+		if refused != nil {
 			return 0, refused
 		}
 	}
 	return n, err
+}
+
+// takeBody counts the empty lines of a piece of the body. Package dkim holds them in memory until it
+// sees what follows.
+func (h *headed) takeBody(p []byte) error {
+	const blanks = " \t\r\n"
+	text := bytes.TrimLeft(p, blanks)
+	if h.blank += len(p) - len(text); h.blank > maxBlank {
+		return answer(554, smtp.EnhancedCode{5, 6, 0}, fmt.Sprintf("the message has more than %d octets of empty lines one after the other", maxBlank))
+	}
+	if len(text) > 0 {
+		h.blank = len(text) - len(bytes.TrimRight(text, blanks))
+	}
+	return nil
 }
 
 // take counts an octet of the header.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/synctest"
+
+	"notices/spool/dkim"
 )
 
 // TestLongHeader: one of exactly the length is taken, and after a longer one the session goes on.
@@ -20,6 +22,30 @@ func TestLongHeader(t *testing.T) {
 			c.sends("RCPT TO:<ada@example.net>\r\n", "250 ")
 			c.sends("DATA\r\n", "354 ")
 			c.sends(header+"\r\n"+strings.Repeat("text\r\n", 100_000)+".\r\n", want)
+		}
+	})
+}
+
+// TestEmptyLines: what package dkim could not sign is refused at once, and by its limit.
+func TestEmptyLines(t *testing.T) {
+	if maxBlank != dkim.MaxBlank || maxHeader > dkim.MaxHeader/4 {
+		t.Errorf("a message may be taken that cannot be signed: %d, %d", maxBlank, maxHeader)
+	}
+	in(t, func(t *testing.T) {
+		h := newHosting(t, func(s *Server) { s.Intake.MaxSize = 0 })
+		c := h.enter()
+		half := strings.Repeat("\r\n", maxBlank/4)
+		for body, want := range map[string]string{
+			half + half + "text\r\n":               queuedReply,
+			half + half + "\r\ntext\r\n":           "554 5.6.0 the message has more than 1048576 octets of empty lines",
+			"text\r\n" + half + half:               "554 5.6.0 the message has more",
+			half + half[2:] + "x" + half + "\r\n":  queuedReply,
+			strings.Repeat(" ", maxBlank) + "\r\n": "554 5.6.0 the message has more",
+		} {
+			c.sends("MAIL FROM:<desk@library.example>\r\n", "250 ")
+			c.sends("RCPT TO:<ada@example.net>\r\n", "250 ")
+			c.sends("DATA\r\n", "354 ")
+			c.sends("From: a@b.example\r\n\r\n"+body+".\r\n", want)
 		}
 	})
 }

@@ -7,6 +7,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -17,6 +18,7 @@ import (
 	"notices/config"
 	"notices/spool/dkim"
 	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 // maxKey is the longest key file that is read, in octets: a key of 4096 bits has 3,300.
@@ -78,11 +80,23 @@ func Use(cfg *config.Config, servers []route.Server) error {
 	}
 	for i := range servers {
 		if own(servers[i]) {
-			servers[i].Sign = signer.Sign
+			servers[i].Sign = func(message func(io.Writer) error, changed bool) (string, error) {
+				field, err := signer.Sign(message, changed)
+				if errors.Is(err, dkim.ErrUnsignable) {
+					err = unsignable{err}
+				}
+				return field, err
+			}
 		}
 	}
 	return nil
 }
+
+// unsignable is dkim.ErrUnsignable for package smtpclient.
+type unsignable struct{ error }
+
+// Is implements errors.Is.
+func (unsignable) Is(target error) bool { return target == smtpclient.ErrUnsignable }
 
 // Options of dkim-key.
 type Options struct {
