@@ -33,7 +33,16 @@ func listCommand(a *cli) *cobra.Command {
 		if err := o.Check(args, f.Changed); err != nil {
 			return app.UsageError("notices list", err)
 		}
-		return withMessages(a, func(q *queue.Queue) error { return q.List(ctx, o) })
+		return withMessages(a, func(q *queue.Queue) error {
+			if o.Site != "" {
+				site, err := findSite(a, q.Store)(ctx, o.Site)
+				if err != nil {
+					return err
+				}
+				o.Site, o.SiteSince = site.ID, site.Created
+			}
+			return q.List(ctx, o)
+		})
 	})
 	return cmd
 }

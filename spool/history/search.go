@@ -203,7 +203,7 @@ func (w *search) rowsOf(r *spool.Record) []Row {
 // entry is what a query asks a row for.
 func (r *Row) entry() spool.HistoryEntry {
 	return spool.HistoryEntry{
-		ID: r.ID, Recipient: r.Recipient, Sender: r.Sender, Ref: r.Ref, Site: r.Site, Ending: r.Outcome, EndedAt: r.EndedAt.Time,
+		ID: r.ID, QueuedAt: r.QueuedAt.Time, Recipient: r.Recipient, Sender: r.Sender, Ref: r.Ref, Site: r.Site, Ending: r.Outcome, EndedAt: r.EndedAt.Time,
 		Last: spool.Outcome{Reply: spool.Reply{Server: r.Server, Host: r.Host}},
 	}
 }

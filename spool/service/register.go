@@ -190,7 +190,11 @@ func (r *Register) Add(ctx context.Context, id, name, address string) (text stri
 		if old != nil && old.Revoked.IsZero() {
 			return nil, fmt.Errorf("site %s %w", id, ErrExists)
 		}
-		return &record{Name: name, Address: address, Created: stored.Made, Keys: []key{stored}}, nil
+		fresh := &record{Name: name, Address: address, Created: stored.Made, Keys: []key{stored}}
+		if old != nil && !fresh.Created.After(old.Revoked) { // mail of the same second is the old customer's
+			fresh.Created = old.Revoked.Add(time.Second)
+		}
+		return fresh, nil
 	})
 	if err != nil {
 		return "", err

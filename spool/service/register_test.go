@@ -427,4 +427,12 @@ func TestAddedAnew(t *testing.T) {
 	if _, err := h.Add(ctx, "library", "Third", "c@example.org"); !errors.Is(err, ErrExists) {
 		t.Errorf("the error is %v", err)
 	}
+	// In the same second, too, it begins after the last message of the one before.
+	if err := h.Revoke(ctx, "library"); err != nil {
+		t.Fatal(err)
+	}
+	h.add(t, "library")
+	if s, err := h.Lookup(ctx, "library"); err != nil || !s.Created.After(h.at) {
+		t.Errorf("created at %v, and revoked at %v: %v", s.Created, h.at, err)
+	}
 }

@@ -155,7 +155,7 @@ func testHistoryQuery(k kit, h Harness) {
 		"the null sender":   {spool.HistoryQuery{Sender: "<>"}, "0A-1/0"},
 		"a reference":       {spool.HistoryQuery{Ref: "patron 1"}, "0A-1/0 0A/0 0A/1"},
 		"no such reference": {spool.HistoryQuery{Ref: "patron"}, ""},
-		"a site":            {spool.HistoryQuery{Site: "east"}, "0A/0 0A/1"},
+		"a site":            {spool.HistoryQuery{Site: "east", SiteSince: later(10)}, "0A/0 0A/1"},
 		"two of them":       {spool.HistoryQuery{Ref: "patron 1", Recipient: "bob"}, "0A/1"},
 		"a server":          {spool.HistoryQuery{Server: "3"}, "0B/0 0B/1"},
 		"a host":            {spool.HistoryQuery{Server: "Mail.Example.org"}, "0B/0 0B/1 0A-1/0 0A/0 0A/1"},

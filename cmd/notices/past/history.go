@@ -81,15 +81,22 @@ func OutcomeWords() []string {
 	return words
 }
 
-func (o *HistoryOptions) query() spool.HistoryQuery {
-	q := spool.HistoryQuery{Recipient: o.To, Sender: o.Sender, Ref: o.Ref, Server: o.Server, Site: strings.ToLower(o.Site), Since: o.Since.Time, Until: o.Until.Time}
+func (p *Past) query(ctx context.Context, o *HistoryOptions) (spool.HistoryQuery, error) {
+	q := spool.HistoryQuery{Recipient: o.To, Sender: o.Sender, Ref: o.Ref, Server: o.Server, Since: o.Since.Time, Until: o.Until.Time}
+	if o.Site != "" {
+		site, err := p.FindSite(ctx, o.Site)
+		if err != nil {
+			return q, err
+		}
+		q.Site, q.SiteSince = site.ID, site.Created
+	}
 	for _, id := range o.IDs {
 		q.IDs = append(q.IDs, spool.ID(id))
 	}
 	for _, word := range o.Outcomes {
 		q.Endings = append(q.Endings, spool.Ending(word))
 	}
-	return q
+	return q, nil
 }
 
 // printer prints rows as they come.
@@ -102,10 +109,14 @@ type printer interface {
 // History prints the rows that the options choose. An id that is unknown is exit 66, after the
 // others are printed.
 func (p *Past) History(ctx context.Context, o HistoryOptions) error {
+	query, err := p.query(ctx, &o)
+	if err != nil {
+		return err
+	}
 	out := p.printer(o)
 	seen := map[spool.ID]bool{}
 	found := 0
-	anomalies, err := history.Search(ctx, p.Source, o.query(), func(row *history.Row) bool {
+	anomalies, err := history.Search(ctx, p.Source, query, func(row *history.Row) bool {
 		out.add(row)
 		found++
 		if len(o.IDs) > 0 {
@@ -121,11 +132,6 @@ func (p *Past) History(ctx context.Context, o HistoryOptions) error {
 	}
 	for _, a := range anomalies {
 		p.Program.Say("%s", withName(a))
-	}
-	if found == 0 && o.Site != "" {
-		if _, err := p.FindSite(ctx, o.Site); err != nil {
-			return err
-		}
 	}
 	unknown, err := p.unknown(ctx, o.IDs, seen)
 	if err != nil {

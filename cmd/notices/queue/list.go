@@ -22,10 +22,12 @@ type ListOptions struct {
 	JSON   bool
 	States []string // none: all
 	To     string
-	Site   string // of a hosted service
-	Server string // AnyServerError, or a text
-	Due    bool
-	Older  app.Duration // 0: whatever its age
+	Site   string // of a hosted service, in lower case
+	// SiteSince leaves out what was queued for Site earlier: then another customer had that name.
+	SiteSince time.Time
+	Server    string // AnyServerError, or a text
+	Due       bool
+	Older     app.Duration // 0: whatever its age
 	// Senders shows who the mail is from, as mailq does.
 	Senders bool
 }
@@ -111,7 +113,7 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 	switch {
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
 	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return spool.MatchesAddress(to.Address, o.To) }):
-	case o.Site != "" && !strings.EqualFold(r.Envelope.Site, o.Site):
+	case o.Site != "" && (r.Envelope.Site != o.Site || r.Envelope.QueuedAt.Before(o.SiteSince)):
 	case o.Server != "" && !o.serverError(r):
 	case o.Due && (records.NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):

@@ -30,6 +30,7 @@ type collector struct {
 	route  []route.Server // those that mail goes through, for their Senders
 	waits  []spool.Waiting
 	limits rate.Waits
+	hosted hostedSites // of a service
 	bySite map[string]waiting
 }
 
@@ -49,6 +50,10 @@ func collect(ctx context.Context, q *queue.Queue, o Options) (*snapshot, error) 
 		if c.uses(o.Servers[i].Name) {
 			c.route = append(c.route, rates(&o.Servers[i]))
 		}
+	}
+	var err error
+	if c.hosted, err = loadSites(ctx, &o, c.state, now); err != nil {
+		return nil, err
 	}
 	for _, step := range []func(context.Context) error{c.loadLimits, c.messages, c.servers, c.signIns, c.flush, c.hosts, c.bounces, c.sites} {
 		if err := step(ctx); err != nil {

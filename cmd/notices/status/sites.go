@@ -29,9 +29,31 @@ type site struct {
 // waiting are the messages of a site in the spool.
 type waiting struct{ queued, deferred int }
 
+// hostedSites are the sites of a service, in the order of their names.
+type hostedSites []service.Site
+
+// loadSites reads the register of sites. Where there is no service, it reads nothing.
+func loadSites(ctx context.Context, o *Options, state spool.State, now time.Time) (hostedSites, error) {
+	if o.Check || !o.isService() {
+		return nil, nil
+	}
+	register := service.Register{State: state, Now: func() time.Time { return now }}
+	return register.List(ctx)
+}
+
+// since is when the site of that name was registered. Older mail is of another customer, who had
+// the name before.
+func (h hostedSites) since(name string) time.Time {
+	i, ok := slices.BinarySearchFunc(h, name, func(v service.Site, name string) int { return strings.Compare(v.ID, name) })
+	if !ok {
+		return time.Time{}
+	}
+	return h[i].Created
+}
+
 func (c *collector) countSite(r *spool.Record) {
 	name := r.Envelope.Site
-	if name == "" {
+	if name == "" || r.Envelope.QueuedAt.Before(c.hosted.since(name)) {
 		return
 	}
 	if c.bySite == nil {
@@ -74,24 +96,16 @@ func (c *verdict) failed() {
 	}
 }
 
-// sites finds what each site does today. Where there is no service, it reads nothing.
+// sites finds what each site does today.
 func (c *collector) sites(ctx context.Context) error {
-	if c.o.Check || !c.o.isService() {
+	list, returned := c.hosted, map[string]int{}
+	if len(list) == 0 {
 		return nil
-	}
-	register := service.Register{State: c.state, Now: func() time.Time { return c.s.now }}
-	list, err := register.List(ctx)
-	if err != nil || len(list) == 0 {
-		return err
-	}
-	returned, since := map[string]int{}, map[string]time.Time{}
-	for i := range list {
-		since[list[i].ID] = list[i].Created
 	}
 	year, month, day := c.s.now.Date()
 	q := spool.HistoryQuery{Since: time.Date(year, month, day, 0, 0, 0, 0, c.s.now.Location()), Endings: []spool.Ending{spool.EndedReturned, spool.EndedBounced}}
-	_, err = c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
-		if !e.QueuedAt.Before(since[e.Site]) { // older mail is of another customer, who had this name before
+	_, err := c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
+		if !e.QueuedAt.Before(c.hosted.since(e.Site)) {
 			returned[e.Site]++
 		}
 		return true

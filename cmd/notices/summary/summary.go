@@ -110,15 +110,16 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 		}
 	}
 	now := s.Program.Now()
-	name, err := s.heading(ctx, o.Site)
+	q := spool.HistoryQuery{Since: o.Since.Truncate(time.Second)}
+	name, err := s.subject(ctx, o.Site, &q)
 	if err != nil {
 		return err
 	}
-	r, err := s.collect(ctx, spool.HistoryQuery{Since: o.Since.Truncate(time.Second), Site: strings.ToLower(o.Site)}, o.Since, now)
+	r, err := s.collect(ctx, q, o.Since, now)
 	if err != nil {
 		return err
 	}
-	site := report.Site{Name: name, Of: strings.ToLower(o.Site), Zone: now.Location(), KeepHistory: s.KeepHistory}
+	site := report.Site{Name: name, Of: q.Site, Zone: now.Location(), KeepHistory: s.KeepHistory}
 	switch {
 	case o.JSON:
 		return term.PrintJSON(s.Program.Stdout, r)
@@ -140,8 +141,9 @@ func (s *Summary) Run(ctx context.Context, o Options) error {
 	return err
 }
 
-// heading is whose mail the report is about: this machine's, or one site's of a hosted service.
-func (s *Summary) heading(ctx context.Context, id string) (string, error) {
+// subject is whose mail the report is about: this machine's, or one site's of a hosted service, which
+// it sets in the query.
+func (s *Summary) subject(ctx context.Context, id string, q *spool.HistoryQuery) (string, error) {
 	if id == "" {
 		return s.Name, nil
 	}
@@ -149,6 +151,7 @@ func (s *Summary) heading(ctx context.Context, id string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	q.Site, q.SiteSince = site.ID, site.Created
 	return cmp.Or(site.Name, site.ID), nil
 }
 
