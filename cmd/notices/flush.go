@@ -100,7 +100,7 @@ func (r *flushing) run(ctx context.Context) error {
 	if r.dryRun { // a run moves what is in the folder beside the database first
 		r.Store = beside(r.a, r.cfg).Over(r.Store)
 	}
-	c.Store, c.Servers = r.Store, r.servers
+	c.Store, c.Beside, c.Servers = r.Store, beside(r.a, r.cfg), r.servers
 	err = c.Finish(ctx, withExitCode(r.withStore(ctx)))
 	return cmp.Or(err, r.Store.Close())
 }

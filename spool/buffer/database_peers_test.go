@@ -105,7 +105,7 @@ func cutInMidCommit(t *testing.T, p *cluster.Proxy, name string, c cluster.Cut, 
 	if sent {
 		deliver(t, direct, count)
 	}
-	_, err := buffer.Move(t.Context(), folder, direct, noneStays(t))
+	_, err := buffer.Move(t.Context(), folder, direct, noneStays(t), nil)
 	must(t, err)
 	deliver(t, direct, count)
 	if count[id] != 1 || len(count) != 1 || len(ids(t, folder)) != 0 {
@@ -124,7 +124,7 @@ func TestLateCommit(t *testing.T) {
 		id := spool.NewID(time.Now())
 		s := &buffer.Store{Database: never(errAway), Folder: always(folder), Now: time.Now, Mark: mark}
 		must(t, handIn(s, id, 1000))
-		moved, err := buffer.Move(t.Context(), folder, db, noneStays(t))
+		moved, err := buffer.Move(t.Context(), folder, db, noneStays(t), nil)
 		if must(t, err); moved.Messages != 1 {
 			t.Errorf("%+v", moved)
 		}
@@ -186,7 +186,7 @@ func killedInMidMove(t *testing.T, name string, plan faulty.Plan, die func(simfs
 	process, to := disk.Open(die), faulty.New(first, plan)
 	folder, err := maildir.Open("/spool", maildir.Options{FS: process, NoHistory: true})
 	if err == nil {
-		_, _ = buffer.Move(t.Context(), folder, to, func(spool.ID, error) {}) // its error is the plan's
+		_, _ = buffer.Move(t.Context(), folder, to, func(spool.ID, error) {}, nil) // its error is the plan's
 	}
 	disk.Kill(process)
 	must(t, first.Close())
@@ -197,7 +197,7 @@ func killedInMidMove(t *testing.T, name string, plan faulty.Plan, die func(simfs
 	if sent {
 		deliver(t, db, count)
 	}
-	_, err = buffer.Move(t.Context(), again, db, noneStays(t))
+	_, err = buffer.Move(t.Context(), again, db, noneStays(t), nil)
 	must(t, err)
 	deliver(t, db, count)
 	for i := range 3 {
@@ -237,7 +237,7 @@ func TestRace(t *testing.T) {
 					over = true
 				default:
 				}
-				if _, err := buffer.Move(context.Background(), folder, db, func(id spool.ID, err error) { t.Errorf("%s stays: %v", id, err) }); err != nil {
+				if _, err := buffer.Move(context.Background(), folder, db, func(id spool.ID, err error) { t.Errorf("%s stays: %v", id, err) }, nil); err != nil {
 					t.Error(err)
 				}
 			}
@@ -248,7 +248,7 @@ func TestRace(t *testing.T) {
 	moving.Wait()
 	db, count := open(t, postgres.Options{URL: url}), map[spool.ID]int{}
 	defer db.Close()
-	_, err := buffer.Move(t.Context(), onDisk(t, disk.Open(nil)), db, noneStays(t))
+	_, err := buffer.Move(t.Context(), onDisk(t, disk.Open(nil)), db, noneStays(t), nil)
 	must(t, err)
 	if deliver(t, db, count); len(count) != hosts*each {
 		t.Errorf("%d messages, not %d", len(count), hosts*each)

@@ -92,7 +92,7 @@ func (d *draft) writeDirect(p []byte, why error) (int, error) {
 			err = d.begin(db)
 		}
 		if err != nil {
-			return 0, errors.Join(err, why)
+			return 0, fmt.Errorf("%w; %s: %w", err, cannotTake, why)
 		}
 		d.direct = true
 	}

@@ -28,9 +28,10 @@ func Open(dir string, now func() time.Time) (*maildir.Store, error) {
 type Counts = move.Counts
 
 // Move moves what is in the folder into the database, each message exactly once: see the package
-// comment. stays is called with each message that cannot be moved. Any number of moves may run at once.
-func Move(ctx context.Context, folder, database spool.Store, stays func(spool.ID, error)) (Counts, error) {
-	m := &move.Mover{From: folder, To: database}
+// comment. stays is called with each message that cannot be moved, and found with what is no message and was
+// set aside; it may be nil. Any number of moves may run at once.
+func Move(ctx context.Context, folder, database spool.Store, stays func(spool.ID, error), found func(spool.Anomaly)) (Counts, error) {
+	m := &move.Mover{From: folder, To: database, Found: found}
 	m.Tell = func(id spool.ID, err error) {
 		if !errors.Is(err, spool.ErrBusy) { // another run moves it
 			stays(id, err)

@@ -141,13 +141,15 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 	s.lost(err)
 	kept, failed := s.keep(ctx, rest)
 	if failed != nil {
-		failed = fmt.Errorf("%w; and the folder beside the database cannot take it: %w", err, failed)
+		failed = fmt.Errorf("%w; %s: %w", err, cannotTake, failed)
 	}
 	if s.Buffered != nil && kept > 0 {
 		s.Buffered(idsOf(rest[:kept]), err)
 	}
 	return n + kept, failed
 }
+
+const cannotTake = "and the folder beside the database cannot take it"
 
 // away reports whether an error of the database sends mail into the folder.
 func away(err error) bool {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"notices/spool"
+	"notices/spool/postgres/rowtext"
 )
 
 // A transaction of Commit takes so many messages, or so many octets.
@@ -54,7 +55,7 @@ type batch struct {
 	expires []*int64
 	octets  []int64
 	bodies  []int64
-	found   []string // by searchText
+	found   []string // by rowtext.Search
 	wide    [][]byte
 	heads   [][]byte
 	spilled []int64
@@ -87,7 +88,7 @@ func (b *batch) add(d *draft) {
 	b.counts = append(b.counts, int32(len(d.log)))
 	b.octets = append(b.octets, stored)
 	b.bodies = append(b.bodies, d.body)
-	b.found = append(b.found, searchText(&d.rec.Envelope))
+	b.found = append(b.found, rowtext.Search(&d.rec.Envelope))
 	b.wide = append(b.wide, d.envelope)
 	b.heads = append(b.heads, d.head)
 	if d.spilled > 0 {

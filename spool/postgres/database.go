@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"fmt"
 	"os"
 	"sync/atomic"
 	"time"
@@ -10,6 +11,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"notices/spool/postgres/locks"
 )
 
 // How long a call is made again, and the pauses between; and for how long none is tried when
@@ -23,11 +26,21 @@ const (
 
 // database calls the functions of the schema. Each call may be made again.
 type database struct {
-	pool     *pgxpool.Pool
-	retryFor time.Duration // how long a call is made again
-	reached  atomic.Bool   // it answered once: a loss is worth waiting for
-	direct   atomic.Bool   // no pooler is in between: it may keep prepared statements
-	away     atomic.Pointer[loss]
+	pool      *pgxpool.Pool
+	retryFor  time.Duration // how long a call is made again
+	lockLimit string        // of locks.SetLimit
+	reached   atomic.Bool   // it answered once: a loss is worth waiting for
+	direct    atomic.Bool   // no pooler is in between: it may keep prepared statements and settings
+	away      atomic.Pointer[loss]
+}
+
+// connected is called with each new connection. On the first one it is not known whether a pooler is in
+// between: version finds that out and sets the limit, too.
+func (db *database) connected(ctx context.Context, c *pgx.Conn) error {
+	if !db.direct.Load() {
+		return nil
+	}
+	return locks.SetLimit(ctx, c, db.lockLimit)
 }
 
 // loss is why a call was given up, and until when others are not tried: each of those that a
@@ -104,7 +117,11 @@ func (db *database) learn(err error) (sent bool) {
 // giveUp returns the error of a call that is not made again.
 func (db *database) giveUp(ctx context.Context, err error, sent bool) error {
 	why := explain(err)
-	if worthAgain(err) && ctx.Err() == nil && codeOf(err) == "" {
+	locked := codeOf(err) == lockTimeout
+	if locked {
+		why = fmt.Errorf("%w; %s", why, locks.Holder(ctx, db.pool))
+	}
+	if worthAgain(err) && ctx.Err() == nil && (codeOf(err) == "" || locked) {
 		db.lost(why)
 	}
 	if sent {

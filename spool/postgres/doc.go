@@ -11,13 +11,15 @@
 //	import_key  the keys of imported messages, also of those that have left
 //	history     what became of messages
 //	value       the small values of spool.State
-//	lock        what one host at a time may do: import
+//	lock        what one host at a time may do: import (package locks)
 //
 // # Rules
 //
 // Each step is one call of one function: one round trip, one transaction. Between steps nothing
 // is kept on the server: no transaction, no setting, no prepared statement, no lock. So it works
-// through PgBouncer in transaction mode, and no transaction is open while mail is sent.
+// through PgBouncer in transaction mode, and no transaction is open while mail is sent. Only on
+// connections that are this program's own there is more: statements that were prepared, lock_timeout,
+// and the advisory lock of an import.
 //
 // Only the clock of the database counts for claims. Times of messages are unix seconds.
 //

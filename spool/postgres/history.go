@@ -2,14 +2,13 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"maps"
 	"slices"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"notices/spool"
+	"notices/spool/postgres/rowtext"
 )
 
 // past are the methods of a Store about its history.
@@ -33,7 +32,7 @@ func historyArgs(entries []spool.HistoryEntry) []any {
 	column := func(of func(*spool.HistoryEntry) string) []string {
 		list := make([]string, n)
 		for i := range entries {
-			list[i] = storable(of(&entries[i]))
+			list[i] = rowtext.Storable(of(&entries[i]))
 		}
 		return list
 	}
@@ -41,7 +40,7 @@ func historyArgs(entries []spool.HistoryEntry) []any {
 	for i := range entries {
 		e := &entries[i]
 		places[i], queued[i], ended[i] = int32(e.Index), e.QueuedAt.Unix(), e.EndedAt.Unix()
-		texts[i] = entryText(e)
+		texts[i] = rowtext.Entry(e)
 	}
 	return []any{
 		column(func(e *spool.HistoryEntry) string { return string(e.ID) }), places, queued, ended,
@@ -54,49 +53,6 @@ func historyArgs(entries []spool.HistoryEntry) []any {
 		texts,
 		column(func(e *spool.HistoryEntry) string { return e.Site }),
 	}
-}
-
-// storedEntry is an entry as JSON. JSON holds no text that is not UTF-8, as a server's reply may
-// be: Bytes has such texts.
-type storedEntry struct {
-	spool.HistoryEntry
-	Bytes map[int][]byte `json:",omitempty"` // by index in entryStrings
-}
-
-func entryStrings(e *spool.HistoryEntry) []*string {
-	return []*string{&e.Sender, &e.Recipient, &e.Ref, &e.MessageID, &e.EnvelopeID, &e.Last.Reply.Server, &e.Last.Reply.Host, &e.Last.Reply.Enhanced, &e.Last.Reply.Text,
-		&e.Accepted.Server, &e.Accepted.Host, &e.Accepted.Enhanced, &e.Accepted.Text, &e.Site}
-}
-
-func entryText(e *spool.HistoryEntry) []byte {
-	t := storedEntry{HistoryEntry: *e}
-	for i, s := range entryStrings(e) {
-		if !utf8.ValidString(*s) {
-			if t.Bytes == nil {
-				t.Bytes = map[int][]byte{}
-			}
-			t.Bytes[i] = []byte(*s)
-		}
-	}
-	text, _ := json.Marshal(t) // strings, numbers and times: that cannot fail
-	return text
-}
-
-func parseEntry(text []byte) (spool.HistoryEntry, error) {
-	var t storedEntry
-	err := json.Unmarshal(text, &t)
-	all := entryStrings(&t.HistoryEntry)
-	for i, b := range t.Bytes {
-		if i >= 0 && i < len(all) {
-			*all[i] = string(b)
-		}
-	}
-	return t.HistoryEntry, err
-}
-
-// storable is what a column of text can hold: no NUL, and valid UTF-8.
-func storable(s string) string {
-	return strings.ReplaceAll(strings.ToValidUTF8(s, "\ufffd"), "\x00", "\ufffd")
 }
 
 const addHistorySQL = `select notices.add_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)::text`

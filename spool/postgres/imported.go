@@ -2,40 +2,26 @@ package postgres
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"notices/spool"
+	"notices/spool/postgres/locks"
 )
 
-const importLock = "import"
-
-// Imported takes the lock of imports, which ends with the session, forgets the keys of what
-// left before since, and reads the others. What is committed until the release carries the lock's
-// token, and is refused if another import has had the lock since.
+// Imported takes the lock of imports, forgets the keys of what left before since, and reads the
+// others. What is committed until the release carries the lock's token, and is refused if another
+// import has had the lock since.
 func (s *Store) Imported(ctx context.Context, since time.Time) (map[spool.ImportKey]struct{}, func() error, error) {
-	token := nonce()
-	_, answer, err := s.session.within(ctx, func(id int64) (answer string, err error) {
-		err = s.db.row(ctx, `select notices.take_lock($1, $2, $3)`, []any{importLock, id, token}, &answer)
-		return answer, err
-	})
-	if err == nil && answer != "ok" {
-		err = fmt.Errorf("another import is running: %w", spool.ErrBusy)
-	}
+	lock, err := locks.Imports{Pool: s.db.pool, Row: s.db.row, Within: s.session.within, Lease: s.session.lease}.Take(ctx, nonce())
 	if err != nil {
 		return nil, nil, err
 	}
-	s.fence.Store(token)
+	s.fence.Store(lock.Token)
 	release := func() error {
-		s.fence.CompareAndSwap(token, 0)
-		err := s.db.row(context.WithoutCancel(ctx), `select notices.drop_lock($1, $2)::text`, []any{importLock, token}, new(string))
-		if errors.Is(err, spool.ErrUnreachable) {
-			return nil // what was imported stays, and the lock ends with the session
-		}
-		return err
+		s.fence.CompareAndSwap(lock.Token, 0)
+		return lock.Release(ctx)
 	}
 	keys, err := s.importKeys(ctx, since.Unix())
 	if err != nil {

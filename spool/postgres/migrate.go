@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"notices/spool"
+	"notices/spool/postgres/locks"
 )
 
 //go:embed migrations/*.sql
@@ -39,7 +40,7 @@ func (s *Store) migrate(ctx context.Context) error {
 		return tooNew(version, len(files))
 	}
 	err = s.db.again(ctx, func(ctx context.Context) error {
-		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files) })
+		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files, s.db.lockLimit) })
 	})
 	if err == nil {
 		_, err = s.version(ctx)
@@ -56,9 +57,10 @@ func (s *Store) version(ctx context.Context) (version int, err error) {
 			return err
 		}
 		defer c.Release()
-		var pid uint32
-		err = c.QueryRow(ctx, `select (`+versionSQL+`), pg_backend_pid()`).Scan(&version, &pid)
-		s.db.direct.Store(err == nil && pid == c.Conn().PgConn().PID())
+		var direct bool
+		pid := locks.PID(c.Conn())
+		err = c.QueryRow(ctx, `select (`+versionSQL+`), `+locks.LimitSQL+` is not null`, pid, s.db.lockLimit).Scan(&version, &direct)
+		s.db.direct.Store(err == nil && direct)
 		return err
 	})
 	return version, err
@@ -68,10 +70,14 @@ func tooNew(version, known int) error {
 	return &noAnswer{fmt.Errorf("%w: its tables are of version %d and this program knows %d: install the newer version of notices here, too", spool.ErrMisconfigured, version, known)}
 }
 
+// waitSQL takes the lock of migrations, for which another host may have to be waited for long. The tables
+// are not: while a migration waits for them, nobody else gets at them.
+const waitSQL = `select set_config('lock_timeout', '0', true), pg_advisory_xact_lock($1::bigint), set_config('lock_timeout', $2, true)`
+
 // upgrade runs the migrations that are missing, or none of them. Who waits for the lock finds
 // that another has done it.
-func upgrade(ctx context.Context, tx pgx.Tx, files []string) error {
-	if _, err := tx.Exec(ctx, `select pg_advisory_xact_lock($1::bigint)`, migrationLock); err != nil {
+func upgrade(ctx context.Context, tx pgx.Tx, files []string, lockLimit string) error {
+	if _, err := tx.Exec(ctx, waitSQL, migrationLock, lockLimit); err != nil {
 		return err
 	}
 	var there bool

@@ -14,6 +14,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/postgres/address"
+	"notices/spool/postgres/locks"
 	"notices/spool/postgres/timedconn"
 )
 
@@ -70,17 +71,17 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg)
-	if err != nil {
+	db := &database{lockLimit: locks.Limit(cmp.Or(o.Patience, answerTime)), retryFor: cmp.Or(o.Patience, retryFor)}
+	cfg.AfterConnect = db.connected
+	if db.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg); err != nil {
 		return nil, explain(err)
 	}
 	if o.Lease == 0 {
 		o.Lease = defaultLease
 	}
-	db := &database{pool: pool, retryFor: cmp.Or(o.Patience, retryFor)}
 	s := &Store{listings: listings{db}, past: past{db, o.NoHistory}, db: db, shared: &sharer{db: db}, session: &session{db: db, host: o.Host, lease: o.Lease}}
 	if err := s.migrate(ctx); err != nil {
-		pool.Close()
+		db.pool.Close()
 		asked, _ := password.Load().(string)
 		return nil, address.Hide(err, cmp.Or(asked, cfg.ConnConfig.Password))
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"notices/spool"
+	"notices/spool/postgres/rowtext"
 )
 
 // History searches page by page. The conditions in SQL leave out most of the entries that q does not
@@ -28,7 +29,7 @@ func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spo
 			break
 		}
 		for i := range page {
-			e, err := parseEntry(page[i].entry)
+			e, err := rowtext.ParseEntry(page[i].entry)
 			if err != nil {
 				bad = append(bad, spool.Anomaly{Name: fmt.Sprintf("history of %s, recipient %d", page[i].id, page[i].n), Why: err.Error()})
 				continue
@@ -101,7 +102,7 @@ func (s past) addressesWith(ctx context.Context, part string) ([]string, error) 
 		return nil, nil
 	}
 	const sql = `select distinct recipient from notices.history where strpos(recipient, $1) > 0 limit $2`
-	list, err := collect(ctx, s.db, pgx.RowTo[string], sql, storable(strings.ToLower(part)), mostAddresses+1)
+	list, err := collect(ctx, s.db, pgx.RowTo[string], sql, rowtext.Storable(strings.ToLower(part)), mostAddresses+1)
 	if len(list) > mostAddresses || err != nil {
 		return nil, err
 	}
@@ -148,7 +149,7 @@ func conditions(q *spool.HistoryQuery, addresses []string) (where string, args [
 		add("id = any(?)", texts(q.IDs))
 	}
 	address := func(column, want string) {
-		want = storable(strings.ToLower(want))
+		want = rowtext.Storable(strings.ToLower(want))
 		switch at := strings.IndexByte(want, '@'); {
 		case want == "":
 		case want == "<>":
@@ -166,10 +167,10 @@ func conditions(q *spool.HistoryQuery, addresses []string) (where string, args [
 	}
 	address("sender", q.Sender)
 	if q.Ref != "" {
-		add("ref = ? and ref <> ''", storable(q.Ref))
+		add("ref = ? and ref <> ''", rowtext.Storable(q.Ref))
 	}
 	if q.Site != "" {
-		add("site = ? and site <> ''", storable(q.Site))
+		add("site = ? and site <> ''", rowtext.Storable(q.Site))
 	}
 	if isPlain(q.Server) {
 		add(`strpos(lower(encode(entry, 'escape') collate "C"), ?) > 0`, strings.ToLower(q.Server))
@@ -196,7 +197,7 @@ func conditions(q *spool.HistoryQuery, addresses []string) (where string, args [
 func texts[T ~string](list []T) []string {
 	out := make([]string, len(list))
 	for i, s := range list {
-		out[i] = storable(string(s))
+		out[i] = rowtext.Storable(string(s))
 	}
 	return out
 }

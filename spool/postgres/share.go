@@ -61,7 +61,7 @@ func (s *sharer) row(sql string, args []any, dest ...any) (again bool, err error
 func (s *sharer) work() {
 	for calls, prepared := s.take(); calls != nil; calls, prepared = s.take() {
 		o := s.make(calls, prepared)
-		if o.err != nil && len(calls) > 1 && codeOf(o.err) != "" { // the server refused one of them
+		if code := codeOf(o.err); code != "" && code != lockTimeout && len(calls) > 1 { // the server refused one of them
 			for i := range calls {
 				calls[i].done <- s.make(calls[i:i+1], prepared)
 			}

@@ -29,7 +29,8 @@ import (
 
 // Collector gathers the problems that a run of flush meets.
 type Collector struct {
-	Store   spool.Store // nil: the run did not come so far
+	Store   spool.Store  // nil: the run did not come so far
+	Beside  AsideCounter // the folder beside a database; nil: the store is a folder
 	Servers []route.Server
 
 	p        *app.Program
@@ -235,7 +236,7 @@ func (c *Collector) status(ctx context.Context, key string, e *alert.Entry, now 
 		err := c.Store.ScanFailed(ctx, func(spool.Entry) bool { found = true; return false })
 		over = err == nil && !found
 	case key == keyAside:
-		n, _, known, err := CountAside(ctx, c.Store)
+		n, known, err := c.countAside(ctx)
 		if !known {
 			return alert.Dropped
 		}

@@ -187,15 +187,25 @@ func Paused(ctx context.Context, state spool.State, servers []route.Server, sinc
 	return names
 }
 
-// asideCounter is a store that counts the messages and foreign files that were set aside.
-type asideCounter interface {
+// AsideCounter is a store that counts the messages and foreign files that were set aside.
+type AsideCounter interface {
 	CountAside(ctx context.Context) (n, fromDrop int, err error)
+}
+
+// countAside counts what was set aside in the store, and in the folder beside it.
+func (c *Collector) countAside(ctx context.Context) (n int, known bool, err error) {
+	n, _, known, err = CountAside(ctx, c.Store)
+	if c.Beside == nil || err != nil {
+		return n, known, err
+	}
+	own, _, err := c.Beside.CountAside(ctx)
+	return n + own, known, err
 }
 
 // CountAside counts the messages and files that a store has set aside, and those of other
 // users. known: the store can count them.
 func CountAside(ctx context.Context, store spool.Store) (n, fromDrop int, known bool, err error) {
-	counter, known := store.(asideCounter)
+	counter, known := store.(AsideCounter)
 	if known {
 		n, fromDrop, err = counter.CountAside(ctx)
 	}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"time"
 
 	"notices/cmd/internal/app"
@@ -115,7 +116,15 @@ func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log
 	folder, err := b.Open()
 	if err == nil && folder != nil {
 		var moved buffer.Counts
-		moved, err = buffer.Move(ctx, folder, database, func(id spool.ID, err error) { log.MessageTrouble(id, err, false) })
+		aside := func(a spool.Anomaly) { a.Moved = filepath.Join(b.Config.Spool.Dir, a.Moved); log.Aside(a) }
+		stays := func(id spool.ID, err error) {
+			if errors.Is(err, spool.ErrDamaged) {
+				aside(spool.Anomaly{Name: string(id), Moved: "aside", Why: err.Error()})
+			} else {
+				log.MessageTrouble(id, err, false)
+			}
+		}
+		moved, err = buffer.Move(ctx, folder, database, stays, aside)
 		err = errors.Join(err, folder.Close())
 		if moved.Messages > 0 {
 			maillog.Moved(log, moved.Messages, b.Config.Spool.Dir)
@@ -161,6 +170,16 @@ func (b Beside) Count(ctx context.Context) (buffer.Waiting, error) {
 	}
 	w, err := buffer.Count(ctx, b.Config.Spool.Dir, folder)
 	return w, errors.Join(err, folder.Close())
+}
+
+// CountAside counts what was set aside in the folder.
+func (b Beside) CountAside(ctx context.Context) (n, fromDrop int, err error) {
+	folder, err := b.Open()
+	if err != nil || folder == nil {
+		return 0, 0, err
+	}
+	n, fromDrop, err = folder.CountAside(ctx)
+	return n, fromDrop, errors.Join(err, folder.Close())
 }
 
 // Trouble says what keeps the folder from its work; "" if nothing does, or if this user may not look.
