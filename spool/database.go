@@ -27,6 +27,15 @@ type Searcher interface {
 	Candidates(ctx context.Context, q HistoryQuery) ([]Entry, error)
 }
 
+// Selector is a Store that can tell of many messages which a query may choose, without reading their
+// records.
+type Selector interface {
+	// Select returns of entries those that are to be read: that may have an entry which q.ChoosesMessage
+	// chooses, and perhaps others. It does not look at q.Keys. If ended is set, q is only about recipients
+	// that do not wait any more, and those of which all recipients wait are returned apart.
+	Select(ctx context.Context, q HistoryQuery, ended bool, entries []Entry) (read []Entry, waiting []ID, err error)
+}
+
 // Errors of a store that is a database.
 var (
 	// ErrUnreachable: the database does not answer, cannot be written, or takes no more

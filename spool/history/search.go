@@ -146,7 +146,17 @@ func (w *search) list(ctx context.Context) ([]spool.Entry, error) {
 	if s, ok := w.source.(spool.Searcher); ok {
 		return s.Candidates(ctx, w.query)
 	}
-	return records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
+	all, err := records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
+	s, ok := w.source.(spool.Selector)
+	if err != nil || !ok {
+		return all, err
+	}
+	ended := len(w.query.Endings) > 0 && !slices.Contains(w.query.Endings, Waiting)
+	read, waiting, err := s.Select(ctx, w.query, ended, all)
+	for _, id := range waiting {
+		w.byID[id] = noRows
+	}
+	return read, err
 }
 
 // find looks messages up twice, as records.ListAll lists them.

@@ -6,7 +6,10 @@ import (
 	"maps"
 	"slices"
 
+	"golang.org/x/sys/unix"
+
 	"notices/spool"
+	"notices/spool/internal/fsys"
 	"notices/spool/maildir/lines"
 	"notices/spool/maildir/sidecar"
 )
@@ -142,7 +145,7 @@ func (s *Store) CountAside(ctx context.Context) (n, fromDrop int, err error) {
 			return ctx.Err() == nil
 		}
 		if sidecar.ParseName(name).Kind != sidecar.Ignored {
-			found[ownerAside(name)] = true
+			found[sidecar.OwnerAside(name)] = true
 		}
 		return ctx.Err() == nil
 	})
@@ -152,17 +155,8 @@ func (s *Store) CountAside(ctx context.Context) (n, fromDrop int, err error) {
 	return len(found), fromDrop, ctx.Err()
 }
 
-// ownerAside is the id of the message that a name in aside/ is of, or the name itself. A
-// second one of a name has a number behind it, the sidecar's perhaps another than the
-// body's: then they count as two.
-func ownerAside(name []byte) string {
-	if p := sidecar.ParseName(name); p.Kind != sidecar.Foreign {
-		return string(p.ID)
-	}
-	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
-		if p := sidecar.ParseName(name[:dot]); p.Kind == sidecar.Sidecar {
-			return string(p.ID) + string(name[dot:])
-		}
-	}
-	return string(name)
+// Select looks at the bytes of the sidecars.
+func (s *Store) Select(ctx context.Context, q spool.HistoryQuery, ended bool, entries []spool.Entry) (read []spool.Entry, waiting []spool.ID, err error) {
+	open := func(e spool.Entry) (fsys.File, error) { return s.folders.Open(sidecarOf(e), unix.O_RDONLY, 0) }
+	return sidecar.NewFilter(&q, ended).Select(ctx, open, entries)
 }

@@ -1,6 +1,7 @@
 package sidecar
 
 import (
+	"bytes"
 	"time"
 
 	"notices/spool"
@@ -141,6 +142,21 @@ func (p ParsedName) Entry() spool.Entry {
 		e.State = spool.StateFailed
 	}
 	return e
+}
+
+// OwnerAside is the id of the message that a name in aside/ is of, or the name itself. A
+// second one of a name has a number behind it, the sidecar's perhaps another than the
+// body's: then they count as two.
+func OwnerAside(name []byte) string {
+	if p := ParseName(name); p.Kind != Foreign {
+		return string(p.ID)
+	}
+	if dot := bytes.LastIndexByte(name, '.'); dot > 0 {
+		if p := ParseName(name[:dot]); p.Kind == Sidecar {
+			return string(p.ID) + string(name[dot:])
+		}
+	}
+	return string(name)
 }
 
 // seconds is a whole second in UTC, as records hold it.

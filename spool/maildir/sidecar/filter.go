@@ -1,0 +1,157 @@
+package sidecar
+
+import (
+	"bytes"
+	"context"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"golang.org/x/sync/errgroup"
+
+	"notices/spool"
+	"notices/spool/internal/fsys"
+	"notices/spool/maildir/lines"
+)
+
+// Filter looks at the bytes of sidecars for what a query asks, and parses none of them.
+type Filter struct {
+	needles [][]byte // in lower case; each is in the first line of what the query may choose
+	ended   bool
+}
+
+// NewFilter makes the filter of a query. ended: the query asks only for recipients that do not wait any
+// more.
+func NewFilter(q *spool.HistoryQuery, ended bool) *Filter {
+	f := &Filter{ended: ended}
+	for _, address := range []string{q.Recipient, q.Sender} {
+		at := strings.IndexByte(address, '@')
+		if address != "" && address != "<>" {
+			f.add(address, at > 0, at >= 0)
+		}
+	}
+	for _, whole := range []string{q.Ref, q.Site} {
+		if whole != "" {
+			f.add(whole, true, true)
+		}
+	}
+	return f
+}
+
+// add adds a needle: a text of the envelope, or its beginning, end or middle. One that JSON may write
+// in another way is left out.
+func (f *Filter) add(text string, begins, ends bool) {
+	for i := range len(text) {
+		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
+			return
+		}
+	}
+	needle := strings.ToLower(text)
+	if begins {
+		needle = `"` + needle
+	}
+	if ends {
+		needle += `"`
+	}
+	f.needles = append(f.needles, []byte(needle))
+}
+
+// verdict is what the bytes of a sidecar tell.
+type verdict int
+
+const (
+	unclear verdict = iota // the query may choose the message, or something is wrong with its sidecar
+	other                  // it does not
+	waits                  // it may, but all recipients wait, and it asks for others
+)
+
+// look looks at the beginning of a sidecar. whole: it is all of it. It changes p.
+func (f *Filter) look(p []byte, whole bool) verdict {
+	first, rest, _, ok := lines.Next(p, lines.Start)
+	if !ok {
+		return unclear // damaged, or longer than what was read
+	}
+	low := lower(first)
+	for _, needle := range f.needles {
+		if !bytes.Contains(low, needle) {
+			return other
+		}
+	}
+	if f.ended && whole && !bytes.Contains(rest, delivered) && !bytes.Contains(rest, failed) && !bytes.Contains(rest, gaveUp) {
+		return waits
+	}
+	return unclear
+}
+
+// In a JSON text the quotes of another string would have a backslash before them.
+var (
+	delivered = []byte(`"` + spool.Delivered + `"`)
+	failed    = []byte(`"` + spool.Failed + `"`)
+	gaveUp    = []byte(`"` + spool.GiveUp + `"`)
+)
+
+// lower is bytes.ToLower. It changes p if that is ASCII.
+func lower(p []byte) []byte {
+	for i, c := range p {
+		switch {
+		case c >= utf8.RuneSelf:
+			return bytes.ToLower(p)
+		case 'A' <= c && c <= 'Z':
+			p[i] = c + 'a' - 'A'
+		}
+	}
+	return p
+}
+
+// Select reads the sidecars of entries, several at once. read are the messages to be read as records: the
+// query may choose them, or something is wrong with them. waiting are those that it would choose, too,
+// if it did not ask for recipients that have ended.
+func (f *Filter) Select(ctx context.Context, open func(spool.Entry) (fsys.File, error), entries []spool.Entry) (read []spool.Entry, waiting []spool.ID, err error) {
+	if len(f.needles) == 0 && !f.ended {
+		return entries, nil, nil
+	}
+	verdicts := make([]verdict, len(entries))
+	const piece = 256
+	var next atomic.Int64
+	var g errgroup.Group
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			block := make([]byte, 2*BlockSize)
+			for {
+				end := int(next.Add(piece))
+				if end-piece >= len(entries) || ctx.Err() != nil {
+					return ctx.Err()
+				}
+				for i := end - piece; i < min(end, len(entries)); i++ {
+					verdicts[i] = f.lookInto(open, entries[i], block)
+				}
+			}
+		})
+	}
+	if err := g.Wait(); err != nil {
+		return nil, nil, err
+	}
+	for i, v := range verdicts {
+		switch v {
+		case unclear:
+			read = append(read, entries[i])
+		case waits:
+			waiting = append(waiting, entries[i].ID)
+		}
+	}
+	return read, waiting, nil
+}
+
+func (f *Filter) lookInto(open func(spool.Entry) (fsys.File, error), e spool.Entry, block []byte) verdict {
+	file, err := open(e)
+	if err != nil {
+		return unclear
+	}
+	defer file.Close()
+	n, err := file.ReadOnce(block, 0)
+	if err != nil {
+		return unclear
+	}
+	return f.look(block[:n], n < len(block))
+}
