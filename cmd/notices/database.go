@@ -2,12 +2,14 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/database"
 	"notices/config"
+	"notices/spool"
 )
 
 // beside is the folder beside the database, if the config has one.
@@ -22,6 +24,18 @@ func (c *checker) database(cfg *config.Config, err error) {
 	}
 	c.failed = app.ExitCode(err)
 	c.add(err)
+}
+
+// needsDatabase adds to an error by which the database is away why the folder beside it, if one is set, is not
+// used.
+func needsDatabase(a *cli, err error, why string) error {
+	if !errors.Is(err, spool.ErrUnreachable) {
+		return err
+	}
+	if cfg, e := a.ReadConfig(config.Intake); e != nil || !cfg.Spool.Buffer {
+		return err
+	}
+	return fmt.Errorf("%w; the folder beside the database is not used for this: %s", err, why)
 }
 
 // dropPossible reports whether other users of the machine can hand mail in: into a folder that

@@ -38,7 +38,8 @@ func importCommand(a *cli) *cobra.Command {
 			if err := checkExpires(cmd, expires); err != nil {
 				return err
 			}
-			return importer.Run(ctx, a.Program, o)
+			return needsDatabase(a, importer.Run(ctx, a.Program, o),
+				"it does not know what was imported before; when the database can be reached, run the same command again, which queues nothing twice")
 		}),
 	}
 	f := cmd.Flags()

@@ -56,6 +56,16 @@ func inHub(t *testing.T) bool {
 // newHub starts the database server, which the hosts reach by the wires.
 func newHub(t *testing.T) *hub {
 	t.Helper()
+	h := bareHub(t)
+	if err := errors.Join(h.server.Configure("listen_addresses = '*'\n"), h.server.Admit("host all all 10.0.0.0/8 trust")); err != nil {
+		t.Fatal(err)
+	}
+	return h
+}
+
+// bareHub starts the database server as it is installed: it takes connections from its own machine alone.
+func bareHub(t *testing.T) *hub {
+	t.Helper()
 	h := &hub{t: t}
 	h.run("ip", "link", "set", "lo", "up")
 	h.run("nft", `table ip cuts {
@@ -65,9 +75,6 @@ func newHub(t *testing.T) *hub {
 		chain out { type filter hook output priority 0; ip daddr . tcp sport @from drop; }
 	}`)
 	h.server = startDatabases(t)
-	if err := errors.Join(h.server.Configure("listen_addresses = '*'\n"), h.server.Admit("host all all 10.0.0.0/8 trust")); err != nil {
-		t.Fatal(err)
-	}
 	return h
 }
 

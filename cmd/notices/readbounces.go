@@ -28,7 +28,7 @@ func readBouncesCommand(a *cli) *cobra.Command {
 		Short: "Record bounces that arrive later, from files or a mailbox",
 		RunE: a.runE(func(ctx context.Context, args []string) error {
 			o.Paths = args
-			err := returned.Run(ctx, a.Program, o)
+			err := needsDatabase(a, returned.Run(ctx, a.Program, o), "the history is in the database; run the same command again when it can be reached")
 			folders := systemFolders()
 			if cfg, e := a.ReadConfig(config.Intake); err != nil && e == nil {
 				folders = append(folders, cfg.Spool.Dir)
