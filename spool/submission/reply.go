@@ -20,6 +20,9 @@ const (
 	errorTime           = time.Second
 )
 
+// maxReplies is how many octets of replies are collected before they are written.
+const maxReplies = 4 << 10
+
 // counts is what a client did since its last message.
 type counts struct{ commands, recipients, errors int }
 
@@ -43,7 +46,7 @@ func (w *wire) reply(p []byte) error {
 		refused(w.peer.meter, p)
 	}
 	queued := bytes.HasPrefix(p, []byte(queuedReply))
-	if w.replies = append(w.replies, p...); queued || len(w.replies) > netBufferSize {
+	if w.replies = append(w.replies, p...); queued || len(w.replies) > maxReplies {
 		return w.flush()
 	}
 	return nil
@@ -159,7 +162,7 @@ func (w *wire) flush() error {
 	}
 	w.Conn.SetWriteDeadline(time.Now().Add(replyTime))
 	_, err := w.Conn.Write(w.replies)
-	if w.replies = w.replies[:0]; cap(w.replies) > netBufferSize {
+	if w.replies = w.replies[:0]; cap(w.replies) > maxReplies {
 		w.replies = nil
 	}
 	return err

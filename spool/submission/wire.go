@@ -14,8 +14,9 @@ import (
 const (
 	maxCommand = 12288    // octets of a command line; RFC 4954 section 4 has the longest
 	bufferSize = 64 << 10 // a piece of a message's line, at most
-	// netBufferSize is bufferSize for the network, where many sessions are idle.
-	netBufferSize = 4 << 10
+	// netBufferSize is bufferSize for the network, where many sessions are idle. TLS has a buffer below
+	// it, so a small one costs no system calls.
+	netBufferSize = 1 << 10
 )
 
 // errTooMuch: the client does not end a message that is much too long.
