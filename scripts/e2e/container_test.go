@@ -20,69 +20,145 @@ import (
 	"github.com/emersion/go-msgauth/dkim"
 )
 
-// TestContainerRoot runs what a container has in it, under chroot, as its user: both
-// programs, and the certificates that it trusts without being told; flush as cron calls it, and
-// serve.
-func TestContainerRoot(t *testing.T) {
+// TestContainer runs what a container has in it, as its user: both programs, and the certificates
+// that it trusts without being told; flush as cron calls it, and serve. Once under chroot, and once
+// as an image that podman builds by the last part of scripts/Containerfile. What that file does
+// before, building the program on an image from a registry, is not tried.
+func TestContainer(t *testing.T) {
 	t.Parallel()
-	dir, pit := folder(t), startMailpit(t)
-	out, err := exec.Command(filepath.Join(root, "scripts/packaging/container-root"), dir).CombinedOutput()
+	files := folder(t)
+	out, err := exec.Command(filepath.Join(root, "scripts/packaging/container-root"), filepath.Join(files, "root-of-container")).CombinedOutput()
 	if err != nil {
 		t.Fatalf("container-root: %v\n%s", err, out)
 	}
-	trust(t, filepath.Join(dir, "etc/ssl/certs/ca-certificates.crt"), certs.ca)
-	write(t, filepath.Join(dir, "etc/notices/notices.toml"), fmt.Sprintf(`[site]
+	t.Run("image", func(t *testing.T) { imageContainer(t, files).works(t) })
+	t.Run("root", func(t *testing.T) { rootContainer(filepath.Join(files, "root-of-container")).works(t) })
+}
+
+// container is a way to run notices in one.
+type container struct {
+	etc     string // the folder that is /etc/notices in it
+	trusted string // the file that is its list of certificate authorities
+	run     func(args ...string) *exec.Cmd
+	exec    func(args ...string) *exec.Cmd // while notices serve runs in it
+}
+
+// rootContainer runs it under chroot.
+func rootContainer(dir string) *container {
+	run := func(args ...string) *exec.Cmd {
+		cmd := exec.Command("chroot", append([]string{"--userspec=65532:65532", dir, "/usr/bin/notices"}, args...)...)
+		cmd.Env = []string{"HOME=/var/spool/notices"}
+		return cmd
+	}
+	return &container{filepath.Join(dir, "etc/notices"), filepath.Join(dir, "etc/ssl/certs/ca-certificates.crt"), run, run}
+}
+
+// imageContainer builds an image of files, and runs it with podman as scripts/Containerfile describes,
+// but on the network of the host.
+func imageContainer(t *testing.T, files string) *container {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(root, "scripts/Containerfile"))
+	check(t, err)
+	_, last, found := strings.Cut(string(text), "\nFROM scratch\n")
+	if !found {
+		t.Fatal("scripts/Containerfile has no part FROM scratch")
+	}
+	write(t, filepath.Join(files, "Containerfile"), "FROM scratch\n"+strings.ReplaceAll(strings.ReplaceAll(last, "--from=build ", ""), " /root-of-container/", " root-of-container/"))
+	dir := folder(t)
+	podman := func(args ...string) *exec.Cmd {
+		// It leaves nothing in this machine's own store of images. runc works whatever the control
+		// groups of the machine are.
+		return exec.Command("podman", append([]string{"--root", filepath.Join(dir, "store"), "--runroot", filepath.Join(dir, "run"), "--storage-driver", "vfs",
+			"--cgroup-manager", "cgroupfs", "--events-backend", "none", "--runtime", "runc"}, args...)...)
+	}
+	if out, err := podman("build", "-q", "--isolation", "chroot", "-t", "notices", files).CombinedOutput(); err != nil {
+		t.Fatalf("podman build: %v\n%s", err, out)
+	}
+	t.Cleanup(func() {
+		if out, err := podman("rm", "--all", "--force", "--time", "0").CombinedOutput(); err != nil {
+			t.Errorf("podman rm: %v\n%s", err, out)
+		}
+	})
+	c := &container{etc: filepath.Join(dir, "etc"), trusted: filepath.Join(dir, "trusted.pem")}
+	for _, name := range []string{c.etc, filepath.Join(dir, "spool")} {
+		check(t, os.Mkdir(name, 0o755))
+	}
+	check(t, os.Chown(filepath.Join(dir, "spool"), 65532, 65532))
+	write(t, c.trusted, "")
+	c.run = func(args ...string) *exec.Cmd {
+		name := "another"
+		if args[0] == "serve" {
+			name = "service"
+		}
+		return podman(append([]string{"run", "--rm", "-i", "--name", name, "--network", "host", "--read-only", "--cap-drop", "all",
+			"--ulimit", "nofile=1024:1024", "--ulimit", "nproc=1024:1024", "-v", filepath.Join(dir, "spool") + ":/var/spool/notices",
+			"-v", c.etc + ":/etc/notices:ro", "-v", c.trusted + ":/etc/ssl/certs/ca-certificates.crt:ro", "notices"}, args...)...)
+	}
+	c.exec = func(args ...string) *exec.Cmd {
+		return podman(append([]string{"exec", "service", "notices"}, args...)...)
+	}
+	return c
+}
+
+// notices runs it to its end.
+func (c *container) notices(t *testing.T, stdin string, args ...string) string {
+	t.Helper()
+	cmd := c.run(args...)
+	cmd.Stdin = strings.NewReader(stdin)
+	out, err := cmd.CombinedOutput()
+	if err != nil {
+		t.Fatalf("notices %v: %v\n%s", args, err, out)
+	}
+	return string(out)
+}
+
+// own writes a file that the container's user can read.
+func (c *container) own(t *testing.T, name, text string) {
+	t.Helper()
+	to := filepath.Join(c.etc, name)
+	check(t, os.WriteFile(to, []byte(text), 0o600))
+	check(t, os.Chown(to, 65532, 65532))
+}
+
+func (c *container) works(t *testing.T) {
+	t.Helper()
+	pit := startMailpit(t)
+	trust(t, c.trusted, certs.ca)
+	config := fmt.Sprintf(`[site]
 name = "Springfield Public Library"
 address = "library@example.org"
+hostname = "container.example.org"
 [[server]]
 host = "127.0.0.1"
 port = %d
 login = %q
 password_file = "server1.password"
-`, pit.smtp, login))
-	secret := filepath.Join(dir, "etc/notices/server1.password")
-	check(t, os.WriteFile(secret, []byte(password), 0o600))
-	check(t, os.Chown(secret, 65532, 65532))
-
-	notices := func(stdin string, args ...string) string {
-		t.Helper()
-		cmd := exec.Command("chroot", append([]string{"--userspec=65532:65532", dir, "/usr/bin/notices"}, args...)...)
-		cmd.Env = []string{"HOME=/var/spool/notices"}
-		cmd.Stdin = strings.NewReader(stdin)
-		out, err := cmd.CombinedOutput()
-		if err != nil {
-			t.Fatalf("notices %v: %v\n%s", args, err, out)
-		}
-		return string(out)
-	}
-	notices("", "version")
-	notices("", "check")
-	notices(notice, "enqueue")
-	if said := notices("", "flush"); said != "" {
+`, pit.smtp, login)
+	write(t, filepath.Join(c.etc, "notices.toml"), config)
+	c.own(t, "server1.password", password)
+	c.notices(t, "", "version")
+	c.notices(t, "", "check")
+	c.notices(t, notice, "enqueue")
+	if said := c.notices(t, "", "flush"); said != "" {
 		t.Errorf("flush says %s", said)
 	}
 	if got := len(pit.arrived(t)); got != 1 {
 		t.Errorf("%d messages arrived, want 1", got)
 	}
-	containerServes(t, dir, pit, notices)
+	c.serves(t, config, pit)
 }
 
-// containerServes runs `notices serve` in the container: a site hands mail in, which goes out
-// signed, and the container is asked from outside how it is.
-func containerServes(t *testing.T, dir string, pit *mailpit, notices func(stdin string, args ...string) string) {
+// serves runs `notices serve` in the container: a site hands mail in, which goes out signed, and the
+// container is asked from outside how it is.
+func (c *container) serves(t *testing.T, config string, pit *mailpit) {
 	t.Helper()
 	submission, https, plain := freePort(t), freePort(t), freePort(t)
 	for name, from := range map[string]string{"cert.pem": certs.cert, "key.pem": certs.key} {
 		text, err := os.ReadFile(from)
 		check(t, err)
-		to := filepath.Join(dir, "etc/notices", name)
-		check(t, os.WriteFile(to, text, 0o600))
-		check(t, os.Chown(to, 65532, 65532))
+		c.own(t, name, string(text))
 	}
-	config := filepath.Join(dir, "etc/notices/notices.toml")
-	text, err := os.ReadFile(config)
-	check(t, err)
-	write(t, config, string(text)+fmt.Sprintf(`
+	write(t, filepath.Join(c.etc, "notices.toml"), config+fmt.Sprintf(`
 [serve]
 listen_tls = ["127.0.0.1:%d"]
 listen_starttls = []
@@ -95,14 +171,11 @@ address = "noreply@service.example"
 domain = "service.example"
 key_file = "/var/spool/notices/dkim.key"
 `, submission, https, plain))
-	record := notices("", "dkim-key", "--type", "ed25519")
+	record := c.notices(t, "", "dkim-key", "--type", "ed25519")
 	_, record, _ = strings.Cut(record, "value: ")
 	record, _, _ = strings.Cut(record, "\n")
-	words := strings.Fields(notices("", "service-key", "add", "springfield", "--name", "Springfield Public Library", "--address", "desk@library.example"))
-	key := words[len(words)-1]
 
-	cmd := exec.Command("chroot", "--userspec=65532:65532", dir, "/usr/bin/notices", "serve")
-	cmd.Env = []string{"HOME=/var/spool/notices"}
+	cmd := c.run("serve")
 	var said lines
 	cmd.Stderr = &said
 	check(t, cmd.Start())
@@ -110,20 +183,10 @@ key_file = "/var/spool/notices/dkim.key"
 	go func() { ended <- cmd.Wait() }()
 	t.Cleanup(func() { cmd.Process.Kill() })
 	until(t, "the service", func() bool { return greets(submission, true) })
-
-	conn, err := tls.Dial("tcp", address(submission), &tls.Config{InsecureSkipVerify: true}) // what it shows is for TestPeers and others
+	out, err := c.exec("service-key", "add", "springfield", "--name", "Springfield Public Library", "--address", "desk@library.example").Output()
 	check(t, err)
-	c, err := smtp.NewClient(conn, "127.0.0.1")
-	check(t, err)
-	check(t, c.Auth(smtp.PlainAuth("", "springfield", key, "127.0.0.1")))
-	check(t, c.Mail("desk@library.example"))
-	check(t, c.Rcpt("patron@example.net"))
-	w, err := c.Data()
-	check(t, err)
-	_, err = w.Write([]byte(strings.ReplaceAll(notice, "\n", "\r\n")))
-	check(t, err)
-	check(t, w.Close())
-	check(t, c.Quit())
+	words := strings.Fields(string(out))
+	submit(t, submission, words[len(words)-1])
 	until(t, "the mail", func() bool { return len(pit.arrived(t)) == 2 })
 	wantSigned(t, pit, record)
 
@@ -137,6 +200,8 @@ key_file = "/var/spool/notices/dkim.key"
 			t.Errorf("/metrics lacks %q:\n%s", want, body)
 		}
 	}
+	check(t, cmd.Process.Signal(syscall.SIGHUP))
+	until(t, "the configuration to be read anew", func() bool { return strings.Contains(said.String(), "was read anew") })
 	check(t, cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-ended:
@@ -146,6 +211,24 @@ key_file = "/var/spool/notices/dkim.key"
 	case <-time.After(patience):
 		t.Errorf("it does not end: %s", said.String())
 	}
+}
+
+// submit hands in a message as the site springfield.
+func submit(t *testing.T, port int, key string) {
+	t.Helper()
+	conn, err := tls.Dial("tcp", address(port), &tls.Config{InsecureSkipVerify: true}) // what it shows is for TestPeers and others
+	check(t, err)
+	c, err := smtp.NewClient(conn, "127.0.0.1")
+	check(t, err)
+	check(t, c.Auth(smtp.PlainAuth("", "springfield", key, "127.0.0.1")))
+	check(t, c.Mail("desk@library.example"))
+	check(t, c.Rcpt("patron@example.net"))
+	w, err := c.Data()
+	check(t, err)
+	_, err = w.Write([]byte(strings.ReplaceAll(notice, "\n", "\r\n")))
+	check(t, err)
+	check(t, w.Close())
+	check(t, c.Quit())
 }
 
 // lines is what a process said, while it runs.
