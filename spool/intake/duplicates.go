@@ -16,8 +16,8 @@ const joined = 2
 
 // removeDuplicates removes the blanks between a field's name and its colon, which RFC 5322
 // calls obsolete (section 4.5.3) and servers refuse, and leaves one of each of uniqueFields.
-// Lists are joined; of others the first that says anything stays. What is signed stays as it
-// is.
+// Lists are joined; of other fields the first one with a value stays. Signed fields stay as they
+// are.
 func (h *header) removeDuplicates() {
 	if h.isSigned() {
 		return

@@ -74,8 +74,8 @@ func tooNew(version, known int) error {
 // are not: while a migration waits for them, nobody else gets at them.
 const waitSQL = `select set_config('lock_timeout', '0', true), pg_advisory_xact_lock($1::bigint), set_config('lock_timeout', $2, true)`
 
-// upgrade runs the migrations that are missing, or none of them. Who waits for the lock finds
-// that another has done it.
+// upgrade runs the migrations that are missing, or none of them. A process that had to
+// wait for the lock finds that another one has done it.
 func upgrade(ctx context.Context, tx pgx.Tx, files []string, lockLimit string) error {
 	if _, err := tx.Exec(ctx, waitSQL, migrationLock, lockLimit); err != nil {
 		return err

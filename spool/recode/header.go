@@ -182,8 +182,8 @@ func (k *walker) writeHeader(h *header, e edit) error {
 // maxHeader is the longest header that is looked at when a field in it is unfit.
 const maxHeader = 1 << 20
 
-// copyHeader writes the fields from off to end, and what follows them. What is unfit is
-// folded or encoded.
+// copyHeader writes the fields from off to end, and what follows them. Fields that are
+// unfit are folded or encoded.
 func (k *walker) copyHeader(h *header, off, end int64) error {
 	if !h.unfit {
 		return k.copy(off, end)

@@ -7,9 +7,10 @@
 // reads line by line and thus knows commands from message text:
 //
 //   - CHUNKING, which go-smtp always offers, is not: go-smtp takes a chunk that breaks off for a
-//     whole one, and resets a session while another goroutine still reads its message. Who says
-//     BDAT all the same gets 502, and the chunk is read to its end. If it is not clear where that
-//     is, or it is longer than a message, or nobody has logged in, the connection is closed.
+//     whole one, and resets a session while another goroutine still reads its message. A client
+//     that says BDAT all the same gets 502, and its chunk is read to its end. The connection is
+//     closed if the length of the chunk is unclear or more than a message may have, or if nobody
+//     has logged in.
 //   - A command line has a limit of its own. go-smtp's would hold for the lines of
 //     messages, too, and intake re-encodes those, however long they are.
 //   - With a program of this machine (Options.Local) lines may end in LF, as every

@@ -106,8 +106,8 @@ func (s *Server) start() {
 	s.upkeep.Go(s.keepUp)
 }
 
-// Renew changes the rules. They hold for the next message, recipient and connection. Who is connected
-// stays so, even if there are more than MaxConnections now.
+// Renew changes the rules. They hold for the next message, recipient and connection. Connections
+// that exist stay, even if there are more than MaxConnections now.
 func (s *Server) Renew(r Rules) {
 	s.once.Do(s.start)
 	s.current.Store(r.complete())
