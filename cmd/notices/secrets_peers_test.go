@@ -117,6 +117,49 @@ func TestDatabaseSetUp(t *testing.T) {
 	f.done(0)
 }
 
+// TestEachTable: check and flush name what is missing, whichever table or right it is, before anything is sent.
+func TestEachTable(t *testing.T) {
+	f := startFleet(t, startDatabases(t), 0, map[string]place{"desk": {address: "127.0.0.1"}, "office": {address: "127.0.0.1"}})
+	f.rewrite("desk", "postgres://postgres@", "postgres://clerk@")
+	f.runWith("office", "Subject: Overdue\n\nPlease bring it back.\n", "enqueue", "patron0@example.net")
+	f.sql(`create role clerk login; grant usage on schema notices to clerk; grant select, insert, update, delete on all tables in schema notices to clerk`)
+	refused := func(what string, words ...string) {
+		t.Helper()
+		for _, command := range []string{"check", "flush"} {
+			r := f.start("desk", command)
+			if err := ignoreExit(r.cmd.Wait()); err != nil {
+				t.Error(err)
+			}
+			if r.ended(78); command == "flush" && r.said.Len() == 0 {
+				continue // it was said before
+			}
+			for _, w := range words {
+				if !strings.Contains(r.said.String(), w) {
+					t.Errorf("%s: %s did not say %q: %s", what, command, w, r.said)
+				}
+			}
+		}
+	}
+	tables := strings.Fields(f.sql(`select tablename from pg_tables where schemaname = 'notices' and tablename <> 'schema_version' order by 1`))
+	for _, table := range tables {
+		f.sql(`alter table notices.` + table + ` rename to lost`)
+		refused(table+" is lost", "notices."+table, "restore it from a backup")
+		f.sql(`alter table notices.lost rename to ` + table)
+		for _, right := range []string{"select", "insert", "update", "delete"} {
+			f.sql(`revoke ` + right + ` on notices.` + table + ` from clerk`)
+			refused(right+" on "+table, table, "its owner has to")
+			f.sql(`grant ` + right + ` on notices.` + table + ` to clerk`)
+		}
+	}
+	if n := f.taken(); n > 0 || len(tables) < 11 {
+		t.Errorf("%d messages were sent; %d tables", n, len(tables))
+	}
+	f.run("desk", "flush")
+	if n := f.taken(); n != 1 {
+		t.Errorf("in the end %d messages were sent", n)
+	}
+}
+
 func useTLS(t *testing.T, f *fleet, c *tls.Config) {
 	t.Helper()
 	key, err := x509.MarshalPKCS8PrivateKey(c.Certificates[0].PrivateKey)

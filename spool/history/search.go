@@ -5,8 +5,12 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"runtime"
 	"slices"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"notices/spool"
 	"notices/spool/records"
@@ -146,17 +150,31 @@ func (w *search) list(ctx context.Context) ([]spool.Entry, error) {
 	if s, ok := w.source.(spool.Searcher); ok {
 		return s.Candidates(ctx, w.query)
 	}
-	all, err := records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
-	s, ok := w.source.(spool.Selector)
-	if err != nil || !ok {
-		return all, err
+	if s, ok := w.source.(spool.Selector); ok {
+		return w.selected(ctx, s)
 	}
+	return records.ListAll(ctx, w.source, func(spool.Entry) bool { return true })
+}
+
+// selected lists what a store selects, while it goes on listing.
+func (w *search) selected(ctx context.Context, s spool.Selector) (read []spool.Entry, err error) {
 	ended := len(w.query.Endings) > 0 && !slices.Contains(w.query.Endings, Waiting)
-	read, waiting, err := s.Select(ctx, w.query, ended, all)
-	for _, id := range waiting {
-		w.byID[id] = noRows
-	}
-	return read, err
+	var mu sync.Mutex
+	var g errgroup.Group
+	g.SetLimit(runtime.GOMAXPROCS(0))
+	err = records.ListParts(ctx, w.source, func(part []spool.Entry) {
+		g.Go(func() error {
+			some, waiting, err := s.Select(ctx, w.query, ended, part)
+			mu.Lock()
+			defer mu.Unlock()
+			read = append(read, some...)
+			for _, id := range waiting {
+				w.byID[id] = noRows
+			}
+			return err
+		})
+	})
+	return read, cmp.Or(g.Wait(), err)
 }
 
 // find looks messages up twice, as records.ListAll lists them.

@@ -5,6 +5,7 @@ package records
 import (
 	"context"
 	"errors"
+	"hash/maphash"
 	"runtime"
 	"slices"
 	"time"
@@ -41,19 +42,38 @@ func List(ctx context.Context, s Store, keep func(spool.Entry) bool) ([]spool.En
 
 // ListAll is List for a caller that must lack no message while a flush runs: a listing of a folder
 // may lack a file that is renamed while the folder is read, so it lists twice.
-func ListAll(ctx context.Context, s Store, keep func(spool.Entry) bool) ([]spool.Entry, error) {
-	seen := map[spool.ID]struct{}{}
-	fresh := func(e spool.Entry) bool {
-		_, known := seen[e.ID]
-		seen[e.ID] = struct{}{}
-		return !known && keep(e)
+func ListAll(ctx context.Context, s Store, keep func(spool.Entry) bool) (found []spool.Entry, err error) {
+	err = ListParts(ctx, s, func(part []spool.Entry) {
+		found = append(found, slices.DeleteFunc(part, func(e spool.Entry) bool { return !keep(e) })...)
+	})
+	return found, err
+}
+
+// ListParts hands what ListAll lists to visit in parts, so that the whole need not be in memory.
+func ListParts(ctx context.Context, s Store, visit func(part []spool.Entry)) error {
+	const size = 1024
+	var part []spool.Entry
+	seed, seen := maphash.MakeSeed(), map[uint64]struct{}{} // of ids, which take more memory
+	for range 2 {
+		if _, err := List(ctx, s, func(e spool.Entry) bool {
+			hash := maphash.String(seed, string(e.ID))
+			if _, known := seen[hash]; known {
+				return false
+			}
+			seen[hash] = struct{}{}
+			if part = append(part, e); len(part) == size {
+				visit(part)
+				part = nil
+			}
+			return false
+		}); err != nil {
+			return err
+		}
 	}
-	first, err := List(ctx, s, fresh)
-	if err != nil {
-		return nil, err
+	if len(part) > 0 {
+		visit(part)
 	}
-	second, err := List(ctx, s, fresh)
-	return append(first, second...), err
+	return nil
 }
 
 // Ahead is how many records are read at once: enough to keep all processors busy, and few

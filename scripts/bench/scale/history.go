@@ -14,10 +14,10 @@ import (
 )
 
 // history: what became of so many messages of the last 89 days, searched in the usual ways; and
-// beside the largest one, a queue of 10,000 that waits.
+// beside the largest one, a queue of 100,000 that waits.
 func (b *bench) history() error {
 	for _, n := range b.upTo(100_000, 1_000_000) {
-		f := filling{messages: 10_000, recipients: 1, size: 500, next: time.Now().Add(10 * time.Minute), tried: true}
+		f := filling{messages: 100_000, recipients: 1, size: 500, next: time.Now().Add(time.Hour), tried: true}
 		if n < 1_000_000 {
 			f.messages = 0
 		}

@@ -3,12 +3,8 @@ package sidecar
 import (
 	"bytes"
 	"context"
-	"runtime"
 	"strings"
-	"sync/atomic"
 	"unicode/utf8"
-
-	"golang.org/x/sync/errgroup"
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
@@ -104,40 +100,24 @@ func lower(p []byte) []byte {
 	return p
 }
 
-// Select reads the sidecars of entries, several at once. read are the messages to be read as records: the
-// query may choose them, or something is wrong with them. waiting are those that it would choose, too,
-// if it did not ask for recipients that have ended.
+// Select reads the sidecars of entries. read are the messages to be read as records: the query may choose
+// them, or something is wrong with them. waiting are those that it would choose, too, if it did not ask
+// for recipients that have ended.
 func (f *Filter) Select(ctx context.Context, open func(spool.Entry) (fsys.File, error), entries []spool.Entry) (read []spool.Entry, waiting []spool.ID, err error) {
 	if len(f.needles) == 0 && !f.ended {
 		return entries, nil, nil
 	}
-	verdicts := make([]verdict, len(entries))
-	const piece = 256
-	var next atomic.Int64
-	var g errgroup.Group
-	for range runtime.GOMAXPROCS(0) {
-		g.Go(func() error {
-			block := make([]byte, 2*BlockSize)
-			for {
-				end := int(next.Add(piece))
-				if end-piece >= len(entries) || ctx.Err() != nil {
-					return ctx.Err()
-				}
-				for i := end - piece; i < min(end, len(entries)); i++ {
-					verdicts[i] = f.lookInto(open, entries[i], block)
-				}
-			}
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return nil, nil, err
-	}
-	for i, v := range verdicts {
-		switch v {
+	block := blocks.Get().(*[]byte)
+	defer blocks.Put(block)
+	for _, e := range entries {
+		if ctx.Err() != nil {
+			return nil, nil, ctx.Err()
+		}
+		switch f.lookInto(open, e, *block) {
 		case unclear:
-			read = append(read, entries[i])
+			read = append(read, e)
 		case waits:
-			waiting = append(waiting, entries[i].ID)
+			waiting = append(waiting, e.ID)
 		}
 	}
 	return read, waiting, nil
