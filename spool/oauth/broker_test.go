@@ -37,7 +37,7 @@ func newBrokered(t *testing.T) *brokered {
 	shared := *b.client
 	b.handler = &broker.Handler{
 		Clients: map[string]broker.Client{"google": Shared{Client: &shared}, "microsoft": Shared{Client: &shared}},
-		Now:     func() time.Time { return b.clock },
+		Count:   func(context.Context, string) (time.Duration, bool, error) { return 0, false, nil },
 		Authenticate: func(_ context.Context, site, key string) (string, error) {
 			if key != siteKey {
 				site = ""
