@@ -164,7 +164,7 @@ func (c *Collector) Add(row *history.Row) {
 	if row.Outcome != spool.EndedDelivered {
 		c.cameBack(row)
 	} else if a := c.addresses[strings.ToLower(row.Recipient)]; a != nil {
-		a.DeliveredLater = row.EndedAt.After(a.Last)
+		a.DeliveredLater = a.DeliveredLater || row.EndedAt.After(a.Last)
 	}
 }
 

@@ -69,6 +69,8 @@ func TestDeliveredLater(t *testing.T) {
 	check("accepted before", false)
 	c.Add(row(at(20), "Ann@example.net", "", spool.EndedDelivered))
 	check("delivered later", true)
+	c.Add(row(at(8), "ann@example.net", "", spool.EndedDelivered)) // queued last, and not deferred as the one before
+	check("and another one before", true)
 	if v := c.Report().View(site(), Limits{Addresses: 1}); !strings.HasSuffix(v.Addresses[0].Times, "; a later notice was delivered") {
 		t.Errorf("%+v", v.Addresses)
 	}
