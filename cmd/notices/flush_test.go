@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"notices/cmd/notices/fakesite"
@@ -37,4 +38,27 @@ func TestWaiting(t *testing.T) {
 	if got := told(w.Now, 0); !strings.HasPrefix(got, "stopping") {
 		t.Error(got)
 	}
+}
+
+// TestSplay: --splay waits for as long as was drawn from it, unless the run is stopped meanwhile.
+func TestSplay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var from int64
+		r := &flushing{splay: time.Minute, a: &cli{random: func(n int64) int64 {
+			from = n
+			return int64(40 * time.Second)
+		}}}
+		began := time.Now()
+		if !r.wait(t.Context()) || from != int64(time.Minute) || time.Since(began) != 40*time.Second {
+			t.Errorf("%s of %s", time.Since(began), time.Duration(from))
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		if began = time.Now(); r.wait(ctx) || time.Since(began) != 10*time.Second {
+			t.Errorf("stopped, it waited for %s", time.Since(began))
+		}
+		if began = time.Now(); !(&flushing{}).wait(t.Context()) || time.Since(began) != 0 {
+			t.Errorf("without --splay it waited for %s", time.Since(began))
+		}
+	})
 }

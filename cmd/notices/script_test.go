@@ -32,6 +32,7 @@ import (
 //	received NAME               writes what it was sent to NAME/1.eml, NAME/1.env...
 //	dnsserver FILE              starts one that has the records of a zone file (dns_test.go)
 //	fetch CODE URL              prints what is there (fetch_test.go)
+//	keys TEXT                   wants exactly these keys in JSON (json_test.go)
 //	terminal WIDTH COMMAND...   runs it on a terminal (terminal_test.go)
 //	nobody COMMAND...           runs it as another user than root; must fail
 //	mount SIZE DIR              mounts a small disk there
@@ -71,6 +72,7 @@ func scriptCommands() map[string]func(*testscript.TestScript, bool, []string) {
 		"awaits":     awaits,
 		"dnsserver":  dnsServer,
 		"fetch":      fetch,
+		"keys":       jsonKeys,
 		"terminal":   onTerminal,
 		"nobody":     asNobody,
 		"mount":      mount,

@@ -144,6 +144,11 @@ func TestMaxAndShuffle(t *testing.T) {
 	if q, _ := w.list(); len(q) != 40 {
 		t.Errorf("%d left", len(q))
 	}
+	w.o.Max, w.mail.attempts = 0, nil
+	w.wants(40, 0, 0, 0)
+	if slices.IsSorted(w.mail.attempts) {
+		t.Errorf("without Max, not shuffled: %v", w.mail.attempts)
+	}
 }
 
 func TestProgress(t *testing.T) {

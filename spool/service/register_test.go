@@ -195,8 +195,9 @@ func TestUse(t *testing.T) {
 		t.Fatal(err)
 	}
 	look(5, b.at)
-	late := a.at
+	late, used := a.at, b.at
 	b.at = b.at.Add(24 * time.Hour)
+	look(0, used)
 	b.Used("library", 1)
 	a.at = late
 	a.Used("library", 7) // a host whose clock is a day behind

@@ -25,7 +25,7 @@ func TestMechanisms(t *testing.T) {
 	refuse := func(names ...string) func(stage, line string) string {
 		return func(stage, line string) string {
 			if words := strings.Fields(line); stage == "AUTH" && len(words) > 1 && slices.Contains(names, words[1]) {
-				return "504 5.5.4 Unrecognized authentication type"
+				return "504 5.5.4 not here"
 			}
 			return ""
 		}
@@ -56,6 +56,7 @@ func TestMechanisms(t *testing.T) {
 		"504 to all but CRAM-MD5": {offers: all, reply: refuse("PLAIN", "LOGIN", "SCRAM-SHA-256"), want: "SCRAM-SHA-256 PLAIN LOGIN CRAM-MD5"},
 		"504 to all":              {offers: all, reply: refuse(all...), want: "SCRAM-SHA-256 PLAIN LOGIN CRAM-MD5", err: "deferred server auth 504"},
 		"no such mechanism":       {offers: all[:3], reply: says("PLAIN", "535 5.7.8 Error: authentication failed: Invalid authentication mechanism"), want: "PLAIN LOGIN"},
+		"no such type":            {offers: all[:3], reply: says("PLAIN", "535 5.7.8 Unrecognized authentication type"), want: "PLAIN LOGIN"},
 		"too weak":                {offers: all[:3], reply: says("PLAIN", "534 5.7.9 too weak"), want: "PLAIN LOGIN"},
 		"another password wanted": {offers: all[:3], reply: says("PLAIN", "534 5.7.9 Application-specific password required."), want: "PLAIN", err: "deferred server auth 534"},
 		"wrong":                   {offers: all[:3], reply: says("PLAIN", "535 5.7.8 no"), want: "PLAIN", err: "deferred server auth 535"},

@@ -3,6 +3,8 @@ package submission
 import (
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"runtime"
 	"strings"
 	"testing"
@@ -41,6 +43,26 @@ func TestRecipientsWithoutEnd(t *testing.T) {
 		if err != nil || taken < c.least || taken > c.most || replies.full != c.given-taken || !strings.Contains(replies.last, "221 ") {
 			t.Errorf("%s: %d recipients were taken, %d refused, %v; at last %q", name, taken, replies.full, err, replies.last)
 		}
+	}
+}
+
+// TestAliasForTooMany: a name that stands for more recipients than a message may have is refused with
+// the code for too many, not as a bad address.
+func TestAliasForTooMany(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	d.Intake.Aliases = filepath.Join(t.TempDir(), "aliases")
+	var all strings.Builder
+	all.WriteString("all: x@example.net")
+	for i := range spool.MaxRecipients {
+		fmt.Fprintf(&all, ",\n %d@example.net", i)
+	}
+	if err := os.WriteFile(d.Intake.Aliases, []byte(all.String()+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	replies := d.says("EHLO x\r\nMAIL FROM:<a@example.org>\r\nRCPT TO:<all>\r\nQUIT\r\n")
+	if got := replies[len(replies)-2]; !strings.HasPrefix(got, "452 4.5.3 ") {
+		t.Errorf("%q", replies)
 	}
 }
 
