@@ -204,7 +204,8 @@ func (h *host) send() error {
 	return nil
 }
 
-// arrived waits until the world has got so many messages.
+// arrived waits until the world has got so many messages. It has to look again and again: another
+// process sends them.
 func (h *host) arrived(n int) error {
 	for deadline := time.Now().Add(20 * time.Second); len(h.world.Messages()) < n; time.Sleep(5 * time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -268,6 +269,7 @@ func (h *host) limited() error {
 	}
 	narrate("One message met the limit, and is deferred. The others were put off without an attempt: the next runs send them.")
 	narrate("What the service knows of the library's day (it is written every few seconds):")
+	// Until serve has written it; without it, the output below says 0.
 	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); time.Sleep(200 * time.Millisecond) {
 		cmd := exec.Command(h.binary, "service-key", "list", "--json")
 		cmd.Env, cmd.Dir = h.environment(), h.dir

@@ -99,7 +99,7 @@ type outcome struct {
 // begin makes the client ready for a sign-in.
 func (l *Login) begin(ctx context.Context) (*authRequest, error) {
 	if l.Client.Service != nil {
-		return nil, errorf("[%s] service_account_file is set: a service account needs no sign-in; test it by: notices test-server %[1]s", l.Client.Provider.Key)
+		return nil, errorf("[%s] service_account_file is set: a service account needs no sign-in; to test it, run: notices test-server %[1]s", l.Client.Provider.Key)
 	}
 	config, err := l.Client.config(ctx)
 	tokens := config

@@ -302,7 +302,7 @@ func TestFails(t *testing.T) {
 		{"login-wanted", smtptest.Options{TLS: ca.TLS(t), Users: users}, nil},
 		{"login-in-clear", smtptest.Options{Users: users, ClearLogin: true}, func(b *bench) { login("secret")(b); b.server.AllowNonSecure = true }},
 		{"login-for-now", smtptest.Options{TLS: ca.TLS(t), Users: users, Reply: says("AUTH", "454 4.7.0 too many logins")}, login("secret")},
-		{"service-for-now", smtptest.Options{TLS: ca.TLS(t), Users: users, Reply: says("AUTH", "454 4.7.0 the service has a trouble of its own; mail goes out later by itself")}, func(b *bench) {
+		{"service-for-now", smtptest.Options{TLS: ca.TLS(t), Users: users, Reply: says("AUTH", "454 4.7.0 the service has a problem of its own; mail goes out later by itself")}, func(b *bench) {
 			login("secret")(b)
 			b.server.Name = "service"
 		}},

@@ -86,7 +86,7 @@ func (s *hosted) login(user, key string) error {
 		}
 		return answer(535, smtp.EnhancedCode{5, 7, 8}, "unknown site or wrong key")
 	case err != nil:
-		return answer(454, smtp.EnhancedCode{4, 7, 0}, "the service has a trouble of its own; mail goes out later by itself")
+		return answer(454, smtp.EnhancedCode{4, 7, 0}, "the service has a problem of its own; mail goes out later by itself")
 	}
 	if !srv.admission.login(g, site, srv.siteConnections()) {
 		g.wire.stopReading()

@@ -161,9 +161,9 @@ func (t *messageText) summary(m *shownJSON) {
 func advice(m *shownJSON) string {
 	switch m.State {
 	case spool.StateHeld:
-		return fmt.Sprintf("; let it go by: notices release %s", m.ID)
+		return fmt.Sprintf("; to release it, run: notices release %s", m.ID)
 	case spool.StateFailed:
-		return fmt.Sprintf("; queue it afresh by: notices retry %s", m.ID)
+		return fmt.Sprintf("; to queue it again, run: notices retry %s", m.ID)
 	}
 	return ""
 }

@@ -154,7 +154,7 @@ func (t *statusText) server(v *server) {
 		t.row("Senders", "", "%s", strings.Join(v.Senders, ", "))
 	}
 	if v.LastTestedOn == nil {
-		t.row("Last Tested On", "", "never; test it by: notices test-server %s", v.Name)
+		t.row("Last Tested On", "", "never; to test it, run: notices test-server %s", v.Name)
 	} else {
 		c := term.Green
 		if *v.LastTestResult != "ok" {
