@@ -133,7 +133,7 @@ func (s *service) attempted(id spool.ID) string {
 	return fmt.Sprint(s.times[id])
 }
 
-// wait lets time pass, and what is due meanwhile happen.
+// wait lets time pass on the bubble's clock, and what is due meanwhile happen.
 func wait(d time.Duration) {
 	time.Sleep(d)
 	synctest.Wait()

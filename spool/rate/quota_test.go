@@ -11,7 +11,7 @@ import (
 	"notices/spool/maildirtest"
 )
 
-// slow is a State whose changes take a while.
+// slow is a State whose changes take a while, on the clock of a synctest bubble.
 type slow struct {
 	spool.State
 	takes time.Duration

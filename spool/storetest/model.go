@@ -137,7 +137,7 @@ func (v *modelled) relist() {
 	}
 }
 
-// pick draws one of the messages that pass, or skips the step.
+// pick draws one of the messages that pass, or passes over the step: rapid then draws another one.
 func (m *model) pick(t *rapid.T, pass func(*modelled) bool) *modelled {
 	passed := maps.Clone(m.there)
 	maps.DeleteFunc(passed, func(_ spool.ID, v *modelled) bool { return !pass(v) })

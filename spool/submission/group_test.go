@@ -16,7 +16,7 @@ import (
 	"notices/spool/maildirtest"
 )
 
-// slowStore takes a second for each Commit.
+// slowStore takes a second for each Commit, on the clock of a synctest bubble.
 type slowStore struct {
 	spool.Store
 	batches []int

@@ -15,7 +15,8 @@ import (
 	"notices/spool/service"
 )
 
-// in runs a test of the network with a clock of its own.
+// in runs a test of the network in a synctest bubble: a sleep passes at once, and with it all that has
+// a time limit goes on.
 func in(t *testing.T, do func(t *testing.T)) {
 	t.Helper()
 	t.Parallel()

@@ -61,7 +61,7 @@ default_pool_size = %d
 	return p, p.wait()
 }
 
-// wait returns when it listens.
+// wait returns when it listens. It has to try again and again: pgbouncer does not report that.
 func (p *Pooler) wait() (err error) {
 	for range 200 {
 		var c net.Conn
