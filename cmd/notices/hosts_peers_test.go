@@ -7,6 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -110,5 +112,46 @@ func TestImportFrozen(t *testing.T) {
 	again.ends(app.ExitOK, "2 were queued by an earlier import")
 	if n := f.sql(`select count(*) from notices.message`); n != "2" {
 		t.Errorf("%s messages are queued after the repeat, want 2", n)
+	}
+}
+
+// TestImportKilledBehindPgBouncer: nobody sees that an import was killed. The next one says for how long it may
+// have to wait, and goes on when the lease is over.
+func TestImportKilledBehindPgBouncer(t *testing.T) {
+	f := newFleet(t)
+	pooler, err := f.server.StartPooler(3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pooler.Stop()
+	for host := range f.hosts {
+		f.rewrite(host, f.server.URL(f.database), pooler.URL(f.database))
+	}
+	if err := syscall.Mkfifo(filepath.Join(f.dir, "pipe.mbox"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	killed := f.start("desk", "import", "pipe.mbox")
+	f.awaits("its lock", func() bool { return f.sql(`select count(*) from notices.lock`) == "1" })
+	killed.signal(syscall.SIGKILL)
+	killed.ends(-1)
+
+	said, err := os.Create(filepath.Join(f.dir, "said"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer said.Close()
+	next := &run{t: t, host: "office", cmd: f.command("office", "import", "--again", "notices.mbox"), said: &bytes.Buffer{}}
+	next.cmd.Stderr = said
+	if err := next.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	f.awaits("a word about the lock", func() bool {
+		text, err := os.ReadFile(said.Name())
+		return err == nil && strings.Contains(string(text), "another import is running, or was killed, and then its lock is free within 45 seconds; waiting for it to end")
+	})
+	f.claimsEndSoon()
+	next.ends(0)
+	if n := f.sql(`select count(*) from notices.message`); n != fmt.Sprint(2*fleetMessages-fleetFirst) {
+		t.Errorf("%s messages are queued", n)
 	}
 }

@@ -86,6 +86,30 @@ func TestLocked(t *testing.T) {
 	}
 }
 
+// TestRowLocked: the same for one row, in a transaction that a person did not end.
+func TestRowLocked(t *testing.T) {
+	name := newDatabase(t)
+	s := openPatient(t, server.URL(name), 300*time.Millisecond)
+	defer s.Close()
+	add := func() error {
+		return s.State().Update(t.Context(), "count", true, func(old []byte) ([]byte, error) { return append(old, 'x'), nil })
+	}
+	if err := add(); err != nil {
+		t.Fatal(err)
+	}
+	c, err := pgx.Connect(t.Context(), server.URL(name))
+	if err == nil {
+		_, err = c.Exec(t.Context(), `begin; update notices.value set data = data`)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(t.Context())
+	if err := add(); !errors.Is(err, spool.ErrUnreachable) || !strings.Contains(err.Error(), fmt.Sprintf("process %d of user postgres (idle in transaction", c.PgConn().PID())) {
+		t.Error(err)
+	}
+}
+
 // TestLockedForAMoment: what waits for a lock goes on when it is free.
 func TestLockedForAMoment(t *testing.T) {
 	name := newDatabase(t)
@@ -157,7 +181,7 @@ func TestImportBehindPgBouncer(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := b.Imported(t.Context(), at(0)); !errors.Is(err, spool.ErrBusy) || !strings.Contains(err.Error(), "killed less than 45 seconds ago") {
+	if _, _, err := b.Imported(t.Context(), at(0)); !errors.Is(err, spool.ErrBusy) || !strings.Contains(err.Error(), "was killed, and then its lock is free within 45 seconds") {
 		t.Errorf("a second import: %v", err)
 	}
 	if got := sql(t, name, guards); got != "0" {

@@ -72,6 +72,9 @@ func Open(ctx context.Context, o Options) (*Store, error) {
 		return nil, err
 	}
 	db := &database{lockLimit: locks.Limit(cmp.Or(o.Patience, answerTime)), retryFor: cmp.Or(o.Patience, retryFor)}
+	if own := cfg.ConnConfig.RuntimeParams["lock_timeout"]; own != "" {
+		db.lockLimit = own // the address has one
+	}
 	cfg.AfterConnect = db.connected
 	if db.pool, err = pgxpool.NewWithConfig(context.WithoutCancel(ctx), cfg); err != nil {
 		return nil, explain(err)

@@ -122,7 +122,7 @@ func imported(ctx context.Context, p *app.Program, store spool.Store) (map[spool
 			return known, release, err
 		}
 		if !said {
-			p.Say("another import is running; waiting for it to end")
+			p.Say("%s; waiting for it to end", strings.TrimSuffix(err.Error(), ": "+spool.ErrBusy.Error()))
 		}
 		select {
 		case <-ctx.Done():

@@ -35,8 +35,8 @@ func NewFilter(q *spool.HistoryQuery, ended bool) *Filter {
 	return f
 }
 
-// add adds a needle: a text of the envelope, or its beginning, end or middle. One that JSON may write
-// in another way is left out.
+// add adds a needle: a text of the envelope, or its beginning, end or middle. One whose lower case, or
+// whose form in JSON, need not be its octets is left out.
 func (f *Filter) add(text string, begins, ends bool) {
 	for i := range len(text) {
 		if c := text[i]; c < ' ' || c >= 0x7f || c == '"' || c == '\\' {
@@ -65,8 +65,8 @@ const (
 // look looks at the beginning of a sidecar. whole: it is all of it. It changes p.
 func (f *Filter) look(p []byte, whole bool) verdict {
 	first, rest, _, ok := lines.Next(p, lines.Start)
-	if !ok {
-		return unclear // damaged, or longer than what was read
+	if !ok || bytes.IndexByte(first, '\\') >= 0 {
+		return unclear // damaged, longer than what was read, or with letters that are written in another way
 	}
 	low := lower(first)
 	for _, needle := range f.needles {
@@ -74,13 +74,13 @@ func (f *Filter) look(p []byte, whole bool) verdict {
 			return other
 		}
 	}
-	if f.ended && whole && !bytes.Contains(rest, delivered) && !bytes.Contains(rest, failed) && !bytes.Contains(rest, gaveUp) {
+	if f.ended && whole && !bytes.Contains(rest, delivered) && !bytes.Contains(rest, failed) && !bytes.Contains(rest, gaveUp) && bytes.IndexByte(rest, '\\') < 0 {
 		return waits
 	}
 	return unclear
 }
 
-// In a JSON text the quotes of another string would have a backslash before them.
+// What the events of a message have in them in which a recipient has ended.
 var (
 	delivered = []byte(`"` + spool.Delivered + `"`)
 	failed    = []byte(`"` + spool.Failed + `"`)

@@ -71,7 +71,7 @@ func (i Imports) free(ctx context.Context) error {
 	var freed, guarded bool
 	err := i.Row(ctx, freeSQL, []any{importLock}, &freed, &guarded)
 	if err == nil && !guarded {
-		err = fmt.Errorf("another import is running, or was killed less than %d seconds ago: %w", int(i.Lease.Seconds()), spool.ErrBusy)
+		err = fmt.Errorf("another import is running, or was killed, and then its lock is free within %d seconds: %w", int(i.Lease.Seconds()), spool.ErrBusy)
 	}
 	return err
 }
