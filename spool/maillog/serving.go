@@ -16,7 +16,8 @@ func LoginFailed(l *Log, site, from string) {
 	write(l, All, "login-failed", "site", printable.Short(site, 100), "from", from)
 }
 
-// TurnedAway logs that a client was refused before it could log in.
+// TurnedAway logs that a client was refused before it could log in. It is not logged for each
+// connection.
 func TurnedAway(l *Log, from, why string) { write(l, All, "turned-away", "from", from, "why", why) }
 
 // SiteLimited logs that a site may hand in no more messages until then. It is logged once, not

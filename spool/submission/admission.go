@@ -60,7 +60,27 @@ type admission struct {
 	byAddress map[netip.Prefix]int
 	bySite    map[string]int
 	closing   bool
-	empty     chan struct{} // closed when closing and no connection is left
+	empty     chan struct{}              // closed when closing and no connection is left
+	told      map[netip.Prefix]time.Time // when the log was last told that one was refused
+}
+
+// tellTime is how long the log is not told again that connections from an address are refused. Whoever
+// opens very many must not fill the disk.
+const tellTime = time.Minute
+
+// isNews reports whether the log is to be told of a connection that is refused.
+func (d *admission) isNews(from net.Addr, now time.Time) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	address := addressOf(from)
+	if now.Sub(d.told[address]) < tellTime {
+		return false
+	}
+	if d.told == nil || len(d.told) >= maxFailing {
+		d.told = map[netip.Prefix]time.Time{}
+	}
+	d.told[address] = now
+	return true
 }
 
 // enter admits a connection, or returns the reply that refuses it, without its 421.

@@ -25,6 +25,7 @@ func FuzzServer(f *testing.F) {
 	f.Add([]byte(mail+"A\r\n."+strings.Repeat("\r", netBufferSize-1)+"\r\n"+evil), true, false)
 	f.Add([]byte(mail+"text\r\n.\r\n"+mail+"two\r\n.\r\nRSET\r\nMAIL FROM:<> SIZE=9999\r\nBDAT 3 LAST\r\nabc"), true, false)
 	f.Add([]byte("MAIL FROM:<a@example.org> AUTH=<> BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x\r\nRCPT TO:<a@example.net> NOTIFY=NEVER ORCPT=rfc822;a@b\r\nDATA\r\n"), true, false)
+	f.Add([]byte("BDAT 6\r\nNOOP\r\nBDAT 28 LAST\r\nRCPT TO:<evil@example.net>\r\n"+mail+"BDAT 9\r\n.\r\nBDAT 8001\r\nQUIT\r\n"), true, false)
 	f.Fuzz(func(t *testing.T, text []byte, login, plain bool) {
 		synctest.Test(t, func(t *testing.T) { fuzzServer(t, text, login, plain) })
 	})

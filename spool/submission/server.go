@@ -197,7 +197,9 @@ func (s *Server) refuse(conn net.Conn, secure bool, why string) {
 		return
 	}
 	defer func() { <-s.refusing }()
-	maillog.TurnedAway(s.log(), hostOf(conn.RemoteAddr()), strings.TrimLeft(why, "0123456789. "))
+	if s.admission.isNews(conn.RemoteAddr(), time.Now()) {
+		maillog.TurnedAway(s.log(), hostOf(conn.RemoteAddr()), strings.TrimLeft(why, "0123456789. "))
+	}
 	conn.SetDeadline(time.Now().Add(5 * time.Second))
 	if secure {
 		secured := tls.Server(conn, s.TLS)

@@ -441,8 +441,15 @@ func TestConnections(t *testing.T) {
 		if n, sites := h.Connections(); n != 40 || sites != 20 {
 			t.Errorf("%d connections, %d of sites", n, sites)
 		}
-		if !strings.Contains(h.logged(), `turned-away from=pipe why="too many connections from your address`) {
+		if !strings.Contains(h.logged(), `turned-away from=pipe why="too many connections from your address`) || strings.Count(h.logged(), "turned-away") != 1 {
 			t.Errorf("the log has %s", h.logged())
+		}
+		time.Sleep(tellTime)
+		plain = h.client(h.connect(h.plain))
+		plain.sends("", "421 4.7.0")
+		plain.over()
+		if strings.Count(h.logged(), "turned-away") != 2 {
+			t.Errorf("a minute later the log has %s", h.logged())
 		}
 	})
 	t.Run("all", func(t *testing.T) {
