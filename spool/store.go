@@ -200,6 +200,6 @@ const FromDrop = "drop-"
 // Anomaly is something in the spool that is not ours or is torn.
 type Anomaly struct {
 	Name  string // as found
-	Moved string // where it is now, e.g. "aside/NAME"; empty: swept, it was never accepted
+	Moved string // where it is now, e.g. "aside/NAME"; empty: swept, it was never accepted or is done with
 	Why   string
 }

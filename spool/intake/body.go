@@ -8,6 +8,7 @@ import (
 	"io"
 
 	"notices/spool"
+	"notices/spool/internal/piece"
 	"notices/spool/recode"
 )
 
@@ -151,9 +152,8 @@ func (m *message) recode(b *body) error {
 	return nil
 }
 
-// pieceSize is how much is read and written at once, and thus all the memory that a
-// body takes, however long it is.
-const pieceSize = 64 << 10
+// pieceSize is how much is read and written at once: all the memory that a body takes.
+const pieceSize = piece.Size
 
 // output collects a message and writes it to a draft, piece by piece. The draft is
 // made when the first piece is full: a small message that is refused leaves no trace.

@@ -18,7 +18,8 @@ type input struct {
 	ctx   context.Context
 	r     io.Reader
 	max   int64  // 0: no limit
-	buf   []byte // read and not yet taken
+	piece []byte // an empty buffer of pieceSize
+	buf   []byte // read and not yet taken, mostly in piece
 	given int64  // octets read so far
 	done  bool   // the reader has no more
 }
@@ -64,7 +65,7 @@ func (n *input) tooLarge() error {
 
 // header reads up to the end of the header. What was read beyond it stays in buf.
 func (n *input) header(lenient bool) (*header, error) {
-	n.buf = make([]byte, 0, pieceSize)
+	n.buf = n.piece
 	if err := n.fill(); err != nil {
 		return nil, err
 	}
@@ -104,10 +105,7 @@ func (n *input) each(do func([]byte) error) error {
 		if err := do(n.buf); err != nil || n.done {
 			return err
 		}
-		if cap(n.buf) != pieceSize {
-			n.buf = make([]byte, 0, pieceSize)
-		}
-		n.buf = n.buf[:0]
+		n.buf = n.piece
 		if err := n.fill(); err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"notices/spool"
 	"notices/spool/intake/mailaddr"
 	"notices/spool/intake/mbox"
+	"notices/spool/internal/piece"
 	"notices/spool/maillog"
 )
 
@@ -185,7 +186,8 @@ func (m *message) run() (spool.Draft, error) {
 	if err := m.arguments(); err != nil {
 		return nil, err
 	}
-	src := &input{ctx: m.ctx, r: m.r.Body, max: m.in.MaxSize}
+	src := &input{ctx: m.ctx, r: m.r.Body, max: m.in.MaxSize, piece: piece.Get()}
+	defer piece.Put(src.piece)
 	h, err := src.header(m.r.Lenient)
 	if err != nil {
 		return nil, err

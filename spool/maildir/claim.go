@@ -22,6 +22,7 @@ type claim struct {
 	body  *openBody
 	side  *openSidecar
 	done  bool
+	ours  bool // queued by this process just now: the body is open for writing, too
 }
 
 // openBody is the message, read only.
@@ -36,12 +37,26 @@ func (b *openBody) Size() int64 { return b.size }
 // any more, another worker has changed or removed the message meanwhile.
 func (s *Store) Claim(_ context.Context, e spool.Entry) (spool.Claim, error) {
 	c := &claim{s: s, entry: e}
-	if err := c.open(); err != nil {
-		c.close()
-		return nil, err
+	if d, ok := s.recent.Take(e.ID); !ok || !d.handOver(c) {
+		if err := c.open(); err != nil {
+			c.close()
+			return nil, err
+		}
 	}
 	s.claims.Store(c, nil)
 	return c, nil
+}
+
+// handOver makes it the claim of a message that this process has queued just now, and still has open and
+// locked.
+func (d *draft) handOver(c *claim) bool {
+	if d.curSide() != sidecarOf(c.entry) {
+		d.Close()
+		return false
+	}
+	d.at.Record = spool.NewRecord(d.env)
+	c.body, c.side, c.ours = &openBody{d.body, d.size}, &openSidecar{fsys.Share(d.side), d.at}, true
+	return true
 }
 
 func (c *claim) open() error {
@@ -69,7 +84,7 @@ func (c *claim) open() error {
 	if err != nil {
 		return c.unusable(sidecarOf(c.entry), err)
 	}
-	c.side = &openSidecar{sharedFile: share(side)}
+	c.side = &openSidecar{SharedFile: fsys.Share(side)}
 	return c.read()
 }
 
@@ -179,7 +194,7 @@ func (c *claim) Append(e spool.Event, d spool.Durability) error {
 	case spool.Now:
 		return c.side.Sync()
 	case spool.Soon:
-		c.s.soon.addFile(c.side.addUser()) // the claim may end before
+		c.s.soon.addFile(c.side.AddUser()) // the claim may end before
 	}
 	return nil
 }
@@ -218,7 +233,7 @@ func (c *claim) close() error {
 
 // openSidecar is the sidecar of a claimed message: what it says, and where to append to it.
 type openSidecar struct {
-	*sharedFile
+	*fsys.SharedFile
 	sidecar.Content
 }
 

@@ -1,6 +1,6 @@
 // Package maildir keeps messages as files: the spool of one machine.
 //
-//	tmp/ID  tmp/.ID            being written; the writer holds the lock on tmp/ID
+//	tmp/ID  tmp/.ID            being written, or kept for reuse; the process has the lock on tmp/ID
 //	cur/ID                     the message, RFC 5322; never changed, never renamed within cur
 //	cur/.ID,TIME,STATE         its sidecar: TIME the next send, unix seconds in ten digits;
 //	                           STATE q (queued or deferred) or h (held)
@@ -31,8 +31,8 @@
 // that a living process has the body's lock.
 //
 //	tmp/ID  tmp/.ID  cur/ID  cur/.ID,T,S  failed/ID  failed/.ID,T,f
-//	x       ?                                                        being written (locked), else swept
-//	        x        x                                               being committed (locked), else both are swept
+//	x       ?                                                        being written, or kept for reuse (locked), else swept
+//	        x        x                                               being committed, or sent (locked), else both are swept
 //	                 x       x                                       queued, deferred or held; mode 1400: finished,
 //	                                                                 whoever claims it finishes its removal
 //	                 x                                               mode 1400: finished; swept after a second
@@ -63,7 +63,8 @@
 // In this order: a marked body without sidecar is swept, a sidecar without body would be a lost
 // message, and whoever finishes a removal need not know how the message ended. A kill before
 // the mark sends it again, and its entry supersedes this one. A power cut may take
-// back the mark: then a delivered body may end in aside/, where a person looks. The sidecar
+// back the mark: then a delivered body may end in aside/, where a person looks. The files of a
+// message that the same process had queued are kept for others instead (package reuse). The sidecar
 // of an imported message is not unlinked but renamed to import/.ID; its keys are added to
 // the journal and synced, before cur is, and then it is unlinked (package imports).
 //

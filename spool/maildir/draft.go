@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"slices"
 	"time"
@@ -13,6 +14,7 @@ import (
 	"notices/spool"
 	"notices/spool/internal/fsys"
 	"notices/spool/maildir/imports"
+	"notices/spool/maildir/reuse"
 	"notices/spool/maildir/sidecar"
 )
 
@@ -25,6 +27,9 @@ type draft struct {
 	side     fsys.File
 	size     int64
 	entry    spool.Entry // of the listing that it will be in
+	env      spool.Envelope
+	at       sidecar.Content // of the sidecar, without a Record
+	spare    reuse.Pair      // the files that body is of, until the sidecar was taken, too
 	done     bool
 	keys     []spool.ImportKey
 	synced   bool  // by Sync
@@ -38,6 +43,10 @@ func (s *Store) New(_ context.Context, id spool.ID) (spool.Draft, error) {
 	d := &draft{folders: s.folders, id: id}
 	if !id.Valid() {
 		return nil, fmt.Errorf("%q is no queue id", id)
+	}
+	if spare, ok := s.soon.pool.Take(d.tmpBody()); ok {
+		d.body, d.spare = spare.Body, spare
+		return d, nil
 	}
 	if err := s.folders.ensure(d.create); err != nil {
 		return nil, notASpool(err)
@@ -82,30 +91,36 @@ func (d *draft) ID() spool.ID { return d.id }
 func (d *draft) Len() int64 { return d.size }
 
 func (d *draft) Write(p []byte) (int, error) {
-	n, err := d.body.Write(p)
+	n, err := d.body.WriteAt(p, d.size)
 	d.size += int64(n)
 	return n, err
 }
 
-func (d *draft) ReadAt(p []byte, off int64) (int, error) { return d.body.ReadAt(p, off) }
+// ReadAt shows nothing of another message that the file had before.
+func (d *draft) ReadAt(p []byte, off int64) (int, error) {
+	return io.NewSectionReader(d.body, 0, d.size).ReadAt(p, off)
+}
 
 // Seal writes the sidecar beside the body in tmp.
 func (d *draft) Seal(env spool.Envelope, events ...spool.Event) error {
 	env.ID, env.Size = d.id, d.size
 	env.QueuedAt = env.QueuedAt.UTC().Truncate(time.Second)
-	text, err := sidecar.New(env, events...)
+	text, at, err := sidecar.New(env, events...)
+	if err == nil && d.spare.Size > d.size {
+		err = d.body.Truncate(d.size)
+	}
+	if d.side = d.spare.TakeSide(tmpSidecar(d.id), at.Size); d.side == nil && err == nil {
+		d.side, err = d.folders.Open(tmpSidecar(d.id), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
+	}
 	if err != nil {
 		return err
 	}
-	d.side, err = d.folders.Open(tmpSidecar(d.id), unix.O_WRONLY|unix.O_CREAT|unix.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
+	d.env, d.at = env, at
 	d.entry, d.keys = spool.Entry{ID: d.id, Next: env.QueuedAt, State: spool.StateQueued, Expires: env.ExpiresAt}, env.ImportKeys
 	if len(events) > 0 {
 		d.entry = spool.NewRecord(env, events...).Entry()
 	}
-	_, err = d.side.Write(text)
+	_, err = d.side.WriteAt(text, 0)
 	return err
 }
 
@@ -118,10 +133,12 @@ func (d *draft) Abort() error {
 	if d.side != nil {
 		err = d.folders.Unlink(tmpSidecar(d.id))
 	}
-	return errors.Join(err, d.folders.Unlink(d.tmpBody()), d.close())
+	d.spare.TakeSide("", 0)
+	return errors.Join(err, d.folders.Unlink(d.tmpBody()), d.Close())
 }
 
-func (d *draft) close() error {
+// Close ends the use of the files, and the lock.
+func (d *draft) Close() error {
 	d.done = true
 	var err error
 	if d.side != nil {
@@ -134,7 +151,7 @@ func (d *draft) close() error {
 func (d *draft) Sync() error {
 	own, err := sealed([]spool.Draft{d})
 	if err == nil && !d.synced {
-		err = unsynced(own, syncFiles([]fsys.File{d.body, d.side}))
+		err = unsynced(own, fsys.SyncAll([]fsys.File{d.body, d.side}))
 		d.synced = err == nil
 	}
 	return err
@@ -151,7 +168,7 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 		}
 	}
 	if err == nil {
-		err = unsynced(own, syncFiles(files))
+		err = unsynced(own, fsys.SyncAll(files))
 	}
 	if err != nil {
 		return 0, err
@@ -159,7 +176,7 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	anyImported := slices.ContainsFunc(own, func(d *draft) bool { return len(d.keys) > 0 })
 	n, failure := renameDrafts(s.folders, own, anyImported)
 	if n > 0 {
-		if err := s.folders.SyncDir(curDir); err != nil {
+		if err := s.soon.syncCur(); err != nil {
 			return 0, unsure(own[:n], err)
 		}
 	}
@@ -169,7 +186,10 @@ func (s *Store) Commit(_ context.Context, drafts ...spool.Draft) (int, error) {
 	queued := make([]imports.Message, n)
 	for i, d := range own[:n] {
 		queued[i] = imports.Message{ID: d.id, Keys: d.keys}
-		d.close()
+		if len(d.keys) > 0 || d.entry.State != spool.StateQueued || !s.recent.Put(d.id, d) {
+			d.Close()
+		}
+		d.done = true
 	}
 	if anyImported {
 		_ = s.soon.journal.Append(queued, false) // without it, the next import opens their sidecars
@@ -241,7 +261,7 @@ func renameDrafts(f folders, drafts []*draft, imported bool) (n int, failed erro
 // power cut is not known: ErrUnsure.
 func unsure(renamed []*draft, cause error) error {
 	for _, d := range renamed {
-		cause = errors.Join(cause, d.folders.Unlink(d.curSide()), d.folders.Unlink(bodyPath(curDir, d.id)), d.close())
+		cause = errors.Join(cause, d.folders.Unlink(d.curSide()), d.folders.Unlink(bodyPath(curDir, d.id)), d.Close())
 	}
 	return fmt.Errorf("%w: %w", spool.ErrUnsure, cause)
 }
@@ -277,7 +297,7 @@ func moveFailed(f folders, drafts []*draft) error {
 
 func closeAll(drafts []*draft) (err error) {
 	for _, d := range drafts {
-		err = errors.Join(err, d.close())
+		err = errors.Join(err, d.Close())
 	}
 	return err
 }

@@ -10,6 +10,7 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/advice"
 	"notices/spool/maildir/imports"
 	"notices/spool/maildir/sidecar"
 	"notices/spool/maildir/values"
@@ -172,45 +173,9 @@ func (f folders) setAside(dir, name string) (moved string, err error) {
 	}
 }
 
-// withRepair adds to an error the command that repairs it. names are the files and
-// folders that may be its cause. The caller explains a full disk.
+// withRepair adds to an error the command that repairs it. names are what may be its cause.
 func (f folders) withRepair(err error, names ...string) error {
-	repair := ""
-	switch {
-	case errors.Is(err, unix.EIO):
-		repair = "the disk may be failing: see the kernel's log (dmesg)"
-	case errors.Is(err, fs.ErrPermission):
-		repair = "if a file there is immutable, as root run: chattr -R -ia " + f.dir
-		for _, name := range names {
-			if found := f.repairMode(name); found != "" {
-				repair = found
-				break
-			}
-		}
-	}
-	if repair == "" {
-		return err
-	}
-	return fmt.Errorf("%w; %s", err, repair)
-}
-
-// repairMode is the command that gives a file or folder to us or lets us write to it, if
-// that is what it lacks.
-func (f folders) repairMode(name string) string {
-	st, err := f.Stat(name)
-	us := unix.Geteuid()
-	need := uint32(0o600)
-	if st.Dir {
-		need = 0o700
-	}
-	switch {
-	case err != nil || us == 0:
-	case int64(st.UID) != int64(us):
-		return fmt.Sprintf("%s belongs to another user (%d); as root run: chown -R %d:%d %s", name, st.UID, us, unix.Getegid(), f.dir)
-	case st.Mode&need != need && st.Mode != doneMode:
-		return fmt.Sprintf("the mode of %s is %04o; run: chmod u+rwX %s/%s", name, st.Mode, f.dir, name)
-	}
-	return ""
+	return advice.Add(err, f.FS, f.dir, names...)
 }
 
 func ignoreMissing(err error) error {

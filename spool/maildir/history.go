@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"notices/spool"
+	"notices/spool/maildir/advice"
 	"notices/spool/maildir/historyfile"
 )
 
@@ -45,7 +46,7 @@ func (s past) HistoryError() error { return s.history.Err() }
 // CheckHistory looks whether the history can be read and written, without writing.
 func (s past) CheckHistory() error {
 	err := s.history.Check()
-	if repair := s.at.repairMode(historyfile.Dir); err == nil && repair != "" && !s.history.Off {
+	if repair := advice.Mode(s.at.FS, s.at.dir, historyfile.Dir); err == nil && repair != "" && !s.history.Off {
 		err = errors.New(repair)
 	}
 	return err

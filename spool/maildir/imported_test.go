@@ -472,7 +472,7 @@ func TestNotesOfAnOlderVersion(t *testing.T) {
 		notes = imports.Line{Keys: []spool.ImportKey{storetest.KeyOf(id)}, At: int64(100 + i), ID: id}.Append(notes)
 	}
 	disk.Write(imports.Dir+"/"+imports.NotesName, notes)
-	line, err := sidecar.New(testEnvelope())
+	line, _, err := sidecar.New(testEnvelope())
 	must(t, err)
 	disk.Write(imports.Path(importIDs[3]), line)
 	for _, step := range []struct{ since, keys, files int }{{100, 3, 3}, {102, 1, 3}, {200, 0, 1}, {200, 0, 1}} {

@@ -30,7 +30,7 @@ func longest(t *testing.T) spool.Envelope {
 // attempts in which each recipient was deferred in words of its own.
 func TestLongestMessageIsReadAgain(t *testing.T) {
 	env := longest(t)
-	line, err := sidecar.New(env)
+	line, _, err := sidecar.New(env)
 	must(t, err)
 	if len(line) > spool.MaxRecipientRoom {
 		t.Errorf("the envelope has %d octets, more than spool.MaxRecipientRoom", len(line))

@@ -200,10 +200,10 @@ func (r *repair) isDraft(id spool.ID) bool {
 	return err == nil
 }
 
-// neverAccepted is what is said of a file in tmp whose writer died.
-const neverAccepted = "never accepted, its writer is gone"
+// neverAccepted is what is said of a file in tmp whose process died.
+const neverAccepted = "left by a process that is gone, which had not accepted it yet, or had sent it"
 
-// tmp removes what dead writers left in tmp: nothing there was ever accepted.
+// tmp removes what dead processes left in tmp: nothing there is a message, or not any more.
 func (r *repair) tmp() {
 	var names []string
 	r.addError(r.folders.list(tmpDir, func(name []byte) bool {

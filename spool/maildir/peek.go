@@ -2,6 +2,7 @@ package maildir
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io/fs"
 	"sync"
@@ -23,6 +24,9 @@ func (s *Store) Peek(_ context.Context, e spool.Entry) (*spool.Record, spool.Pee
 	}
 	got, err := sidecar.Read(f)
 	f.Close()
+	if err == nil && got.Record.Envelope.ID != e.ID || err != nil && s.folders.gone(sidecarOf(e)) {
+		return nil, nil, goneError(e.ID, fs.ErrNotExist) // another message has the file
+	}
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", e.ID, err)
 	}
@@ -50,7 +54,17 @@ func (b *lazyBody) ReadAt(p []byte, off int64) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	return f.ReadAt(p, off)
+	n, err := f.ReadAt(p, off)
+	if b.folders.gone(bodyOf(b.entry)) { // while it was read, perhaps, and another message has the file
+		return 0, goneError(b.entry.ID, fs.ErrNotExist)
+	}
+	return n, err
+}
+
+// gone reports whether a name does not exist.
+func (f folders) gone(name string) bool {
+	_, err := f.Stat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 func (b *lazyBody) open() (fsys.File, error) {

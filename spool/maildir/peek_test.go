@@ -32,11 +32,10 @@ func TestLookThenRead(t *testing.T) {
 	}
 	must(t, closed.Close())
 	must(t, removeNow(s))
-	if n, err := opened.ReadAt(got, 0); n != len(got) || err != nil && err != io.EOF {
-		t.Errorf("what was opened in time: %d octets, %v", n, err)
-	}
-	if _, err := unopened.ReadAt(got, 0); !errors.Is(err, spool.ErrGone) {
-		t.Errorf("what has left: %v", err)
+	for _, body := range []spool.Body{opened, unopened} { // another message may have the file by now
+		if _, err := body.ReadAt(got, 0); !errors.Is(err, spool.ErrGone) {
+			t.Errorf("what has left: %v", err)
+		}
 	}
 	if _, err := closed.ReadAt(got, 0); err == nil {
 		t.Error("what was closed can be read")

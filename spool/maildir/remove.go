@@ -5,13 +5,16 @@ import (
 
 	"notices/spool"
 	"notices/spool/internal/fsys"
+	"notices/spool/maildir/advice"
 	"notices/spool/maildir/imports"
+	"notices/spool/maildir/reuse"
+	"notices/spool/maildir/sidecar"
 )
 
 // doneMode marks a body whose message is finished, before its sidecar goes: found alone
 // later, it is left over and no mail whose sidecar was lost. The sticky bit means nothing
 // on a file, so that nobody else's has this mode.
-const doneMode = 0o1400
+const doneMode = advice.DoneMode
 
 // Remove adds the message to the history, marks the body, unlinks the sidecar, makes that
 // durable, and unlinks the body. On an error before the sidecar is gone the claim goes on, so
@@ -22,10 +25,33 @@ func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 		return errOver
 	}
 	c.addHistory(last)
+	if d == spool.Soon && leave(c) {
+		return nil
+	}
 	if err := c.body.Chmod(doneMode); err != nil {
 		return c.removeUnmarked(err)
 	}
 	return c.removeMarked(d)
+}
+
+// leave removes the message by leaving its files for others (package reuse), and reports whether it
+// did. That the sidecar is in tmp marks the message as finished.
+func leave(c *claim) bool {
+	if !c.ours || c.body.size > reuse.MaxBody || c.side.Size > sidecar.BlockSize || c.side.Shared() {
+		return false
+	}
+	id := c.entry.ID
+	p := reuse.Pair{
+		Body: c.body.File, Side: c.side.File, Message: bodyOf(c.entry),
+		TmpBody: bodyPath(tmpDir, id), TmpSide: tmpSidecar(id), Size: c.body.size, SideSize: c.side.Size,
+	}
+	if !c.s.soon.pool.Leave(p, sidecarOf(c.entry)) {
+		return false
+	}
+	c.body.File, c.side.File = closedFile{}, closedFile{}
+	_ = c.close()
+	c.s.soon.addHistory()
+	return true
 }
 
 // removeMarked removes a message whose body is marked as finished.

@@ -15,6 +15,7 @@ import (
 	"notices/spool/internal/fsys"
 	"notices/spool/maildir/historyfile"
 	"notices/spool/maildir/imports"
+	"notices/spool/maildir/reuse"
 	"notices/spool/maildir/values"
 )
 
@@ -23,6 +24,10 @@ type Options struct {
 	FS        fsys.FS          // nil: the folder itself
 	Now       func() time.Time // nil: the system's clock
 	NoHistory bool             // what becomes of messages is not written down
+	// Reuse is for a process that sends what it takes in. The files of so many messages that were
+	// sent are kept for the next ones, and as many that were queued just now are claimed without
+	// opening them again. 0: none.
+	Reuse int
 }
 
 // Store is a spool folder. It implements spool.Store. What a call keeps while it runs is a
@@ -30,6 +35,7 @@ type Options struct {
 type Store struct {
 	folders folders
 	soon    syncer
+	recent  reuse.Recent[*draft]
 	past
 	claims sync.Map // of *claim: those under way
 	closed atomic.Bool
@@ -63,7 +69,8 @@ func Open(dir string, o Options) (*Store, error) {
 	history := &historyfile.Log{FS: o.FS, Now: o.Now, Off: o.NoHistory, Dir: dir, Repair: at.withRepair}
 	return &Store{
 		folders: at,
-		soon:    syncer{fs: o.FS, journal: imports.Journal{FS: o.FS, Now: o.Now}, history: history},
+		recent:  reuse.Recent[*draft]{Max: o.Reuse},
+		soon:    syncer{fs: o.FS, journal: imports.Journal{FS: o.FS, Now: o.Now}, history: history, pool: reuse.Pool{FS: o.FS, Max: o.Reuse}},
 		past:    past{at, history},
 	}, nil
 }
@@ -116,7 +123,9 @@ func (s *Store) Close() error {
 		_ = c.(*claim).close() // a claim that ends with its process
 		return true
 	})
+	s.recent.Close()
 	err := s.soon.flush()
+	s.soon.pool.Close()
 	_ = s.history.Close() // mail does not wait for it
 	if e := s.folders.Close(); err == nil {
 		err = e

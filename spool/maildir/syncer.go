@@ -3,14 +3,12 @@ package maildir
 import (
 	"errors"
 	"sync"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"notices/spool/internal/fsys"
 	"notices/spool/maildir/historyfile"
 	"notices/spool/maildir/imports"
+	"notices/spool/maildir/reuse"
 )
 
 // syncDelay is "soon": how much of what was done a power cut may undo.
@@ -28,6 +26,7 @@ type syncer struct {
 	fs      fsys.FS
 	journal imports.Journal
 	history *historyfile.Log
+	pool    reuse.Pool
 
 	mu      sync.Mutex
 	batch   int // syncBatch, or what the system allows; 0: not known yet
@@ -45,33 +44,6 @@ type removedBody struct {
 	dir, path string
 	file      fsys.File
 	left      imports.Message // its sidecar is in import, if it was imported
-}
-
-// sharedFile is a file that the claim and the syncer both use: the last one to close
-// it does. It has no lock that anybody could wait for.
-type sharedFile struct {
-	fsys.File
-	users atomic.Int32
-}
-
-// share is a file with one user.
-func share(f fsys.File) *sharedFile {
-	l := &sharedFile{File: f}
-	l.users.Store(1)
-	return l
-}
-
-// addUser is the file for one more user.
-func (f *sharedFile) addUser() *sharedFile {
-	f.users.Add(1)
-	return f
-}
-
-func (f *sharedFile) Close() error {
-	if f.users.Add(-1) > 0 {
-		return nil
-	}
-	return f.File.Close()
 }
 
 func (y *syncer) addBody(b removedBody) { y.add(func() { y.bodies = append(y.bodies, b) }) }
@@ -145,7 +117,7 @@ func (y *syncer) run() error {
 	}
 	y.mu.Unlock()
 	_ = y.history.Sync() // before the removals that it tells of are; HistoryError has the error
-	err := syncFiles(files)
+	err := fsys.SyncAll(files)
 	for _, f := range files {
 		err = errors.Join(err, f.Close())
 	}
@@ -166,50 +138,30 @@ func (y *syncer) dropBodies(bodies []removedBody, dir string) error {
 			these = append(these, b)
 		}
 	}
-	if len(these) == 0 {
-		return nil
+	var err error
+	switch {
+	case dir == curDir && (len(these) > 0 || y.pool.Leaving()):
+		err = y.syncCur()
+	case len(these) > 0:
+		err = y.fs.SyncDir(dir)
 	}
-	if err := y.fs.SyncDir(dir); err != nil {
+	if err != nil {
 		for _, b := range these {
 			b.file.Close()
 		}
 		return err
 	}
-	return parallel(len(these), func(i int) error {
+	return fsys.Parallel(len(these), func(i int) error {
 		err := ignoreMissing(y.fs.Unlink(these[i].path))
 		these[i].file.Close() // it is now that the system frees its blocks, which takes time
 		return err
 	})
 }
 
-// parallelSyncs is how many files of a batch are synced at a time: enough that a
-// journalling file system puts their commits together.
-const parallelSyncs = 16
-
-// syncFiles syncs all files. Their writing begins at once, so that a message costs
-// about one wait, not two. The two files of one message are synced without another
-// thread: to start one costs an enqueue more than it saves.
-func syncFiles(files []fsys.File) error {
-	for _, f := range files {
-		f.StartSync()
-	}
-	return parallel(len(files), func(i int) error { return files[i].Sync() })
-}
-
-// parallel does n things, parallelSyncs at a time if there are more than two. All are done;
-// the error of one is returned.
-func parallel(n int, do func(i int) error) error {
-	if n <= 2 {
-		var errs [2]error
-		for i := range n {
-			errs[i] = do(i)
-		}
-		return errors.Join(errs[:]...)
-	}
-	var g errgroup.Group
-	g.SetLimit(parallelSyncs)
-	for i := range n {
-		g.Go(func() error { return do(i) })
-	}
-	return g.Wait()
+// syncCur syncs cur, which all that is kept for reuse waits for, too.
+func (y *syncer) syncCur() error {
+	stage := y.pool.Begin()
+	err := y.fs.SyncDir(curDir)
+	y.pool.End(stage, err == nil)
+	return err
 }

@@ -34,6 +34,7 @@ type Program struct {
 	Config  string      // --config
 	Verbose bool        // -v
 	Store   spool.Store // nil: what the config names; a test's own
+	Reuse   int         // of a folder: maildir.Options
 	// OpenDatabase opens the database that the config names. nil: this is the small program,
 	// which does not link it.
 	OpenDatabase func(*config.Config) (spool.Store, error)
@@ -104,7 +105,7 @@ func (p *Program) OpenStore(cfg *config.Config) (spool.Store, error) {
 	if cfg.Spool.Database.IsSet() {
 		return p.OpenDatabase(cfg)
 	}
-	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: cfg.Spool.KeepHistory == 0})
+	return maildir.Open(cfg.Spool.Dir, maildir.Options{Now: p.Now, NoHistory: cfg.Spool.KeepHistory == 0, Reuse: p.Reuse})
 }
 
 // OpenLog opens the log. An error of the log is said and does not stop mail: what matters

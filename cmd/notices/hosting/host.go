@@ -71,6 +71,9 @@ func (h *Host) Serve(ctx context.Context) error {
 	if err = p.BecomeOwner(cfg); err != nil {
 		return err
 	}
+	if cfg.Serve.Deliver {
+		p.Reuse = reuse
+	}
 	if h.store, err = p.OpenStore(cfg); err != nil {
 		return err
 	}
@@ -79,6 +82,10 @@ func (h *Host) Serve(ctx context.Context) error {
 	err = h.run(ctx)
 	return cmp.Or(err, h.store.Close())
 }
+
+// reuse is how many messages are passed on with their files open, and how many pairs of files are kept
+// for others: as many as are handed in and sent within a few syncs of the folder.
+const reuse = 128
 
 // loadCertificate reads the certificate of the TLS listeners. It is nil if there are no such listeners.
 func (h *Host) loadCertificate() (*serving.Certificate, error) {

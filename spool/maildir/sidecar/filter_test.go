@@ -43,7 +43,7 @@ func drawRecord(t *rapid.T) *spool.Record {
 func TestFilter(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		r := drawRecord(t)
-		text, err := New(r.Envelope, r.Events...)
+		text, _, err := New(r.Envelope, r.Events...)
 		if err != nil {
 			t.Skip(err)
 		}

@@ -127,8 +127,9 @@ const (
 // RoomFor is the room for the results of an attempt, in octets.
 func RoomFor(recipients int) int64 { return roomBase + roomPerRecipient*int64(recipients) }
 
-// New is a new sidecar: the first line, those of the events, and padding.
-func New(env spool.Envelope, events ...spool.Event) ([]byte, error) {
+// New is a new sidecar: the first line, those of the events, and padding. at is where and how a
+// further line goes on; it has no Record.
+func New(env spool.Envelope, events ...spool.Event) (text []byte, at Content, err error) {
 	text, sum, err := lines.New(lines.Start, firstLine{Version: formatVersion, Envelope: env})
 	for i := 0; i < len(events) && err == nil; i++ {
 		var line []byte
@@ -138,7 +139,9 @@ func New(env spool.Envelope, events ...spool.Event) ([]byte, error) {
 	if err == nil && len(text) > MaxSize {
 		err = ErrLong
 	}
-	return padded(text), err
+	end := int64(len(text))
+	text = padded(text)
+	return text, Content{End: end, Sum: sum, Size: int64(len(text))}, err
 }
 
 // padded rounds the lines up with newlines, which are no line, so that the
