@@ -23,7 +23,7 @@ type row struct {
 func (b *bench) rows(wanted []string) error {
 	all := []row{
 		{"idle", (*bench).idle}, {"due", (*bench).due}, {"dead", (*bench).dead}, {"hole", (*bench).hole},
-		{"outage", (*bench).outage},
+		{"outage", (*bench).outage}, {"serve", (*bench).serve},
 		{"large", (*bench).large}, {"recipients", (*bench).recipients}, {"bulk", (*bench).bulk}, {"history", (*bench).history},
 		{"database-history", (*bench).databaseHistory}, {"database-idle", (*bench).databaseIdle}, {"database-large", (*bench).databaseLarge},
 		{"database-flush", (*bench).databaseFlush}, {"database-enqueue", (*bench).databaseEnqueue}, {"database-day", (*bench).databaseDay},
