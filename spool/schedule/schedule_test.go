@@ -207,3 +207,31 @@ func TestDrawsSpread(t *testing.T) {
 		t.Errorf("360 draws of 3m to 9m give %d different seconds", len(seen))
 	}
 }
+
+// TestEffectiveQueueTime: the time from which a message counts its age, when a clock was wrong. Times
+// are in hours.
+func TestEffectiveQueueTime(t *testing.T) {
+	p := Policy{ShortRange: 3 * time.Hour, ShortDelay: [2]time.Duration{time.Minute, time.Hour}, LongDelay: [2]time.Duration{time.Hour, 2 * time.Hour}, GiveUp: 100 * time.Hour}
+	at := func(hours int) time.Time {
+		return time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC).Add(time.Duration(hours) * time.Hour)
+	}
+	const never = -1000
+	for name, c := range map[string]struct{ queued, seen, now, want int }{
+		"not tried yet":                       {0, never, 5, 0},
+		"queued in the future, not tried yet": {500, never, 5, 5},
+		"tried":                               {0, 1, 5, 0},
+		"queued in the future, and tried":     {500, 4, 5, 4},
+		"a little in the future, now past":    {50, 4, 60, 4},
+		"the clock was wrong at the attempt":  {500, 4, 510, 500},
+		"the clock was set back since":        {0, 400, 5, 0},
+		"queued by the same wrong clock":      {390, 400, 5, 5},
+	} {
+		seen := time.Time{}
+		if c.seen != never {
+			seen = at(c.seen)
+		}
+		if got := p.EffectiveQueueTime(at(c.queued), seen, at(c.now)); !got.Equal(at(c.want)) {
+			t.Errorf("%s: %s, want %s", name, got, at(c.want))
+		}
+	}
+}

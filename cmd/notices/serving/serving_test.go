@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -217,9 +218,18 @@ func TestHealth(t *testing.T) {
 		}
 		next(nil, 0)
 		time.Sleep(time.Minute)
+		answers := func(code int, text string) {
+			t.Helper()
+			w := httptest.NewRecorder()
+			if h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/healthz", nil)); w.Code != code || w.Body.String() != text {
+				t.Errorf("answered %d, %q", w.Code, w.Body)
+			}
+		}
 		check(nil, 5)
+		answers(200, "ok\n")
 		h.End()
 		check(errEnding, 5)
+		answers(503, "mail cannot be taken now\n")
 	})
 }
 
