@@ -13,6 +13,14 @@ type DueScanner interface {
 	ScanDue(ctx context.Context, now, latest time.Time, yield func(Entry) bool) error
 }
 
+// AheadClaimer is a Store that can claim many messages at once.
+type AheadClaimer interface {
+	// ClaimAhead says that Claim will be called with these entries soon. The store may claim them
+	// now. Without entries it lets go of those for which Claim was not called. Errors are those
+	// of Claim.
+	ClaimAhead(ctx context.Context, entries ...Entry)
+}
+
 // ManyPeeker is a Store that can read many messages at once.
 type ManyPeeker interface {
 	// PeekMany is Peek for each of the entries, no two of one message. visit gets the results, in

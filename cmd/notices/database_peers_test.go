@@ -133,7 +133,7 @@ func onDatabase(t *testing.T, server *cluster.Server, p testscript.Params) tests
 		return said
 	}
 	p.Cmds["emptied"] = func(ts *testscript.TestScript, _ bool, _ []string) {
-		inEach(ts, `truncate notices.message, notices.content, notices.event, notices.chunk, notices.draft, notices.import_key, notices.value, notices.history, notices.host`)
+		inEach(ts, `truncate notices.message, notices.content, notices.chunk, notices.draft, notices.import_key, notices.value, notices.history, notices.host`)
 	}
 	p.Cmds["claimsend"] = func(ts *testscript.TestScript, _ bool, _ []string) {
 		inEach(ts, `update notices.session set expires = now()`)
@@ -153,7 +153,7 @@ func onDatabase(t *testing.T, server *cluster.Server, p testscript.Params) tests
 type databasesKey struct{}
 
 // allSQL shows all columns with texts.
-const allSQL = `select id, encode(envelope, 'escape'), encode(head, 'escape') from notices.content; select id, encode(data, 'escape') from notices.event;
+const allSQL = `select id, encode(envelope, 'escape'), encode(head, 'escape') from notices.content; select m.id, encode(l, 'escape') from notices.message m, unnest(m.log) as l;
 	select encode(data, 'escape') from notices.chunk; select name, encode(data, 'escape') from notices.value; select id, search from notices.message;
 	select h.*, encode(entry, 'escape') from notices.history h; select * from notices.host; select * from notices.session; select * from notices.lock`
 

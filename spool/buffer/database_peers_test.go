@@ -174,7 +174,7 @@ func TestKilledInMidMove(t *testing.T) {
 func killedInMidMove(t *testing.T, name string, plan faulty.Plan, die func(simfs.Step) error, sent bool) (hit bool) {
 	t.Helper()
 	url, disk := server.URL(name), simfs.New()
-	_, err := server.SQL(name, `truncate notices.session, notices.message, notices.content, notices.event, notices.chunk, notices.draft, notices.import_key, notices.history`)
+	_, err := server.SQL(name, `truncate notices.session, notices.message, notices.content, notices.chunk, notices.draft, notices.import_key, notices.history`)
 	must(t, err)
 	before := onDisk(t, disk.Open(nil))
 	for i := range 3 {

@@ -183,16 +183,16 @@ func (e *engine) repair(ctx context.Context) {
 // round calls visit for each entry, in as many goroutines as the route has workers.
 func (e *engine) round(ctx context.Context, entries *entryList, visit func(context.Context, spool.Entry)) {
 	e.results.change(func(r *results) { r.total += entries.n })
-	var next atomic.Int64
+	next := inOrder(e, entries)
 	var wg sync.WaitGroup
 	for range min(max(e.Deliverer.Workers(), 1), entries.n) {
 		wg.Go(func() {
-			for i := next.Add(1) - 1; i < int64(entries.n); i = next.Add(1) - 1 {
+			for i := next(); i < entries.n; i = next() {
 				if e.stopped(ctx) {
 					e.cut.Store(true)
 					return
 				}
-				visit(ctx, *entries.at(int(i)))
+				visit(ctx, *entries.at(i))
 				if e.Progress != nil {
 					e.results.change(func(r *results) { r.done++; e.Progress(r.done, r.total) })
 				}
@@ -200,6 +200,37 @@ func (e *engine) round(ctx context.Context, entries *entryList, visit func(conte
 		})
 	}
 	wg.Wait()
+	if s, ok := e.Store.(spool.AheadClaimer); ok {
+		s.ClaimAhead(e.work)
+	}
+}
+
+// mostAnnounced is how many entries at most a store is told of at a time.
+const mostAnnounced = 16
+
+// inOrder returns a function that counts entries. A store that can claim many messages at once is told of
+// entries before they are counted: of as many as there are workers, and at most of twice as many. More would
+// wait longer than they need if this host is slow and another one is not.
+func inOrder(e *engine, entries *entryList) (next func() int) {
+	var mu sync.Mutex
+	i, told, step := -1, 0, min(max(e.Deliverer.Workers(), 1), mostAnnounced)
+	s, _ := e.Store.(spool.AheadClaimer)
+	return func() int {
+		mu.Lock()
+		defer mu.Unlock()
+		i++
+		if s == nil || i%step != 0 || e.exhausted.Load() != nil {
+			return i
+		}
+		var list []spool.Entry
+		for told = max(told, i); told < min(i+2*step, entries.n); told++ {
+			list = append(list, *entries.at(told))
+		}
+		if len(list) > 0 {
+			s.ClaimAhead(e.work, list...)
+		}
+		return i
+	}
 }
 
 // stopped reports whether no further message is begun.

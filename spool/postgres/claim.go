@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"notices/spool"
+	"notices/spool/postgres/batch"
 )
 
 // claim is a message whose holder is our session, with the token that was drawn for it.
@@ -23,33 +24,63 @@ type claim struct {
 	done    bool
 }
 
-const claimSQL = `select answer, coalesce(before, 0), coalesce(entry_state, ''), coalesce(entry_next, 0), entry_expires, coalesce(rest, 0), wide, first, log
-	from notices.claim($1, $2, $3, $4)`
+var claimFunc = &batch.Function{Place: 4, SQL: `select n, answer, coalesce(before, 0), coalesce(entry_state, ''), coalesce(entry_next, 0), entry_expires, coalesce(rest, 0), wide, first, log
+	from notices.claim($1, $2, $3, $4) order by n`}
+
+// taking is a claim under way.
+type taking struct {
+	*claim
+	call   *call
+	answer string
+	m      stored
+	rest   int64
+}
+
+// take makes the call that claims a message for a session.
+func (s *Store) take(ctx context.Context, e spool.Entry, session, token int64) *taking {
+	c := &claim{s: s, ctx: context.WithoutCancel(ctx), id: string(e.ID), session: session, token: token}
+	t := &taking{claim: c}
+	t.call = newCall(claimFunc, []any{c.id, e.State == spool.StateFailed, session, c.token},
+		&t.answer, &c.before, &c.shown.state, &c.shown.next, &c.shown.expires, &t.rest, &t.m.envelope, &t.m.head, &t.m.log)
+	return t
+}
 
 // Claim takes a message, with its record and the beginning of its body, in one call.
 func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 	if !e.ID.Valid() {
 		return nil, fmt.Errorf("%q: %w", e.ID, spool.ErrGone)
 	}
-	c := &claim{s: s, ctx: context.WithoutCancel(ctx), id: string(e.ID), token: nonce()}
-	var m stored
-	var rest int64
-	session, answer, err := s.session.within(ctx, func(id int64) (answer string, err error) {
-		_, err = s.shared.row(claimSQL, []any{c.id, e.State == spool.StateFailed, id, c.token},
-			&answer, &c.before, &c.shown.state, &c.shown.next, &c.shown.expires, &rest, &m.envelope, &m.head, &m.log)
-		return answer, err
-	})
-	if err == nil {
-		err = answered(e.ID, answer)
+	token := nonce()
+	if t := s.ahead.get(e); t != nil {
+		token = t.token // so that it is this claim, if it was taken
+		if o := <-t.call.done; o.err == nil && t.answer != "lapsed" && s.session.has(t.session) {
+			return t.end(e)
+		}
 	}
+	var t *taking
+	_, _, err := s.session.within(ctx, func(id int64) (answer string, err error) {
+		t = s.take(ctx, e, id, token)
+		s.shared.start(t.call)
+		o := <-t.call.done
+		return t.answer, o.err
+	})
 	if err != nil {
 		return nil, err
 	}
-	c.session = session
-	if c.rec, err = m.record(); err != nil {
+	return t.end(e)
+}
+
+// end reads what was answered.
+func (t *taking) end(e spool.Entry) (spool.Claim, error) {
+	c := t.claim
+	err := answered(e.ID, t.answer)
+	if err != nil {
+		return nil, err
+	}
+	if c.rec, err = t.m.record(); err != nil {
 		return nil, c.setAside(err)
 	}
-	c.body = &body{ctx: c.ctx, db: s.db, number: rest, head: m.head, size: c.rec.Envelope.Size, claimed: true}
+	c.body = &body{ctx: c.ctx, db: c.s.db, number: t.rest, head: t.m.head, size: c.rec.Envelope.Size, claimed: true}
 	return c, nil
 }
 
@@ -57,6 +88,7 @@ func (s *Store) Claim(ctx context.Context, e spool.Entry) (spool.Claim, error) {
 // has claimed it since, and has sent or removed it.
 func (c *claim) changed(answer string) error {
 	if answer != "ok" {
+		c.s.session.doubt(c.session)
 		return fmt.Errorf("%w: this host gave no sign of life for too long, and another may have taken it over", spool.ErrClaimLost)
 	}
 	return nil
@@ -137,7 +169,10 @@ func (c *claim) Revive(e spool.Event) error {
 // how says how an event is appended.
 type how struct{ begins, durable, ends bool }
 
-const appendSQL = `select notices.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+var (
+	appendFunc        = &batch.Function{Place: 1, SQL: `select n, answer from notices.append(false, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by n`}
+	durableAppendFunc = &batch.Function{Place: 1, SQL: `select n, answer from notices.append(true, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10) order by n`}
+)
 
 // append writes an event, and with it what the listing shows then.
 func (c *claim) append(e spool.Event, as how) error {
@@ -153,8 +188,12 @@ func (c *claim) append(e spool.Event, as how) error {
 		show = c.shown
 	}
 	var answer string
-	_, err = c.s.call(as.durable, appendSQL, []any{c.id, c.session, c.token, len(c.rec.Events), text,
-		as.begins, as.durable, as.ends, show.state, show.next, show.expires}, &answer)
+	args := []any{c.id, c.session, c.token, int32(len(c.rec.Events)), text, as.begins, as.ends, show.state, show.next, show.expires}
+	if as.durable {
+		_, err = c.s.db.alone(durableAppendFunc, args, &answer)
+	} else {
+		_, err = c.s.shared.row(appendFunc, args, &answer)
+	}
 	if err == nil {
 		err = c.changed(answer)
 	}
@@ -164,17 +203,9 @@ func (c *claim) append(e spool.Event, as how) error {
 	c.shown = show
 	c.rec.Apply(e)
 	if as.ends {
-		c.end()
+		c.over()
 	}
 	return nil
-}
-
-// call makes a call of a claim. Those that need not be durable share a transaction with others.
-func (s *Store) call(durable bool, sql string, args []any, dest ...any) (again bool, err error) {
-	if durable {
-		return s.db.rowAgain(context.Background(), sql, args, dest...)
-	}
-	return s.shared.row(sql, args, dest...)
 }
 
 // prepare returns the event as it is written, and the record behind it.
@@ -187,19 +218,26 @@ func (c *claim) prepare(e spool.Event) ([]byte, *spool.Record, error) {
 	return text, &after, err
 }
 
+var releaseFunc = &batch.Function{Place: 2, SQL: `select n, answer from notices.release($1, $2, $3, $4, $5, $6) order by n`}
+
 // Release brings the listing in line, and lets go. Should that fail, the claim ends when the
 // session does.
 func (c *claim) Release() error {
 	if c.done {
 		return nil
 	}
-	c.end()
-	show := listing(c.rec)
-	return c.s.db.row(c.ctx, `select notices.release($1, $2, $3, $4, $5, $6)::text`,
-		[]any{c.id, c.session, c.token, show.state, show.next, show.expires}, new(string))
+	c.over()
+	call := c.release(listing(c.rec))
+	c.s.shared.start(call)
+	o := <-call.done
+	return o.err
 }
 
-func (c *claim) end() {
+func (c *claim) release(show listed) *call {
+	return newCall(releaseFunc, []any{c.id, c.session, c.token, show.state, show.next, show.expires}, new(string))
+}
+
+func (c *claim) over() {
 	c.done = true
 	c.body.end(errOver)
 }

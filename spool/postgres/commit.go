@@ -17,7 +17,7 @@ const (
 
 // Commit queues the drafts, many in a transaction.
 func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err error) {
-	b := batch{fence: s.fence.Load()}
+	b := putting{fence: s.fence.Load()}
 	for _, each := range drafts {
 		d, ok := each.(*draft)
 		switch {
@@ -37,15 +37,15 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 			if n += done; err != nil {
 				return n, err
 			}
-			b = batch{fence: b.fence}
+			b = putting{fence: b.fence}
 		}
 	}
 	done, commitErr := b.commit(ctx, s.db)
 	return n + done, errors.Join(commitErr, err)
 }
 
-// batch are the drafts of one transaction, as the arguments of notices.put.
-type batch struct {
+// putting are the drafts of one transaction, as the arguments of notices.put.
+type putting struct {
 	fence   int64 // the token of the lock of imports; 0: it is not an import's
 	drafts  []*draft
 	size    int
@@ -63,13 +63,12 @@ type batch struct {
 	keys    [][]byte
 	counts  []int32 // of the events of each
 	logged  []string
-	places  []int32
 	events  [][]byte
 	queued  []int64
 	lasts   [][]byte // the last import key of each; nil if it has no key
 }
 
-func (b *batch) add(d *draft) {
+func (b *putting) add(d *draft) {
 	b.drafts = append(b.drafts, d)
 	b.size += len(d.head) + len(d.envelope)
 	for _, text := range d.log {
@@ -81,8 +80,8 @@ func (b *batch) add(d *draft) {
 	b.nexts = append(b.nexts, e.next)
 	b.expires = append(b.expires, e.expires)
 	stored := d.size + int64(len(d.envelope))
-	for n, text := range d.log {
-		b.logged, b.places, b.events = append(b.logged, string(d.id)), append(b.places, int32(n)), append(b.events, text)
+	for _, text := range d.log {
+		b.logged, b.events = append(b.logged, string(d.id)), append(b.events, text)
 		stored += int64(len(text))
 	}
 	b.counts = append(b.counts, int32(len(d.log)))
@@ -102,18 +101,18 @@ func (b *batch) add(d *draft) {
 	b.queued, b.lasts = append(b.queued, d.rec.Envelope.QueuedAt.Unix()), append(b.lasts, last)
 }
 
-func (b *batch) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
+func (b *putting) full() bool { return len(b.drafts) >= batchMessages || b.size >= batchSize }
 
-const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)::text`
+const putSQL = `select notices.put($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)::text`
 
-const putOfImportSQL = `select notices.put_of_import($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)::text`
+const putOfImportSQL = `select notices.put_of_import($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)::text`
 
 // commit queues all, or those before the first whose id is there.
-func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
+func (b *putting) commit(ctx context.Context, db *database) (n int, err error) {
 	if len(b.drafts) == 0 {
 		return 0, nil
 	}
-	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.places, b.events, b.queued, b.lasts}
+	args := []any{b.ids, b.states, b.nexts, b.expires, b.octets, b.bodies, b.found, b.wide, b.heads, b.spilled, b.keyed, b.keys, b.counts, b.logged, b.events, b.queued, b.lasts}
 	sql := putSQL
 	if b.fence != 0 {
 		sql, args = putOfImportSQL, append(args, b.fence)
@@ -145,9 +144,9 @@ func (b *batch) commit(ctx context.Context, db *database) (n int, err error) {
 	return len(b.drafts), nil
 }
 
-func (b *batch) oneByOne(ctx context.Context, db *database) (n int, err error) {
+func (b *putting) oneByOne(ctx context.Context, db *database) (n int, err error) {
 	for _, d := range b.drafts {
-		one := batch{fence: b.fence}
+		one := putting{fence: b.fence}
 		one.add(d)
 		done, err := one.commit(ctx, db)
 		if n += done; err != nil {
@@ -159,7 +158,7 @@ func (b *batch) oneByOne(ctx context.Context, db *database) (n int, err error) {
 
 // exists tells a message of another from the very draft, which was queued though the answer
 // was lost.
-func (b *batch) exists(ctx context.Context, db *database) error {
+func (b *putting) exists(ctx context.Context, db *database) error {
 	d := b.drafts[0]
 	var own bool
 	err := db.row(ctx, `select coalesce((select body = $2 from notices.message where id = $1), false)`, []any{b.ids[0], d.body}, &own)

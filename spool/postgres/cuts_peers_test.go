@@ -171,7 +171,7 @@ func TestCutAtEveryStatement(t *testing.T) {
 // tell tells a story, cuts the connection as given, and looks at what there is then.
 func tell(t *testing.T, name string, p *cluster.Proxy, st story, c cluster.Cut) (statements int) {
 	t.Helper()
-	sql(t, name, `truncate notices.session, notices.message, notices.content, notices.event, notices.chunk, notices.draft, notices.import_key, notices.lock, notices.value, notices.history`)
+	sql(t, name, `truncate notices.session, notices.message, notices.content, notices.chunk, notices.draft, notices.import_key, notices.lock, notices.value, notices.history`)
 	p.Plan(cluster.Cut{})
 	s, err := postgres.Open(t.Context(), postgres.Options{URL: p.URL(name)})
 	if err != nil {
@@ -225,10 +225,9 @@ func stateOf(t *testing.T, name string) string {
 	}
 	remains := sql(t, name, `select (select count(*) from notices.draft),
 		(select count(*) from notices.content where id not in (select id from notices.message)),
-		(select count(*) from notices.event where id not in (select id from notices.message)),
 		(select count(*) from notices.chunk where body not in (select body from notices.message)),
 		(select count(*) from notices.message where id not in (select id from notices.content))`)
-	if remains != "0|0|0|0|0" {
+	if remains != "0|0|0|0" {
 		t.Errorf("remains: %s", remains)
 	}
 	got := described(t, s)

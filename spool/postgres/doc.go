@@ -1,9 +1,8 @@
 // Package postgres keeps messages in PostgreSQL 13 or later: the spool of many hosts.
-// migrations/ has the tables, and the functions that are the only way to change messages.
+// migrations/ has the tables, and functions.sql the functions that are the only way to change messages.
 //
-//	message     what changes of a message and what a listing shows; narrow rows
+//	message     what changes of a message, its events, and what a listing shows; narrow rows
 //	content     its envelope and the first 256 KiB of its body; written once
-//	event       its record after the envelope, a row an event; appended
 //	chunk       the rest of its body, 256 KiB a row; written once
 //	draft       bodies with chunks whose message is not queued yet
 //	session     who has claimed messages: a host, and until when it counts as alive
@@ -21,13 +20,18 @@
 // connections that are this program's own there is more: statements that were prepared, lock_timeout,
 // and the advisory lock of an import.
 //
+// Steps of different messages that come at the same time, and that need not be durable, share a
+// transaction, and those of one kind a statement: with 20 messages on their way a statement serves
+// some ten. A step never waits for others to come.
+//
 // Only the clock of the database counts for claims. Times of messages are unix seconds.
 //
 // # Migrations
 //
-// A file of migrations/ is not changed once it is on the main branch: version 0.4.0 made tables by
-// 0001, and development versions by the others. PostgreSQL replaces a function only as a whole, so a
-// later file repeats the functions that it changes. What holds of a function is its last definition.
+// A file of migrations/ has what a version changes in the tables, and is not changed once that version
+// is released: 0001 is version 0.4.0, and 0007 is 0.5.0; versions 2 to 6 were between them, and in no
+// release. functions.sql has the functions as they are. If a migration is run, all functions
+// are dropped and made anew; so a change of a function alone needs a migration, which may be empty.
 //
 // # Claims
 //
@@ -41,6 +45,10 @@
 // it when the lease was over (fencing). An attempt begins only if the session is alive at that
 // moment. The outcome of one may be written later than that, as long as nobody else has
 // claimed the message: to lose it would send the message twice.
+//
+// Two hosts that go through the same messages never wait for each other in a circle: a claim passes over
+// a row that is locked, it is the last statement of its transaction, and it locks no row
+// of a message that another host has.
 //
 // # Lost connections
 //

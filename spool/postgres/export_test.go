@@ -36,3 +36,24 @@ func (s *Store) Watched() (n int) {
 	}
 	return n
 }
+
+// Hold makes the calls that may share a transaction wait for resume, which lets those that wait then
+// share one.
+func (s *Store) Hold() (resume func()) {
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	s.shared.working += mostAtOnce
+	return func() {
+		s.shared.mu.Lock()
+		defer s.shared.mu.Unlock()
+		s.shared.working -= mostAtOnce - 1
+		go s.shared.work()
+	}
+}
+
+// Waiting counts the calls that wait.
+func (s *Store) Waiting() int {
+	s.shared.mu.Lock()
+	defer s.shared.mu.Unlock()
+	return len(s.shared.waiting)
+}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"notices/spool"
@@ -21,41 +20,12 @@ type past struct {
 // its own transaction.
 func (s past) endings(r *spool.Record, last spool.Event) []any {
 	if s.off {
-		return historyArgs(nil)
+		return rowtext.HistoryArgs(nil)
 	}
-	return historyArgs(r.Endings(last, time.Now()))
+	return rowtext.HistoryArgs(r.Endings(last, time.Now()))
 }
 
-// historyArgs are the arguments of notices.add_history, and the last ones of remove and fail.
-func historyArgs(entries []spool.HistoryEntry) []any {
-	n := len(entries)
-	column := func(of func(*spool.HistoryEntry) string) []string {
-		list := make([]string, n)
-		for i := range entries {
-			list[i] = rowtext.Storable(of(&entries[i]))
-		}
-		return list
-	}
-	places, queued, ended, texts := make([]int32, n), make([]int64, n), make([]int64, n), make([][]byte, n)
-	for i := range entries {
-		e := &entries[i]
-		places[i], queued[i], ended[i] = int32(e.Index), e.QueuedAt.Unix(), e.EndedAt.Unix()
-		texts[i] = rowtext.Entry(e)
-	}
-	return []any{
-		column(func(e *spool.HistoryEntry) string { return string(e.ID) }), places, queued, ended,
-		column(func(e *spool.HistoryEntry) string { return string(e.Ending) }),
-		column(func(e *spool.HistoryEntry) string { return strings.ToLower(e.Recipient) }),
-		column(func(e *spool.HistoryEntry) string { return strings.ToLower(e.Sender) }),
-		column(func(e *spool.HistoryEntry) string { return e.Ref }),
-		column(func(e *spool.HistoryEntry) string { return e.MessageID }),
-		column(func(e *spool.HistoryEntry) string { return e.EnvelopeID }),
-		texts,
-		column(func(e *spool.HistoryEntry) string { return e.Site }),
-	}
-}
-
-const addHistorySQL = `select notices.add_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)::text`
+const addHistorySQL = `select notices.add_history($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)::text`
 
 // AddHistory adds entries, in one transaction. Of several of one name the last one counts.
 func (s past) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) error {
@@ -71,7 +41,7 @@ func (s past) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) err
 		latest[name{entries[i].ID, entries[i].Index}] = entries[i]
 	}
 	list := slices.SortedFunc(maps.Values(latest), func(a, b spool.HistoryEntry) int { return spool.CompareHistory(&a, &b) })
-	return s.db.row(ctx, addHistorySQL, historyArgs(list), new(string))
+	return s.db.row(ctx, addHistorySQL, append([]any{[]string(nil)}, rowtext.HistoryArgs(list)...), new(string))
 }
 
 // goneKept is how long it is known which import keys were here, in seconds.

@@ -5,6 +5,9 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"path"
+	"strconv"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,7 +15,10 @@ import (
 	"notices/spool/postgres/locks"
 )
 
-//go:embed migrations/*.sql
+// migrations has a file for each version of the tables, whose name is its number. What the functions are
+// is told by functions.sql alone.
+//
+//go:embed migrations/*.sql functions.sql
 var migrations embed.FS
 
 // migrationLock is the key of the advisory lock, "notices" in ASCII. It ends with its
@@ -29,23 +35,30 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	latest := versionOf(files[len(files)-1])
 	version, err := s.version(ctx)
 	if code := codeOf(err); code == noSuchSchema || code == noSuchTable {
 		err, version = nil, 0
 	}
-	if err != nil || version == len(files) {
+	if err != nil || version == latest {
 		return err
 	}
-	if version > len(files) {
-		return tooNew(version, len(files))
+	if version > latest {
+		return tooNew(version, latest)
 	}
 	err = s.db.again(ctx, func(ctx context.Context) error {
-		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files, s.db.lockLimit) })
+		return pgx.BeginFunc(ctx, s.db.pool, func(tx pgx.Tx) error { return upgrade(ctx, tx, files, latest, s.db.lockLimit) })
 	})
 	if err == nil {
 		_, err = s.version(ctx)
 	}
 	return err
+}
+
+// versionOf is the version that a file of migrations/ leads to; not every number has a file.
+func versionOf(file string) int {
+	n, _ := strconv.Atoi(strings.TrimSuffix(path.Base(file), ".sql")) // a test reads all of them
+	return n
 }
 
 // version also finds out whether a pooler is in between: it makes up the number of the process
@@ -74,9 +87,9 @@ func tooNew(version, known int) error {
 // are not: while a migration waits for them, nobody else gets at them.
 const waitSQL = `select set_config('lock_timeout', '0', true), pg_advisory_xact_lock($1::bigint), set_config('lock_timeout', $2, true)`
 
-// upgrade runs the migrations that are missing, or none of them. A process that had to
-// wait for the lock finds that another one has done it.
-func upgrade(ctx context.Context, tx pgx.Tx, files []string, lockLimit string) error {
+// upgrade runs the migrations that are missing, or none of them, and makes the functions anew. A process
+// that had to wait for the lock finds that another one has done it.
+func upgrade(ctx context.Context, tx pgx.Tx, files []string, latest int, lockLimit string) error {
 	if _, err := tx.Exec(ctx, waitSQL, migrationLock, lockLimit); err != nil {
 		return err
 	}
@@ -95,11 +108,21 @@ func upgrade(ctx context.Context, tx pgx.Tx, files []string, lockLimit string) e
 	} else {
 		err = begin(ctx, tx)
 	}
-	if err == nil && version > len(files) {
-		err = tooNew(version, len(files))
+	if err != nil || version == latest {
+		return err
 	}
-	for ; err == nil && version < len(files); version++ {
-		err = runFile(ctx, tx, files[version], version+1)
+	if version > latest {
+		return tooNew(version, latest)
+	}
+	for _, file := range files {
+		if n := versionOf(file); n > version && err == nil {
+			if err = runFile(ctx, tx, file); err == nil {
+				_, err = tx.Exec(ctx, `insert into notices.schema_version (version) values ($1::integer)`, n)
+			}
+		}
+	}
+	if err == nil {
+		err = runFile(ctx, tx, "functions.sql")
 	}
 	return err
 }
@@ -113,13 +136,10 @@ func begin(ctx context.Context, tx pgx.Tx) error {
 	return err
 }
 
-func runFile(ctx context.Context, tx pgx.Tx, file string, version int) error {
+func runFile(ctx context.Context, tx pgx.Tx, file string) error {
 	text, err := migrations.ReadFile(file)
-	if err != nil {
-		return err
-	}
-	if _, err = tx.Conn().PgConn().Exec(ctx, string(text)).ReadAll(); err == nil {
-		_, err = tx.Exec(ctx, `insert into notices.schema_version (version) values ($1::integer)`, version)
+	if err == nil {
+		_, err = tx.Conn().PgConn().Exec(ctx, string(text)).ReadAll()
 	}
 	if err != nil {
 		return fmt.Errorf("%s: %w", file, err)

@@ -50,6 +50,7 @@ type Store struct {
 	past
 	db      *database
 	shared  *sharer
+	ahead   ahead
 	session *session
 	fence   atomic.Int64 // the token of the lock of imports while this store has it
 	mine    sync.Map     // of values

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 
@@ -21,7 +20,7 @@ func (s past) History(ctx context.Context, q spool.HistoryQuery, yield func(*spo
 	if err != nil {
 		return nil, err
 	}
-	where, args := conditions(&q, addresses)
+	where, args := rowtext.Conditions(&q, addresses)
 	next, err := s.pages(ctx, where, args)
 	for err == nil {
 		var page []historyRow
@@ -130,74 +129,4 @@ type historyRow struct {
 
 func toHistoryRow(row pgx.CollectableRow) (r historyRow, err error) {
 	return r, row.Scan(&r.queued, &r.id, &r.n, &r.entry)
-}
-
-// isPlain reports whether the name of a server, or its host, stands in the JSON of an entry as it is.
-func isPlain(name string) bool {
-	return name != "" && strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == ""
-}
-
-// conditions returns the conditions of a query that the columns can answer. addresses is the result of
-// addressesWith.
-func conditions(q *spool.HistoryQuery, addresses []string) (where string, args []any) {
-	parts := []string{"true"}
-	add := func(condition string, arg any) {
-		args = append(args, arg)
-		parts = append(parts, strings.ReplaceAll(condition, "?", fmt.Sprintf("$%d", len(args))))
-	}
-	if len(q.IDs) > 0 {
-		add("id = any(?)", texts(q.IDs))
-	}
-	address := func(column, want string) {
-		want = rowtext.Storable(strings.ToLower(want))
-		switch at := strings.IndexByte(want, '@'); {
-		case want == "":
-		case want == "<>":
-			add(column+" = ?", "")
-		case at > 0:
-			add(column+" = ?", want)
-		default:
-			add("strpos("+column+", ?) > 0", want)
-		}
-	}
-	if addresses != nil {
-		add("recipient = any(?)", addresses)
-	} else {
-		address("recipient", q.Recipient)
-	}
-	address("sender", q.Sender)
-	if q.Ref != "" {
-		add("ref = ? and ref <> ''", rowtext.Storable(q.Ref))
-	}
-	if q.Site != "" {
-		add("site = ? and site <> ''", rowtext.Storable(q.Site))
-	}
-	if isPlain(q.Server) {
-		add(`strpos(lower(encode(entry, 'escape') collate "C"), ?) > 0`, strings.ToLower(q.Server))
-	}
-	if len(q.Endings) > 0 {
-		add("ending = any(?)", texts(q.Endings))
-		if !slices.Contains(q.Endings, spool.EndedDelivered) {
-			parts = append(parts, "ending <> 'delivered'") // the condition of index history_failed
-		}
-	}
-	if !q.Since.IsZero() {
-		add("ended >= ?", q.Since.Unix())
-	}
-	if !q.Until.IsZero() {
-		add("ended <= ?", q.Until.Unix())
-	}
-	if q.Keys != nil {
-		keys := texts(slices.Collect(maps.Keys(q.Keys)))
-		add("(id = any(?) or recipient = any(?) or message_id = any(?) or envelope_id = any(?))", keys)
-	}
-	return strings.Join(parts, " and "), args
-}
-
-func texts[T ~string](list []T) []string {
-	out := make([]string, len(list))
-	for i, s := range list {
-		out[i] = rowtext.Storable(string(s))
-	}
-	return out
 }

@@ -8,8 +8,7 @@ import (
 	"notices/spool"
 )
 
-const peekSQL = `select m.id, (m.state = 'f'), m.stored, m.body, c.envelope,
-	case when m.events > 0 then (select array_agg(e.data order by e.n) from notices.event e where e.id = m.id) end
+const peekSQL = `select m.id, (m.state = 'f'), m.stored, m.body, c.envelope, m.log
 	from notices.message m join notices.content c using (id) where m.id = any($1) and m.state <> 'a'`
 
 // Peek reads a message without claiming it. Its body is read when it is asked for.

@@ -2,23 +2,34 @@ package postgres
 
 import (
 	"notices/spool"
+	"notices/spool/postgres/batch"
 )
 
-const removeSQL = `select notices.remove($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`
+var (
+	removeFunc        = &batch.Function{Place: 0, SQL: `select n, answer from notices.remove(false, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by n`}
+	durableRemoveFunc = &batch.Function{Place: 0, SQL: `select n, answer from notices.remove(true, $1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18) order by n`}
+)
 
 // Remove takes the message out, and says in the history what became of it.
 func (c *claim) Remove(last spool.Event, d spool.Durability) error {
 	if c.done {
 		return errOver
 	}
-	args := []any{c.id, c.session, c.token, c.before, d == spool.Now, c.rec.Envelope.Size > chunkSize, len(c.rec.Envelope.ImportKeys) > 0}
+	args := []any{c.id, c.session, c.token, c.before, c.rec.Envelope.Size > chunkSize, len(c.rec.Envelope.ImportKeys) > 0}
+	args = append(args, c.s.endings(c.rec, last)...)
 	var answer string
-	again, err := c.s.call(d == spool.Now, removeSQL, append(args, c.s.endings(c.rec, last)...), &answer)
+	var again bool
+	var err error
+	if d == spool.Now {
+		again, err = c.s.db.alone(durableRemoveFunc, args, &answer)
+	} else {
+		again, err = c.s.shared.row(removeFunc, args, &answer)
+	}
 	if err == nil && !(again && answer == "gone") { // else it was done the first time
 		err = c.changed(answer)
 	}
 	if err == nil {
-		c.end()
+		c.over()
 	}
 	return err
 }
@@ -45,7 +56,7 @@ func (c *claim) Fail(e spool.Event) error {
 	if err == nil {
 		c.shown = show
 		c.rec.Apply(e)
-		c.end()
+		c.over()
 	}
 	return err
 }

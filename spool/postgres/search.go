@@ -17,7 +17,7 @@ func (s listings) Candidates(ctx context.Context, q spool.HistoryQuery) ([]spool
 	}
 	if len(q.IDs) > 0 {
 		sql += fmt.Sprintf(` and id = any($%d)`, len(args)+1)
-		args = append(args, texts(q.IDs))
+		args = append(args, rowtext.Texts(q.IDs))
 	}
 	return collect(ctx, s.db, toEntry, sql, args...)
 }

@@ -21,7 +21,8 @@ type session struct {
 	lease time.Duration
 
 	mu   sync.Mutex
-	id   int64 // 0: none
+	id   int64     // 0: none
+	sure time.Time // until then it is alive for certain
 	stop func()
 }
 
@@ -34,11 +35,11 @@ func (s *session) get(ctx context.Context) (int64, error) {
 	if s.id != 0 {
 		return s.id, nil
 	}
-	id, alive := nonce(), false
+	id, alive, asked := nonce(), false, time.Now()
 	if err := s.db.row(ctx, renewSQL, []any{id, s.host, s.lease.Seconds(), true, false}, &alive); err != nil {
 		return 0, err
 	}
-	s.id = id
+	s.id, s.sure = id, asked.Add(s.lease)
 	if s.stop == nil {
 		var work context.Context
 		work, s.stop = context.WithCancel(context.WithoutCancel(ctx))
@@ -69,12 +70,34 @@ func (s *session) renew(ctx context.Context, durable bool) error {
 	if id == 0 {
 		return nil
 	}
-	alive := false
+	alive, asked := false, time.Now()
 	err := s.db.row(ctx, renewSQL, []any{id, s.host, s.lease.Seconds(), false, durable}, &alive)
-	if err == nil && !alive {
+	switch {
+	case err == nil && alive:
+		s.mu.Lock()
+		s.sure = asked.Add(s.lease)
+		s.mu.Unlock()
+	case err == nil:
 		s.lapsed(id)
 	}
 	return err
+}
+
+// has reports whether this is the session, and alive for certain: by the clock of this host, which may only
+// spare a step that would be in vain.
+func (s *session) has(id int64) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.id == id && time.Now().Before(s.sure)
+}
+
+// doubt notes that a claim of a session was lost.
+func (s *session) doubt(id int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.id == id {
+		s.sure = time.Time{}
+	}
 }
 
 // lapsed notes that a session is over. The next claim begins another.

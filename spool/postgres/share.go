@@ -1,24 +1,28 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
+	"errors"
+	"slices"
 	"sync"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"notices/spool/postgres/batch"
 )
 
 // Calls that share a transaction, and transactions at a time.
 const (
 	mostShared = 32
-	mostAtOnce = 2
+	mostAtOnce = 1
 )
 
 // preparedAfter is how many calls make it worth while to prepare them on the server.
 const preparedAfter = 30
 
-// sharer lets calls that come at the same time share a round trip and a transaction, as
-// the many workers of a flush make them. No call waits for others to come. They must not be
+// sharer lets calls that come at the same time share a statement, a round trip and a transaction,
+// as the many workers of a flush make them. No call waits for others to come. They must not be
 // durable: the transaction is committed asynchronously.
 type sharer struct {
 	db *database
@@ -29,11 +33,9 @@ type sharer struct {
 	made    int64 // calls
 }
 
-// call is one call of a function that answers with one row.
+// call is what is asked for one message.
 type call struct {
-	sql  string
-	args []any
-	dest []any
+	batch.Call
 	done chan outcome
 }
 
@@ -42,19 +44,33 @@ type outcome struct {
 	err   error
 }
 
+func newCall(of *batch.Function, args []any, dest ...any) *call {
+	return &call{batch.Call{Of: of, Args: args, Dest: dest}, make(chan outcome, 1)}
+}
+
 // row makes a call.
-func (s *sharer) row(sql string, args []any, dest ...any) (again bool, err error) {
-	c := &call{sql: sql, args: args, dest: dest, done: make(chan outcome, 1)}
+func (s *sharer) row(of *batch.Function, args []any, dest ...any) (again bool, err error) {
+	c := newCall(of, args, dest...)
+	s.start(c)
+	o := <-c.done
+	return o.again, o.err
+}
+
+// start makes calls, whose outcomes come when they are done.
+func (s *sharer) start(calls ...*call) {
 	s.mu.Lock()
-	s.waiting = append(s.waiting, c)
-	s.made++
-	if s.working < mostAtOnce {
+	defer s.mu.Unlock()
+	s.waiting = append(s.waiting, calls...)
+	s.made += int64(len(calls))
+	if s.working < mostAtOnce && len(calls) > 0 {
 		s.working++
 		go s.work()
 	}
-	s.mu.Unlock()
-	o := <-c.done
-	return o.again, o.err
+}
+
+// alone makes a call in a transaction of its own, which may be durable.
+func (db *database) alone(of *batch.Function, args []any, dest ...any) (again bool, err error) {
+	return db.send([]*batch.Call{{Of: of, Args: args, Dest: dest}}, false, false)
 }
 
 // work makes calls until none waits.
@@ -83,60 +99,34 @@ func (s *sharer) take() (calls []*call, prepared bool) {
 	}
 	n := min(len(s.waiting), mostShared)
 	calls, s.waiting = s.waiting[:n:n], s.waiting[n:]
+	slices.SortStableFunc(calls, func(a, b *call) int { return cmp.Compare(a.Of.Place, b.Of.Place) })
 	return calls, s.made > preparedAfter
 }
 
 func (s *sharer) make(calls []*call, prepared bool) (o outcome) {
-	o.again, o.err = s.db.try(context.Background(), func(ctx context.Context) error {
-		return s.db.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
-			if prepared && s.db.direct.Load() {
-				for _, one := range calls {
-					if _, err := c.Conn().Prepare(ctx, one.sql, one.sql); err != nil {
-						return err
-					}
-				}
-			}
-			return together(ctx, c.Conn(), calls, s.db.direct.Load())
-		})
-	})
+	list := make([]*batch.Call, len(calls))
+	for i := range calls {
+		list[i] = &calls[i].Call
+	}
+	direct := s.db.direct.Load()
+	o.again, o.err = s.db.send(list, prepared && direct, direct)
 	return o
 }
 
-// watchSQL makes the server end a connection whose other side is silent for half a minute. A host
-// that is cut off when half of its batch has arrived leaves a transaction with locks on messages; by
-// default a server keeps it for two hours.
-const watchSQL = `select set_config('tcp_keepalives_idle', '15', false), set_config('tcp_keepalives_interval', '5', false),
-	set_config('tcp_keepalives_count', '3', false), set_config('tcp_user_timeout', '30000', false)`
-
-// watched is the key in a connection's data that says that watchSQL was done.
-const watched = "watched"
-
-// together makes calls in one transaction. direct: the connection is this program's own.
-func together(ctx context.Context, c *pgx.Conn, calls []*call, direct bool) error {
-	if len(calls) == 1 {
-		return c.QueryRow(ctx, calls[0].sql, calls[0].args...).Scan(calls[0].dest...)
-	}
-	data, b := c.PgConn().CustomData(), &pgx.Batch{}
-	watch := direct && data[watched] == nil
-	if watch {
-		b.Queue(watchSQL)
-	}
-	for _, one := range calls {
-		b.Queue(one.sql, one.args...)
-	}
-	results := c.SendBatch(ctx, b)
-	if watch {
-		_, _ = results.Exec() // an error is that of all
-	}
-	for _, one := range calls {
-		if err := results.QueryRow().Scan(one.dest...); err != nil {
-			_ = results.Close() // it failed
-			return err
+// send makes calls in one transaction. watch: the connection is this program's own, and is to be watched.
+func (db *database) send(calls []*batch.Call, prepared, watch bool) (again bool, err error) {
+	return db.try(context.Background(), func(ctx context.Context) error {
+		err := db.pool.AcquireFunc(ctx, func(c *pgxpool.Conn) error {
+			for i := 0; i < len(calls) && prepared; i++ {
+				if _, err := c.Conn().Prepare(ctx, calls[i].Of.SQL, calls[i].Of.SQL); err != nil {
+					return err
+				}
+			}
+			return batch.Send(ctx, c.Conn(), calls, watch)
+		})
+		if errors.As(err, new(*batch.AnswerError)) {
+			err = &noAnswer{err}
 		}
-	}
-	err := results.Close()
-	if watch && err == nil {
-		data[watched] = true
-	}
-	return err
+		return err
+	})
 }

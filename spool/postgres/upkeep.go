@@ -35,7 +35,7 @@ func (s *Store) Server(ctx context.Context) (string, error) {
 }
 
 const rightsSQL = `select pg_is_in_recovery(), current_user,
-	coalesce((select string_agg(t, ', ') from unnest(array['session', 'host', 'message', 'content', 'event', 'chunk', 'draft', 'import_key', 'lock', 'value', 'history']) as t
+	coalesce((select string_agg(t, ', ') from unnest(array['session', 'host', 'message', 'content', 'chunk', 'draft', 'import_key', 'lock', 'value', 'history']) as t
 		where not has_table_privilege('notices.' || t, 'select') or not has_table_privilege('notices.' || t, 'insert')
 		or not has_table_privilege('notices.' || t, 'update') or not has_table_privilege('notices.' || t, 'delete')), '')`
 

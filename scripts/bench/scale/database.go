@@ -61,6 +61,17 @@ func (s *server) store() (*postgres.Store, string, error) {
 
 // site makes a database, fills it, and gives work a site of it and its name.
 func (s *server) site(f filling, work func(*site, string) error, ports ...int) error {
+	return s.siteAs(variant{}, f, work, ports...)
+}
+
+// variant is a site that differs from others.
+type variant struct {
+	hosts int
+	spool string // a line of [spool]
+	sql   string // done in the database
+}
+
+func (s *server) siteAs(v variant, f filling, work func(*site, string) error, ports ...int) error {
 	store, name, err := s.store()
 	if err != nil {
 		return err
@@ -68,10 +79,12 @@ func (s *server) site(f filling, work func(*site, string) error, ports ...int) e
 	if err := errors.Join(fillStore(store, f), store.Close()); err != nil {
 		return err
 	}
-	if _, err := s.SQL(name, "vacuum analyze"); err != nil {
-		return err
+	for _, statement := range []string{v.sql, "vacuum analyze"} {
+		if _, err := s.SQL(name, statement); err != nil {
+			return err
+		}
 	}
-	return s.b.newSite(fmt.Sprintf("database = %q", s.URL(name)), ports, func(site *site) error { return work(site, name) })
+	return s.b.newSite(fmt.Sprintf("database = %q\n%s", s.URL(name), v.spool), ports, func(site *site) error { return work(site, name) })
 }
 
 // number is the answer of a query.

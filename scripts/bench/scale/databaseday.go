@@ -64,7 +64,7 @@ func (s *server) day(store *postgres.Store, name string) error {
 		return err
 	}
 	began := time.Now()
-	fmt.Fprintln(s.b.out, "# messages\tseconds\tMB of message\tcontent\tevent\thistory\tdead rows of message")
+	fmt.Fprintln(s.b.out, "# messages\tseconds\tMB of message\tcontent\thistory\tdead rows of message")
 	for part := range parts {
 		f := filling{messages: n, recipients: 1, size: 4000, next: time.Now().Add(-time.Minute), first: part * n}
 		if err := fillStore(store, f); err != nil {
@@ -74,7 +74,7 @@ func (s *server) day(store *postgres.Store, name string) error {
 		if err != nil || tally.Sent != n {
 			return fmt.Errorf("sent %d of %d: %w", tally.Sent, n, err)
 		}
-		line, err := s.SQL(name, `select string_agg(to_char(pg_total_relation_size('notices.'||t) / 1e6, 'FM999990.0'), E'\t') from unnest(array['message', 'content', 'event', 'history']) as t
+		line, err := s.SQL(name, `select string_agg(to_char(pg_total_relation_size('notices.'||t) / 1e6, 'FM999990.0'), E'\t') from unnest(array['message', 'content', 'history']) as t
 			union all select n_dead_tup::text from pg_stat_user_tables where relid = 'notices.message'::regclass`)
 		if err != nil {
 			return err

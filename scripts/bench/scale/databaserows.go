@@ -92,7 +92,11 @@ func (b *bench) databaseLarge() error {
 	})
 }
 
-// databaseFlush: 5,000 messages of 4 KiB, from a folder, from the database by one host, and by two.
+// withoutIndexes drops the indexes that only searches need.
+const withoutIndexes = "drop index notices.history_ended, notices.history_failed, notices.history_ref"
+
+// databaseFlush: 5,000 messages of 4 KiB, from a folder, from the database by one host, and by two; and
+// by one that keeps no history, or a history without the indexes that only searches need.
 func (b *bench) databaseFlush() error {
 	sink, err := newSink()
 	if err != nil {
@@ -101,38 +105,75 @@ func (b *bench) databaseFlush() error {
 	defer sink.Close()
 	return b.withServer(func(s *server) error {
 		f := filling{messages: min(5000, b.max), recipients: 1, size: 4000, next: time.Now().Add(-time.Minute)}
-		var toFolder, cpu, toOne, each []float64
+		variants := []variant{{hosts: 1}, {hosts: 2}, {hosts: 1, spool: `keep_history = "0"`}, {hosts: 1, sql: withoutIndexes}}
+		var toFolder, cpu, toOne, each, toNone, toFew []float64
 		for range pairs {
-			var folder, one, two *usage
-			var statements float64
+			var folder *usage
 			err := b.site(f, func(site *site) (err error) {
 				folder, err = site.notices("folder: flush", f.messages, "flush")
 				return err
 			}, portOf(sink))
-			if err == nil {
-				one, statements, err = s.flushBy(f, 1, portOf(sink))
-			}
-			if err == nil {
-				two, _, err = s.flushBy(f, 2, portOf(sink))
+			runs := make([]*flushed, len(variants))
+			for i := 0; i < len(variants) && err == nil; i++ {
+				runs[i], err = s.flushAs(variants[i], f, portOf(sink))
 			}
 			if err != nil {
 				return err
 			}
+			one := runs[0]
 			toFolder, cpu = append(toFolder, folder.Seconds/one.Seconds), append(cpu, one.CPU/folder.CPU)
-			toOne, each = append(toOne, one.Seconds/two.Seconds), append(each, statements/float64(f.messages))
+			toOne, each = append(toOne, one.Seconds/runs[1].Seconds), append(each, one.statements/float64(f.messages))
+			toNone, toFew = append(toNone, one.total()/runs[2].total()), append(toFew, one.total()/runs[3].total())
 		}
 		b.ratio("rate of the database beside that of the folder", toFolder)
 		b.ratio("CPU time of the program on the database beside that on the folder", cpu)
 		b.ratio("statements a message", each)
 		b.ratio("rate of two hosts beside that of one", toOne)
+		b.ratio("CPU time of program and server beside that without a history", toNone)
+		b.ratio("CPU time of program and server beside that without the indexes of searches", toFew)
 		return nil
 	})
 }
 
-// flushBy lets hosts share a flush. The usage has the time until the last one ended.
-func (s *server) flushBy(f filling, hosts, port int) (all *usage, statements float64, err error) {
-	all = &usage{}
-	err = s.site(f, func(site *site, name string) error {
+// databaseHosts: 2,000 messages for a mail server that takes 20 ms for each, by one host, by two and by
+// four, with 20 connections each: so the hosts wait for the mail server, and not for a processor.
+func (b *bench) databaseHosts() error {
+	sink, err := newSlowSink(20 * time.Millisecond)
+	if err != nil {
+		return err
+	}
+	defer sink.Close()
+	return b.withServer(func(s *server) error {
+		f := filling{messages: min(2000, b.max), recipients: 1, size: 4000, next: time.Now().Add(-time.Minute)}
+		var two, four []float64
+		for range pairs {
+			var runs [3]*flushed
+			for i := range runs {
+				if runs[i], err = s.flushAs(variant{hosts: 1 << i}, f, portOf(sink)); err != nil {
+					return err
+				}
+			}
+			two, four = append(two, runs[0].Seconds/runs[1].Seconds), append(four, runs[0].Seconds/runs[2].Seconds)
+		}
+		b.ratio("rate of two hosts beside that of one", two)
+		b.ratio("rate of four hosts beside that of one", four)
+		return nil
+	})
+}
+
+// flushed is what a flush of one or more hosts took; its seconds go until the last one ended.
+type flushed struct {
+	usage
+	server     float64 // seconds of CPU
+	statements float64
+}
+
+func (f *flushed) total() float64 { return f.CPU + f.server }
+
+// flushAs lets hosts share a flush.
+func (s *server) flushAs(v variant, f filling, port int) (*flushed, error) {
+	all := &flushed{}
+	err := s.siteAs(v, f, func(site *site, name string) error {
 		if err := s.forget(name); err != nil {
 			return err
 		}
@@ -141,10 +182,10 @@ func (s *server) flushBy(f filling, hosts, port int) (all *usage, statements flo
 			return err
 		}
 		var wg sync.WaitGroup
-		each, errs := make([]*usage, hosts), make([]error, hosts)
-		for i := range hosts {
+		each, errs := make([]*usage, v.hosts), make([]error, v.hosts)
+		for i := range v.hosts {
 			wg.Go(func() {
-				each[i], errs[i] = site.notices(fmt.Sprintf("database: flush, %d of %d", i+1, hosts), f.messages/hosts, "flush")
+				each[i], errs[i] = site.notices(fmt.Sprintf("database: flush, %d of %d", i+1, v.hosts), f.messages/v.hosts, "flush")
 			})
 		}
 		wg.Wait()
@@ -155,13 +196,14 @@ func (s *server) flushBy(f filling, hosts, port int) (all *usage, statements flo
 			all.Seconds, all.CPU = max(all.Seconds, u.Seconds), all.CPU+u.CPU
 		}
 		after, err := s.cpu()
-		fmt.Fprintf(s.b.out, "# %d hosts: %.2f s of CPU in the server, %.2f s in the program\n", hosts, after-before, all.CPU)
+		all.server = after - before
 		if err == nil {
-			statements, err = s.statements(name)
+			all.statements, err = s.statements(name)
 		}
+		fmt.Fprintf(s.b.out, "# %+v: %.2f s of CPU in the server, %.2f s in the program, %.0f statements\n", v, all.server, all.CPU, all.statements)
 		return err
 	}, port)
-	return all, statements, err
+	return all, err
 }
 
 // databaseEnqueue: messages queued by a process each, and imported; and beside them a bare insert

@@ -26,7 +26,7 @@ func (b *bench) rows(wanted []string) error {
 		{"outage", (*bench).outage}, {"serve", (*bench).serve},
 		{"large", (*bench).large}, {"recipients", (*bench).recipients}, {"bulk", (*bench).bulk}, {"history", (*bench).history},
 		{"database-history", (*bench).databaseHistory}, {"database-idle", (*bench).databaseIdle}, {"database-large", (*bench).databaseLarge},
-		{"database-flush", (*bench).databaseFlush}, {"database-enqueue", (*bench).databaseEnqueue}, {"database-day", (*bench).databaseDay},
+		{"database-flush", (*bench).databaseFlush}, {"database-hosts", (*bench).databaseHosts}, {"database-enqueue", (*bench).databaseEnqueue}, {"database-day", (*bench).databaseDay},
 	}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(all, func(r row) bool { return r.name == name }) {

@@ -11,21 +11,24 @@ import (
 	"time"
 )
 
-// sink is an SMTP server that accepts everything at once. It keeps only the time of the
-// first message and the number of messages.
+// sink is an SMTP server that accepts everything, at once or as slowly as delay says. It keeps only the
+// time of the first message and the number of messages.
 type sink struct {
 	net.Listener
+	delay time.Duration // before it has taken a message
 	taken atomic.Int64
 	once  sync.Once
 	first time.Time
 }
 
-func newSink() (*sink, error) {
+func newSink() (*sink, error) { return newSlowSink(0) }
+
+func newSlowSink(delay time.Duration) (*sink, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	s := &sink{Listener: l}
+	s := &sink{Listener: l, delay: delay}
 	go func() {
 		for {
 			c, err := l.Accept()
@@ -61,6 +64,7 @@ func (s *sink) serve(c net.Conn) {
 			if w.Flush() != nil || !skipMessage(r) {
 				return
 			}
+			time.Sleep(s.delay)
 			s.once.Do(func() { s.first = time.Now() })
 			s.taken.Add(1)
 			say("250 2.0.0 taken")

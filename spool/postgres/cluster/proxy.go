@@ -22,7 +22,8 @@ type Proxy struct {
 	server   *Server
 
 	mu         sync.Mutex
-	statements []string // their texts
+	statements []string // texts of what is sent in one go, as a transaction
+	executed   int      // statements
 	cut        Cut
 	dead       bool
 }
@@ -57,14 +58,21 @@ func (p *Proxy) URL(database string) string {
 // Stop ends the listener. Connections that there are go on.
 func (p *Proxy) Stop() error { return p.listener.Close() }
 
-// Plan counts statements anew, and cuts the connection as c says.
+// Plan counts anew, and cuts the connection as c says.
 func (p *Proxy) Plan(c Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.statements, p.cut, p.dead = nil, c, false
+	p.statements, p.executed, p.cut, p.dead = nil, 0, c, false
 }
 
-// Count is the number of statements since Plan.
+// Executed is the number of statements since Plan, each of several that share a transaction.
+func (p *Proxy) Executed() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.executed
+}
+
+// Count is the number of statements since Plan; several that share a transaction count as one.
 func (p *Proxy) Count() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -83,7 +91,16 @@ func (p *Proxy) Kinds() (first []int) {
 	return first
 }
 
-// next counts a statement. It reports whether to cut before it is passed on, or after it.
+// count counts what executes a statement.
+func (p *Proxy) count(kind byte) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if kind == 'E' || kind == 'Q' {
+		p.executed++
+	}
+}
+
+// next counts a transaction. It reports whether to cut before it is passed on, or after it.
 func (p *Proxy) next(text string) (before, behind bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -119,6 +136,7 @@ func (p *Proxy) serve(client net.Conn) {
 		if err != nil {
 			return
 		}
+		p.count(f[0]) // the first octet of a client's first message is a zero
 		before, behind := false, false
 		if typed && (f[0] == 'P' || f[0] == 'Q') {
 			text += string(f[5:])

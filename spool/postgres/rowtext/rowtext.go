@@ -1,5 +1,6 @@
-// Package rowtext makes the texts that rows of the database hold: an entry of the history as JSON, and
-// the words by which a message of the queue is found.
+// Package rowtext makes the texts that rows of the database hold: an entry of the history as JSON and as
+// columns, the conditions by which a query chooses rows, and the words by which a message of the queue is
+// found.
 package rowtext
 
 import (
