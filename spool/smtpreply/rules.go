@@ -42,8 +42,8 @@ var rules = []rule{
 	{codes: []int{432}, details: []string{"7.12"}, reason: spool.ReasonAuth}, // RFC 4954: the password must be changed
 	{codes: []int{432}, not: [][]string{{"recipient"}}, reason: spool.ReasonLimit},
 	{codes: []int{450}, details: []string{"2.1"}, says: [][]string{{"relay limit"}}, reason: spool.ReasonLimit},
-	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.750"}, reason: spool.ReasonAccount},
-	{stages: envelope, codes: []int{450, 550}, details: []string{"7.508", "7.705", "7.708"}, reason: spool.ReasonLimit},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.30", "7.501", "7.502", "7.503", "7.708", "7.750"}, reason: spool.ReasonAccount},
+	{stages: envelope, codes: []int{450, 550}, details: []string{"7.508", "7.705"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{550}, details: []string{"4.5"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"1.90", "7.232", "7.233"}, words: []string{"limit", "limits"}, reason: spool.ReasonLimit},
 	{stages: envelope, codes: []int{450, 550}, details: []string{"7.1"}, words: limitNouns, not: [][]string{notAccountLimit}, notRecipient: true, reason: spool.ReasonLimit},
@@ -86,6 +86,10 @@ var rules = []rule{
 	// 4.5.3.1.10 has 552 mean 452 here. What is counted by the hour or for a client is a limit.
 	{stages: atRcpt, codes: tooManyCodes, details: []string{"5.3"}, not: [][]string{notMessageLimit}, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
 	{stages: atRcpt, codes: tooManyCodes, says: [][]string{{"too many recipients", "too many rcpt"}}, not: [][]string{notMessageLimit}, scope: spool.RecipientScope, reason: spool.ReasonTooMany},
+
+	// Gmail, of this message or of the client whose address is in brackets. The message waits, and
+	// does not keep others waiting.
+	{stages: atData, codes: []int{5}, test: saidOfBoth, scope: spool.MessageScope},
 
 	// The account, the sender or the client, by the words that many servers use.
 	{stages: envelope, test: aboutClient, reason: spool.ReasonRelay},

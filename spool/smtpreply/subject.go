@@ -57,11 +57,13 @@ func greylisted(r *answer) bool {
 		r.stage == StageRcpt && strings.HasSuffix(r.text, " seconds") && strings.Contains(r.text, "again in ") && !containsAny(r.text, ourSideWords))
 }
 
+// saidOfBoth recognises a refusal that may be for the message's sake or for the client's.
+func saidOfBoth(r *answer) bool {
+	return strings.HasPrefix(r.text, "[") && strings.Contains(r.text, "likely unsolicited mail")
+}
+
 // aboutClient recognises that this machine or its address is not served.
 func aboutClient(r *answer) bool {
-	if strings.HasPrefix(r.text, "[") && strings.Contains(r.text, "likely unsolicited mail") {
-		return true // Google, of the address in the brackets
-	}
 	if recipientIsSubject(r) && !strings.Contains(r.text, "your ip") {
 		return false
 	}
@@ -87,7 +89,10 @@ func aboutAccount(r *answer) bool {
 		return false
 	}
 	subjects := accountWords
-	if r.stage == StageRcpt {
+	switch r.stage {
+	case StageMail: // nobody else's was named yet
+		subjects = append([]string{"mailbox"}, accountWords...)
+	case StageRcpt:
 		subjects = ourWords
 	}
 	return containsAny(r.text, accountPhrases) ||

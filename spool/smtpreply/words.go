@@ -34,7 +34,9 @@ var sendAsPhrases = []string{
 	"permissions to send as", "may not send as", "cannot send as", "can't send as",
 	"authorized to send on behalf", "authorised to send on behalf", "allowed to send on behalf",
 	"send from this header address", "not valid for your login", "not one of your addresses", "not one of your verified", "sender is not same as", "not same as smtp auth", "sender login mismatch", "login mismatch", "sender address is not allowed",
-	"must be same as authorization user", "must be the same as the authenticated",
+	"must be same as authorization user", "must be the same as the authenticated", "must match auth", "must match the auth", "must match login", "must match the login",
+	"not the same as login", "not the same as the login", "sender mismatch", "not local sender", "unauthorized sender address", "unauthorised sender address",
+	"to use this sender", "to use this from", "to use from", "to use the from", "to use that sender", "send with this sender", "send with this from", "use this address as sender",
 }
 
 // relayPhrases say that the server does not relay for us.
@@ -57,7 +59,7 @@ var clientPhrases = []string{
 	"sender ip", "connections will not be accepted from", "connection not allowed", "host is not allowed", "not allowed to connect",
 	"poor reputation", "bad reputation", "low reputation", "reputation poor", "ip reputation", "sender reputation", "dynamic reputation", "blocked by reputation", "dynamic ip",
 	"black list", "blacklist", "blocklist", "block list", "denylist", "in an rbl", "rbl:", "/rbl", "an rbl", "by rbl", "dnsbl", "listed at", "listed on", "listed by", "unauthorized ip", "unauthorised ip", "ip not authorized", "ip is not",
-	"ip has been", "ip was ", "ip temporarily", "ip blocked", "ip is blocked", "ip rejected", "access to submit messages", "access to this mail system", "weren't sent",
+	"ip has been", "ip was ", "ip temporarily", "ip blocked", "ip is blocked", "ip rejected", "access to submit messages", "permission to submit", "permissions to submit", "access to this mail system", "weren't sent",
 	blockLookup,
 }
 
@@ -81,7 +83,7 @@ var loginPhrases = []string{
 	"not authenticated", "not logged in", "login required", "must log in", "log in first", "please log in", "please login",
 	"unauthenticated sender", "unauthenticated client", "unauthenticated connection",
 	"pop before", "pop3 before", "mail with pop", "check for new mail", "check your mail", "submission port", "authenticated submission", "port 587", "port 465",
-	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "auth is required", "auth required", "don't authenticate", "did not authenticate",
+	"turn on smtp auth", "enable smtp auth", "smtp authentication", "proper authentication", "password expired", "password has expired", "password is expired", "auth is required", "auth required", "don't authenticate", "did not authenticate",
 }
 
 // notLogin are words about SPF, DKIM and DMARC, which are the message's, or about the recipient.
@@ -96,7 +98,7 @@ var identityPhrases = []string{
 	"not authorized to use sender", "not authorized to send mail from", "not allowed to send from", "not authorized to send from", "not authorised to send from",
 	"not permitted to send from", "may not send from", "cannot send from", "not allowed from this account",
 	"unconfigured sending domain", "unconfigured domain", "sending domain", "authorized to perform", "authorised to perform", "this mail is unauthenticated", "mail is not authenticated", "sender is unauthenticated", "unauthenticated email",
-	"spf fail", "spf validation fail", "spf check", "spf: fail", "failed spf", "fails spf", "sender policy framework", "does not pass spf", "not pass authentication", "authentication checks",
+	"spf: ", "not allowed to send mail from", "not permitted to send mail from", "spf fail", "spf validation fail", "spf check", "spf: fail", "failed spf", "fails spf", "sender policy framework", "does not pass spf", "not pass authentication", "authentication checks",
 	"request failed; mailbox unavailable", // Yahoo, of a From that is not the account's
 	"not allowed in header from", "not allowed for this account", "not allowed for your account", "from address not allowed", "from address is not allowed",
 }
@@ -136,7 +138,7 @@ var accountPhrases = []string{
 	"out of credit", "insufficient credit", "no credits", "not enough credit", "credits exceeded", "insufficient funds", "payment required", "unpaid", "overdue invoice",
 	"upgrade your", "trial account", "trial period", "trial has", "trial tenant", "subscription has", "subscription is", "subscription expired", "plan limit",
 	"outboundspam", "outbound spam", "wascl useraction", "bad outbound sender", "spam abuse detected",
-	"are for test purposes", "activate your", "not yet activated",
+	"license expired", "licence expired", "license has expired", "licence has expired", "are for test purposes", "activate your", "not yet activated",
 }
 
 // shutWords, with one of accountWords, say that the account is shut. At RCPT one of ourWords is
