@@ -135,16 +135,16 @@ func (b *bench) databaseFlush() error {
 	})
 }
 
-// databaseHosts: 2,000 messages for a mail server that takes 20 ms for each, by one host, by two and by
+// databaseHosts: 1,600 messages for a mail server that takes 100 ms for each, by one host, by two and by
 // four, with 20 connections each: so the hosts wait for the mail server, and not for a processor.
 func (b *bench) databaseHosts() error {
-	sink, err := newSlowSink(20 * time.Millisecond)
+	sink, err := newSlowSink(100 * time.Millisecond)
 	if err != nil {
 		return err
 	}
 	defer sink.Close()
 	return b.withServer(func(s *server) error {
-		f := filling{messages: min(2000, b.max), recipients: 1, size: 4000, next: time.Now().Add(-time.Minute)}
+		f := filling{messages: min(1600, b.max), recipients: 1, size: 4000, next: time.Now().Add(-time.Minute)}
 		var two, four []float64
 		for range pairs {
 			var runs [3]*flushed
