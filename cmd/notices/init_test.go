@@ -571,7 +571,7 @@ func TestInitService(t *testing.T) {
 	p.answers("The name of your site there", "\n")
 	p.answers("Its key", "31337-key\n")
 	p.answers("Test the service now?", "\n")
-	p.sees("Server service works.")
+	p.sees("The service works.")
 	p.sees("has the site's key; only")
 	if code := p.ends(); code != 0 || strings.Contains(p.all(), "31337") || strings.Contains(p.all(), "further server") {
 		t.Fatalf("exit %d:\n%s", code, p.all())

@@ -201,7 +201,7 @@ key_file = "/var/spool/notices/dkim.key"
 		}
 	}
 	check(t, cmd.Process.Signal(syscall.SIGHUP))
-	until(t, "the configuration to be read anew", func() bool { return strings.Contains(said.String(), "was read anew") })
+	until(t, "the configuration to be reloaded", func() bool { return strings.Contains(said.String(), "was reloaded") })
 	check(t, cmd.Process.Signal(syscall.SIGTERM))
 	select {
 	case err := <-ended:

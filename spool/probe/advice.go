@@ -30,7 +30,7 @@ func (t *test) advise(ctx context.Context, e *Error) {
 	if e.Outcome.Class == spool.Uncertain {
 		verdict = "did not say whether it took the test message"
 	}
-	t.Print(fmt.Sprintf("Server %s %s: %s", t.server.Name, verdict, e.Outcome.Reply))
+	t.Print(fmt.Sprintf("%s %s: %s", t.called(), verdict, e.Outcome.Reply))
 	t.Print("What to try:")
 	for _, hint := range a.hints() {
 		t.Print("  - " + hint)

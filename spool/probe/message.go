@@ -17,7 +17,7 @@ import (
 const bodyText = `This is a test message. No answer is needed.
 
 It was sent by "notices", the program that sends the e-mail notices of
-%s, through server %s
+%s, through %s
 (%s, port %d), because somebody there ran "notices test-server".
 
 That you can read this means that the server works.
@@ -31,7 +31,7 @@ func (t *test) message() *smtpclient.Transaction {
 	header := func(name, value string) { b.WriteString(name + ": " + value + "\r\n") }
 	header("From", (&mail.Address{Name: t.Site, Address: from}).String())
 	header("To", "<"+recode.HeaderAddress(t.To)+">")
-	header("Subject", mime.QEncoding.Encode("utf-8", "Test of mail server "+t.server.Name))
+	header("Subject", mime.QEncoding.Encode("utf-8", subject(t.server.Name)))
 	header("Date", now.Format(time.RFC1123Z))
 	header("Message-ID", fmt.Sprintf("<%s.test@%s>", spool.NewID(now), domainOf(from)))
 	header("Auto-Submitted", "auto-generated")
@@ -40,7 +40,7 @@ func (t *test) message() *smtpclient.Transaction {
 	header("Content-Transfer-Encoding", "quoted-printable")
 	b.WriteString("\r\n")
 	w := quotedprintable.NewWriter(&b)
-	fmt.Fprintf(w, strings.ReplaceAll(bodyText, "\n", "\r\n"), t.Site, t.server.Name, t.server.Host, t.server.Port)
+	fmt.Fprintf(w, strings.ReplaceAll(bodyText, "\n", "\r\n"), t.Site, smtpclient.Called(t.server.Name), t.server.Host, t.server.Port)
 	if advice := t.safeList(); advice != "" {
 		fmt.Fprintf(w, "\r\n%s\r\n", advice)
 	}
@@ -51,6 +51,14 @@ func (t *test) message() *smtpclient.Transaction {
 		Body: strings.NewReader(text), Size: int64(len(text)),
 		EightBit: !ascii(text), UTF8: recode.NeedsUTF8(t.From) || recode.NeedsUTF8(t.To),
 	}
+}
+
+// subject is that of the test message.
+func subject(server string) string {
+	if server == "service" {
+		return "Test of the service"
+	}
+	return "Test of mail server " + server
 }
 
 // safeList says what patrons can do so that mail of a service is not taken for junk. It is empty

@@ -10,6 +10,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"notices/spool"
@@ -35,7 +36,7 @@ type Error struct {
 	Err     error // the cause, if it is more than the reply; may be nil
 }
 
-func (e *Error) Error() string { return "server " + e.Server + ": " + e.Outcome.Reply.String() }
+func (e *Error) Error() string { return smtpclient.Called(e.Server) + ": " + e.Outcome.Reply.String() }
 
 func (e *Error) Unwrap() error { return e.Err }
 
@@ -70,13 +71,13 @@ func run(ctx context.Context, s smtpclient.Server, o Options, answers portProbe)
 	}
 	t := &test{Options: o, server: s, probePort: answers}
 	t.server.Observe = t.step
-	t.Print(fmt.Sprintf("Server %s: %s, port %d", s.Name, s.Host, s.Port))
+	t.Print(fmt.Sprintf("%s: %s, port %d", t.called(), s.Host, s.Port))
 	outcome, err := t.send(ctx)
 	if ctx.Err() != nil && outcome.Class != spool.Delivered {
 		return ctx.Err() // interrupted: that says nothing of the server
 	}
 	if outcome.Class == spool.Delivered {
-		t.Print(fmt.Sprintf("Server %s works. The test message is on its way to %s.", s.Name, o.To))
+		t.Print(fmt.Sprintf("%s works. The test message is on its way to %s.", t.called(), o.To))
 		if advice := t.safeList(); advice != "" {
 			t.Print(advice)
 		}
@@ -85,6 +86,12 @@ func run(ctx context.Context, s smtpclient.Server, o Options, answers portProbe)
 	e := &Error{Server: s.Name, Outcome: outcome, Err: err}
 	t.advise(ctx, e)
 	return errors.Join(e, t.save(ctx, outcome))
+}
+
+// called is the server at the beginning of a sentence.
+func (t *test) called() string {
+	name := smtpclient.Called(t.server.Name)
+	return strings.ToUpper(name[:1]) + name[1:]
 }
 
 // send opens a new connection and sends the message; if an address of the server does not

@@ -60,6 +60,14 @@ type Server struct {
 	Dial    Dialer
 }
 
+// Called is what sentences call the server of that name: "server 1", "the service".
+func Called(name string) string {
+	if name == "service" {
+		return "the service"
+	}
+	return "server " + name
+}
+
 // Dialer is the form of net.Dialer.DialContext.
 type Dialer = func(ctx context.Context, network, address string) (net.Conn, error)
 

@@ -106,7 +106,7 @@ func (c *Collector) add(n maillog.Notice) {
 	if n.Event == "paused" {
 		o := n.Outcome
 		m.outcome = &o
-		m.Kind, m.OverText = kindOf(o.Reason), fmt.Sprintf("server %s works again", withHost(n.What, o.Reply.Host))
+		m.Kind, m.OverText = kindOf(o.Reason), withHost(n.What, o.Reply.Host)+" works again"
 	}
 	c.problems = append(c.problems, m)
 }

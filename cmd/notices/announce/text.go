@@ -51,15 +51,16 @@ func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome
 		return fmt.Sprintf("the service's sending limit for this site is reached: %s Mail waits here, and goes on by itself when the service takes it again. %s",
 			sentence(o.Reply.String()), nextStep(s, o))
 	}
-	return fmt.Sprintf("server %s is not accepting mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
+	return fmt.Sprintf("%s is not accepting mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
 }
 
-// withHost is `1 (mail.example.org)`.
+// withHost is `server 1 (mail.example.org)`.
 func withHost(server, host string) string {
+	name := smtpclient.Called(server)
 	if host == "" || host == server {
-		return server
+		return name
 	}
-	return server + " (" + host + ")"
+	return name + " (" + host + ")"
 }
 
 // instead says what becomes of the mail that a server in trouble does not take.

@@ -3,6 +3,7 @@ package hosting
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 
 	"notices/cmd/notices/signin"
@@ -78,14 +79,14 @@ func (h *Host) runEnded(_ spool.Tally, err error) {
 	h.failed = why
 }
 
-// reload reads the certificate, the rules for sites, and what concerns sending, anew. What takes
+// reload reads the certificate, the rules for sites, and what concerns sending again. What takes
 // effect only at the next start is named each time, until then. A config that cannot be used changes
 // nothing.
 func (h *Host) reload() {
 	p := h.Program
 	cfg, err := p.ReadConfig(config.Serving)
 	if err != nil {
-		h.log.Trouble("the config cannot be read anew; the one before stays in use", err)
+		h.log.Trouble("the config cannot be reloaded; the previous one stays in use", withCheck(err))
 		return
 	}
 	for _, key := range fixed(h.cfg, cfg) {
@@ -94,21 +95,26 @@ func (h *Host) reload() {
 	h.mail.Renew(rules(&cfg.Serve))
 	if h.certificate != nil {
 		if err := h.certificate.Use(cfg.Serve.CertFile, cfg.Serve.KeyFile); err != nil {
-			h.log.Trouble("the certificate cannot be read anew; the one before stays in use", err)
+			h.log.Trouble("the certificate cannot be reloaded; the previous one stays in use", withCheck(err))
 		}
 	}
 	if h.delivery != nil && !h.renewSending() {
 		return
 	}
-	p.Say("%s was read anew", cfg.Path)
+	p.Say("%s was reloaded", cfg.Path)
 }
 
-// renewSending reads what concerns sending anew, and reports whether it can be used. If not, the
+// withCheck says how to see all that is wrong.
+func withCheck(err error) error {
+	return fmt.Errorf("%w; to see all that is wrong, run: notices check", err)
+}
+
+// renewSending reads what concerns sending again, and reports whether it can be used. If not, the
 // config before stays, so that mail goes out while a person repairs it.
 func (h *Host) renewSending() bool {
 	sending, _, err := h.Route()
 	if err != nil {
-		h.log.Trouble("what concerns sending in the config cannot be used; the config before stays in use for it", err)
+		h.log.Trouble("the sending part of the config cannot be used; the previous settings stay in use", withCheck(err))
 		return false
 	}
 	h.mu.Lock()

@@ -1,7 +1,7 @@
 // Package serving is the process of notices serve: its sockets, its certificate, its signals and
 // what it tells systemd. What is spoken on the sockets, and how mail goes out, its caller brings.
 //
-//	SIGHUP            reads the config and the certificate anew (Options.Reload)
+//	SIGHUP            reloads the config and the certificate (Options.Reload)
 //	SIGTERM, SIGINT   stops: no new connections, what is being taken in is answered, what is on the
 //	                  wire outward is finished or noted, all within stopTime. A second one kills.
 //

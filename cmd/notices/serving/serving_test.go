@@ -66,7 +66,7 @@ func TestCertificateIsReadAnew(t *testing.T) {
 	c.check(log)
 	second := serial(t, c)
 	if second == first || text.Len() > 0 {
-		t.Errorf("not read anew: %s", &text)
+		t.Errorf("not reloaded: %s", &text)
 	}
 
 	// What cannot be used does not replace what can, and that is said once.
@@ -307,7 +307,7 @@ func (d *desk) Shutdown(context.Context) error {
 	return nil
 }
 
-// TestRun: it serves, reads the config anew on SIGHUP, and ends on SIGTERM, with what it tells systemd.
+// TestRun: it serves, reloads the config on SIGHUP, and ends on SIGTERM, with what it tells systemd.
 func TestRun(t *testing.T) {
 	told := filepath.Join(t.TempDir(), "notify")
 	systemd, err := net.ListenUnixgram("unixgram", &net.UnixAddr{Name: told, Net: "unixgram"})

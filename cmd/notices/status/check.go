@@ -13,6 +13,7 @@ import (
 	"notices/spool"
 	"notices/spool/printable"
 	"notices/spool/route"
+	"notices/spool/smtpclient"
 )
 
 // Levels of status --check, as monitoring programs take them for exit codes (the
@@ -158,17 +159,20 @@ func (c *verdict) server(v *server) {
 	case !v.failing:
 	case h.Last.NeedsPerson() && c.s.signInSays(h.Last.Reply.Text):
 	case h.Last.Reason == spool.ReasonAccount, h.Last.Reason == spool.ReasonIdentity:
-		c.note(Warning, "server %s is not accepting mail until somebody fixes the account: %s", v.Name, h.Last.Reply)
+		c.note(Warning, "%s is not accepting mail until somebody fixes the account: %s", v.called(), h.Last.Reply)
 	case h.Last.NeedsPerson():
-		c.note(Warning, "server %s refuses the login: %s", v.Name, h.Last.Reply)
+		c.note(Warning, "%s refuses the login: %s", v.called(), h.Last.Reply)
 	case v.outdated:
-		c.remark("server %s did not accept mail when it was last tried, %s; to test it now, run: notices test-server %s", v.Name, c.s.ago(h.Last.Reply.At), v.Name)
+		c.remark("%s did not accept mail when it was last tried, %s; to test it now, run: notices test-server %s", v.called(), c.s.ago(h.Last.Reply.At), v.Name)
 	case v.atLimit():
 		c.remark("the service's sending limit for this site is reached%s; mail goes on by itself: %s", c.s.lasting(h.Began()), h.Last.Reply)
 	default:
-		c.remark("server %s is not accepting mail%s: %s", v.Name, c.s.lasting(h.Began()), h.Last.Reply)
+		c.remark("%s is not accepting mail%s: %s", v.called(), c.s.lasting(h.Began()), h.Last.Reply)
 	}
 }
+
+// called is the server in a sentence.
+func (v *server) called() string { return smtpclient.Called(v.Name) }
 
 // signInSays reports whether a server's error is that of a sign-in, which is a reason already.
 func (s *snapshot) signInSays(text string) bool {
