@@ -4,15 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
-	"syscall"
 
 	shell "notices/config/command"
 	"notices/config/document"
+	"notices/config/secretfile"
 )
 
 // Secret is a password, a token or a key that is read when it is needed, never at Load.
@@ -34,17 +33,17 @@ const (
 
 // source is where a secret comes from, and what came from there.
 type source struct {
-	by     secretKind
-	text   string // the secret, the path, the command, or the credential's name
-	at     place  // the key that gives it
-	config string // the config file
+	by   secretKind
+	text string // the secret, the path, the command, or the credential's name
+	at   place  // the key that gives it
+	cfg  *Config
 
 	reading chan struct{} // full while somebody reads: a mutex that a context can end the wait for
 	secret  string        // what was read; "" before that
 }
 
 // maxSecret is the longest secret file or output of a command, in octets.
-const maxSecret = 64 << 10
+const maxSecret = secretfile.Max
 
 // IsToken reports whether it is an access token, for XOAUTH2, and not a password.
 func (s Secret) IsToken() bool { return s.src != nil && s.src.by == token }
@@ -95,7 +94,7 @@ func (s Secret) Refresh(ctx context.Context, stale string) (string, error) {
 	case err != nil && ctx.Err() != nil:
 		return "", ctx.Err()
 	case err != nil:
-		return "", faultAt(s.src.config, s.src.at, err)
+		return "", faultAt(s.src.cfg.Path, s.src.at, err)
 	}
 	return s.src.secret, nil
 }
@@ -106,7 +105,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 	case inline:
 		text = s.text
 	case file, wholeFile:
-		text, err = readSecretFile(s.text, true)
+		text, err = (secretfile.File{Path: s.text, Private: true, Spool: s.cfg.Spool.Dir}).Read()
 	case command, token:
 		text, err = shell.Run(ctx, s.text, shell.MaxTime, maxSecret+2)
 	case credential:
@@ -136,7 +135,7 @@ func (s *source) read(ctx context.Context) (text string, err error) {
 func readCredential(name, key string) (text string, err error) {
 	dir := os.Getenv("CREDENTIALS_DIRECTORY")
 	if dir != "" {
-		text, err = readSecretFile(filepath.Join(dir, name), false)
+		text, err = (secretfile.File{Path: filepath.Join(dir, name)}).Read()
 	}
 	if dir == "" || errors.Is(err, fs.ErrNotExist) {
 		ways := "password_file, password_command or password"
@@ -164,78 +163,9 @@ func (c *Config) Fault(section string, n int, key string, err error) *Error {
 	return faultAt(c.Path, place{Section: section, N: n, Key: key}, err)
 }
 
-// readSecretFile reads a whole secret file that checkFile finds in order.
-func readSecretFile(path string, private bool) (string, error) {
-	if err := checkFile(path, private); err != nil {
-		return "", err
-	}
-	f, err := os.Open(path)
-	var b []byte
-	if err == nil {
-		defer f.Close()
-		b, err = io.ReadAll(io.LimitReader(f, maxSecret+2)) // and a line end
-	}
-	if err != nil {
-		return "", fileError(path, err)
-	}
-	return string(b), nil
-}
-
-// checkFile looks at a file without opening it. private: others must not be able to
-// read or change it.
-func checkFile(path string, private bool) error {
-	info, err := os.Stat(path)
-	switch {
-	case err != nil:
-		return fileError(path, err)
-	case !info.Mode().IsRegular(): // reading a pipe would wait for ever
-		return fmt.Errorf("names %s, which is not a regular file", path)
-	case private && info.Mode()&othersBits != 0:
-		return fmt.Errorf("names a file that others can read or change; run: chmod 600 %s", path)
-	}
-	return nil
-}
-
-// othersBits are the permissions of all users but the owner.
-const othersBits fs.FileMode = 0o077
-
-// fileError is a system error in words for a person. It stays the same for errors.Is.
-func fileError(path string, err error) error {
-	e := &fileProblem{err: err}
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		e.msg = "names a file that does not exist: " + path
-	case errors.Is(err, fs.ErrPermission):
-		e.msg = notReadable(path)
-	default:
-		e.msg = fmt.Sprintf("names %s, which cannot be read: %s", path, reason(err))
-	}
-	return e
-}
-
-type fileProblem struct {
-	msg string
-	err error
-}
-
-func (e *fileProblem) Error() string { return e.msg }
-func (e *fileProblem) Unwrap() error { return e.err }
-
-// notReadable says what to do about a file that this user may not read. The file stays
-// with its owner: that may be the service, and this user somebody else.
-func notReadable(path string) string {
-	if info, err := os.Stat(path); err == nil {
-		if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid == 0 {
-			return fmt.Sprintf("names %s, which belongs to root: it must belong to the user that runs notices; "+
-				"if this is that user, run as root: chown %d %s", path, os.Geteuid(), path)
-		}
-	}
-	return fmt.Sprintf("names %s, which this user may not read: run notices as the owner of the file", path)
-}
-
 // newSource is the source that a key, or the lack of one, gives a secret.
 func (l *loader) newSource(by secretKind, at place, text string) *source {
-	return &source{by: by, text: text, at: at, config: l.cfg.Path, reading: make(chan struct{}, 1)}
+	return &source{by: by, text: text, at: at, cfg: l.cfg, reading: make(chan struct{}, 1)}
 }
 
 // checkWritable refuses a config that everybody can change, and so decide where mail and
@@ -250,7 +180,7 @@ func (l *loader) checkWritable() {
 // that names a command to run and that others can change.
 func (l *loader) checkMode(at place, by secretKind) {
 	switch {
-	case by == inline && l.mode&othersBits != 0:
+	case by == inline && l.mode&secretfile.OthersBits != 0:
 		l.bad(at, "is in a file that others can read; run: chmod 600 "+l.cfg.Path)
 	case (by == command || by == token) && l.mode&0o022 != 0:
 		l.bad(at, "is a command in a file that others can change; run: chmod go-w "+l.cfg.Path)
@@ -267,7 +197,7 @@ type namedFile struct {
 // checkFiles notes the files that would be refused, without reading one.
 func (l *loader) checkFiles() {
 	for _, f := range l.files {
-		if err := checkFile(f.path, f.private); err != nil {
+		if err := (secretfile.File{Path: f.path, Private: f.private, Spool: l.cfg.Spool.Dir}).Check(); err != nil {
 			text := err.Error()
 			if f.at.Section == "dkim" && errors.Is(err, fs.ErrNotExist) {
 				text += "; to make it, run: notices dkim-key"

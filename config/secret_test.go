@@ -247,18 +247,6 @@ func TestNoSecret(t *testing.T) {
 	}
 }
 
-// Nobody is told to take a file away from another user, who may be the service's.
-func TestSecretFileBelongsToAnother(t *testing.T) {
-	e := fileError("/etc/notices/p", &fs.PathError{Op: "open", Path: "/etc/notices/p", Err: fs.ErrPermission})
-	if !strings.Contains(e.Error(), "run notices as the owner of the file") || strings.Contains(e.Error(), "chown") || !errors.Is(e, fs.ErrPermission) {
-		t.Error(e)
-	}
-	// One of root's is of no use to any service.
-	if e := fileError("/etc/passwd", fs.ErrPermission); !strings.Contains(e.Error(), "belongs to root") || !strings.Contains(e.Error(), "run as root: chown ") {
-		t.Error(e)
-	}
-}
-
 // What is found when a key is used says its line, too.
 func TestFaultsHaveLines(t *testing.T) {
 	path := write(t, oneServer+"login = \"x\"\npassword_command = \"exit 1\"\nca_file = \"\"\n", 0o600)

@@ -51,7 +51,7 @@ var (
 	ErrUnreachable = errors.New("the database cannot be used now")
 	// ErrMisconfigured: the database refuses the address, the name or the password, rights or
 	// tables are missing, or the tables are those of a newer version. Exit 78.
-	ErrMisconfigured = errors.New("the database is not set up for this")
+	ErrMisconfigured = errors.New("the database cannot be used as it is set up")
 	// ErrClaimLost: the claim had ended when it was to write. This host stood still, or was
 	// cut off, for longer than a claim lasts without a sign of life. Nothing was written.
 	ErrClaimLost = errors.New("the claim on the message was lost")

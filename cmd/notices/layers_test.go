@@ -36,6 +36,7 @@ func floors() map[string]int {
 		"notices/config/migrate":       0,
 		"notices/config/command":       0,
 		"notices/config/document":      0,
+		"notices/config/secretfile":    0,
 		"notices/config/spelling":      0,
 		"notices/config/units":         0,
 

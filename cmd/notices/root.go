@@ -20,6 +20,7 @@ import (
 	"notices/cmd/internal/app"
 	"notices/cmd/notices/database"
 	"notices/config"
+	"notices/config/spelling"
 	"notices/spool"
 	"notices/spool/flush"
 	"notices/spool/intake"
@@ -84,7 +85,7 @@ func (a *cli) root() *cobra.Command {
 		if name := cmd.Flags().Arg(0); cmd == root && name != "" {
 			return unknownCommand(root, name)
 		}
-		return optionError(err)
+		return optionError(cmd, err)
 	})
 	root.SuggestionsMinimumDistance = 2
 	root.CompletionOptions.DisableDefaultCmd = true // ours is in completion.go
@@ -96,7 +97,7 @@ func (a *cli) root() *cobra.Command {
 }
 
 // optionError says what pflag found wrong, in the words of the pages.
-func optionError(err error) error {
+func optionError(cmd *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	var empty *pflag.ValueRequiredError
 	var bad *pflag.InvalidValueError
@@ -104,13 +105,27 @@ func optionError(err error) error {
 	case errors.As(err, &unknown) && unknown.GetSpecifiedShortnames() != "":
 		return fmt.Errorf("unknown option -%.1s", unknown.GetSpecifiedName())
 	case errors.As(err, &unknown):
-		return fmt.Errorf("unknown option --%s", unknown.GetSpecifiedName())
+		text := "unknown option --" + unknown.GetSpecifiedName()
+		if near := spelling.Nearest(unknown.GetSpecifiedName(), optionNames(cmd)); near != "" {
+			text += "; did you mean --" + near + "?"
+		}
+		return errors.New(text)
 	case errors.As(err, &empty):
 		return fmt.Errorf("--%s needs a value", empty.GetFlag().Name)
 	case errors.As(err, &bad):
 		return fmt.Errorf("--%s %q: %w", bad.GetFlag().Name, bad.GetValue(), bad.Unwrap())
 	}
 	return err
+}
+
+// optionNames are the options that a command takes.
+func optionNames(cmd *cobra.Command) (names []string) {
+	cmd.Flags().VisitAll(func(f *pflag.Flag) {
+		if !f.Hidden {
+			names = append(names, f.Name)
+		}
+	})
+	return names
 }
 
 // runE makes a command's work a RunE of cobra.

@@ -71,7 +71,7 @@ func (s *ssmtp) fromLine(v setting) {
 		s.r.became(v, "mail keeps its own From")
 		return
 	}
-	s.r.skip(v, "ssmtp wrote USER@HOST into the From; notices keeps what a mail has, and adds [site] address to one that has none: "+
+	s.r.skip(v, "ssmtp wrote USER@HOST into the From; notices keeps what a message has, and adds [site] address to one that has none: "+
 		"set [site] rewrite_from = true if the server accepts no other sender")
 }
 

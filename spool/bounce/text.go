@@ -239,7 +239,7 @@ func (c *composer) closing() string {
 	s := "It is attached. "
 	switch {
 	case c.r.Kind == Late:
-		s = "It is not attached: mail is not kept once it was sent. "
+		s = "It is not attached: mail is not kept once it has been sent. "
 	case !c.r.includesBody():
 		s = "Its first lines are attached. "
 	}

@@ -112,6 +112,8 @@ func TestRecords(t *testing.T) {
 		{r, []string{r.Record()[:255]}, "cut off"},
 		{r, []string{r.Record()[:256]}, "cut off"},
 		{r, []string{r.Record() + "!"}, "cannot be read"},
+		{r, []string{`"` + strings.Join(Strings(r.Record()), `" "`) + `"`}, "quotation marks"},
+		{e, []string{`"` + ours + `"`}, "quotation marks"},
 		{e, []string{ours + "; h=sha1"}, "sha256"},
 		{e, []string{ours + "; s=tlsrpt"}, "not for e-mail"},
 		{e, []string{ours + "; t=s:y"}, "t=y"},

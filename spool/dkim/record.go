@@ -38,6 +38,8 @@ func (k *Key) checkRecord(record string) string {
 	}
 	public, err := base64.StdEncoding.DecodeString(p)
 	switch {
+	case strings.Contains(record, `"`):
+		return "there are quotation marks in it; enter it without them: the texts between them one after the other, or each as a string of its own"
 	case err != nil:
 		return "the key in it (p=) cannot be read; perhaps it was cut off when it was pasted: a text of more than 255 characters must be in several strings"
 	case len(public) < len(k.public) && bytes.HasPrefix(k.public, public):

@@ -50,6 +50,15 @@ func TestPoolConfig(t *testing.T) {
 	}
 }
 
+// TestSSLModeMistake: the message names the values that there are.
+func TestSSLModeMistake(t *testing.T) {
+	for _, url := range []string{"postgres://n:hidden@x/n?sslmode=verify-fll", "host=x password=hidden sslmode=none"} {
+		if _, err := poolConfig(Options{URL: url}); err == nil || !strings.Contains(err.Error(), "sslmode must be disable, allow, prefer, require, verify-ca or verify-full") || strings.Contains(err.Error(), "hidden") {
+			t.Errorf("%s: %v", url, err)
+		}
+	}
+}
+
 // TestPoolConfigMistakes: no password is shown.
 func TestPoolConfigMistakes(t *testing.T) {
 	for _, url := range []string{"postgres://n:hidden@db.example.org:port/n", "host=x password=hidden sslmode=none", "postgres://n:hidden@x/n?pool_max_conns=no",

@@ -240,7 +240,8 @@ func (r *record) usable(id string) error {
 	case r == nil:
 		return fmt.Errorf("%w: %s", ErrUnknown, printable.Short(id, maxID))
 	case !r.Revoked.IsZero():
-		return fmt.Errorf("site %s is %w since %s: add it anew", id, ErrRevoked, r.Revoked.Format(time.DateOnly))
+		return fmt.Errorf("site %s was %w on %s; to register it again, run: notices service-key add %[1]s --name %[4]s --address %[5]s",
+			printable.Short(strings.ToLower(id), maxID), ErrRevoked, r.Revoked.Format(time.DateOnly), printable.ShellQuote(r.Name), printable.ShellQuote(r.Address))
 	}
 	return nil
 }

@@ -48,8 +48,11 @@ func FetchSecret(ctx context.Context, s *Server) (string, error) {
 
 func secretError(s *Server, err error) *Error {
 	what := "password"
-	if s.Tokens != nil {
+	switch {
+	case s.Tokens != nil:
 		what = "token"
+	case s.SecretKey == "key_file": // of [service]
+		what = "key"
 	}
 	reason := spool.ReasonSecret
 	var t interface{ Temporary() bool }

@@ -173,5 +173,8 @@ func inWords(wait time.Duration) string {
 	if wait < 2*time.Minute {
 		return fmt.Sprintf("%d seconds", max(1, (wait+time.Second-1)/time.Second))
 	}
-	return fmt.Sprintf("%d minutes", (wait+time.Minute-1)/time.Minute)
+	if wait <= 2*time.Hour {
+		return fmt.Sprintf("%d minutes", (wait+time.Minute-1)/time.Minute)
+	}
+	return fmt.Sprintf("%d hours", (wait+time.Hour-1)/time.Hour)
 }

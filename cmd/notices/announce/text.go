@@ -48,7 +48,7 @@ func (c *Collector) serverText(ctx context.Context, name string, o spool.Outcome
 		s = &c.Servers[i].Server
 	}
 	if name == config.ViaService && o.Reason == spool.ReasonLimit {
-		return fmt.Sprintf("the service's sending limit for this site is reached: %s Mail waits here, and goes on by itself when the service takes it again. %s",
+		return fmt.Sprintf("the service's sending limit for this site is reached: %s Mail waits here and will be sent automatically when the service accepts it again. %s",
 			sentence(o.Reply.String()), nextStep(s, o))
 	}
 	return fmt.Sprintf("%s is not accepting mail: %s %s %s", withHost(name, o.Reply.Host), sentence(o.Reply.String()), c.instead(ctx, name), nextStep(s, o))
@@ -157,7 +157,7 @@ func nextStep(s *smtpclient.Server, o spool.Outcome) string {
 		return "To see its certificate and what helps, run: " + test
 	case spool.ReasonLimit:
 		if name == config.ViaService {
-			return "notices will try it again. If this happens often, ask the service for a higher limit"
+			return "If this happens often, ask the service for a higher limit"
 		}
 		return "notices will try it again. If this happens often, set rate_per_minute or rate_per_day of server " + name + " in notices.toml"
 	case spool.ReasonRelay:

@@ -134,7 +134,7 @@ func (b Beside) Move(ctx context.Context, database spool.Store, log *maillog.Log
 	case err == nil, ctx.Err() != nil:
 		return ctx.Err()
 	case errors.Is(err, spool.ErrUnreachable), errors.Is(err, spool.ErrMisconfigured), errors.Is(err, spool.ErrUnsure):
-		return Error(b.Config, fmt.Errorf("%w: what is in %s stays there until the next flush: %w", spool.ErrUnreachable, b.Config.Spool.Dir, err))
+		return Error(b.Config, fmt.Errorf("what is in %s stays there until the next flush: %w", b.Config.Spool.Dir, err))
 	}
 	log.Trouble("the mail in "+b.Config.Spool.Dir+" cannot be moved into the database", errors.New(app.Explain(err)))
 	return nil

@@ -3,7 +3,6 @@ package sites
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"notices/spool"
@@ -29,5 +28,5 @@ func Find(ctx context.Context, register *service.Register, mail history.Source, 
 	if known {
 		return site, nil
 	}
-	return nil, withCode(fmt.Errorf("%w; to see all, run: notices service-key list", err))
+	return nil, withCode(err)
 }

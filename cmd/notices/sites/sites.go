@@ -42,7 +42,7 @@ func Actions() []string { return []string{"add", "list", "rotate", "revoke"} }
 // given.
 func (o *Options) Parse(args []string, given func(option string) bool) error {
 	if len(args) == 0 {
-		return errors.New("what to do? It is " + strings.Join(Actions(), ", "))
+		return errors.New("what to do is missing: add, list, rotate or revoke")
 	}
 	for option, action := range map[string]string{"name": "add", "address": "add", "now": "rotate", "json": "list"} {
 		if given(option) && args[0] != action {
@@ -87,6 +87,9 @@ func (s *Sites) Run(ctx context.Context, o Options) error {
 
 // withCode gives the register's errors their exit codes.
 func withCode(err error) error {
+	if errors.Is(err, service.ErrUnknown) {
+		err = fmt.Errorf("%w; to see all, run: notices service-key list", err)
+	}
 	for cause, code := range map[error]int{
 		service.ErrInvalid: app.ExitUsage, service.ErrExists: app.ExitCannotMake, service.ErrUnknown: app.ExitUnknown, service.ErrRevoked: app.ExitUnknown,
 	} {
@@ -133,7 +136,7 @@ func isServices(address, from string) bool {
 func (s *Sites) tellSite(site *service.Site) {
 	host, port, tls := s.place()
 	term.SayLines(s.Program.Stderr, fmt.Sprintf("The site writes the key into a file that only notices can read, and this into its notices.toml:\n\n"+
-		"    [delivery]\n    via = \"service\"\n\n    [service]\n    host = %q\n    port = %s\n%s    site = %q\n    key_file = \"/etc/notices/service.key\"\n", host, port, tls, site.ID))
+		"    [site]\n    name = %q\n    address = %q\n\n    [delivery]\n    via = \"service\"\n\n    [service]\n    host = %q\n    port = %s\n%s    site = %q\n    key_file = \"/etc/notices/service.key\"\n", printable.Text(site.Name), site.Address, host, port, tls, site.ID))
 	if from := s.Config.Serve.Address; from == "" {
 		s.Program.Say("[serve] address in %s is not set: notices serve needs it", cmp.Or(s.Config.Path, "notices.toml"))
 	} else {

@@ -37,6 +37,9 @@ func mistake(err error) string {
 	if i := strings.LastIndex(text, "`: "); i >= 0 {
 		text = text[i+len("`: "):]
 	}
+	if strings.Contains(text, "sslmode is invalid") {
+		text = "sslmode must be disable, allow, prefer, require, verify-ca or verify-full"
+	}
 	if strings.HasPrefix(text, "failed to parse as") { // in brackets follow words of the address
 		text, _, _ = strings.Cut(text, " (")
 		text += asURL
