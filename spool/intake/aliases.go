@@ -64,8 +64,8 @@ func (l *localNames) mayBeLocal(address string) bool {
 	return l.bare && address != "" && (i < 0 || l.isHere(address[i+1:]))
 }
 
-// nameIn is the name in an address without a domain. With a domain that is this
-// machine it is one if there is an alias for it, or if the admin reads its mail; the
+// nameIn is the name in an address without a domain. With a domain that is this machine it is one if
+// there is an alias for it, or if the admin reads its mail, and with localhost for every user; the
 // domain then says nothing.
 func (l *localNames) nameIn(address string) (string, bool) {
 	i := strings.LastIndexByte(address, '@')
@@ -78,7 +78,7 @@ func (l *localNames) nameIn(address string) (string, bool) {
 	name, domain := mailaddr.Unquote(address[:i]), address[i+1:]
 	// Users may well have mailboxes at the site's domain, whatever this host is called.
 	foreign := !strings.EqualFold(domain, mailaddr.DomainOf(l.in.Site.Address))
-	return name, name != "" && (l.hasAlias(name) || foreign && l.isUser(name))
+	return name, name != "" && (l.hasAlias(name) || foreign && l.isUser(name) || strings.HasPrefix(strings.ToLower(domain), "localhost") && l.inUsers(name))
 }
 
 // isHere reports whether a domain is this machine.

@@ -215,6 +215,26 @@ func TestAdmin(t *testing.T) {
 	}
 }
 
+// TestLocalhostWithoutAdmin: a user of this machine at localhost gets the site's domain, as one
+// without a domain does.
+func TestLocalhostWithoutAdmin(t *testing.T) {
+	users := filepath.Join(t.TempDir(), "passwd")
+	if err := os.WriteFile(users, []byte("root:x:0:0::/:/bin/sh\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for in, want := range map[string]string{
+		"root@localhost": "root@example.org", "root@LOCALHOST.localdomain": "root@example.org",
+		"root@vm": "root@vm", "stranger@localhost": "stranger@localhost",
+	} {
+		d := newDesk(site)
+		d.Users, d.LocalNames = users, func() []string { return []string{"localhost", "localhost.localdomain", "vm"} }
+		q := d.must(t, Request{Body: strings.NewReader("Subject: x\n\n"), Recipients: []string{in}, Qualify: true})
+		if q.Recipients[0] != want {
+			t.Errorf("%s goes to %s, want %s", in, q.Recipients[0], want)
+		}
+	}
+}
+
 // TestDevNull: the message is taken and nothing is queued, unless somebody else gets it.
 func TestDevNull(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "aliases")
