@@ -94,8 +94,8 @@ func TestSharedCalls(t *testing.T) {
 	}
 	q, f := spool.StateQueued, spool.StateFailed
 	check(together(a,
-		claimInto(t, a, "H", q, &c[0]), claimInto(t, a, "A", q, &c[1]), claimInto(t, a, "none", q, &c[0]), claimInto(t, a, "B", q, &c[2]),
-		claimInto(t, a, "F", q, &c[0]), claimInto(t, a, "F", f, &c[3]), claimInto(t, a, "C", q, &c[4]), claimInto(t, a, "D", q, &c[5]),
+		claimInto(t, a, "H", q, new(spool.Claim)), claimInto(t, a, "A", q, &c[1]), claimInto(t, a, "none", q, new(spool.Claim)), claimInto(t, a, "B", q, &c[2]),
+		claimInto(t, a, "F", q, new(spool.Claim)), claimInto(t, a, "F", f, &c[3]), claimInto(t, a, "C", q, &c[4]), claimInto(t, a, "D", q, &c[5]),
 		claimInto(t, a, "E", q, &c[6])),
 		spool.ErrBusy, nil, spool.ErrGone, nil, spool.ErrGone, nil, nil, nil, nil)
 	if n := p.Executed(); n != 2 { // the first transaction also sets how the connection is watched
