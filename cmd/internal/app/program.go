@@ -34,7 +34,10 @@ type Program struct {
 	Config  string      // --config
 	Verbose bool        // -v
 	Store   spool.Store // nil: what the config names; a test's own
-	Reuse   int         // of a folder: maildir.Options
+	// Started is the config that a notices serve began with. Its spool and its log stay in use, whatever
+	// ReadConfig reads later. nil: each config is used whole.
+	Started *config.Config
+	Reuse   int // of a folder: maildir.Options
 	// OpenDatabase opens the database that the config names. nil: this is the small program,
 	// which does not link it.
 	OpenDatabase func(*config.Config) (spool.Store, error)
@@ -94,7 +97,13 @@ func (p *Program) ReadConfig(need config.Need) (*config.Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	return config.LoadFor(path, need)
+	cfg, err := config.LoadFor(path, need)
+	if err == nil && p.Started != nil {
+		now := cfg.Spool
+		cfg.Spool, cfg.Log = p.Started.Spool, p.Started.Log
+		cfg.Spool.KeepFailed, cfg.Spool.KeepHistory = now.KeepFailed, now.KeepHistory // these may change at any time
+	}
+	return cfg, err
 }
 
 // OpenStore opens the spool.

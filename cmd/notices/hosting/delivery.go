@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"notices/cmd/notices/signin"
 	"notices/config"
@@ -84,7 +85,9 @@ func (h *Host) runEnded(_ spool.Tally, err error) {
 // nothing.
 func (h *Host) reload() {
 	p := h.Program
-	cfg, err := p.ReadConfig(config.Serving)
+	file := *p
+	file.Started = nil // to see what has changed
+	cfg, err := file.ReadConfig(config.Serving)
 	if err != nil {
 		h.log.Trouble("the config cannot be reloaded; the previous one stays in use", withCheck(err))
 		return
@@ -138,8 +141,25 @@ func fixed(started, now *config.Config) (keys []string) {
 	note("[serve] listen_metrics", slices.Equal(a.ListenMetrics, b.ListenMetrics))
 	note("[serve] deliver", a.Deliver == b.Deliver)
 	note("[site] hostname", started.Site.Hostname == now.Site.Hostname)
-	note("[spool] dir", started.Spool.Dir == now.Spool.Dir)
+	note("[spool] dir", started.Spool.Dir == now.Spool.Dir && started.Spool.Buffer == now.Spool.Buffer)
+	note("[spool] database", sameSecret(started.Spool.Database, now.Spool.Database))
+	note("[spool] database_password", sameSecret(started.Spool.DatabasePassword, now.Spool.DatabasePassword))
 	note("[spool] max_message_size", started.Spool.MaxMessageSize == now.Spool.MaxMessageSize)
 	note("[log] to", started.Log.To == now.Log.To)
 	return keys
+}
+
+// compareTime is how long reading a secret may take that is compared.
+const compareTime = 5 * time.Second
+
+// sameSecret reports whether two secrets are the same, as far as they can be read.
+func sameSecret(started, now config.Secret) bool {
+	if !started.IsSet() || !now.IsSet() {
+		return started.IsSet() == now.IsSet()
+	}
+	ctx, done := context.WithTimeout(context.Background(), compareTime)
+	defer done()
+	a, err := started.Read(ctx)
+	b, e := now.Read(ctx)
+	return errors.Join(err, e) != nil || a == b
 }

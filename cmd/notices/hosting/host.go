@@ -60,7 +60,7 @@ func (h *Host) Serve(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	h.cfg = cfg
+	h.cfg, p.Started = cfg, cfg
 	if h.listeners, err = serving.Listen(cfg); err != nil {
 		return err
 	}
