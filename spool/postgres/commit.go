@@ -47,6 +47,7 @@ func (s *Store) Commit(ctx context.Context, drafts ...spool.Draft) (n int, err e
 // putting are the drafts of one transaction, as the arguments of notices.put.
 type putting struct {
 	fence   int64 // the token of the lock of imports; 0: it is not an import's
+	again   bool  // an earlier try may have queued them, although its answer was lost
 	drafts  []*draft
 	size    int
 	ids     []string
@@ -117,10 +118,13 @@ func (b *putting) commit(ctx context.Context, db *database) (n int, err error) {
 	if b.fence != 0 {
 		sql, args = putOfImportSQL, append(args, b.fence)
 	}
-	err = db.row(ctx, sql, args, new(string))
+	again, err := db.rowAgain(ctx, sql, args, new(string))
+	b.again = b.again || again
 	switch {
 	case (codeOf(err) == uniqueViolation || codeOf(err) == messageLeft) && len(b.drafts) > 1:
 		return b.oneByOne(ctx, db)
+	case codeOf(err) == messageLeft && b.again: // the earlier try queued it, and it was sent since
+		err = nil
 	case codeOf(err) == messageLeft:
 		err = errors.Join(fmt.Errorf("%s: %w", b.ids[0], spool.ErrLeft), b.drafts[0].Abort())
 	case codeOf(err) == uniqueViolation:
@@ -146,7 +150,7 @@ func (b *putting) commit(ctx context.Context, db *database) (n int, err error) {
 
 func (b *putting) oneByOne(ctx context.Context, db *database) (n int, err error) {
 	for _, d := range b.drafts {
-		one := putting{fence: b.fence}
+		one := putting{fence: b.fence, again: b.again}
 		one.add(d)
 		done, err := one.commit(ctx, db)
 		if n += done; err != nil {
@@ -157,17 +161,20 @@ func (b *putting) oneByOne(ctx context.Context, db *database) (n int, err error)
 }
 
 // exists tells a message of another from the very draft, which was queued though the answer
-// was lost.
+// was lost. That one may have left meanwhile.
 func (b *putting) exists(ctx context.Context, db *database) error {
 	d := b.drafts[0]
-	var own bool
-	err := db.row(ctx, `select coalesce((select body = $2 from notices.message where id = $1), false)`, []any{b.ids[0], d.body}, &own)
+	var own *bool
+	err := db.row(ctx, `select (select body = $2 from notices.message where id = $1)`, []any{b.ids[0], d.body}, &own)
+	kind := spool.ErrExists
 	switch {
 	case err != nil:
 		return fmt.Errorf("%w: %w", spool.ErrUnsure, err)
-	case own:
+	case own != nil && *own, own == nil && b.again:
 		return nil
+	case own == nil:
+		kind = spool.ErrLeft
 	}
 	err = d.Abort()
-	return errors.Join(fmt.Errorf("%s: %w", d.id, spool.ErrExists), err)
+	return errors.Join(fmt.Errorf("%s: %w", d.id, kind), err)
 }

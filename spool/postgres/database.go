@@ -81,25 +81,27 @@ func (db *database) again(ctx context.Context, do func(context.Context) error) e
 	return err
 }
 
-// try is again. sent: an earlier try may have been carried out, although its answer was lost.
-func (db *database) try(ctx context.Context, do func(context.Context) error) (sent bool, err error) {
+// try is again. maybe: an earlier try may have been carried out, although its answer was lost.
+func (db *database) try(ctx context.Context, do func(context.Context) error) (maybe bool, err error) {
 	if l := db.away.Load(); l != nil && time.Now().Before(l.until) {
 		return false, l.error
 	}
-	began := time.Now()
+	began, sent := time.Now(), false
 	for n, pause := 1, firstPause; ; n, pause = n+1, min(2*pause, longPause) {
 		err := do(ctx)
 		if err == nil {
 			db.reached.Store(true)
 			db.away.Store(nil)
-			return sent, nil
+			return maybe, nil
 		}
 		sent = db.learn(err) || sent
 		// A silent connection may have taken all the time. A new one is tried once even then.
 		late := n > 1 && time.Since(began)+pause > db.retryFor
 		if !worthAgain(err) || !db.reached.Load() || late || !sleep(ctx, pause) {
-			return sent, db.giveUp(ctx, err, sent)
+			return maybe, db.giveUp(ctx, err, sent)
 		}
+		// A server that stops may say so between a commit and its answer.
+		maybe = sent || maybe || codeOf(err) == shutDown || codeOf(err) == crashed
 	}
 }
 

@@ -7,7 +7,8 @@
 //	draft       bodies with chunks whose message is not queued yet
 //	session     who has claimed messages: a host, and until when it counts as alive
 //	host        when each host last flushed; forgotten after 30 days
-//	import_key  the keys of imported messages, also of those that have left
+//	import_key  the keys of imported messages, also of those that have left; and for a day, with
+//	            an empty key, the ids of those that left without a history
 //	history     what became of messages
 //	value       the small values of spool.State
 //	lock        what one host at a time may do: import (package locks)
@@ -57,6 +58,10 @@
 // a value and a lock have the token that was drawn for it; a new message has the number of its
 // body. So each step is tried again, on a new connection, for some seconds. If no answer comes
 // by then, Commit says spool.ErrUnsure, and other steps fail.
+//
+// A new message may have been sent, too, before its Commit is tried again. The history tells, or
+// import_key without one: if its id has left, the first try queued it. At a first try that
+// is another message of the same id: spool.ErrLeft.
 //
 // # Durability
 //

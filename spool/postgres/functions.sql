@@ -172,6 +172,10 @@ begin
     if cardinality(entry_ids) > 0 then
         perform notices.add_history(case when cardinality(removed) < cardinality(ids) then removed end,
             entry_ids, ns, queueds, endeds, endings, recipients, senders, refs, message_ids, envelope_ids, entries, sites);
+    else -- without a history, this is what tells a put that is made again that its message was sent
+        insert into notices.import_key as k select u.id, '', extract(epoch from clock_timestamp())::bigint
+            from unnest(ids, imported) as u(id, keyed) where not u.keyed and u.id = any(removed)
+            on conflict (id, key) do update set gone = excluded.gone;
     end if;
     return query select u.i, case when u.id = any(removed) then 'ok'
             when exists (select from notices.message x where x.id = u.id) then 'lost' else 'gone' end

@@ -44,8 +44,12 @@ func (s past) AddHistory(ctx context.Context, entries ...spool.HistoryEntry) err
 	return s.db.row(ctx, addHistorySQL, append([]any{[]string(nil)}, rowtext.HistoryArgs(list)...), new(string))
 }
 
-// goneKept is how long it is known which import keys were here, in seconds.
-const goneKept = 30 * 24 * 3600
+// How long it is known, in seconds, which import keys were here, and which messages without one were
+// removed without an entry in the history. The latter is asked for when a Commit is made again.
+const (
+	goneKept = 30 * 24 * 3600
+	sentKept = 24 * 3600
+)
 
 // ForgetHistory drops what was written on days that had ended by then, and import keys of
 // messages that left long ago: without a history, these are what tells that a message has left.
@@ -54,7 +58,8 @@ func (s past) ForgetHistory(ctx context.Context, before time.Time) error {
 	return s.db.again(ctx, func(ctx context.Context) error {
 		_, err := s.db.pool.Exec(ctx, `delete from notices.history where written < $1`, day)
 		if err == nil {
-			_, err = s.db.pool.Exec(ctx, `delete from notices.import_key where gone < extract(epoch from clock_timestamp())::bigint - $1`, int64(goneKept))
+			_, err = s.db.pool.Exec(ctx, `delete from notices.import_key where gone < extract(epoch from clock_timestamp())::bigint
+				- case when key = '' then $2::bigint else $1::bigint end`, int64(goneKept), int64(sentKept))
 		}
 		return err
 	})

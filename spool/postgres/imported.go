@@ -80,7 +80,7 @@ func (s *Store) importKeys(ctx context.Context, since int64) (map[spool.ImportKe
 	for {
 		page, err := collect(ctx, s.db, func(row pgx.CollectableRow) (n named, err error) {
 			return n, row.Scan(&n.id, &n.key)
-		}, `select id, key from notices.import_key where (id, key) > ($1, $2) order by id, key limit $3`, last.id, last.key, pageSize)
+		}, `select id, key from notices.import_key where (id, key) > ($1, $2) and key <> '' order by id, key limit $3`, last.id, last.key, pageSize)
 		if err != nil {
 			return nil, err
 		}

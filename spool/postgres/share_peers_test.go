@@ -23,17 +23,7 @@ func queue(t *testing.T, s spool.Store, ids ...spool.ID) {
 	t.Helper()
 	var drafts []spool.Draft
 	for _, id := range ids {
-		d, err := s.New(t.Context(), id)
-		if err == nil {
-			_, err = d.Write(small)
-		}
-		if err == nil {
-			err = d.Seal(spool.Envelope{ID: id, Sender: "a@example.org", Recipients: []string{"b@example.net"}, QueuedAt: at(100)})
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		drafts = append(drafts, d)
+		drafts = append(drafts, sealed(t, s, id, small))
 	}
 	if _, err := s.Commit(t.Context(), drafts...); err != nil {
 		t.Fatal(err)

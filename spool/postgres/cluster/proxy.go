@@ -26,6 +26,7 @@ type Proxy struct {
 	executed   int      // statements
 	cut        Cut
 	dead       bool
+	meanwhile  func()
 }
 
 // StartProxy starts a proxy on a loopback port.
@@ -62,7 +63,15 @@ func (p *Proxy) Stop() error { return p.listener.Close() }
 func (p *Proxy) Plan(c Cut) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.statements, p.executed, p.cut, p.dead = nil, 0, c, false
+	p.statements, p.executed, p.cut, p.dead, p.meanwhile = nil, 0, c, false, nil
+}
+
+// Meanwhile has something done between a late cut and the client's learning of it. It is called
+// after Plan.
+func (p *Proxy) Meanwhile(do func()) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.meanwhile = do
 }
 
 // Executed is the number of statements since Plan, each of several that share a transaction.
@@ -129,7 +138,7 @@ func (p *Proxy) serve(client net.Conn) {
 	}
 	defer back.Close()
 	lost := make(chan struct{}) // closed: answers do not arrive any more
-	go answers(client, back, lost)
+	go p.answers(client, back, lost)
 	text := ""
 	for typed := false; ; typed = true {
 		f, err := frame(client, typed)
@@ -159,7 +168,7 @@ func (p *Proxy) serve(client net.Conn) {
 }
 
 // answers passes on what the server says, until it is lost: then it ends with the transaction.
-func answers(client, back net.Conn, lost chan struct{}) {
+func (p *Proxy) answers(client, back net.Conn, lost chan struct{}) {
 	defer client.Close()
 	for {
 		f, err := frame(back, true)
@@ -167,6 +176,12 @@ func answers(client, back net.Conn, lost chan struct{}) {
 		case <-lost:
 			if err != nil || f[0] == 'Z' { // the transaction is over
 				back.Close()
+				p.mu.Lock()
+				do := p.meanwhile
+				p.mu.Unlock()
+				if do != nil {
+					do()
+				}
 				return
 			}
 		default:
