@@ -148,12 +148,6 @@ func what(err error, cfg *pgconn.Config) cause {
 	return cause{}
 }
 
-// Codes of PostgreSQL, its manual, appendix A.
-const (
-	invalidPassword = "28P01"
-	invalidLogin    = "28000"
-)
-
 func answered(a *pgconn.PgError, cfg *pgconn.Config) cause {
 	c := cause{rank: 2, text: a.Message + " (SQLSTATE " + a.Code + ")"}
 	switch {
