@@ -101,10 +101,14 @@ func (h *Health) Began() time.Time {
 	return h.Since
 }
 
-// LastFlush is what the latest run of flush that ended did.
+// LastFlush is what the latest run that ended did, of flush or of serve.
 type LastFlush struct {
 	At time.Time `json:"at"`
 	Tally
+	// ServedAt is when the latest run of serve ended. Serving: serve was not being stopped then, so
+	// the next run followed.
+	ServedAt time.Time `json:"served_at,omitzero"`
+	Serving  bool      `json:"serving,omitempty"`
 }
 
 // BouncesRead is how the latest reading of the mailbox of late returns went.

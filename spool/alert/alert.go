@@ -114,7 +114,7 @@ func (b Entries) update(now time.Time, met []Alert, status func(key string, e *E
 			current = status(key, e)
 		}
 		switch {
-		case !e.Open() && now.Sub(e.latest()) >= forgetAfter:
+		case !e.Open() && now.Sub(e.Latest()) >= forgetAfter:
 			delete(b, key)
 		case current == Active && e.Unsent > 0 && e.intervalOver(now):
 			begun = append(begun, Alert{Key: key, Unsent: e.takeUnsent(now)})

@@ -71,14 +71,14 @@ func parse(value []byte) Entries {
 
 func (b Entries) merge(other Entries) {
 	for key, e := range other {
-		if mine := b[key]; mine == nil || mine.latest().Before(e.latest()) {
+		if mine := b[key]; mine == nil || mine.Latest().Before(e.Latest()) {
 			b[key] = e
 		}
 	}
 }
 
-// latest is when the problem was last met or reported.
-func (e *Entry) latest() time.Time {
+// Latest is when the problem was last met or reported.
+func (e *Entry) Latest() time.Time {
 	at := e.Seen
 	for _, sent := range e.Sent {
 		if sent.At.After(at) {

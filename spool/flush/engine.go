@@ -257,7 +257,10 @@ func (e *engine) end(ctx context.Context, found *found) (spool.Tally, error) {
 	if err == nil {
 		e.purge(ctx)
 		err = spool.UpdateState(e.work, e.Store.State(), spool.LastFlushName, false, func(l *spool.LastFlush) error {
-			*l = spool.LastFlush{At: e.now(), Tally: r.tally}
+			l.At, l.Tally = e.now(), r.tally
+			if e.feed != nil {
+				l.ServedAt, l.Serving = l.At, ctx.Err() == nil
+			}
 			return nil
 		})
 		if shared, ok := e.Store.(spool.Hosts); ok && err == nil {

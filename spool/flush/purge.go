@@ -33,6 +33,9 @@ func (e *engine) purge(ctx context.Context) {
 		return
 	}
 	last, err := spool.LoadState[purged](ctx, e.Store.State(), purgeName)
+	if errors.Is(err, spool.ErrUnreachable) {
+		return
+	}
 	if err != nil {
 		last = purged{}
 	}

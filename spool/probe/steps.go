@@ -16,7 +16,19 @@ import (
 const expiresSoon = 14 * 24 * time.Hour
 
 // say prints one step: a word, then its result.
-func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-11s %s", word, what)) }
+func (t *test) say(word, what string) { t.Print(fmt.Sprintf("  %-*s%s", stepColumn-2, word, what)) }
+
+// stepColumn is where the results of steps begin.
+const stepColumn = 14
+
+// Step splits a line of Print into what comes before the result of a step, and that result. Other lines
+// are not split.
+func Step(line string) (before, result string, ok bool) {
+	if len(line) <= stepColumn || !strings.HasPrefix(line, "  ") || strings.HasPrefix(line, "  - ") {
+		return "", "", false
+	}
+	return line[:stepColumn], line[stepColumn:], true
+}
 
 // step prints a step of smtpclient.
 func (t *test) step(s smtpclient.Step) {

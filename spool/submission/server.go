@@ -262,7 +262,7 @@ func (s *Server) keepUp() {
 }
 
 func (s *Server) tellUse(err error) {
-	if err != nil && s.ctx.Err() == nil {
+	if err != nil && s.ctx.Err() == nil && !errors.Is(err, spool.ErrUnreachable) { // then it is counted later
 		maillog.TroubleOnce(s.log(), "what sites use could not be counted", err)
 	}
 }

@@ -74,7 +74,7 @@ func (h *Host) runEnded(_ spool.Tally, err error) {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if why != "" && why != h.failed {
+	if why != "" && why != h.failed && !errors.Is(err, spool.ErrUnreachable) { // which the health tells
 		h.log.Trouble("sending", err)
 	}
 	h.failed = why

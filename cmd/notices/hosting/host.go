@@ -109,12 +109,14 @@ func (h *Host) run(ctx context.Context) error {
 	p, cfg := h.Program, h.cfg
 	sites := &service.Register{State: h.store.State(), Now: p.Now}
 	health := serving.NewHealth(h.store.Writable, h.log, p.Now)
+	health.Say = p.Say
 	h.counts = metrics.NewService(p.Now)
 	h.mail = h.newMail(sites)
 	h.counts.Connections, h.counts.Status = h.mail.Connections, h.Status
+	_, shared := h.store.(spool.Hosts)
 	o := serving.Options{
 		Listeners: h.listeners, Certificate: h.certificate, Mail: h.mail,
-		HTTPS: h.web(health, sites), Metrics: metrics.Handler(ctx, p.Now, h.counts.Show), Health: health, Reload: h.reload, Log: h.log,
+		HTTPS: h.web(health, sites), Metrics: metrics.Handler(ctx, p.Now, h.counts.Show), Health: health, Watch: shared, Reload: h.reload, Log: h.log,
 	}
 	if cfg.Serve.Deliver {
 		o.Deliver = h.newDelivery().Run

@@ -15,7 +15,7 @@ import (
 // watchInterval is how often the files of the certificate are looked at.
 const watchInterval = 10 * time.Second
 
-// Certificate is that of the TLS listeners. It is read anew when its files change. One that
+// Certificate is that of the TLS listeners. It is reloaded when its files change. One that
 // cannot be used does not replace one that can.
 type Certificate struct {
 	now func() time.Time
@@ -73,7 +73,7 @@ func (c *Certificate) Ends() time.Time {
 	return c.pair.Leaf.NotAfter
 }
 
-// Watch reads the certificate anew when its files have changed, until ctx ends.
+// Watch reloads the certificate when its files have changed, until ctx ends.
 func (c *Certificate) Watch(ctx context.Context, log *maillog.Log) {
 	tick := time.NewTicker(watchInterval)
 	defer tick.Stop()
@@ -100,7 +100,7 @@ func (c *Certificate) check(log *maillog.Log) {
 		return
 	}
 	if err := c.Use(cert, key); err != nil {
-		log.Trouble("the new certificate cannot be used; the one before stays in use, until "+c.Ends().UTC().Format(time.DateOnly), err)
+		log.Trouble("the new certificate cannot be used; the previous one stays in use, until "+c.Ends().UTC().Format(time.DateOnly), err)
 	}
 }
 

@@ -3,12 +3,15 @@ package serving
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"sync/atomic"
 	"time"
 
 	"notices/cmd/notices/latest"
+	"notices/cmd/notices/term"
+	"notices/spool"
 	"notices/spool/maillog"
 )
 
@@ -17,20 +20,26 @@ const (
 	healthFresh = 5 * time.Second
 	// healthTime is how long a trial may take. A disk that stalls takes no mail.
 	healthTime = 5 * time.Second
+	// watchTime is how often Watch tries: as soon as a result is not fresh any more.
+	watchTime = healthFresh + time.Second
 )
 
 // Health answers /healthz: 200 if mail can be taken, else 503. The reason is in the log only: who
 // asks may be anybody.
 type Health struct {
+	// Say says that mail can be taken again. Nil: nobody is told. It is set before the first trial.
+	Say func(format string, args ...any)
+
 	log    *maillog.Log
+	now    func() time.Time
 	ending atomic.Bool
 	trial  latest.Result[error]
-	failed bool // the last trial
+	failed time.Time // since when trials fail; zero: the last one did not
 }
 
 // NewHealth makes it of what tries whether mail can be stored.
 func NewHealth(try func(context.Context) error, log *maillog.Log, now func() time.Time) *Health {
-	h := &Health{log: log}
+	h := &Health{log: log, now: now}
 	h.trial = latest.Result[error]{Fresh: healthFresh, Now: now, Work: func() error {
 		err := try(context.Background())
 		h.note(err)
@@ -68,12 +77,38 @@ func (h *Health) check() error {
 	return err
 }
 
-// note logs that mail cannot be taken, when that begins.
+// note tells that mail cannot be taken when that begins, and when it is over.
 func (h *Health) note(err error) {
-	if err != nil && !h.failed {
-		h.log.Trouble("no mail can be taken", err)
+	since := h.failed
+	switch {
+	case err != nil && since.IsZero():
+		what := "no mail can be taken; sites keep theirs"
+		if errors.Is(err, spool.ErrUnreachable) {
+			what = "no mail can be taken or sent while the database is away; sites keep theirs"
+		}
+		h.log.Trouble(what, fmt.Errorf("%w; to see what is wrong, run: notices check", err))
+		h.failed = h.now()
+	case err == nil && !since.IsZero():
+		h.failed = time.Time{}
+		if h.Say != nil {
+			h.Say("mail can be taken again, after %s", term.Span(h.now().Sub(since)))
+		}
 	}
-	h.failed = err != nil
+}
+
+// Watch tries the spool again and again until ctx ends, so that it is told at once when no mail can be
+// taken. It waits for no trial.
+func (h *Health) Watch(ctx context.Context) {
+	tick := time.NewTicker(watchTime)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			_, _ = h.trial.Get(0)
+		}
+	}
 }
 
 // End makes it answer 503 from now on, so that nobody sends more mail here.

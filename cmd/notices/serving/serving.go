@@ -54,6 +54,7 @@ type Options struct {
 	HTTPS       http.Handler          // on the listeners for HTTPS
 	Metrics     http.Handler          // on those for metrics
 	Health      *Health
+	Watch       bool   // Health tries the spool even if nobody asks: for a spool that can be away
 	Reload      func() // on SIGHUP
 	Log         *maillog.Log
 }
@@ -96,6 +97,9 @@ func (s *service) start(ctx context.Context) {
 	}
 	if s.Certificate != nil {
 		s.rest.Go(func() { s.Certificate.Watch(ctx, s.Log) })
+	}
+	if s.Watch {
+		s.rest.Go(func() { s.Health.Watch(ctx) })
 	}
 	if s.Deliver != nil {
 		s.deliver.Go(func() { s.Deliver(ctx) })

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +20,7 @@ import (
 
 	"notices/cmd/internal/app"
 	"notices/config"
+	"notices/spool"
 	"notices/spool/maillog"
 	"notices/spool/smtptest"
 )
@@ -74,7 +76,7 @@ func TestCertificateIsReadAnew(t *testing.T) {
 	for range 4 {
 		c.check(log)
 	}
-	if serial(t, c) != second || strings.Count(text.String(), "\n") != 1 || !strings.Contains(text.String(), "the one before stays in use") {
+	if serial(t, c) != second || strings.Count(text.String(), "\n") != 1 || !strings.Contains(text.String(), "the previous one stays in use") {
 		t.Errorf("a wrong certificate: %s", &text)
 	}
 	if err := c.Use(cert, key); err == nil || serial(t, c) != second {
@@ -209,6 +211,8 @@ func TestHealth(t *testing.T) {
 		if n := strings.Count(log.String(), "\n"); n != 1 {
 			t.Errorf("told %d times: %s", n, &log)
 		}
+		said := ""
+		h.Say = func(format string, args ...any) { said += fmt.Sprintf(format, args...) }
 		next(nil, time.Minute)
 		time.Sleep(healthFresh)
 		for range 3 {
@@ -226,10 +230,29 @@ func TestHealth(t *testing.T) {
 			}
 		}
 		check(nil, 5)
+		if !strings.HasPrefix(said, "mail can be taken again, after 1m") {
+			t.Errorf("told %q", said)
+		}
 		answers(200, "ok\n")
 		h.End()
 		check(errEnding, 5)
 		answers(503, "mail cannot be taken now\n")
+	})
+}
+
+// TestHealthWatch: a database that goes away is noticed though nobody asks, and told with the next step, once.
+func TestHealthWatch(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var log strings.Builder
+		h := NewHealth(func(context.Context) error { return fmt.Errorf("%w: no connection", spool.ErrUnreachable) }, maillog.New(&log, maillog.All), time.Now)
+		ctx, stop := context.WithTimeout(t.Context(), time.Minute)
+		defer stop()
+		h.Watch(ctx)
+		synctest.Wait()
+		text := log.String()
+		if strings.Count(text, "\n") != 1 || !strings.Contains(text, "while the database is away; sites keep theirs") || !strings.Contains(text, "run: notices check") {
+			t.Errorf("told %q", text)
+		}
 	})
 }
 

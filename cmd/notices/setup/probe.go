@@ -101,8 +101,17 @@ func (s *dialogue) probe(n int, v *answers) error {
 	s.Newline()
 	err = probe.Run(s.ctx, server.Server, probe.Options{
 		To: s.address, From: s.address, Site: s.name, State: &s.results, Now: s.p.Now,
-		Print: s.SayWrapped,
+		Print: func(line string) { sayProbe(s.Prompter, line) },
 	})
 	s.Newline()
 	return err
+}
+
+// sayProbe prints a line of a test, with the result of a step in its column.
+func sayProbe(s *term.Prompter, line string) {
+	if word, result, ok := probe.Step(line); ok {
+		s.SayBelow(word, result)
+	} else {
+		s.SayWrapped(line)
+	}
 }

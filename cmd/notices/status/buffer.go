@@ -64,6 +64,7 @@ func PrintBuffered(p *app.Program, o Options) error {
 	c.buffer()
 	t := &statusText{term.NewPage(p), c.s}
 	t.Width = cmp.Or(t.Width, 80)
+	t.Title(term.Yellow, "The database cannot be reached")
 	t.buffer()
 	_, err := io.WriteString(p.Stdout, t.Text())
 	return err

@@ -24,6 +24,9 @@ const (
 	Critical = 2
 )
 
+// noMail begins what keeps all mail from being sent.
+const noMail = "no mail goes out: "
+
 // verdict is what status --check finds: the worst level, and the reasons for it. Remarks are
 // worth knowing, but nobody has to be woken for them.
 type verdict struct {
@@ -108,7 +111,11 @@ func (c *verdict) setUp() {
 		if more {
 			first += fmt.Sprintf(" (and %d more)", 1+strings.Count(rest, "\n"))
 		}
-		c.note(Critical, "no mail goes out: notices flush refuses the configuration; to see all that is wrong, run: notices check; it is: %s", first)
+		what := noMail + "notices flush refuses the configuration"
+		if s.runs() {
+			what = "notices flush refuses the configuration; mail goes out by the settings from before, and the next start of notices serve will not send"
+		}
+		c.note(Critical, "%s; to see all that is wrong, run: notices check; it is: %s", what, first)
 	}
 	for _, in := range s.signIns() {
 		if in.NeedsPerson {
@@ -117,7 +124,7 @@ func (c *verdict) setUp() {
 	}
 	since, recent, all := s.noServer()
 	if all && recent && !s.atLimit() {
-		c.down(since, "no mail goes out: no server accepts any")
+		c.down(since, noMail+"no server accepts any")
 	}
 	if !all {
 		for _, b := range s.sendersDown() {
@@ -199,36 +206,19 @@ func (c *verdict) bounces() {
 	}
 }
 
-// waiting checks the messages that wait for a server.
-func (c *verdict) waiting() {
-	if c.s.WaitingForServerSince == nil {
-		return
-	}
-	age := c.s.waitingFor()
-	text := fmt.Sprintf("%s for a server, the oldest for %s", waits(c.s.WaitingForServer), term.Span(age))
-	before := c.Level
-	if c.age(age, "%s", text); c.Level == before && age <= min(c.warn, c.critical) {
-		c.remark("%s", text)
-	}
-}
-
-// waits is `1 message waits` or `2 messages wait`.
-func waits(n int) string {
-	if n == 1 {
-		return "1 message waits"
-	}
-	return printable.Count(n, "message") + " wait"
-}
-
 // lastFlush checks whether cron still runs, and whether its runs work.
 func (c *verdict) lastFlush() {
 	s := c.s
 	switch {
 	case s.unwritable:
-		c.note(Critical, "no mail goes out: the spool cannot be written: %s", *s.FlushError)
+		c.note(Critical, noMail+"the spool cannot be written: %s", *s.FlushError)
 		return // and the time of the last run cannot have been written
 	case s.FlushError != nil && s.ConfigError == nil:
-		c.remark("no mail goes out: the last notices flush failed: %s", *s.FlushError)
+		what := "the last notices flush failed: %s"
+		if !s.runs() {
+			what = noMail + what
+		}
+		c.remark(what, *s.FlushError)
 	}
 	if s.LastFlush == nil {
 		c.note(Warning, "notices flush has never run here; cron or a timer should run it every minute")
@@ -325,11 +315,6 @@ func (s *snapshot) forRecipients() string {
 		return "1 message waits for its recipients, whose server does not take it yet"
 	}
 	return fmt.Sprintf("%d messages wait for their recipients, whose servers do not take them yet", s.WaitingForRecipient)
-}
-
-// forLimit is about mail that waits for a limit of the site's own.
-func (s *snapshot) forLimit() string {
-	return fmt.Sprintf("%s for %s; the next goes out %s", waits(s.limited), s.limitedBy.Limit, s.ago(s.limitedBy.Free))
 }
 
 // text is the verdict in one line.

@@ -213,6 +213,52 @@ func TestCheckConfigRefused(t *testing.T) {
 	}
 }
 
+// TestCheckServing: while serve sends, a mistake in the config and a flush that failed do not mean that no
+// mail goes out. Once serve was stopped, or is silent, they do.
+func TestCheckServing(t *testing.T) {
+	const refused, failed = "notices flush refuses the configuration", "the last notices flush failed"
+	for name, c := range map[string]struct {
+		refused bool
+		served  time.Duration // ago; 0: serve never ran
+		failed  time.Duration // ago; 0: no flush failed
+		stopped bool
+		want    string
+		goesOut bool
+	}{
+		"a mistake":                        {true, time.Minute, 0, false, refused + "; mail goes out by the settings from before", true},
+		"a mistake, which flush met":       {true, time.Minute, time.Second, false, refused + "; mail goes out by the settings from before", true},
+		"a mistake, and serve was stopped": {true, time.Minute, 0, true, noMail + refused, false},
+		"a mistake, and serve was killed":  {true, servingAge + time.Second, 0, false, noMail + refused, false},
+		"a mistake without serve":          {true, 0, 0, false, noMail + refused, false},
+		"flush failed before":              {false, time.Minute, 2 * time.Minute, false, "OK - mail goes out, ", true},
+		"and serve was stopped since":      {false, time.Minute, 2 * time.Minute, true, "OK - mail goes out, ", true},
+		"flush failed since":               {false, 2 * time.Minute, time.Minute, false, failed, true},
+		"flush failed after serve":         {false, 2 * time.Minute, time.Minute, true, noMail + failed, false},
+	} {
+		w, o := newWorld(t), statusDefaults()
+		last := spool.LastFlush{At: w.Now, Serving: !c.stopped}
+		if c.served > 0 {
+			last.ServedAt = w.Now.Add(-c.served)
+		}
+		w.SetState(spool.LastFlushName, last)
+		if c.failed > 0 {
+			at := w.Now.Add(-c.failed)
+			w.SetState(alert.StateName, alert.Entries{announce.KeyFlush: {Since: at, Seen: at, Cause: "no connection"}})
+		}
+		if c.refused {
+			o.Refused = errors.New("notices.toml:5: unknown key")
+		}
+		code, line := w.checkLine(o)
+		if !strings.Contains(line, c.want) || (code == Critical) != c.refused || strings.Contains(line, noMail) == c.goesOut {
+			t.Errorf("%s: %d %s", name, code, line)
+		}
+		s, err := collect(t.Context(), w.q, withServers(o))
+		if err != nil || s.sendingOK() != c.goesOut {
+			t.Errorf("%s: %v, sending %v", name, err, !c.goesOut)
+		}
+	}
+}
+
 // TestCheckFlushFails: the last run failed; that is told, and not that mail goes out.
 func TestCheckFlushFails(t *testing.T) {
 	w := newWorld(t)

@@ -28,7 +28,7 @@ type collector struct {
 	o      Options
 	state  spool.State
 	route  []route.Server // those that mail goes through, for their Senders
-	waits  []spool.Waiting
+	waits  []wait
 	limits rate.Waits
 	hosted hostedSites // of a service
 	bySite map[string]waiting
@@ -279,60 +279,6 @@ func (c *collector) findOldestDue(ctx context.Context, due []spool.Entry) error 
 	return nil
 }
 
-// addWait notes what a message waits for.
-func (c *collector) addWait(r *spool.Record) {
-	unnamed := c.countWithoutServer(&r.Envelope)
-	if w, ok := r.Waiting(); ok {
-		w.Answered = w.Answered || unnamed // other mail says nothing about it
-		c.waits = append(c.waits, w)
-	} else if r.State() == spool.StateDeferred && len(r.Pending()) > 0 { // else only its return waits
-		c.s.WaitingForRecipient++
-	}
-}
-
-// countWithoutServer counts a message that no server takes because of its sender.
-func (c *collector) countWithoutServer(env *spool.Envelope) bool {
-	bounce := env.Form == spool.Report || env.Form == spool.PlainReport
-	if bounce || env.Sender == "" || len(c.route) == 0 || route.AnyTakes(c.route, env.Sender) {
-		return false
-	}
-	if c.s.withoutServer == nil {
-		c.s.withoutServer = map[string]int{}
-	}
-	c.s.withoutServer[env.Sender]++
-	return true
-}
-
-// countWaits counts the messages that wait for a server. A message does not wait if all
-// servers work and one has taken mail or was found up since: it goes out at its next send,
-// unless a server deferred this very message. An attempt that is under way counts when it
-// has taken longer than any attempt does.
-func (c *collector) countWaits() {
-	var took time.Time
-	for i := range c.s.Servers {
-		v := &c.s.Servers[i]
-		if v.unused {
-			continue
-		}
-		if v.failing {
-			took = time.Time{}
-			break
-		}
-		for _, at := range []time.Time{v.health.AcceptedAt, v.health.UpAt} {
-			if at.After(took) {
-				took = at
-			}
-		}
-	}
-	for _, w := range c.waits {
-		if !w.Answered && took.After(w.Last) || w.Trying && c.s.now.Sub(w.Since) <= WarnAge {
-			continue
-		}
-		c.s.WaitingForServer++
-		earliest(&c.s.WaitingForServerSince, w.Since)
-	}
-}
-
 // signIns finds how the sign-ins are.
 func (c *collector) signIns(context.Context) (err error) {
 	if c.o.SignIn == nil {
@@ -346,23 +292,24 @@ func (c *collector) signIns(context.Context) (err error) {
 
 // flush finds how the last flush went, and why flush cannot work: it refuses the config, its
 // last run failed, or the spool cannot be written. That last error flush cannot write down,
-// so it is tried here.
+// so it is tried here. A run of serve that worked since counts as a flush that works.
 func (c *collector) flush(ctx context.Context) error {
 	if c.o.Refused != nil {
 		text := c.o.Refused.Error()
 		c.s.ConfigError = &text
 	}
+	last, err := spool.LoadState[spool.LastFlush](ctx, c.state, spool.LastFlushName)
 	places := append([]spool.State{c.q.Store.State()}, c.o.Spares...)
 	if err := c.q.Store.Writable(ctx); err != nil && ctx.Err() == nil {
 		text := app.Explain(err)
 		c.s.FlushError, c.s.unwritable = &text, true
-	} else if e := alert.Load(ctx, places...)[announce.KeyFlush]; e != nil && e.Open() {
+	} else if e := alert.Load(ctx, places...)[announce.KeyFlush]; e != nil && e.Open() && !last.ServedAt.After(e.Latest()) {
 		c.s.FlushError = &e.Cause
 	}
-	last, err := spool.LoadState[spool.LastFlush](ctx, c.state, spool.LastFlushName)
 	if err == nil && !last.At.IsZero() {
 		c.s.LastFlush = &lastFlush{term.Stamp(last.At), last.Tally}
 	}
+	c.s.serving = last.Serving && c.s.now.Sub(last.ServedAt).Abs() <= servingAge
 	return err
 }
 

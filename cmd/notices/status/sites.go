@@ -149,7 +149,10 @@ func (t *statusText) sites() {
 		}
 		t.Row("  ", "", "%s: %s", v.Site, strings.Join(words, ", "))
 	}
-	if rest := len(t.s.Sites) - len(shown); rest > 0 {
-		t.Row("  ", "", "%s; all: notices service-key list", printable.Count(rest, "more site"))
+	switch rest := len(t.s.Sites) - len(shown); {
+	case rest > 0 && len(shown) == 0:
+		t.Row("  ", "", "%s, no mail today; to see all, run: notices service-key list", printable.Count(rest, "site"))
+	case rest > 0:
+		t.Row("  ", "", "%s; to see all, run: notices service-key list", printable.Count(rest, "more site"))
 	}
 }

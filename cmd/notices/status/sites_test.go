@@ -4,9 +4,25 @@ import (
 	"strings"
 	"testing"
 
+	"notices/cmd/notices/term"
 	"notices/config"
 	"notices/spool"
 )
+
+// TestSitesShown: sites without mail today are counted, in words that fit when no other site is shown.
+func TestSitesShown(t *testing.T) {
+	for want, list := range map[string][]site{
+		"  1 site, no mail today; ":                {{Site: "east"}},
+		"  2 sites, no mail today; ":               {{Site: "east"}, {Site: "west"}},
+		"  east: 1 message today\n  1 more site; ": {{Site: "east", MessagesToday: 1}, {Site: "west"}},
+	} {
+		page := &statusText{&term.Page{}, &snapshot{Sites: list}}
+		page.sites()
+		if got := page.Text(); got != "Sites\n"+want+"to see all, run: notices service-key list\n" {
+			t.Errorf("%q", got)
+		}
+	}
+}
 
 // TestCheckFailedOfSite: a site can hand in mail that cannot be returned, and raises no alarm by it.
 func TestCheckFailedOfSite(t *testing.T) {

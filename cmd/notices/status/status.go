@@ -93,6 +93,9 @@ type snapshot struct {
 	bouncesError  string      // what read-bounces refuses of the config
 	bufferTrouble string      // what is wrong with the folder beside the database
 	unwritable    bool        // flush cannot write to the spool: FlushError says why
+	serving       bool        // a notices serve sends mail, as far as is known
+	resumes       int         // messages that a server deferred which works again
+	resumesAt     *time.Time  // when the first of them is sent
 }
 
 // server is what is known about one server.
@@ -228,7 +231,16 @@ func (s *snapshot) goesOut() bool {
 		known = known || !v.unused
 		usable = usable || !v.unused && !v.failing && v.used.DayFree.IsZero()
 	}
-	return (usable || !known) && s.ConfigError == nil && s.FlushError == nil
+	return (usable || !known) && s.runs()
+}
+
+// servingAge is how old the last run of serve may be. Runs end about each minute, later with slow servers.
+const servingAge = 5 * time.Minute
+
+// runs: flush or serve can make runs. A serve goes on by the settings that it has, even if the config
+// has a mistake by now.
+func (s *snapshot) runs() bool {
+	return !s.unwritable && (s.serving || s.ConfigError == nil && s.FlushError == nil)
 }
 
 // lasting says how long something has lasted, if that is known.
@@ -257,7 +269,7 @@ func (s *snapshot) atLimit() bool {
 // sendingOK: mail goes out, or what is known about the servers is outdated.
 func (s *snapshot) sendingOK() bool {
 	_, recent, yes := s.noServer()
-	return s.goesOut() || yes && !recent && s.ConfigError == nil && s.FlushError == nil
+	return s.goesOut() || yes && !recent && s.runs()
 }
 
 // dueFor is how long the oldest due message has been due; 0: nothing is, or it is due

@@ -77,32 +77,36 @@ func (t *statusText) row(name string, c term.Colour, format string, args ...any)
 // verdict says what a person should know first.
 func (t *statusText) verdict(c *verdict) {
 	s := t.s
-	shade := term.Yellow
+	shade, cut := term.Yellow, ""
 	switch {
 	case c.Level == Critical:
 		shade = term.Red
 		t.Title(term.Red, "Needs a person")
+	case !s.sendingOK() && !s.atLimit():
+		t.Title(term.Yellow, "No mail goes out now")
+		cut = noMail
 	case c.Level == Warning:
 		t.Title(term.Yellow, "Needs attention")
-	case !s.sendingOK() && s.atLimit():
-		t.Title(term.Yellow, "The sending limit is reached")
 	case !s.sendingOK():
-		t.Title(term.Yellow, "No mail goes out now")
+		t.Title(term.Yellow, "The sending limit is reached")
 	case len(c.Remarks) > 0:
 		t.Title(term.Yellow, "Not all is well")
-	case s.WaitingForRecipient > 0 || s.limited > 0:
+	case s.WaitingForRecipient > 0 || s.limited > 0 || s.resumes > 0:
 		t.Title(term.Green, "Mail goes out")
 	default:
 		t.Title(term.Green, "All is well")
 	}
 	for _, reason := range append(c.Reasons, c.Remarks...) {
-		t.Row("  - ", shade, "%s", reason)
+		t.Row("  - ", shade, "%s", strings.TrimPrefix(reason, cut))
 	}
 	if s.WaitingForRecipient > 0 {
 		t.Row("  - ", "", "%s", s.forRecipients())
 	}
 	if s.limited > 0 {
 		t.Row("  - ", "", "%s", s.forLimit())
+	}
+	if s.resumes > 0 {
+		t.Row("  - ", "", "%s", forNextSend(s))
 	}
 	t.Line("")
 }
@@ -149,7 +153,7 @@ func (t *statusText) when(at time.Time) string {
 
 func (t *statusText) server(v *server) {
 	h := &v.health
-	t.Title(term.Bold, fmt.Sprintf("Server %s: %s:%d", v.Name, v.Host, v.Port))
+	t.Title(term.Bold, fmt.Sprintf("%s: %s:%d", strings.ToUpper(v.called()[:1])+v.called()[1:], v.Host, v.Port))
 	if len(v.Senders) > 0 {
 		t.row("Senders", "", "%s", strings.Join(v.Senders, ", "))
 	}

@@ -70,6 +70,13 @@ func (p *Prompter) SayWrapped(line string) {
 	}
 }
 
+// SayBelow prints text behind a beginning, with the lines that do not fit below it.
+func (p *Prompter) SayBelow(beginning, text string) {
+	for _, line := range hang(beginning, text, Width(p.p.Stderr)-1) {
+		p.Say("%s", line)
+	}
+}
+
 // Heading prints a line that stands out.
 func (p *Prompter) Heading(text string) {
 	fmt.Fprintf(p.p.Stderr, "\n%s\n", NewPainter(p.p.Stderr, p.p.Getenv).Paint(Bold, printable.Text(text)))
