@@ -539,6 +539,35 @@ func TestInitAccountAndPreset(t *testing.T) {
 	}
 }
 
+// A server whose certificate no authority vouches for: the dialogue asks for the certificate, and tests
+// again with it, before any file is written.
+func TestInitPrivateCA(t *testing.T) {
+	home := t.TempDir()
+	ca := smtptest.NewCA(t)
+	if err := os.WriteFile(filepath.Join(home, "own.pem"), ca.PEM(), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	one := smtptest.New(t, smtptest.Options{TLS: ca.TLS(t), Implicit: true})
+	p := sit(t, home, "init")
+	p.site()
+	p.answers("Number [1]: ", "\n")
+	p.answers("Its name or IP address: ", "127.0.0.1\n")
+	p.answers(" [587]: ", portOf(one)+"\n")
+	p.answers("Does TLS begin with the connection there", "yes\n")
+	p.answers(" [-]: ", "\n")
+	p.answers("Test server 1 now?", "\n")
+	p.answers("name a file with the certificate", "5\n")
+	p.answers("The file with its certificate", "own.pem\n")
+	p.answers("A further server", "no\n")
+	if code := p.ends(); code != 0 || len(one.Messages()) != 1 {
+		t.Fatalf("exit %d, %d messages:\n%s", code, len(one.Messages()), p.all())
+	}
+	c, err := config.Load(filepath.Join(home, ".config", "notices", "notices.toml"))
+	if err != nil || len(c.Servers) != 1 || c.Servers[0].CAFile != filepath.Join(home, "own.pem") || c.Servers[0].AllowNonSecure {
+		t.Errorf("%+v, %v", c, err)
+	}
+}
+
 // A service needs a name, a site and a key, and no server of its own.
 func TestInitService(t *testing.T) {
 	home := t.TempDir()

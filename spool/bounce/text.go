@@ -229,6 +229,9 @@ func (c *composer) about(b *strings.Builder) {
 	row("Queued:   ", c.moment(env.QueuedAt))
 	row("Reference:", env.Ref)
 	row("Queue id: ", string(env.ID))
+	if own := spool.ID(env.EnvelopeID); env.Site != "" && own.Generated() { // another program's ENVID is no id of notices
+		fmt.Fprintf(b, "\r\nThe id above is the service's. At your site its queue id is %s:\r\n\r\n    notices history %[1]s\r\n", own)
+	}
 }
 
 func (c *composer) moment(t time.Time) string {

@@ -43,11 +43,11 @@ func (s *dialogue) tryServer(n int, v *answers) (again bool) {
 			s.Err = term.ErrStopped
 		}
 		options := []string{change, repeat, keep}
-		switch {
-		case v.service && errors.As(failed.Err, new(*tls.CertificateVerificationError)):
-			options = append(options, trust)
-		case !v.service && failed.Outcome.Reason == spool.ReasonTLS && !v.nonSecure:
+		if !v.service && failed.Outcome.Reason == spool.ReasonTLS && !v.nonSecure {
 			options = append(options, relax)
+		}
+		if errors.As(failed.Err, new(*tls.CertificateVerificationError)) {
+			options = append(options, trust)
 		}
 		switch options[s.Choose("It did not work. What now?", options, 0)] {
 		case change:

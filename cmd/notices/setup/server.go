@@ -57,7 +57,7 @@ type answers struct {
 	client    string
 	secret    string // file
 	keyFile   string // of a service
-	caFile    string // of a service whose certificate is of an authority of its own
+	caFile    string // if the certificate is not of an authority that the system trusts
 }
 
 // oldAnswers are those for the servers that the configuration has.
@@ -273,6 +273,9 @@ func (v *answers) put(d *draft, n int, sole, password bool) {
 	d.putServer(n, "host", v.host)
 	d.putServer(n, "port", v.port)
 	d.putServer(n, "tls", v.tls)
+	if v.caFile != "" {
+		d.putServer(n, "ca_file", v.caFile)
+	}
 	d.putServer(n, "allow_non_secure", v.nonSecure)
 	d.putServer(n, "allow_non_secure_login", v.nonSecure && v.user != "")
 	d.putServer(n, "login", v.user)

@@ -55,7 +55,7 @@ func (v *answers) askServiceTLS(s *dialogue) {
 	}
 }
 
-// askCAFile asks for the certificate of the service's own authority.
+// askCAFile asks for the certificate of the server's own authority, or its own if it is self-signed.
 func (s *dialogue) askCAFile(v *answers) {
 	s.Ask("The file with its certificate, in PEM", v.caFile, func(text string) error {
 		if text == "" {
