@@ -121,14 +121,20 @@ const MaxIDLength = 100
 // Crockford's base 32: no I, L, O or U to misread on paper, and it sorts by value.
 const idAlphabet = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 
+// Digits of an id.
+const (
+	idTime   = 11 // microseconds since 1970
+	idLength = 16 // the rest is random
+)
+
 // NewID returns an id that sorts by time: eleven digits of microseconds since 1970,
 // then five random ones, so that machines that share a spool do not collide.
 func NewID(now time.Time) ID {
-	var b [16]byte
-	putBase32(b[:11], uint64(now.UnixMicro()))
+	var b [idLength]byte
+	putBase32(b[:idTime], uint64(now.UnixMicro()))
 	// An id is no secret. The runtime's source is seeded by the system and costs no
 	// start-up; crypto/rand's first use would set up timers and the poller.
-	putBase32(b[11:], rand.Uint64())
+	putBase32(b[idTime:], rand.Uint64())
 	return ID(b[:])
 }
 
@@ -158,6 +164,23 @@ func (id ID) Valid() bool {
 	return true
 }
 
+// HandedIn is when the message of that id was handed in, which was queued at that time. A return or
+// another report of ours has the id of the message that it is about, and something behind it: of these
+// it is when that message was handed in. With it mail belongs to the site that had its name then.
+func (id ID) HandedIn(queued time.Time) time.Time {
+	if len(id) == idLength || !id.Generated() {
+		return queued
+	}
+	var micros int64
+	for _, digit := range []byte(id[:idTime]) {
+		micros = micros<<5 | int64(strings.IndexByte(idAlphabet, digit))
+	}
+	if of := time.UnixMicro(micros).UTC().Truncate(time.Second); of.Before(queued) {
+		return of
+	}
+	return queued
+}
+
 // Generated reports whether id is one of NewID's, or derived from one: a file of
 // that name is ours, and any other is not.
 func (id ID) Generated() bool {
@@ -165,7 +188,7 @@ func (id ID) Generated() bool {
 	if i := strings.IndexAny(s, "-."); i >= 0 {
 		s = s[:i]
 	}
-	return len(s) == 16 && strings.Trim(s, idAlphabet) == ""
+	return len(s) == idLength && strings.Trim(s, idAlphabet) == ""
 }
 
 // MadeAt is when NewID returned a generated id, by the clock of then.

@@ -52,7 +52,8 @@ type HistoryQuery struct {
 	Sender    string
 	Ref       string // the whole reference
 	Site      string // of a service
-	// SiteSince leaves out what was queued for Site earlier: then another customer had that name.
+	// SiteSince leaves out what was handed in by Site earlier, with its returns: then another customer
+	// had that name.
 	SiteSince time.Time
 	Server    string // the name of a server of ours, or its host
 	Endings   []Ending
@@ -84,7 +85,7 @@ func (q *HistoryQuery) ChoosesMessage(e *HistoryEntry) bool {
 	case q.Recipient != "" && !MatchesAddress(e.Recipient, q.Recipient):
 	case q.Sender != "" && !MatchesAddress(e.Sender, q.Sender):
 	case q.Ref != "" && q.Ref != e.Ref:
-	case q.Site != "" && (q.Site != e.Site || e.QueuedAt.Before(q.SiteSince)):
+	case q.Site != "" && (q.Site != e.Site || e.ID.HandedIn(e.QueuedAt).Before(q.SiteSince)):
 	case q.Keys != nil && !q.hasKey(e):
 	default:
 		return true

@@ -40,6 +40,21 @@ func TestReturnIDs(t *testing.T) {
 	}
 }
 
+// TestHandedIn: a report is as old as the message that it is about.
+func TestHandedIn(t *testing.T) {
+	at := time.Date(2026, 11, 30, 9, 30, 0, 123456000, time.UTC)
+	second, later := at.Truncate(time.Second), at.Add(time.Hour).Truncate(time.Second)
+	id := NewID(at)
+	for of, want := range map[ID]time.Time{
+		id: later, id.Return(2): second, id + ".w": second, id + ".b0": second, id.Return(1) + ".p": second,
+		"A1": later, "A1-1": later, NewID(later.Add(time.Hour)) + "-1": later,
+	} {
+		if got := of.HandedIn(later); !got.Equal(want) {
+			t.Errorf("%s: %s, want %s", of, got, want)
+		}
+	}
+}
+
 func TestValidID(t *testing.T) {
 	for _, bad := range []ID{"", ".", "..", "../x", "a/b", "a b", "-a", "_a", "a\n", "a,b", "é", ID(make([]byte, MaxIDLength+1))} {
 		if bad.Valid() {

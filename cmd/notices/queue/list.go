@@ -23,7 +23,8 @@ type ListOptions struct {
 	States []string // none: all
 	To     string
 	Site   string // of a hosted service, in lower case
-	// SiteSince leaves out what was queued for Site earlier: then another customer had that name.
+	// SiteSince leaves out what was handed in by Site earlier, with its returns: then another customer
+	// had that name.
 	SiteSince time.Time
 	Server    string // AnyServerError, or a text
 	Due       bool
@@ -113,7 +114,7 @@ func (o *ListOptions) chooses(r *spool.Record, policy schedule.Policy, now time.
 	switch {
 	case len(o.States) > 0 && !slices.Contains(o.States, string(r.State())):
 	case o.To != "" && !slices.ContainsFunc(r.Recipients, func(to spool.Recipient) bool { return spool.MatchesAddress(to.Address, o.To) }):
-	case o.Site != "" && (r.Envelope.Site != o.Site || r.Envelope.QueuedAt.Before(o.SiteSince)):
+	case o.Site != "" && (r.Envelope.Site != o.Site || r.Envelope.ID.HandedIn(r.Envelope.QueuedAt).Before(o.SiteSince)):
 	case o.Server != "" && !o.serverError(r):
 	case o.Due && (records.NextSend(r).IsZero() || !policy.Due(r.NextSendAt, now)):
 	case o.Older > 0 && now.Sub(r.QueuedAt) <= time.Duration(o.Older):

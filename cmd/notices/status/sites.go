@@ -53,7 +53,7 @@ func (h hostedSites) since(name string) time.Time {
 
 func (c *collector) countSite(r *spool.Record) {
 	name := r.Envelope.Site
-	if name == "" || r.Envelope.QueuedAt.Before(c.hosted.since(name)) {
+	if name == "" || r.Envelope.ID.HandedIn(r.Envelope.QueuedAt).Before(c.hosted.since(name)) {
 		return
 	}
 	if c.bySite == nil {
@@ -105,7 +105,7 @@ func (c *collector) sites(ctx context.Context) error {
 	year, month, day := c.s.now.Date()
 	q := spool.HistoryQuery{Since: time.Date(year, month, day, 0, 0, 0, 0, c.s.now.Location()), Endings: []spool.Ending{spool.EndedReturned, spool.EndedBounced}}
 	_, err := c.q.Store.History(ctx, q, func(e *spool.HistoryEntry) bool {
-		if !e.QueuedAt.Before(c.hosted.since(e.Site)) {
+		if !e.ID.HandedIn(e.QueuedAt).Before(c.hosted.since(e.Site)) {
 			returned[e.Site]++
 		}
 		return true
