@@ -3,6 +3,7 @@ package submission
 import (
 	"bytes"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -62,6 +63,19 @@ func hasHugeSize(line []byte) bool {
 		}
 	}
 	return false
+}
+
+// properSize offers in the reply to EHLO what a message may have. go-smtp's limit is one more: see newServer.
+func properSize(p []byte) []byte {
+	if len(p) < 4 {
+		return p
+	}
+	text, ok := strings.CutPrefix(string(p[4:]), "SIZE ")
+	limit, err := strconv.ParseInt(strings.TrimRight(text, "\r\n"), 10, 64)
+	if !ok || err != nil {
+		return p
+	}
+	return fmt.Appendf(nil, "%sSIZE %d\r\n", p[:4], limit-1)
 }
 
 // properCode gives a reply of go-smtp the code that its RFC wants.

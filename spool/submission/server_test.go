@@ -93,7 +93,7 @@ func TestNetworkOffers(t *testing.T) {
 		c := h.client(h.connect(h.plain))
 		c.sends("", "220 ")
 		before, after := ask(c), ask(h.visit())
-		for _, want := range []string{"PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "SIZE 2001"} {
+		for _, want := range []string{"PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", "ENHANCEDSTATUSCODES", "SIZE 2000\r\n"} {
 			if !strings.Contains(before, want) || !strings.Contains(after, want) {
 				t.Errorf("no %s in\n%s\n%s", want, before, after)
 			}

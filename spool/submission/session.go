@@ -8,6 +8,7 @@ import (
 	"os"
 	"strings"
 	"syscall"
+	"unicode/utf8"
 
 	"github.com/emersion/go-smtp"
 
@@ -26,6 +27,7 @@ type session struct {
 	hosted *intake.Hosted // whose session it is, at a service; nil: a program of this machine
 
 	hasMail    bool // MAIL was accepted
+	utf8       bool // with SMTPUTF8
 	sender     string
 	recipients []string
 	room       int             // that they take, as spool.RecipientRoom counts
@@ -56,9 +58,34 @@ func (s *session) Mail(from string, o *smtp.MailOptions) error {
 	if err := s.o.Intake.CheckRequest(s.request(from)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 7})
 	}
-	s.hasMail, s.sender = true, from
+	if err := s.checkHosted(from, o.UTF8); err != nil {
+		return err
+	}
+	s.hasMail, s.utf8, s.sender = true, o.UTF8, from
 	s.dsn = spool.DSNParams{
 		EnvelopeID: o.EnvelopeID, ReturnHeaders: o.Return == smtp.DSNReturnHeaders, ReturnFull: o.Return == smtp.DSNReturnFull,
+	}
+	return nil
+}
+
+// needsUTF8 is the reply of RFC 6531 section 3.5, with 553 to MAIL and 550 to RCPT.
+const needsUTF8 = "an address that is not in ASCII needs SMTPUTF8 in MAIL"
+
+func isASCII(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r >= utf8.RuneSelf })
+}
+
+// checkHosted refuses a sender that is no address. A service sends from its own one, and so intake does
+// not look at the sender that a site names.
+func (s *session) checkHosted(from string, utf8 bool) error {
+	if s.hosted == nil || from == "" {
+		return nil
+	}
+	if err := mailaddr.Check(from); err != nil {
+		return answer(501, smtp.EnhancedCode{5, 1, 7}, "the sender is malformed: "+err.Error())
+	}
+	if !utf8 && !isASCII(from) {
+		return answer(553, smtp.EnhancedCode{5, 6, 7}, needsUTF8)
 	}
 	return nil
 }
@@ -68,6 +95,9 @@ func (s *session) Rcpt(to string, o *smtp.RcptOptions) error {
 	to = s.address(to)
 	if err := s.o.Intake.CheckRequest(s.request("", to)); err != nil {
 		return s.reply(err, smtp.EnhancedCode{5, 1, 3})
+	}
+	if s.hosted != nil && !s.utf8 && !isASCII(to) {
+		return answer(550, smtp.EnhancedCode{5, 6, 7}, needsUTF8)
 	}
 	notify, original := dsnOf(o)
 	if err := spool.CheckOriginal(original); original != "" && err != nil {

@@ -72,7 +72,7 @@ func TestOffers(t *testing.T) {
 	d := newDesk(t)
 	d.MaxRecipients = 3
 	all := strings.Join(d.says("EHLO x\r\nQUIT\r\n"), "\n")
-	for _, want := range []string{"220 desk.example.org ", "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "SIZE 200", "RCPTMAX=3"} {
+	for _, want := range []string{"220 desk.example.org ", "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES", "SMTPUTF8", "DSN", "SIZE 2000\n", "RCPTMAX=3"} {
 		if !strings.Contains(all, want) {
 			t.Errorf("no %s in\n%s", want, all)
 		}

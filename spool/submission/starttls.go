@@ -74,7 +74,7 @@ func verbOf(line []byte) string {
 func (s *Server) plainReply(verb string) string {
 	switch verb {
 	case "EHLO":
-		lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", fmt.Sprintf("SIZE %d", s.smtp.MaxMessageBytes), "ENHANCEDSTATUSCODES"}
+		lines := []string{s.Hostname, "PIPELINING", "8BITMIME", "SMTPUTF8", "DSN", fmt.Sprintf("SIZE %d", s.Intake.MaxSize), "ENHANCEDSTATUSCODES"}
 		return "250-" + strings.Join(lines, "\r\n250-") + "\r\n250 STARTTLS\r\n"
 	case "HELO":
 		return "250 " + s.Hostname + "\r\n"

@@ -270,7 +270,7 @@ func (w *wire) Write(p []byte) (int, error) {
 	case bytes.HasPrefix(p, []byte("334 ")):
 		w.answersAuth = true
 	}
-	p = w.properCode(p)
+	p = properSize(w.properCode(p))
 	if w.peer == nil {
 		_, err := w.Conn.Write(p)
 		return n, err
