@@ -203,8 +203,8 @@ func (r *Register) Add(ctx context.Context, id, name, address string) (text stri
 }
 
 func checkName(name string) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || printable.Text(name) != name {
-		return fmt.Errorf("%q as the name that patrons see %w: use 1 to %d octets of printable text", printable.Short(name, maxName), ErrInvalid, maxName)
+	if strings.TrimSpace(name) == "" || len(name) > maxName || !utf8.ValidString(name) || printable.Text(name) != name {
+		return fmt.Errorf("%q as the name that patrons see %w: use 1 to %d octets of text that shows", printable.Short(name, maxName), ErrInvalid, maxName)
 	}
 	return nil
 }

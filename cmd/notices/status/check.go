@@ -84,7 +84,7 @@ func (s *snapshot) check(o Options) *verdict {
 		}
 	}
 	c.waiting()
-	c.lastFlush()
+	c.lastFlush(o.isService() && o.Config.Serve.Deliver)
 	c.hosts()
 	c.buffer()
 	c.bounces()
@@ -207,7 +207,7 @@ func (c *verdict) bounces() {
 }
 
 // lastFlush checks whether cron still runs, and whether its runs work.
-func (c *verdict) lastFlush() {
+func (c *verdict) lastFlush(serves bool) {
 	s := c.s
 	switch {
 	case s.unwritable:
@@ -219,6 +219,10 @@ func (c *verdict) lastFlush() {
 			what = noMail + what
 		}
 		c.remark(what, *s.FlushError)
+	}
+	if s.LastFlush == nil && serves {
+		c.note(Warning, "no mail was sent here yet; notices serve begins within seconds of its start; to start it, run: systemctl enable --now notices-serve")
+		return
 	}
 	if s.LastFlush == nil {
 		c.note(Warning, "notices flush has never run here; cron or a timer should run it every minute")

@@ -14,6 +14,7 @@ import (
 	"notices/cmd/notices/announce"
 	"notices/cmd/notices/fakesite"
 	"notices/cmd/notices/queue"
+	"notices/config"
 	"notices/spool"
 	"notices/spool/alert"
 )
@@ -97,6 +98,20 @@ func TestCheckNeverFlushed(t *testing.T) {
 	code, line := newWorld(t).checkLine(statusDefaults())
 	if code != Warning || !strings.HasPrefix(line, "WARNING - notices flush has never run here") || strings.Contains(line, "last_flush=") {
 		t.Errorf("%d %s", code, line)
+	}
+}
+
+// TestCheckNeverServed: a service that sends needs no cron, and is told to be started.
+func TestCheckNeverServed(t *testing.T) {
+	for deliver, want := range map[bool]string{
+		true: "WARNING - no mail was sent here yet; notices serve begins within seconds", false: "WARNING - notices flush has never run here; cron",
+	} {
+		o := statusDefaults()
+		o.Config = &config.Config{}
+		o.Config.Serve.Address, o.Config.Serve.Deliver = "noreply@service.example", deliver
+		if code, line := newWorld(t).checkLine(o); code != Warning || !strings.HasPrefix(line, want) || strings.Contains(line, "last_flush=") {
+			t.Errorf("%d %s", code, line)
+		}
 	}
 }
 
