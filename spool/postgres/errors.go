@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
+	"notices/spool"
 	"notices/spool/postgres/refusal"
 )
 
@@ -68,9 +69,9 @@ func explain(err error) error {
 	why := refusal.OneLine(err)
 	if r := refusal.Of(err); r != nil {
 		advice = cmp.Or(r.Advice, advice)
-	}
-	if strings.Contains(err.Error(), "read only connection") { // the driver has no error value for it
-		advice = "none of the hosts in [spool] database can be written: a standby has to be promoted"
+		if r.Wrong {
+			kind = spool.ErrMisconfigured
+		}
 	}
 	if advice != "" {
 		return fmt.Errorf("%w: %w; %s", kind, why, advice)

@@ -10,15 +10,18 @@ import (
 // Codes of PostgreSQL, its manual, appendix A.
 const (
 	protocolViolation = "08P01" // PgBouncer: no such database, and much else
+	invalidValue      = "22023" // of a parameter
 	readOnly          = "25006"
 	invalidLogin      = "28000"
 	invalidPassword   = "28P01"
 	noSuchDatabase    = "3D000"
 	noSuchSchema      = "3F000"
 	notPermitted      = "42501"
+	noSuchParameter   = "42704"
 	noSuchFunction    = "42883"
 	noSuchTable       = "42P01"
 	diskFull          = "53100"
+	notNow            = "55P02" // a parameter cannot be set by a client
 	queryCanceled     = "57014"
 )
 

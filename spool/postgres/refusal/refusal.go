@@ -20,6 +20,7 @@ import (
 type Refusal struct {
 	Text   string // `db1:5432: connection refused; db2:5432: no answer`
 	Advice string // what to check at the first host; it may be empty
+	Wrong  bool   // a setting in the address is wrong: it helps nothing to try again
 }
 
 // cause is what happened at one host. Of the causes of a host, the one with the highest rank is shown:
@@ -27,7 +28,11 @@ type Refusal struct {
 type cause struct {
 	host, text, advice string
 	rank               int
+	wrong              bool
 }
+
+// decides is the rank of a cause whose advice is shown, whichever host it comes from.
+const decides = 3
 
 // Of returns why no connection was made, or nil if err does not come from connecting.
 func Of(err error) *Refusal {
@@ -50,9 +55,11 @@ func Of(err error) *Refusal {
 	for i, c := range hosts {
 		if i > 0 {
 			r.Text += "; "
-		} else {
+		}
+		if i == 0 || c.rank == decides {
 			r.Advice = c.advice
 		}
+		r.Wrong = r.Wrong || c.wrong
 		if c.host != "" {
 			r.Text += c.host + ": "
 		}
@@ -145,14 +152,38 @@ func what(err error, cfg *pgconn.Config) cause {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):
 		return cause{text: "no answer", advice: "check the host and port in [spool] database, and the firewalls on the way"}
 	}
+	return otherKind(err)
+}
+
+// otherKind is for a server that is not of the kind that target_session_attrs asks for.
+func otherKind(err error) cause {
+	promote := cause{rank: decides, advice: "none of the hosts in [spool] database can be written: a standby has to be promoted"}
+	toWrite := cause{rank: decides, wrong: true, advice: "a spool has to be written: set target_session_attrs=read-write in [spool] database"}
+	switch {
+	case errors.Is(err, pgconn.ErrReadOnlyConnection):
+		promote.text = "it is read-only"
+		return promote
+	case errors.Is(err, pgconn.ErrStandbyConnection):
+		promote.text = "it is a standby"
+		return promote
+	case errors.Is(err, pgconn.ErrReadWriteConnection), errors.Is(err, pgconn.ErrPrimaryConnection):
+		toWrite.text = "it is not read-only, as target_session_attrs asks for"
+		return toWrite
+	}
 	return cause{}
 }
 
 func answered(a *pgconn.PgError, cfg *pgconn.Config) cause {
 	c := cause{rank: 2, text: a.Message + " (SQLSTATE " + a.Code + ")"}
 	switch {
+	case a.Code == invalidPassword && cfg.Password == "":
+		c.text = "no password is set for user " + cfg.User
+		c.advice = "set database_password_file in [spool] to a file that has it, and that only its owner can read"
 	case a.Code == invalidPassword:
 		c.text = "wrong password for user " + cfg.User
+	case a.Code == noSuchParameter, a.Code == invalidValue, a.Code == notNow:
+		c.text, c.rank, c.wrong = a.Message, decides, true
+		c.advice = "correct the parameters behind the name of the database in [spool] database, and PGOPTIONS"
 	case a.Code == invalidLogin && strings.Contains(a.Message, "pg_hba.conf"):
 		c.text = a.Message
 		c.advice = "add a line for it to the server's pg_hba.conf, as notices-machines(7) shows, and reload the server"

@@ -28,6 +28,9 @@ func TestOf(t *testing.T) {
 		"postgres://n:hidden@unknown/n":                   "unknown: the name does not resolve | check the host",
 		"postgres://n:hidden@plain/n?sslmode=require":     "plain:5432: the server has no TLS | set ssl = on",
 		"postgres://n:hidden@plain/n?sslmode=prefer":      "plain:5432: wrong password for user n | ",
+		"postgres://n@plain/n?sslmode=prefer":             "plain:5432: no password is set for user n | set database_password_file in [spool]",
+		"postgres://n:hidden@parameter/n?bogus=1":         `parameter:5432: unrecognized configuration parameter "bogus" | correct the parameters`,
+		"postgres://n:hidden@refused,parameter/n?bogus=1": `refused:5432: connection refused; parameter:5432: unrecognized configuration parameter "bogus" | correct the parameters`,
 		"postgres://n:hidden@hba/n?sslmode=disable":       `hba:5432: no pg_hba.conf entry for host "h", user "n" | add a line for it`,
 		"postgres://n:hidden@starts/n?sslmode=disable":    "starts:5432: the database system is starting up (SQLSTATE 57P03) | ",
 		"host=/no/socket user=n dbname=n password=hidden": "/no/socket/.s.PGSQL.5432: no such socket | check that PostgreSQL runs",
@@ -54,6 +57,9 @@ func TestOf(t *testing.T) {
 		if got := r.Text + " | " + r.Advice; !strings.HasPrefix(got, want) || strings.HasSuffix(want, "| ") && got != want || strings.Contains(got, "hidden") {
 			t.Errorf("%s:\n%s, want\n%s", url, got, want)
 		}
+		if r.Wrong != strings.Contains(url, "bogus") {
+			t.Errorf("%s: wrong %t", url, r.Wrong)
+		}
 	}
 	if r := refusal.Of(errors.New("another")); r != nil {
 		t.Errorf("%+v", r)
@@ -72,9 +78,10 @@ func dial(_ context.Context, network, addr string) (net.Conn, error) {
 	}
 	ours, theirs := net.Pipe()
 	go answer(theirs, map[string]*pgproto3.ErrorResponse{
-		"plain":  {Severity: "FATAL", Code: "28P01", Message: `password authentication failed for user "n"`},
-		"hba":    {Severity: "FATAL", Code: "28000", Message: `no pg_hba.conf entry for host "h", user "n"`},
-		"starts": {Severity: "FATAL", Code: "57P03", Message: "the database system is starting up"},
+		"plain":     {Severity: "FATAL", Code: "28P01", Message: `password authentication failed for user "n"`},
+		"hba":       {Severity: "FATAL", Code: "28000", Message: `no pg_hba.conf entry for host "h", user "n"`},
+		"parameter": {Severity: "FATAL", Code: "42704", Message: `unrecognized configuration parameter "bogus"`},
+		"starts":    {Severity: "FATAL", Code: "57P03", Message: "the database system is starting up"},
 	}[host])
 	return ours, nil
 }
