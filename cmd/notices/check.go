@@ -225,7 +225,10 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 	}
 	defer store.Close()
 	if s, ok := store.(*postgres.Store); ok {
-		if c.answers, err = s.Server(ctx); err != nil {
+		if c.answers, err = s.Server(ctx); err == nil {
+			err = s.Locked(ctx)
+		}
+		if err != nil {
 			return err
 		}
 	}

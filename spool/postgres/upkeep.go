@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"notices/spool"
+	"notices/spool/postgres/locks"
 )
 
 // Sync makes durable what was committed asynchronously: a synchronous commit, that of a
@@ -33,6 +34,10 @@ func (s *Store) Server(ctx context.Context) (string, error) {
 	err := s.db.row(ctx, `select current_setting('server_version'), current_database(), current_user`, nil, &version, &name, &user)
 	return fmt.Sprintf("PostgreSQL %s, database %s, user %s", version, name, user), err
 }
+
+// Locked says whether another session holds a lock for so long that mail would wait for it:
+// spool.ErrUnreachable.
+func (s *Store) Locked(ctx context.Context) error { return locks.Try(ctx, s.db.pool, s.db.lockLimit) }
 
 const rightsSQL = `select pg_is_in_recovery(), current_user,
 	coalesce((select string_agg(t, ', ') from unnest(array['session', 'host', 'message', 'content', 'chunk', 'draft', 'import_key', 'lock', 'value', 'history']) as t

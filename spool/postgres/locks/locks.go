@@ -4,14 +4,17 @@ package locks
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"notices/spool"
 	"notices/spool/printable"
 )
 
@@ -63,6 +66,27 @@ func Holder(ctx context.Context, pool *pgxpool.Pool) string {
 		return "another session holds a lock on its tables; pg_locks and pg_stat_activity of the server show which"
 	}
 	return describe(pid, user, program, state, seconds)
+}
+
+const trySQL = `lock table notices.session, notices.message, notices.content, notices.chunk, notices.draft,
+	notices.import_key, notices.lock, notices.value, notices.history in row exclusive mode`
+
+// Try takes the locks that writing needs for a moment. If another session holds one in its way for
+// longer than limit, the error names that session: spool.ErrUnreachable. Other errors are
+// those of rights and of the connection, which others tell better.
+func Try(ctx context.Context, pool *pgxpool.Pool, limit string) error {
+	err := pgx.BeginFunc(ctx, pool, func(tx pgx.Tx) error {
+		_, err := tx.Exec(ctx, `select set_config('lock_timeout', $1, true)`, limit)
+		if err == nil {
+			_, err = tx.Exec(ctx, trySQL)
+		}
+		return err
+	})
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && answer.Code == "55P03" {
+		return fmt.Errorf("%w: %s", spool.ErrUnreachable, Holder(ctx, pool))
+	}
+	return nil
 }
 
 // connect makes a connection that is not of the pool, in the same way.
