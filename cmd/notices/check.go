@@ -225,10 +225,7 @@ func (c *checker) spool(ctx context.Context, cfg *config.Config) error {
 	}
 	defer store.Close()
 	if s, ok := store.(*postgres.Store); ok {
-		if c.answers, err = s.Server(ctx); err == nil {
-			err = s.Locked(ctx)
-		}
-		if err != nil {
+		if c.answers, err = s.Server(ctx); err != nil {
 			return err
 		}
 	}

@@ -62,11 +62,11 @@ func TestLocked(t *testing.T) {
 		}); err != nil || len(claims) != 60 {
 			t.Fatal(err, len(claims))
 		}
-		if err := writer.Locked(t.Context()); err != nil {
+		if _, err := writer.Server(t.Context()); err != nil {
 			t.Errorf("%s: nobody holds a lock: %v", what, err)
 		}
 		pid, letGo := lockTable(t, name, "notices.message")
-		if err := writer.Locked(t.Context()); !errors.Is(err, spool.ErrUnreachable) || !strings.Contains(err.Error(), fmt.Sprintf("process %d of user postgres", pid)) {
+		if _, err := writer.Server(t.Context()); !errors.Is(err, spool.ErrUnreachable) || !strings.Contains(err.Error(), fmt.Sprintf("process %d of user postgres", pid)) {
 			t.Errorf("%s: beside the lock, Locked says %v", what, err)
 		}
 		told := put(small)(writer)

@@ -28,16 +28,16 @@ func (s *Store) CountAside(ctx context.Context) (n, fromDrop int, err error) {
 	return n, 0, err
 }
 
-// Server says which database answers, for a person.
+// Server says which database answers, for a person. The error is spool.ErrUnreachable if another session
+// holds a lock for so long that mail would wait for it.
 func (s *Store) Server(ctx context.Context) (string, error) {
 	var version, name, user string
 	err := s.db.row(ctx, `select current_setting('server_version'), current_database(), current_user`, nil, &version, &name, &user)
+	if err == nil {
+		err = locks.Try(ctx, s.db.pool, s.db.lockLimit)
+	}
 	return fmt.Sprintf("PostgreSQL %s, database %s, user %s", version, name, user), err
 }
-
-// Locked says whether another session holds a lock for so long that mail would wait for it:
-// spool.ErrUnreachable.
-func (s *Store) Locked(ctx context.Context) error { return locks.Try(ctx, s.db.pool, s.db.lockLimit) }
 
 const rightsSQL = `select pg_is_in_recovery(), current_user,
 	coalesce((select string_agg(t, ', ') from unnest(array['session', 'host', 'message', 'content', 'chunk', 'draft', 'import_key', 'lock', 'value', 'history']) as t
