@@ -104,7 +104,7 @@ func TestCannotOpen(t *testing.T) {
 		"postgres://USER:hidden@HOST/NAME?sslmode=neither":                 spool.ErrMisconfigured,
 		"postgres://USER:hidden@127.0.0.1:1/NAME":                          spool.ErrUnreachable,
 		"postgres://USER:right@HOST/NAME?sslmode=require":                  spool.ErrUnreachable,
-		"postgres://USER:right@HOST/postgres?target_session_attrs=standby": spool.ErrUnreachable,
+		"postgres://USER:right@HOST/postgres?target_session_attrs=standby": spool.ErrMisconfigured, // it could never write
 		"host=/nowhere user=USER password=hidden dbname=NAME":              spool.ErrUnreachable,
 	} {
 		url = strings.NewReplacer("USER", name, "HOST", fmt.Sprintf("127.0.0.1:%d", server.Port), "NAME", name).Replace(url)
