@@ -26,7 +26,9 @@ func batch(t *testing.T, store spool.Store, n int) (ids []spool.ID, before int, 
 		t.Fatal(err)
 	}
 	defer release()
-	b := (&Intake{Store: store, Site: site, Now: func() time.Time { return now }}).Bulk(sha256.New, known, nil)
+	at := now // of messages of one microsecond, two in thirty million have the same id
+	tick := func() time.Time { at = at.Add(time.Microsecond); return at }
+	b := (&Intake{Store: store, Site: site, Now: tick}).Bulk(sha256.New, known, nil)
 	for i := range n {
 		known, err := b.Add(t.Context(), Request{Body: strings.NewReader(sample(i, 100))})
 		if err != nil {
