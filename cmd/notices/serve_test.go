@@ -158,6 +158,11 @@ func startServe(ts *testscript.TestScript, _ bool, args []string) {
 		close(one.over)
 	}()
 	logged(ts, false, []string{name, "notices: serving on "})
+	said, err := os.ReadFile(one.log)
+	ts.Check(err)
+	if regexp.MustCompile(`serving on .*:(465|587)\b`).Match(said) {
+		ts.Fatalf("a story has ports of its own; set listen_tls and listen_starttls: %s", said)
+	}
 }
 
 // serviceOf is a service by its name.
